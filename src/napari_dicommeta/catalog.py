@@ -1,0 +1,433 @@
+"""Every element of every file, counted: an Arrow table with a row a file and a dictionary-encoded column a tag.
+
+A column's codes are counted with one ``bincount`` and selected with one mask; the distinct values behind
+them are decoded once, when they are first asked for, and shared by all catalogs made from this one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from napari_dicommeta.columns import Column, ColumnStore
+from napari_dicommeta.meaning import Meaning
+from napari_dicommeta.recorder import Recording
+from napari_dicommeta.tags import TagPath
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from napari_dicommeta.findings import Finding
+    from napari_dicommeta.series import Series
+
+__all__ = ["Catalog", "ScanFailure", "Spelling", "TagSummary", "ValueCount", "ValueCounts"]
+
+Condition = str | int | float | bool | slice | Sequence[str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFailure:
+    """A directory entry that is no row of the catalog, or a row that is incomplete.
+
+    `outcome` is rejected (damaged or no DICOM), skipped (no regular file, a link not followed), vanished
+    (gone between listing and opening) or partial (in the catalog up to the damage).
+    """
+
+    path: str
+    reason: str
+    outcome: str = "rejected"
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class TagSummary:
+    """How one tag is filled: files in which it is `present` with a value, `empty`, `absent` or `unknown`.
+
+    The four add up to the files counted. `unknown` are files that are damaged before the tag would come.
+    `distinct` counts values by meaning, `spellings` by spelling, both without the empty one. `vr` is the VR
+    most files store it with.
+    """
+
+    path: TagPath
+    vr: str
+    present: int
+    empty: int
+    absent: int
+    unknown: int
+    distinct: int
+    spellings: int
+
+    @property
+    def keyword(self) -> str:
+        """The tag in keywords, levels joined by dots: what `Catalog.values` takes."""
+        return self.path.text
+
+    @property
+    def tag(self) -> int:
+        """The innermost tag as a number, 0x00281050."""
+        return self.path.tag
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One way a value is written: its text, its VR as stored, its bytes (at most 32), the files."""
+
+    text: str
+    vr: str
+    raw: bytes
+    files: int
+    flag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """One value by meaning, the files that hold it, and how they spell it, most frequent first.
+
+    `flag` says what is odd about it ("" if nothing): a constant of `meaning`.
+    """
+
+    text: str
+    files: int
+    spellings: tuple[Spelling, ...]
+    flag: str = ""
+
+
+class ValueCounts(Mapping[Any, int]):
+    """The values of a tag and the number of files that hold each, most frequent first.
+
+    A mapping of text to files (tuples of texts for several tags, with None where a file lacks the tag). An
+    empty element counts under "". `absent` and `unknown` are the files without the element.
+    """
+
+    def __init__(self, counts: dict[Any, int], n_files: int, absent: int, unknown: int) -> None:
+        self._counts = counts
+        self.n_files, self.absent, self.unknown = n_files, absent, unknown
+
+    def __getitem__(self, text: Any) -> int:
+        return self._counts[text]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._counts)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def __repr__(self) -> str:
+        return f"{self._counts!r} (absent: {self.absent}, unknown: {self.unknown})"
+
+
+class Catalog:
+    """The elements of a set of DICOM files.
+
+    Made by `scan`, by `Catalog.load`, or from another catalog by `where`, indexing of `series`, or ``+``.
+    Catalogs are immutable; those made by selection share their data.
+    """
+
+    def __init__(
+        self, store: ColumnStore, rows: np.ndarray | None = None, failures: tuple[ScanFailure, ...] = ()
+    ) -> None:
+        self._store, self._rows, self._failures = store, rows, failures
+
+    @classmethod
+    def of_recordings(cls, recordings: Sequence[Recording]) -> Catalog:
+        """The catalog of what one or several recorders have read, in the order of the files' paths."""
+        failures = tuple(
+            ScanFailure(path, reason, outcome)
+            for recording in recordings
+            for path, outcome, reason in recording.failures
+        )
+        return cls(ColumnStore.of_recordings(recordings), None, tuple(sorted(failures, key=lambda f: f.path)))
+
+    # -- what is in it ------------------------------------------------------------------------------
+
+    @property
+    def n_files(self) -> int:
+        """The number of files, partial ones included."""
+        return self._store.n_files if self._rows is None else len(self._rows)
+
+    def __len__(self) -> int:
+        return self.n_files
+
+    def __repr__(self) -> str:
+        return f"<Catalog of {self.n_files:,} files, {len(self._store.keys)} tags, {len(self._failures)} other entries>"
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The files' paths, in the order of the catalog's rows."""
+        return tuple(self._file_column("path").to_pylist())
+
+    @property
+    def failures(self) -> tuple[ScanFailure, ...]:
+        """The directory entries that are not in the catalog, each with its reason."""
+        return self._failures
+
+    @cached_property
+    def partial(self) -> tuple[ScanFailure, ...]:
+        """The files that are in the catalog only up to their damage."""
+        reasons = self._file_column("reason")
+        return tuple(
+            ScanFailure(self.paths[i], reasons[i].as_py(), "partial")
+            for i in np.flatnonzero(np.asarray(reasons.is_valid()))
+        )
+
+    @cached_property
+    def outcomes(self) -> dict[str, int]:
+        """Outcome -> directory entries: ok, partial, rejected, skipped, vanished. They add up to all entries."""
+        outcomes = dict.fromkeys(("ok", "partial", "rejected", "skipped", "vanished"), 0)
+        outcomes["partial"] = len(self.partial)
+        outcomes["ok"] = self.n_files - outcomes["partial"]
+        for failure in self._failures:
+            outcomes[failure.outcome] += 1
+        return outcomes
+
+    @cached_property
+    def series(self) -> tuple[Series, ...]:
+        """The series of the catalog, each with its own sub-catalog; see `series.group_series`."""
+        from napari_dicommeta.series import group_series
+
+        return group_series(self)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What the counts imply, the most severe first; see `findings`."""
+        from napari_dicommeta.findings import findings_of
+
+        return findings_of(self)
+
+    # -- counting -----------------------------------------------------------------------------------
+
+    def tags(self) -> tuple[TagSummary, ...]:
+        """A summary of every tag that a file of this catalog holds, in the order of the tags."""
+        summaries = []
+        for key in self._store.keys:
+            column = self._store.column(key)
+            counts, missing = column.count(self._rows)
+            if counts.any():
+                summaries.append(self._summary(column, counts, missing))
+        return tuple(sorted(summaries, key=lambda summary: summary.path))
+
+    def _summary(self, column: Column, counts: np.ndarray, missing: int) -> TagSummary:
+        held = int(counts.sum())
+        empty = int(counts[column.empty].sum())
+        unknown = self._unknown(column) if missing else 0
+        meanings, spellings = column.texts("meaning"), column.texts("spelling")
+        return TagSummary(
+            column.path,
+            column.main_vr(counts),
+            held - empty,
+            empty,
+            missing - unknown,
+            unknown,
+            meanings.distinct(counts),
+            spellings.distinct(counts),
+        )
+
+    def _unknown(self, column: Column) -> int:
+        cut_rows = self._store.cut_rows
+        if not len(cut_rows):
+            return 0
+        if self._rows is not None:
+            cut_rows = np.intersect1d(cut_rows, self._rows, assume_unique=True)
+        cuts = self._store.cuts[cut_rows]
+        return int(((column.codes[cut_rows] < 0) & (cuts <= column.first_tag)).sum())
+
+    def values(self, tag: str | TagPath | tuple[str | TagPath, ...], by: str = "meaning") -> ValueCounts:
+        """The values of `tag` and the files that hold each, by "meaning" or by "spelling".
+
+        `tag` is a keyword ("RescaleSlope"), a path ("SharedFunctionalGroupsSequence.PixelMeasuresSequence.
+        PixelSpacing"), a tag ("(0028,1053)", "00281053"), or a tuple of these, whose joint values are
+        counted. A file counts once for each distinct value that it holds in a nested tag.
+
+        Raises
+        ------
+        ValueError
+            If `tag` is neither a keyword nor a tag, or `by` is unknown.
+        """
+        if by not in ("meaning", "spelling"):
+            raise ValueError(f"by must be 'meaning' or 'spelling', not {by!r}")
+        if isinstance(tag, tuple):
+            return self._joint_values(tuple(_path(one) for one in tag), by)
+        column = self._store.find(_path(tag))
+        if column is None:
+            return ValueCounts({}, self.n_files, self.n_files, 0)
+        counts, missing = column.count(self._rows)
+        unknown = self._unknown(column) if missing else 0
+        return ValueCounts(column.texts(by).counted(counts), self.n_files, missing - unknown, unknown)
+
+    def details(self, tag: str | TagPath) -> tuple[ValueCount, ...]:
+        """The values of `tag` by meaning, each with its spellings, VRs, bytes and flags; most frequent first."""
+        column = self._store.find(_path(tag))
+        if column is None:
+            return ()
+        counts, _ = column.count(self._rows)
+        by_text: dict[str, dict[tuple[str, str], list[Any]]] = {}
+        for entry in np.flatnonzero(counts):
+            files = int(counts[entry])
+            seen: dict[tuple[str, str, str], Meaning] = {}
+            for meaning in column.meanings(int(entry)):
+                seen[meaning.text, meaning.spelling, meaning.vr] = meaning
+            for meaning in seen.values():
+                spellings = by_text.setdefault(meaning.text, {})
+                spelling = spellings.setdefault((meaning.spelling, meaning.vr), [meaning, 0])
+                spelling[1] += files
+        totals = column.texts("meaning").counted(counts)
+        return tuple(
+            ValueCount(
+                text,
+                files,
+                tuple(
+                    Spelling(meaning.spelling, meaning.vr, meaning.raw, n, meaning.flag)
+                    for meaning, n in sorted(by_text[text].values(), key=lambda item: (-item[1], item[0].spelling))
+                ),
+                next((meaning.flag for meaning, _ in by_text[text].values() if meaning.flag), ""),
+            )
+            for text, files in totals.items()
+        )
+
+    def _joint_values(self, paths: tuple[TagPath, ...], by: str) -> ValueCounts:
+        columns = [self._store.find(path) for path in paths]
+        ids, texts = [], []
+        for column in columns:
+            one_text = [] if column is None else column.joined_texts(by)
+            texts.append([*one_text, None])
+            codes = np.full(self.n_files, -1) if column is None else column.joined_ids(by, self._rows)
+            ids.append(np.where(codes < 0, len(one_text), codes))
+        stacked = np.stack(ids, axis=1) if ids else np.empty((self.n_files, 0), dtype=np.int64)
+        unique, counts = np.unique(stacked, axis=0, return_counts=True)
+        pairs = [
+            (tuple(text[i] for text, i in zip(texts, row, strict=True)), int(n))
+            for row, n in zip(unique.tolist(), counts, strict=True)
+        ]
+        pairs.sort(key=lambda pair: (-pair[1], [text or "" for text in pair[0]]))
+        nothing = tuple(None for _ in paths)
+        absent = next((n for key, n in pairs if key == nothing), 0)
+        return ValueCounts({key: n for key, n in pairs if key != nothing}, self.n_files, absent, 0)
+
+    def column_texts(self, tag: str | TagPath, by: str = "meaning") -> list[str | None]:
+        """The text of `tag` in each file, in the order of `paths`; None where a file lacks it.
+
+        A file that holds several values of a nested tag has them joined by " | ".
+        """
+        column = self._store.find(_path(tag))
+        if column is None:
+            return [None] * self.n_files
+        texts = [*column.joined_texts(by), None]
+        return [texts[i] for i in column.joined_ids(by, self._rows)]
+
+    def variation(self, tag: str | TagPath) -> str:
+        """How `tag` varies: "constant", "between series", "within series" or "unique" (another value in each file)."""
+        column = self._store.find(_path(tag))
+        if column is None or self.n_files == 0:
+            return "constant"
+        ids = column.joined_ids("meaning", self._rows)
+        distinct = len(np.unique(ids))
+        if distinct == 1:
+            return "constant"
+        if distinct == self.n_files:
+            return "unique"
+        uid = self._store.find(TagPath.parse("SeriesInstanceUID"))
+        series = np.zeros(self.n_files) if uid is None else uid.joined_ids("meaning", self._rows)
+        order = np.argsort(series, kind="stable")
+        same_series = np.diff(series[order]) == 0
+        return "within series" if (np.diff(ids[order])[same_series] != 0).any() else "between series"
+
+    # -- selecting ----------------------------------------------------------------------------------
+
+    def where(
+        self, conditions: Mapping[str, Condition] | None = None, /, by: str = "meaning", **keywords: Condition
+    ) -> Catalog:
+        """The catalog of the files for which all conditions hold.
+
+        A condition is a keyword argument, or an item of a mapping where the tag is nested or private::
+
+            catalog.where(Modality="CT", RescaleSlope=("1", "2"))     # one of several values
+            catalog.where(SliceThickness=slice(0.5, 1.5))             # a range of numbers, ends included
+            catalog.where(PixelPaddingValue=True)                     # present; False: absent or unknown
+            catalog.where({"(0009,xx01,GEMS_IDEN_01)": "LIGHTSPEED"})
+
+        A number is compared by value; a text with the meaning (or, with ``by="spelling"``, the spelling). In
+        a nested tag, one of several values suffices.
+
+        Raises
+        ------
+        ValueError
+            If a tag is neither a keyword nor a tag.
+        """
+        mask = np.ones(self.n_files, dtype=bool)
+        for tag, condition in {**(conditions or {}), **keywords}.items():
+            column = self._store.find(_path(tag))
+            if column is None:
+                mask &= condition is False
+            else:
+                mask &= column.matches(condition, by)[column.codes if self._rows is None else column.codes[self._rows]]
+        return self.rows(np.flatnonzero(mask))
+
+    def rows(self, indices: np.ndarray) -> Catalog:
+        """The catalog of the files at `indices`, integers into `paths`; without failures."""
+        return Catalog(self._store, indices if self._rows is None else self._rows[indices])
+
+    def __add__(self, other: Catalog) -> Catalog:
+        """The catalog of the files of both. The order in which catalogs are added does not matter."""
+        store = ColumnStore.concatenated([self._store.taken(self._rows), other._store.taken(other._rows)])
+        failures = tuple(sorted({*self._failures, *other._failures}, key=lambda f: (f.path, f.reason)))
+        return Catalog(store, None, failures)
+
+    # -- exchange -----------------------------------------------------------------------------------
+
+    def to_arrow(self, by: str = "meaning") -> pa.Table:
+        """A table with ``path`` and a dictionary-encoded text column for each tag, named by its keywords."""
+        names, columns = ["path"], [self._file_column("path")]
+        for key in sorted(self._store.keys, key=lambda key: TagPath.of_key(key)):
+            column = self._store.column(key)
+            ids = column.joined_ids(by, self._rows)
+            if (ids >= 0).any():
+                names.append(column.path.text)
+                indices = pa.array(ids.astype(np.int32), mask=ids < 0)
+                columns.append(pa.DictionaryArray.from_arrays(indices, pa.array(column.joined_texts(by), pa.string())))
+        return pa.table(columns, names=names)
+
+    def to_pandas(self, by: str = "meaning") -> pd.DataFrame:
+        """`to_arrow` as a DataFrame with categorical columns; needs pandas."""
+        return self.to_arrow(by).to_pandas()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the catalog to one Parquet file, beside it first and then renamed, readable by its owner only.
+
+        Other programs read the same columns as from `to_arrow`; `Catalog.load` gives back all of it.
+        """
+        from napari_dicommeta.storage import save
+
+        save(self._store.taken(self._rows), [(f.path, f.reason, f.outcome) for f in self._failures], path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Catalog:
+        """The catalog that `save` wrote to `path`.
+
+        Raises
+        ------
+        ValueError
+            If the file is no catalog, or one of a newer version.
+        """
+        from napari_dicommeta.storage import load
+
+        store, failures = load(path)
+        return cls(store, None, tuple(ScanFailure(*failure) for failure in failures))
+
+    def file_column(self, name: str) -> np.ndarray:
+        """One of the integers known of each file: size, mtime, pixel_offset, pixel_length (bytes), pixel_tag, cut."""
+        return self._file_column(name).to_numpy(zero_copy_only=False)
+
+    def _file_column(self, name: str) -> pa.Array:
+        array = self._store.file_column(name)
+        return array if self._rows is None else array.take(pa.array(self._rows))
+
+
+def _path(tag: str | TagPath) -> TagPath:
+    return tag if isinstance(tag, TagPath) else TagPath.parse(tag)

@@ -1,0 +1,277 @@
+"""The columns under a catalog: codes into distinct stored values, decoded when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from napari_dicommeta.meaning import Meaning, decode_all, number, shortest
+from napari_dicommeta.recorder import Recording
+from napari_dicommeta.tags import TagPath
+
+__all__ = ["Column", "ColumnStore", "Texts"]
+
+FILE_COLUMNS = {
+    "path": pa.string(),
+    "size": pa.int64(),
+    "mtime": pa.int64(),
+    "pixel_offset": pa.int64(),
+    "pixel_length": pa.int64(),
+    "pixel_tag": pa.int64(),
+    "cut": pa.int64(),
+    "reason": pa.string(),
+    "damage_offset": pa.int64(),
+}
+
+
+class Texts:
+    """The distinct texts of a column, by meaning or by spelling, and which stored values carry each."""
+
+    def __init__(self, values: Sequence[tuple[str, ...]]) -> None:
+        ids: dict[str, int] = {}
+        self._entries: list[int] = []
+        self._texts: list[int] = []
+        for entry, texts in enumerate(values):
+            for text in texts if len(texts) == 1 else sorted(set(texts)):
+                self._entries.append(entry)
+                self._texts.append(ids.setdefault(text, len(ids)))
+        self.texts = list(ids)
+        self._plain = len(self._entries) == len(values)
+        self.entries = np.array(self._entries, dtype=np.int64)
+        self.ids = np.array(self._texts, dtype=np.int64)
+        self._empty = ids.get("", -1)
+
+    def totals(self, counts: np.ndarray) -> np.ndarray:
+        """The files of each text, from the files of each stored value."""
+        weights = counts if self._plain else counts[self.entries]
+        return np.bincount(self.ids, weights=weights, minlength=len(self.texts)).astype(np.int64)
+
+    def distinct(self, counts: np.ndarray) -> int:
+        """How many texts but the empty one occur."""
+        totals = self.totals(counts)
+        return int(np.count_nonzero(totals)) - int(self._empty >= 0 and totals[self._empty] > 0)
+
+    def counted(self, counts: np.ndarray) -> dict[str, int]:
+        """Text -> files for the texts that occur, most frequent first, equals in the order of their numbers or texts."""
+        totals = self.totals(counts)
+        present = np.flatnonzero(totals)
+        pairs = [(self.texts[i], int(totals[i])) for i in present]
+        pairs.sort(key=lambda pair: (-pair[1], *sort_key(pair[0])))
+        return dict(pairs)
+
+
+def sort_key(text: str) -> tuple[bool, float, str]:
+    """Numbers first and by value, then texts."""
+    value = number(text.partition("\\")[0])
+    return (value is None, value or 0.0, text)
+
+
+class Column:
+    """One tag's codes, a 32-bit integer a file (-1: the file lacks it), and its distinct stored values."""
+
+    def __init__(self, key: str, array: pa.DictionaryArray) -> None:
+        self.path = TagPath.of_key(key)
+        self.values: pa.BinaryArray = array.dictionary
+        indices = array.indices
+        codes = indices.fill_null(-1) if indices.null_count else indices
+        self.codes: np.ndarray = codes.to_numpy(zero_copy_only=False)
+        top = key[:8]
+        low = 0xFFFF if "xx" in top else int(top[4:8], 16)
+        self.first_tag = int(top[:4], 16) << 16 | low
+        self._texts: dict[str, Texts] = {}
+        self._joined: dict[str, tuple[list[str], np.ndarray]] = {}
+
+    @cached_property
+    def _meanings(self) -> list[tuple[Meaning, ...]]:
+        path = self.path
+        return [decode_all(value, path) for value in self.values.to_pylist()]
+
+    def meanings(self, entry: int) -> tuple[Meaning, ...]:
+        """The meanings of one stored value: one, or several of a nested tag."""
+        return self._meanings[entry]
+
+    @cached_property
+    def empty(self) -> np.ndarray:
+        """Which stored values are empty."""
+        return np.array([all(not m.text for m in meanings) for meanings in self._meanings], dtype=bool)
+
+    def texts(self, by: str) -> Texts:
+        """The distinct texts by "meaning" or by "spelling"."""
+        if by not in self._texts:
+            if by == "meaning":
+                self._texts[by] = Texts([tuple(m.text for m in meanings) for meanings in self._meanings])
+            else:
+                self._texts[by] = Texts([tuple(m.spelling for m in meanings) for meanings in self._meanings])
+        return self._texts[by]
+
+    def count(self, rows: np.ndarray | None) -> tuple[np.ndarray, int]:
+        """(files of each stored value, files without one) among `rows`."""
+        codes = self.codes if rows is None else self.codes[rows]
+        counts = np.bincount(codes + 1, minlength=len(self.values) + 1)
+        return counts[1:], int(counts[0])
+
+    def main_vr(self, counts: np.ndarray) -> str:
+        """The VR with which most files store the tag."""
+        votes: dict[str, int] = {}
+        if len(self._meanings) > 1000:  # a column of unique values has one VR in practice: look at the most frequent
+            entries = np.argsort(counts)[-1000:]
+        else:
+            entries = np.flatnonzero(counts)
+        for entry in entries:
+            vr = self._meanings[entry][0].vr
+            votes[vr] = votes.get(vr, 0) + int(counts[entry])
+        best = max(votes, key=lambda vr: votes[vr])
+        return "US or SS" if best == "implicit" else best
+
+    def _joined_texts(self, by: str) -> tuple[list[str], np.ndarray]:
+        if by not in self._joined:
+            ids: dict[str, int] = {}
+            of_entry = np.empty(len(self._meanings), dtype=np.int64)
+            for entry, meanings in enumerate(self._meanings):
+                texts = [m.text if by == "meaning" else m.spelling for m in meanings]
+                text = texts[0] if len(texts) == 1 else " | ".join(sorted(set(texts), key=sort_key))
+                of_entry[entry] = ids.setdefault(text, len(ids))
+            self._joined[by] = (list(ids), of_entry)
+        return self._joined[by]
+
+    def joined_texts(self, by: str) -> list[str]:
+        """The distinct texts when several values of one file are joined by " | "."""
+        return self._joined_texts(by)[0]
+
+    def joined_ids(self, by: str, rows: np.ndarray | None) -> np.ndarray:
+        """For each of `rows` the index into `joined_texts`, -1 where the file lacks the tag."""
+        of_entry = self._joined_texts(by)[1]
+        codes = self.codes if rows is None else self.codes[rows]
+        return np.append(of_entry, -1)[codes]
+
+    def matches(self, condition: Any, by: str) -> np.ndarray:
+        """For each stored value, and last for a missing one, whether `condition` holds; indexed by code, -1 included."""
+        held = np.zeros(len(self.values) + 1, dtype=bool)
+        if isinstance(condition, bool):
+            held[:-1] = condition
+            held[-1] = not condition
+            return held
+        texts = self.texts(by)
+        if isinstance(condition, slice):
+            low = -np.inf if condition.start is None else float(condition.start)
+            high = np.inf if condition.stop is None else float(condition.stop)
+            chosen = np.array([_within(text, low, high) for text in texts.texts], dtype=bool)
+        else:
+            wanted = {_as_text(one) for one in ([condition] if isinstance(condition, (str, int, float)) else condition)}
+            chosen = np.array([text in wanted for text in texts.texts], dtype=bool)
+        if len(texts.ids):
+            held[texts.entries[chosen[texts.ids]]] = True
+        return held
+
+
+def _within(text: str, low: float, high: float) -> bool:
+    return any(value is not None and low <= value <= high for value in map(number, text.split("\\")))
+
+
+def _as_text(value: str | int | float) -> str:
+    return value if isinstance(value, str) else shortest(repr(value)) or str(value)
+
+
+class ColumnStore:
+    """The Arrow table of a catalog: the file columns and one dictionary-encoded column a tag, by its key."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.n_files: int = table.num_rows
+        self.keys: tuple[str, ...] = tuple(name for name in table.column_names if name not in FILE_COLUMNS)
+        self._columns: dict[str, Column] = {}
+
+    @classmethod
+    def of_recordings(cls, recordings: Sequence[Recording]) -> ColumnStore:
+        """The store of what recorders have read, in the order of the files' paths."""
+        if not recordings:
+            return cls(pa.table({name: pa.array([], kind) for name, kind in FILE_COLUMNS.items()}))
+        return cls.concatenated([cls(_table(recording)) for recording in recordings])
+
+    @classmethod
+    def concatenated(cls, stores: Sequence[ColumnStore]) -> ColumnStore:
+        """All rows of `stores`, in the order of the files' paths."""
+        tables = [store.table for store in stores]
+        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
+        paths = table.column("path").to_pandas() if False else np.array(table.column("path").to_pylist(), dtype=object)
+        order = np.argsort(paths, kind="stable")
+        table = table.unify_dictionaries().combine_chunks()
+        if not np.array_equal(order, np.arange(len(order))):
+            table = table.take(pa.array(order))
+        return cls(table.combine_chunks())
+
+    def taken(self, rows: np.ndarray | None) -> ColumnStore:
+        """The store of some rows only."""
+        return self if rows is None else ColumnStore(self.table.take(pa.array(rows)).combine_chunks())
+
+    def find(self, path: TagPath) -> Column | None:
+        """The column of a tag, None if no file holds it."""
+        return self.column(path.key) if path.key in self._key_set else None
+
+    @cached_property
+    def _key_set(self) -> frozenset[str]:
+        return frozenset(self.keys)
+
+    def column(self, key: str) -> Column:
+        """The column with this key."""
+        column = self._columns.get(key)
+        if column is None:
+            column = self._columns[key] = Column(key, _chunk(self.table.column(key)))
+        return column
+
+    def file_column(self, name: str) -> pa.Array:
+        """A column of `FILE_COLUMNS`."""
+        return _chunk(self.table.column(name))
+
+    @cached_property
+    def cuts(self) -> np.ndarray:
+        """For each file the first tag of which nothing is known, -1 where all is."""
+        return self.file_column("cut").to_numpy(zero_copy_only=False)
+
+    @cached_property
+    def cut_rows(self) -> np.ndarray:
+        """The files of which not all tags are known."""
+        return np.flatnonzero(self.cuts >= 0)
+
+
+def _chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _table(recording: Recording) -> pa.Table:
+    files, n = recording.files, len(recording.files.paths)
+    reasons = [files.reasons.get(i, (None, None)) for i in range(n)] if files.reasons else [(None, None)] * n
+    paths = [_storable(path) for path in files.paths]
+    columns: dict[str, pa.Array] = {
+        "path": pa.array(paths, pa.string()),
+        "size": pa.array(np.frombuffer(files.sizes, np.int64)),
+        "mtime": pa.array(np.frombuffer(files.mtimes, np.int64)),
+        "pixel_offset": pa.array(np.frombuffer(files.pixel_offsets, np.int64)),
+        "pixel_length": pa.array(np.frombuffer(files.pixel_lengths, np.int64)),
+        "pixel_tag": pa.array(np.frombuffer(files.pixel_tags, np.int64)),
+        "cut": pa.array(np.frombuffer(files.cuts, np.int64)),
+        "reason": pa.array([reason for reason, _ in reasons], pa.string()),
+        "damage_offset": pa.array([offset for _, offset in reasons], pa.int64()),
+    }
+    codes = np.full((len(recording.columns), n), -1, dtype=np.int32)
+    for numbers, file_bytes, code_bytes in recording.blocks:
+        rows = np.frombuffer(file_bytes, np.int32)
+        block = np.frombuffer(code_bytes, np.int32).reshape(len(rows), len(numbers))
+        codes[np.array(numbers)[:, None], rows[None, :]] = block.T
+    for (key, values), column in zip(recording.columns, codes, strict=True):
+        indices = pa.array(column, mask=column < 0)
+        columns[key] = pa.DictionaryArray.from_arrays(indices, pa.array(values, pa.binary()))
+    return pa.table(columns)
+
+
+def _storable(path: str) -> str:
+    """A path as valid Unicode: a name that is none (surrogate escapes) has its odd bytes written as \\xNN."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return path

@@ -1,0 +1,141 @@
+"""Image planes in the patient, slice order and the grid they make (PS3.3 section C.7.6.2).
+
+All positions and lengths are in mm in the patient's LPS coordinates; array axes are (k, j, i): slice, row,
+column. Slices are ordered by their position along the normal of their plane, never by InstanceNumber,
+SliceLocation or file name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["ImagePlane", "VolumeGeometry", "slice_order"]
+
+ORIENTATION_TOLERANCE = 1e-4
+"""Direction cosines closer than this are one orientation."""
+SPACING_TOLERANCE = 0.01
+"""Relative; with `SPACING_FLOOR` the deviation from even spacing that is not worth a note."""
+SPACING_FLOOR = 0.01
+"""mm."""
+SAME_POSITION = 1e-3
+"""mm; positions along the normal closer than this are one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePlane:
+    """One image's place in the patient.
+
+    `position`: (0020,0032) *Image Position (Patient)*, mm, of the centre of the first pixel. `row` and `column`:
+    the direction cosines of (0020,0037), along a row (i grows) and along a column (j grows). `spacing`:
+    (0028,0030) *Pixel Spacing*, mm between rows, then between columns.
+    """
+
+    position: tuple[float, float, float]
+    row: tuple[float, float, float]
+    column: tuple[float, float, float]
+    spacing: tuple[float, float]
+
+    @classmethod
+    def of(
+        cls,
+        position: tuple[float, ...] | None,
+        orientation: tuple[float, ...] | None,
+        spacing: tuple[float, ...] | None,
+    ) -> ImagePlane | None:
+        """The plane of an image's elements, or None if they do not make one: a length that is not positive,
+        directions that are not of unit length or not at right angles, something missing."""
+        if position is None or orientation is None or spacing is None:
+            return None
+        if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
+            return None
+        row, column = np.array(orientation[:3]), np.array(orientation[3:])
+        if abs(np.linalg.norm(row) - 1) > 1e-2 or abs(np.linalg.norm(column) - 1) > 1e-2 or abs(row @ column) > 1e-2:
+            return None
+        x, y, z = position
+        return cls(
+            (x, y, z),
+            (orientation[0], orientation[1], orientation[2]),
+            (orientation[3], orientation[4], orientation[5]),
+            (spacing[0], spacing[1]),
+        )
+
+    @property
+    def normal(self) -> np.ndarray:
+        """row × column, float64 of shape (3,)."""
+        return np.cross(self.row, self.column)
+
+    @property
+    def distance(self) -> float:
+        """The position along the normal, mm."""
+        return float(np.dot(self.position, self.normal))
+
+    def same_orientation(self, other: ImagePlane) -> bool:
+        """Whether both planes are parallel and turned alike, within `ORIENTATION_TOLERANCE`."""
+        return bool(
+            np.allclose(self.row, other.row, atol=ORIENTATION_TOLERANCE, rtol=0)
+            and np.allclose(self.column, other.column, atol=ORIENTATION_TOLERANCE, rtol=0)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeGeometry:
+    """The grid of a volume.
+
+    `spacing`: mm between slices, rows, columns (k, j, i), the lengths of the affine's columns; the first is
+    NaN where the files give no distance between slices. `affine`: 4×4 float64, voxel (k, j, i, 1) to patient
+    (x, y, z, 1) in LPS mm; None where the files do not place the images. `tilt`: degrees between the step
+    from slice to slice and the normal, 0 for a right-angled grid. `steps`: mm from each slice to the next.
+    """
+
+    spacing: tuple[float, float, float]
+    affine: np.ndarray | None
+    tilt: float = 0.0
+    steps: tuple[float, ...] = ()
+
+    @classmethod
+    def of_planes(cls, planes: Sequence[ImagePlane]) -> VolumeGeometry:
+        """The grid through ordered, parallel planes; spacing from their positions over the whole span."""
+        first, n = planes[0], len(planes)
+        positions = np.array([plane.position for plane in planes])
+        step = (positions[-1] - positions[0]) / (n - 1) if n > 1 else first.normal * np.nan
+        length = float(np.linalg.norm(step))
+        if n > 1 and length < SAME_POSITION:
+            length = float("nan")
+        affine = np.eye(4)
+        affine[:3, 0] = step if np.isfinite(length) else first.normal
+        affine[:3, 1] = np.array(first.column) * first.spacing[0]
+        affine[:3, 2] = np.array(first.row) * first.spacing[1]
+        affine[:3, 3] = first.position
+        tilt = 0.0
+        if n > 1 and np.isfinite(length):
+            cosine = float(np.clip(np.dot(step, first.normal) / length, -1, 1))
+            tilt = float(np.degrees(np.arccos(abs(cosine))))
+        distances = np.array([plane.distance for plane in planes])
+        return cls(
+            (length, first.spacing[0], first.spacing[1]), affine, round(tilt, 4), tuple(np.diff(distances).tolist())
+        )
+
+    @classmethod
+    def unplaced(cls, spacing: tuple[float, float] | None) -> VolumeGeometry:
+        """The grid of images that say nothing of their place: pixel spacing at most, 1 where even that is missing."""
+        rows, columns = spacing or (1.0, 1.0)
+        return cls((float("nan"), rows, columns), None)
+
+    @property
+    def uneven(self) -> float:
+        """The largest deviation of a step from the mean step, mm; 0 where it is within the tolerance."""
+        if len(self.steps) < 2:
+            return 0.0
+        mean = sum(self.steps) / len(self.steps)
+        worst = max(abs(step - mean) for step in self.steps)
+        return worst if worst > max(SPACING_FLOOR, SPACING_TOLERANCE * abs(mean)) else 0.0
+
+
+def slice_order(planes: Sequence[ImagePlane], numbers: Sequence[float | None]) -> list[int]:
+    """The indices of `planes` along their common normal; equal positions in the order of `numbers`."""
+    normal = planes[0].normal
+    distances = [round(float(np.dot(plane.position, normal)) / SAME_POSITION) for plane in planes]
+    return sorted(range(len(planes)), key=lambda i: (distances[i], numbers[i] is None, numbers[i] or 0.0, i))

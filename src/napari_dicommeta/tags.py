@@ -1,0 +1,186 @@
+"""A tag's path: parse it, name it, show it.
+
+A path names one element of a data set, nested or not. It has three texts:
+
+* ``key``, made of hexadecimal digits only, as the header loop writes it without any dictionary:
+  ``00281050``, ``52009229/00289110/00280030``, ``0009xx01:GEMS_IDEN_01`` for a private element;
+* ``text``, made of DICOM keywords, as the catalog's columns and all commands use it: ``WindowCenter``,
+  ``SharedFunctionalGroupsSequence.PixelMeasuresSequence.PixelSpacing``, ``(0009,xx01,GEMS_IDEN_01)``;
+* ``display``, for people: ``(0028,1050) WindowCenter``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+__all__ = ["TagPath"]
+
+_HEX = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
+_PRIVATE = re.compile(r"\(([0-9A-Fa-f]{4}),[xX]{2}([0-9A-Fa-f]{2}),(.*)\)", re.DOTALL)
+_PRIVATE_KEY = re.compile(r"([0-9a-f]{4})xx([0-9a-f]{2}):(.*)", re.DOTALL)
+# Characters of a private creator that would break a path apart, and the escape itself.
+_SPECIAL = re.compile(r"[%./:(),\x00-\x1f\x7f]")
+
+
+def escape_creator(creator: str) -> str:
+    """A private creator with the characters that would break a path written as %XX."""
+    return _SPECIAL.sub(lambda match: f"%{ord(match[0]):02X}", creator)
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"%([0-9A-F]{2})", lambda match: chr(int(match[1], 16)), text)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TagPath:
+    """The path of an element: ``(tag, private creator)`` for each level, the outermost first.
+
+    A public element has the creator ``""``. A private one has its block number taken out of the tag,
+    because files reserve different blocks for one creator: (0009,1001) and (0009,1101) are both
+    ``(0x00090001, "GEMS_IDEN_01")``. A private element without a creator keeps its whole tag.
+
+    See PS3.5 section 7.8 for private elements and section 7.5 for nesting.
+    """
+
+    elements: tuple[tuple[int, str], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> TagPath:
+        """The path that `text` names: keywords, ``(gggg,eeee)``, ``ggggeeee``, or levels of these joined by dots.
+
+        Raises
+        ------
+        ValueError
+            If a level is neither a keyword of the DICOM dictionary nor a tag.
+        """
+        return cls(tuple(_parse_level(level.strip()) for level in text.strip().split(".")))
+
+    @classmethod
+    def of_key(cls, key: str) -> TagPath:
+        """The path of a header key such as ``52009229/00289110/00280030``."""
+        return _of_key(key)
+
+    @property
+    def tag(self) -> int:
+        """The innermost element's tag as a number, 0x00281050 for (0028,1050)."""
+        return self.elements[-1][0]
+
+    @property
+    def creator(self) -> str:
+        """The innermost element's private creator, "" for a public element."""
+        return self.elements[-1][1]
+
+    @property
+    def is_private(self) -> bool:
+        """Whether a level of the path has an odd group (PS3.5 section 7.8)."""
+        return any(tag >> 16 & 1 for tag, _ in self.elements)
+
+    @property
+    def key(self) -> str:
+        """The path in hexadecimal digits, as the header loop writes it."""
+        return "/".join(
+            f"{tag >> 16:04x}xx{tag & 0xFF:02x}:{escape_creator(creator)}" if creator else f"{tag:08x}"
+            for tag, creator in self.elements
+        )
+
+    @property
+    def text(self) -> str:
+        """The path in keywords; `TagPath.parse` reads it back."""
+        return ".".join(_level_text(tag, creator) for tag, creator in self.elements)
+
+    @property
+    def keyword(self) -> str:
+        """The innermost level's keyword, or its tag where the dictionary has none."""
+        return _level_text(*self.elements[-1])
+
+    @property
+    def name(self) -> str:
+        """The innermost element's name in the dictionary, "Window Center"; its text where there is none."""
+        return _name(*self.elements[-1])
+
+    @property
+    def vr(self) -> str:
+        """The dictionary's VR, "DS" or "US or SS"; "UN" where it has none."""
+        return dictionary_vr(*self.elements[-1])
+
+    @property
+    def display(self) -> str:
+        """The path for people: ``(0028,1050) WindowCenter``."""
+        tag, creator = self.elements[-1]
+        text = self.text
+        return text if creator or text.startswith("(") else f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {text}"
+
+
+def _parse_level(level: str) -> tuple[int, str]:
+    if match := _PRIVATE.fullmatch(level):
+        group, element, creator = match.groups()
+        return int(group, 16) << 16 | int(element, 16), _unescape(creator)
+    from pydicom.datadict import tag_for_keyword
+
+    tag = tag_for_keyword(level)
+    if tag is not None:
+        return tag, ""
+    if match := _HEX.fullmatch(level):
+        return int(match[1] + match[2], 16), ""
+    raise ValueError(
+        f"{level!r} is no DICOM keyword and no tag: write WindowCenter, (0028,1050), 00281050 or, "
+        "for a private element, (0009,xx01,CREATOR)"
+    )
+
+
+@lru_cache(maxsize=None)
+def _of_key(key: str) -> TagPath:
+    levels = []
+    for level in key.split("/"):
+        if match := _PRIVATE_KEY.fullmatch(level):
+            levels.append((int(match[1], 16) << 16 | int(match[2], 16), _unescape(match[3])))
+        else:
+            levels.append((int(level, 16), ""))
+    return TagPath(tuple(levels))
+
+
+@lru_cache(maxsize=None)
+def _level_text(tag: int, creator: str) -> str:
+    if creator:
+        return f"({tag >> 16:04X},xx{tag & 0xFF:02X},{escape_creator(creator)})"
+    from pydicom.datadict import keyword_for_tag, tag_for_keyword
+
+    keyword = keyword_for_tag(tag)
+    # A repeating group (60xx) has one keyword for many tags: only the tag tells them apart.
+    if keyword and tag_for_keyword(keyword) == tag:
+        return keyword
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+@lru_cache(maxsize=None)
+def _name(tag: int, creator: str) -> str:
+    from pydicom.datadict import dictionary_description, private_dictionary_description
+
+    try:
+        if creator:
+            text: str = private_dictionary_description(tag | 0x1000, creator)
+            return text.strip("[]")
+        return str(dictionary_description(tag))
+    except KeyError:
+        if tag >> 16 & 1 and not creator and 0x10 <= tag & 0xFFFF <= 0xFF:
+            return "Private Creator"
+        return _level_text(tag, creator)
+
+
+@lru_cache(maxsize=None)
+def dictionary_vr(tag: int, creator: str = "") -> str:
+    """The VR that the dictionary gives an element; "LO" for a private creator, "UN" where it knows none."""
+    from pydicom.datadict import dictionary_VR, private_dictionary_VR
+
+    try:
+        if creator:
+            return str(private_dictionary_VR(tag | 0x1000, creator))
+        return str(dictionary_VR(tag))
+    except KeyError:
+        if tag & 0xFFFF == 0 and not creator:
+            return "UL"
+        if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF and not creator:
+            return "LO"
+        return "UN"

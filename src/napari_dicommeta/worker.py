@@ -1,0 +1,99 @@
+"""The process that reads headers for a scan: paths in through stdin, recordings out through stdout.
+
+It is started as ``python -c``, not by ``multiprocessing``, so that it never imports the caller's main
+module: a scan works from a napari plugin, from a notebook and from a script without a ``__main__`` guard,
+on every platform. It imports nothing outside the standard library unless a file needs a dictionary.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import struct
+import subprocess
+import sys
+from typing import BinaryIO
+
+from napari_dicommeta.recorder import Recorder, Recording
+
+__all__ = ["Worker", "main"]
+
+_SIZE = struct.Struct("<Q")
+
+
+def _send(stream: BinaryIO, thing: object) -> None:
+    data = pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(_SIZE.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def _receive(stream: BinaryIO) -> object:
+    head = stream.read(_SIZE.size)
+    if len(head) < _SIZE.size:
+        raise EOFError("the other side closed the pipe")
+    (size,) = _SIZE.unpack(head)
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError("the other side closed the pipe")
+    return pickle.loads(data)  # noqa: S301  from our own child or parent, through a pipe nobody else holds
+
+
+def main() -> None:
+    """Answer batches of paths with recordings until stdin is closed."""
+    stdin = sys.stdin.buffer
+    stdout = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not reach the pipe
+    gc.disable()  # headers make no cycles, and looking for them takes a fifth of the time
+    recorder = Recorder()
+    while True:
+        try:
+            paths = _receive(stdin)
+        except EOFError:
+            return
+        assert isinstance(paths, list)
+        for path in paths:
+            recorder.read(path)
+        _send(stdout, recorder.take())
+        gc.collect(0)
+
+
+class Worker:
+    """A scanning process seen from the parent: batches go in, recordings come out, in order."""
+
+    def __init__(self) -> None:
+        code = f"import sys; sys.path[:] = {sys.path!r}; from napari_dicommeta.worker import main; main()"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+
+    def read(self, paths: list[str]) -> Recording:
+        """The recording of the files at `paths`.
+
+        Raises
+        ------
+        OSError, EOFError
+            If the process died.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        _send(self._process.stdin, paths)  # type: ignore[arg-type]
+        recording = _receive(self._process.stdout)  # type: ignore[arg-type]
+        assert isinstance(recording, Recording)
+        return recording
+
+    def stop(self) -> None:
+        """End the process at once."""
+        self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    pass  # a batch was in the pipe when the process ended: nobody waits for it
+        self._process.wait()
