@@ -422,7 +422,7 @@ class Catalog:
 
     def file_column(self, name: str) -> np.ndarray:
         """One of the integers known of each file: size, mtime, pixel_offset, pixel_length (bytes), pixel_tag, cut."""
-        return self._file_column(name).to_numpy(zero_copy_only=False)
+        return np.asarray(self._file_column(name).to_numpy(zero_copy_only=False))
 
     def _file_column(self, name: str) -> pa.Array:
         array = self._store.file_column(name)

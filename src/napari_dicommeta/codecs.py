@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DecodeError", "decode_frame", "decode_for_pydicom", "is_available", "register_with_pydicom"]
+__all__ = ["DecodeError", "decode_for_pydicom", "decode_frame", "is_available", "register_with_pydicom"]
 
 RLE = "1.2.840.10008.1.2.5"
 DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
@@ -25,7 +25,7 @@ JPEG_2000 = frozenset(_JPEG + end for end in ("90", "91", "92", "93"))
 HTJ2K = frozenset(_JPEG + end for end in ("201", "202", "203"))
 DECODED = JPEG_DCT | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, DEFLATED_FRAME}
 
-DECODER_DEPENDENCIES = {uid: ("imagecodecs",) for uid in DECODED}
+DECODER_DEPENDENCIES = dict.fromkeys(DECODED, ("imagecodecs",))
 """Asked for by pydicom of a plugin."""
 
 
@@ -106,7 +106,7 @@ def _codestream_size(data: bytes) -> tuple[int, int, int] | None:
         marker = data[position + 1]
         if marker == 0xFF:
             position += 1
-        elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) or marker == 0xF7:
+        elif (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
             height, width, components = struct.unpack_from(">HHB", data, position + 5)
             return height, width, components
         elif marker == 0xD8 or marker == 0x01 or 0xD0 <= marker <= 0xD7:
@@ -155,7 +155,7 @@ def is_available(uid: str) -> bool:
 
 
 def decode_for_pydicom(src: bytes, runner: Any) -> bytes:
-    """pydicom's decoding plugin: the frame's samples as little endian bytes, colour by pixel."""
+    """Pydicom's decoding plugin: the frame's samples as little endian bytes, colour by pixel."""
     array = decode_frame(
         src, str(runner.transfer_syntax), runner.rows, runner.columns, runner.samples_per_pixel, runner.bits_allocated
     )

@@ -146,7 +146,7 @@ class Column:
         """For each of `rows` the index into `joined_texts`, -1 where the file lacks the tag."""
         of_entry = self._joined_texts(by)[1]
         codes = self.codes if rows is None else self.codes[rows]
-        return np.append(of_entry, -1)[codes]
+        return np.asarray(np.append(of_entry, -1)[codes])
 
     def matches(self, condition: Any, by: str) -> np.ndarray:
         """For each stored value, and last for a missing one, whether `condition` holds; indexed by code, -1 included."""
@@ -197,7 +197,7 @@ class ColumnStore:
         """All rows of `stores`, in the order of the files' paths."""
         tables = [store.table for store in stores]
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
-        paths = table.column("path").to_pandas() if False else np.array(table.column("path").to_pylist(), dtype=object)
+        paths = np.array(table.column("path").to_pylist(), dtype=object)
         order = np.argsort(paths, kind="stable")
         table = table.unify_dictionaries().combine_chunks()
         if not np.array_equal(order, np.arange(len(order))):
@@ -230,7 +230,7 @@ class ColumnStore:
     @cached_property
     def cuts(self) -> np.ndarray:
         """For each file the first tag of which nothing is known, -1 where all is."""
-        return self.file_column("cut").to_numpy(zero_copy_only=False)
+        return np.asarray(self.file_column("cut").to_numpy(zero_copy_only=False))
 
     @cached_property
     def cut_rows(self) -> np.ndarray:

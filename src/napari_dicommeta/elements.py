@@ -38,8 +38,7 @@ CHARSET, SIGN = 0x00080005, 0x00280103
 
 # "US or SS" in the dictionary: the file's PixelRepresentation decides (PS3.3 C.7.6.3.1, PS3.5 A.1).
 SIGNED_BY_PIXELS = frozenset(
-    "00189810 00221452 00280104 00280105 00280106 00280107 00280108 00280109 00280110 00280111 "
-    "00280120 00280121 00281101 00281102 00281103 00283002 00283006 00409211 00409216 00603004 00603006".split()
+    ["00189810", "00221452", "00280104", "00280105", "00280106", "00280107", "00280108", "00280109", "00280110", "00280111", "00280120", "00280121", "00281101", "00281102", "00281103", "00283002", "00283006", "00409211", "00409216", "00603004", "00603006"]
 )
 
 _HEAD = {True: struct.Struct("<HH2sH"), False: struct.Struct(">HH2sH")}
@@ -107,7 +106,7 @@ class Window:
         Raises CutError if the file ends before, or if the cap on a header is reached.
         """
         index = position - self.base
-        if 0 <= index and index + count <= len(self.buffer):
+        if index >= 0 and index + count <= len(self.buffer):
             return index
         if position + count > self.size:
             raise CutError(f"the file ends {position + count - self.size} bytes too early", position)
@@ -214,9 +213,7 @@ class DataSetReader:
             if end is not None and end > limit:
                 self.overrun = self.overrun or ("an item declares more bytes than are left", position - 8)
                 end = limit
-            stack.append(
-                _Level(False, end, level.prefix, level.explicit, level.little, level.charset, level.signed)
-            )
+            stack.append(_Level(False, end, level.prefix, level.explicit, level.little, level.charset, level.signed))
         elif len(stack) > 1 and tag == (SEQUENCE_END if level.is_sequence else ITEM_END):
             if length:
                 self.note("a delimiter has a length", position - 8)
@@ -327,9 +324,7 @@ class DataSetReader:
             inner = self.window.buffer[index + 12 : index + 14]
             explicit = inner in SHORT_VR or inner in LONG_VR
         stop = None if length == UNDEFINED else start + length
-        stack.append(
-            _Level(True, stop, key + "/", explicit, little, level.charset, level.signed, element=element)
-        )
+        stack.append(_Level(True, stop, key + "/", explicit, little, level.charset, level.signed, element=element))
         return start
 
     def _delimited(self, key: str, vr: bytes, start: int, level: _Level) -> int:
@@ -363,9 +358,7 @@ class DataSetReader:
             return -1
         self.pixels = PixelLocation(tag, vr.decode("latin-1"), start, length)
         if start + length > window.size:
-            raise CutError(
-                f"the pixel data is cut: {window.size - start} of {length} bytes are there", position
-            )
+            raise CutError(f"the pixel data is cut: {window.size - start} of {length} bytes are there", position)
         return start + length if start + length < window.size else -1
 
     def _name(self, tag: int, level: _Level) -> str:
@@ -386,4 +379,3 @@ class DataSetReader:
         if " or " in text:
             return b"xs" if text == "US or SS" else b"OW"
         return text.encode()
-

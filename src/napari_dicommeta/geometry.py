@@ -46,7 +46,8 @@ class ImagePlane:
         spacing: tuple[float, ...] | None,
     ) -> ImagePlane | None:
         """The plane of an image's elements, or None if they do not make one: a length that is not positive,
-        directions that are not of unit length or not at right angles, something missing."""
+        directions that are not of unit length or not at right angles, something missing.
+        """
         if position is None or orientation is None or spacing is None:
             return None
         if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
@@ -64,7 +65,7 @@ class ImagePlane:
 
     @property
     def normal(self) -> np.ndarray:
-        """row × column, float64 of shape (3,)."""
+        """Row × column, float64 of shape (3,)."""
         return np.cross(self.row, self.column)
 
     @property

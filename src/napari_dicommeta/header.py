@@ -217,7 +217,8 @@ def inflate(fetch: Callable[[int, int], bytes], position: int, size: int, limit:
 
     At most `limit` bytes; the second result is "" when the stream ended as it should.
     """
-    inflater, parts, total = zlib.decompressobj(-15), [], 0
+    inflater, total = zlib.decompressobj(-15), 0
+    parts: list[bytes] = []
     data = b""
     while not inflater.eof:
         if not data:

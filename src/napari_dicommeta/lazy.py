@@ -21,9 +21,7 @@ class LazyArray:
     called once and the plane reads as the smallest value of the dtype's useful range, -1024 or 0.
     """
 
-    def __init__(
-        self, shape: tuple[int, ...], dtype: np.dtype | type, read: Callable[[int, np.ndarray], None]
-    ) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype | type, read: Callable[[int, np.ndarray], None]) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self.on_error: Callable[[int, Exception], object] | None = None
         self._read = read
@@ -62,7 +60,7 @@ class LazyArray:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         first = index[0] if isinstance(index, tuple) and index else index
-        if first is Ellipsis or first is None or isinstance(index, tuple) and not index:
+        if first is Ellipsis or first is None or (isinstance(index, tuple) and not index):
             wanted: Any = slice(None)
         else:
             wanted = first

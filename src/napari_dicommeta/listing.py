@@ -25,8 +25,8 @@ class Entry:
 
 def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
     """The absolute paths that a source names: one, or several."""
-    one = isinstance(source, (str, os.PathLike))
-    return tuple(os.path.abspath(os.fspath(path)) for path in ((source,) if one else source))  # type: ignore[union-attr]
+    paths = (source,) if isinstance(source, (str, os.PathLike)) else source
+    return tuple(os.path.abspath(os.fspath(path)) for path in paths)
 
 
 def list_files(paths: Sequence[str]) -> Iterator[Entry]:

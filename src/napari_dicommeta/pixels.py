@@ -87,7 +87,9 @@ class PixelFormat:
         return ""
 
 
-def read_frame(path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None = None) -> np.ndarray:
+def read_frame(
+    path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None = None
+) -> np.ndarray:
     """The stored samples of one grey frame: shape (rows, columns), `PixelFormat.dtype`, undefined bits taken off.
 
     `offset` is where the file's pixel data begin (`PixelLocation.offset`). `out`, a C-contiguous array of the
@@ -127,7 +129,9 @@ def read_frame(path: str, offset: int, frame: int, pixel_format: PixelFormat, ou
 def _as_format(stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
     """A decoded array with the item size and sign of the format, its own memory."""
     if stored.dtype.itemsize > pixel_format.dtype.itemsize:
-        raise DecodeError(f"the codestream has {stored.dtype.itemsize * 8} bits, the image {pixel_format.bits_allocated}")
+        raise DecodeError(
+            f"the codestream has {stored.dtype.itemsize * 8} bits, the image {pixel_format.bits_allocated}"
+        )
     if stored.dtype.itemsize < pixel_format.dtype.itemsize:
         # Few bits in a wide container: the sign bit is that of the codestream's own precision.
         return stored.astype(pixel_format.dtype)
@@ -178,7 +182,7 @@ def _read_native(path: str, offset: int, frame: int, pixel_format: PixelFormat, 
 
 def _read_into(descriptor: int, array: np.ndarray, offset: int) -> int:
     """Fill `array` from `offset` of the file; the bytes that were there."""
-    view = memoryview(array.reshape(-1).view(np.uint8))
+    view = memoryview(array.reshape(-1).view(np.uint8).data)
     done = 0
     while done < len(view):
         if hasattr(os, "preadv"):
@@ -243,7 +247,8 @@ def read_colour(path: str, frame: int) -> np.ndarray:
     import warnings
 
     from pydicom import dcmread
-    from pydicom.pixels import apply_color_lut, pixel_array
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
 
     register_with_pydicom()
     try:

@@ -12,20 +12,13 @@ __all__ = ["is_identifying"]
 
 # Attributes of PS3.15 Table E.1-1 (edition 2026c) whose VR alone would not show that they identify.
 _NAMED = frozenset(
-    "AccessionNumber PatientID PatientSex PatientSize PatientWeight OtherPatientIDs EthnicGroup Occupation "
-    "PatientAddress PatientTelephoneNumbers MedicalRecordLocator PatientInsurancePlanCodeSequence StudyID "
-    "InstitutionName InstitutionAddress InstitutionalDepartmentName StationName DeviceSerialNumber DeviceUID "
-    "PlateID CassetteID GantryID DetectorID RequestingService AdmissionID IssuerOfPatientID ReferencedPatientSequence "
-    "PatientState PregnancyStatus SmokingStatus Allergies MedicalAlerts CurrentPatientLocation ProtocolName".split()
+    ["AccessionNumber", "PatientID", "PatientSex", "PatientSize", "PatientWeight", "OtherPatientIDs", "EthnicGroup", "Occupation", "PatientAddress", "PatientTelephoneNumbers", "MedicalRecordLocator", "PatientInsurancePlanCodeSequence", "StudyID", "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "DeviceSerialNumber", "DeviceUID", "PlateID", "CassetteID", "GantryID", "DetectorID", "RequestingService", "AdmissionID", "IssuerOfPatientID", "ReferencedPatientSequence", "PatientState", "PregnancyStatus", "SmokingStatus", "Allergies", "MedicalAlerts", "CurrentPatientLocation", "ProtocolName"]
 )
 _PERSONAL_VR = frozenset(("PN", "DA", "DT", "TM", "AS", "AE"))
 _FREE_VR = frozenset(("LT", "ST", "UT", "UC", "UR"))
 # Short texts that describe the technique, not the person.
 _TECHNICAL_TEXT = frozenset(
-    "Manufacturer ManufacturerModelName SoftwareVersions ConvolutionKernel RescaleType PositionReferenceIndicator "
-    "WindowCenterWidthExplanation LUTExplanation CodeValue CodingSchemeDesignator CodeMeaning SequenceName "
-    "ImplementationVersionName ReceiveCoilName TransmitCoilName PulseSequenceName ImageOrientation "
-    "ContrastBolusAgent FilterType PrivateCreator ModalityLUTType".split()
+    ["Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ConvolutionKernel", "RescaleType", "PositionReferenceIndicator", "WindowCenterWidthExplanation", "LUTExplanation", "CodeValue", "CodingSchemeDesignator", "CodeMeaning", "SequenceName", "ImplementationVersionName", "ReceiveCoilName", "TransmitCoilName", "PulseSequenceName", "ImageOrientation", "ContrastBolusAgent", "FilterType", "PrivateCreator", "ModalityLUTType"]
 )
 
 

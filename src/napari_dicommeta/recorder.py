@@ -246,7 +246,7 @@ class Recorder:
             if element.value[2:3] == b"q":  # a sequence: its bytes are its items', which are elements themselves
                 gaps.append(f"{element.start - position}s")
                 values.append(f"{element.start - position}x0s")
-                codes.append(_Codes(column, lambda raw, value=element.value: value))
+                codes.append(_Codes(column, _constant(element.value)))
                 position = element.start
                 continue
             if element.length > MAX_BINARY:
@@ -289,7 +289,12 @@ class Recorder:
         return codes
 
 
+def _constant(value: bytes) -> Callable[[bytes], bytes]:
+    return lambda _raw: value
+
+
 def _is_creator(key: str) -> bool:
     last = key[-8:]
-    return len(last) == 8 and last[:4] != "0000" and last[4:6] == "00" and last[6:] >= "10" and int(last[3], 16) & 1 == 1
-
+    return (
+        len(last) == 8 and last[:4] != "0000" and last[4:6] == "00" and last[6:] >= "10" and int(last[3], 16) & 1 == 1
+    )

@@ -70,9 +70,7 @@ def scan(
             progress(step)
 
 
-def iter_scan(
-    source: Source | Sequence[Source], workers: int | None = None
-) -> Generator[ScanProgress, None, Catalog]:
+def iter_scan(source: Source | Sequence[Source], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
     """`scan` step by step: yields progress, returns the catalog; closing the generator ends the scan at once."""
     recorder = Recorder()
     files = _files(source_paths(source), recorder)
@@ -169,7 +167,10 @@ def _together(
 
 
 def _drive(
-    worker: Worker, batches: queue.Queue[list[str] | None], results: queue.Queue[Recording | None], stopped: threading.Event
+    worker: Worker,
+    batches: queue.Queue[list[str] | None],
+    results: queue.Queue[Recording | None],
+    stopped: threading.Event,
 ) -> None:
     """Feed one process; what it cannot do because it died is done here."""
     alive = True

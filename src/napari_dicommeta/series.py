@@ -138,7 +138,7 @@ def split_series(series: Series) -> tuple[tuple[Stack, ...], tuple[Refusal, ...]
     if len(without):
         partial = {failure.path: failure.reason for failure in catalog.partial}
         by_reason: dict[str, list[str]] = {}
-        for i in without:
+        for i in without.tolist():
             path = catalog.paths[i]
             by_reason.setdefault(partial.get(path, "the file has no pixel data"), []).append(path)
         refusals = [Refusal(series, tuple(paths), reason) for reason, paths in by_reason.items()]
@@ -147,7 +147,7 @@ def split_series(series: Series) -> tuple[tuple[Stack, ...], tuple[Refusal, ...]
     reasons_of = {failure.path: failure.reason for failure in catalog.partial}
     refusals += [
         Refusal(series, (catalog.paths[i],), reasons_of.get(catalog.paths[i], "the pixel data is cut"))
-        for i in np.flatnonzero(cut)
+        for i in np.flatnonzero(cut).tolist()
     ]
     rows = np.flatnonzero((offsets >= 0) & ~cut)
     if not len(rows):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 __all__ = ["TagPath"]
 
@@ -130,7 +130,7 @@ def _parse_level(level: str) -> tuple[int, str]:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _of_key(key: str) -> TagPath:
     levels = []
     for level in key.split("/"):
@@ -141,7 +141,7 @@ def _of_key(key: str) -> TagPath:
     return TagPath(tuple(levels))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _level_text(tag: int, creator: str) -> str:
     if creator:
         return f"({tag >> 16:04X},xx{tag & 0xFF:02X},{escape_creator(creator)})"
@@ -154,7 +154,7 @@ def _level_text(tag: int, creator: str) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _name(tag: int, creator: str) -> str:
     from pydicom.datadict import dictionary_description, private_dictionary_description
 
@@ -169,7 +169,7 @@ def _name(tag: int, creator: str) -> str:
         return _level_text(tag, creator)
 
 
-@lru_cache(maxsize=None)
+@cache
 def dictionary_vr(tag: int, creator: str = "") -> str:
     """The VR that the dictionary gives an element; "LO" for a private creator, "UN" where it knows none."""
     from pydicom.datadict import dictionary_VR, private_dictionary_VR

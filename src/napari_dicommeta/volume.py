@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -130,7 +130,7 @@ def load_series(series: Series) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]
     """The volumes of one series, the largest first, and the files that make none with the reason."""
     stacks, refused = split_series(series)
     refusals = list(refused)
-    volumes = []
+    volumes: list[Volume] = []
     for stack in stacks:
         try:
             volumes += _of_stack(stack, f" [{len(volumes) + 1}]" if len(stacks) > 1 else "")
@@ -176,7 +176,9 @@ def _volume(stack: Stack, formats: Sequence[PixelFormat], suffix: str) -> Volume
         frames = [(i, 0) for i in order]
         geometry = VolumeGeometry.unplaced(_unplaced_spacing(catalog))
         if len(images) > 1:
-            notes.append(_note("unplaced", "decision", "the images do not say where they lie: ordered by Instance Number"))
+            notes.append(
+                _note("unplaced", "decision", "the images do not say where they lie: ordered by Instance Number")
+            )
     rescales, units, why = _rescale(catalog, len(images))
     if why:
         notes.append(why)
@@ -209,9 +211,9 @@ def _volume(stack: Stack, formats: Sequence[PixelFormat], suffix: str) -> Volume
 
 def _pixel_formats(catalog: Catalog) -> list[PixelFormat]:
     """The format of each file of a stack; bits, sign and transfer syntax may differ from file to file."""
-    tags = "Rows Columns SamplesPerPixel NumberOfFrames BitsAllocated BitsStored HighBit PixelRepresentation".split()
+    tags = ["Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"]
     columns = [catalog.column_texts(tag) for tag in (*tags, "PhotometricInterpretation", "TransferSyntaxUID")]
-    made: dict[tuple[str | None | int, ...], PixelFormat] = {}
+    made: dict[tuple[str | int | None, ...], PixelFormat] = {}
     formats = []
     for *texts, pixel_tag in zip(*columns, catalog.file_column("pixel_tag").tolist(), strict=True):
         key = (*texts, pixel_tag)
@@ -276,7 +278,9 @@ def _rescale(catalog: Catalog, n: int) -> tuple[list[tuple[float, float]], str, 
     if not any(held):
         note = None
         if modality == "CT":
-            note = _note("rescale-missing", "wrong", "no Rescale Slope and Intercept, which CT requires: stored values are shown")
+            note = _note(
+                "rescale-missing", "wrong", "no Rescale Slope and Intercept, which CT requires: stored values are shown"
+            )
         return [(1.0, 0.0)] * n, "", note
     if not all(held):
         raise _RefusedError(
@@ -306,7 +310,7 @@ def _rescale(catalog: Catalog, n: int) -> tuple[list[tuple[float, float]], str, 
 def _windows(catalog: Catalog, n: int) -> list[tuple[Window, ...]]:
     tags = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
     columns = [_texts(catalog, tag) for tag in tags]
-    windows = []
+    windows: list[tuple[Window, ...]] = []
     for center, width, explanation, function in zip(*columns, strict=True):
         if " | " in (center or "") + (width or ""):  # different per frame: only their values are known here
             windows.append(())
@@ -323,7 +327,9 @@ def _geometry_notes(geometry: VolumeGeometry) -> list[Finding]:
         notes.append(_note("repeated-positions", "decision", f"{same} images lie at the position of another one"))
     if geometry.uneven:
         notes.append(
-            _note("uneven", "decision", f"slices are {min(steps):.3f} to {max(steps):.3f} mm apart, not at one distance")
+            _note(
+                "uneven", "decision", f"slices are {min(steps):.3f} to {max(steps):.3f} mm apart, not at one distance"
+            )
         )
     if geometry.tilt > 0.1:
         notes.append(_note("tilt", "decision", f"slices are sheared by {geometry.tilt:.2f} degrees (gantry tilt)"))
@@ -388,5 +394,3 @@ def _colour_array(pixel_format: PixelFormat, files: Sequence[tuple[str, int]]) -
         out[...] = colours if colours.dtype == out.dtype else colours >> 8
 
     return LazyArray((len(files), *shape), first.dtype, read)
-
-

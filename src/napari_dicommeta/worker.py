@@ -37,7 +37,7 @@ def _receive(stream: BinaryIO) -> object:
     data = stream.read(size)
     if len(data) < size:
         raise EOFError("the other side closed the pipe")
-    return pickle.loads(data)  # noqa: S301  from our own child or parent, through a pipe nobody else holds
+    return pickle.loads(data)
 
 
 def main() -> None:

@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+"""Everything a developer runs, with nothing but Python 3.11+ and git:
+
+    python3 dev.py demo [FOLDER] [--screenshot OUT.png]   open napari on FOLDER, or on a sample
+    python3 dev.py test                                   what CI runs: format, lint, types, tests
+    python3 dev.py check                                  format, lint and types only
+    python3 dev.py bench [WORDS]                          the benchmarks, each a ratio within one run
+
+Each makes ``.venv`` and installs what it needs there; as root on Debian also the graphics libraries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
+SAMPLE = ROOT / ".sample" / "Chest CT phantom"
+SCREEN = "-screen 0 1600x1000x24"
+DEBIAN = ["xvfb", "xauth", "libgl1", "libegl1", "libgl1-mesa-dri", "libglx-mesa0", "libglib2.0-0", "libdbus-1-3", "libfontconfig1", "libxkbcommon-x11-0", "libxcb-cursor0", "libxcb-icccm4", "libxcb-image0", "libxcb-keysyms1", "libxcb-randr0", "libxcb-render-util0", "libxcb-shape0", "libxcb-xfixes0", "libxcb-xkb1", "libxcb-glx0", "fonts-dejavu-core"]
+
+
+def run(*command: str | Path, check: bool = True, **options: object) -> int:
+    """Run a command of ours in the project's folder, saying which."""
+    print("+", " ".join(map(str, command)), flush=True)
+    code = subprocess.run([str(part) for part in command], cwd=ROOT, check=False, **options).returncode  # type: ignore[call-overload]
+    if code and check:
+        sys.exit(code)
+    return code
+
+
+def environment() -> None:
+    """Make .venv and install the project with all that its commands need, once for each state of pyproject.toml."""
+    if sys.version_info < (3, 11):
+        sys.exit(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
+    stamp = VENV / "installed"
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    if not PYTHON.exists():
+        run(sys.executable, "-m", "venv", VENV)
+    run(PYTHON, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=25.1")  # knows dependency groups
+    run(PYTHON, "-m", "pip", "install", "--quiet", "-e", f"{ROOT}[all]", "--group", f"{ROOT / 'pyproject.toml'}:dev")
+    stamp.write_text(wanted)
+
+
+def graphics(headless: bool) -> None:
+    """The libraries that Qt and OpenGL need on Linux; installed as root on Debian, otherwise named."""
+    if not sys.platform.startswith("linux"):
+        return
+    missing = [name for name in DEBIAN if not _has_package(name)] if shutil.which("dpkg-query") else []
+    if not missing and (shutil.which("xvfb-run") or not headless):
+        return
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        run("apt-get", "update", "-qq", env=quiet, stdout=subprocess.DEVNULL)
+        run(
+            "apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, env=quiet, stdout=subprocess.DEVNULL
+        )
+    elif headless and not shutil.which("xvfb-run"):
+        sys.exit(
+            f"A virtual screen is needed. On Debian or Ubuntu:\n  sudo apt-get install {' '.join(missing or DEBIAN)}"
+        )
+    elif missing:
+        print(f"If the window does not open, install:\n  sudo apt-get install {' '.join(missing)}")
+
+
+def _has_package(name: str) -> bool:
+    shown = subprocess.run(
+        ["dpkg-query", "-W", "-f=${db:Status-Status}", name], capture_output=True, text=True, check=False
+    )
+    return shown.stdout == "installed"
+
+
+def on_screen(*command: str | Path) -> list[str | Path]:
+    """The command, on a virtual screen where there is one to be had; always a fresh one, so that runs are alike."""
+    if sys.platform.startswith("linux") and shutil.which("xvfb-run"):
+        return ["xvfb-run", "-a", "-s", SCREEN, *command]
+    return list(command)
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Open napari on a folder; or, with --screenshot, write a picture of its window."""
+    environment()
+    graphics(headless=bool(options.screenshot))
+    inside = [PYTHON, ROOT / "dev.py", "_window", *([options.folder] if options.folder else [])]
+    if options.screenshot:
+        run(*on_screen(*inside, "--screenshot", os.path.abspath(options.screenshot), "--theme", options.theme))
+    else:
+        run(*inside, "--theme", options.theme)
+
+
+def window(options: argparse.Namespace) -> None:
+    """What `demo` runs inside .venv: a real viewer with the dock, fed as a drop feeds it."""
+    if options.screenshot:  # a picture must not depend on, nor change, the settings of who takes it
+        import tempfile
+
+        os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
+    folder = options.folder
+    if folder is None:
+        from napari_dicommeta.phantom import write_chest
+
+        folder = str(write_chest(SAMPLE))
+    import napari
+
+    viewer = napari.Viewer(title="napari-dicommeta")
+    viewer.theme = options.theme
+    _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
+    dock.open_paths([os.path.abspath(folder)])
+    if not options.screenshot:
+        napari.run()
+        return
+    from qtpy.QtCore import QEventLoop, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    viewer.window.resize(1600, 1000)
+
+    def wait(milliseconds: int) -> None:
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
+
+    for _ in range(600):
+        wait(100)
+        if dock.is_idle:
+            break
+    else:
+        sys.exit("the folder was not read within a minute")
+    dock.tabs.setCurrentIndex(1 if viewer.layers else 0)
+    wait(1000)
+    QApplication.processEvents()
+    viewer.window.screenshot(options.screenshot, canvas_only=False, flash=False)
+    print(f"wrote {options.screenshot}")
+    viewer.close()
+
+
+def check() -> None:
+    """Format, lint, types."""
+    run(PYTHON, "-m", "ruff", "format", "--check", ".")
+    run(PYTHON, "-m", "ruff", "check", ".")
+    run(PYTHON, "-m", "mypy")
+
+
+def main() -> None:
+    """Run the command that was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("demo", "_window"):
+        sub = commands.add_parser(name)
+        sub.add_argument("folder", nargs="?", help="a folder of DICOM; none: a sample that is written now")
+        sub.add_argument("--screenshot", metavar="OUT.png", help="without a screen: write a picture of the window")
+        sub.add_argument("--theme", choices=("dark", "light"), default="dark")
+    commands.add_parser("test")
+    commands.add_parser("check")
+    commands.add_parser("bench").add_argument("words", nargs="*")
+    options, rest = parser.parse_known_args()
+    if rest and options.command not in ("test", "bench"):
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    if options.command == "_window":
+        window(options)
+    elif options.command == "demo":
+        demo(options)
+    elif options.command == "check":
+        environment()
+        check()
+    elif options.command == "test":
+        environment()
+        graphics(headless=True)
+        check()
+        run(*on_screen(PYTHON, "-m", "pytest", *rest))
+    elif options.command == "bench":
+        environment()
+        graphics(headless=True)
+        run(*on_screen(PYTHON, ROOT / "tests" / "benchmarks" / "bench.py", *options.words, *rest))
+
+
+if __name__ == "__main__":
+    main()

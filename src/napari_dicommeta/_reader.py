@@ -1,0 +1,155 @@
+"""The napari reader: paths -> layers. Knows napari's layers, not Qt; heavy imports happen when something is read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_dicommeta.volume import Volume
+    from napari_dicommeta.window import Window
+
+__all__ = ["full_range", "get_reader", "image_layer", "sample_layers", "volume_of"]
+
+PLUGIN, DOCK = "napari-dicommeta", "DICOM"
+LayerData = list[Any]
+_PROBES = 64
+
+
+def get_reader(path: str | Sequence[str] | None = None) -> Callable[[Any], LayerData] | None:
+    """The function that reads `path`, a file, a folder or several, or None where it holds no DICOM.
+
+    Files are told by their first bytes, so that another reader gets a folder of other images.
+    """
+    if not path:
+        return None
+    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    return read if any(_may_hold_dicom(os.fspath(one)) for one in paths) else None
+
+
+def _may_hold_dicom(path: str) -> bool:
+    if not os.path.isdir(path):
+        return _is_dicom(path)
+    seen = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            if _is_dicom(os.path.join(folder, name)):
+                return True
+            seen += 1
+            if seen >= _PROBES:
+                return True  # too many to try them all here: the scan will tell
+    return seen == 0
+
+
+def _is_dicom(path: str) -> bool:
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, "rb") as file:
+            head = file.read(132)
+    except OSError:
+        return False
+    return head[128:132] == b"DICM" or head[:4] in (b"\x08\x00\x05\x00", b"\x08\x00\x08\x00", b"\x02\x00\x00\x00")
+
+
+def read(path: str | Sequence[str]) -> LayerData:
+    """The layers of `path`; in a napari window through the dock, which opens by itself.
+
+    The dock shows the catalog, opens the largest volume and lists the others. Without a window (a script, a
+    test) all volumes are returned.
+    """
+    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    paths = [os.fspath(one) for one in paths]
+    dock = _dock()
+    if dock is not None:
+        dock.open_paths(paths)
+        return [(None,)]
+    from napari_dicommeta.volume import load
+
+    return [image_layer(volume) for volume in load(paths)]
+
+
+def _dock() -> Any:
+    """The DICOM dock of the current window, opened if need be; None where there is no window."""
+    import napari
+
+    viewer = napari.current_viewer()
+    try:
+        window = viewer.window if viewer is not None else None
+    except (AttributeError, RuntimeError):  # a model without a window, or one whose window is gone
+        window = None
+    if window is None:
+        return None
+    for widget in window.dock_widgets.values():
+        if type(widget).__name__ == "DicomDock":
+            return widget
+    return window.add_plugin_dock_widget(PLUGIN, DOCK)[1]
+
+
+def image_layer(volume: Volume) -> Image:
+    """A napari image layer of `volume`, in mm, shown with its first usable window preset.
+
+    The data stay lazy. Scale and translate are those of the acquisition: mm between slices, rows, columns. The
+    patient affine and everything else is in ``layer.metadata["dicommeta"]``.
+    """
+    from napari.layers import Image
+
+    spacing = tuple(1.0 if one != one else one for one in volume.geometry.spacing)
+    axes: dict[str, Any] = {"scale": spacing, "units": ("mm",) * 3, "axis_labels": ("z", "y", "x")}
+    metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine}}
+    if volume.is_colour:
+        return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
+    low, high = volume.display_range()
+    first = next((window for window in volume.windows if not window.fault), None)
+    limits = slider_limits(first, low) if first else (low, high)
+    layer = Image(
+        volume.array,
+        name=volume.name,
+        contrast_limits=limits,
+        colormap="gray_r" if volume.inverted else "gray",
+        metadata=metadata,
+        **axes,
+    )
+    set_limits(layer, limits, (low, high))
+    return layer
+
+
+def slider_limits(window: Window, fallback: float = 0.0) -> tuple[float, float]:
+    """The limits of `window` as napari takes them: never equal, so that a width of 1 is a step."""
+    low, high = window.limits
+    return (low, high) if high > low else (low, low + 1e-3 * max(1.0, abs(low)))
+
+
+def set_limits(layer: Image, limits: tuple[float, float], data_range: tuple[float, float] | None = None) -> None:
+    """Set the contrast limits of `layer`, widening the slider's range where it would cut them off."""
+    low, high = layer.contrast_limits_range
+    if data_range is not None:
+        low, high = data_range
+    layer.contrast_limits_range = (min(low, limits[0]), max(high, limits[1]))
+    layer.contrast_limits = limits
+
+
+def volume_of(layer: Any) -> Volume | None:
+    """The volume behind a layer of ours, None for any other layer."""
+    state = getattr(layer, "metadata", {}).get("dicommeta") if layer is not None else None
+    return state["volume"] if isinstance(state, dict) else None
+
+
+def full_range(layer: Image) -> tuple[float, float]:
+    """The range of the volume's middle slice, which the full-range preset shows."""
+    volume = volume_of(layer)
+    assert volume is not None
+    return volume.display_range()
+
+
+def sample_layers() -> LayerData:
+    """File › Open Sample › Chest CT phantom: written to a folder of its own, opened like any other folder."""
+    import tempfile
+
+    from napari_dicommeta.phantom import write_chest
+
+    folder = write_chest(os.path.join(tempfile.mkdtemp(prefix="dicom-"), "Chest CT phantom"))
+    return read(str(folder))

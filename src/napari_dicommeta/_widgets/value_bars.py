@@ -1,0 +1,220 @@
+"""The values of the chosen tag as bars: the folder muted, the active series over it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QAbstractItemModel, QModelIndex, QRect, QSize, Qt, Signal
+from qtpy.QtGui import QPainter
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dicommeta._widgets.colours import Colours
+from napari_dicommeta.histogram import Bar, Histogram
+from napari_dicommeta.meaning import display
+
+__all__ = ["ValueBars"]
+
+
+class _Model(QAbstractItemModel):
+    """Bars at the top, their spellings below them."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.bars: tuple[Bar, ...] = ()
+
+    def set_bars(self, bars: tuple[Bar, ...]) -> None:
+        self.beginResetModel()
+        self.bars = bars
+        self.endResetModel()
+
+    def bar(self, index: QModelIndex) -> Bar:
+        parent: int = index.internalId()
+        return self.bars[index.row()] if parent == 0 else self.bars[parent - 1].spellings[index.row()]
+
+    def index(self, row: int, column: int, parent: QModelIndex | None = None) -> QModelIndex:
+        if parent is None or not parent.isValid():
+            return self.createIndex(row, column, 0) if row < len(self.bars) else QModelIndex()
+        return self.createIndex(row, column, parent.row() + 1)
+
+    def parent(self, index: QModelIndex | None = None) -> QModelIndex:
+        if index is None or not index.isValid() or index.internalId() == 0:
+            return QModelIndex()
+        return self.createIndex(index.internalId() - 1, 0, 0)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        if parent is None or not parent.isValid():
+            return len(self.bars)
+        if parent.internalId() or parent.column():
+            return 0
+        spellings = self.bars[parent.row()].spellings
+        return len(spellings) if len(spellings) > 1 or (spellings and spellings[0].note) else 0
+
+    def columnCount(self, _parent: QModelIndex | None = None) -> int:
+        return 1
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        bar = self.bar(index)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return bar.text
+        if role == Qt.ItemDataRole.ToolTipRole:
+            flag = f" · {bar.flag}" if bar.flag else ""
+            return display(
+                f"{bar.text or '(empty)'} · {bar.files:,} files, {bar.part:,} of the active series{flag} {bar.note}"
+            )
+        if role == Qt.ItemDataRole.UserRole:
+            return bar
+        return None
+
+
+class _Delegate(QStyledItemDelegate):
+    """Text on the left, bar in the middle, counts on the right."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.colours: Colours | None = None
+        self.most = 1
+        self.has_part = False
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        bar, colours = index.data(Qt.ItemDataRole.UserRole), self.colours
+        if bar is None or colours is None:
+            return
+        painter.save()
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, colours.foreground)
+        metrics = option.fontMetrics
+        rect = option.rect.adjusted(2, 1, -4, -1)
+        counts = f"{bar.files:,}" + (f"  {bar.part:,}" if self.has_part else "")
+        count_width = metrics.horizontalAdvance("000,000" + ("  000,000" if self.has_part else "")) + 4
+        text_width = max(60, round((rect.width() - count_width) * 0.45))
+        text = display(bar.text) or "(empty)"
+        if bar.note:
+            text = f"{text}   {bar.note}"
+            text_width = rect.width() - count_width - 40
+        painter.setPen(colours.warning if bar.flag else colours.text if bar.text and not bar.note else colours.faint)
+        elided = metrics.elidedText(text, Qt.TextElideMode.ElideRight, text_width - 6)
+        painter.drawText(QRect(rect.x(), rect.y(), text_width, rect.height()), Qt.AlignmentFlag.AlignVCenter, elided)
+        left, width = rect.x() + text_width, rect.width() - text_width - count_width
+        if width > 0:
+            height = max(4, rect.height() - 6)
+            top = rect.y() + (rect.height() - height) // 2
+            painter.fillRect(QRect(left, top, max(1, round(width * bar.files / self.most)), height), colours.muted)
+            if bar.part:
+                inner = max(2, height // 2)
+                painter.fillRect(
+                    QRect(left, top + (height - inner) // 2, max(1, round(width * bar.part / self.most)), inner),
+                    colours.accent,
+                )
+        painter.setPen(colours.text)
+        numbers = QRect(rect.right() - count_width, rect.y(), count_width, rect.height())
+        if self.has_part:
+            painter.setPen(colours.accent if bar.part else colours.faint)
+            painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{bar.part:,}")
+            numbers.setRight(numbers.right() - metrics.horizontalAdvance("  000,000"))
+            counts = f"{bar.files:,}"
+            painter.setPen(colours.text)
+        painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, counts)
+        painter.restore()
+
+    def sizeHint(self, option: QStyleOptionViewItem, _index: QModelIndex) -> QSize:
+        return QSize(50, option.fontMetrics.height() + 6)
+
+
+class ValueBars(QWidget):
+    """A heading that explains the tag, its bars, and a line for what is no bar.
+
+    `spelling_toggled` carries the wish to count by spelling (True) or by meaning; `value_selected` a value's text.
+    """
+
+    spelling_toggled = Signal(bool)
+    value_selected = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-values")
+        self.heading, self.legend, self.rest = (self._label() for _ in range(3))
+        font = self.heading.font()
+        font.setBold(True)
+        self.heading.setFont(font)
+        self.by_spelling = QCheckBox("by spelling")
+        self.by_spelling.setToolTip("Count '1', '1.0' and '1.000000' apart, as the files write them")
+        self.by_spelling.toggled.connect(self.spelling_toggled)
+        self.view = QTreeView()
+        self.view.setHeaderHidden(True)
+        self.view.setUniformRowHeights(True)
+        self.view.setIndentation(14)
+        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.view.setMinimumHeight(80)
+        self.model = _Model(self)
+        self.delegate = _Delegate(self.view)
+        self.view.setModel(self.model)
+        self.view.setItemDelegate(self.delegate)
+        self.view.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.view.header().setMinimumSectionSize(20)
+        self.view.selectionModel().currentChanged.connect(self._current_changed)
+        line = QHBoxLayout()
+        line.addWidget(self.legend, 1)
+        line.addWidget(self.by_spelling)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.heading)
+        layout.addLayout(line)
+        layout.addWidget(self.view, 1)
+        layout.addWidget(self.rest)
+        self.set_histogram(None)
+
+    def set_colours(self, colours: Colours) -> None:
+        """Repaint in the colours of a theme."""
+        self.delegate.colours = colours
+        self.view.viewport().update()
+
+    def set_histogram(self, histogram: Histogram | None, part_name: str = "") -> None:
+        """Show the bars of a tag; None: no tag is chosen."""
+        self.view.setVisible(histogram is not None)
+        self.by_spelling.setVisible(histogram is not None)
+        if histogram is None:
+            self.heading.setText("Choose a tag to see its values.")
+            self.legend.setText("")
+            self.rest.setText("")
+            self.model.set_bars(())
+            return
+        path = histogram.path
+        self.heading.setText(display(f"{path.name}  {path.display.split(' ')[0]}  {path.vr}"))
+        self.heading.setToolTip(display(path.display))
+        part = f" · {display(part_name)} ({histogram.part_files:,})" if part_name else ""
+        self.legend.setText(f"folder ({histogram.files:,} files){part}")
+        self.legend.setToolTip(self.legend.text())
+        self.delegate.most = max((bar.files for bar in histogram.bars), default=1)
+        self.delegate.has_part = bool(part_name)
+        self.model.set_bars(histogram.bars)
+        others = []
+        if histogram.rest_values:
+            others.append(f"{histogram.rest_values:,} more values in {histogram.rest_files:,} files")
+        if histogram.absent:
+            others.append(f"absent in {histogram.absent:,} files")
+        if histogram.unknown:
+            others.append(f"unknown in {histogram.unknown:,} damaged files")
+        self.rest.setText(" · ".join(others) or "present in every file")
+
+    def _label(self) -> QLabel:
+        label = QLabel("")
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        return label
+
+    def _current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if current.isValid() and current.internalId() == 0:
+            self.value_selected.emit(self.model.bar(current).text)
