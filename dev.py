@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Everything a developer runs, with nothing but Python 3.11+ and git:
+"""Everything a developer runs, with nothing but Python 3.11+ and git.
 
     python3 dev.py demo [FOLDER] [--screenshot OUT.png]   open napari on FOLDER, or on a sample
     python3 dev.py test                                   what CI runs: format, lint, types, tests
@@ -25,7 +25,29 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 SAMPLE = ROOT / ".sample" / "Chest CT phantom"
 SCREEN = "-screen 0 1600x1000x24"
-DEBIAN = ["xvfb", "xauth", "libgl1", "libegl1", "libgl1-mesa-dri", "libglx-mesa0", "libglib2.0-0", "libdbus-1-3", "libfontconfig1", "libxkbcommon-x11-0", "libxcb-cursor0", "libxcb-icccm4", "libxcb-image0", "libxcb-keysyms1", "libxcb-randr0", "libxcb-render-util0", "libxcb-shape0", "libxcb-xfixes0", "libxcb-xkb1", "libxcb-glx0", "fonts-dejavu-core"]
+DEBIAN = [
+    "xvfb",
+    "xauth",
+    "libgl1",
+    "libegl1",
+    "libgl1-mesa-dri",
+    "libglx-mesa0",
+    "libglib2.0-0",
+    "libdbus-1-3",
+    "libfontconfig1",
+    "libxkbcommon-x11-0",
+    "libxcb-cursor0",
+    "libxcb-icccm4",
+    "libxcb-image0",
+    "libxcb-keysyms1",
+    "libxcb-randr0",
+    "libxcb-render-util0",
+    "libxcb-shape0",
+    "libxcb-xfixes0",
+    "libxcb-xkb1",
+    "libxcb-glx0",
+    "fonts-dejavu-core",
+]
 
 
 def run(*command: str | Path, check: bool = True, **options: object) -> int:
@@ -39,7 +61,7 @@ def run(*command: str | Path, check: bool = True, **options: object) -> int:
 
 def environment() -> None:
     """Make .venv and install the project with all that its commands need, once for each state of pyproject.toml."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  whoever runs this file may have an older one
         sys.exit(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     stamp = VENV / "installed"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()

@@ -6,7 +6,6 @@ them are decoded once, when they are first asked for, and shared by all catalogs
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,14 +15,16 @@ import numpy as np
 import pyarrow as pa
 
 from napari_dicommeta.columns import Column, ColumnStore
-from napari_dicommeta.meaning import Meaning
-from napari_dicommeta.recorder import Recording
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
+    import os
+
     import pandas as pd
 
     from napari_dicommeta.findings import Finding
+    from napari_dicommeta.meaning import Meaning
+    from napari_dicommeta.recorder import Recording
     from napari_dicommeta.series import Series
 
 __all__ = ["Catalog", "ScanFailure", "Spelling", "TagSummary", "ValueCount", "ValueCounts"]

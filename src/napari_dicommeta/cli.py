@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import ScanProgress
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -128,7 +129,7 @@ def _rle(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int
         raise DecodeError(f"the RLE frame has {count} segments, {samples * size} were expected")
     planes = np.empty((samples, size, rows * columns), dtype=np.uint8)
     bounds = [*offsets[:count], len(data)]
-    for i, (start, stop) in enumerate(zip(bounds, bounds[1:], strict=False)):
+    for i, (start, stop) in enumerate(pairwise(bounds)):
         if not 64 <= start <= stop <= len(data):
             raise DecodeError("an RLE segment lies outside of its frame")
         segment = imagecodecs.packbits_decode(data[start:stop], out=rows * columns + 2)

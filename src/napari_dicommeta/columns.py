@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from napari_dicommeta.meaning import Meaning, decode_all, number, shortest
-from napari_dicommeta.recorder import Recording
 from napari_dicommeta.tags import TagPath
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.recorder import Recording
 
 __all__ = ["Column", "ColumnStore", "Texts"]
 
@@ -56,7 +59,7 @@ class Texts:
         return int(np.count_nonzero(totals)) - int(self._empty >= 0 and totals[self._empty] > 0)
 
     def counted(self, counts: np.ndarray) -> dict[str, int]:
-        """Text -> files for the texts that occur, most frequent first, equals in the order of their numbers or texts."""
+        """Text -> files for the texts that occur, most frequent first, equals by number or text."""
         totals = self.totals(counts)
         present = np.flatnonzero(totals)
         pairs = [(self.texts[i], int(totals[i])) for i in present]
@@ -117,11 +120,7 @@ class Column:
     def main_vr(self, counts: np.ndarray) -> str:
         """The VR with which most files store the tag."""
         votes: dict[str, int] = {}
-        if len(self._meanings) > 1000:  # a column of unique values has one VR in practice: look at the most frequent
-            entries = np.argsort(counts)[-1000:]
-        else:
-            entries = np.flatnonzero(counts)
-        for entry in entries:
+        for entry in np.argsort(counts)[-1000:]:  # a column of unique values has one VR: the most frequent tell it
             vr = self._meanings[entry][0].vr
             votes[vr] = votes.get(vr, 0) + int(counts[entry])
         best = max(votes, key=lambda vr: votes[vr])
@@ -149,7 +148,7 @@ class Column:
         return np.asarray(np.append(of_entry, -1)[codes])
 
     def matches(self, condition: Any, by: str) -> np.ndarray:
-        """For each stored value, and last for a missing one, whether `condition` holds; indexed by code, -1 included."""
+        """Whether `condition` holds for each stored value, and last for a missing one: indexed by code, -1 too."""
         held = np.zeros(len(self.values) + 1, dtype=bool)
         if isinstance(condition, bool):
             held[:-1] = condition
@@ -269,7 +268,7 @@ def _table(recording: Recording) -> pa.Table:
 
 
 def _storable(path: str) -> str:
-    """A path as valid Unicode: a name that is none (surrogate escapes) has its odd bytes written as \\xNN."""
+    r"""A path as valid Unicode: a name that is none (surrogate escapes) has its odd bytes written as \\xNN."""
     try:
         path.encode()
     except UnicodeEncodeError:

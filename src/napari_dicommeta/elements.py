@@ -8,11 +8,14 @@ levels, and nothing is allocated because a file declares it. Values stay bytes; 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 from napari_dicommeta.tags import dictionary_vr, escape_creator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["CutError", "DataSetReader", "Element", "PixelLocation", "Window", "value_key"]
 
@@ -38,7 +41,29 @@ CHARSET, SIGN = 0x00080005, 0x00280103
 
 # "US or SS" in the dictionary: the file's PixelRepresentation decides (PS3.3 C.7.6.3.1, PS3.5 A.1).
 SIGNED_BY_PIXELS = frozenset(
-    ["00189810", "00221452", "00280104", "00280105", "00280106", "00280107", "00280108", "00280109", "00280110", "00280111", "00280120", "00280121", "00281101", "00281102", "00281103", "00283002", "00283006", "00409211", "00409216", "00603004", "00603006"]
+    [
+        "00189810",
+        "00221452",
+        "00280104",
+        "00280105",
+        "00280106",
+        "00280107",
+        "00280108",
+        "00280109",
+        "00280110",
+        "00280111",
+        "00280120",
+        "00280121",
+        "00281101",
+        "00281102",
+        "00281103",
+        "00283002",
+        "00283006",
+        "00409211",
+        "00409216",
+        "00603004",
+        "00603006",
+    ]
 )
 
 _HEAD = {True: struct.Struct("<HH2sH"), False: struct.Struct(">HH2sH")}

@@ -5,11 +5,12 @@ A rule takes a catalog and yields findings. To add one, write the function and p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from napari_dicommeta.catalog import Catalog
 
 __all__ = ["RULES", "Finding", "findings_of"]

@@ -7,10 +7,13 @@ SliceLocation or file name.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["ImagePlane", "VolumeGeometry", "slice_order"]
 

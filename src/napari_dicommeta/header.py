@@ -11,8 +11,8 @@ import os
 import stat
 import struct
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from napari_dicommeta.elements import (
     LONG_VR,
@@ -26,6 +26,9 @@ from napari_dicommeta.elements import (
     Window,
     value_key,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Header", "HeaderError", "inflate", "open_regular", "parse_header", "pread", "read_header"]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 __all__ = ["LazyArray"]
 
@@ -98,7 +100,7 @@ class LazyArray:
                 return
             try:
                 self._ensure(k)
-            except Exception:  # it will be raised, with its reason, to whoever asks for the plane
+            except Exception:  # noqa: BLE001  it will be raised, with its reason, to whoever asks for the plane
                 continue
 
     def _allocated(self) -> np.ndarray:

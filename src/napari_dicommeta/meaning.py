@@ -23,10 +23,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.tags import TagPath
+if TYPE_CHECKING:
+    from napari_dicommeta.tags import TagPath
 
 __all__ = ["Meaning", "decode", "decode_all", "display", "number", "numbers", "shortest"]
 
@@ -240,10 +242,7 @@ def _text(raw: bytes, vr: str, written: str, charset: bytes) -> Meaning:
                 text, flag = raw.decode("latin-1"), UNDECODABLE
         if caught or "\ufffd" in text:
             flag = UNDECODABLE
-    if vr in _LONG_TEXT:
-        text = text.rstrip(" \0")
-    else:
-        text = "\\".join(part.strip(" \0") for part in text.split("\\"))
+    text = text.rstrip(" \x00") if vr in _LONG_TEXT else "\\".join(part.strip(" \x00") for part in text.split("\\"))
     meant = text
     if vr == "PN" and text.endswith("="):  # empty component groups at the end may be left out (PS3.5 section 6.2.1)
         meant = text.rstrip("=")

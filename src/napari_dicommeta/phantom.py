@@ -7,10 +7,13 @@ the files write the same Rescale Slope as ``1``, ``1.0`` or ``1.000000``.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import os
 
 __all__ = ["SLICES", "chest", "write_chest"]
 

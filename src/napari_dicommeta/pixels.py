@@ -7,6 +7,7 @@ taken off (PS3.5 section 8.1.1). Colour and palette images are converted by pydi
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -173,10 +174,8 @@ def _read_native(path: str, offset: int, frame: int, pixel_format: PixelFormat, 
         os.close(descriptor)
     if done < pixel_format.frame_bytes:
         raise DecodeError(f"{done} of {pixel_format.frame_bytes} bytes of pixel data are there")
-    big = pixel_format.transfer_syntax == BIG
-    if big == (np.little_endian and dtype.itemsize > 1):
-        if big:
-            stored.byteswap(inplace=True)
+    if dtype.itemsize > 1 and (pixel_format.transfer_syntax == BIG) == (sys.byteorder == "little"):
+        stored.byteswap(inplace=True)
     return stored if out is None else out
 
 

@@ -6,19 +6,79 @@ filled; dates, times, ages and names by their VR; UIDs that are not registered o
 
 from __future__ import annotations
 
-from napari_dicommeta.tags import TagPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_dicommeta.tags import TagPath
 
 __all__ = ["is_identifying"]
 
 # Attributes of PS3.15 Table E.1-1 (edition 2026c) whose VR alone would not show that they identify.
 _NAMED = frozenset(
-    ["AccessionNumber", "PatientID", "PatientSex", "PatientSize", "PatientWeight", "OtherPatientIDs", "EthnicGroup", "Occupation", "PatientAddress", "PatientTelephoneNumbers", "MedicalRecordLocator", "PatientInsurancePlanCodeSequence", "StudyID", "InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName", "StationName", "DeviceSerialNumber", "DeviceUID", "PlateID", "CassetteID", "GantryID", "DetectorID", "RequestingService", "AdmissionID", "IssuerOfPatientID", "ReferencedPatientSequence", "PatientState", "PregnancyStatus", "SmokingStatus", "Allergies", "MedicalAlerts", "CurrentPatientLocation", "ProtocolName"]
+    [
+        "AccessionNumber",
+        "PatientID",
+        "PatientSex",
+        "PatientSize",
+        "PatientWeight",
+        "OtherPatientIDs",
+        "EthnicGroup",
+        "Occupation",
+        "PatientAddress",
+        "PatientTelephoneNumbers",
+        "MedicalRecordLocator",
+        "PatientInsurancePlanCodeSequence",
+        "StudyID",
+        "InstitutionName",
+        "InstitutionAddress",
+        "InstitutionalDepartmentName",
+        "StationName",
+        "DeviceSerialNumber",
+        "DeviceUID",
+        "PlateID",
+        "CassetteID",
+        "GantryID",
+        "DetectorID",
+        "RequestingService",
+        "AdmissionID",
+        "IssuerOfPatientID",
+        "ReferencedPatientSequence",
+        "PatientState",
+        "PregnancyStatus",
+        "SmokingStatus",
+        "Allergies",
+        "MedicalAlerts",
+        "CurrentPatientLocation",
+        "ProtocolName",
+    ]
 )
 _PERSONAL_VR = frozenset(("PN", "DA", "DT", "TM", "AS", "AE"))
 _FREE_VR = frozenset(("LT", "ST", "UT", "UC", "UR"))
 # Short texts that describe the technique, not the person.
 _TECHNICAL_TEXT = frozenset(
-    ["Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ConvolutionKernel", "RescaleType", "PositionReferenceIndicator", "WindowCenterWidthExplanation", "LUTExplanation", "CodeValue", "CodingSchemeDesignator", "CodeMeaning", "SequenceName", "ImplementationVersionName", "ReceiveCoilName", "TransmitCoilName", "PulseSequenceName", "ImageOrientation", "ContrastBolusAgent", "FilterType", "PrivateCreator", "ModalityLUTType"]
+    [
+        "Manufacturer",
+        "ManufacturerModelName",
+        "SoftwareVersions",
+        "ConvolutionKernel",
+        "RescaleType",
+        "PositionReferenceIndicator",
+        "WindowCenterWidthExplanation",
+        "LUTExplanation",
+        "CodeValue",
+        "CodingSchemeDesignator",
+        "CodeMeaning",
+        "SequenceName",
+        "ImplementationVersionName",
+        "ReceiveCoilName",
+        "TransmitCoilName",
+        "PulseSequenceName",
+        "ImageOrientation",
+        "ContrastBolusAgent",
+        "FilterType",
+        "PrivateCreator",
+        "ModalityLUTType",
+    ]
 )
 
 

@@ -13,12 +13,15 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import getitem
+from typing import TYPE_CHECKING
 
 from napari_dicommeta.elements import CHARSET_VR, MAX_BINARY, Element, value_key
 from napari_dicommeta.header import OPEN_FLAGS, WINDOW, Header, HeaderError, parse_header, pread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["FileColumns", "Recorder", "Recording"]
 
@@ -147,7 +150,7 @@ class Recorder:
             self._learn(header, first, size)
 
     def read(self, path: str) -> None:
-        """Read the header of the file at `path`, or note why it could not be read; raises nothing of a file's making."""
+        """Read the header of the file at `path`, or note why it could not be read."""
         try:
             descriptor = os.open(path, OPEN_FLAGS)
         except FileNotFoundError:
@@ -168,7 +171,7 @@ class Recorder:
             self.fail(path, "rejected", str(error))
         except OSError as error:
             self.fail(path, "rejected", f"cannot be read: {error.strerror or type(error).__name__}")
-        except Exception as error:  # one file's surprise must not end a scan: it is listed with its kind
+        except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan: it is listed with its kind
             self.fail(path, "rejected", f"unexpected {type(error).__name__} while reading the header")
         finally:
             os.close(descriptor)

@@ -10,13 +10,16 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from napari_dicommeta.catalog import Catalog
 from napari_dicommeta.listing import Source, list_files, source_paths
 from napari_dicommeta.recorder import Recorder, Recording
 from napari_dicommeta.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 __all__ = ["ScanProgress", "iter_scan", "scan"]
 

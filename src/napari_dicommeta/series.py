@@ -7,7 +7,6 @@ mixes image sizes, orientations or kinds is split, and each split has its reason
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ from napari_dicommeta.header import DEFLATED
 from napari_dicommeta.meaning import number, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_dicommeta.catalog import Catalog
 
 __all__ = ["Image", "Refusal", "Series", "Stack", "group_series", "split_series"]

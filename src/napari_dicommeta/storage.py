@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,9 @@ import pyarrow.parquet as pq
 
 from napari_dicommeta.columns import FILE_COLUMNS, Column, ColumnStore
 from napari_dicommeta.tags import TagPath
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["load", "save"]
 

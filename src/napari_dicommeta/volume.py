@@ -1,11 +1,11 @@
-"""A stack of images -> a volume: a lazy array in modality units, its geometry, windows, and the file behind each slice."""
+"""A stack of images -> a volume: a lazy array in modality units, its geometry, windows and files."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,11 +13,15 @@ from napari_dicommeta.catalog import Catalog
 from napari_dicommeta.findings import Finding
 from napari_dicommeta.geometry import VolumeGeometry, slice_order
 from napari_dicommeta.lazy import LazyArray
-from napari_dicommeta.listing import Source
 from napari_dicommeta.meaning import number, numbers
 from napari_dicommeta.pixels import PixelError, PixelFormat, read_colour, read_frame
 from napari_dicommeta.series import Refusal, Series, Stack, split_series
 from napari_dicommeta.window import Window, middle_windows, windows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.listing import Source
 
 __all__ = ["LoadError", "Volume", "Volumes", "load", "load_series"]
 
@@ -211,7 +215,16 @@ def _volume(stack: Stack, formats: Sequence[PixelFormat], suffix: str) -> Volume
 
 def _pixel_formats(catalog: Catalog) -> list[PixelFormat]:
     """The format of each file of a stack; bits, sign and transfer syntax may differ from file to file."""
-    tags = ["Rows", "Columns", "SamplesPerPixel", "NumberOfFrames", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"]
+    tags = [
+        "Rows",
+        "Columns",
+        "SamplesPerPixel",
+        "NumberOfFrames",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+    ]
     columns = [catalog.column_texts(tag) for tag in (*tags, "PhotometricInterpretation", "TransferSyntaxUID")]
     made: dict[tuple[str | int | None, ...], PixelFormat] = {}
     formats = []

@@ -13,6 +13,7 @@ import pickle
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 from typing import BinaryIO
 
 from napari_dicommeta.recorder import Recorder, Recording
@@ -92,8 +93,6 @@ class Worker:
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                try:
+                with suppress(OSError):  # a batch was in the pipe when the process ended: nobody waits for it
                     stream.close()
-                except OSError:
-                    pass  # a batch was in the pipe when the process ended: nobody waits for it
         self._process.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +19,20 @@ from napari_dicommeta._widgets.series_table import SeriesRow, SeriesTable
 from napari_dicommeta._widgets.source_bar import SourceBar
 from napari_dicommeta._widgets.tag_table import SHAPE_BARS, TagRow, TagTable
 from napari_dicommeta._widgets.value_bars import ValueBars
-from napari_dicommeta.catalog import Catalog
-from napari_dicommeta.findings import Finding
 from napari_dicommeta.histogram import histogram_of
 from napari_dicommeta.meaning import display
 from napari_dicommeta.privacy import is_identifying
 from napari_dicommeta.scanner import ScanProgress, iter_scan
-from napari_dicommeta.series import Refusal, Series
 from napari_dicommeta.volume import Volume, load_series, nothing_found
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
     import napari
+
+    from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta.findings import Finding
+    from napari_dicommeta.series import Refusal, Series
 
 __all__ = ["DicomDock", "Opened", "open_source", "tag_rows"]
 
@@ -82,7 +84,7 @@ def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
                 summary.present / n,
                 shape,
                 is_identifying(summary.path, summary.vr),
-                n == 1 or not (constant or summary.distinct == n),
+                n == 1 or summary.spellings > summary.distinct or not (constant or summary.distinct == n),
             )
         )
     return tuple(rows)

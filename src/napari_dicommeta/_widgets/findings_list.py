@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
-from napari_dicommeta.findings import Finding
 from napari_dicommeta.meaning import display
+
+if TYPE_CHECKING:
+    from napari_dicommeta.findings import Finding
 
 __all__ = ["FindingsList"]
 

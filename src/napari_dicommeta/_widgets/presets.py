@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_dicommeta.meaning import display
-from napari_dicommeta.window import Window
+
+if TYPE_CHECKING:
+    from napari_dicommeta.window import Window
 
 __all__ = ["PresetStrip"]
 

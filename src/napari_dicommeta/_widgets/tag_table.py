@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QRect, Qt, Signal
-from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -20,8 +18,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._widgets.colours import Colours
 from napari_dicommeta.meaning import display
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QPainter
+
+    from napari_dicommeta._widgets.colours import Colours
 
 __all__ = ["TagRow", "TagTable", "shown_rows"]
 

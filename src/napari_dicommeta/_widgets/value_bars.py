@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractItemModel, QModelIndex, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QPainter
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -20,9 +19,13 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._widgets.colours import Colours
-from napari_dicommeta.histogram import Bar, Histogram
 from napari_dicommeta.meaning import display
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QPainter
+
+    from napari_dicommeta._widgets.colours import Colours
+    from napari_dicommeta.histogram import Bar, Histogram
 
 __all__ = ["ValueBars"]
 
