@@ -338,7 +338,7 @@ class DataSetReader:
         if length != UNDEFINED and start + length > end:
             self.overrun = self.overrun or ("a sequence declares more bytes than are left", start)
             length = end - start
-        if len(stack) > 2 * MAX_DEPTH:
+        if len(stack) >= 2 * MAX_DEPTH:
             raise CutError(f"sequences are nested more than {MAX_DEPTH} deep", start)
         element = Element(key, b"SQ", start, 0, b"SQq0")
         self.elements.append(element)

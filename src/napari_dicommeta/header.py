@@ -140,6 +140,8 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
         cut = reader.known
     if start != 132 and not any(element.key in ("00080016", "00080060", "00280010") for element in reader.elements):
         raise HeaderError("not DICOM: no prefix, and neither SOP class, modality nor rows in what could be a data set")
+    if not reason and not reader.pixels and (name := _image_class(reader.elements)):
+        reason, offset, cut = f"no pixel data, which a {name} file must hold: it may be cut off", size, reader.known
     if not reason and reader.damage:
         reason, offset = reader.damage, reader.damage_offset
     window, pixels = reader.window, reader.pixels
@@ -167,6 +169,18 @@ def _start(first: bytes, size: int) -> int:
     if size < 132:
         raise HeaderError(f"not DICOM: {size} bytes are too few for its prefix at byte 128")
     raise HeaderError("not DICOM: no DICM prefix at byte 128, and the file does not begin with an element")
+
+
+def _image_class(elements: list[Element]) -> str:
+    """The name of the file's SOP class if its instances always hold pixel data, else ""."""
+    classes = [element.value for element in elements if element.key in ("00080016", "00020002")]
+    if not classes:
+        return ""
+    from pydicom.uid import UID
+
+    uid = UID(classes[-1][3:].rstrip(b"\0 ").decode("latin-1"))
+    name = str(uid.name)
+    return name if name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage")) else ""
 
 
 def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:

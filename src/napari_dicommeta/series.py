@@ -30,7 +30,6 @@ _SAME = (
     ("Rows", "the number of rows differs"),
     ("Columns", "the number of columns differs"),
     ("SamplesPerPixel", "grey and colour images are mixed"),
-    ("BitsAllocated", "the bits allocated differ"),
     ("PhotometricInterpretation", "the photometric interpretation differs"),
 )
 

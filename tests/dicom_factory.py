@@ -1,0 +1,189 @@
+"""DICOM files built from nothing: DICOM keywords as arguments, bytes out.
+
+Only the dictionary (keyword -> tag, VR) is pydicom's; every byte is laid out here, so that tests do not compare
+pydicom with itself.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+ROOT = "1.2.826.0.1.3680043.10.1731.99"
+UNDEFINED = 0xFFFFFFFF
+LONG = {"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"}
+CODES = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
+
+
+class Raw:
+    """A value with its VR and bytes as they shall stand in the file; `length` overrides the true one."""
+
+    def __init__(self, vr: str, value: bytes, length: int | None = None) -> None:
+        self.vr, self.value, self.length = vr, value, length
+
+
+def encoded(vr: str, value: Any, little: bool = True, charset: str = "ascii") -> bytes:
+    """The bytes of a value, padded to an even length."""
+    if isinstance(value, bytes):
+        raw = value
+    elif vr in CODES:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        raw = struct.pack(f"{'<' if little else '>'}{len(values)}{CODES[vr]}", *values)
+    elif vr == "AT":
+        raw = struct.pack("<HH" if little else ">HH", value >> 16, value & 0xFFFF)
+    else:
+        values = value if isinstance(value, (list, tuple)) else [value]
+        raw = "\\".join(str(one) for one in values).encode(charset)
+    if len(raw) % 2:
+        raw += b"\0" if vr in ("UI", "OB", "UN") else b" "
+    return raw
+
+
+def element(tag: int, value: Any, explicit: bool = True, little: bool = True, charset: str = "ascii") -> bytes:
+    """One element; a list of dicts is a sequence."""
+    length = None
+    if isinstance(value, Raw):
+        vr, raw, length = value.vr, value.value, value.length
+    else:
+        try:
+            vr = dictionary_VR(tag)
+        except KeyError:
+            vr = "LO"
+        vr = "US" if vr == "US or SS" else "OW" if " or " in vr else vr
+        if vr == "SQ":
+            raw = b"".join(item(one, explicit, little, charset) for one in value)
+        else:
+            raw = encoded(vr, value, little, charset)
+    order = "<" if little else ">"
+    length = len(raw) if length is None else length
+    head = struct.pack(f"{order}HH", tag >> 16, tag & 0xFFFF)
+    if not explicit:
+        return head + struct.pack(f"{order}L", length) + raw
+    if vr in LONG:
+        return head + vr.encode() + b"\0\0" + struct.pack(f"{order}L", length) + raw
+    return head + vr.encode() + struct.pack(f"{order}H", length) + raw
+
+
+def item(content: dict[str, Any], explicit: bool = True, little: bool = True, charset: str = "ascii") -> bytes:
+    raw = data_set(content, explicit, little, charset)
+    return struct.pack("<HHL" if little else ">HHL", 0xFFFE, 0xE000, len(raw)) + raw
+
+
+def data_set(content: dict[str, Any], explicit: bool = True, little: bool = True, charset: str = "ascii") -> bytes:
+    """The elements in the order of their tags; keys are keywords or tags as hexadecimal digits."""
+    tags = {}
+    for key, value in content.items():
+        tag = tag_for_keyword(key)
+        tags[int(key, 16) if tag is None else tag] = value
+    return b"".join(element(tag, tags[tag], explicit, little, charset) for tag in sorted(tags))
+
+
+def file_meta(transfer_syntax: str, sop_instance: str = f"{ROOT}.1") -> bytes:
+    body = b"".join(
+        element(tag, value)
+        for tag, value in (
+            (0x00020001, Raw("OB", b"\0\1")),
+            (0x00020002, CT_IMAGE),
+            (0x00020003, sop_instance),
+            (0x00020010, transfer_syntax),
+            (0x00020012, ROOT),
+        )
+    )
+    return element(0x00020000, len(body)) + body
+
+
+def dicom(
+    content: dict[str, Any], transfer_syntax: str = EXPLICIT, *, preamble: bool = True, charset: str = "ascii"
+) -> bytes:
+    """A whole file."""
+    body = data_set(content, transfer_syntax != IMPLICIT, transfer_syntax != BIG, charset)
+    if transfer_syntax == DEFLATED:
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        body = packer.compress(body) + packer.flush()
+    if not preamble:
+        return body
+    return b"\0" * 128 + b"DICM" + file_meta(transfer_syntax, content.get("SOPInstanceUID", f"{ROOT}.1")) + body
+
+
+def ct_content(k: int = 0, pixels: np.ndarray | None = None, **changes: Any) -> dict[str, Any]:
+    """The elements of slice `k`, 2.5 mm apart, 16 × 12 pixels; None takes an element away."""
+    if pixels is None:
+        pixels = ct_pixels(k)
+    content: dict[str, Any] = {
+        "SpecificCharacterSet": "ISO_IR 100",
+        "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+        "SOPClassUID": CT_IMAGE,
+        "SOPInstanceUID": f"{ROOT}.3.{k}",
+        "Modality": "CT",
+        "SeriesDescription": "Test series",
+        "PatientName": "Doe^Jane",
+        "PatientID": "P1",
+        "StudyInstanceUID": f"{ROOT}.1",
+        "SeriesInstanceUID": f"{ROOT}.2",
+        "SeriesNumber": 3,
+        "InstanceNumber": k + 1,
+        "ImagePositionPatient": [-10, -20, 2.5 * k],
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": pixels.shape[0],
+        "Columns": pixels.shape[1],
+        "PixelSpacing": [0.75, 0.5],
+        "BitsAllocated": 16,
+        "BitsStored": 12,
+        "HighBit": 11,
+        "PixelRepresentation": 0,
+        "WindowCenter": [40, -600],
+        "WindowWidth": [400, 1200],
+        "WindowCenterWidthExplanation": ["SOFT", "LUNG"],
+        "RescaleIntercept": -1024,
+        "RescaleSlope": 1,
+        "RescaleType": "HU",
+        "PixelData": Raw("OW", pixels.tobytes()),
+    }
+    content.update(changes)
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def ct_pixels(k: int = 0) -> np.ndarray:
+    """Stored values 0 … 4095 of slice `k`: every slice another, every pixel of a slice another."""
+    j, i = np.mgrid[:16, :12]
+    return ((j * 12 + i) * 7 + 100 * k).astype("<u2") & 0xFFF
+
+
+def ct_slice(k: int = 0, transfer_syntax: str = EXPLICIT, **changes: Any) -> bytes:
+    """The file of slice `k`, its elements changed by DICOM keywords; pixels in the syntax's byte order."""
+    content = ct_content(k, **changes)
+    if transfer_syntax == BIG and isinstance(content.get("PixelData"), Raw):
+        stored = np.frombuffer(content["PixelData"].value, "<u2").astype(">u2")
+        content["PixelData"] = Raw("OW", stored.tobytes())
+    return dicom(content, transfer_syntax)
+
+
+def encapsulated(frames: list[bytes]) -> Raw:
+    """Pixel data of one fragment a frame behind an empty offset table."""
+    out = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
+    for frame in frames:
+        padded = frame + b"\0" * (len(frame) % 2)
+        out += struct.pack("<HHL", 0xFFFE, 0xE000, len(padded)) + padded
+    return Raw("OB", out + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0), UNDEFINED)
+
+
+def write_series(folder: Path, count: int = 5, transfer_syntax: str = EXPLICIT, **changes: Any) -> list[Path]:
+    """`count` slices as files named in the reverse of their order; a callable change is called with k."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for k in range(count):
+        own = {key: value(k) if callable(value) else value for key, value in changes.items()}
+        path = folder / f"im{count - k:03d}.dcm"
+        path.write_bytes(ct_slice(k, transfer_syntax, **own))
+        paths.append(path)
+    return paths

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import struct
+
+import pytest
+from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, dicom, element, item
+
+from napari_dicommeta.header import Header, HeaderError, parse_header, read_header
+from napari_dicommeta.meaning import decode
+from napari_dicommeta.tags import TagPath
+
+
+def parsed(data: bytes) -> Header:
+    return parse_header(lambda offset, count: data[offset : offset + count], len(data))
+
+
+def texts(header: Header) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in header.elements:
+        path = TagPath.of_key(one.key)
+        found.setdefault(path.text, []).append(decode(one.value, path).text)
+    return found
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG, DEFLATED])
+def test_all_native_syntaxes_give_the_same_values(syntax: str) -> None:
+    header = parsed(ct_slice(3, syntax))
+    found = texts(header)
+    assert header.reason == ""
+    assert header.transfer_syntax == syntax
+    assert found["Rows"] == ["16"]
+    assert found["ImagePositionPatient"] == ["-10\\-20\\7.5"]
+    assert found["SOPInstanceUID"] == found["MediaStorageSOPInstanceUID"]
+    assert "PixelData" not in found
+    assert header.pixels is not None
+    assert header.pixels.length == 16 * 12 * 2
+
+
+def test_nothing_but_the_header_is_read() -> None:
+    data = ct_slice(0)
+    data = data[: -16 * 12 * 2] + b"\0" * (16 * 12 * 2)
+    read = []
+
+    def fetch(offset: int, count: int) -> bytes:
+        read.append((offset, count))
+        return data[offset : offset + count]
+
+    parse_header(fetch, len(data))
+    assert read == [(0, len(data))]  # less than one window
+    read.clear()
+    big = dicom(ct_content(0, PixelData=Raw("OW", b"\0" * 500_000)))
+    header = parse_header(lambda o, n: (read.append((o, n)), big[o : o + n])[1], len(big))
+    assert read == [(0, 8192)]
+    assert header.pixels is not None
+    assert header.pixels.offset + 500_000 == len(big)
+
+
+def test_a_long_header_is_read_on() -> None:
+    data = ct_slice(0, **{"00091001": Raw("UT", b"A" * 300_000), "00090010": "X"})
+    found = texts(parsed(data))
+    assert found["Rows"] == ["16"]
+    assert found["(0009,xx01,X)"][0].startswith("300000 bytes, digest")
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+@pytest.mark.parametrize("undefined", [True, False])
+def test_sequences_of_defined_and_undefined_length(explicit: bool, undefined: bool) -> None:
+    inner = [{"CodeValue": "A"}, {"CodeValue": "B"}]
+    raw = b"".join(item(one, explicit) for one in inner)
+    end = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0) if undefined else b""
+    sequence = Raw("SQ", raw + end, 0xFFFFFFFF if undefined else None)
+    data = dicom(ct_content(0, ProcedureCodeSequence=sequence), EXPLICIT if explicit else IMPLICIT)
+    found = texts(parsed(data))
+    assert found["ProcedureCodeSequence"] == ["2 items"]
+    assert found["ProcedureCodeSequence.CodeValue"] == ["A", "B"]
+    assert found["Rows"] == ["16"]
+
+
+def test_every_cut_of_a_header_is_seen_and_nothing_behind_it_is_called_absent() -> None:
+    data = ct_slice(0, ProcedureCodeSequence=[{"CodeValue": "A"}])
+    whole = parsed(data)
+    assert whole.pixels is not None
+    for end in range(1, whole.pixels.offset):
+        try:
+            header = parsed(data[:end])
+        except HeaderError:
+            assert end < 132, f"cut at {end}"
+            continue
+        assert header.reason, f"cut at {end} was not seen"
+        seen = {one.key for one in header.elements}
+        for one in whole.elements:
+            if one.key not in seen:
+                assert int(one.key[:8], 16) >= header.cut, f"{one.key} would be called absent after a cut at {end}"
+
+
+def test_cut_pixels_leave_the_header_whole() -> None:
+    data = ct_slice(0)
+    header = parsed(data[:-10])
+    assert header.reason == "the pixel data is cut: 374 of 384 bytes are there"
+    assert texts(header)["RescaleSlope"] == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b"This is not a DICOM file.\n" * 50, "no DICM prefix at byte 128"),
+        (b"short", "5 bytes are too few"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 300, "a PNG image"),
+        (b"\0" * 65536, "no DICM prefix"),
+        (b'{"a": 1}' * 40, "JSON text"),
+    ],
+)
+def test_what_is_no_dicom_is_refused_with_what_it_is(data: bytes, reason: str) -> None:
+    with pytest.raises(HeaderError, match=reason):
+        parsed(data)
+
+
+def test_a_data_set_without_preamble_and_meta_group_is_read() -> None:
+    for syntax in (EXPLICIT, IMPLICIT):
+        header = parsed(dicom(ct_content(0), syntax, preamble=False))
+        assert texts(header)["Modality"] == ["CT"]
+
+
+def test_a_declared_syntax_that_the_bytes_contradict_is_not_believed() -> None:
+    says_explicit = dicom(ct_content(0))[: -len(dicom(ct_content(0), preamble=False))]
+    data = says_explicit + dicom(ct_content(0), IMPLICIT, preamble=False)
+    assert texts(parsed(data))["Rows"] == ["16"]
+
+
+def test_a_value_that_declares_more_than_there_is_ends_the_reading_with_a_reason() -> None:
+    data = ct_slice(0, StudyDescription=Raw("LO", b"abcd", 60000))
+    header = parsed(data)
+    assert header.reason == "a value declares more bytes than are left"
+    assert header.cut == 0x00081030
+
+
+def test_nesting_ends_at_64_levels() -> None:
+    deep = b""
+    for depth in range(1, 71):
+        deep = struct.pack("<HHL", 0xFFFE, 0xE000, len(deep)) + deep
+        reason = parsed(dicom(ct_content(0, **{"0040A730": Raw("SQ", deep)}))).reason
+        assert bool(reason) == (depth > 64), depth
+        deep = element(0x0040A730, Raw("SQ", deep))
+    assert reason == "sequences are nested more than 64 deep"
+
+
+def test_an_image_without_pixel_data_may_have_been_cut_between_two_elements() -> None:
+    header = parsed(ct_slice(0, PixelData=None))
+    assert header.reason == "no pixel data, which a CT Image Storage file must hold: it may be cut off"
+    report = ct_content(0, PixelData=None, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")
+    assert parsed(dicom(report, preamble=False)).reason == ""
+
+
+def test_us_or_ss_follows_pixel_representation() -> None:
+    for vr in ("US", "SS"):
+        signed = ct_slice(0, PixelPaddingValue=Raw(vr, b"\x30\xf8"), PixelRepresentation=1)
+        unsigned = ct_slice(0, PixelPaddingValue=Raw(vr, b"\x30\xf8"))
+        assert texts(parsed(signed))["PixelPaddingValue"] == ["-2000"]
+        assert texts(parsed(unsigned))["PixelPaddingValue"] == ["63536"]
+
+
+def test_a_folder_is_no_regular_file(tmp_path) -> None:
+    with pytest.raises((HeaderError, OSError)):
+        read_header(tmp_path)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_factory import ct_slice, write_series
+from napari.components import ViewerModel
+
+from napari_dicommeta import _reader
+from napari_dicommeta._reader import get_reader, image_layer, read, set_limits, slider_limits, volume_of
+from napari_dicommeta.volume import load
+from napari_dicommeta.window import Window
+
+
+@pytest.fixture(autouse=True)
+def no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_reader, "_dock", lambda: None)
+
+
+def test_it_takes_dicom_and_leaves_the_rest(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "a", 1)
+    (tmp_path / "a" / "IM0001").write_bytes(ct_slice(1))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.png").write_bytes(b"\x89PNG" + b"\0" * 200)
+    (tmp_path / "b" / "x.dcm").write_text("hello" * 100)
+    assert get_reader(str(tmp_path / "a")) is not None
+    assert get_reader(str(paths[0])) is not None
+    assert get_reader([str(paths[0]), str(tmp_path / "a" / "IM0001")]) is not None
+    assert get_reader(str(tmp_path / "b")) is None
+    assert get_reader(str(tmp_path / "b" / "x.dcm")) is None
+    assert get_reader(str(tmp_path / "gone.dcm")) is None
+    assert get_reader() is None
+
+
+def test_a_layer_is_in_mm_lazy_and_shows_the_first_preset(tmp_path: Path) -> None:
+    write_series(tmp_path, 5)
+    (layer,) = read(str(tmp_path))
+    viewer = ViewerModel()
+    viewer.add_layer(layer)
+    assert tuple(layer.scale) == (2.5, 0.75, 0.5)
+    assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
+    assert layer.axis_labels == ("z", "y", "x")
+    assert tuple(layer.contrast_limits) == (-160, 239)
+    volume = volume_of(layer)
+    assert volume is not None
+    plane = volume.array[2]
+    assert tuple(layer.contrast_limits_range) == (min(plane.min(), -160), max(plane.max(), 239))
+    assert volume.array.loaded < 5
+    assert layer.data is volume.array
+    assert volume_of(None) is None
+
+
+def test_limits_beyond_the_slider_widen_it(tmp_path: Path) -> None:
+    write_series(tmp_path, 2)
+    (layer,) = read(str(tmp_path))
+    set_limits(layer, (-5000, 9000))
+    assert tuple(layer.contrast_limits) == (-5000, 9000)
+    set_limits(layer, slider_limits(Window(40, 1)))
+    low, high = layer.contrast_limits
+    assert low == pytest.approx(39.5)
+    assert low < high < 40
+
+
+def test_monochrome1_is_shown_inverted(tmp_path: Path) -> None:
+    write_series(tmp_path, 1, PhotometricInterpretation="MONOCHROME1")
+    assert image_layer(load(tmp_path)[0]).colormap.name == "gray_r"
+
+
+def test_a_volume_without_presets_shows_its_range(tmp_path: Path) -> None:
+    write_series(tmp_path, 3, WindowCenter=None, WindowWidth=None)
+    volume = load(tmp_path)[0]
+    layer = image_layer(volume)
+    plane = np.asarray(volume.array[1])
+    assert tuple(layer.contrast_limits) == (plane.min(), plane.max())

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from dicom_factory import ct_slice, write_series
+
+import napari_dicommeta as dm
+from napari_dicommeta import scanner
+from napari_dicommeta.listing import list_files
+from napari_dicommeta.worker import Worker
+
+
+def test_folders_files_and_several_sources(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 3)
+    write_series(tmp_path / "b" / "deep", 2)
+    assert dm.scan(tmp_path).n_files == 5
+    assert dm.scan([tmp_path / "a", tmp_path / "b" / "deep" / "im001.dcm"]).n_files == 4
+    assert dm.scan([tmp_path, tmp_path / "a"]).n_files == 5  # each file once
+
+
+def test_neighbours_that_are_no_dicom_are_listed(tmp_path: Path) -> None:
+    write_series(tmp_path, 2)
+    (tmp_path / "README").write_text("hello " * 50)
+    (tmp_path / "fake.dcm").write_text("this is not DICOM\n" * 20)
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    catalog = dm.scan(tmp_path)
+    assert catalog.n_files == 2
+    reasons = {Path(failure.path).name: failure.reason for failure in catalog.failures}
+    assert reasons["empty.dcm"] == "the file is empty"
+    assert "no DICM prefix" in reasons["fake.dcm"]
+    assert sum(catalog.outcomes.values()) == len(list(tmp_path.iterdir()))
+
+
+def test_a_path_that_is_gone_is_named(tmp_path: Path) -> None:
+    catalog = dm.scan(tmp_path / "nowhere")
+    assert catalog.n_files == 0
+    assert [str(failure) for failure in catalog.failures] == [
+        f"{tmp_path / 'nowhere'}: there is no such file or folder"
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes, links and modes are POSIX")
+def test_the_file_system_zoo(tmp_path: Path) -> None:
+    write_series(tmp_path, 1)
+    os.mkfifo(tmp_path / "pipe.dcm")
+    (tmp_path / "dangling.dcm").symlink_to("nowhere")
+    (tmp_path / "loop.dcm").symlink_to("loop.dcm")
+    (tmp_path / "up").symlink_to("..")
+    (tmp_path / "zero.dcm").symlink_to("/dev/zero")
+    (tmp_path / "link.dcm").symlink_to("im001.dcm")
+    (tmp_path / "folder.dcm").mkdir()
+    other = tmp_path.parent / f"{tmp_path.name}-other"
+    write_series(other, 1)
+    (tmp_path / "elsewhere").symlink_to(other)
+    catalog = dm.scan(tmp_path)
+    assert sorted(Path(path).name for path in catalog.paths) == ["im001.dcm", "im001.dcm", "link.dcm"]
+    outcomes = {Path(failure.path).name: failure.outcome for failure in catalog.failures}
+    assert outcomes == dict.fromkeys(["pipe.dcm", "dangling.dcm", "loop.dcm", "up", "zero.dcm"], "skipped")
+
+
+def test_processes_and_one_process_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(6):
+        write_series(tmp_path / f"s{i}", 8, SeriesInstanceUID=f"1.2.{i}", RescaleSlope=["1", "1.0"][i % 2])
+    (tmp_path / "s0" / "note.txt").write_text("hello")
+    alone = dm.scan(tmp_path, workers=1)
+    monkeypatch.setattr(scanner, "FEW_FILES", 5)
+    monkeypatch.setattr(scanner, "BATCH", 8)
+    steps = []
+    together = dm.scan(tmp_path, workers=2, progress=steps.append)
+    for by in ("meaning", "spelling"):
+        assert together.to_arrow(by).to_pydict() == alone.to_arrow(by).to_pydict()
+    assert together.failures == alone.failures
+    assert together.tags() == alone.tags()
+
+
+def test_closing_the_generator_ends_the_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Worker] = []
+
+    class Counted(Worker):
+        def __init__(self) -> None:
+            super().__init__()
+            started.append(self)
+
+    for i in range(4):
+        write_series(tmp_path / f"s{i}", 10)
+    monkeypatch.setattr(scanner, "FEW_FILES", 5)
+    monkeypatch.setattr(scanner, "BATCH", 4)
+    monkeypatch.setattr(scanner, "INTERVAL", 0.0)
+    monkeypatch.setattr(scanner, "Worker", Counted)
+    steps = scanner.iter_scan(tmp_path, workers=2)
+    next(steps)
+    steps.close()
+    assert [worker._process.poll() is not None for worker in started] == [True, True]
+
+
+def test_a_worker_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dying(Worker):
+        def read(self, paths):
+            self._process.kill()
+            return super().read(paths)
+
+    write_series(tmp_path, 12)
+    monkeypatch.setattr(scanner, "FEW_FILES", 5)
+    monkeypatch.setattr(scanner, "Worker", Dying)
+    assert dm.scan(tmp_path, workers=2).n_files == 12
+
+
+def test_progress_holds_a_catalog_of_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_series(tmp_path, 40)
+    monkeypatch.setattr(scanner, "INTERVAL", 0.0)
+    seen = []
+    dm.scan(tmp_path, progress=lambda step: seen.append((step.done, step.catalog().n_files)))
+    assert seen[0] == (0, 0)
+    assert all(done == counted for done, counted in seen)
+    assert len(seen) > 2
+
+
+def test_a_link_to_a_folder_that_is_listed_anyway_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_bytes(ct_slice(0))
+    (tmp_path / "b").symlink_to("a")
+    entries = list(list_files([str(tmp_path)]))
+    assert [(Path(entry.path).name, entry.outcome) for entry in entries] == [("b", "skipped"), ("x", "")]
