@@ -57,9 +57,12 @@ def test_volumes_equal_what_simpleitk_reads(
         for place, value in (known.get("probe_voxels_zyx") or {}).items():
             k, j, i = map(int, place.split(","))
             assert float(array[k, j, i]) == pytest.approx(value, abs=max(tolerance, 1e-9))
-        presets = known.get("window_presets_middle_slice") or []
-        stated = {(window.center, window.width) for window in volume.slice_windows[len(array) // 2]}
-        assert stated == {(preset["center"], preset["width"]) for preset in presets}
+        presets = known.get("window_presets_middle_slice", known.get("window_presets"))
+        # Not for the 16 files at one place, none of which is the middle one, nor for an enhanced file, whose
+        # windows lie in its functional groups, where the independent list does not look.
+        if presets is not None and not lossy and not known.get("multi_frame"):
+            stated = {(window.center, window.width) for window in volume.slice_windows[len(array) // 2]}
+            assert stated == {(preset["center"], preset["width"]) for preset in presets}
         compared += 1
     assert (
         compared == {"chestct-fuzun45": 1, "dcm_qa_ct": 4, "totalseg-ct": 1, "ibsi": 9, "cornerstone-wado": 4}[folder]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from napari.qt.threading import thread_worker
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
-from qtpy.QtWidgets import QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from napari_dicommeta._reader import full_range, image_layer, set_limits, slider_limits, volume_of
 from napari_dicommeta._widgets.colours import colours_of
@@ -61,7 +61,8 @@ class Opened:
         name = os.path.basename(self.paths[0].rstrip(os.sep)) or self.paths[0]
         if len(self.paths) > 1:
             name = f"{name} and {len(self.paths) - 1} more"
-        return f"{name} · {self.catalog.n_files:,} files · {len(self.series):,} series"
+        n = self.catalog.n_files
+        return f"{name} · {n:,} file{'s' if n != 1 else ''} · {len(self.series):,} series"
 
 
 def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
@@ -150,6 +151,7 @@ class DicomDock(QWidget):
         self.tabs.addTab(splitter, "Tags")
         self.tabs.addTab(self.findings, "Findings")
         self.tabs.setDocumentMode(True)
+        self.tabs.tabBar().setDrawBase(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(8)
@@ -166,8 +168,11 @@ class DicomDock(QWidget):
         self.values.spelling_toggled.connect(lambda _by: self._show_values())
         self.findings.finding_selected.connect(self._show_tag)
         for digit in range(10):
+            # Of the application, so that the keys work while the dock floats in a window of its own.
             shortcut = QShortcut(QKeySequence(f"Alt+{digit}"), self)
+            shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
             shortcut.activated.connect(lambda digit=digit: self.choose_window(digit - 1))
+            shortcut.activatedAmbiguously.connect(lambda digit=digit: _active_dock(self).choose_window(digit - 1))
         self.viewer.layers.selection.events.active.connect(self._active_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.events.theme.connect(self._theme_changed)
@@ -227,10 +232,14 @@ class DicomDock(QWidget):
         self.source.set_idle()
         self.source.set_source(display(opened.title), display("\n".join(opened.paths[:10]), 1000))
         problems = [str(refusal) for refusal in opened.refusals]
-        problems += [f"{os.path.basename(one.path)}: {one.reason}" for one in opened.catalog.partial]
+        refused = {path for refusal in opened.refusals for path in refusal.paths}
+        partial = [one for one in opened.catalog.partial if one.path not in refused]
+        problems += [f"{os.path.basename(one.path)}: {one.reason}" for one in partial]
         problems += [f"{os.path.basename(one.path)}: {one.reason}" for one in opened.catalog.failures]
         if opened.volumes:
             self.series.set_problems(tuple(problems), len(problems))
+        elif opened.catalog.n_files:
+            self.series.set_problems(("No image could be opened.", *problems), len(problems) + 1)
         else:
             self.series.set_problems((), 0)
             self.series.set_empty_text(nothing_found(opened.catalog, opened.refusals))
@@ -376,6 +385,12 @@ class DicomDock(QWidget):
         if paths:
             event.acceptProposedAction()
             self.open_paths(paths)
+
+
+def _active_dock(dock: DicomDock) -> DicomDock:
+    """Of several viewers' docks the one whose window is active."""
+    docks = [widget for widget in QApplication.allWidgets() if isinstance(widget, DicomDock)]
+    return next((one for one in docks if one.window().isActiveWindow()), dock)
 
 
 def _close(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -56,9 +56,7 @@ class PresetStrip(QWidget):
         self.title.setToolTip(display(name))
         for i, window in enumerate(windows):
             key = f"Alt+{i + 1}" if i < 9 else ""
-            button = self._button(
-                window.label if window.explanation else "preset", f"{window.center:g} / {window.width:g}"
-            )
+            button = self._button(window.explanation or f"Window {i + 1}", f"{window.center:g} / {window.width:g}")
             low, high = window.limits
             shown = f"{window.function.replace('_', ' ').lower()}: {low:g} to {high:g}{unit}"
             if window.fault:

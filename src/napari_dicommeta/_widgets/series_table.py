@@ -12,7 +12,8 @@ from napari_dicommeta.meaning import display
 
 __all__ = ["SeriesRow", "SeriesTable"]
 
-HEADERS = ("Series", "Modality", "Slices × rows × columns")
+HEADERS = ("Series", "Modality", "Images × rows × columns")
+SHORT_HEADERS = ("Series", "", "Size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class _Model(QAbstractTableModel):
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return SHORT_HEADERS[section]
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
             return HEADERS[section]
         return None
 

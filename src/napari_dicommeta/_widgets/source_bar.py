@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -34,10 +33,11 @@ class SourceBar(QWidget):
         self.title = QLabel("No DICOM open")
         self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.open_button = QToolButton()
+        self.open_button = QPushButton()
         self.open_button.setText("Open…")
         self.open_button.setToolTip("Open a folder, or single files, of DICOM")
-        self.open_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.open_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.open_button.setMinimumWidth(self.fontMetrics().horizontalAdvance("Open…") + 44)
         menu = QMenu(self.open_button)
         menu.addAction("Folder…", self._choose_folder)
         menu.addAction("Files…", self._choose_files)

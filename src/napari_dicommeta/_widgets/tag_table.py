@@ -88,10 +88,11 @@ class _Model(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         row = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return (row.keyword, f"{row.distinct:,}", f"{row.present:.0%}", "")[index.column()]
+            *outer, innermost = row.keyword.split(".")
+            return ("›" * len(outer) + innermost, f"{row.distinct:,}", f"{row.present:.0%}", "")[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
             return display(
-                f"{row.tag} {row.name} · VR {row.vr} · {row.distinct:,} values · present in {row.present:.1%}"
+                f"{row.tag} {row.keyword} · {row.name} · VR {row.vr} · {row.distinct:,} values · in {row.present:.1%}"
             )
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == 1:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -156,7 +157,7 @@ class TagTable(QWidget):
         header = self.table.horizontalHeader()
         header.setMinimumSectionSize(30)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((1, 58), (2, 64), (3, 62)):
+        for column, width in ((1, 56), (2, 58), (3, 56)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             header.resizeSection(column, width)
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

@@ -168,15 +168,15 @@ class ValueBars(QWidget):
         self.view.header().setMinimumSectionSize(20)
         self.view.selectionModel().currentChanged.connect(self._current_changed)
         line = QHBoxLayout()
-        line.addWidget(self.legend, 1)
+        line.addWidget(self.rest, 1)
         line.addWidget(self.by_spelling)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.heading)
-        layout.addLayout(line)
+        layout.addWidget(self.legend)
         layout.addWidget(self.view, 1)
-        layout.addWidget(self.rest)
+        layout.addLayout(line)
         self.set_histogram(None)
 
     def set_colours(self, colours: Colours) -> None:
@@ -211,6 +211,7 @@ class ValueBars(QWidget):
         if histogram.unknown:
             others.append(f"unknown in {histogram.unknown:,} damaged files")
         self.rest.setText(" · ".join(others) or "present in every file")
+        self.rest.setToolTip(self.rest.text())
 
     def _label(self) -> QLabel:
         label = QLabel("")

@@ -1,0 +1,62 @@
+"""The README's Python and its command-line session are run, and print what it says they print."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from napari_dicommeta.cli import main
+
+README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+
+
+@pytest.fixture(autouse=True)
+def beside_the_phantom(phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(phantom.parent)
+
+
+def words(text: str) -> list[str]:
+    """What is printed, without the padding of columns."""
+    return text.split()
+
+
+def test_the_python_example_prints_what_it_says() -> None:
+    match = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.DOTALL)
+    assert match
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(match[1], {})
+    assert out.getvalue() == match[2]
+    assert len([line for line in match[1].splitlines() if line.strip()]) == 6
+
+
+def test_the_command_line_session_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    match = re.search(r"```console\n(.*?)```", README, re.DOTALL)
+    assert match
+    commands = re.findall(r"^\$ napari-dicommeta (.*)\n((?:(?!\$ ).*\n)*)", match[1], re.MULTILINE)
+    assert len(commands) == 4
+    for command, expected in commands:
+        assert main(shlex.split(command)) == 0
+        assert words(capsys.readouterr().out) == words(expected)
+
+
+def test_its_pictures_and_links_exist() -> None:
+    root = Path(__file__).resolve().parents[1]
+    links = re.findall(r"\]\(([^)h][^)]*)\)", README)
+    assert len(links) >= 4
+    assert [link for link in links if not (root / link).exists()] == []
+
+
+def test_every_command_is_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
+    assert sorted(shown) == ["findings", "open", "scan", "series", "tags", "values"]
+    assert [command for command in shown if f"`{command}" not in README] == []
+    assert os.path.exists("Chest CT phantom")

@@ -1,0 +1,200 @@
+"""The real window, driven as a user drives it: drop, click, key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dicom_factory import ct_slice, write_series
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_dicommeta._widgets.dock import DicomDock
+
+
+def drop(widget: QWidget, *paths: Path) -> None:
+    """Send the events that Qt sends when files are dragged onto a widget and let go."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    middle = widget.rect().center()
+    actions, buttons, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(middle), actions, data, buttons, keys)
+    QApplication.sendEvent(widget, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(widget, QDropEvent(QPointF(middle), actions, data, buttons, keys))
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Any) -> Any:
+    viewer = make_napari_viewer(show=True)
+    viewer.window.resize(1400, 900)
+    return viewer
+
+
+def dock_of(viewer: Any) -> DicomDock:
+    (dock,) = [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, DicomDock)]
+    return dock
+
+
+def open_dock(viewer: Any) -> DicomDock:
+    return viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")[1]
+
+
+def wait_until_read(qtbot: Any, dock: DicomDock) -> None:
+    qtbot.waitUntil(lambda: dock.is_idle, timeout=30_000)
+
+
+def limits(viewer: Any) -> tuple[float, float]:
+    low, high = viewer.layers.selection.active.contrast_limits
+    return round(low, 3), round(high, 3)
+
+
+def test_a_dropped_folder_opens_and_its_presets_and_values_are_there(qtbot: Any, viewer: Any, phantom: Path) -> None:
+    dock = open_dock(viewer)
+    drop(dock, phantom)
+    wait_until_read(qtbot, dock)
+    (layer,) = viewer.layers
+    assert layer.data.shape == (48, 256, 256)
+    assert limits(viewer) == (-160, 239)
+    assert dock.source.title.text() == "Chest CT phantom · 48 files · 1 series"
+    assert [button.isChecked() for button in dock.presets.buttons] == [True, False, False]
+
+    qtbot.mouseClick(dock.presets.buttons[1], Qt.MouseButton.LeftButton)
+    assert limits(viewer) == (-1200, -1)
+    assert [button.isChecked() for button in dock.presets.buttons] == [False, True, False]
+
+    window = dock.window()
+    window.activateWindow()  # keys go to the active window only, and no window manager makes one so here
+    qtbot.waitUntil(window.isActiveWindow, timeout=5000)
+    for key, expected in ((Qt.Key.Key_1, (-160, 239)), (Qt.Key.Key_2, (-1200, -1))):
+        qtbot.keyClick(window, key, Qt.KeyboardModifier.AltModifier)
+        assert limits(viewer) == expected
+    qtbot.keyClick(window, Qt.Key.Key_0, Qt.KeyboardModifier.AltModifier)
+    plane = np.asarray(layer.data[24])
+    assert limits(viewer) == (plane.min(), plane.max())
+    assert dock.presets.buttons[2].isChecked()
+
+    layer.contrast_limits = (-500, 500)  # as the slider does
+    assert not any(button.isChecked() for button in dock.presets.buttons)
+    layer.contrast_limits = (-1200, -1)
+    assert [button.isChecked() for button in dock.presets.buttons] == [False, True, False]
+
+    dock.tabs.setCurrentIndex(1)
+    dock.tags.filter.setText("rescale slope")
+    where = dock.tags.table.visualRect(dock.tags.model.index(0, 0)).center()
+    qtbot.mouseClick(dock.tags.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    assert [(bar.text, bar.files, bar.part) for bar in dock.values.model.bars] == [("1", 48, 48)]
+    dock.values.by_spelling.setChecked(True)
+    bars = {(bar.text, bar.files, bar.part) for bar in dock.values.model.bars}
+    assert bars == {("1", 16, 16), ("1.0", 16, 16), ("1.000000", 16, 16)}
+
+
+def test_a_drop_on_the_canvas_opens_the_dock_by_itself(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 4)
+    assert viewer.open([str(path) for path in paths], plugin="napari-dicommeta") == []
+    dock = dock_of(viewer)
+    wait_until_read(qtbot, dock)
+    assert [layer.data.shape for layer in viewer.layers] == [(4, 16, 12)]  # four calls, one volume
+    assert dock.isVisible()
+
+
+def test_series_of_a_folder_open_by_double_click_and_keep_their_own_presets(
+    qtbot: Any, viewer: Any, tmp_path: Path
+) -> None:
+    write_series(tmp_path / "a", 6)
+    write_series(tmp_path / "b", 3, SeriesInstanceUID="1.2.3", WindowCenter=100, WindowWidth=200, SeriesDescription="B")
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    assert len(viewer.layers) == 1
+    assert [row.is_open for row in dock.series.model.rows] == [True, False]
+    dock.tabs.setCurrentIndex(0)
+    where = dock.series.table.visualRect(dock.series.model.index(1, 0)).center()
+    qtbot.mouseClick(dock.series.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseDClick(dock.series.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    assert [layer.data.shape[0] for layer in viewer.layers] == [6, 3]
+    assert len(dock.presets.buttons) == 2
+    assert limits(viewer) == (0, 199)
+    viewer.layers.selection.active = viewer.layers[0]
+    assert len(dock.presets.buttons) == 3
+    dock.tags.filter.setText("WindowCenter")
+    dock.tags.table.selectRow(1)  # behind its explanation in the order of what was typed
+    names = [row.keyword for row in dock.tags.model.rows]
+    dock.tags.table.selectRow(names.index("WindowCenter"))
+    assert [(bar.text, bar.files, bar.part) for bar in dock.values.model.bars] == [("40\\-600", 6, 6), ("100", 3, 0)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("fake.dcm", b"hello " * 50, "fake.dcm: not DICOM"),
+        ("none.dcm", ct_slice(0, PixelData=None), "none.dcm: no pixel data"),
+        ("cut.dcm", ct_slice(0)[:-50], "cut.dcm: the pixel data is cut"),
+        ("nothing", None, "There are no files here"),
+        ("gone", None, "no such file or folder"),
+    ],
+)
+def test_bad_input_is_told_in_the_dock(
+    qtbot: Any, viewer: Any, tmp_path: Path, name: str, content: bytes | None, reason: str
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    if content is not None:
+        (source / name).write_bytes(content)
+    dock = open_dock(viewer)
+    dock.open_paths([str(source if name != "gone" else tmp_path / "gone")])
+    wait_until_read(qtbot, dock)
+    assert len(viewer.layers) == 0
+    shown = dock.series.empty.text() + dock.series.problems.text()
+    assert reason in shown
+
+
+def test_the_rest_loads_beside_a_bad_file(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path, 3)
+    (tmp_path / "fake.dcm").write_bytes(b"hello " * 50)
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    assert viewer.layers[0].data.shape == (3, 16, 12)
+    assert "fake.dcm: not DICOM" in dock.series.problems.text()
+
+
+def test_a_scan_can_be_cancelled_and_another_source_opened(
+    qtbot: Any, viewer: Any, tmp_path: Path, phantom: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_dicommeta import scanner
+
+    monkeypatch.setattr(scanner, "INTERVAL", 0.0)
+    for i in range(12):
+        write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}")
+    dock = open_dock(viewer)
+    dock.open_paths([str(tmp_path)])
+    qtbot.waitUntil(lambda: dock.source.progress.isVisible(), timeout=10_000)
+    qtbot.mouseClick(dock.source.cancel_button, Qt.MouseButton.LeftButton)
+    assert dock.is_idle
+    assert not dock.source.progress.isVisible()
+    assert dock.source.title.text() == "Cancelled: nothing is open"
+    drop(dock, phantom)
+    wait_until_read(qtbot, dock)
+    assert [layer.data.shape[0] for layer in viewer.layers] == [48]
+
+
+def test_removing_a_layer_stops_its_reading(qtbot: Any, viewer: Any, phantom: Path) -> None:
+    dock = open_dock(viewer)
+    dock.open_paths([str(phantom)])
+    wait_until_read(qtbot, dock)
+    array = viewer.layers[0].data
+    viewer.layers.clear()
+    assert array._stopped.is_set()
+    assert dock.presets.buttons == []
+
+
+def test_the_theme_is_followed(qtbot: Any, viewer: Any) -> None:
+    dock = open_dock(viewer)
+    dark = dock.values.delegate.colours
+    viewer.theme = "light"
+    assert dock.values.delegate.colours != dark
+    viewer.theme = "dark"
