@@ -67,3 +67,67 @@ def test_each_file_has_one_outcome(tmp_path: Path) -> None:
     assert catalog.values("RescaleSlope").unknown == 1
     assert catalog.values("RescaleSlope").absent == 0
     assert np.all(catalog.file_column("pixel_offset")[1:] > 0)
+
+
+def same_either_way(tmp_path: Path, first: bytes, second: bytes) -> Catalog:
+    """Both files read with and without what was learnt from the first; the values must be equal."""
+    assert len(first) == len(second)
+    (tmp_path / "1.dcm").write_bytes(first)
+    (tmp_path / "2.dcm").write_bytes(second)
+    paths = [tmp_path / "1.dcm", tmp_path / "2.dcm"]
+    quick, slow = catalog_of(paths), catalog_of(paths, layouts=False)
+    assert quick.to_arrow().to_pydict() == slow.to_arrow().to_pydict()
+    assert quick.partial == slow.partial
+    assert quick.outcomes == slow.outcomes
+    return quick
+
+
+def test_elements_behind_the_pixels_are_read_either_way(tmp_path: Path) -> None:
+    from dicom_factory import element
+
+    trailing = element(0x7FE10010, "X") + element(0xFFFCFFFC, Raw("OB", b"\0" * 10))
+    catalog = same_either_way(tmp_path, ct_slice(0) + trailing, ct_slice(1) + trailing)
+    assert dict(catalog.values("(FFFC,FFFC)")) == {"00 00 00 00 00 00 00 00 00 00": 2}
+    assert catalog.outcomes["ok"] == 2
+
+
+def test_another_sop_class_is_another_layout(tmp_path: Path) -> None:
+    content = {"PixelData": None, "Rows": None}
+    report = ct_slice(0, SOPClassUID="1.2.840.10008.5.1.4.1.1.66", **content)
+    image = ct_slice(0, SOPClassUID="1.2.840.10008.5.1.4.1.1.2", **content)
+    report, image = (
+        data.replace(b"1.2.840.10008.5.1.4.1.1.2\0", uid)
+        for data, uid in ((report, b"1.2.840.10008.5.1.4.1.1.66"), (image, b"1.2.840.10008.5.1.4.1.1.2\0"))
+    )
+    catalog = same_either_way(tmp_path, report, image)
+    assert [Path(one.path).name for one in catalog.partial] == ["2.dcm"]
+
+
+def test_values_of_undefined_length_are_read_either_way(tmp_path: Path) -> None:
+    import struct
+
+    def with_value(inner: bytes) -> bytes:
+        end = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+        return ct_slice(0, **{"00091001": Raw("OB", inner + end, 0xFFFFFFFF), "00090010": "X"})
+
+    same_either_way(tmp_path, with_value(b"\0" * 24), with_value(b"\0" * 8 + b"\xfe\xff\xdd\xe0\0\0\0\0" + b"\0" * 8))
+
+
+def test_an_un_value_that_hides_items_is_read_either_way(tmp_path: Path) -> None:
+    items = b"\xfe\xff\x00\xe0\x08\x00\x00\x00\x08\x00\x00\x01\x00\x00\x00\x00"
+    plain = ct_slice(0, ProcedureCodeSequence=Raw("UN", b"\0" * 16))
+    hidden = ct_slice(0, ProcedureCodeSequence=Raw("UN", items))
+    catalog = same_either_way(tmp_path, plain, hidden)
+    assert catalog.values("ProcedureCodeSequence")["1 item"] == 1
+
+
+def test_what_is_lost_behind_a_wrong_length_is_unknown_not_absent(tmp_path: Path) -> None:
+    data = ct_slice(0, Manufacturer="Maker ")
+    at = data.index(b"\x08\x00\x70\x00LO") + 6
+    for change in (1, 2, 3, 200):
+        (tmp_path / "x.dcm").write_bytes(data[:at] + bytes([6 + change]) + data[at + 1 :])
+        catalog = catalog_of([tmp_path / "x.dcm"])
+        for tag in ("Rows", "RescaleSlope", "PixelSpacing"):
+            counts = catalog.values(tag)
+            assert counts.absent == 0, (change, tag)
+            assert dict(counts) or counts.unknown == 1, (change, tag)

@@ -125,7 +125,7 @@ def test_files_that_are_no_images_are_refusals_and_the_rest_loads(tmp_path: Path
     assert volumes[0].array.shape == (3, 16, 12)
     assert sorted(str(refusal) for refusal in volumes.refusals) == [
         "cut.dcm: the pixel data is cut: 284 of 384 bytes are there",
-        "none.dcm: no pixel data, which a CT Image Storage file must hold: it may be cut off",
+        "none.dcm: no pixel data, although it has Rows: it may be cut off",
     ]
 
 
@@ -239,3 +239,30 @@ def test_empty_series_uids_are_grouped_by_folder_and_number(tmp_path: Path) -> N
     write_series(tmp_path / "a", 3, SeriesInstanceUID="")
     write_series(tmp_path / "b", 2, SeriesInstanceUID="")
     assert sorted(len(volume.array) for volume in dm.load(tmp_path)) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"NumberOfFrames": 2147483647}, "2147483647 frames of 16 × 12 need"),
+        ({"Rows": 65535, "Columns": 65535}, "1 frames of 65535 × 65535 need"),
+        ({"SamplesPerPixel": 3}, "need 1,152 bytes of pixel data, 384 are there"),
+        ({"BitsAllocated": 12}, "12 bits allocated"),
+        ({"Rows": 0}, "an image of 0 × 12 pixels"),
+        ({"PixelData": encapsulated([b"\0" * 384])}, "encapsulated frames in a native transfer syntax"),
+        ({"RescaleSlope": 0}, "is no rescale"),
+        ({"RescaleSlope": "NaN"}, "is no rescale"),
+    ],
+)
+def test_pixels_that_cannot_be_what_their_elements_say_are_refused(
+    tmp_path: Path, changes: dict[str, object], reason: str
+) -> None:
+    (tmp_path / "x.dcm").write_bytes(ct_slice(0, **changes))
+    with pytest.raises(dm.LoadError, match=f"x.dcm: .*{reason}"):
+        dm.load(tmp_path)
+
+
+def test_a_position_out_of_this_world_is_none(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, ImagePositionPatient=lambda k: [0, 0, "1e308" if k else 0])
+    volumes = dm.load(tmp_path)
+    assert [volume.array.shape[0] for volume in volumes] == [1, 1]

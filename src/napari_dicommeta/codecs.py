@@ -55,6 +55,8 @@ def decode_frame(
         if transfer_syntax == DEFLATED_FRAME:
             return _deflated(data, rows, columns, samples, bits_allocated)
         _check_size(data, rows, columns, samples)
+        if transfer_syntax in JPEG_LOSSLESS and len(data) * 8 < rows * columns * samples:
+            raise DecodeError(f"{len(data)} bytes hold less than the one bit that each pixel takes at least")
         if transfer_syntax in JPEG_LOSSLESS:
             array = imagecodecs.ljpeg_decode(data) if samples == 1 else imagecodecs.jpegsof3_decode(data)
         elif transfer_syntax in JPEG_DCT:

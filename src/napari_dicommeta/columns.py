@@ -260,7 +260,7 @@ def _table(recording: Recording) -> pa.Table:
     for numbers, file_bytes, code_bytes in recording.blocks:
         rows = np.frombuffer(file_bytes, np.int32)
         block = np.frombuffer(code_bytes, np.int32).reshape(len(rows), len(numbers))
-        codes[np.array(numbers)[:, None], rows[None, :]] = block.T
+        codes[np.array(numbers, dtype=np.intp)[:, None], rows[None, :]] = block.T
     for (key, values), column in zip(recording.columns, codes, strict=True):
         indices = pa.array(column, mask=column < 0)
         columns[key] = pa.DictionaryArray.from_arrays(indices, pa.array(values, pa.binary()))

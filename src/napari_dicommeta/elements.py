@@ -23,6 +23,9 @@ REFILL = 65536
 MAX_HEADER = 16 << 20
 """Bytes of one file that are read at most; a header that needs more is partial."""
 MAX_DEPTH = 64
+MAX_ELEMENTS = 500_000
+"""Elements and items of one file: an enhanced image of ten thousand frames stays below."""
+MAX_CREATOR, MAX_CHARSET = 64, 256
 MAX_TEXT, MAX_BINARY, MAX_VALUE = 16384, 1024, 1 << 20
 """Longer values are kept as their length and digest (text, binary), or not read at all (any)."""
 
@@ -162,9 +165,10 @@ class _Level:
     items: int = 0
 
 
-def _count_items(level: _Level) -> None:
+def _count_items(level: _Level, whole: bool = True) -> None:
+    """Give a sequence's element its number of items, with a + where it was cut."""
     if level.element is not None:
-        level.element.value = level.element.vr + b"q%d" % level.items
+        level.element.value = level.element.vr + b"q%d" % level.items + (b"" if whole else b"+")
 
 
 class DataSetReader:
@@ -175,7 +179,12 @@ class DataSetReader:
         self.pixels: PixelLocation | None = None
         self.damage, self.damage_offset = "", -1
         self.known = 0
-        """The tags below this one are known to be present or absent."""
+        """The tags below this one are known to be present or absent: all before it were read whole and in order."""
+        self.in_doubt = False
+        """Whether what was read after `known` can be trusted to be where the data set's elements are."""
+        self.regular = True
+        """Whether another file with the same bytes between its values would be read in the same way."""
+        self._count, self._lost = 0, False
         self.overrun: tuple[str, int] | None = None
         """The first sequence or item that declares more bytes than there are; it is read to where they end."""
         self._ambiguous: list[tuple[Element, bytes, _Level]] = []
@@ -204,6 +213,9 @@ class DataSetReader:
                     raise CutError(
                         "the file ends inside " + ("a sequence" if stack[1:] else "an element's head"), position
                     )
+                self._count += 1
+                if self._count > MAX_ELEMENTS:
+                    raise CutError(f"it holds more than {MAX_ELEMENTS:,} elements and items", position)
                 index = window.need(position, 8)
                 group, number, length = _TAG_LENGTH[level.little].unpack_from(window.buffer, index)
                 tag = group << 16 | number
@@ -220,10 +232,12 @@ class DataSetReader:
                         break
                 else:
                     position = self._element(tag, position, length, stack)
+        except CutError:
+            for level in stack:
+                _count_items(level, whole=False)
+            raise
         finally:
             self._settle(stack[0])
-            for level in stack:
-                _count_items(level)
         if self.overrun and not self.pixels:
             raise CutError(*self.overrun)
         if self.overrun:
@@ -264,12 +278,14 @@ class DataSetReader:
                 length = short
             else:
                 self.note("an element has no known VR", position)
+                if len(stack) == 1:
+                    self.in_doubt = self._lost = True
                 vr = b""
                 start, length = self._unknown_vr(tag, position, short, length, level)
         if not vr:
             vr = self._implicit_vr(tag, level)
-        if len(stack) == 1 and self.overrun is None:
-            self.known = tag
+        if len(stack) == 1 and (tag < self.known or tag >> 16 == 2):
+            self.regular = False
         key = level.prefix + self._name(tag, level)
         end = level.end if level.end is not None else window.size
         if vr == b"SQ" or length == UNDEFINED or (vr == b"UN" and self._hides_items(tag, start, length, level)):
@@ -282,17 +298,25 @@ class DataSetReader:
             index = window.need(start, length)
             raw = window.buffer[index : index + length]
             self._keep(tag, Element(key, vr, start, length, b""), raw, level)
-        if len(stack) == 1 and self.overrun is None:
-            self.known = tag + 1
+        if len(stack) == 1:
+            self._passed(tag)
         return start + length
 
     def _hides_items(self, tag: int, start: int, length: int, level: _Level) -> bool:
         """Whether a UN value of known length is a sequence by the dictionary and by its first bytes."""
-        if length < 8 or start + length > self.window.size or self._implicit_vr(tag, level) != b"SQ":
+        if self._implicit_vr(tag, level) != b"SQ":
+            return False
+        self.regular = False
+        if length < 8 or start + length > self.window.size:
             return False
         index = self.window.need(start, 8)
         mark = self.window.buffer[index : index + 4]
         return mark in (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0") or mark in (b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
+
+    def _passed(self, tag: int) -> None:
+        """A top-level element was read whole: nothing below it is to come, unless that is in doubt."""
+        if self.overrun is None and not self._lost:
+            self.known = max(self.known, tag + 1)
 
     def _unknown_vr(self, tag: int, position: int, short: int, long: int, level: _Level) -> tuple[int, int]:
         """(start, length) of a value behind an unknown VR: the reading after which a plausible element follows."""
@@ -314,11 +338,11 @@ class DataSetReader:
 
     def _keep(self, tag: int, element: Element, raw: bytes, level: _Level) -> None:
         if tag == CHARSET:
-            level.charset = raw.rstrip(b"\0 ")
+            level.charset = raw.rstrip(b"\0 ")[:MAX_CHARSET]
         elif tag == SIGN and raw:
             level.signed = raw[0 if level.little else -1] == 1
         elif tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
-            level.creators[tag & 0xFF] = raw.rstrip(b"\0 ").decode("latin-1").strip()
+            level.creators[tag & 0xFF] = raw[:MAX_CREATOR].rstrip(b"\0 ").decode("latin-1").strip()
         if element.vr in (b"US", b"SS", b"xs") and element.key[-8:] in SIGNED_BY_PIXELS:
             self._ambiguous.append((element, raw, level))
         else:
@@ -354,6 +378,7 @@ class DataSetReader:
 
     def _delimited(self, key: str, vr: bytes, start: int, level: _Level) -> int:
         """Skip a value of undefined length that is no sequence: up to its sequence delimiter."""
+        self.regular = False
         count = min(MAX_VALUE, self.window.size - start)
         index = self.window.need(start, count)
         mark = b"\xfe\xff\xdd\xe0" if level.little else b"\xff\xfe\xe0\xdd"
@@ -377,7 +402,7 @@ class DataSetReader:
             if vr in LONG_VR:
                 length = _ULONG[level.little].unpack_from(window.buffer, window.need(position, 12) + 8)[0]
                 start += 4
-        self.known = tag + 1
+        self._passed(tag)
         if length == UNDEFINED:
             self.pixels = PixelLocation(tag, vr.decode("latin-1"), start, -1)
             return -1

@@ -23,6 +23,8 @@ SPACING_TOLERANCE = 0.01
 """Relative; with `SPACING_FLOOR` the deviation from even spacing that is not worth a note."""
 SPACING_FLOOR = 0.01
 """mm."""
+FARTHEST = 1e7
+"""mm; no image of a patient lies farther away."""
 SAME_POSITION = 1e-3
 """mm; positions along the normal closer than this are one."""
 
@@ -52,6 +54,8 @@ class ImagePlane:
         directions that are not of unit length or not at right angles, something missing.
         """
         if position is None or orientation is None or spacing is None:
+            return None
+        if max(map(abs, (*position, *orientation, *spacing)), default=0.0) > FARTHEST:
             return None
         if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
             return None

@@ -35,7 +35,9 @@ __all__ = ["Header", "HeaderError", "inflate", "open_regular", "parse_header", "
 WINDOW = 8192
 """Bytes of the first read: the whole header of nearly every file."""
 MAX_INFLATED = 64 << 20
+DAMAGED = "the deflated data set is damaged"
 IMPLICIT, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
+JPIP = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205")
 TRANSFER_SYNTAX = 0x00020010
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -138,14 +140,16 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
     except CutError as error:
         reason, offset = error.args
         cut = reader.known
+    else:
+        cut = reader.known if reader.in_doubt else -1
     if start != 132 and not any(element.key in ("00080016", "00080060", "00280010") for element in reader.elements):
         raise HeaderError("not DICOM: no prefix, and neither SOP class, modality nor rows in what could be a data set")
-    if not reason and not reader.pixels and (name := _image_class(reader.elements)):
-        reason, offset, cut = f"no pixel data, which a {name} file must hold: it may be cut off", size, reader.known
+    if not reason and not reader.pixels and (why := _needs_pixels(reader.elements, syntax)):
+        reason, offset, cut = f"no pixel data, {why}: it may be cut off", size, reader.known
     if not reason and reader.damage:
         reason, offset = reader.damage, reader.damage_offset
     window, pixels = reader.window, reader.pixels
-    plain = plain and not reason and window.base == 0 and window.fetched == len(first)
+    plain = plain and not reason and reader.regular and window.base == 0 and window.fetched == len(first)
     end = pixels.offset if pixels else size
     return Header(tuple(reader.elements), syntax, pixels, reason, offset, cut, plain, little, end)
 
@@ -171,16 +175,21 @@ def _start(first: bytes, size: int) -> int:
     raise HeaderError("not DICOM: no DICM prefix at byte 128, and the file does not begin with an element")
 
 
-def _image_class(elements: list[Element]) -> str:
-    """The name of the file's SOP class if its instances always hold pixel data, else ""."""
+def _needs_pixels(elements: list[Element], syntax: str) -> str:
+    """Why a file with these elements must hold pixel data, "" if it need not."""
+    if syntax.startswith(JPIP):  # the pixels lie with a provider
+        return ""
+    if any(element.key == "00280010" for element in elements):
+        return "although it has Rows"
     classes = [element.value for element in elements if element.key in ("00080016", "00020002")]
     if not classes:
         return ""
     from pydicom.uid import UID
 
-    uid = UID(classes[-1][3:].rstrip(b"\0 ").decode("latin-1"))
-    name = str(uid.name)
-    return name if name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage")) else ""
+    name = str(UID(classes[-1][3:].rstrip(b"\0 ").decode("latin-1")).name)
+    if name.startswith("Surface") or not name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage")):
+        return ""
+    return f"which a {name} file must hold"
 
 
 def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:
@@ -248,7 +257,7 @@ def inflate(fetch: Callable[[int, int], bytes], position: int, size: int, limit:
         try:
             part = inflater.decompress(data, 1 << 20)
         except zlib.error:
-            return b"".join(parts), "the deflated data set is damaged"
+            return b"".join(parts), DAMAGED
         data = inflater.unconsumed_tail
         parts.append(part)
         total += len(part)
@@ -261,14 +270,20 @@ def _inflate(reader: DataSetReader, position: int) -> int:
     """Put the inflated data set in place of the file's bytes; its first position."""
     window = reader.window
     body, fault = inflate(window.fetch, position, window.size, MAX_INFLATED)
-    if fault and not body:  # not deflated at all, or with a zlib header: both seen in the wild
+    if fault == DAMAGED and not body:  # not deflated at all, or with a zlib header: both seen in the wild
         raw = window.fetch(position, min(MAX_HEADER, window.size - position))
         try:
             body = zlib.decompressobj().decompress(raw, MAX_INFLATED)
             fault = "the deflated data set has a zlib header, which DICOM forbids"
         except zlib.error:
+            if raw[4:6] not in SHORT_VR and raw[4:6] not in LONG_VR:
+                raise CutError(fault, position) from None
             reader.note("declared deflated, but the data set is not", position)
             return position
+    elif fault:
+        reader.in_doubt = True
+    if not body:
+        raise CutError(fault or "the deflated data set is empty", position)
     if fault:
         reader.note(fault, position)
     reader.window = Window(lambda offset, count: body[offset : offset + count], len(body), body)

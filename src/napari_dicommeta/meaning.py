@@ -108,7 +108,8 @@ def decode(value: bytes, path: TagPath) -> Meaning:
         text = raw.rstrip(b"\0 ").decode("latin-1").strip()
         return Meaning(text, text, vr, raw[:32])
     if context == b"q":
-        text = "1 item" if raw == b"1" else f"{int(raw)} items"
+        count = raw.decode("ascii")
+        text = "1 item" if count == "1" else f"{count} items"
         return Meaning(text, text, "SQ", b"")
     if context == b"#":
         length, _, digest = raw.decode("ascii").partition(":")

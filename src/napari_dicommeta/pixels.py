@@ -15,8 +15,10 @@ import numpy as np
 from napari_dicommeta.codecs import DecodeError, decode_frame, register_with_pydicom
 from napari_dicommeta.header import BIG, DEFLATED, IMPLICIT, OPEN_FLAGS, inflate, pread
 
-__all__ = ["PixelError", "PixelFormat", "read_colour", "read_frame"]
+__all__ = ["PixelError", "PixelFormat", "pixels_fault", "read_colour", "read_frame"]
 
+MAX_COMPRESSION = 2000
+"""No codec of DICOM makes real images smaller than by this."""
 NATIVE = frozenset(("", IMPLICIT, "1.2.840.10008.1.2.1", BIG, DEFLATED))
 FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
 
@@ -73,7 +75,7 @@ class PixelFormat:
     @property
     def fault(self) -> str:
         """Why no samples can be read in this format, "" if they can."""
-        if self.rows < 1 or self.columns < 1:
+        if not (1 <= self.rows <= 65535 and 1 <= self.columns <= 65535):
             return f"an image of {self.rows} × {self.columns} pixels"
         if self.samples not in (1, 3, 4):
             return f"{self.samples} samples per pixel"
@@ -86,6 +88,27 @@ class PixelFormat:
         if not self.bits_stored - 1 <= self.high_bit < self.bits_allocated:
             return f"high bit {self.high_bit} with {self.bits_stored} bits stored of {self.bits_allocated}"
         return ""
+
+
+def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int) -> str:
+    """Why the pixel data of a file cannot be what its elements say, "" if it can.
+
+    `pixel_length` is the bytes of native pixel data, -1 for encapsulated frames.
+    """
+    if pixel_format.fault:
+        return pixel_format.fault
+    needed = pixel_format.frames * pixel_format.rows * pixel_format.columns * pixel_format.samples
+    needed = (needed * pixel_format.bits_allocated + 7) // 8
+    shape = f"{pixel_format.frames} frames of {pixel_format.rows} × {pixel_format.columns}"
+    if pixel_format.is_native:
+        if pixel_length < 0:
+            return "encapsulated frames in a native transfer syntax"
+        subsampled = pixel_format.photometric in ("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
+        if pixel_format.transfer_syntax != DEFLATED and pixel_length < needed and not subsampled:
+            return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are there"
+    elif needed > MAX_COMPRESSION * max(file_size, 1) or pixel_format.frames * 8 > file_size:
+        return f"{shape} cannot be in a file of {file_size:,} bytes"
+    return ""
 
 
 def read_frame(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from operator import getitem
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.elements import CHARSET_VR, MAX_BINARY, Element, value_key
+from napari_dicommeta.elements import CHARSET_VR, MAX_BINARY, MAX_CHARSET, Element, value_key
 from napari_dicommeta.header import OPEN_FLAGS, WINDOW, Header, HeaderError, parse_header, pread
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MULTIPLE = b"&&."
 MAX_LAYOUTS = 4096
 MAX_LAYOUT_VALUES = 1500
 # Values on which the meaning of others depends: equal in all files of one layout.
-_CONTEXT = frozenset(("00020010", "00080005", "00280103"))
+_CONTEXT = frozenset(("00020010", "00080005", "00280103", "00020002", "00080016"))
 
 
 class _Codes(dict[bytes, int]):
@@ -237,10 +237,14 @@ class Recorder:
         by_key = {element.key: element for element in elements}
         if len(by_key) != len(elements) or len(elements) > MAX_LAYOUT_VALUES or header.end > len(first):
             return
+        if any(element.start >= header.end for element in elements):
+            return  # elements behind the pixel data
         if not header.little or any(key[-9:] in ("/00080005", "/00280103") for key in by_key):
             return  # rare: items with a character set or sign of their own
         gaps, values, codes, columns = ["<"], ["<"], [], []
-        charset = by_key["00080005"].value[3:].rstrip(b"\0 ") if "00080005" in by_key else b""
+        declared = by_key.get("00080005")
+        charset = first[declared.start : declared.start + declared.length] if declared else b""
+        charset = charset.rstrip(b"\0 ")[:MAX_CHARSET]
         signed = "00280103" in by_key and by_key["00280103"].value[3:4] == b"\x01"
         position = 0
         for element in elements:

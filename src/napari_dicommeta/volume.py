@@ -14,7 +14,7 @@ from napari_dicommeta.findings import Finding
 from napari_dicommeta.geometry import VolumeGeometry, slice_order
 from napari_dicommeta.lazy import LazyArray
 from napari_dicommeta.meaning import number, numbers
-from napari_dicommeta.pixels import PixelError, PixelFormat, read_colour, read_frame
+from napari_dicommeta.pixels import PixelError, PixelFormat, pixels_fault, read_colour, read_frame
 from napari_dicommeta.series import Refusal, Series, Stack, split_series
 from napari_dicommeta.window import Window, middle_windows, windows_of
 
@@ -138,7 +138,7 @@ def load_series(series: Series) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]
     for stack in stacks:
         try:
             volumes += _of_stack(stack, f" [{len(volumes) + 1}]" if len(stacks) > 1 else "")
-        except _RefusedError as error:
+        except (_RefusedError, PixelError) as error:
             refusals.append(Refusal(series, tuple(image.path for image in stack.images), str(error)))
     return tuple(volumes), tuple(refusals)
 
@@ -149,8 +149,10 @@ class _RefusedError(Exception):
 
 def _of_stack(stack: Stack, suffix: str) -> list[Volume]:
     formats = _pixel_formats(stack.catalog)
-    if fault := next((one.fault for one in formats if one.fault), ""):
-        raise _RefusedError(f"its pixels cannot be read: {fault}")
+    sizes = stack.catalog.file_column("size").tolist()
+    for image, one, size in zip(stack.images, formats, sizes, strict=True):
+        if fault := pixels_fault(one, image.pixel_length, size):
+            raise _RefusedError(f"its pixels cannot be read: {fault}")
     if max(one.frames for one in formats) == 1 or len(stack.images) == 1:
         return [_volume(stack, formats, suffix)]
     volumes = []
