@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from napari_dicommeta.columns import Column, ColumnStore
+from napari_dicommeta.columns import Column, ColumnStore, first_tag_of
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class Catalog:
     def _summary(self, column: Column, counts: np.ndarray, missing: int) -> TagSummary:
         held = int(counts.sum())
         empty = int(counts[column.empty].sum())
-        unknown = self._unknown(column) if missing else 0
+        unknown = self._unknown(column.first_tag, column) if missing else 0
         meanings, spellings = column.texts("meaning"), column.texts("spelling")
         return TagSummary(
             column.path,
@@ -230,14 +230,15 @@ class Catalog:
             spellings.distinct(counts),
         )
 
-    def _unknown(self, column: Column) -> int:
+    def _unknown(self, first_tag: int, column: Column | None) -> int:
+        """The files without a tag that are damaged before it would come."""
         cut_rows = self._store.cut_rows
         if not len(cut_rows):
             return 0
         if self._rows is not None:
             cut_rows = np.intersect1d(cut_rows, self._rows, assume_unique=True)
-        cuts = self._store.cuts[cut_rows]
-        return int(((column.codes[cut_rows] < 0) & (cuts <= column.first_tag)).sum())
+        behind = self._store.cuts[cut_rows] <= first_tag
+        return int(np.count_nonzero(behind if column is None else behind & (column.codes[cut_rows] < 0)))
 
     def values(self, tag: str | TagPath | tuple[str | TagPath, ...], by: str = "meaning") -> ValueCounts:
         """The values of `tag` and the files that hold each, by "meaning" or by "spelling".
@@ -255,11 +256,13 @@ class Catalog:
             raise ValueError(f"by must be 'meaning' or 'spelling', not {by!r}")
         if isinstance(tag, tuple):
             return self._joint_values(tuple(_path(one) for one in tag), by)
-        column = self._store.find(_path(tag))
+        path = _path(tag)
+        column = self._store.find(path)
         if column is None:
-            return ValueCounts({}, self.n_files, self.n_files, 0)
+            unknown = self._unknown(first_tag_of(path.key), None)
+            return ValueCounts({}, self.n_files, self.n_files - unknown, unknown)
         counts, missing = column.count(self._rows)
-        unknown = self._unknown(column) if missing else 0
+        unknown = self._unknown(column.first_tag, column) if missing else 0
         return ValueCounts(column.texts(by).counted(counts), self.n_files, missing - unknown, unknown)
 
     def details(self, tag: str | TagPath) -> tuple[ValueCount, ...]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.recorder import Recording
 
-__all__ = ["Column", "ColumnStore", "Texts"]
+__all__ = ["Column", "ColumnStore", "Texts", "first_tag_of"]
 
 FILE_COLUMNS = {
     "path": pa.string(),
@@ -73,6 +73,12 @@ def sort_key(text: str) -> tuple[bool, float, str]:
     return (value is None, value or 0.0, text)
 
 
+def first_tag_of(key: str) -> int:
+    """The outermost tag of a path key, the last possible one where a private block is not known."""
+    low = 0xFFFF if key[4:6] == "xx" else int(key[4:8], 16)
+    return int(key[:4], 16) << 16 | low
+
+
 class Column:
     """One tag's codes, a 32-bit integer a file (-1: the file lacks it), and its distinct stored values."""
 
@@ -82,9 +88,7 @@ class Column:
         indices = array.indices
         codes = indices.fill_null(-1) if indices.null_count else indices
         self.codes: np.ndarray = codes.to_numpy(zero_copy_only=False)
-        top = key[:8]
-        low = 0xFFFF if "xx" in top else int(top[4:8], 16)
-        self.first_tag = int(top[:4], 16) << 16 | low
+        self.first_tag = first_tag_of(key)
         self._texts: dict[str, Texts] = {}
         self._joined: dict[str, tuple[list[str], np.ndarray]] = {}
 
