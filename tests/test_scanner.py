@@ -109,7 +109,7 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_progress_holds_a_catalog_of_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_series(tmp_path, 40)
+    write_series(tmp_path, 200)
     monkeypatch.setattr(scanner, "INTERVAL", 0.0)
     seen = []
     dm.scan(tmp_path, progress=lambda step: seen.append((step.done, step.catalog().n_files)))
@@ -124,3 +124,26 @@ def test_a_link_to_a_folder_that_is_listed_anyway_is_not_followed(tmp_path: Path
     (tmp_path / "b").symlink_to("a")
     entries = list(list_files([str(tmp_path)]))
     assert [(Path(entry.path).name, entry.outcome) for entry in entries] == [("b", "skipped"), ("x", "")]
+
+
+def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    from napari_dicommeta import recorder, worker
+
+    write_series(tmp_path, 200)
+    (tmp_path / "note.txt").write_text("hello")
+    quick = dm.scan(tmp_path)
+    seen: set[str] = set()
+    read = recorder.first_window
+
+    def first_window(path: str) -> recorder.FirstWindow:
+        seen.add(threading.current_thread().name.split("_")[0])
+        return read(path)
+
+    monkeypatch.setattr(worker, "first_window", first_window)
+    monkeypatch.setattr(worker, "SLOW", -1.0)
+    slow = dm.scan(tmp_path)
+    assert any("ThreadPool" in name for name in seen)
+    assert slow.to_arrow().to_pydict() == quick.to_arrow().to_pydict()
+    assert slow.failures == quick.failures

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from napari_dicommeta.columns import Column, ColumnStore, first_tag_of
+from napari_dicommeta.columns import Column, ColumnStore, first_tag_of, table_of
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -140,12 +140,15 @@ class Catalog:
     @classmethod
     def of_recordings(cls, recordings: Sequence[Recording]) -> Catalog:
         """The catalog of what one or several recorders have read, in the order of the files' paths."""
-        failures = tuple(
-            ScanFailure(path, reason, outcome)
-            for recording in recordings
-            for path, outcome, reason in recording.failures
-        )
-        return cls(ColumnStore.of_recordings(recordings), None, tuple(sorted(failures, key=lambda f: f.path)))
+        failures = [failure for recording in recordings for failure in recording.failures]
+        return cls.of_tables([table_of(recording) for recording in recordings], failures)
+
+    @classmethod
+    def of_tables(cls, tables: Sequence[pa.Table], failures: Sequence[tuple[str, str, str]] = ()) -> Catalog:
+        """The catalog of tables as `columns.table_of` makes them, and of (path, outcome, reason) of other entries."""
+        found = {ScanFailure(path, reason, outcome) for path, outcome, reason in failures}
+        ordered = tuple(sorted(found, key=lambda failure: (failure.path, failure.reason)))
+        return cls(ColumnStore.of_tables(tables), None, ordered)
 
     # -- what is in it ------------------------------------------------------------------------------
 
@@ -377,9 +380,14 @@ class Catalog:
         """The catalog of the files at `indices`, integers into `paths`; without failures."""
         return Catalog(self._store, indices if self._rows is None else self._rows[indices])
 
+    def with_failures(self, failures: Sequence[ScanFailure]) -> Catalog:
+        """The same files with other failures."""
+        ordered = tuple(sorted(set(failures), key=lambda failure: (failure.path, failure.reason)))
+        return Catalog(self._store, self._rows, ordered)
+
     def __add__(self, other: Catalog) -> Catalog:
         """The catalog of the files of both. The order in which catalogs are added does not matter."""
-        store = ColumnStore.concatenated([self._store.taken(self._rows), other._store.taken(other._rows)])
+        store = ColumnStore.of_tables([self._store.taken(self._rows).table, other._store.taken(other._rows).table])
         failures = tuple(sorted({*self._failures, *other._failures}, key=lambda f: (f.path, f.reason)))
         return Catalog(store, None, failures)
 
@@ -412,7 +420,7 @@ class Catalog:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Catalog:
-        """The catalog that `save` wrote to `path`.
+        """The catalog that `save` wrote to `path`, or the parts of one in a folder; columns are read as needed.
 
         Raises
         ------

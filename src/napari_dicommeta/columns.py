@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.recorder import Recording
 
-__all__ = ["Column", "ColumnStore", "Texts", "first_tag_of"]
+__all__ = ["Column", "ColumnStore", "Texts", "first_tag_of", "table_of"]
 
+UID = b"UI."
 FILE_COLUMNS = {
     "path": pa.string(),
     "size": pa.int64(),
@@ -32,25 +33,32 @@ FILE_COLUMNS = {
 
 
 class Texts:
-    """The distinct texts of a column, by meaning or by spelling, and which stored values carry each."""
+    """The distinct texts of a column, by meaning or by spelling, and which stored values carry each.
 
-    def __init__(self, values: Sequence[tuple[str, ...]]) -> None:
+    `values` holds for each stored value its text, or the texts of a set. Texts and numbers are kept in plain
+    lists and arrays: objects for a million values would cost more than counting them.
+    """
+
+    def __init__(self, values: Sequence[str | tuple[str, ...]]) -> None:
         ids: dict[str, int] = {}
-        self._entries: list[int] = []
-        self._texts: list[int] = []
-        for entry, texts in enumerate(values):
-            for text in texts if len(texts) == 1 else sorted(set(texts)):
-                self._entries.append(entry)
-                self._texts.append(ids.setdefault(text, len(ids)))
+        self.is_plain = all(type(value) is str for value in values)
+        if self.is_plain:
+            numbers = [ids.setdefault(text, len(ids)) for text in values]  # type: ignore[arg-type]
+            self.entries = np.arange(len(values))
+        else:
+            entries, numbers = [], []
+            for entry, value in enumerate(values):
+                for text in (value,) if isinstance(value, str) else sorted(set(value)):
+                    entries.append(entry)
+                    numbers.append(ids.setdefault(text, len(ids)))
+            self.entries = np.array(entries, dtype=np.int64)
         self.texts = list(ids)
-        self._plain = len(self._entries) == len(values)
-        self.entries = np.array(self._entries, dtype=np.int64)
-        self.ids = np.array(self._texts, dtype=np.int64)
+        self.ids = np.array(numbers, dtype=np.int64)
         self._empty = ids.get("", -1)
 
     def totals(self, counts: np.ndarray) -> np.ndarray:
         """The files of each text, from the files of each stored value."""
-        weights = counts if self._plain else counts[self.entries]
+        weights = counts if self.is_plain else counts[self.entries]
         return np.bincount(self.ids, weights=weights, minlength=len(self.texts)).astype(np.int64)
 
     def distinct(self, counts: np.ndarray) -> int:
@@ -62,7 +70,7 @@ class Texts:
         """Text -> files for the texts that occur, most frequent first, equals by number or text."""
         totals = self.totals(counts)
         present = np.flatnonzero(totals)
-        pairs = [(self.texts[i], int(totals[i])) for i in present]
+        pairs = [(self.texts[i], n) for i, n in zip(present.tolist(), totals[present].tolist(), strict=True)]
         pairs.sort(key=lambda pair: (-pair[1], *sort_key(pair[0])))
         return dict(pairs)
 
@@ -71,6 +79,10 @@ def sort_key(text: str) -> tuple[bool, float, str]:
     """Numbers first and by value, then texts."""
     value = number(text.partition("\\")[0])
     return (value is None, value or 0.0, text)
+
+
+def _joined(value: str | tuple[str, ...]) -> str:
+    return value if isinstance(value, str) else " | ".join(sorted(set(value), key=sort_key))
 
 
 def first_tag_of(key: str) -> int:
@@ -93,26 +105,38 @@ class Column:
         self._joined: dict[str, tuple[list[str], np.ndarray]] = {}
 
     @cached_property
-    def _meanings(self) -> list[tuple[Meaning, ...]]:
-        path = self.path
-        return [decode_all(value, path) for value in self.values.to_pylist()]
+    def _decoded(self) -> tuple[list[str | tuple[str, ...]], list[str | tuple[str, ...]]]:
+        """The meanings and the spellings of the stored values, sets as tuples."""
+        texts: list[str | tuple[str, ...]] = []
+        spellings: list[str | tuple[str, ...]] = []
+        for value in self.values.to_pylist():
+            if value.startswith(UID):  # by far the most distinct values: nothing but their padding to take off
+                text = value[3:].rstrip(b"\0 ").decode("latin-1").strip()
+                texts.append(text)
+                spellings.append(text)
+                continue
+            meanings = decode_all(value, self.path)
+            if len(meanings) == 1:
+                texts.append(meanings[0].text)
+                spellings.append(meanings[0].spelling)
+            else:
+                texts.append(tuple(meaning.text for meaning in meanings))
+                spellings.append(tuple(meaning.spelling for meaning in meanings))
+        return texts, spellings
 
     def meanings(self, entry: int) -> tuple[Meaning, ...]:
         """The meanings of one stored value: one, or several of a nested tag."""
-        return self._meanings[entry]
+        return decode_all(self.values[entry].as_py(), self.path)
 
     @cached_property
     def empty(self) -> np.ndarray:
         """Which stored values are empty."""
-        return np.array([all(not m.text for m in meanings) for meanings in self._meanings], dtype=bool)
+        return np.array([not text or not any(text) for text in self._decoded[0]], dtype=bool)
 
     def texts(self, by: str) -> Texts:
         """The distinct texts by "meaning" or by "spelling"."""
         if by not in self._texts:
-            if by == "meaning":
-                self._texts[by] = Texts([tuple(m.text for m in meanings) for meanings in self._meanings])
-            else:
-                self._texts[by] = Texts([tuple(m.spelling for m in meanings) for meanings in self._meanings])
+            self._texts[by] = Texts(self._decoded[by == "spelling"])
         return self._texts[by]
 
     def count(self, rows: np.ndarray | None) -> tuple[np.ndarray, int]:
@@ -124,21 +148,21 @@ class Column:
     def main_vr(self, counts: np.ndarray) -> str:
         """The VR with which most files store the tag."""
         votes: dict[str, int] = {}
-        for entry in np.argsort(counts)[-1000:]:  # a column of unique values has one VR: the most frequent tell it
-            vr = self._meanings[entry][0].vr
+        for entry in np.argsort(counts)[-100:].tolist():  # a column of unique values has one VR
+            vr = self.meanings(entry)[0].vr
             votes[vr] = votes.get(vr, 0) + int(counts[entry])
         best = max(votes, key=lambda vr: votes[vr])
         return "US or SS" if best == "implicit" else best
 
     def _joined_texts(self, by: str) -> tuple[list[str], np.ndarray]:
         if by not in self._joined:
-            ids: dict[str, int] = {}
-            of_entry = np.empty(len(self._meanings), dtype=np.int64)
-            for entry, meanings in enumerate(self._meanings):
-                texts = [m.text if by == "meaning" else m.spelling for m in meanings]
-                text = texts[0] if len(texts) == 1 else " | ".join(sorted(set(texts), key=sort_key))
-                of_entry[entry] = ids.setdefault(text, len(ids))
-            self._joined[by] = (list(ids), of_entry)
+            texts = self.texts(by)
+            if texts.is_plain:
+                self._joined[by] = (texts.texts, texts.ids)
+            else:
+                ids: dict[str, int] = {}
+                of_entry = [ids.setdefault(_joined(value), len(ids)) for value in self._decoded[by == "spelling"]]
+                self._joined[by] = (list(ids), np.array(of_entry, dtype=np.int64))
         return self._joined[by]
 
     def joined_texts(self, by: str) -> list[str]:
@@ -182,8 +206,8 @@ def _as_text(value: str | int | float) -> str:
 class ColumnStore:
     """The Arrow table of a catalog: the file columns and one dictionary-encoded column a tag, by its key."""
 
-    def __init__(self, table: pa.Table) -> None:
-        self.table = table
+    def __init__(self, table: Any) -> None:
+        self._table = table
         self.n_files: int = table.num_rows
         self.keys: tuple[str, ...] = tuple(name for name in table.column_names if name not in FILE_COLUMNS)
         self._columns: dict[str, Column] = {}
@@ -191,14 +215,13 @@ class ColumnStore:
     @classmethod
     def of_recordings(cls, recordings: Sequence[Recording]) -> ColumnStore:
         """The store of what recorders have read, in the order of the files' paths."""
-        if not recordings:
-            return cls(pa.table({name: pa.array([], kind) for name, kind in FILE_COLUMNS.items()}))
-        return cls.concatenated([cls(_table(recording)) for recording in recordings])
+        return cls.of_tables([table_of(recording) for recording in recordings])
 
     @classmethod
-    def concatenated(cls, stores: Sequence[ColumnStore]) -> ColumnStore:
-        """All rows of `stores`, in the order of the files' paths."""
-        tables = [store.table for store in stores]
+    def of_tables(cls, tables: Sequence[pa.Table]) -> ColumnStore:
+        """All rows of `tables`, in the order of the files' paths."""
+        if not tables:
+            return cls(pa.table({name: pa.array([], kind) for name, kind in FILE_COLUMNS.items()}))
         table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
         paths = np.array(table.column("path").to_pylist(), dtype=object)
         order = np.argsort(paths, kind="stable")
@@ -206,6 +229,13 @@ class ColumnStore:
         if not np.array_equal(order, np.arange(len(order))):
             table = table.take(pa.array(order))
         return cls(table.combine_chunks())
+
+    @property
+    def table(self) -> pa.Table:
+        """All columns as an Arrow table, in memory."""
+        if not isinstance(self._table, pa.Table):
+            self._table = self._table.in_memory()
+        return self._table
 
     def taken(self, rows: np.ndarray | None) -> ColumnStore:
         """The store of some rows only."""
@@ -223,12 +253,12 @@ class ColumnStore:
         """The column with this key."""
         column = self._columns.get(key)
         if column is None:
-            column = self._columns[key] = Column(key, _chunk(self.table.column(key)))
+            column = self._columns[key] = Column(key, _chunk(self._table.column(key)))
         return column
 
     def file_column(self, name: str) -> pa.Array:
         """A column of `FILE_COLUMNS`."""
-        return _chunk(self.table.column(name))
+        return _chunk(self._table.column(name))
 
     @cached_property
     def cuts(self) -> np.ndarray:
@@ -245,9 +275,10 @@ def _chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _table(recording: Recording) -> pa.Table:
+def table_of(recording: Recording) -> pa.Table:
+    """What a recorder has read as a table: the file columns, and a dictionary-encoded column for each tag's key."""
     files, n = recording.files, len(recording.files.paths)
-    reasons = [files.reasons.get(i, (None, None)) for i in range(n)] if files.reasons else [(None, None)] * n
+    reasons = [files.reasons.get(i, (None, None)) for i in range(n)]
     paths = [_storable(path) for path in files.paths]
     columns: dict[str, pa.Array] = {
         "path": pa.array(paths, pa.string()),

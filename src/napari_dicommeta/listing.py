@@ -24,6 +24,9 @@ class Entry:
     path: str
     outcome: str = ""
     reason: str = ""
+    size: int = -1
+    mtime: int = -1
+    """Bytes, and nanoseconds since 1970, where they were asked for."""
 
 
 def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
@@ -32,7 +35,7 @@ def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
     return tuple(os.path.abspath(os.fspath(path)) for path in paths)
 
 
-def list_files(paths: Sequence[str]) -> Iterator[Entry]:
+def list_files(paths: Sequence[str], with_status: bool = False) -> Iterator[Entry]:
     """Every file below `paths`, folders in depth, each directory entry once.
 
     A link to a file counts as the file. A link to a folder is followed unless it leads to a folder that is
@@ -44,13 +47,23 @@ def list_files(paths: Sequence[str]) -> Iterator[Entry]:
         if not os.path.lexists(path):
             yield Entry(path, "vanished", "there is no such file or folder")
         elif os.path.isdir(path):
-            yield from _below(path, roots, seen)
+            yield from _below(path, roots, seen, with_status)
         elif path not in seen:
             seen.add(path)
-            yield Entry(path)
+            yield _file(path, with_status)
 
 
-def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[Entry]:
+def _file(path: str, with_status: bool) -> Entry:
+    if not with_status:
+        return Entry(path)
+    try:
+        status = os.stat(path)
+    except OSError:
+        return Entry(path)  # reading it will tell what is wrong
+    return Entry(path, "", "", status.st_size, status.st_mtime_ns)
+
+
+def _below(top: str, roots: list[str], seen: set[str], with_status: bool) -> Iterator[Entry]:
     folders = [top]
     while folders:
         folder = folders.pop()
@@ -68,15 +81,15 @@ def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[Entry]:
             if entry.is_dir(follow_symlinks=False):
                 below.append(entry.path)
             elif entry.is_file(follow_symlinks=False):
-                yield Entry(entry.path)
+                yield _file(entry.path, with_status)
             elif entry.is_symlink():
-                yield from _link(entry.path, roots, below, seen)
+                yield from _link(entry.path, roots, below, seen, with_status)
             else:
                 yield Entry(entry.path, "skipped", "not a regular file")
         folders.extend(sorted(below, reverse=True))
 
 
-def _link(path: str, roots: list[str], below: list[str], seen: set[str]) -> Iterator[Entry]:
+def _link(path: str, roots: list[str], below: list[str], seen: set[str], with_status: bool) -> Iterator[Entry]:
     target = os.path.realpath(path)
     if os.path.isdir(path):
         if any(_contains(root, target) or _contains(target, root) for root in roots) or target in seen:
@@ -85,7 +98,7 @@ def _link(path: str, roots: list[str], below: list[str], seen: set[str]) -> Iter
             seen.add(target)
             below.append(path)
     elif os.path.exists(path):
-        yield Entry(path)
+        yield _file(path, with_status)
     else:
         yield Entry(path, "skipped", "a link that leads nowhere")
 

@@ -18,12 +18,12 @@ from operator import getitem
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.elements import CHARSET_VR, MAX_BINARY, MAX_CHARSET, Element, value_key
-from napari_dicommeta.header import OPEN_FLAGS, WINDOW, Header, HeaderError, parse_header, pread
+from napari_dicommeta.header import OPEN_FLAGS, WINDOW, Header, HeaderError, open_regular, parse_header, pread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["FileColumns", "Recorder", "Recording"]
+__all__ = ["FileColumns", "FirstWindow", "Recorder", "Recording", "first_window"]
 
 MULTIPLE = b"&&."
 MAX_LAYOUTS = 4096
@@ -151,30 +151,22 @@ class Recorder:
 
     def read(self, path: str) -> None:
         """Read the header of the file at `path`, or note why it could not be read."""
+        self.take_in(path, first_window(path))
+
+    def take_in(self, path: str, window: FirstWindow) -> None:
+        """Read the header of a file whose first bytes have been fetched, perhaps by another thread."""
+        size, mtime, first, outcome, reason = window
+        if outcome:
+            return self.fail(path, outcome, reason)
         try:
-            descriptor = os.open(path, OPEN_FLAGS)
-        except FileNotFoundError:
-            return self.fail(path, "vanished", "the file is gone")
-        except OSError as error:
-            return self.fail(path, "rejected", f"cannot be opened: {error.strerror or type(error).__name__}")
-        except ValueError as error:
-            return self.fail(path, "rejected", f"cannot be opened: {error}")
-        try:
-            status = os.fstat(descriptor)
-            if status.st_mode & 0o170000 != 0o100000:
-                return self.fail(path, "skipped", "not a regular file")
-            first = os.read(descriptor, WINDOW)
-            self.add(
-                path, status.st_size, status.st_mtime_ns, first, lambda offset, count: pread(descriptor, count, offset)
-            )
+            self.add(path, size, mtime, first, lambda offset, count: _fetch(path, offset, count))
         except HeaderError as error:
             self.fail(path, "rejected", str(error))
         except OSError as error:
             self.fail(path, "rejected", f"cannot be read: {error.strerror or type(error).__name__}")
         except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan: it is listed with its kind
             self.fail(path, "rejected", f"unexpected {type(error).__name__} while reading the header")
-        finally:
-            os.close(descriptor)
+        return None
 
     def fail(self, path: str, outcome: str, reason: str) -> None:
         """Note a directory entry that is no row of the catalog."""
@@ -294,6 +286,39 @@ class Recorder:
             codes = _Codes(column, lambda raw: value_key(key, vr, raw, charset, signed, True))
             self._codes[identity] = codes
         return codes
+
+
+FirstWindow = tuple[int, int, bytes, str, str]
+"""Size, modification time (ns) and first bytes of a file; or an outcome and its reason."""
+
+
+def first_window(path: str) -> FirstWindow:
+    """The first bytes of the file at `path`: all that most headers need."""
+    try:
+        descriptor = os.open(path, OPEN_FLAGS)
+    except FileNotFoundError:
+        return 0, 0, b"", "vanished", "the file is gone"
+    except OSError as error:
+        return 0, 0, b"", "rejected", f"cannot be opened: {error.strerror or type(error).__name__}"
+    except ValueError as error:
+        return 0, 0, b"", "rejected", f"cannot be opened: {error}"
+    try:
+        status = os.fstat(descriptor)
+        if status.st_mode & 0o170000 != 0o100000:
+            return 0, 0, b"", "skipped", "not a regular file"
+        return status.st_size, status.st_mtime_ns, os.read(descriptor, WINDOW), "", ""
+    except OSError as error:
+        return 0, 0, b"", "rejected", f"cannot be read: {error.strerror or type(error).__name__}"
+    finally:
+        os.close(descriptor)
+
+
+def _fetch(path: str, offset: int, count: int) -> bytes:
+    descriptor = open_regular(path)
+    try:
+        return pread(descriptor, count, offset)
+    finally:
+        os.close(descriptor)
 
 
 def _constant(value: bytes) -> Callable[[bytes], bytes]:

@@ -1,7 +1,8 @@
 """Folders -> a catalog: a generator of progress that returns it.
 
 Small folders are read in this process. Larger ones are read by one process a core while this one lists
-the folders: headers are parsed in Python, which threads do not speed up.
+the folders: headers are parsed in Python, which threads do not speed up. Where storage is slow, each
+process overlaps its reads with threads.
 """
 
 from __future__ import annotations
@@ -11,15 +12,18 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.catalog import Catalog
+from napari_dicommeta.columns import table_of
 from napari_dicommeta.listing import Source, list_files, source_paths
-from napari_dicommeta.recorder import Recorder, Recording
-from napari_dicommeta.worker import Worker
+from napari_dicommeta.recorder import Recorder
+from napari_dicommeta.worker import Worker, read_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+
+    import pyarrow as pa
 
 __all__ = ["ScanProgress", "iter_scan", "scan"]
 
@@ -28,6 +32,7 @@ INTERVAL = 0.1
 FEW_FILES = 2000
 """Up to here, starting processes costs more than it saves."""
 BATCH = 4096
+Failure = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +42,41 @@ class ScanProgress:
     done: int
     found: int
     listed: bool
-    recordings: tuple[Recording, ...] = ()
+    tables: tuple[pa.Table, ...] = ()
+    failures: tuple[Failure, ...] = ()
 
     def catalog(self) -> Catalog:
         """The catalog of what has been read so far."""
-        return Catalog.of_recordings(self.recordings)
+        return Catalog.of_tables(self.tables, self.failures)
 
 
 def scan(
     source: Source | Sequence[Source],
     workers: int | None = None,
     progress: Callable[[ScanProgress], object] | None = None,
+    client: Any = None,
+    cache: bool = False,
 ) -> Catalog:
     """The catalog of every DICOM file in `source`: folders (in depth) and files.
 
     Parameters
     ----------
     source
-        One path or several.
+        One path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``).
     workers
         Processes that read headers; None: one a core where there are enough files, 1: this process alone.
     progress
         Called with a `ScanProgress` at most ten times a second.
+    client
+        A ``dask.distributed.Client``: its workers read the files, which they must be able to open by the same
+        paths or URLs (needs the extra ``distributed``).
+    cache
+        Keep the catalog in the user's cache folder, and read only those files again whose size or modification
+        time has changed.
 
     What cannot be read is in ``catalog.failures`` with its reason; nothing is raised for it.
     """
-    steps = iter_scan(source, workers)
+    steps = iter_scan(source, workers, client, cache)
     while True:
         try:
             step = next(steps)
@@ -73,121 +87,169 @@ def scan(
             progress(step)
 
 
-def iter_scan(source: Source | Sequence[Source], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
+def iter_scan(
+    source: Source | Sequence[Source], workers: int | None = None, client: Any = None, cache: bool = False
+) -> Generator[ScanProgress, None, Catalog]:
     """`scan` step by step: yields progress, returns the catalog; closing the generator ends the scan at once."""
-    recorder = Recorder()
-    files = _files(source_paths(source), recorder)
+    from napari_dicommeta.remote import is_remote, scan_distributed, scan_remote
+
+    remote = is_remote(source)
+    if client is not None:
+        return (yield from scan_distributed(source, client))
+    if remote:
+        return (yield from scan_remote(source))
+    paths = source_paths(source)
+    if cache:
+        from napari_dicommeta.cache import scan_cached
+
+        return (yield from scan_cached(paths, workers))
+    return (yield from scan_paths(_listed(paths), workers))
+
+
+def _listed(paths: Sequence[str]) -> Iterator[str | Failure]:
+    for entry in list_files(paths):
+        yield (entry.path, entry.outcome, entry.reason) if entry.outcome else entry.path
+
+
+def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
+    """The catalog of the files of a listing: paths, and failures as (path, outcome, reason)."""
+    failures: list[Failure] = []
+
+    def files() -> Iterator[str]:
+        for entry in entries:
+            if isinstance(entry, str):
+                yield entry
+            else:
+                failures.append(entry)
+
+    more = files()
     first: list[str] = []
-    for path in files:
+    for path in more:
         first.append(path)
         if len(first) > FEW_FILES:
             break
     count = (os.cpu_count() or 1) if workers is None else workers
     if len(first) <= FEW_FILES or count <= 1:
-        return (yield from _alone(first, files, recorder))
-    return (yield from _together(first, files, recorder, count))
+        return (yield from _alone(first, more, failures))
+    return (yield from _together(first, more, failures, count))
 
 
-def _files(paths: Sequence[str], recorder: Recorder) -> Iterator[str]:
-    for entry in list_files(paths):
-        if entry.outcome:
-            recorder.fail(entry.path, entry.outcome, entry.reason)
-        else:
-            yield entry.path
-
-
-def _alone(first: list[str], more: Iterator[str], recorder: Recorder) -> Generator[ScanProgress, None, Catalog]:
-    recordings: list[Recording] = []
+def _alone(first: list[str], more: Iterator[str], failures: list[Failure]) -> Generator[ScanProgress, None, Catalog]:
+    recorder = Recorder()
+    tables: list[pa.Table] = []
     paths = [*first, *more]
     reported = time.monotonic()
     yield ScanProgress(0, len(paths), True)
-    for done, path in enumerate(paths, 1):
-        recorder.read(path)
-        if done % 16 == 0 and time.monotonic() - reported > INTERVAL:
-            recordings.append(recorder.take())
-            yield ScanProgress(done, len(paths), True, tuple(recordings))
+
+    def take() -> None:
+        recording = recorder.take()
+        tables.append(table_of(recording))
+        failures.extend(recording.failures)
+
+    for done in read_all(recorder, paths):
+        if time.monotonic() - reported > INTERVAL:
+            take()
+            yield ScanProgress(done, len(paths), True, tuple(tables), tuple(failures))
             reported = time.monotonic()
-    return Catalog.of_recordings([*recordings, recorder.take()])
+    take()
+    return Catalog.of_tables(tables, failures)
 
 
 def _together(
-    first: list[str], more: Iterator[str], recorder: Recorder, count: int
+    first: list[str], more: Iterator[str], failures: list[Failure], count: int
 ) -> Generator[ScanProgress, None, Catalog]:
     batches: queue.Queue[list[str] | None] = queue.Queue()
-    results: queue.Queue[Recording | None] = queue.Queue()
+    results: queue.Queue[_Part | None] = queue.Queue()
     workers = [Worker() for _ in range(count)]
     stopped = threading.Event()
     threads = [
         threading.Thread(target=_drive, args=(worker, batches, results, stopped), daemon=True) for worker in workers
     ]
-    recordings: list[Recording] = []
-    done, found, finished = 0, 0, 0
+    tables: list[pa.Table] = []
+    done, found, finished, listed = 0, 0, 0, False
     reported = time.monotonic()
+
+    def collect(wait: float) -> None:
+        nonlocal done, finished
+        try:
+            while True:
+                part = results.get(timeout=wait) if wait else results.get_nowait()
+                wait = 0
+                if part is None:
+                    finished += 1
+                    continue
+                table, failed = part
+                tables.append(table)
+                failures.extend(failed)
+                done += table.num_rows + len(failed)
+        except queue.Empty:
+            return
+
     try:
         for thread in threads:
             thread.start()
-        batch = first
-        for start in range(0, len(first), BATCH // 4):
-            batches.put(first[start : start + BATCH // 4])
-        found, batch = len(first), []
-        for path in more:
-            batch.append(path)
-            if len(batch) == BATCH:
-                batches.put(batch)
-                found, batch = found + len(batch), []
-                while not results.empty():
-                    if (recording := results.get()) is not None:
-                        recordings.append(recording)
-                        done += len(recording.files.paths) + len(recording.failures)
-                if time.monotonic() - reported > INTERVAL:
-                    yield ScanProgress(done, found, False, tuple(recordings))
-                    reported = time.monotonic()
-        batches.put(batch)
-        found += len(batch)
+        for batch in _batches(first, more):
+            batches.put(batch)
+            found += len(batch)
+            collect(0)
+            if time.monotonic() - reported > INTERVAL:
+                yield ScanProgress(done, found, False, tuple(tables), tuple(failures))
+                reported = time.monotonic()
+        listed = True
         for _ in workers:
             batches.put(None)
         while finished < len(workers):
-            try:
-                recording = results.get(timeout=INTERVAL)
-            except queue.Empty:
-                recording = None
-            else:
-                if recording is None:
-                    finished += 1
-                else:
-                    recordings.append(recording)
-                    done += len(recording.files.paths) + len(recording.failures)
+            collect(INTERVAL)
             if time.monotonic() - reported > INTERVAL:
-                yield ScanProgress(done, found, True, tuple(recordings))
+                yield ScanProgress(done, found, listed, tuple(tables), tuple(failures))
                 reported = time.monotonic()
     finally:
         stopped.set()
         for worker in workers:
             worker.stop()
+            batches.put(None)  # wakes a thread that waits for a batch
         for thread in threads:
             thread.join()
-    return Catalog.of_recordings([*recordings, recorder.take()])
+    return Catalog.of_tables(tables, failures)
+
+
+_Part = tuple[Any, list[Failure]]
+
+
+def _batches(first: list[str], more: Iterator[str]) -> Iterator[list[str]]:
+    """The paths in batches, small ones first, so that all processes begin at once."""
+    for start in range(0, len(first), max(BATCH // 4, 1)):
+        yield first[start : start + max(BATCH // 4, 1)]
+    batch: list[str] = []
+    for path in more:
+        batch.append(path)
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _drive(
     worker: Worker,
     batches: queue.Queue[list[str] | None],
-    results: queue.Queue[Recording | None],
+    results: queue.Queue[_Part | None],
     stopped: threading.Event,
 ) -> None:
     """Feed one process; what it cannot do because it died is done here."""
     alive = True
     while (batch := batches.get()) is not None and not stopped.is_set():
+        recording = None
         if alive:
             try:
-                results.put(worker.read(batch))
-                continue
+                recording = worker.read(batch)
             except (OSError, EOFError):
                 alive = False
-        recorder = Recorder()
-        for path in batch:
-            if stopped.is_set():
-                break
-            recorder.read(path)
-        results.put(recorder.take())
+        if recording is None:
+            recorder = Recorder()
+            for _ in read_all(recorder, batch):
+                if stopped.is_set():
+                    break
+            recording = recorder.take()
+        results.put((table_of(recording), recording.failures))
     results.put(None)

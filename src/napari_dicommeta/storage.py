@@ -62,32 +62,85 @@ def save(store: ColumnStore, failures: Sequence[tuple[str, str, str]], path: str
 
 
 def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str, str]]]:
-    """The store and failures that `save` wrote.
+    """The store and failures that `save` wrote; `path` may also be a folder of such files.
+
+    Columns are read from the files when they are first asked for.
 
     Raises
     ------
     ValueError
-        If the file is no catalog, or one of a newer version.
+        If a file is no catalog, or one of a newer version.
+    OSError
+        If there is none, or it cannot be read.
     """
-    try:
-        table = pq.read_table(os.fspath(path), memory_map=False)
-    except pa.ArrowInvalid as error:
-        raise ValueError("it is no Parquet file") from error
-    raw = (table.schema.metadata or {}).get(METADATA)
-    if raw is None:
-        raise ValueError("it is a Parquet file, but no catalog of napari-dicommeta")
-    metadata = json.loads(raw)
-    if metadata["version"] > VERSION:
-        raise ValueError(f"it was written by a newer version of napari-dicommeta (format {metadata['version']})")
-    columns = {name: table.column(name).cast(kind) for name, kind in FILE_COLUMNS.items()}
-    for key in metadata["keys"]:
-        if key in metadata["plain"]:
-            texts = _encoded(table.column(TagPath.of_key(key).text))
-            values = [_plain_value(metadata["plain"][key], text) for text in texts.dictionary.to_pylist()]
-            columns[key] = pa.DictionaryArray.from_arrays(texts.indices, pa.array(values, pa.binary()))
-        else:
-            columns[key] = _encoded(table.column(f"raw:{key}"))
-    return ColumnStore(pa.table(columns)), [tuple(failure) for failure in metadata["failures"]]
+    target = os.fspath(path)
+    names = [target]
+    if os.path.isdir(target):
+        names = [os.path.join(target, name) for name in sorted(os.listdir(target)) if name.endswith(".parquet")]
+        if not names:
+            raise ValueError("the folder holds no .parquet file")
+    parts = [_Part(name) for name in names]
+    failures = [tuple(failure) for part in parts for failure in part.metadata["failures"]]
+    return ColumnStore(SavedTable(parts)), failures
+
+
+class _Part:
+    """One file that `save` wrote."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self.file = pq.ParquetFile(path)
+        except pa.ArrowInvalid as error:
+            raise ValueError("it is no Parquet file") from error
+        raw = (self.file.schema_arrow.metadata or {}).get(METADATA)
+        if raw is None:
+            raise ValueError("it is a Parquet file, but no catalog of napari-dicommeta")
+        self.metadata = json.loads(raw)
+        if self.metadata["version"] > VERSION:
+            raise ValueError(
+                f"it was written by a newer version of napari-dicommeta (format {self.metadata['version']})"
+            )
+        self.keys = frozenset(self.metadata["keys"])
+
+    def column(self, name: str) -> pa.Array:
+        """A file column, or the dictionary-encoded column of a tag's key, all null where this part lacks it."""
+        if name in FILE_COLUMNS:
+            return self._read(name).cast(FILE_COLUMNS[name]).combine_chunks()
+        if name not in self.keys:
+            return pa.nulls(self.file.metadata.num_rows, pa.dictionary(pa.int32(), pa.binary()))
+        vr = self.metadata["plain"].get(name)
+        if vr is None:
+            return _encoded(self._read(f"raw:{name}"))
+        texts = _encoded(self._read(TagPath.of_key(name).text))
+        values = [_plain_value(vr, text) for text in texts.dictionary.to_pylist()]
+        return pa.DictionaryArray.from_arrays(texts.indices, pa.array(values, pa.binary()))
+
+    def _read(self, name: str) -> pa.ChunkedArray:
+        # A name with dots would be taken for a path into a structure: columns are asked for by their place.
+        index = self.file.schema_arrow.get_field_index(name)
+        field = self.file.schema_arrow.field(index)
+        wanted = [field.name]
+        return self.file.read(columns=wanted, use_threads=True).column(0)
+
+
+class SavedTable:
+    """What `ColumnStore` asks of a table, read from saved files column by column."""
+
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        self._parts = parts
+        self.num_rows = sum(part.file.metadata.num_rows for part in parts)
+        keys = sorted({key for part in parts for key in part.keys}, key=lambda key: TagPath.of_key(key))
+        self.column_names = [*FILE_COLUMNS, *keys]
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of all parts, with one dictionary."""
+        chunks = [part.column(name) for part in self._parts]
+        column = pa.chunked_array(chunks)
+        return column.unify_dictionaries() if len(chunks) > 1 and name not in FILE_COLUMNS else column
+
+    def in_memory(self) -> pa.Table:
+        """All columns."""
+        return pa.table([self.column(name) for name in self.column_names], names=self.column_names)
 
 
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:

@@ -13,14 +13,22 @@ import pickle
 import struct
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from napari_dicommeta.recorder import Recorder, Recording
+from napari_dicommeta.recorder import Recorder, Recording, first_window
 
-__all__ = ["Worker", "main"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Worker", "main", "read_all"]
 
 _SIZE = struct.Struct("<Q")
+STEP, PROBE, THREADS = 64, 8, 16
+SLOW = 5e-4
+"""Seconds a file, from which waiting outweighs parsing."""
 
 
 def _send(stream: BinaryIO, thing: object) -> None:
@@ -41,6 +49,34 @@ def _receive(stream: BinaryIO) -> object:
     return pickle.loads(data)
 
 
+def read_all(recorder: Recorder, paths: list[str]) -> Iterator[int]:
+    """Read the headers of `paths`, in steps of 64; yields how many are done.
+
+    Where a step shows that opening a file takes long, the next one is fetched by threads: waiting for
+    storage, unlike parsing, overlaps. Every few steps the plain way is tried again.
+    """
+    pool: ThreadPoolExecutor | None = None
+    slow = False
+    try:
+        for number, start in enumerate(range(0, len(paths), STEP)):
+            step = paths[start : start + STEP]
+            began = time.perf_counter()
+            if slow and number % 8:
+                pool = pool or ThreadPoolExecutor(THREADS)
+                for path, window in zip(step, pool.map(first_window, step), strict=True):
+                    recorder.take_in(path, window)
+            else:
+                for path in step[:PROBE]:
+                    recorder.read(path)
+                slow = (time.perf_counter() - began) / min(PROBE, len(step)) > SLOW
+                for path in step[PROBE:]:
+                    recorder.read(path)
+            yield start + len(step)
+    finally:
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 def main() -> None:
     """Answer batches of paths with recordings until stdin is closed."""
     stdin = sys.stdin.buffer
@@ -54,8 +90,8 @@ def main() -> None:
         except EOFError:
             return
         assert isinstance(paths, list)
-        for path in paths:
-            recorder.read(path)
+        for _ in read_all(recorder, paths):
+            pass
         _send(stdout, recorder.take())
         gc.collect(0)
 

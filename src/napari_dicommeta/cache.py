@@ -1,0 +1,92 @@
+"""A source's catalog kept between scans: only files whose size or modification time changed are read again."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.listing import Entry, list_files
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta.scanner import Failure, ScanProgress
+
+__all__ = ["cache_file", "scan_cached"]
+
+
+def cache_file(paths: Sequence[str]) -> Path:
+    """Where the catalog of a source is kept: below the user's cache folder, named by a digest of its paths."""
+    from platformdirs import user_cache_path
+
+    digest = blake2b("\0".join(sorted(paths)).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return user_cache_path("napari-dicommeta") / f"{digest}.parquet"
+
+
+def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProgress, None, Catalog]:
+    """The catalog of `paths`, read again only where files have changed since the last scan, and kept for the next."""
+    from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta.scanner import scan_paths
+
+    target = cache_file(paths)
+    kept, rejected = Catalog.of_tables([]), {}
+    with suppress(OSError, ValueError):  # no cache yet, or one that cannot be used: all is read
+        rejected = json.loads(_beside(target).read_text())
+        kept = Catalog.load(target)
+    entries = list(list_files(paths, with_status=True))
+    statuses = zip(kept.file_column("size").tolist(), kept.file_column("mtime").tolist(), strict=True)
+    known: dict[str, Sequence[int]] = dict(zip(kept.paths, statuses, strict=True))
+    files = [entry for entry in entries if not entry.outcome]
+    same = {entry.path for entry in files if known.get(entry.path) == (entry.size, entry.mtime)}
+    as_bad = {entry.path for entry in files if rejected.get(entry.path) == [entry.size, entry.mtime]}
+    fresh = yield from scan_paths(_changed(entries, same | as_bad), workers)
+    if not fresh.n_files and len(same) == kept.n_files and len(as_bad) == len(rejected):
+        catalog = kept
+    else:
+        rows = np.flatnonzero([path in same for path in kept.paths])
+        catalog = kept.rows(rows) + fresh
+    others = [failure for failure in kept.failures if failure.path in as_bad]
+    catalog = catalog.with_failures([*others, *fresh.failures])
+    if catalog.paths != kept.paths or fresh.n_files or catalog.failures != kept.failures:
+        bad = {failure.path for failure in catalog.failures}
+        _keep(catalog, target, {entry.path: [entry.size, entry.mtime] for entry in files if entry.path in bad})
+    return catalog
+
+
+def _beside(target: Path) -> Path:
+    """The size and time of the files that were no DICOM."""
+    return target.with_suffix(".json")
+
+
+def _changed(entries: Sequence[Entry], same: set[str]) -> Iterator[str | Failure]:
+    for entry in entries:
+        if entry.outcome:
+            yield entry.path, entry.outcome, entry.reason
+        elif entry.path not in same:
+            yield entry.path
+
+
+def _keep(catalog: Catalog, target: Path, rejected: dict[str, list[int]]) -> None:
+    """Save the catalog; a cache that cannot be written costs time, not the scan."""
+    with suppress(OSError):
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileNotFoundError):
+            os.unlink(_beside(target))  # first: a catalog without it is read anew, one with a stale one never
+        catalog.save(target)
+        descriptor = os.open(_beside(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "w", encoding="utf-8") as file:
+            json.dump(rejected, file)
+
+
+def forget(paths: Sequence[str]) -> None:
+    """Delete the kept catalog of a source."""
+    for path in (cache_file(paths), _beside(cache_file(paths))):
+        with suppress(FileNotFoundError):
+            os.unlink(path)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from dicom_factory import write_series
+
+import napari_dicommeta as dm
+from napari_dicommeta import remote
+from napari_dicommeta.scanner import iter_scan
+
+
+def content(catalog: dm.Catalog) -> dict[str, Any]:
+    found = catalog.to_arrow("spelling").drop_columns("path").to_pydict()
+    order = sorted(range(catalog.n_files), key=lambda i: found["SOPInstanceUID"][i])
+    return {name: [values[i] for i in order] for name, values in found.items()}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for i in range(3):
+        write_series(
+            tmp_path / "in" / f"s{i}", 4, SeriesInstanceUID=f"1.2.{i}", SOPInstanceUID=lambda k, i=i: f"1.9.{i}.{k}"
+        )
+    (tmp_path / "in" / "note.txt").write_text("hello " * 40)
+    return tmp_path / "in"
+
+
+def test_files_in_memory(folder: Path) -> None:
+    system = fsspec.filesystem("memory")
+    system.put(str(folder), "/bucket", recursive=True)
+    catalog = dm.scan("memory://bucket")
+    assert content(catalog) == content(dm.scan(folder))
+    assert [failure.outcome for failure in catalog.failures] == ["rejected"]
+    assert all(path.startswith("memory://") for path in catalog.paths)
+    system.rm("/bucket", recursive=True)
+
+
+def test_files_in_an_archive(folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for path in folder.rglob("*"):
+            archive.write(path, path.relative_to(folder))
+    catalog = dm.scan(f"zip://::{tmp_path / 'x.zip'}")
+    assert content(catalog) == content(dm.scan(folder))
+
+
+def test_a_source_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
+    catalog = dm.scan(["memory://nowhere", f"zip://::{tmp_path / 'gone.zip'}"][0])
+    assert catalog.n_files == 0
+    assert [failure.path for failure in catalog.failures] == ["memory://nowhere"]
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    from dask.distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_a_cluster_reads_what_one_process_reads(folder: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "BATCH", 3)
+    catalog = dm.scan(folder, client=client)
+    plain = dm.scan(folder)
+    assert catalog.to_arrow().to_pydict() == plain.to_arrow().to_pydict()
+    assert catalog.failures == plain.failures
+
+
+def test_a_cluster_writes_a_data_set_and_it_opens_column_by_column(
+    folder: Path, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "BATCH", 5)
+    steps = remote.scan_distributed(folder, client, output=tmp_path / "out")
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            catalog = stop.value
+            break
+    assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 3
+    plain = dm.scan(folder)
+    assert dict(catalog.values("SeriesInstanceUID")) == dict(plain.values("SeriesInstanceUID"))
+    assert catalog.failures == plain.failures
+    assert content(dm.Catalog.load(tmp_path / "out")) == content(plain)
+    assert dm.Catalog.load(tmp_path / "out").where(SeriesInstanceUID="1.2.1").n_files == 4
+
+
+def test_closing_a_distributed_scan_cancels_its_tasks(folder: Path, client: Any) -> None:
+    steps = iter_scan(folder, client=client)
+    next(steps)
+    steps.close()
+    assert dm.scan(folder, client=client).n_files == 12
