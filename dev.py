@@ -200,8 +200,8 @@ def main() -> None:
         run(*on_screen(PYTHON, "-m", "pytest", *rest))
     elif options.command == "bench":
         environment()
-        graphics(headless=True)
-        run(*on_screen(PYTHON, ROOT / "tests" / "benchmarks" / "bench.py", *options.words, *rest))
+        run(PYTHON, "-m", "pip", "install", "--quiet", "--group", f"{ROOT / 'pyproject.toml'}:bench")
+        run(PYTHON, ROOT / "tests" / "benchmarks" / "bench.py", *options.words, *rest)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ them are decoded once, when they are first asked for, and shared by all catalogs
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -144,7 +144,7 @@ class Catalog:
         return cls.of_tables([table_of(recording) for recording in recordings], failures)
 
     @classmethod
-    def of_tables(cls, tables: Sequence[pa.Table], failures: Sequence[tuple[str, str, str]] = ()) -> Catalog:
+    def of_tables(cls, tables: Iterable[pa.Table], failures: Sequence[tuple[str, str, str]] = ()) -> Catalog:
         """The catalog of tables as `columns.table_of` makes them, and of (path, outcome, reason) of other entries."""
         found = {ScanFailure(path, reason, outcome) for path, outcome, reason in failures}
         ordered = tuple(sorted(found, key=lambda failure: (failure.path, failure.reason)))

@@ -12,13 +12,14 @@ from napari_dicommeta.meaning import Meaning, decode_all, number, shortest
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from napari_dicommeta.recorder import Recording
 
 __all__ = ["Column", "ColumnStore", "Texts", "first_tag_of", "table_of"]
 
 UID = b"UI."
+VALUES = pa.dictionary(pa.int32(), pa.binary())
 FILE_COLUMNS = {
     "path": pa.string(),
     "size": pa.int64(),
@@ -124,6 +125,11 @@ class Column:
                 spellings.append(tuple(meaning.spelling for meaning in meanings))
         return texts, spellings
 
+    @property
+    def meaning_texts(self) -> list[str | tuple[str, ...]]:
+        """The meaning of each stored value, sets as tuples."""
+        return self._decoded[0]
+
     def meanings(self, entry: int) -> tuple[Meaning, ...]:
         """The meanings of one stored value: one, or several of a nested tag."""
         return decode_all(self.values[entry].as_py(), self.path)
@@ -218,17 +224,28 @@ class ColumnStore:
         return cls.of_tables([table_of(recording) for recording in recordings])
 
     @classmethod
-    def of_tables(cls, tables: Sequence[pa.Table]) -> ColumnStore:
-        """All rows of `tables`, in the order of the files' paths."""
-        if not tables:
-            return cls(pa.table({name: pa.array([], kind) for name, kind in FILE_COLUMNS.items()}))
-        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="default")
-        paths = np.array(table.column("path").to_pylist(), dtype=object)
-        order = np.argsort(paths, kind="stable")
-        table = table.unify_dictionaries().combine_chunks()
-        if not np.array_equal(order, np.arange(len(order))):
-            table = table.take(pa.array(order))
-        return cls(table.combine_chunks())
+    def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
+        """All rows of `tables`, in the order of the files' paths.
+
+        Column by column, and letting go of what has been joined, so that two whole copies never stand side by side.
+        """
+        parts = [dict(zip(table.column_names, table.columns, strict=True)) for table in tables]
+        rows = [len(part["path"]) for part in parts]
+        joined: dict[str, pa.Array] = {}
+        for name in dict.fromkeys([*FILE_COLUMNS, *(name for part in parts for name in part)]):
+            kind = FILE_COLUMNS.get(name, VALUES)
+            chunks: list[pa.Array] = []
+            for part, n in zip(parts, rows, strict=True):
+                column = part.pop(name, None)
+                chunks += [pa.nulls(n, kind)] if column is None else column.chunks
+            column = pa.chunked_array(chunks, kind)
+            joined[name] = _chunk(column if name in FILE_COLUMNS else column.unify_dictionaries())
+        paths = joined["path"].to_pylist()
+        order = sorted(range(len(paths)), key=paths.__getitem__)
+        if order != list(range(len(paths))):
+            indices = pa.array(order, pa.int64())
+            joined = {name: column.take(indices) for name, column in joined.items()}
+        return cls(pa.table(joined))
 
     @property
     def table(self) -> pa.Table:
@@ -272,7 +289,9 @@ class ColumnStore:
 
 
 def _chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
 
 
 def table_of(recording: Recording) -> pa.Table:

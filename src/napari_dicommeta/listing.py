@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,8 +18,7 @@ __all__ = ["Entry", "list_files", "source_paths"]
 Source = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A directory entry: a file to read (`outcome` "") or one that is not read, with its outcome and reason."""
 
     path: str
@@ -36,7 +36,7 @@ def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
 
 
 def list_files(paths: Sequence[str], with_status: bool = False) -> Iterator[Entry]:
-    """Every file below `paths`, folders in depth, each directory entry once.
+    """Every file below `paths`, folders in depth, each directory entry once; in the order of the paths below each.
 
     A link to a file counts as the file. A link to a folder is followed unless it leads to a folder that is
     listed anyway: one of `paths`, a folder below one, or one that contains it.
@@ -64,43 +64,60 @@ def _file(path: str, with_status: bool) -> Entry:
 
 
 def _below(top: str, roots: list[str], seen: set[str], with_status: bool) -> Iterator[Entry]:
-    folders = [top]
-    while folders:
-        folder = folders.pop()
-        if folder in seen:
-            continue
-        seen.add(folder)
-        try:
-            with os.scandir(folder) as entries:
-                found = list(entries)
-        except OSError as error:
-            yield Entry(folder, "rejected", f"the folder cannot be read: {error.strerror or type(error).__name__}")
-            continue
-        below = []
-        for entry in found:
-            if entry.is_dir(follow_symlinks=False):
-                below.append(entry.path)
-            elif entry.is_file(follow_symlinks=False):
-                yield _file(entry.path, with_status)
-            elif entry.is_symlink():
-                yield from _link(entry.path, roots, below, seen, with_status)
+    stack = [iter(_folder(top, roots, seen, with_status))]
+    while stack:
+        for one in stack[-1]:
+            if isinstance(one, Entry):
+                yield one
             else:
-                yield Entry(entry.path, "skipped", "not a regular file")
-        folders.extend(sorted(below, reverse=True))
+                stack.append(iter(_folder(one, roots, seen, with_status)))
+                break
+        else:
+            stack.pop()
 
 
-def _link(path: str, roots: list[str], below: list[str], seen: set[str], with_status: bool) -> Iterator[Entry]:
+def _folder(folder: str, roots: list[str], seen: set[str], with_status: bool) -> list[Entry | str]:
+    """The entries of one folder, sub-folders as their paths, in the order in which their paths sort."""
+    if folder in seen:
+        return []
+    seen.add(folder)
+    found: list[tuple[str, Entry | str]] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = entry.path
+                if with_status:
+                    status = entry.stat(follow_symlinks=False)
+                    mode = status.st_mode
+                    is_file, is_folder, is_link = S_ISREG(mode), S_ISDIR(mode), S_ISLNK(mode)
+                else:
+                    is_file, is_folder = entry.is_file(follow_symlinks=False), entry.is_dir(follow_symlinks=False)
+                    is_link = not is_file and entry.is_symlink()
+                if is_file:
+                    known = Entry(path, "", "", status.st_size, status.st_mtime_ns) if with_status else Entry(path)
+                    found.append((path, known))
+                elif is_folder:
+                    found.append((path + os.sep, path))
+                elif is_link:
+                    found.append(_link(path, roots, seen, with_status))
+                else:
+                    found.append((path, Entry(path, "skipped", "not a regular file")))
+    except OSError as error:
+        return [Entry(folder, "rejected", f"the folder cannot be read: {error.strerror or type(error).__name__}")]
+    found.sort(key=itemgetter(0))
+    return [one for _, one in found]
+
+
+def _link(path: str, roots: list[str], seen: set[str], with_status: bool) -> tuple[str, Entry | str]:
     target = os.path.realpath(path)
     if os.path.isdir(path):
         if any(_contains(root, target) or _contains(target, root) for root in roots) or target in seen:
-            yield Entry(path, "skipped", "a link to a folder that is listed anyway")
-        else:
-            seen.add(target)
-            below.append(path)
-    elif os.path.exists(path):
-        yield _file(path, with_status)
-    else:
-        yield Entry(path, "skipped", "a link that leads nowhere")
+            return path, Entry(path, "skipped", "a link to a folder that is listed anyway")
+        seen.add(target)
+        return path + os.sep, path
+    if os.path.exists(path):
+        return path, _file(path, with_status)
+    return path, Entry(path, "skipped", "a link that leads nowhere")
 
 
 def _contains(folder: str, path: str) -> bool:

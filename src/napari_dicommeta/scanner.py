@@ -158,14 +158,14 @@ def _alone(first: list[str], more: Iterator[str], failures: list[Failure]) -> Ge
 def _together(
     first: list[str], more: Iterator[str], failures: list[Failure], count: int
 ) -> Generator[ScanProgress, None, Catalog]:
-    batches: queue.Queue[list[str] | None] = queue.Queue()
+    batches: queue.Queue[_Batch | None] = queue.Queue()
     results: queue.Queue[_Part | None] = queue.Queue()
     workers = [Worker() for _ in range(count)]
     stopped = threading.Event()
     threads = [
         threading.Thread(target=_drive, args=(worker, batches, results, stopped), daemon=True) for worker in workers
     ]
-    tables: list[pa.Table] = []
+    parts: dict[int, pa.Table] = {}
     done, found, finished, listed = 0, 0, 0, False
     reported = time.monotonic()
 
@@ -178,8 +178,8 @@ def _together(
                 if part is None:
                     finished += 1
                     continue
-                table, failed = part
-                tables.append(table)
+                number, table, failed = part
+                parts[number] = table
                 failures.extend(failed)
                 done += table.num_rows + len(failed)
         except queue.Empty:
@@ -188,12 +188,12 @@ def _together(
     try:
         for thread in threads:
             thread.start()
-        for batch in _batches(first, more):
-            batches.put(batch)
+        for number, batch in enumerate(_batches(first, more)):
+            batches.put((number, batch))
             found += len(batch)
             collect(0)
             if time.monotonic() - reported > INTERVAL:
-                yield ScanProgress(done, found, False, tuple(tables), tuple(failures))
+                yield ScanProgress(done, found, False, tuple(parts.values()), tuple(failures))
                 reported = time.monotonic()
         listed = True
         for _ in workers:
@@ -201,7 +201,7 @@ def _together(
         while finished < len(workers):
             collect(INTERVAL)
             if time.monotonic() - reported > INTERVAL:
-                yield ScanProgress(done, found, listed, tuple(tables), tuple(failures))
+                yield ScanProgress(done, found, listed, tuple(parts.values()), tuple(failures))
                 reported = time.monotonic()
     finally:
         stopped.set()
@@ -210,10 +210,12 @@ def _together(
             batches.put(None)  # wakes a thread that waits for a batch
         for thread in threads:
             thread.join()
-    return Catalog.of_tables(tables, failures)
+    # In the order of the listing, which is that of the paths: nothing is left to sort. Each part is let go of.
+    return Catalog.of_tables((parts.pop(number) for number in sorted(parts)), failures)
 
 
-_Part = tuple[Any, list[Failure]]
+_Batch = tuple[int, list[str]]
+_Part = tuple[int, Any, list[Failure]]
 
 
 def _batches(first: list[str], more: Iterator[str]) -> Iterator[list[str]]:
@@ -232,13 +234,14 @@ def _batches(first: list[str], more: Iterator[str]) -> Iterator[list[str]]:
 
 def _drive(
     worker: Worker,
-    batches: queue.Queue[list[str] | None],
+    batches: queue.Queue[_Batch | None],
     results: queue.Queue[_Part | None],
     stopped: threading.Event,
 ) -> None:
     """Feed one process; what it cannot do because it died is done here."""
     alive = True
-    while (batch := batches.get()) is not None and not stopped.is_set():
+    while (numbered := batches.get()) is not None and not stopped.is_set():
+        number, batch = numbered
         recording = None
         if alive:
             try:
@@ -251,5 +254,5 @@ def _drive(
                 if stopped.is_set():
                     break
             recording = recorder.take()
-        results.put((table_of(recording), recording.failures))
+        results.put((number, table_of(recording), recording.failures))
     results.put(None)

@@ -166,9 +166,7 @@ def _plain_vr(column: Column) -> str | None:
     vr = values[0][:2].decode("latin-1") if values else "UN"
     if vr not in ("UI", "CS", "LO", "SH", "DA", "TM", "DS", "IS", "AE", "PN", "DT"):
         return None
-    for entry, value in enumerate(values):
-        meanings = column.meanings(entry)
-        text = meanings[0].text
-        if len(meanings) > 1 or not text.isascii() or _plain_value(vr, text) != value:
+    for value, text in zip(values, column.meaning_texts, strict=True):
+        if not isinstance(text, str) or not text.isascii() or _plain_value(vr, text) != value:
             return None
     return vr

@@ -1,0 +1,178 @@
+"""The figures of the scan, each a ratio within one run: ``python3 dev.py bench [scan] [--folder FOLDER]``.
+
+Needs the generator of the 285,380-file folder below SHARED_DATA; the folder is made once in the system's
+temporary folder (1.2 GB) and kept. Every side is warmed up first. Exit code 1 if a bound is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[3] / "shared"))
+SAMPLE = 3000
+missed: list[str] = []
+
+
+def timed(action: Callable[[], Any]) -> tuple[float, Any]:
+    began = time.perf_counter()
+    result = action()
+    return time.perf_counter() - began, result
+
+
+def report(name: str, value: float, bound: float, at_most: bool, unit: str = "×") -> None:
+    good = value <= bound if at_most else value >= bound
+    word, limit = "ok    " if good else "MISSED", "most" if at_most else "least"
+    print(f"{word} {name}: {value:.2f}{unit} (at {limit} {bound:g}{unit})")
+    if not good:
+        missed.append(name)
+
+
+def dsb_folder() -> Path:
+    """The folder of 285,380 files, made if it is not there."""
+    target = Path(tempfile.gettempdir()) / "dicommeta-bench" / "dsb"
+    if not Path(f"{target}.expected.json").exists():
+        print("making the folder of 285,380 files …", flush=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, SHARED / "dsb2017" / "make_dsb2017.py", target], check=True)
+    return target
+
+
+def notebook_loop(paths: list[str]) -> dict[str, dict[str, int]]:
+    """What the notebook did: read each file with pydicom and count str(value) of every element."""
+    import pydicom
+
+    counts: dict[str, dict[str, int]] = {}
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        for keyword in dataset.dir():
+            if keyword != "PixelData":
+                of_tag = counts.setdefault(keyword, {})
+                text = str(getattr(dataset, keyword))
+                of_tag[text] = of_tag.get(text, 0) + 1
+    return counts
+
+
+def bare(paths: list[str]) -> None:
+    """The least that any header reader does."""
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.read(descriptor, 8192)
+        os.close(descriptor)
+
+
+def gdcm_scanner(paths: list[str], tags: list[int]) -> None:
+    """GDCM's C++ Scanner over the same tags."""
+    import gdcm
+
+    scanner = gdcm.Scanner()
+    for tag in tags:
+        scanner.AddTag(gdcm.Tag(tag >> 16, tag & 0xFFFF))
+    scanner.Scan(gdcm.FilenamesType(paths))
+
+
+def child(code: str, *arguments: str) -> dict[str, Any]:
+    """What a fresh interpreter prints as JSON on its last line."""
+    out = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True).stdout
+    return dict(json.loads(out.splitlines()[-1]))
+
+
+SCAN = """
+import json, resource, sys, time
+import napari_dicommeta as dm
+began = time.perf_counter()
+catalog = dm.scan(sys.argv[1])
+seconds = time.perf_counter() - began
+own, worker = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+print(json.dumps({"seconds": seconds, "files": catalog.n_files, "own": own, "worker": worker}))
+"""
+
+
+def bench_scan(folder: Path) -> None:
+    """Scanning, counting, saving, caching."""
+    import napari_dicommeta as dm
+    from napari_dicommeta.cache import forget
+    from napari_dicommeta.listing import list_files
+
+    paths = sorted(entry.path for entry in list_files([str(folder)]))
+    n = len(paths)
+    print(f"{n:,} files in {folder}, {os.cpu_count()} cores")
+    bare(paths)  # the page cache is warm from here on
+    child(SCAN, str(folder))
+    bare_seconds = min(timed(lambda: bare(paths))[0] for _ in range(2))
+    scans = [child(SCAN, str(folder)) for _ in range(3)]
+    best = min(scans, key=lambda scan: scan["seconds"])
+    each = best["seconds"] / n
+    print(f"scan: {', '.join(format(scan['seconds'], '.2f') for scan in scans)} s, best {each * 1e6:.1f} µs a file")
+
+    sample = paths[:: max(n // SAMPLE, 1)][:SAMPLE]
+    notebook_loop(sample)
+    notebook = timed(lambda: notebook_loop(sample))[0] / len(sample)
+    catalog = dm.scan(folder)
+    tags = sorted({summary.tag for summary in catalog.tags() if "." not in summary.keyword})
+    gdcm_scanner(sample, tags)
+    gdcm = timed(lambda: gdcm_scanner(sample, tags))[0] / len(sample)
+    print(f"notebook {notebook * 1e6:.0f} µs, GDCM {gdcm * 1e6:.0f} µs, bare {bare_seconds / n * 1e6:.1f} µs a file")
+    report("faster than the notebook's loop", notebook / each, 30, at_most=False)
+    report("faster than GDCM's Scanner", gdcm / each, 3.5, at_most=False)
+    report("of a bare open-read-close", best["seconds"] / bare_seconds, 6, at_most=True)
+    report("peak memory of the scanning process", best["own"], 500, at_most=True, unit=" MB")
+    print(f"       (largest worker {best['worker']:.0f} MB)")
+
+    tenth = [str(path) for path in sorted(folder.iterdir())[: len(list(folder.iterdir())) // 10]]
+    code = SCAN.replace("dm.scan(sys.argv[1])", "dm.scan(sys.argv[1:])")
+    child(code, *tenth)
+    small = min((child(code, *tenth) for _ in range(3)), key=lambda scan: scan["seconds"])
+    report(
+        "cost a file at the full size against a tenth", each / (small["seconds"] / small["files"]), 1.25, at_most=True
+    )
+
+    summaries = [summary for summary in catalog.tags() if summary.distinct <= 10_000]
+    part = catalog.where(RescaleIntercept="-1024")
+    slowest = max(
+        min(timed(lambda c=c, s=s: c.values(s.path))[0] for _ in range(3)) for s in summaries for c in (catalog, part)
+    )
+    report("slowest count of a tag", slowest * 1e3, 20, at_most=True, unit=" ms")
+    with tempfile.TemporaryDirectory() as temporary:
+        target = Path(temporary) / "x.parquet"
+        save = timed(lambda: catalog.save(target))[0]
+
+        def load() -> None:
+            dm.Catalog.load(target).tags()
+
+        print(f"save {save:.2f} s, load and all tags {timed(load)[0]:.2f} s, {target.stat().st_size / 1e6:.1f} MB")
+        report(
+            "save and load", save + timed(lambda: dm.Catalog.load(target)._store.table)[0], 2, at_most=True, unit=" s"
+        )
+    forget([str(folder)])
+    first = timed(lambda: dm.scan(folder, cache=True))[0]
+    again = min(timed(lambda: dm.scan(folder, cache=True))[0] for _ in range(3))
+    forget([str(folder)])
+    print(f"first cached scan {first:.2f} s, again {again:.2f} s")
+    report("a second scan with the cache", again / first, 0.1, at_most=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("words", nargs="*", help="scan")
+    parser.add_argument("--folder", type=Path, help="a folder made by the generator")
+    options = parser.parse_args()
+    if not (SHARED / "dsb2017").exists() and options.folder is None:
+        sys.exit("the generator is not here: set SHARED_DATA, or name a folder with --folder")
+    if not options.words or "scan" in options.words:
+        bench_scan(options.folder or dsb_folder())
+    print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
