@@ -64,6 +64,11 @@ def test_tags_and_series_and_findings(folder: Path, capsys: pytest.CaptureFixtur
     assert "RescaleSlope: 1 of its values are spelled in several ways" in out
 
 
+def test_registered_uids_have_their_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "values", str(folder), "TransferSyntaxUID")
+    assert out.splitlines()[1].split(maxsplit=2) == ["1.2.840.10008.1.2.1", "3", "Explicit VR Little Endian"]
+
+
 def test_a_saved_catalog_is_a_source(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "x.parquet"
     code, out, _ = run(capsys, "scan", str(folder), "-o", str(target))

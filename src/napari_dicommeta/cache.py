@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.listing import Entry, list_files
+from napari_dicommeta.listing import list_files
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from napari_dicommeta.catalog import Catalog
@@ -40,37 +40,38 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     with suppress(OSError, ValueError):  # no cache yet, or one that cannot be used: all is read
         rejected = json.loads(_beside(target).read_text())
         kept = Catalog.load(target)
-    entries = list(list_files(paths, with_status=True))
     statuses = zip(kept.file_column("size").tolist(), kept.file_column("mtime").tolist(), strict=True)
     known: dict[str, Sequence[int]] = dict(zip(kept.paths, statuses, strict=True))
-    files = [entry for entry in entries if not entry.outcome]
-    same = {entry.path for entry in files if known.get(entry.path) == (entry.size, entry.mtime)}
-    as_bad = {entry.path for entry in files if rejected.get(entry.path) == [entry.size, entry.mtime]}
-    fresh = yield from scan_paths(_changed(entries, same | as_bad), workers)
-    if not fresh.n_files and len(same) == kept.n_files and len(as_bad) == len(rejected):
-        catalog = kept
-    else:
-        rows = np.flatnonzero([path in same for path in kept.paths])
-        catalog = kept.rows(rows) + fresh
+    changed: list[str | Failure] = []
+    seen: dict[str, list[int]] = {}
+    same, as_bad = set(), set()
+    for path, outcome, reason, size, mtime in list_files(paths, with_status=True):
+        if outcome:
+            changed.append((path, outcome, reason))
+        elif known.get(path) == (size, mtime):
+            same.add(path)
+        elif rejected.get(path) == [size, mtime]:
+            as_bad.add(path)
+        else:
+            changed.append(path)
+            seen[path] = [size, mtime]
+    fresh = yield from scan_paths(iter(changed), workers)
     others = [failure for failure in kept.failures if failure.path in as_bad]
-    catalog = catalog.with_failures([*others, *fresh.failures])
-    if catalog.paths != kept.paths or fresh.n_files or catalog.failures != kept.failures:
-        bad = {failure.path for failure in catalog.failures}
-        _keep(catalog, target, {entry.path: [entry.size, entry.mtime] for entry in files if entry.path in bad})
+    failures = [*others, *fresh.failures]
+    if not fresh.n_files and len(same) == len(known) and set(failures) == set(kept.failures):
+        return kept
+    if same:
+        fresh = kept.rows(np.flatnonzero([path in same for path in kept.paths])) + fresh
+    catalog = fresh.with_failures(failures)
+    statuses_of_bad = {path: rejected[path] for path in as_bad}
+    statuses_of_bad |= {failure.path: seen[failure.path] for failure in failures if failure.path in seen}
+    _keep(catalog, target, statuses_of_bad)
     return catalog
 
 
 def _beside(target: Path) -> Path:
     """The size and time of the files that were no DICOM."""
     return target.with_suffix(".json")
-
-
-def _changed(entries: Sequence[Entry], same: set[str]) -> Iterator[str | Failure]:
-    for entry in entries:
-        if entry.outcome:
-            yield entry.path, entry.outcome, entry.reason
-        elif entry.path not in same:
-            yield entry.path
 
 
 def _keep(catalog: Catalog, target: Path, rejected: dict[str, list[int]]) -> None:

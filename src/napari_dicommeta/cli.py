@@ -9,7 +9,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.meaning import display
+from napari_dicommeta.meaning import display, registered_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -186,8 +186,16 @@ def _values(options: argparse.Namespace) -> None:
         }
         print(json.dumps(result, indent=1, ensure_ascii=False))
         return
+    is_uid = path.vr == "UI"
     flags = {value.text: value.flag for value in catalog.details(path)} if options.by == "meaning" else {}
-    rows = [{"value": text or "(empty)", "files": files, "note": flags.get(text, "")} for text, files in counts.items()]
+    rows = [
+        {
+            "value": text or "(empty)",
+            "files": files,
+            "note": flags.get(text) or (registered_name(text) if is_uid else ""),
+        }
+        for text, files in counts.items()
+    ]
     for state, files in (("absent", counts.absent), ("unknown", counts.unknown)):
         if files:
             rows.append({"value": f"({state})", "files": files, "note": ""})

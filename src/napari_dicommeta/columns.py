@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from napari_dicommeta.meaning import Meaning, decode_all, number, shortest
 from napari_dicommeta.tags import TagPath
@@ -240,11 +241,9 @@ class ColumnStore:
                 chunks += [pa.nulls(n, kind)] if column is None else column.chunks
             column = pa.chunked_array(chunks, kind)
             joined[name] = _chunk(column if name in FILE_COLUMNS else column.unify_dictionaries())
-        paths = joined["path"].to_pylist()
-        order = sorted(range(len(paths)), key=paths.__getitem__)
-        if order != list(range(len(paths))):
-            indices = pa.array(order, pa.int64())
-            joined = {name: column.take(indices) for name, column in joined.items()}
+        order = pc.array_sort_indices(joined["path"])
+        if not np.array_equal(order.to_numpy(), np.arange(len(order))):
+            joined = {name: column.take(order) for name, column in joined.items()}
         return cls(pa.table(joined))
 
     @property

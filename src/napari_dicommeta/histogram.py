@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.meaning import registered_name
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ MAX_BARS = 2000
 class Bar:
     """One value: the files of the whole that hold it, and those of the part.
 
-    `flag` says what is odd about it, "" if nothing. `spellings` are bars of their own, each with the VR and bytes
-    in `note`.
+    `flag` says what is odd about it, "" if nothing. `label` is the name of a registered UID. `spellings`
+    are bars of their own, each with the VR and bytes in `note`.
     """
 
     text: str
@@ -28,6 +29,7 @@ class Bar:
     part: int = 0
     flag: str = ""
     note: str = ""
+    label: str = ""
     spellings: tuple[Bar, ...] = ()
 
 
@@ -87,6 +89,7 @@ def _with_spellings(catalog: Catalog, part: Catalog | None, path: TagPath) -> tu
         for spelling in value.spellings:
             part_spelled[value.text, spelling.text, spelling.vr] = spelling.files
     bars = []
+    is_uid = path.vr == "UI"
     for value in catalog.details(path):
         spellings = tuple(
             Bar(
@@ -98,5 +101,6 @@ def _with_spellings(catalog: Catalog, part: Catalog | None, path: TagPath) -> tu
             )
             for spelling in value.spellings
         )
-        bars.append(Bar(value.text, value.files, part_totals.get(value.text, 0), value.flag, "", spellings))
+        part_files, label = part_totals.get(value.text, 0), registered_name(value.text) if is_uid else ""
+        bars.append(Bar(value.text, value.files, part_files, value.flag, "", label, spellings))
     return tuple(bars)

@@ -30,7 +30,7 @@ import numpy as np
 if TYPE_CHECKING:
     from napari_dicommeta.tags import TagPath
 
-__all__ = ["Meaning", "decode", "decode_all", "display", "number", "numbers", "shortest"]
+__all__ = ["Meaning", "decode", "decode_all", "display", "number", "numbers", "registered_name", "shortest"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -81,6 +81,14 @@ def numbers(text: str, count: int | None = None) -> tuple[float, ...] | None:
     if any(value is None for value in values) or (count is not None and len(values) != count):
         return None
     return tuple(value for value in values if value is not None)
+
+
+def registered_name(text: str) -> str:
+    """The name under which PS3.6 Annex A registers a UID, "" for any other text."""
+    from pydicom.uid import UID
+
+    name = str(UID(text).name)
+    return name if name != text else ""
 
 
 def display(text: str, limit: int = 200) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from napari_dicommeta.columns import FILE_COLUMNS, Column, ColumnStore
@@ -112,8 +113,7 @@ class _Part:
         if vr is None:
             return _encoded(self._read(f"raw:{name}"))
         texts = _encoded(self._read(TagPath.of_key(name).text))
-        values = [_plain_value(vr, text) for text in texts.dictionary.to_pylist()]
-        return pa.DictionaryArray.from_arrays(texts.indices, pa.array(values, pa.binary()))
+        return pa.DictionaryArray.from_arrays(texts.indices, _plain_values(vr, texts.dictionary))
 
     def _read(self, name: str) -> pa.ChunkedArray:
         # A name with dots would be taken for a path into a structure: columns are asked for by their place.
@@ -153,20 +153,20 @@ def _dictionary(codes: np.ndarray, values: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), values)
 
 
-def _plain_value(vr: str, text: str) -> bytes:
-    raw = text.encode("ascii")
-    if len(raw) % 2:
-        raw += b"\0" if vr == "UI" else b" "
-    return vr.encode() + b"." + raw
+def _plain_values(vr: str, texts: pa.Array) -> pa.Array:
+    """The stored values that follow from meanings under one VR: the text, padded to an even length."""
+    pad = pa.scalar(b"\0" if vr == "UI" else b" ")
+    odd = pc.equal(pc.bit_wise_and(pc.binary_length(texts), 1), 1)
+    padding = pc.if_else(odd, pad, pa.scalar(b""))
+    return pc.binary_join_element_wise(pa.scalar(vr.encode() + b"."), texts.cast(pa.binary()), padding, b"")
 
 
 def _plain_vr(column: Column) -> str | None:
     """The VR with which every stored value of a column follows from its meaning; None where one does not."""
-    values = column.values.to_pylist()
-    vr = values[0][:2].decode("latin-1") if values else "UN"
+    texts = column.meaning_texts
+    vr = column.values[0].as_py()[:2].decode("latin-1") if texts else "UN"
     if vr not in ("UI", "CS", "LO", "SH", "DA", "TM", "DS", "IS", "AE", "PN", "DT"):
         return None
-    for value, text in zip(values, column.meaning_texts, strict=True):
-        if not isinstance(text, str) or not text.isascii() or _plain_value(vr, text) != value:
-            return None
-    return vr
+    if not all(isinstance(text, str) and text.isascii() for text in texts):
+        return None
+    return vr if _plain_values(vr, pa.array(texts, pa.string())).equals(column.values) else None

@@ -182,6 +182,32 @@ def test_a_scan_can_be_cancelled_and_another_source_opened(
     assert [layer.data.shape[0] for layer in viewer.layers] == [48]
 
 
+def test_bars_are_there_while_a_scan_is_running(
+    qtbot: Any, viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_dicommeta import scanner
+    from napari_dicommeta._widgets import dock as dock_module
+
+    monkeypatch.setattr(scanner, "INTERVAL", 0.0)
+    monkeypatch.setattr(dock_module, "FIRST_PARTIAL", 0.0)
+    for i in range(6):
+        write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}", RescaleSlope=lambda k: ["1", "1.0"][k % 2])
+    dock = open_dock(viewer)
+    seen: list[tuple[int, int]] = []
+    shown = dock.values.set_histogram
+
+    def watch(histogram: Any, name: str = "") -> None:
+        shown(histogram, name)
+        if histogram is not None and not dock.is_idle:
+            seen.append((histogram.files, sum(bar.files for bar in histogram.bars)))
+
+    monkeypatch.setattr(dock.values, "set_histogram", watch)
+    dock.open_paths([str(tmp_path)])
+    wait_until_read(qtbot, dock)
+    assert seen
+    assert all(0 < files < 600 and counted == files for files, counted in seen)
+
+
 def test_removing_a_layer_stops_its_reading(qtbot: Any, viewer: Any, phantom: Path) -> None:
     dock = open_dock(viewer)
     dock.open_paths([str(phantom)])

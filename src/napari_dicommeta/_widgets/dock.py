@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings import Finding
     from napari_dicommeta.series import Refusal, Series
 
-__all__ = ["DicomDock", "Opened", "open_source", "tag_rows"]
+__all__ = ["DicomDock", "Opened", "Partial", "open_source", "tag_rows"]
 
 FIRST_TAG = "WindowCenter"
+FIRST_PARTIAL = 0.5
+"""Seconds after which a scan that is still running shows its first bars."""
 COLLECT_MS = 100
 """napari calls a reader once for each dropped file: paths that come within this time are one source."""
 
@@ -65,6 +68,15 @@ class Opened:
         return f"{name} · {n:,} file{'s' if n != 1 else ''} · {len(self.series):,} series"
 
 
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """A scan that is running: how far it is and, from time to time, the catalog of what has been read and its tags."""
+
+    progress: ScanProgress
+    catalog: Catalog | None = None
+    tags: tuple[TagRow, ...] = ()
+
+
 def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
     """A row for each tag of `catalog`, in the order of the tags."""
     rows = []
@@ -91,11 +103,27 @@ def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
     return tuple(rows)
 
 
-def open_source(paths: Sequence[str]) -> Generator[ScanProgress, None, Opened]:
-    """Scan `paths` and prepare the first series that can be shown; yields progress, knows nothing of Qt."""
+def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
+    """Scan `paths` and prepare the first series that can be shown; yields progress, knows nothing of Qt.
+
+    About once a second, less often as the catalog grows, a step holds the catalog so far.
+    """
     steps = iter_scan(paths)
+    due = time.monotonic() + FIRST_PARTIAL
     try:
-        catalog = yield from steps
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                catalog: Catalog = stop.value
+                break
+            began = time.monotonic()
+            if began < due or not progress.tables:
+                yield Partial(progress)
+                continue
+            so_far = progress.catalog()
+            yield Partial(progress, so_far, tag_rows(so_far) if so_far.n_files else ())
+            due = time.monotonic() + max(1.0, 10 * (time.monotonic() - began))
     finally:
         steps.close()
     refusals: list[Refusal] = []
@@ -123,6 +151,8 @@ class DicomDock(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.viewer = viewer
         self.opened: Opened | None = None
+        self._catalog: Catalog | None = None
+        """What the tags and bars show: the opened source, or a scan so far."""
         self._pending: list[str] = []
         self._worker: Any = None
         self._layer: Any = None
@@ -216,9 +246,19 @@ class DicomDock(QWidget):
         worker.quit()
         self.source.set_idle()
         self.source.set_source(self.opened.title if self.opened else "Cancelled: nothing is open")
+        self._catalog = self.opened.catalog if self.opened else None
+        self.tags.set_rows(self.opened.tags if self.opened else ())
+        self._show_values()
 
-    def _progressed(self, progress: ScanProgress) -> None:
+    def _progressed(self, partial: Partial) -> None:
+        progress = partial.progress
         self.source.set_progress(progress.done, progress.found, progress.listed)
+        if partial.catalog is not None:
+            self._catalog = partial.catalog
+            self.tags.set_rows(partial.tags)
+            if not self.tags.selected() and not self.tags.select(FIRST_TAG) and self.tags.model.rows:
+                self.tags.select(self.tags.model.rows[0].keyword)
+            self._show_values()
 
     def _failed(self, error: Exception) -> None:
         self._worker = None
@@ -228,7 +268,7 @@ class DicomDock(QWidget):
 
     def _opened(self, opened: Opened) -> None:
         self._worker = None
-        self.opened = opened
+        self.opened, self._catalog = opened, opened.catalog
         self.source.set_idle()
         self.source.set_source(display(opened.title), display("\n".join(opened.paths[:10]), 1000))
         problems = [str(refusal) for refusal in opened.refusals]
@@ -309,13 +349,13 @@ class DicomDock(QWidget):
 
     def _show_values(self) -> None:
         keyword = self.tags.selected()
-        if self.opened is None or not keyword:
+        if self._catalog is None or not keyword:
             self.values.set_histogram(None)
             return
         by = "spelling" if self.values.by_spelling.isChecked() else "meaning"
-        series = self._active_series()
+        series = self._active_series() if self._worker is None else None
         part = series.catalog if series is not None else None
-        histogram = histogram_of(self.opened.catalog, keyword, part, by)
+        histogram = histogram_of(self._catalog, keyword, part, by)
         self.values.set_histogram(histogram, series.name if series is not None else "")
 
     def _show_tag(self, keyword: str) -> None:

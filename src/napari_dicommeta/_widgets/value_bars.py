@@ -73,9 +73,8 @@ class _Model(QAbstractItemModel):
             return bar.text
         if role == Qt.ItemDataRole.ToolTipRole:
             flag = f" · {bar.flag}" if bar.flag else ""
-            return display(
-                f"{bar.text or '(empty)'} · {bar.files:,} files, {bar.part:,} of the active series{flag} {bar.note}"
-            )
+            counts = f"{bar.files:,} files, {bar.part:,} of the active series"
+            return display(f"{bar.text or '(empty)'} {bar.label} · {counts}{flag} {bar.note}")
         if role == Qt.ItemDataRole.UserRole:
             return bar
         return None
@@ -102,7 +101,7 @@ class _Delegate(QStyledItemDelegate):
         counts = f"{bar.files:,}" + (f"  {bar.part:,}" if self.has_part else "")
         count_width = metrics.horizontalAdvance("000,000" + ("  000,000" if self.has_part else "")) + 4
         text_width = max(60, round((rect.width() - count_width) * 0.45))
-        text = display(bar.text) or "(empty)"
+        text = display(bar.label or bar.text) or "(empty)"
         if bar.note:
             text = f"{text}   {bar.note}"
             text_width = rect.width() - count_width - 40
