@@ -73,3 +73,15 @@ def test_a_damaged_cache_costs_time_only(tmp_path: Path, own_cache_folder: Path)
     assert dm.scan(tmp_path / "in", cache=True).n_files == 2
     cache.forget([str(tmp_path / "in")])
     assert list(own_cache_folder.iterdir()) == []
+
+
+def test_many_files_are_asked_for_by_processes(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "BATCH", 4)
+    paths = write_series(tmp_path / "in", 18)
+    dm.scan(tmp_path / "in", cache=True)
+    reads.clear()
+    paths[7].write_bytes(ct_slice(7, RescaleSlope=2))
+    assert dict(dm.scan(tmp_path / "in", cache=True).values("RescaleSlope")) == {"1": 17, "2": 1}
+    assert reads == [paths[7].name]

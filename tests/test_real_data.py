@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import napari_dicommeta as dm
-from napari_dicommeta.header import HeaderError, read_header
+from napari_dicommeta.columns import first_tag_of
+from napari_dicommeta.header import HeaderError, parse_header, read_header
 from napari_dicommeta.meaning import decode
 from napari_dicommeta.tags import TagPath
 
@@ -233,3 +234,32 @@ def _their_text(vr: str, value: Any) -> str:
         return shortest(str(np.float32(value)) if vr == "FL" else repr(float(value))) or str(value)
     text = str(value).rstrip(" \0") if vr in ("ST", "LT", "UT", "UR") else str(value).strip(" \0")
     return _comparable(text, vr)
+
+
+HEADERS = [
+    "chestct-fuzun45/1-020.dcm",
+    "dcm_qa_nih/20180918GE/mr_0004",
+    "totalseg-ct",
+    "ibsi/ibsi_validation/dicom/STS_019/PET/image",
+    "cornerstone-wado/CTImage.dcm_BigEndianExplicitTransferSyntax_1.2.840.10008.1.2.2.dcm",
+]
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_every_cut_of_a_real_header_is_seen(shared: Path, name: str) -> None:
+    path = shared / "data" / name
+    if path.is_dir():
+        path = next(one for one in sorted(path.iterdir()) if one.is_file() and one.stat().st_size > 4096)
+    data = path.read_bytes()
+    whole = read_header(path)
+    assert whole.reason == ""
+    assert whole.pixels is not None
+    cuts = range(132, whole.pixels.offset)
+    assert len(cuts) > 700
+    for end in cuts:
+        part = data[:end]
+        header = parse_header(lambda offset, count, part=part: part[offset : offset + count], end)
+        assert header.reason, f"a cut at byte {end} was not seen"
+        seen = {one.key for one in header.elements}
+        lost = [one.key for one in whole.elements if one.key not in seen and first_tag_of(one.key) < header.cut]
+        assert lost == [], f"after a cut at byte {end} these would be called absent"

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 import os
+import queue
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.listing import list_files
+from napari_dicommeta.listing import Entry, list_files
+from napari_dicommeta.worker import Worker, statuses
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import Failure, ScanProgress
 
+BATCH = 8192
 __all__ = ["cache_file", "scan_cached"]
 
 
@@ -45,10 +49,9 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     changed: list[str | Failure] = []
     seen: dict[str, list[int]] = {}
     same, as_bad = set(), set()
-    for path, outcome, reason, size, mtime in list_files(paths, with_status=True):
-        if outcome:
-            changed.append((path, outcome, reason))
-        elif known.get(path) == (size, mtime):
+    entries = list_files(paths)
+    for path, size, mtime in _with_status(entries, changed, workers):
+        if known.get(path) == (size, mtime):
             same.add(path)
         elif rejected.get(path) == [size, mtime]:
             as_bad.add(path)
@@ -67,6 +70,49 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     statuses_of_bad |= {failure.path: seen[failure.path] for failure in failures if failure.path in seen}
     _keep(catalog, target, statuses_of_bad)
     return catalog
+
+
+def _with_status(
+    entries: Iterable[Entry], others: list[str | Failure], count: int | None
+) -> Iterator[tuple[str, int, int]]:
+    """Path, size and modification time of each file of a listing; what is no file goes to `others`.
+
+    Many files are asked for by processes: the system calls take longer than all that is done with them.
+    """
+    workers: queue.Queue[Worker] = queue.Queue()
+    count = count or os.cpu_count() or 1
+    batches: list[tuple[list[str], Future[tuple[bytes, bytes]]]] = []
+
+    def ask(batch: list[str]) -> tuple[bytes, bytes]:
+        worker = workers.get()
+        try:
+            return worker.statuses(batch)
+        except (OSError, EOFError):
+            return statuses(batch)
+        finally:
+            workers.put(worker)
+
+    batch: list[str] = []
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            for entry in entries:
+                if entry.outcome:
+                    others.append((entry.path, entry.outcome, entry.reason))
+                    continue
+                batch.append(entry.path)
+                if len(batch) == BATCH:
+                    if not batches:
+                        for _ in range(count):
+                            workers.put(Worker())
+                    batches.append((batch, pool.submit(ask, batch)))
+                    batch = []
+            results = [(part, future.result()) for part, future in batches]
+        finally:
+            while not workers.empty():
+                workers.get().stop()
+    results.append((batch, statuses(batch)))
+    for part, (sizes, mtimes) in results:
+        yield from zip(part, memoryview(sizes).cast("q"), memoryview(mtimes).cast("q"), strict=True)
 
 
 def _beside(target: Path) -> Path:

@@ -181,15 +181,15 @@ def _needs_pixels(elements: list[Element], syntax: str) -> str:
         return ""
     if any(element.key == "00280010" for element in elements):
         return "although it has Rows"
-    classes = [element.value for element in elements if element.key in ("00080016", "00020002")]
-    if not classes:
-        return ""
     from pydicom.uid import UID
 
-    name = str(UID(classes[-1][3:].rstrip(b"\0 ").decode("latin-1")).name)
-    if name.startswith("Surface") or not name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage")):
-        return ""
-    return f"which a {name} file must hold"
+    for element in elements:
+        if element.key in ("00020002", "00080016"):
+            name = str(UID(element.value[3:].rstrip(b"\0 ").decode("latin-1")).name)
+            is_image = name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage"))
+            if is_image and not name.startswith("Surface"):
+                return f"which a {name} file must hold"
+    return ""
 
 
 def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:

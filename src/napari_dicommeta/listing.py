@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from operator import itemgetter
-from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ class Entry(NamedTuple):
     path: str
     outcome: str = ""
     reason: str = ""
-    size: int = -1
-    mtime: int = -1
-    """Bytes, and nanoseconds since 1970, where they were asked for."""
 
 
 def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
@@ -35,7 +31,7 @@ def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
     return tuple(os.path.abspath(os.fspath(path)) for path in paths)
 
 
-def list_files(paths: Sequence[str], with_status: bool = False) -> Iterator[Entry]:
+def list_files(paths: Sequence[str]) -> Iterator[Entry]:
     """Every file below `paths`, folders in depth, each directory entry once; in the order of the paths below each.
 
     A link to a file counts as the file. A link to a folder is followed unless it leads to a folder that is
@@ -47,36 +43,26 @@ def list_files(paths: Sequence[str], with_status: bool = False) -> Iterator[Entr
         if not os.path.lexists(path):
             yield Entry(path, "vanished", "there is no such file or folder")
         elif os.path.isdir(path):
-            yield from _below(path, roots, seen, with_status)
+            yield from _below(path, roots, seen)
         elif path not in seen:
             seen.add(path)
-            yield _file(path, with_status)
+            yield Entry(path)
 
 
-def _file(path: str, with_status: bool) -> Entry:
-    if not with_status:
-        return Entry(path)
-    try:
-        status = os.stat(path)
-    except OSError:
-        return Entry(path)  # reading it will tell what is wrong
-    return Entry(path, "", "", status.st_size, status.st_mtime_ns)
-
-
-def _below(top: str, roots: list[str], seen: set[str], with_status: bool) -> Iterator[Entry]:
-    stack = [iter(_folder(top, roots, seen, with_status))]
+def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[Entry]:
+    stack = [iter(_folder(top, roots, seen))]
     while stack:
         for one in stack[-1]:
             if isinstance(one, Entry):
                 yield one
             else:
-                stack.append(iter(_folder(one, roots, seen, with_status)))
+                stack.append(iter(_folder(one, roots, seen)))
                 break
         else:
             stack.pop()
 
 
-def _folder(folder: str, roots: list[str], seen: set[str], with_status: bool) -> list[Entry | str]:
+def _folder(folder: str, roots: list[str], seen: set[str]) -> list[Entry | str]:
     """The entries of one folder, sub-folders as their paths, in the order in which their paths sort."""
     if folder in seen:
         return []
@@ -86,20 +72,12 @@ def _folder(folder: str, roots: list[str], seen: set[str], with_status: bool) ->
         with os.scandir(folder) as entries:
             for entry in entries:
                 path = entry.path
-                if with_status:
-                    status = entry.stat(follow_symlinks=False)
-                    mode = status.st_mode
-                    is_file, is_folder, is_link = S_ISREG(mode), S_ISDIR(mode), S_ISLNK(mode)
-                else:
-                    is_file, is_folder = entry.is_file(follow_symlinks=False), entry.is_dir(follow_symlinks=False)
-                    is_link = not is_file and entry.is_symlink()
-                if is_file:
-                    known = Entry(path, "", "", status.st_size, status.st_mtime_ns) if with_status else Entry(path)
-                    found.append((path, known))
-                elif is_folder:
+                if entry.is_file(follow_symlinks=False):
+                    found.append((path, Entry(path)))
+                elif entry.is_dir(follow_symlinks=False):
                     found.append((path + os.sep, path))
-                elif is_link:
-                    found.append(_link(path, roots, seen, with_status))
+                elif entry.is_symlink():
+                    found.append(_link(path, roots, seen))
                 else:
                     found.append((path, Entry(path, "skipped", "not a regular file")))
     except OSError as error:
@@ -108,7 +86,7 @@ def _folder(folder: str, roots: list[str], seen: set[str], with_status: bool) ->
     return [one for _, one in found]
 
 
-def _link(path: str, roots: list[str], seen: set[str], with_status: bool) -> tuple[str, Entry | str]:
+def _link(path: str, roots: list[str], seen: set[str]) -> tuple[str, Entry | str]:
     target = os.path.realpath(path)
     if os.path.isdir(path):
         if any(_contains(root, target) or _contains(target, root) for root in roots) or target in seen:
@@ -116,7 +94,7 @@ def _link(path: str, roots: list[str], seen: set[str], with_status: bool) -> tup
         seen.add(target)
         return path + os.sep, path
     if os.path.exists(path):
-        return path, _file(path, with_status)
+        return path, Entry(path)
     return path, Entry(path, "skipped", "a link that leads nowhere")
 
 

@@ -14,9 +14,10 @@ import struct
 import subprocess
 import sys
 import time
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from napari_dicommeta.recorder import Recorder, Recording, first_window
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Worker", "main", "read_all"]
 
 _SIZE = struct.Struct("<Q")
+STATUS = ""
+"""Before paths, asks for their size and time instead of their headers; no path is empty."""
 STEP, PROBE, THREADS = 64, 8, 16
 SLOW = 5e-4
 """Seconds a file, from which waiting outweighs parsing."""
@@ -77,6 +80,20 @@ def read_all(recorder: Recorder, paths: list[str]) -> Iterator[int]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def statuses(paths: list[str]) -> tuple[bytes, bytes]:
+    """The sizes and modification times (ns) of files, -1 where there is none: native 64-bit integers."""
+    sizes, mtimes = array("q"), array("q")
+    for path in paths:
+        try:
+            status = os.stat(path)
+            sizes.append(status.st_size)
+            mtimes.append(status.st_mtime_ns)
+        except (OSError, ValueError):
+            sizes.append(-1)
+            mtimes.append(-1)
+    return sizes.tobytes(), mtimes.tobytes()
+
+
 def main() -> None:
     """Answer batches of paths with recordings until stdin is closed."""
     stdin = sys.stdin.buffer
@@ -90,6 +107,9 @@ def main() -> None:
         except EOFError:
             return
         assert isinstance(paths, list)
+        if paths[:1] == [STATUS]:
+            _send(stdout, statuses(paths[1:]))
+            continue
         for _ in read_all(recorder, paths):
             pass
         _send(stdout, recorder.take())
@@ -123,6 +143,14 @@ class Worker:
         recording = _receive(self._process.stdout)  # type: ignore[arg-type]
         assert isinstance(recording, Recording)
         return recording
+
+    def statuses(self, paths: list[str]) -> tuple[bytes, bytes]:
+        """What `statuses` gives for `paths`; raises as `read` does."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        _send(self._process.stdin, [STATUS, *paths])  # type: ignore[arg-type]
+        answer: Any = _receive(self._process.stdout)  # type: ignore[arg-type]
+        return answer[0], answer[1]
 
     def stop(self) -> None:
         """End the process at once."""
