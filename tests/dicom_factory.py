@@ -86,12 +86,12 @@ def data_set(content: dict[str, Any], explicit: bool = True, little: bool = True
     return b"".join(element(tag, tags[tag], explicit, little, charset) for tag in sorted(tags))
 
 
-def file_meta(transfer_syntax: str, sop_instance: str = f"{ROOT}.1") -> bytes:
+def file_meta(transfer_syntax: str, sop_instance: str = f"{ROOT}.1", sop_class: str = CT_IMAGE) -> bytes:
     body = b"".join(
         element(tag, value)
         for tag, value in (
             (0x00020001, Raw("OB", b"\0\1")),
-            (0x00020002, CT_IMAGE),
+            (0x00020002, sop_class),
             (0x00020003, sop_instance),
             (0x00020010, transfer_syntax),
             (0x00020012, ROOT),
@@ -110,7 +110,8 @@ def dicom(
         body = packer.compress(body) + packer.flush()
     if not preamble:
         return body
-    return b"\0" * 128 + b"DICM" + file_meta(transfer_syntax, content.get("SOPInstanceUID", f"{ROOT}.1")) + body
+    sop_instance, sop_class = content.get("SOPInstanceUID", f"{ROOT}.1"), content.get("SOPClassUID", CT_IMAGE)
+    return b"\0" * 128 + b"DICM" + file_meta(transfer_syntax, sop_instance, sop_class) + body
 
 
 def ct_content(k: int = 0, pixels: np.ndarray | None = None, **changes: Any) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import thread_worker
@@ -109,6 +111,9 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     About once a second, less often as the catalog grows, a step holds the catalog so far.
     """
     steps = iter_scan(paths)
+    # Naming tags needs the dictionary, whose import takes a second: it must not hold up the listing.
+    dictionary = threading.Thread(target=import_module, args=("pydicom.datadict",), daemon=True)
+    dictionary.start()
     due = time.monotonic() + FIRST_PARTIAL
     try:
         while True:
@@ -118,8 +123,8 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
                 catalog: Catalog = stop.value
                 break
             began = time.monotonic()
-            if began < due or not progress.tables:
-                yield Partial(progress)
+            yield Partial(progress)
+            if began < due or not progress.tables or dictionary.is_alive():
                 continue
             so_far = progress.catalog()
             yield Partial(progress, so_far, tag_rows(so_far) if so_far.n_files else ())
