@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["DicomDock", "Opened", "Partial", "open_source", "tag_rows"]
 
 FIRST_TAG = "WindowCenter"
+REPORT = 0.25
+"""Seconds between two updates of the progress: each repaints the window."""
 FIRST_PARTIAL = 0.5
 """Seconds after which a scan that is still running shows its first bars."""
 COLLECT_MS = 100
@@ -114,7 +116,7 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     # Naming tags needs the dictionary, whose import takes a second: it must not hold up the listing.
     dictionary = threading.Thread(target=import_module, args=("pydicom.datadict",), daemon=True)
     dictionary.start()
-    due = time.monotonic() + FIRST_PARTIAL
+    due, shown = time.monotonic() + FIRST_PARTIAL, 0.0
     try:
         while True:
             try:
@@ -123,7 +125,9 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
                 catalog: Catalog = stop.value
                 break
             began = time.monotonic()
-            yield Partial(progress)
+            if began - shown >= REPORT:
+                yield Partial(progress)
+                shown = began
             if began < due or not progress.tables or dictionary.is_alive():
                 continue
             so_far = progress.catalog()

@@ -72,9 +72,13 @@ class SourceBar(QWidget):
         self.title.setToolTip(tooltip)
 
     def set_progress(self, done: int, found: int, listed: bool) -> None:
-        """Show how far a scan is; the bar moves without an end as long as files are still being found."""
+        """Show how far a scan is, of what has been found so far.
+
+        The bar is never of the kind that moves without an end: its animation repaints the whole window, canvas
+        included, and takes the time that the scan needs.
+        """
         self.progress.show()
-        self.bar.setRange(0, found if listed and found else 0)
+        self.bar.setRange(0, max(found, 1))
         self.bar.setValue(done)
         self.count.setText(f"{done:,} of {found:,}{'' if listed else '+'} files")
 
