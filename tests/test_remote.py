@@ -77,19 +77,18 @@ def test_a_cluster_writes_a_data_set_and_it_opens_column_by_column(
     folder: Path, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "BATCH", 5)
-    steps = remote.scan_distributed(folder, client, output=tmp_path / "out")
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            catalog = stop.value
-            break
+    catalog = dm.scan(folder, client=client, output=tmp_path / "out")
     assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 3
     plain = dm.scan(folder)
     assert dict(catalog.values("SeriesInstanceUID")) == dict(plain.values("SeriesInstanceUID"))
     assert catalog.failures == plain.failures
     assert content(dm.Catalog.load(tmp_path / "out")) == content(plain)
     assert dm.Catalog.load(tmp_path / "out").where(SeriesInstanceUID="1.2.1").n_files == 4
+
+
+def test_output_needs_a_client(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="output needs a client"):
+        dm.scan(folder, output=tmp_path / "out")
 
 
 def test_closing_a_distributed_scan_cancels_its_tasks(folder: Path, client: Any) -> None:

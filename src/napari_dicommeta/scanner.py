@@ -56,6 +56,7 @@ def scan(
     progress: Callable[[ScanProgress], object] | None = None,
     client: Any = None,
     cache: bool = False,
+    output: Source | None = None,
 ) -> Catalog:
     """The catalog of every DICOM file in `source`: folders (in depth) and files.
 
@@ -73,10 +74,13 @@ def scan(
     cache
         Keep the catalog in the user's cache folder, and read only those files again whose size or modification
         time has changed.
+    output
+        With a client: a folder into which its workers write the catalog as a Parquet data set, part by part, for
+        one that is too large for memory; the columns of the catalog that is returned are read from there as needed.
 
     What cannot be read is in ``catalog.failures`` with its reason; nothing is raised for it.
     """
-    steps = iter_scan(source, workers, client, cache)
+    steps = iter_scan(source, workers, client, cache, output)
     while True:
         try:
             step = next(steps)
@@ -88,14 +92,20 @@ def scan(
 
 
 def iter_scan(
-    source: Source | Sequence[Source], workers: int | None = None, client: Any = None, cache: bool = False
+    source: Source | Sequence[Source],
+    workers: int | None = None,
+    client: Any = None,
+    cache: bool = False,
+    output: Source | None = None,
 ) -> Generator[ScanProgress, None, Catalog]:
     """`scan` step by step: yields progress, returns the catalog; closing the generator ends the scan at once."""
     from napari_dicommeta.remote import is_remote, scan_distributed, scan_remote
 
     remote = is_remote(source)
     if client is not None:
-        return (yield from scan_distributed(source, client))
+        return (yield from scan_distributed(source, client, output))
+    if output is not None:
+        raise ValueError("output needs a client: without one, scan and then call Catalog.save")
     if remote:
         return (yield from scan_remote(source))
     paths = source_paths(source)
