@@ -73,7 +73,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
 
 
 def _with_status(
-    entries: Iterable[Entry], others: list[str | Failure], count: int | None
+    entries: Iterable[str | Entry], others: list[str | Failure], count: int | None
 ) -> Iterator[tuple[str, int, int]]:
     """Path, size and modification time of each file of a listing; what is no file goes to `others`.
 
@@ -96,10 +96,10 @@ def _with_status(
     with ThreadPoolExecutor(count) as pool:
         try:
             for entry in entries:
-                if entry.outcome:
-                    others.append((entry.path, entry.outcome, entry.reason))
+                if not isinstance(entry, str):
+                    others.append(entry)
                     continue
-                batch.append(entry.path)
+                batch.append(entry)
                 if len(batch) == BATCH:
                     if not batches:
                         for _ in range(count):

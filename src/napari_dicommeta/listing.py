@@ -18,11 +18,17 @@ Source = str | os.PathLike[str]
 
 
 class Entry(NamedTuple):
-    """A directory entry: a file to read (`outcome` "") or one that is not read, with its outcome and reason."""
+    """A directory entry that is no file to read, with its outcome and reason."""
 
     path: str
-    outcome: str = ""
-    reason: str = ""
+    outcome: str
+    reason: str
+
+
+class _Folder(str):
+    """The path of a folder whose entries come in its place."""
+
+    __slots__ = ()
 
 
 def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
@@ -31,11 +37,12 @@ def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
     return tuple(os.path.abspath(os.fspath(path)) for path in paths)
 
 
-def list_files(paths: Sequence[str]) -> Iterator[Entry]:
-    """Every file below `paths`, folders in depth, each directory entry once; in the order of the paths below each.
+def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
+    """The path of every file below `paths`, folders in depth, and an `Entry` for everything else, each once.
 
-    A link to a file counts as the file. A link to a folder is followed unless it leads to a folder that is
-    listed anyway: one of `paths`, a folder below one, or one that contains it.
+    In the order of the paths below each of `paths`. A link to a file counts as the file. A link to a folder is
+    followed unless it leads to a folder that is listed anyway: one of `paths`, a folder below one, or one that
+    contains it.
     """
     seen: set[str] = set()
     roots = [os.path.realpath(path) for path in paths]
@@ -46,55 +53,59 @@ def list_files(paths: Sequence[str]) -> Iterator[Entry]:
             yield from _below(path, roots, seen)
         elif path not in seen:
             seen.add(path)
-            yield Entry(path)
+            yield path
 
 
-def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[Entry]:
-    stack = [iter(_folder(top, roots, seen))]
+def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[str | Entry]:
+    stack: list[Iterator[str | Entry]] = [iter(_folder(top, roots, seen))]
     while stack:
         for one in stack[-1]:
-            if isinstance(one, Entry):
-                yield one
-            else:
+            if type(one) is _Folder:
                 stack.append(iter(_folder(one, roots, seen)))
                 break
+            yield one
         else:
             stack.pop()
 
 
-def _folder(folder: str, roots: list[str], seen: set[str]) -> list[Entry | str]:
-    """The entries of one folder, sub-folders as their paths, in the order in which their paths sort."""
+def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Entry]:
+    """The entries of one folder, sub-folders as `_Folder`, in the order in which their paths sort."""
     if folder in seen:
-        return []
+        return ()
     seen.add(folder)
-    found: list[tuple[str, Entry | str]] = []
+    files: list[str] = []
+    others: list[tuple[str, str | Entry]] = []
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 path = entry.path
                 if entry.is_file(follow_symlinks=False):
-                    found.append((path, Entry(path)))
+                    files.append(path)
                 elif entry.is_dir(follow_symlinks=False):
-                    found.append((path + os.sep, path))
+                    others.append((path + os.sep, _Folder(path)))
                 elif entry.is_symlink():
-                    found.append(_link(path, roots, seen))
+                    others.append(_link(path, roots, seen))
                 else:
-                    found.append((path, Entry(path, "skipped", "not a regular file")))
+                    others.append((path, Entry(path, "skipped", "not a regular file")))
     except OSError as error:
         return [Entry(folder, "rejected", f"the folder cannot be read: {error.strerror or type(error).__name__}")]
-    found.sort(key=itemgetter(0))
-    return [one for _, one in found]
+    files.sort()
+    if not others:
+        return files
+    others += zip(files, files, strict=True)
+    others.sort(key=itemgetter(0))
+    return [one for _, one in others]
 
 
-def _link(path: str, roots: list[str], seen: set[str]) -> tuple[str, Entry | str]:
+def _link(path: str, roots: list[str], seen: set[str]) -> tuple[str, str | Entry]:
     target = os.path.realpath(path)
     if os.path.isdir(path):
         if any(_contains(root, target) or _contains(target, root) for root in roots) or target in seen:
             return path, Entry(path, "skipped", "a link to a folder that is listed anyway")
         seen.add(target)
-        return path + os.sep, path
+        return path + os.sep, _Folder(path)
     if os.path.exists(path):
-        return path, Entry(path)
+        return path, path
     return path, Entry(path, "skipped", "a link that leads nowhere")
 
 

@@ -186,7 +186,7 @@ def scan_distributed(
 
 def _local(source: Source | Sequence[Source], failures: list[Failure]) -> Iterator[str]:
     for entry in list_files(source_paths(source)):
-        if entry.outcome:
-            failures.append((entry.path, entry.outcome, entry.reason))
+        if isinstance(entry, str):
+            yield entry
         else:
-            yield entry.path
+            failures.append(entry)

@@ -113,16 +113,11 @@ def iter_scan(
         from napari_dicommeta.cache import scan_cached
 
         return (yield from scan_cached(paths, workers))
-    return (yield from scan_paths(_listed(paths), workers))
-
-
-def _listed(paths: Sequence[str]) -> Iterator[str | Failure]:
-    for entry in list_files(paths):
-        yield (entry.path, entry.outcome, entry.reason) if entry.outcome else entry.path
+    return (yield from scan_paths(list_files(paths), workers))
 
 
 def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
-    """The catalog of the files of a listing: paths, and failures as (path, outcome, reason)."""
+    """The catalog of the files of a listing: paths, and other entries as (path, outcome, reason)."""
     failures: list[Failure] = []
 
     def files() -> Iterator[str]:

@@ -103,7 +103,7 @@ def bench_scan(folder: Path) -> None:
     from napari_dicommeta.cache import forget
     from napari_dicommeta.listing import list_files
 
-    paths = sorted(entry.path for entry in list_files([str(folder)]))
+    paths = [path for path in list_files([str(folder)]) if isinstance(path, str)]
     n = len(paths)
     print(f"{n:,} files in {folder}, {os.cpu_count()} cores")
     bare(paths)  # the page cache is warm from here on
