@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.volume import Volume
     from napari_dicommeta.window import Window
 
-__all__ = ["full_range", "get_reader", "image_layer", "sample_layers", "volume_of"]
+__all__ = ["get_reader", "image_layer", "sample_layers", "volume_of"]
 
 PLUGIN, DOCK = "napari-dicommeta", "DICOM"
 LayerData = list[Any]
@@ -105,7 +105,7 @@ def image_layer(volume: Volume) -> Image:
         return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
     first = next((window for window in volume.windows if not window.fault), None)
-    limits = slider_limits(first, low) if first else (low, high)
+    limits = slider_limits(first) if first else (low, high)
     layer = Image(
         volume.array,
         name=volume.name,
@@ -118,7 +118,7 @@ def image_layer(volume: Volume) -> Image:
     return layer
 
 
-def slider_limits(window: Window, fallback: float = 0.0) -> tuple[float, float]:
+def slider_limits(window: Window) -> tuple[float, float]:
     """The limits of `window` as napari takes them: never equal, so that a width of 1 is a step."""
     low, high = window.limits
     return (low, high) if high > low else (low, low + 1e-3 * max(1.0, abs(low)))
@@ -137,13 +137,6 @@ def volume_of(layer: Any) -> Volume | None:
     """The volume behind a layer of ours, None for any other layer."""
     state = getattr(layer, "metadata", {}).get("dicommeta") if layer is not None else None
     return state["volume"] if isinstance(state, dict) else None
-
-
-def full_range(layer: Image) -> tuple[float, float]:
-    """The range of the volume's middle slice, which the full-range preset shows."""
-    volume = volume_of(layer)
-    assert volume is not None
-    return volume.display_range()
 
 
 def sample_layers() -> LayerData:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.listing import Entry, list_files
+from napari_dicommeta.listing import files_of, list_files
 from napari_dicommeta.worker import Worker, statuses
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import Failure, ScanProgress
 
+__all__ = ["cache_file", "forget", "scan_cached"]
+
 BATCH = 8192
-__all__ = ["cache_file", "scan_cached"]
 
 
 def cache_file(paths: Sequence[str]) -> Path:
@@ -44,13 +45,13 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     with suppress(OSError, ValueError):  # no cache yet, or one that cannot be used: all is read
         rejected = json.loads(_beside(target).read_text())
         kept = Catalog.load(target)
-    statuses = zip(kept.file_column("size").tolist(), kept.file_column("mtime").tolist(), strict=True)
-    known: dict[str, Sequence[int]] = dict(zip(kept.paths, statuses, strict=True))
-    changed: list[str | Failure] = []
+    as_kept = zip(kept.file_column("size").tolist(), kept.file_column("mtime").tolist(), strict=True)
+    known: dict[str, Sequence[int]] = dict(zip(kept.paths, as_kept, strict=True))
+    changed: list[str] = []
+    others: list[Failure] = []
     seen: dict[str, list[int]] = {}
     same, as_bad = set(), set()
-    entries = list_files(paths)
-    for path, size, mtime in _with_status(entries, changed, workers):
+    for path, size, mtime in _with_status(list_files(paths), others, workers):
         if known.get(path) == (size, mtime):
             same.add(path)
         elif rejected.get(path) == [size, mtime]:
@@ -58,9 +59,8 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
         else:
             changed.append(path)
             seen[path] = [size, mtime]
-    fresh = yield from scan_paths(iter(changed), workers)
-    others = [failure for failure in kept.failures if failure.path in as_bad]
-    failures = [*others, *fresh.failures]
+    fresh = yield from scan_paths(iter([*others, *changed]), workers)
+    failures = [*(failure for failure in kept.failures if failure.path in as_bad), *fresh.failures]
     if not fresh.n_files and len(same) == len(known) and set(failures) == set(kept.failures):
         return kept
     if same:
@@ -73,7 +73,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
 
 
 def _with_status(
-    entries: Iterable[str | Entry], others: list[str | Failure], count: int | None
+    entries: Iterable[str | Failure], others: list[Failure], count: int | None
 ) -> Iterator[tuple[str, int, int]]:
     """Path, size and modification time of each file of a listing; what is no file goes to `others`.
 
@@ -95,12 +95,9 @@ def _with_status(
     batch: list[str] = []
     with ThreadPoolExecutor(count) as pool:
         try:
-            for entry in entries:
-                if not isinstance(entry, str):
-                    others.append(entry)
-                    continue
-                batch.append(entry)
-                if len(batch) == BATCH:
+            for path in files_of(entries, others):
+                batch.append(path)
+                if count > 1 and len(batch) == BATCH:
                     if not batches:
                         for _ in range(count):
                             workers.put(Worker())

@@ -6,6 +6,7 @@ them are decoded once, when they are first asked for, and shared by all catalogs
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +19,6 @@ from napari_dicommeta.columns import Column, ColumnStore, first_tag_of, table_of
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
-    import os
-
     import pandas as pd
 
     from napari_dicommeta.findings import Finding
@@ -46,6 +45,11 @@ class ScanFailure:
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+    @property
+    def brief(self) -> str:
+        """The file's name and the reason."""
+        return f"{os.path.basename(self.path) or self.path}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,11 +220,6 @@ class ColumnStore:
         self._columns: dict[str, Column] = {}
 
     @classmethod
-    def of_recordings(cls, recordings: Sequence[Recording]) -> ColumnStore:
-        """The store of what recorders have read, in the order of the files' paths."""
-        return cls.of_tables([table_of(recording) for recording in recordings])
-
-    @classmethod
     def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
         """All rows of `tables`, in the order of the files' paths.
 

@@ -37,6 +37,9 @@ NUMBER_VR = frozenset(b"AT FD FL SL SS SV UL US UV xs".split())
 CHARSET_VR = frozenset(b"LO LT PN SH ST UC UT UN".split())
 AMBIGUOUS_VR = b"xs"
 """What the loop writes for the dictionary's "US or SS" where the file states no VR."""
+US_OR_SS = (b"US", b"SS", AMBIGUOUS_VR)
+MULTIPLE = b"&&."
+"""The prefix of a nested column's value that is a set: one file holds several, each behind its length."""
 
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -107,16 +110,21 @@ def value_key(key: str, vr: bytes, raw: bytes, charset: bytes, signed: bool, lit
     unsigned *Pixel Representation*; ``S`` / ``U`` in big endian), ``c`` (text under the character set
     before the first newline), ``#`` (a long value: its length and digest), ``q`` (a sequence: its items).
     """
-    if vr in (b"US", b"SS", b"xs") and key[-8:] in SIGNED_BY_PIXELS:
+    if vr in US_OR_SS and key[-8:] in SIGNED_BY_PIXELS:
         context = b"s" if signed else b"u"
         return vr + (context if little else context.upper()) + raw
     if len(raw) > MAX_BINARY and (len(raw) > MAX_TEXT or vr in BINARY_VR or vr in NUMBER_VR):
-        return vr + b"#" + b"%d:" % len(raw) + blake2b(raw, digest_size=8).hexdigest().encode()
+        return vr + b"#" + b"%d:" % len(raw) + digest(raw).encode()
     if not little and (vr in NUMBER_VR or vr in BINARY_VR):
         return vr + b">" + raw
     if vr in CHARSET_VR and charset and (not raw.isascii() or b"\x1b" in raw):
         return vr + b"c" + charset.replace(b"\n", b" ") + b"\n" + raw
     return vr + b"." + raw
+
+
+def digest(raw: bytes) -> str:
+    """16 hexadecimal digits that tell long values apart."""
+    return blake2b(raw, digest_size=8).hexdigest()
 
 
 class Window:
@@ -343,7 +351,7 @@ class DataSetReader:
             level.signed = raw[0 if level.little else -1] == 1
         elif tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
             level.creators[tag & 0xFF] = raw[:MAX_CREATOR].rstrip(b"\0 ").decode("latin-1").strip()
-        if element.vr in (b"US", b"SS", b"xs") and element.key[-8:] in SIGNED_BY_PIXELS:
+        if element.vr in US_OR_SS and element.key[-8:] in SIGNED_BY_PIXELS:
             self._ambiguous.append((element, raw, level))
         else:
             element.value = value_key(element.key, element.vr, raw, level.charset, False, level.little)
@@ -427,5 +435,5 @@ class DataSetReader:
         else:
             text = dictionary_vr(tag)
         if " or " in text:
-            return b"xs" if text == "US or SS" else b"OW"
+            return AMBIGUOUS_VR if text == "US or SS" else b"OW"
         return text.encode()

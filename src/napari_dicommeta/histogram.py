@@ -48,7 +48,6 @@ class Histogram:
     rest_values: int = 0
     rest_files: int = 0
     absent: int = 0
-    absent_part: int = 0
     unknown: int = 0
 
 
@@ -61,12 +60,11 @@ def histogram_of(
     """
     path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
     counts = catalog.values(path, by)
-    in_part = part.values(path, by) if part is not None else {}
-    shown = dict(list(counts.items())[:limit])
     if by == "meaning" and len(counts) <= limit:
         bars = _with_spellings(catalog, part, path)
     else:
-        bars = tuple(Bar(text, files, in_part.get(text, 0)) for text, files in shown.items())
+        in_part = part.values(path, by) if part is not None else {}
+        bars = tuple(Bar(text, files, in_part.get(text, 0)) for text, files in list(counts.items())[:limit])
     rest = list(counts.values())[limit:]
     return Histogram(
         path,
@@ -76,7 +74,6 @@ def histogram_of(
         len(rest),
         sum(rest),
         counts.absent,
-        0 if part is None else part.values(path).absent,
         counts.unknown,
     )
 

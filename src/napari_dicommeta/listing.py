@@ -10,9 +10,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Entry", "list_files", "source_paths"]
+__all__ = ["Entry", "files_of", "list_files", "source_paths", "sources_of"]
 
 Source = str | os.PathLike[str]
 
@@ -33,8 +33,22 @@ class _Folder(str):
 
 def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
     """The absolute paths that a source names: one, or several."""
-    paths = (source,) if isinstance(source, (str, os.PathLike)) else source
-    return tuple(os.path.abspath(os.fspath(path)) for path in paths)
+    return tuple(os.path.abspath(path) for path in sources_of(source))
+
+
+def sources_of(source: Source | Sequence[Source]) -> tuple[str, ...]:
+    """A source, one path or URL or several of them, as texts."""
+    sources = (source,) if isinstance(source, (str, os.PathLike)) else source
+    return tuple(os.fspath(one) for one in sources)
+
+
+def files_of(entries: Iterable[str | tuple[str, str, str]], others: list[tuple[str, str, str]]) -> Iterator[str]:
+    """The files of a listing; its other entries are appended to `others`."""
+    for entry in entries:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            others.append(entry)
 
 
 def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:

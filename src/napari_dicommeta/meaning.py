@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.elements import MULTIPLE, digest
+
 if TYPE_CHECKING:
     from napari_dicommeta.tags import TagPath
 
@@ -40,8 +42,6 @@ _STRUCTS = {"SS": "h", "US": "H", "xs": "H", "SL": "i", "UL": "I", "SV": "q", "U
 _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _LONG_TEXT = frozenset(("ST", "LT", "UT", "UR"))
 _CHARSET = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
-MULTIPLE = b"&&."
-"""The prefix of a nested column's value that is a set: one file holds several, each behind its length."""
 
 # Reason codes of flags: part of the public vocabulary, so that findings can ask for them.
 NOT_A_NUMBER = "not a number"
@@ -120,8 +120,8 @@ def decode(value: bytes, path: TagPath) -> Meaning:
         text = "1 item" if count == "1" else f"{count} items"
         return Meaning(text, text, "SQ", b"")
     if context == b"#":
-        length, _, digest = raw.decode("ascii").partition(":")
-        text = f"{length} bytes" + (f", digest {digest}" if digest else ", not read")
+        length, _, kept = raw.decode("ascii").partition(":")
+        text = f"{length} bytes" + (f", digest {kept}" if kept else ", not read")
         return Meaning(text, text, vr, b"")
     charset = b""
     if context == b"c":
@@ -136,11 +136,7 @@ def decode(value: bytes, path: TagPath) -> Meaning:
     if vr == "AT":
         return _attribute_tag(raw, written, context)
     if vr in _BINARY:
-        text = raw.hex(" ").upper() if len(raw) <= 32 else f"{len(raw)} bytes, {raw[:8].hex(' ').upper()} …"
-        if len(raw) > 32:
-            from hashlib import blake2b
-
-            text = f"{len(raw)} bytes, digest {blake2b(raw, digest_size=8).hexdigest()}"
+        text = raw.hex(" ").upper() if len(raw) <= 32 else f"{len(raw)} bytes, digest {digest(raw)}"
         return Meaning(text, text, written, raw[:32])
     return _text(raw, vr, written, charset)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from operator import getitem
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.elements import CHARSET_VR, MAX_BINARY, MAX_CHARSET, Element, value_key
+from napari_dicommeta.elements import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MULTIPLE, Element, value_key
 from napari_dicommeta.header import OPEN_FLAGS, WINDOW, Header, HeaderError, open_regular, parse_header, pread
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FileColumns", "FirstWindow", "Recorder", "Recording", "first_window"]
 
-MULTIPLE = b"&&."
 MAX_LAYOUTS = 4096
 MAX_LAYOUT_VALUES = 1500
 # Values on which the meaning of others depends: equal in all files of one layout.

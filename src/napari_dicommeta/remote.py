@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.columns import table_of
 from napari_dicommeta.header import WINDOW, HeaderError
-from napari_dicommeta.listing import Source, list_files, source_paths
+from napari_dicommeta.listing import Source, files_of, list_files, source_paths, sources_of
 from napari_dicommeta.recorder import Recorder, Recording
-from napari_dicommeta.worker import read_all
+from napari_dicommeta.worker import record
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import Failure, ScanProgress
@@ -31,8 +31,7 @@ THREADS = 32
 
 def is_remote(source: Source | Sequence[Source]) -> bool:
     """Whether a source is named by URLs, ``s3://…``, ``memory://…``, ``zip://::archive.zip``, rather than by paths."""
-    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    return any(isinstance(one, str) and "://" in one and not one.startswith("file://") for one in sources)
+    return any("://" in one and not one.startswith("file://") for one in sources_of(source))
 
 
 def _file_system(url: str) -> tuple[Any, str]:
@@ -47,8 +46,7 @@ def _file_system(url: str) -> tuple[Any, str]:
 def _urls(source: Source | Sequence[Source], failures: list[Failure]) -> list[tuple[str, str]]:
     """(URL of the source, path in its file system) of every file in it."""
     found = []
-    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    for one in [os.fspath(one) for one in sources]:
+    for one in sources_of(source):
         system, path = _file_system(one)
         try:
             names = sorted(system.find(path))
@@ -124,13 +122,7 @@ def scan_remote(source: Source | Sequence[Source]) -> Generator[ScanProgress, No
 
 def _read_batch(files: list[Any], number: int, output: str | None) -> tuple[Any, int, list[Failure]]:
     """On a worker: (table of a batch or None if it was written to `output`, its rows, failures)."""
-    if files and isinstance(files[0], tuple):
-        recording = read_urls(files)
-    else:
-        recorder = Recorder()
-        for _ in read_all(recorder, files):
-            pass
-        recording = recorder.take()
+    recording = read_urls(files) if files and isinstance(files[0], tuple) else record(files)
     table = table_of(recording)
     if output is None:
         return table, table.num_rows, recording.failures
@@ -156,7 +148,9 @@ def scan_distributed(
     from napari_dicommeta.scanner import INTERVAL, ScanProgress
 
     failures: list[Failure] = []
-    files: list[Any] = _urls(source, failures) if is_remote(source) else list(_local(source, failures))
+    files: list[Any] = (
+        _urls(source, failures) if is_remote(source) else list(files_of(list_files(source_paths(source)), failures))
+    )
     target = None
     if output is not None:
         target = os.path.abspath(os.fspath(output))
@@ -182,11 +176,3 @@ def scan_distributed(
     if target is not None:
         return Catalog.load(target)
     return Catalog.of_tables(tables, failures)
-
-
-def _local(source: Source | Sequence[Source], failures: list[Failure]) -> Iterator[str]:
-    for entry in list_files(source_paths(source)):
-        if isinstance(entry, str):
-            yield entry
-        else:
-            failures.append(entry)

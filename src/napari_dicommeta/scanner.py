@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.catalog import Catalog
 from napari_dicommeta.columns import table_of
-from napari_dicommeta.listing import Source, list_files, source_paths
+from napari_dicommeta.listing import Source, files_of, list_files, source_paths
 from napari_dicommeta.recorder import Recorder
-from napari_dicommeta.worker import Worker, read_all
+from napari_dicommeta.worker import Worker, read_all, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -101,12 +101,11 @@ def iter_scan(
     """`scan` step by step: yields progress, returns the catalog; closing the generator ends the scan at once."""
     from napari_dicommeta.remote import is_remote, scan_distributed, scan_remote
 
-    remote = is_remote(source)
     if client is not None:
         return (yield from scan_distributed(source, client, output))
     if output is not None:
         raise ValueError("output needs a client: without one, scan and then call Catalog.save")
-    if remote:
+    if is_remote(source):
         return (yield from scan_remote(source))
     paths = source_paths(source)
     if cache:
@@ -119,15 +118,7 @@ def iter_scan(
 def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
     """The catalog of the files of a listing: paths, and other entries as (path, outcome, reason)."""
     failures: list[Failure] = []
-
-    def files() -> Iterator[str]:
-        for entry in entries:
-            if isinstance(entry, str):
-                yield entry
-            else:
-                failures.append(entry)
-
-    more = files()
+    more = files_of(entries, failures)
     first: list[str] = []
     for path in more:
         first.append(path)
@@ -171,7 +162,7 @@ def _together(
         threading.Thread(target=_drive, args=(worker, batches, results, stopped), daemon=True) for worker in workers
     ]
     parts: dict[int, pa.Table] = {}
-    done, found, finished, listed = 0, 0, 0, False
+    done, found, finished = 0, 0, 0
     reported = time.monotonic()
 
     def collect(wait: float) -> None:
@@ -200,13 +191,12 @@ def _together(
             if time.monotonic() - reported > INTERVAL:
                 yield ScanProgress(done, found, False, tuple(parts.values()), tuple(failures))
                 reported = time.monotonic()
-        listed = True
         for _ in workers:
             batches.put(None)
         while finished < len(workers):
             collect(INTERVAL)
             if time.monotonic() - reported > INTERVAL:
-                yield ScanProgress(done, found, listed, tuple(parts.values()), tuple(failures))
+                yield ScanProgress(done, found, True, tuple(parts.values()), tuple(failures))
                 reported = time.monotonic()
     finally:
         stopped.set()
@@ -254,10 +244,6 @@ def _drive(
             except (OSError, EOFError):
                 alive = False
         if recording is None:
-            recorder = Recorder()
-            for _ in read_all(recorder, batch):
-                if stopped.is_set():
-                    break
-            recording = recorder.take()
+            recording = record(batch, stopped.is_set)
         results.put((number, table_of(recording), recording.failures))
     results.put(None)

@@ -134,17 +134,16 @@ def split_series(series: Series) -> tuple[tuple[Stack, ...], tuple[Refusal, ...]
     catalog = series.catalog
     offsets = catalog.file_column("pixel_offset")
     without = np.flatnonzero(offsets < 0)
+    reasons_of = {failure.path: failure.reason for failure in catalog.partial}
     refusals = []
     if len(without):
-        partial = {failure.path: failure.reason for failure in catalog.partial}
         by_reason: dict[str, list[str]] = {}
         for i in without.tolist():
             path = catalog.paths[i]
-            by_reason.setdefault(partial.get(path, "the file has no pixel data"), []).append(path)
+            by_reason.setdefault(reasons_of.get(path, "the file has no pixel data"), []).append(path)
         refusals = [Refusal(series, tuple(paths), reason) for reason, paths in by_reason.items()]
     cut = catalog.file_column("pixel_length") + offsets > catalog.file_column("size")
     cut &= (offsets >= 0) & np.array([text != DEFLATED for text in catalog.column_texts("TransferSyntaxUID")])
-    reasons_of = {failure.path: failure.reason for failure in catalog.partial}
     refusals += [
         Refusal(series, (catalog.paths[i],), reasons_of.get(catalog.paths[i], "the pixel data is cut"))
         for i in np.flatnonzero(cut).tolist()

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from napari_dicommeta.columns import FILE_COLUMNS, Column, ColumnStore
+from napari_dicommeta.columns import FILE_COLUMNS, VALUES, Column, ColumnStore
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class _Part:
         if name in FILE_COLUMNS:
             return self._read(name).cast(FILE_COLUMNS[name]).combine_chunks()
         if name not in self.keys:
-            return pa.nulls(self.file.metadata.num_rows, pa.dictionary(pa.int32(), pa.binary()))
+            return pa.nulls(self.file.metadata.num_rows, VALUES)
         vr = self.metadata["plain"].get(name)
         if vr is None:
             return _encoded(self._read(f"raw:{name}"))
@@ -116,11 +116,8 @@ class _Part:
         return pa.DictionaryArray.from_arrays(texts.indices, _plain_values(vr, texts.dictionary))
 
     def _read(self, name: str) -> pa.ChunkedArray:
-        # A name with dots would be taken for a path into a structure: columns are asked for by their place.
-        index = self.file.schema_arrow.get_field_index(name)
-        field = self.file.schema_arrow.field(index)
-        wanted = [field.name]
-        return self.file.read(columns=wanted, use_threads=True).column(0)
+        # A sequence's name is also the beginning of its items' names, which Parquet then reads too: by name, not place.
+        return self.file.read(columns=[name]).column(name)
 
 
 class SavedTable:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -123,7 +122,7 @@ def load(source: Source | Sequence[Source] | Series | Catalog) -> Volumes:
 def nothing_found(catalog: Catalog, refusals: Sequence[Refusal]) -> str:
     """Why nothing can be shown, as one to six sentences."""
     reasons = [str(refusal) for refusal in refusals]
-    reasons += [f"{os.path.basename(failure.path) or failure.path}: {failure.reason}" for failure in catalog.failures]
+    reasons += [failure.brief for failure in catalog.failures]
     if not reasons:
         return "There are no files here."
     more = f"\n… and {len(reasons) - 5} more" if len(reasons) > 5 else ""
@@ -166,7 +165,7 @@ def _volume(stack: Stack, formats: Sequence[PixelFormat], suffix: str) -> Volume
     images, catalog, pixel_format = stack.images, stack.catalog, formats[0]
     notes: list[Finding] = []
     if stack.reason:
-        notes.append(_note("split", "info", f"parted from its series: {stack.reason}"))
+        notes.append(Finding("split", "info", f"parted from its series: {stack.reason}"))
     if pixel_format.frames > 1:
         order = [0]
         frames = [(0, frame) for frame in range(pixel_format.frames)]
@@ -183,7 +182,7 @@ def _volume(stack: Stack, formats: Sequence[PixelFormat], suffix: str) -> Volume
         geometry = VolumeGeometry.unplaced(_unplaced_spacing(catalog))
         if len(images) > 1:
             notes.append(
-                _note("unplaced", "decision", "the images do not say where they lie: ordered by Instance Number")
+                Finding("unplaced", "decision", "the images do not say where they lie: ordered by Instance Number")
             )
     rescales, units, why = _rescale(catalog, len(images))
     if why:
@@ -293,7 +292,7 @@ def _rescale(catalog: Catalog, n: int) -> tuple[list[tuple[float, float]], str, 
     if not any(held):
         note = None
         if modality == "CT":
-            note = _note(
+            note = Finding(
                 "rescale-missing", "wrong", "no Rescale Slope and Intercept, which CT requires: stored values are shown"
             )
         return [(1.0, 0.0)] * n, "", note
@@ -317,9 +316,9 @@ def _rescale(catalog: Catalog, n: int) -> tuple[list[tuple[float, float]], str, 
     if kind in ("", "HU"):
         return pairs, "HU", None
     if kind == "US" and original:
-        note = _note("rescale-unspecified", "info", "Rescale Type is US, Unspecified; original CT images are in HU")
+        note = Finding("rescale-unspecified", "info", "Rescale Type is US, Unspecified; original CT images are in HU")
         return pairs, "HU", note
-    return pairs, kind, _note("rescale-type", "decision", f"Rescale Type is {kind}: the values may not be HU")
+    return pairs, kind, Finding("rescale-type", "decision", f"Rescale Type is {kind}: the values may not be HU")
 
 
 def _windows(catalog: Catalog, n: int) -> list[tuple[Window, ...]]:
@@ -339,20 +338,16 @@ def _geometry_notes(geometry: VolumeGeometry) -> list[Finding]:
     steps = geometry.steps
     if steps and (math.isnan(geometry.spacing[0]) or min(steps) < 1e-3):
         same = sum(step < 1e-3 for step in steps)
-        notes.append(_note("repeated-positions", "decision", f"{same} images lie at the position of another one"))
+        notes.append(Finding("repeated-positions", "decision", f"{same} images lie at the position of another one"))
     if geometry.uneven:
         notes.append(
-            _note(
+            Finding(
                 "uneven", "decision", f"slices are {min(steps):.3f} to {max(steps):.3f} mm apart, not at one distance"
             )
         )
     if geometry.tilt > 0.1:
-        notes.append(_note("tilt", "decision", f"slices are sheared by {geometry.tilt:.2f} degrees (gantry tilt)"))
+        notes.append(Finding("tilt", "decision", f"slices are sheared by {geometry.tilt:.2f} degrees (gantry tilt)"))
     return notes
-
-
-def _note(code: str, severity: str, title: str) -> Finding:
-    return Finding(code, severity, title)
 
 
 @dataclass(frozen=True, slots=True)

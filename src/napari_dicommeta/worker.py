@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from napari_dicommeta.recorder import Recorder, Recording, first_window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Worker", "main", "read_all"]
+__all__ = ["Worker", "main", "read_all", "record"]
 
 _SIZE = struct.Struct("<Q")
 STATUS = ""
@@ -80,6 +80,15 @@ def read_all(recorder: Recorder, paths: list[str]) -> Iterator[int]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
+def record(paths: list[str], stop: Callable[[], bool] = lambda: False) -> Recording:
+    """What is in the headers of `paths`; when `stop` says so, of those that have been read by then."""
+    recorder = Recorder()
+    for _ in read_all(recorder, paths):
+        if stop():
+            break
+    return recorder.take()
+
+
 def statuses(paths: list[str]) -> tuple[bytes, bytes]:
     """The sizes and modification times (ns) of files, -1 where there is none: native 64-bit integers."""
     sizes, mtimes = array("q"), array("q")
@@ -100,7 +109,6 @@ def main() -> None:
     stdout = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not reach the pipe
     gc.disable()  # headers make no cycles, and looking for them takes a fifth of the time
-    recorder = Recorder()
     while True:
         try:
             paths = _receive(stdin)
@@ -109,11 +117,9 @@ def main() -> None:
         assert isinstance(paths, list)
         if paths[:1] == [STATUS]:
             _send(stdout, statuses(paths[1:]))
-            continue
-        for _ in read_all(recorder, paths):
-            pass
-        _send(stdout, recorder.take())
-        gc.collect(0)
+        else:
+            _send(stdout, record(paths))
+            gc.collect(0)
 
 
 class Worker:
@@ -137,20 +143,20 @@ class Worker:
         OSError, EOFError
             If the process died.
         """
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        _send(self._process.stdin, paths)  # type: ignore[arg-type]
-        recording = _receive(self._process.stdout)  # type: ignore[arg-type]
+        recording = self._ask(paths)
         assert isinstance(recording, Recording)
         return recording
 
     def statuses(self, paths: list[str]) -> tuple[bytes, bytes]:
         """What `statuses` gives for `paths`; raises as `read` does."""
+        sizes, mtimes = self._ask([STATUS, *paths])
+        return sizes, mtimes
+
+    def _ask(self, paths: list[str]) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        _send(self._process.stdin, [STATUS, *paths])  # type: ignore[arg-type]
-        answer: Any = _receive(self._process.stdout)  # type: ignore[arg-type]
-        return answer[0], answer[1]
+        _send(self._process.stdin, paths)  # type: ignore[arg-type]
+        return _receive(self._process.stdout)  # type: ignore[arg-type]
 
     def stop(self) -> None:
         """End the process at once."""

@@ -14,7 +14,6 @@ __all__ = ["Colours", "colours_of"]
 class Colours:
     """Qt colours by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags."""
 
-    background: QColor
     foreground: QColor
     muted: QColor
     accent: QColor
@@ -36,4 +35,4 @@ def colours_of(theme_name: str) -> Colours:
     dark = colour("background").lightness() < 128
     muted = QColor("#6d7888") if dark else QColor("#aab2bd")
     accent = QColor("#4fb0ff") if dark else QColor("#0b6bcb")
-    return Colours(colour("background"), colour("foreground"), muted, accent, text, faint, colour("warning"))
+    return Colours(colour("foreground"), muted, accent, text, faint, colour("warning"))

@@ -14,7 +14,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from napari_dicommeta._reader import full_range, image_layer, set_limits, slider_limits, volume_of
+from napari_dicommeta._reader import image_layer, set_limits, slider_limits, volume_of
 from napari_dicommeta._widgets.colours import colours_of
 from napari_dicommeta._widgets.findings_list import FindingsList
 from napari_dicommeta._widgets.presets import PresetStrip
@@ -55,8 +55,8 @@ class Opened:
     paths: tuple[str, ...]
     catalog: Catalog
     series: tuple[Series, ...]
-    shown: int
-    """The index of the series whose volumes are opened, -1 if none can be."""
+    rows: tuple[SeriesRow, ...]
+    """A row for each series."""
     volumes: tuple[Volume, ...]
     refusals: tuple[Refusal, ...]
     tags: tuple[TagRow, ...]
@@ -136,18 +136,21 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     finally:
         steps.close()
     refusals: list[Refusal] = []
-    shown = -1
     volumes: tuple[Volume, ...] = ()
-    for i, series in enumerate(catalog.series):
+    for series in catalog.series:
         volumes, refused = load_series(series)
         refusals += refused
         if volumes:
-            shown = i
             for volume in volumes:
                 volume.display_range()  # reads the middle slice here, not in the main thread
             break
-    findings = catalog.findings()
-    return Opened(tuple(paths), catalog, catalog.series, shown, volumes, tuple(refusals), tag_rows(catalog), findings)
+    reasons = {refusal.series.series_instance_uid: refusal.reason for refusal in refusals}
+    rows = tuple(
+        SeriesRow(series.name, series.modality, series.size, reasons.get(series.series_instance_uid, ""))
+        for series in catalog.series
+    )
+    tags, findings = tag_rows(catalog), catalog.findings()
+    return Opened(tuple(paths), catalog, catalog.series, rows, volumes, tuple(refusals), tags, findings)
 
 
 class DicomDock(QWidget):
@@ -265,9 +268,7 @@ class DicomDock(QWidget):
         if partial.catalog is not None:
             self._catalog = partial.catalog
             self.tags.set_rows(partial.tags)
-            if not self.tags.selected() and not self.tags.select(FIRST_TAG) and self.tags.model.rows:
-                self.tags.select(self.tags.model.rows[0].keyword)
-            self._show_values()
+            self._choose_tag()
 
     def _failed(self, error: Exception) -> None:
         self._worker = None
@@ -283,8 +284,7 @@ class DicomDock(QWidget):
         problems = [str(refusal) for refusal in opened.refusals]
         refused = {path for refusal in opened.refusals for path in refusal.paths}
         partial = [one for one in opened.catalog.partial if one.path not in refused]
-        problems += [f"{os.path.basename(one.path)}: {one.reason}" for one in partial]
-        problems += [f"{os.path.basename(one.path)}: {one.reason}" for one in opened.catalog.failures]
+        problems += [one.brief for one in (*partial, *opened.catalog.failures)]
         if opened.volumes:
             self.series.set_problems(tuple(problems), len(problems))
         elif opened.catalog.n_files:
@@ -297,9 +297,7 @@ class DicomDock(QWidget):
         self.tabs.setTabText(2, f"Findings {len(opened.findings)}" if opened.findings else "Findings")
         self._add_layers(opened.volumes)
         self._show_series()
-        if not self.tags.selected() and not self.tags.select(FIRST_TAG) and self.tags.model.rows:
-            self.tags.select(self.tags.model.rows[0].keyword)
-        self._show_values()
+        self._choose_tag()
 
     def _add_layers(self, volumes: Sequence[Volume]) -> None:
         for volume in reversed(volumes):
@@ -335,18 +333,9 @@ class DicomDock(QWidget):
         if self.opened is None:
             return
         open_uids = {volume.series_instance_uid for layer in self.viewer.layers if (volume := volume_of(layer))}
-        rows = [
-            SeriesRow(series.name, series.modality, series.size, "", bool(open_uids & {series.series_instance_uid}))
-            for series in self.opened.series
-        ]
-        reasons = {refusal.series.series_instance_uid: refusal.reason for refusal in self.opened.refusals}
+        pairs = zip(self.opened.rows, self.opened.series, strict=True)
         self.series.set_rows(
-            tuple(
-                replace(row, reason=reasons.get(series.series_instance_uid, ""))
-                for row, series in zip(rows, self.opened.series, strict=True)
-            )
-            if self.opened.volumes or self.opened.catalog.n_files
-            else ()
+            tuple(replace(row, is_open=series.series_instance_uid in open_uids) for row, series in pairs)
         )
 
     def _active_series(self) -> Series | None:
@@ -366,6 +355,12 @@ class DicomDock(QWidget):
         part = series.catalog if series is not None else None
         histogram = histogram_of(self._catalog, keyword, part, by)
         self.values.set_histogram(histogram, series.name if series is not None else "")
+
+    def _choose_tag(self) -> None:
+        """Choose a tag to begin with, where none is, and show its values."""
+        if not self.tags.selected() and not self.tags.select(FIRST_TAG) and self.tags.model.rows:
+            self.tags.select(self.tags.model.rows[0].keyword)
+        self._show_values()
 
     def _show_tag(self, keyword: str) -> None:
         if not self.tags.select(keyword):
@@ -410,7 +405,7 @@ class DicomDock(QWidget):
         if volume is None or index >= len(volume.windows):
             return
         if index < 0:
-            set_limits(self._layer, full_range(self._layer))
+            set_limits(self._layer, volume.display_range())
         elif not volume.windows[index].fault:
             set_limits(self._layer, slider_limits(volume.windows[index]))
         self._limits_changed()
