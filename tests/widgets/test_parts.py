@@ -96,7 +96,7 @@ def test_presets_are_buttons_in_the_files_order_with_the_faulty_struck_out(qtbot
 def histogram() -> Histogram:
     spellings = (Bar("1", 3, 1, "", "DS  31 20"), Bar("1.0", 2, 0, "", "DS  31 2E 30 20"))
     bars = (Bar("1", 5, 1, spellings=spellings), Bar("<b>8240</b>", 1, 0, "text in a number"))
-    return Histogram(TagPath.parse("RescaleSlope"), bars, 9, 1, 3, 2, 1, 0, 0)
+    return Histogram(TagPath.parse("RescaleSlope"), bars, 9, 1, 3, 2, 1, 0)
 
 
 def test_bars_show_every_total(qtbot, qtmodeltester) -> None:
