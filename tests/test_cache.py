@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta import cache, recorder
+from napari_dicommeta import cache, marks, recorder
 
 
 @pytest.fixture(autouse=True)
@@ -75,13 +76,60 @@ def test_a_damaged_cache_costs_time_only(tmp_path: Path, own_cache_folder: Path)
     assert list(own_cache_folder.iterdir()) == []
 
 
-def test_many_files_are_asked_for_by_processes(
+def test_many_folders_are_marked_by_processes(
     tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "BATCH", 4)
-    paths = write_series(tmp_path / "in", 18)
-    dm.scan(tmp_path / "in", cache=True)
+    monkeypatch.setattr(marks, "FEW_FILES", 4)
+    source = tmp_path / "in"
+    for patient in range(5):
+        for study in range(3):
+            paths = write_series(source / f"patient {patient}" / f"study {study}", 2)
+    first = dm.scan(source, cache=True)
+    assert len(marks.folder_marks([str(source)], 2)) == 1 + 5 + 15
+    assert marks.folder_marks([str(source)], 2) == marks.folder_marks([str(source)], 1)
     reads.clear()
-    paths[7].write_bytes(ct_slice(7, RescaleSlope=2))
-    assert dict(dm.scan(tmp_path / "in", cache=True).values("RescaleSlope")) == {"1": 17, "2": 1}
-    assert reads == [paths[7].name]
+    assert dm.scan(source, cache=True).to_arrow().to_pydict() == first.to_arrow().to_pydict()
+    assert reads == []
+    paths[1].write_bytes(ct_slice(7, RescaleSlope=2))
+    assert dict(dm.scan(source, cache=True).values("RescaleSlope")) == {"1": 29, "2": 1}
+    assert reads == [paths[1].name]
+
+
+def test_a_folder_that_is_gone_or_new_is_seen(tmp_path: Path, reads: list[str]) -> None:
+    source = tmp_path / "in"
+    write_series(source / "a", 2)
+    write_series(source / "b", 3)
+    dm.scan(source, cache=True)
+    shutil.rmtree(source / "b")
+    reads.clear()
+    assert dm.scan(source, cache=True).n_files == 2
+    write_series(source / "c", 1)
+    assert dm.scan(source, cache=True).n_files == 3
+    assert len(reads) == 1
+
+
+def test_folders_with_links_are_looked_through_each_time(tmp_path: Path, reads: list[str]) -> None:
+    source, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
+    write_series(source, 2)
+    (target,) = write_series(elsewhere, 1)
+    (source / "link.dcm").symlink_to(target)
+    assert marks.mark_folder(str(source))[0] == ""
+    dm.scan(source, cache=True)
+    reads.clear()
+    assert dm.scan(source, cache=True).n_files == 3
+    assert reads == []
+    target.write_bytes(ct_slice(0, RescaleSlope=2))
+    os.utime(target, ns=(1, 1))
+    assert dict(dm.scan(source, cache=True).values("RescaleSlope")) == {"1": 2, "2": 1}
+    assert reads == ["link.dcm"]
+
+
+def test_single_files_are_compared_by_themselves(tmp_path: Path, reads: list[str]) -> None:
+    paths = write_series(tmp_path / "in", 3)
+    dm.scan(paths[:2], cache=True)
+    reads.clear()
+    assert dm.scan(paths[:2], cache=True).n_files == 2
+    assert reads == []
+    paths[0].write_bytes(ct_slice(0, RescaleSlope=2))
+    os.utime(paths[0], ns=(1, 1))
+    assert dict(dm.scan(paths[:2], cache=True).values("RescaleSlope")) == {"1": 1, "2": 1}

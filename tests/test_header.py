@@ -166,3 +166,38 @@ def test_us_or_ss_follows_pixel_representation() -> None:
 def test_a_folder_is_no_regular_file(tmp_path) -> None:
     with pytest.raises((HeaderError, OSError)):
         read_header(tmp_path)
+
+
+def test_behind_a_damaged_sequence_pydicom_tells_where_to_go_on() -> None:
+    garbage = struct.pack("<HH2sHL", 0x0008, 0x1140, b"SQ", 0, 12) + b"no items now"
+    content = ct_content(3, PixelRepresentation=1, PixelPaddingValue=Raw("US", struct.pack("<h", -2000)))
+    content["00081140"] = Raw("SQ", b"no items now")
+    header = parsed(dicom(content))
+    found = texts(header)
+    assert header.reason == "a sequence holds something else than items"
+    assert dicom(content)[header.offset - 12 : header.offset] == garbage[:12]
+    assert header.cut == 0x0008103E + 1  # behind the last one read, what is not found stays unknown
+    assert found["Rows"] == ["16"]
+    assert found["PixelPaddingValue"] == [
+        "-2000"
+    ]  # the sign of the data set is known to what was read before and after
+    assert header.pixels is not None
+
+
+def test_too_deep_nesting_costs_the_sequence_not_the_file() -> None:
+    inside: dict[str, object] = {"PatientID": "deep"}
+    for _ in range(70):
+        inside = {"ReferencedImageSequence": [inside]}
+    header = parsed(dicom({**ct_content(0), **inside}))
+    assert "nested more than 64 deep" in header.reason
+    assert texts(header)["Columns"] == ["12"]
+    assert header.pixels is not None
+
+
+def test_where_pydicom_finds_nothing_either_the_rest_is_unknown() -> None:
+    data = ct_slice(0)
+    at = data.index(struct.pack("<HH", 0x0008, 0x0060))
+    header = parsed(data[:at] + struct.pack("<HH2sHL", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + b"no items now" * 5)
+    assert header.cut == 0x00080018 + 1
+    assert header.pixels is None
+    assert "Rows" not in texts(header)

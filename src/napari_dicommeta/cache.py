@@ -1,30 +1,31 @@
-"""A source's catalog kept between scans: only files whose size or modification time changed are read again."""
+"""A source's catalog kept between scans: only files whose size or modification time changed are read again.
+
+Beside the catalog lie a mark for each folder (see `marks`) and the status of the files that were no DICOM.
+Of folders whose mark is as it was, nothing is listed and no file compared.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-import queue
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dicommeta.listing import files_of, list_files
-from napari_dicommeta.worker import Worker, statuses
+from napari_dicommeta.marks import folder_marks
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import Failure, ScanProgress
 
 __all__ = ["cache_file", "forget", "scan_cached"]
-
-BATCH = 8192
 
 
 def cache_file(paths: Sequence[str]) -> Path:
@@ -35,89 +36,71 @@ def cache_file(paths: Sequence[str]) -> Path:
     return user_cache_path("napari-dicommeta") / f"{digest}.parquet"
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What lies beside the catalog: the marks of the folders, and (size, mtime) of files that were no DICOM."""
+
+    marks: dict[str, str] = field(default_factory=dict)
+    rejected: dict[str, list[int]] = field(default_factory=dict)
+
+
 def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProgress, None, Catalog]:
     """The catalog of `paths`, read again only where files have changed since the last scan, and kept for the next."""
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import scan_paths
 
     target = cache_file(paths)
-    kept, rejected = Catalog.of_tables([]), {}
-    with suppress(OSError, ValueError):  # no cache yet, or one that cannot be used: all is read
-        rejected = json.loads(_beside(target).read_text())
-        kept = Catalog.load(target)
-    as_kept = zip(kept.file_column("size").tolist(), kept.file_column("mtime").tolist(), strict=True)
-    known: dict[str, Sequence[int]] = dict(zip(kept.paths, as_kept, strict=True))
-    changed: list[str] = []
+    kept, beside = Catalog.of_tables([]), _Kept()
+    with suppress(OSError, ValueError, TypeError):  # no cache yet, or one that cannot be used: all is read
+        kept, beside = Catalog.load(target), _Kept(**json.loads(_beside(target).read_text()))
+    marks = folder_marks([path for path in paths if os.path.isdir(path)], workers)
+    as_before = {folder for folder, mark in marks.items() if mark and mark == beside.marks.get(folder)}
+    if len(as_before) == len(marks) == len(beside.marks) and all(path in marks for path in paths):
+        return kept
+    rows = {path: i for i, path in enumerate(kept.paths)}
+    sizes, times = kept.file_column("size").tolist(), kept.file_column("mtime").tolist()
     others: list[Failure] = []
+    same: list[int] = []
+    changed: list[str] = []
+    still_bad: dict[str, list[int]] = {}
     seen: dict[str, list[int]] = {}
-    same, as_bad = set(), set()
-    for path, size, mtime in _with_status(list_files(paths), others, workers):
-        if known.get(path) == (size, mtime):
-            same.add(path)
-        elif rejected.get(path) == [size, mtime]:
-            as_bad.add(path)
+    for path in files_of(list_files(paths), others):
+        row, bad = rows.get(path), beside.rejected.get(path)
+        unchanged = os.path.dirname(path) in as_before
+        status = [] if unchanged else _status(path)
+        if row is not None and (unchanged or status == [sizes[row], times[row]]):
+            same.append(row)
+        elif bad is not None and (unchanged or status == bad):
+            still_bad[path] = bad
         else:
             changed.append(path)
-            seen[path] = [size, mtime]
+            seen[path] = status or _status(path)
     fresh = yield from scan_paths(iter([*others, *changed]), workers)
-    failures = [*(failure for failure in kept.failures if failure.path in as_bad), *fresh.failures]
-    if not fresh.n_files and len(same) == len(known) and set(failures) == set(kept.failures):
+    failures = [*(failure for failure in kept.failures if failure.path in still_bad), *fresh.failures]
+    if marks == beside.marks and not changed and len(same) == kept.n_files and set(failures) == set(kept.failures):
         return kept
     if same:
-        fresh = kept.rows(np.flatnonzero([path in same for path in kept.paths])) + fresh
+        fresh = kept.rows(np.sort(np.array(same))) + fresh
     catalog = fresh.with_failures(failures)
-    statuses_of_bad = {path: rejected[path] for path in as_bad}
-    statuses_of_bad |= {failure.path: seen[failure.path] for failure in failures if failure.path in seen}
-    _keep(catalog, target, statuses_of_bad)
+    still_bad |= {failure.path: seen[failure.path] for failure in failures if failure.path in seen}
+    _keep(catalog, target, marks, still_bad)
     return catalog
 
 
-def _with_status(
-    entries: Iterable[str | Failure], others: list[Failure], count: int | None
-) -> Iterator[tuple[str, int, int]]:
-    """Path, size and modification time of each file of a listing; what is no file goes to `others`.
-
-    Many files are asked for by processes: the system calls take longer than all that is done with them.
-    """
-    workers: queue.Queue[Worker] = queue.Queue()
-    count = count or os.cpu_count() or 1
-    batches: list[tuple[list[str], Future[tuple[bytes, bytes]]]] = []
-
-    def ask(batch: list[str]) -> tuple[bytes, bytes]:
-        worker = workers.get()
-        try:
-            return worker.statuses(batch)
-        except (OSError, EOFError):
-            return statuses(batch)
-        finally:
-            workers.put(worker)
-
-    batch: list[str] = []
-    with ThreadPoolExecutor(count) as pool:
-        try:
-            for path in files_of(entries, others):
-                batch.append(path)
-                if count > 1 and len(batch) == BATCH:
-                    if not batches:
-                        for _ in range(count):
-                            workers.put(Worker())
-                    batches.append((batch, pool.submit(ask, batch)))
-                    batch = []
-            results = [(part, future.result()) for part, future in batches]
-        finally:
-            while not workers.empty():
-                workers.get().stop()
-    results.append((batch, statuses(batch)))
-    for part, (sizes, mtimes) in results:
-        yield from zip(part, memoryview(sizes).cast("q"), memoryview(mtimes).cast("q"), strict=True)
+def _status(path: str) -> list[int]:
+    """The size and modification time (ns) of a file, -1 where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return [-1, -1]
+    return [status.st_size, status.st_mtime_ns]
 
 
 def _beside(target: Path) -> Path:
-    """The size and time of the files that were no DICOM."""
     return target.with_suffix(".json")
 
 
-def _keep(catalog: Catalog, target: Path, rejected: dict[str, list[int]]) -> None:
+def _keep(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[str, list[int]]) -> None:
     """Save the catalog; a cache that cannot be written costs time, not the scan."""
     with suppress(OSError):
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -126,7 +109,7 @@ def _keep(catalog: Catalog, target: Path, rejected: dict[str, list[int]]) -> Non
         catalog.save(target)
         descriptor = os.open(_beside(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump(rejected, file)
+            json.dump({"marks": marks, "rejected": rejected}, file)
 
 
 def forget(paths: Sequence[str]) -> None:

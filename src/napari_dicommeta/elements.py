@@ -196,6 +196,10 @@ class DataSetReader:
         self.overrun: tuple[str, int] | None = None
         """The first sequence or item that declares more bytes than there are; it is read to where they end."""
         self._ambiguous: list[tuple[Element, bytes, _Level]] = []
+        self._top: _Level | None = None
+        self._top_start = 0
+        self.lost_in: int | None = None
+        """Where the top-level sequence begins inside of which reading ended, None where it ended at the top."""
 
     def note(self, reason: str, offset: int) -> None:
         """Remember the first damage that did not end the reading."""
@@ -203,10 +207,14 @@ class DataSetReader:
             self.damage, self.damage_offset = reason, offset
 
     def read(self, position: int, explicit: bool, little: bool) -> None:
-        """Read from `position` to the pixel data or the end of the file; CutError where neither is reached."""
+        """Read from `position` to the pixel data or the end of the file; CutError where neither is reached.
+
+        May be called again to go on behind damage; what is read then does not count as `known`.
+        """
         window = self.window
-        level = _Level(False, window.size, "", explicit, little)
+        level = self._top = self._top or _Level(False, window.size, "", explicit, little)
         stack = [level]
+        self.lost_in = None
         try:
             while True:
                 level = stack[-1]
@@ -243,6 +251,8 @@ class DataSetReader:
         except CutError:
             for level in stack:
                 _count_items(level, whole=False)
+            if len(stack) > 1:
+                self.lost_in = self._top_start
             raise
         finally:
             self._settle(stack[0])
@@ -275,6 +285,8 @@ class DataSetReader:
         """Read the element at `position`, entering it if it is a sequence; the position after what was read."""
         window, level = self.window, stack[-1]
         start, vr = position + 8, b""
+        if len(stack) == 1:
+            self._top_start = position
         if level.explicit:
             index = window.need(position, 8)
             vr, short = _HEAD[level.little].unpack_from(window.buffer, index)[2:]
@@ -320,6 +332,18 @@ class DataSetReader:
         index = self.window.need(start, 8)
         mark = self.window.buffer[index : index + 4]
         return mark in (b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0") or mark in (b"\xff\xfe\xe0\x00", b"\xff\xfe\xe0\xdd")
+
+    @property
+    def encoding(self) -> tuple[bool, bool]:
+        """(explicit VR, little endian) of the data set at the top."""
+        assert self._top is not None
+        return self._top.explicit, self._top.little
+
+    def resume(self, position: int) -> None:
+        """`read` from `position`, behind damage."""
+        assert self._top is not None
+        self._lost = True
+        self.read(position, self._top.explicit, self._top.little)
 
     def _passed(self, tag: int) -> None:
         """A top-level element was read whole: nothing below it is to come, unless that is in doubt."""

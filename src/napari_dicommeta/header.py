@@ -35,6 +35,8 @@ __all__ = ["Header", "HeaderError", "inflate", "open_regular", "parse_header", "
 WINDOW = 8192
 """Bytes of the first read: the whole header of nearly every file."""
 MAX_INFLATED = 64 << 20
+MAX_HANDED_OVER, MAX_HANDED_BYTES = 4, 1 << 20
+"""Damaged sequences of one file that pydicom is asked about, and how much of each it is given."""
 DAMAGED = "the deflated data set is damaged"
 IMPLICIT, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 JPIP = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205")
@@ -140,6 +142,7 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
     except CutError as error:
         reason, offset = error.args
         cut = reader.known
+        _go_on(reader)
     else:
         cut = reader.known if reader.in_doubt else -1
     if start != 132 and not any(element.key in ("00080016", "00080060", "00280010") for element in reader.elements):
@@ -152,6 +155,49 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
     plain = plain and not reason and reader.regular and window.base == 0 and window.fetched == len(first)
     end = pixels.offset if pixels else size
     return Header(tuple(reader.elements), syntax, pixels, reason, offset, cut, plain, little, end)
+
+
+def _go_on(reader: DataSetReader) -> None:
+    """Read what lies behind a damaged sequence: pydicom tells where, by the length that the sequence declares or by
+    its delimiter. The file stays partial, and what is not found behind the damage stays unknown.
+    """
+    for _ in range(MAX_HANDED_OVER):
+        if reader.lost_in is None or reader.pixels:
+            return
+        position = _behind(reader, reader.lost_in)
+        if position is None:
+            return
+        try:
+            reader.resume(position)
+        except CutError:
+            continue
+        return
+
+
+def _behind(reader: DataSetReader, position: int) -> int | None:
+    """The first byte of the next top-level element behind the one at `position`, None if pydicom finds none."""
+    import io
+    import warnings
+
+    from pydicom.filereader import data_element_generator
+
+    window, (explicit, little) = reader.window, reader.encoding
+    stream = io.BytesIO(window.fetch(position, min(MAX_HANDED_BYTES, window.size - position)))
+    heads = 0
+
+    def is_next(tag: int, _vr: str | None, _length: int) -> bool:
+        nonlocal heads
+        heads += tag >> 16 != 0xFFFE
+        return heads == 2
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
+            for _ in data_element_generator(stream, not explicit, little, stop_when=is_next):
+                pass
+    except Exception:  # noqa: BLE001  pydicom raises many kinds: then it does not know either
+        return None
+    return position + stream.tell() if heads == 2 else None
 
 
 def _start(first: bytes, size: int) -> int:

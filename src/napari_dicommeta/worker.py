@@ -14,11 +14,11 @@ import struct
 import subprocess
 import sys
 import time
-from array import array
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from napari_dicommeta.marks import mark_folder
 from napari_dicommeta.recorder import Recorder, Recording, first_window
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Worker", "main", "read_all", "record"]
 
 _SIZE = struct.Struct("<Q")
-STATUS = ""
-"""Before paths, asks for their size and time instead of their headers; no path is empty."""
+MARKS = ""
+"""Before folders, asks for their marks; no path is empty."""
 STEP, PROBE, THREADS = 64, 8, 16
 SLOW = 5e-4
 """Seconds a file, from which waiting outweighs parsing."""
@@ -89,20 +89,6 @@ def record(paths: list[str], stop: Callable[[], bool] = lambda: False) -> Record
     return recorder.take()
 
 
-def statuses(paths: list[str]) -> tuple[bytes, bytes]:
-    """The sizes and modification times (ns) of files, -1 where there is none: native 64-bit integers."""
-    sizes, mtimes = array("q"), array("q")
-    for path in paths:
-        try:
-            status = os.stat(path)
-            sizes.append(status.st_size)
-            mtimes.append(status.st_mtime_ns)
-        except (OSError, ValueError):
-            sizes.append(-1)
-            mtimes.append(-1)
-    return sizes.tobytes(), mtimes.tobytes()
-
-
 def main() -> None:
     """Answer batches of paths with recordings until stdin is closed."""
     stdin = sys.stdin.buffer
@@ -115,8 +101,8 @@ def main() -> None:
         except EOFError:
             return
         assert isinstance(paths, list)
-        if paths[:1] == [STATUS]:
-            _send(stdout, statuses(paths[1:]))
+        if paths[:1] == [MARKS]:
+            _send(stdout, [mark_folder(folder) for folder in paths[1:]])
         else:
             _send(stdout, record(paths))
             gc.collect(0)
@@ -147,10 +133,10 @@ class Worker:
         assert isinstance(recording, Recording)
         return recording
 
-    def statuses(self, paths: list[str]) -> tuple[bytes, bytes]:
-        """What `statuses` gives for `paths`; raises as `read` does."""
-        sizes, mtimes = self._ask([STATUS, *paths])
-        return sizes, mtimes
+    def marks(self, folders: list[str]) -> list[tuple[str, int, list[str]]]:
+        """What `mark_folder` gives for each of `folders`; raises as `read` does."""
+        marked: list[tuple[str, int, list[str]]] = self._ask([MARKS, *folders])
+        return marked
 
     def _ask(self, paths: list[str]) -> Any:
         assert self._process.stdin is not None
