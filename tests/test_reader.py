@@ -8,8 +8,8 @@ from dicom_factory import ct_slice, write_series
 from napari.components import ViewerModel
 
 from napari_dicommeta import _reader
-from napari_dicommeta._reader import get_reader, image_layer, read, set_limits, slider_limits, volume_of
-from napari_dicommeta.volume import load
+from napari_dicommeta._reader import get_reader, layer_of, read, set_limits, slider_limits, volume_of
+from napari_dicommeta.loader import load
 from napari_dicommeta.window import Window
 
 
@@ -64,12 +64,12 @@ def test_limits_beyond_the_slider_widen_it(tmp_path: Path) -> None:
 
 def test_monochrome1_is_shown_inverted(tmp_path: Path) -> None:
     write_series(tmp_path, 1, PhotometricInterpretation="MONOCHROME1")
-    assert image_layer(load(tmp_path)[0]).colormap.name == "gray_r"
+    assert layer_of(load(tmp_path)[0]).colormap.name == "gray_r"
 
 
 def test_a_volume_without_presets_shows_its_range(tmp_path: Path) -> None:
     write_series(tmp_path, 3, WindowCenter=None, WindowWidth=None)
     volume = load(tmp_path)[0]
-    layer = image_layer(volume)
+    layer = layer_of(volume)
     plane = np.asarray(volume.array[1])
     assert tuple(layer.contrast_limits) == (plane.min(), plane.max())

@@ -247,7 +247,7 @@ def test_empty_series_uids_are_grouped_by_folder_and_number(tmp_path: Path) -> N
         ({"NumberOfFrames": 2147483647}, "2147483647 frames of 16 × 12 need"),
         ({"Rows": 65535, "Columns": 65535}, "1 frames of 65535 × 65535 need"),
         ({"SamplesPerPixel": 3}, "need 1,152 bytes of pixel data, 384 are there"),
-        ({"BitsAllocated": 12}, "12 bits allocated"),
+        ({"BitsAllocated": 24}, "24 bits allocated"),
         ({"Rows": 0}, "an image of 0 × 12 pixels"),
         ({"PixelData": encapsulated([b"\0" * 384])}, "encapsulated frames in a native transfer syntax"),
         ({"RescaleSlope": 0}, "is no rescale"),

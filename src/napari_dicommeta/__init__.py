@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings import Finding as Finding
     from napari_dicommeta.geometry import ImagePlane as ImagePlane
     from napari_dicommeta.geometry import VolumeGeometry as VolumeGeometry
+    from napari_dicommeta.loader import LoadError as LoadError
+    from napari_dicommeta.loader import load as load
     from napari_dicommeta.scanner import ScanProgress as ScanProgress
     from napari_dicommeta.scanner import iter_scan as iter_scan
     from napari_dicommeta.scanner import scan as scan
     from napari_dicommeta.series import Series as Series
     from napari_dicommeta.tags import TagPath as TagPath
-    from napari_dicommeta.volume import LoadError as LoadError
     from napari_dicommeta.volume import Volume as Volume
-    from napari_dicommeta.volume import load as load
     from napari_dicommeta.window import Window as Window
 
 __version__ = "0.1.0"
@@ -32,10 +32,11 @@ _HOMES = {
     "catalog": ("Catalog", "ScanFailure", "TagSummary", "ValueCount"),
     "findings": ("Finding",),
     "geometry": ("ImagePlane", "VolumeGeometry"),
+    "loader": ("LoadError", "load"),
     "scanner": ("ScanProgress", "iter_scan", "scan"),
     "series": ("Series",),
     "tags": ("TagPath",),
-    "volume": ("LoadError", "Volume", "load"),
+    "volume": ("Volume",),
     "window": ("Window",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

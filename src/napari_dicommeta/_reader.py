@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
     from napari_dicommeta.volume import Volume
     from napari_dicommeta.window import Window
 
-__all__ = ["get_reader", "image_layer", "sample_layers", "volume_of"]
+__all__ = ["get_reader", "layer_of", "sample_layers", "volume_of"]
 
 PLUGIN, DOCK = "napari-dicommeta", "DICOM"
 LayerData = list[Any]
@@ -68,9 +68,9 @@ def read(path: str | Sequence[str]) -> LayerData:
     if dock is not None:
         dock.open_paths(paths)
         return [(None,)]
-    from napari_dicommeta.volume import load
+    from napari_dicommeta.loader import load
 
-    return [image_layer(volume) for volume in load(paths)]
+    return [layer_of(volume) for volume in load(paths)]
 
 
 def _dock() -> Any:
@@ -90,17 +90,18 @@ def _dock() -> Any:
     return window.add_plugin_dock_widget(PLUGIN, DOCK)[1]
 
 
-def image_layer(volume: Volume) -> Image:
-    """A napari image layer of `volume`, in mm, shown with its first usable window preset.
+def layer_of(volume: Volume) -> Image | Labels:
+    """A napari layer of `volume`, in mm: an image, shown with its first usable window preset, or labels.
 
     The data stay lazy. Scale and translate are those of the acquisition: mm between slices, rows, columns. The
     patient affine and everything else is in ``layer.metadata["dicommeta"]``.
     """
-    from napari.layers import Image
+    from napari.layers import Image, Labels
 
-    spacing = tuple(1.0 if one != one else one for one in volume.geometry.spacing)
-    axes: dict[str, Any] = {"scale": spacing, "units": ("mm",) * 3, "axis_labels": ("z", "y", "x")}
+    axes = _axes(volume)
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine}}
+    if volume.is_labels:
+        return Labels(volume.array, name=volume.name, metadata=metadata, **axes)
     if volume.is_colour:
         return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
@@ -116,6 +117,17 @@ def image_layer(volume: Volume) -> Image:
     )
     set_limits(layer, limits, (low, high))
     return layer
+
+
+def _axes(volume: Volume) -> dict[str, Any]:
+    """Scale in mm (1 for times, and where the files give no distance), units and names of the axes."""
+    k, j, i = (1.0 if one != one else one for one in volume.geometry.spacing)
+    lead = len(volume.array.shape) - (3 if volume.is_colour else 2)
+    if not volume.axis:
+        return {"scale": (k, j, i), "units": ("mm",) * 3, "axis_labels": ("z", "y", "x")}
+    scale = (1.0, k, j, i) if lead == 2 else (1.0, j, i)
+    names = ("t", "z", "y", "x") if lead == 2 else ("t", "y", "x")
+    return {"scale": scale, "units": ("pixel", *("mm",) * (len(scale) - 1)), "axis_labels": names}
 
 
 def slider_limits(window: Window) -> tuple[float, float]:

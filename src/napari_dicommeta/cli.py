@@ -102,7 +102,7 @@ def _progress(progress: ScanProgress) -> None:
 
 
 def _open(options: argparse.Namespace) -> None:
-    from napari_dicommeta.volume import LoadError, load
+    from napari_dicommeta.loader import LoadError, load
 
     if options.json:
         try:
@@ -203,7 +203,7 @@ def _values(options: argparse.Namespace) -> None:
 
 
 def _series(options: argparse.Namespace) -> None:
-    from napari_dicommeta.volume import load_series
+    from napari_dicommeta.loader import load_series
 
     rows = []
     for series in _catalog(options.source).series:

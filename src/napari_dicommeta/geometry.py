@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ImagePlane", "VolumeGeometry", "slice_order"]
+__all__ = ["ImagePlane", "VolumeGeometry", "position_ids"]
 
 ORIENTATION_TOLERANCE = 1e-4
 """Direction cosines closer than this are one orientation."""
@@ -87,6 +87,12 @@ class ImagePlane:
             and np.allclose(self.column, other.column, atol=ORIENTATION_TOLERANCE, rtol=0)
         )
 
+    def same_grid(self, other: ImagePlane) -> bool:
+        """Whether both planes have one orientation and one pixel spacing, within `SPACING_TOLERANCE` of it."""
+        return self.same_orientation(other) and bool(
+            np.allclose(self.spacing, other.spacing, rtol=SPACING_TOLERANCE, atol=0)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class VolumeGeometry:
@@ -126,6 +132,29 @@ class VolumeGeometry:
             (length, first.spacing[0], first.spacing[1]), affine, round(tilt, 4), tuple(np.diff(distances).tolist())
         )
 
+    @property
+    def gaps(self) -> tuple[tuple[int, float, int], ...]:
+        """(k, mm, missing) for each slice k behind which slices are missing.
+
+        The usual step is the median; a step is a gap when it is at least 1.5 of it and within a tenth of a multiple.
+        """
+        if len(self.steps) < 2:
+            return ()
+        usual = float(np.median(self.steps))
+        if usual < SAME_POSITION:
+            return ()
+        found = []
+        for k, step in enumerate(self.steps):
+            times = round(step / usual)
+            if times >= 2 and abs(step / usual - times) <= 0.1:
+                found.append((k, step, times - 1))
+        return tuple(found)
+
+    @property
+    def shear(self) -> float:
+        """How far each slice lies beside the one before, in its plane, mm; 0 for a right-angled grid."""
+        return abs(float(np.sin(np.radians(self.tilt)))) * self.spacing[0] if self.tilt else 0.0
+
     @classmethod
     def unplaced(cls, spacing: tuple[float, float] | None) -> VolumeGeometry:
         """The grid of images that say nothing of their place: pixel spacing at most, 1 where even that is missing."""
@@ -142,8 +171,12 @@ class VolumeGeometry:
         return worst if worst > max(SPACING_FLOOR, SPACING_TOLERANCE * abs(mean)) else 0.0
 
 
-def slice_order(planes: Sequence[ImagePlane], numbers: Sequence[float | None]) -> list[int]:
-    """The indices of `planes` along their common normal; equal positions in the order of `numbers`."""
-    normal = planes[0].normal
-    distances = [round(float(np.dot(plane.position, normal)) / SAME_POSITION) for plane in planes]
-    return sorted(range(len(planes)), key=lambda i: (distances[i], numbers[i] is None, numbers[i] or 0.0, i))
+def position_ids(planes: Sequence[ImagePlane]) -> list[int]:
+    """For each of parallel `planes` the number of its position along the common normal, from 0; equal for one place."""
+    distances = np.array([plane.position for plane in planes]) @ planes[0].normal
+    order = np.argsort(distances, kind="stable")
+    steps = np.diff(distances[order]) > SAME_POSITION
+    ids = np.empty(len(planes), dtype=np.intp)
+    ids[order] = np.concatenate([[0], np.cumsum(steps)])
+    found: list[int] = ids.tolist()
+    return found

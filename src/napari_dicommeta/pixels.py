@@ -9,17 +9,21 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 
 from napari_dicommeta.codecs import DecodeError, decode_frame, register_with_pydicom
 from napari_dicommeta.header import BIG, DEFLATED, IMPLICIT, OPEN_FLAGS, inflate, pread
 
-__all__ = ["PixelError", "PixelFormat", "pixels_fault", "read_colour", "read_frame"]
+__all__ = ["PixelError", "PixelFormat", "pixels_fault", "read_colour", "read_frame", "stored_digest"]
 
 MAX_COMPRESSION = 2000
 """No codec of DICOM makes real images smaller than by this."""
-NATIVE = frozenset(("", IMPLICIT, "1.2.840.10008.1.2.1", BIG, DEFLATED))
+EXPLICIT = "1.2.840.10008.1.2.1"
+NATIVE = frozenset(("", IMPLICIT, EXPLICIT, BIG, DEFLATED))
+PACKED = {1: 1, 12: 2}
+"""Bits allocated that fill no whole bytes -> bytes of a sample once unpacked."""
 FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
 
 
@@ -58,7 +62,7 @@ class PixelFormat:
         """The dtype of stored samples in this machine's byte order."""
         if self.pixel_tag in FLOATS:
             return np.dtype(FLOATS[self.pixel_tag])
-        return np.dtype(f"{'i' if self.signed else 'u'}{max(self.bits_allocated // 8, 1)}")
+        return np.dtype(f"{'i' if self.signed else 'u'}{PACKED.get(self.bits_allocated, self.bits_allocated // 8)}")
 
     @property
     def frame_bytes(self) -> int:
@@ -81,7 +85,7 @@ class PixelFormat:
             return f"{self.samples} samples per pixel"
         if self.pixel_tag in FLOATS:
             return ""
-        if self.bits_allocated not in (1, 8, 16, 32, 64):
+        if self.bits_allocated not in (1, 8, 12, 16, 32, 64):
             return f"{self.bits_allocated} bits allocated"
         if not 1 <= self.bits_stored <= self.bits_allocated:
             return f"{self.bits_stored} bits stored of {self.bits_allocated} allocated"
@@ -150,6 +154,27 @@ def read_frame(
     return stored
 
 
+def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> bytes:
+    """16 bytes that tell one frame's stored bytes from another's, compressed ones as they are.
+
+    A frame that cannot be read equals none but itself.
+    """
+    try:
+        if pixel_format.is_native and pixel_format.transfer_syntax != DEFLATED:
+            descriptor = os.open(path, OPEN_FLAGS)
+            try:
+                data = pread(descriptor, pixel_format.frame_bytes, offset + frame * pixel_format.frame_bytes)
+            finally:
+                os.close(descriptor)
+        elif pixel_format.is_native:
+            data = read_frame(path, offset, frame, pixel_format).tobytes()
+        else:
+            data = _frame_bytes(path, offset, frame, pixel_format.frames)
+    except (OSError, PixelError, DecodeError):
+        data = f"{path}\n{frame}".encode("utf-8", "surrogateescape")
+    return blake2b(data, digest_size=16).digest()
+
+
 def _as_format(stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
     """A decoded array with the item size and sign of the format, its own memory."""
     if stored.dtype.itemsize > pixel_format.dtype.itemsize:
@@ -180,8 +205,8 @@ def _clear_undefined_bits(stored: np.ndarray, pixel_format: PixelFormat) -> None
 
 def _read_native(path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None) -> np.ndarray:
     shape, dtype = (pixel_format.rows, pixel_format.columns), pixel_format.dtype
-    if pixel_format.bits_allocated == 1:
-        return _read_bits(path, offset, frame, pixel_format)
+    if pixel_format.bits_allocated in PACKED:
+        return _read_packed(path, offset, frame, pixel_format)
     stored = np.empty(shape, dtype) if out is None else out.view(dtype)
     start = offset + frame * pixel_format.frame_bytes
     if pixel_format.transfer_syntax == DEFLATED:
@@ -219,17 +244,22 @@ def _read_into(descriptor: int, array: np.ndarray, offset: int) -> int:
     return done
 
 
-def _read_bits(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> np.ndarray:
-    """A frame of single bits, packed from the least significant one on, frames without a gap (PS3.5 section 8.1.1)."""
-    count = pixel_format.rows * pixel_format.columns
-    first = frame * count
+def _read_packed(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> np.ndarray:
+    """A frame of 1 or 12 bits a sample, packed from the least significant on, frames without a gap (PS3.5 8.1.1)."""
+    size, count = pixel_format.bits_allocated, pixel_format.rows * pixel_format.columns
+    first = frame * count * size
     with open(path, "rb") as file:
         file.seek(offset + first // 8)
-        raw = file.read((first % 8 + count + 7) // 8)
-    bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[first % 8 : first % 8 + count]
-    if len(bits) < count:
-        raise DecodeError(f"{len(bits)} of {count} single-bit pixels are there")
-    return bits.reshape(pixel_format.rows, pixel_format.columns).astype(pixel_format.dtype)
+        raw = file.read((first % 8 + count * size + 7) // 8)
+    bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[first % 8 : first % 8 + count * size]
+    if len(bits) < count * size:
+        raise DecodeError(f"{len(bits) // size} of {count} pixels of {size} bits are there")
+    if size == 1:
+        stored = bits.astype(pixel_format.dtype)
+    else:
+        octets = np.packbits(np.pad(bits.reshape(count, size), ((0, 0), (0, 16 - size))), axis=1, bitorder="little")
+        stored = octets.reshape(-1).view("<u2").astype(pixel_format.dtype)
+    return stored.reshape(pixel_format.rows, pixel_format.columns)
 
 
 def _inflated(path: str, count: int) -> bytes:
@@ -271,12 +301,16 @@ def read_colour(path: str, frame: int) -> np.ndarray:
     from pydicom import dcmread
     from pydicom.pixels.processing import apply_color_lut
     from pydicom.pixels.utils import pixel_array
+    from pydicom.uid import UID
 
     register_with_pydicom()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
             dataset = dcmread(path, force=True)
+            if not dataset.file_meta.get("TransferSyntaxUID"):  # a bare data set: as pydicom found it to be
+                implicit, _ = dataset.original_encoding
+                dataset.file_meta.TransferSyntaxUID = UID(IMPLICIT if implicit else EXPLICIT)
             array = pixel_array(dataset, index=frame)
             if dataset.PhotometricInterpretation == "PALETTE COLOR":
                 array = apply_color_lut(array, dataset)

@@ -1,37 +1,23 @@
-"""Files -> series -> the stacks of images that can be one volume, and why the others cannot.
-
-A series is what *Series Instance UID* (0020,000E) says. A stack is what one grid can hold: a series that
-mixes image sizes, orientations or kinds is split, and each split has its reason.
-"""
+"""Files -> series, by *Series Instance UID* (0020,000E), and the files of a series that hold no image."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.geometry import ImagePlane
 from napari_dicommeta.header import DEFLATED
-from napari_dicommeta.meaning import number, numbers
+from napari_dicommeta.meaning import number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_dicommeta.catalog import Catalog
 
-__all__ = ["Image", "Refusal", "Series", "Stack", "group_series", "split_series"]
+__all__ = ["Refusal", "Series", "group_series", "with_pixels"]
 
 DIRECTORY = "1.2.840.10008.1.3.10"
-
-# What one grid must have in common, and how a split because of it is told.
-_SAME = (
-    ("Rows", "the number of rows differs"),
-    ("Columns", "the number of columns differs"),
-    ("SamplesPerPixel", "grey and colour images are mixed"),
-    ("PhotometricInterpretation", "the photometric interpretation differs"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +49,6 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """One file of a stack: its row in the series' catalog, path, place, and the values that decoding needs."""
-
-    path: str
-    plane: ImagePlane | None
-    instance_number: float | None
-    slope: str | None
-    intercept: str | None
-    pixel_offset: int
-    pixel_length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """Images of one size, kind and orientation, in the order of their files, and why they were parted from others."""
-
-    series: Series
-    catalog: Catalog
-    images: tuple[Image, ...]
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """Files that make no volume: what they are, how many, and why not."""
 
@@ -102,14 +65,19 @@ class Refusal:
 def group_series(catalog: Catalog) -> tuple[Series, ...]:
     """The series of a catalog, those with most images first.
 
-    Files without a *Series Instance UID* are grouped by study, series number, modality and folder instead.
+    Files without a *Series Instance UID* are grouped by study, series number, modality and folder instead. Where
+    several studies share one, with more than one file each, it is parted by study.
     """
     names = ("SeriesInstanceUID", "StudyInstanceUID", "SeriesNumber", "Modality")
     columns = [catalog.column_texts(name) for name in names]
+    studies: dict[str, Counter[str]] = {}
+    for uid, study, *_ in zip(*columns, strict=True):
+        studies.setdefault(uid or "", Counter())[study or ""] += 1
+    shared = {uid for uid, counts in studies.items() if len(counts) > 1 and min(counts.values()) > 1}
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, (uid, study, series_number, modality) in enumerate(zip(*columns, strict=True)):
         if uid:
-            key: tuple[str, ...] = (uid,)
+            key: tuple[str, ...] = (uid, study or "") if uid in shared else (uid,)
         else:
             key = ("", study or "", series_number or "", modality or "", os.path.dirname(catalog.paths[i]))
         groups.setdefault(key, []).append(i)
@@ -129,13 +97,13 @@ def _series(uid: str, catalog: Catalog) -> Series:
     return Series(uid, modality, description, series_number, name, catalog, images)
 
 
-def split_series(series: Series) -> tuple[tuple[Stack, ...], tuple[Refusal, ...]]:
-    """The stacks of a series, the largest first, and the files that belong to none with the reason."""
+def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:
+    """The catalog of a series' files that hold whole pixel data, and the others with the reason."""
     catalog = series.catalog
     offsets = catalog.file_column("pixel_offset")
     without = np.flatnonzero(offsets < 0)
     reasons_of = {failure.path: failure.reason for failure in catalog.partial}
-    refusals = []
+    refusals: list[Refusal] = []
     if len(without):
         by_reason: dict[str, list[str]] = {}
         for i in without.tolist():
@@ -148,63 +116,4 @@ def split_series(series: Series) -> tuple[tuple[Stack, ...], tuple[Refusal, ...]
         Refusal(series, (catalog.paths[i],), reasons_of.get(catalog.paths[i], "the pixel data is cut"))
         for i in np.flatnonzero(cut).tolist()
     ]
-    rows = np.flatnonzero((offsets >= 0) & ~cut)
-    if not len(rows):
-        return (), tuple(refusals)
-    images_catalog = catalog.rows(rows)
-    images = _images(images_catalog)
-    same = [images_catalog.column_texts(tag) for tag, _ in _SAME]
-    groups: dict[tuple[str | None, ...], list[int]] = {}
-    for i in range(len(images)):
-        groups.setdefault(tuple(column[i] for column in same), []).append(i)
-    kinds = list(groups)
-    reasons = [reason for axis, (_, reason) in enumerate(_SAME) if len({kind[axis] for kind in kinds}) > 1]
-    stacks = []
-    for group in groups.values():
-        oriented = _by_orientation(images, group)
-        why = [*reasons, "the orientation differs"] if len(oriented) > 1 else reasons
-        for part in oriented:
-            chosen = tuple(images[i] for i in part)
-            stacks.append(Stack(series, images_catalog.rows(np.array(part)), chosen, ", ".join(why)))
-    return tuple(sorted(stacks, key=lambda stack: -len(stack.images))), tuple(refusals)
-
-
-def _by_orientation(images: Sequence[Image], group: Sequence[int]) -> list[list[int]]:
-    """`group` parted by orientation, images without a place apart from those with one."""
-    parts: list[tuple[ImagePlane | None, list[int]]] = []
-    for i in group:
-        plane = images[i].plane
-        for other, members in parts:
-            if (plane is None and other is None) or (plane and other and plane.same_orientation(other)):
-                members.append(i)
-                break
-        else:
-            parts.append((plane, [i]))
-    return [members for _, members in parts]
-
-
-def _images(catalog: Catalog) -> list[Image]:
-    tags = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber")
-    positions, orientations, spacings, instance_numbers = (catalog.column_texts(tag) for tag in tags)
-    slopes, intercepts = catalog.column_texts("RescaleSlope"), catalog.column_texts("RescaleIntercept")
-    offsets, lengths = catalog.file_column("pixel_offset"), catalog.file_column("pixel_length")
-    planes: dict[tuple[str | None, str | None, str | None], ImagePlane | None] = {}
-    images = []
-    for i, path in enumerate(catalog.paths):
-        place = (positions[i], orientations[i], spacings[i])
-        if place not in planes:
-            planes[place] = ImagePlane.of(
-                numbers(place[0] or "", 3), numbers(place[1] or "", 6), numbers(place[2] or "", 2)
-            )
-        images.append(
-            Image(
-                path,
-                planes[place],
-                number(instance_numbers[i] or ""),
-                slopes[i],
-                intercepts[i],
-                int(offsets[i]),
-                int(lengths[i]),
-            )
-        )
-    return images
+    return catalog.rows(np.flatnonzero((offsets >= 0) & ~cut)), refusals

@@ -14,7 +14,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from napari_dicommeta._reader import image_layer, set_limits, slider_limits, volume_of
+from napari_dicommeta._reader import layer_of, set_limits, slider_limits, volume_of
 from napari_dicommeta._widgets.colours import colours_of
 from napari_dicommeta._widgets.findings_list import FindingsList
 from napari_dicommeta._widgets.presets import PresetStrip
@@ -23,10 +23,10 @@ from napari_dicommeta._widgets.source_bar import SourceBar
 from napari_dicommeta._widgets.tag_table import SHAPE_BARS, TagRow, TagTable
 from napari_dicommeta._widgets.value_bars import ValueBars
 from napari_dicommeta.histogram import histogram_of
+from napari_dicommeta.loader import load_series, nothing_found
 from napari_dicommeta.meaning import display
 from napari_dicommeta.privacy import is_identifying
 from napari_dicommeta.scanner import ScanProgress, iter_scan
-from napari_dicommeta.volume import Volume, load_series, nothing_found
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.findings import Finding
     from napari_dicommeta.series import Refusal, Series
+    from napari_dicommeta.volume import Volume
 
 __all__ = ["DicomDock", "Opened", "Partial", "open_source", "tag_rows"]
 
@@ -302,7 +303,7 @@ class DicomDock(QWidget):
     def _add_layers(self, volumes: Sequence[Volume]) -> None:
         for volume in reversed(volumes):
             volume.array.on_error = self._slice_failed
-            self.viewer.add_layer(image_layer(volume))
+            self.viewer.add_layer(layer_of(volume))
         if volumes and len(self.viewer.layers) == len(volumes):
             k = len(volumes[0].array) // 2
             self.viewer.dims.set_point(0, k * self.viewer.layers[-1].scale[0])

@@ -1,0 +1,131 @@
+"""Files -> frames: each image of a series with its place and all values by which one frame differs from another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_dicommeta.functional import frame_texts
+from napari_dicommeta.geometry import ImagePlane
+from napari_dicommeta.meaning import number, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta.pixels import PixelFormat
+
+__all__ = ["Frame", "frames_of"]
+
+FRAME_TAGS = (
+    # identity, place
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "InstanceNumber",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "FrameOfReferenceUID",
+    "Modality",
+    # what parts images of one grid from one another
+    "ImageType",
+    "FrameType",
+    "ComplexImageComponent",
+    "ConvolutionKernel",
+    "StackID",
+    "ReferencedSegmentNumber",
+    "TemporalPositionIdentifier",
+    "EchoTime",
+    "EchoNumbers",
+    "DiffusionBValue",
+    "DiffusionGradientOrientation",
+    "TriggerTime",
+    "NominalCardiacTriggerDelayTime",
+    "NominalPercentageOfCardiacPhase",
+    "InversionTime",
+    "FlipAngle",
+    "FrameReferenceTime",
+    "AcquisitionNumber",
+    "AcquisitionDateTime",
+    "AcquisitionTime",
+    "ContentTime",
+    # values and their display
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "Units",
+    "DoseGridScaling",
+    "DoseUnits",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "WindowCenter",
+    "WindowWidth",
+    "WindowCenterWidthExplanation",
+    "VOILUTFunction",
+    "ModalityLUTSequence",
+    "VOILUTSequence",
+    "SegmentationType",
+    "SegmentsOverlap",
+    "MaximumFractionalValue",
+)
+
+GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector")
+"""Where a file says something of its single frames."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of one file.
+
+    `row`: the file's row in the catalog that it came from. `index`: the frame in the file, from 0. `texts`:
+    keyword -> text of the `FRAME_TAGS` that this frame has, by meaning, its own functional groups first.
+    """
+
+    row: int
+    path: str
+    index: int
+    plane: ImagePlane | None
+    texts: Mapping[str, str]
+    pixel_format: PixelFormat
+    pixel_offset: int
+
+    def text(self, keyword: str) -> str:
+        """The text of an element, "" where the frame has none."""
+        return self.texts.get(keyword, "")
+
+    @property
+    def instance_number(self) -> float | None:
+        """(0020,0013) *Instance Number*."""
+        return number(self.text("InstanceNumber"))
+
+
+def frames_of(catalog: Catalog, formats: Sequence[PixelFormat]) -> list[Frame]:
+    """The frames of the files of `catalog`, in their order; `formats` has one entry a file.
+
+    Raises
+    ------
+    OSError
+        If a multi-frame file cannot be read for its functional groups.
+    """
+    found = {tag: catalog.column_texts(tag) for tag in FRAME_TAGS}
+    columns = [(tag, texts) for tag, texts in found.items() if any(text is not None for text in texts)]
+    grouped = [catalog.column_texts(tag) for tag in GROUPS]
+    offsets = catalog.file_column("pixel_offset").tolist()
+    planes: dict[tuple[str, str, str], ImagePlane | None] = {}
+    frames = []
+    for row, (path, pixel_format) in enumerate(zip(catalog.paths, formats, strict=True)):
+        top = {tag: text for tag, column in columns if (text := column[row]) is not None}
+        own = frame_texts(path, pixel_format.frames) if any(column[row] for column in grouped) else None
+        for index in range(pixel_format.frames):
+            texts = {**top, **{tag: text for tag, text in own[index].items() if text}} if own else top
+            place = texts.get("ImagePositionPatient", ""), texts.get("ImageOrientationPatient", "")
+            key = (*place, texts.get("PixelSpacing", ""))
+            if pixel_format.frames > 1 and not (own and own[index]):
+                key = ("", "", key[2])  # one position for the whole file says where none of its frames lies
+            if key not in planes:
+                planes[key] = ImagePlane.of(numbers(key[0], 3), numbers(key[1], 6), numbers(key[2], 2))
+            frames.append(Frame(row, path, index, planes[key], texts, pixel_format, offsets[row]))
+    return frames

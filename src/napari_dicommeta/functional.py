@@ -1,0 +1,96 @@
+"""What each frame of a multi-frame file says of itself (PS3.3 section C.7.6.16).
+
+Enhanced images keep place, rescale, windows and dimensions in functional groups, shared by all frames or one
+item a frame; RT dose gives its planes by *Grid Frame Offset Vector*. Read by pydicom, returned as texts.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.meaning import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydicom.dataset import Dataset
+
+__all__ = ["frame_texts"]
+
+# What in these sequences is meant for the frame as a whole; deeper items are named by their own keyword too.
+_DEPTH = 3
+_RENAMED = {"EffectiveEchoTime": "EchoTime", "TemporalPositionIndex": "TemporalPositionIdentifier"}
+"""Enhanced images say the same under another keyword."""
+
+
+def frame_texts(path: str, count: int) -> list[dict[str, str]]:
+    """Keyword -> text for each of the `count` frames of the file at `path`: what its functional groups hold.
+
+    Texts are as in a catalog: components joined by backslashes. A keyword of the frame's own item wins over the
+    shared one. Frames without an item have what is shared. A file without functional groups gives empty ones,
+    or the positions of an RT dose (PS3.3 section C.8.8.3.2).
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
+            dataset = dcmread(path, stop_before_pixels=True, force=True)
+            return _frames(dataset, count)
+    except InvalidDicomError:
+        return [{} for _ in range(count)]
+
+
+def _frames(dataset: Dataset, count: int) -> list[dict[str, str]]:
+    shared: dict[str, str] = {}
+    for item in dataset.get("SharedFunctionalGroupsSequence") or ():
+        shared |= dict(_texts(item, _DEPTH))
+    frames = [dict(shared) for _ in range(count)]
+    for frame, item in zip(frames, dataset.get("PerFrameFunctionalGroupsSequence") or (), strict=False):
+        frame |= dict(_texts(item, _DEPTH))
+    if not shared and "GridFrameOffsetVector" in dataset:
+        for frame, position in zip(frames, _dose_positions(dataset), strict=False):
+            frame["ImagePositionPatient"] = position
+    return frames
+
+
+def _texts(dataset: Dataset, depth: int) -> Iterator[tuple[str, str]]:
+    """The elements of a data set and of the first items of its sequences."""
+    for element in dataset:
+        keyword = str(element.keyword)
+        if element.VR == "SQ":
+            if depth and element.value and keyword not in ("ReferencedImageSequence", "SourceImageSequence"):
+                yield from _texts(element.value[0], depth - 1)
+        elif keyword:
+            yield _RENAMED.get(keyword, keyword), _text(element.value)
+
+
+def _text(value: Any) -> str:
+    from pydicom.multival import MultiValue
+
+    if value is None:
+        return ""
+    if isinstance(value, (list, tuple, MultiValue)):
+        return "\\".join(_text(one) for one in value)
+    return repr(value) if type(value) is float else str(value).strip()
+
+
+def _dose_positions(dataset: Dataset) -> Iterator[str]:
+    """The position of each plane of a dose grid: offsets from the first, or z in the patient where that is not 0."""
+    position = numbers(_text(dataset.get("ImagePositionPatient")), 3)
+    orientation = numbers(_text(dataset.get("ImageOrientationPatient")), 6)
+    offsets = numbers(_text(dataset.get("GridFrameOffsetVector")))
+    if position is None or orientation is None or not offsets:
+        return
+    a, b, c, d, e, f = orientation
+    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    for offset in offsets:
+        distance = offset if offsets[0] == 0 else (offset - offsets[0]) * normal[2]
+        yield "\\".join(repr(p + n * distance) for p, n in zip(position, normal, strict=True))

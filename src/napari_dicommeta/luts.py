@@ -1,0 +1,80 @@
+"""Lookup tables of a file: *Modality LUT Sequence* and *VOI LUT Sequence* (PS3.3 sections C.11.1 and C.11.2.1.1)."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["LookupTable", "modality_luts", "voi_luts"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LookupTable:
+    """A table of output values.
+
+    `first`: the input that is mapped to entry 0; smaller inputs map to it too, larger ones to the last entry.
+    `bits`: of an output value. `values`: uint16 of shape (entries,). `kind`: *Modality LUT Type*, such as "HU", "OD" or
+    "US". `explanation`: *LUT Explanation*.
+    """
+
+    first: int
+    bits: int
+    values: np.ndarray
+    kind: str = ""
+    explanation: str = ""
+
+    def apply(self, stored: np.ndarray) -> np.ndarray:
+        """The outputs for integers or floats of any shape, uint16; fractions are cut off towards the lower entry."""
+        indices = np.floor(stored) if stored.dtype.kind == "f" else stored.astype(np.int64)
+        entries = np.clip(indices - self.first, 0, len(self.values) - 1).astype(np.intp)
+        return np.asarray(self.values[entries])
+
+
+def modality_luts(path: str) -> tuple[LookupTable, ...]:
+    """The tables of (0028,3000) *Modality LUT Sequence*, at most one in a valid file."""
+    return _tables(path, "ModalityLUTSequence")
+
+
+def voi_luts(path: str) -> tuple[LookupTable, ...]:
+    """The tables of (0028,3010) *VOI LUT Sequence*, alternatives to one another and to the windows."""
+    return _tables(path, "VOILUTSequence")
+
+
+def _tables(path: str, sequence: str) -> tuple[LookupTable, ...]:
+    """The tables that can be used; one with a broken descriptor is no table."""
+    from pydicom import dcmread
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
+        try:
+            dataset = dcmread(path, stop_before_pixels=True, force=True)
+            signed = dataset.get("PixelRepresentation", 0) == 1
+            items = list(dataset.get(sequence) or ())
+            found = [_table(item, signed, dataset.is_little_endian is not False) for item in items]
+        except Exception:  # noqa: BLE001  pydicom raises many kinds for broken elements: then there is no table
+            return ()
+    return tuple(table for table in found if table is not None)
+
+
+def _table(item: Any, signed: bool, little: bool) -> LookupTable | None:
+    if "LUTDescriptor" not in item or "LUTData" not in item:
+        return None
+    count, first, bits = (int(value) for value in item.LUTDescriptor)
+    count = count & 0xFFFF or 65536
+    if signed and first >= 32768:  # the first input has the sign of the pixels, whatever VR it was written with
+        first -= 65536
+    data = item.LUTData
+    if isinstance(data, bytes):
+        dtype = np.dtype("<u2" if little else ">u2")
+        values = np.frombuffer(data, np.uint8 if len(data) < 2 * count else dtype)
+    else:
+        values = np.asarray(data).astype(np.int64) & 0xFFFF
+    if len(values) < count or not 1 <= bits <= 16:
+        return None
+    values = values[:count].astype(np.uint16)
+    values.flags.writeable = False
+    kind = str(item.get("ModalityLUTType", "") or "")
+    return LookupTable(first, bits, values, kind, str(item.get("LUTExplanation", "") or "").strip())

@@ -1,0 +1,115 @@
+"""A volume's passport: how it was made from its files, and what in them is unusual, each with its section."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from napari_dicommeta.findings import SEVERITIES, Finding
+from napari_dicommeta.geometry import SPACING_FLOOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_dicommeta.geometry import VolumeGeometry
+    from napari_dicommeta.modality import Modality
+    from napari_dicommeta.stacks import Stack
+    from napari_dicommeta.window import Window
+
+__all__ = ["passport"]
+
+TILT = 0.1
+"""Degrees; less is rounding of the positions."""
+PLACE = "PS3.3 C.7.6.2"
+
+
+def passport(
+    stack: Stack, geometry: VolumeGeometry, modality: Modality, windows: Sequence[tuple[Window, ...]]
+) -> tuple[Finding, ...]:
+    """The notes of the volume that `stack` makes, those that need a decision first."""
+    notes = [
+        *_parted(stack),
+        *stack.notes,
+        *_left_out(stack),
+        *_order(stack, geometry),
+        *_geometry(geometry),
+        *modality.notes,
+        *_lossy(stack),
+        *_windows(windows),
+    ]
+    return tuple(sorted(notes, key=lambda note: SEVERITIES.index(note.severity)))
+
+
+def _parted(stack: Stack) -> Iterator[Finding]:
+    if stack.reasons:
+        yield Finding("split", "info", f"parted from its series: {', '.join(stack.reasons)}")
+
+
+def _left_out(stack: Stack) -> Iterator[Finding]:
+    if stack.left_out:
+        named = "; ".join(f"{os.path.basename(frame.path)} is {reason}" for frame, reason in stack.left_out[:3])
+        more = f"; and {len(stack.left_out) - 3} more" if len(stack.left_out) > 3 else ""
+        files = "file is" if len(stack.left_out) == 1 else "files are"
+        yield Finding(
+            "left-out",
+            "decision",
+            f"{len(stack.left_out)} {files} left out: {named}{more}",
+            tuple((frame.path, 1) for frame, _ in stack.left_out),
+            ("SOPInstanceUID", "ImagePositionPatient"),
+        )
+
+
+def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Finding]:
+    if stack.is_one_place:
+        return
+    if not stack.planes:
+        if len(stack.frames) > 1:
+            how = "as in their file" if len({frame.path for frame in stack.frames}) == 1 else "by Instance Number"
+            yield Finding(
+                "unplaced", "decision", f"the images do not say where they lie: in order {how}", standard=PLACE
+            )
+    elif len(stack.planes) > 1 and not geometry.uneven:
+        mean = sum(geometry.steps) / len(geometry.steps)
+        worst = max(abs(step - mean) for step in geometry.steps)
+        title = f"slices in order of their positions, {mean:.4g} mm apart"
+        yield Finding("order", "info", title + (f", within {worst:.2g} mm" if worst > 1e-4 else ""), standard=PLACE)
+
+
+def _geometry(geometry: VolumeGeometry) -> Iterator[Finding]:
+    steps, tags = geometry.steps, ("ImagePositionPatient",)
+    gaps = geometry.gaps
+    if gaps:
+        usual = sorted(steps)[len(steps) // 2]
+        named = "; ".join(
+            f"{missing} slice{'s' if missing > 1 else ''} missing between {k + 1} and {k + 2} ({step:.4g} mm)"
+            for k, step, missing in gaps[:4]
+        )
+        more = f"; and at {len(gaps) - 4} more places" if len(gaps) > 4 else ""
+        advice = "open it as it is, or with split='gaps'"
+        title = f"{named}{more}; {usual:.4g} mm is the usual step"
+        yield Finding("gap", "decision", title, tags=tags, standard=PLACE, advice=advice)
+    elif geometry.uneven:
+        title = f"slices are {min(steps):.4g} to {max(steps):.4g} mm apart, not at one distance"
+        at = max(range(len(steps)), key=lambda k: abs(steps[k] - sum(steps) / len(steps)))
+        title += f"; the largest deviation, {geometry.uneven:.4g} mm, is between slices {at + 1} and {at + 2}"
+        yield Finding("uneven", "decision", title, tags=tags, standard=PLACE, advice="resample along the positions")
+    if geometry.tilt > TILT and geometry.shear > SPACING_FLOOR:
+        title = f"slices are sheared by {geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice (gantry tilt)"
+        yield Finding("tilt", "decision", title, tags=tags, standard="PS3.3 C.8.15.3.3", advice="shear or resample it")
+
+
+def _lossy(stack: Stack) -> Iterator[Finding]:
+    lossy = [frame for frame in stack.frames if frame.text("LossyImageCompression") == "01"]
+    if lossy:
+        ratios = sorted({frame.text("LossyImageCompressionRatio") for frame in lossy} - {""})
+        how = f", ratio {ratios[0]}" if len(ratios) == 1 else f", ratios {ratios[0]} to {ratios[-1]}" if ratios else ""
+        of = "all" if len(lossy) == len(stack.frames) else f"{len(lossy)} of {len(stack.frames)}"
+        title = f"{of} images have once been lossily compressed{how}"
+        yield Finding("lossy", "decision", title, tags=("LossyImageCompression",), standard="PS3.3 C.7.6.1.1.5")
+
+
+def _windows(windows: Sequence[tuple[Window, ...]]) -> Iterator[Finding]:
+    distinct = len(set(windows))
+    if distinct > 1:
+        title = f"window presets differ from slice to slice: {distinct} sets, the middle slice's come first"
+        yield Finding("windows-vary", "info", title, tags=("WindowCenter", "WindowWidth"), standard="PS3.3 C.11.2")

@@ -1,0 +1,367 @@
+"""Frames -> what one grid can hold: a stack of slices, or of slices and times, and why it was parted from others.
+
+A series is split where that removes a fault of its geometry, not because a tag differs: other sizes,
+orientations, positions that repeat or are unevenly spaced. Where positions repeat, the dimension that tells
+the images apart (echo, b-value, time …) becomes a fourth axis, and true duplicates are left out by name
+(PS3.3 section C.7.6.2, C.7.6.17).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from napari_dicommeta.findings import Finding
+from napari_dicommeta.geometry import VolumeGeometry, position_ids
+from napari_dicommeta.meaning import number
+from napari_dicommeta.pixels import stored_digest as _digest
+from napari_dicommeta.tags import TagPath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from napari_dicommeta.frames import Frame
+    from napari_dicommeta.geometry import ImagePlane
+
+__all__ = ["SPLITS", "Stack", "stacks_of"]
+
+SPLITS = ("auto", "gaps", "none")
+"""How a series is parted: by what makes a grid; also at gaps; only by what no array could hold."""
+KINDS = ("ImageType", "FrameType", "ComplexImageComponent", "ConvolutionKernel", "StackID", "ReferencedSegmentNumber")
+"""Images that differ here are of another kind: parted, never another time of one volume."""
+AXES = (
+    "TemporalPositionIdentifier",
+    "EchoTime",
+    "EchoNumbers",
+    "DiffusionBValue",
+    "TriggerTime",
+    "NominalCardiacTriggerDelayTime",
+    "NominalPercentageOfCardiacPhase",
+    "InversionTime",
+    "FlipAngle",
+    "FrameReferenceTime",
+)
+"""Dimensions that may be the fourth axis, the first that explains the repetitions is taken."""
+JOINT_AXES = (("DiffusionBValue", "DiffusionGradientOrientation"), AXES[:4])
+TIMES = ("AcquisitionNumber", "AcquisitionDateTime", "AcquisitionTime", "ContentTime")
+"""The same, by when images were made rather than what they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Frames in the order of an array: `times` volumes one after the other, slices along their normal.
+
+    `axis`: the keyword of the fourth axis, "" for a stack of slices. `is_one_place`: all frames lie at one place, so
+    that the fourth axis is the first of their array. `reasons`: why the stack was parted from its series.
+    `left_out`: frames that are true duplicates, each with the reason.
+    """
+
+    frames: tuple[Frame, ...]
+    times: int = 1
+    axis: str = ""
+    reasons: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
+    left_out: tuple[tuple[Frame, str], ...] = ()
+    is_one_place: bool = False
+
+    @property
+    def planes(self) -> tuple[ImagePlane, ...]:
+        """The planes of the first volume; () where the frames do not say where they lie."""
+        first = self.frames[: len(self.frames) // self.times]
+        planes = tuple(frame.plane for frame in first if frame.plane is not None)
+        return planes if len(planes) == len(first) else ()
+
+
+def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
+    """The stacks that `frames` make, the largest first.
+
+    `split`: "auto"; "gaps", also where slices are missing; "none", only where sizes or colours differ; or a keyword,
+    by whose values the frames are parted first.
+    """
+    groups = _partition(frames, _kind)
+    reasons = tuple(
+        reason for i, reason in enumerate(_KIND_REASONS) if len({_kind(group[0])[i] for group in groups}) > 1
+    )
+    if split == "none":
+        return _largest_first([Stack(_in_order(group), reasons=reasons) for group in groups])
+    if split not in SPLITS:
+        keyword = TagPath.parse(split).text
+        parts = [part for group in groups for part in _partition(group, lambda frame: frame.text(keyword))]
+        reasons = (*reasons, f"by {keyword}, as asked for") if len(parts) > len(groups) else reasons
+        groups = parts
+    stacks = []
+    for group in groups:
+        oriented = _by_orientation(group)
+        why = (*reasons, "the orientation or pixel spacing differs") if len(oriented) > 1 else reasons
+        for part in oriented:
+            stacks += [replace(stack, reasons=(*why, *stack.reasons)) for stack in _resolve(part, KINDS)]
+    if split == "gaps":
+        stacks = [part for stack in stacks for part in _at_gaps(stack)]
+    return _largest_first(stacks)
+
+
+def _largest_first(stacks: list[Stack]) -> list[Stack]:
+    return sorted(stacks, key=lambda stack: -len(stack.frames))
+
+
+_KIND_REASONS = (
+    "the number of rows or columns differs",
+    "grey and colour images are mixed",
+    "the photometric interpretation differs",
+    "localizers are apart",
+    "each file holds several frames",
+)
+
+
+def _kind(frame: Frame) -> tuple[object, ...]:
+    """What frames must have in common to be in one array, in the order of `_KIND_REASONS`."""
+    form = frame.pixel_format
+    grey = form.photometric if form.photometric.startswith("MONOCHROME") else "colour"
+    localizer = "LOCALIZER" in frame.text("ImageType").split("\\")
+    alone = frame.path if frame.plane is None and form.frames > 1 else ""
+    return (form.rows, form.columns), form.is_colour, grey, localizer, alone
+
+
+def _partition(frames: Iterable[Frame], key: Callable[[Frame], object]) -> list[list[Frame]]:
+    groups: dict[object, list[Frame]] = {}
+    for frame in frames:
+        groups.setdefault(key(frame), []).append(frame)
+    return list(groups.values())
+
+
+def _by_orientation(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """`frames` parted by orientation and pixel spacing, those without a place apart from those with one."""
+    parts: list[tuple[ImagePlane | None, list[Frame]]] = []
+    for frame in frames:
+        plane = frame.plane
+        for other, members in parts:
+            if plane is other or (plane and other and plane.same_grid(other)):
+                members.append(frame)
+                break
+        else:
+            parts.append((plane, [frame]))
+    return [members for _, members in parts]
+
+
+def _in_order(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """`frames` by position, those at one place or without one by Instance Number, then file and frame."""
+    placed = [frame.plane for frame in frames if frame.plane is not None]
+    ids = position_ids(placed) if len(placed) == len(frames) else [0] * len(frames)
+    order = sorted(range(len(frames)), key=lambda i: (ids[i], *_sequence(frames[i])))
+    return tuple(frames[i] for i in order)
+
+
+def _sequence(frame: Frame) -> tuple[bool, float, str, int]:
+    instance = frame.instance_number
+    return instance is None, instance or 0.0, frame.path, frame.index
+
+
+def _ids(frames: Sequence[Frame]) -> list[int]:
+    return position_ids([frame.plane for frame in frames if frame.plane is not None])
+
+
+def _repeats(frames: Sequence[Frame]) -> int:
+    """How many of `frames` lie where another one lies."""
+    return len(frames) - len(set(_ids(frames)))
+
+
+def _is_even(frames: Sequence[Frame]) -> bool:
+    if _repeats(frames):
+        return False
+    return not VolumeGeometry.of_planes([frame.plane for frame in _in_order(frames) if frame.plane]).uneven
+
+
+def _resolve(frames: list[Frame], kinds: Sequence[str]) -> list[Stack]:
+    """The stacks of parallel frames of one size."""
+    if frames[0].plane is None:
+        return [Stack(_in_order(frames))]
+    if len(frames) > 1 and len(set(_ids(frames))) == 1:
+        return [_one_place(frames)]
+    frames, left_out = _without_copies(frames)
+    if not _repeats(frames):
+        stacks = _by_spacing(frames)
+    elif parted := _by_kind(frames, kinds):
+        keyword, groups = parted
+        rest = kinds[kinds.index(keyword) + 1 :]
+        stacks = [
+            replace(stack, reasons=(f"{_name(keyword)} differs between images of one place", *stack.reasons))
+            for group in groups
+            for stack in _resolve(group, rest)
+        ]
+    else:
+        stacks = _in_time(frames)
+    if left_out:
+        stacks[0] = replace(stacks[0], left_out=(*left_out, *stacks[0].left_out))
+    return stacks
+
+
+def _without_copies(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """`frames` without those that have the SOP Instance UID and the pixels of another one, and these."""
+    uids = Counter((frame.text("SOPInstanceUID"), frame.index) for frame in frames)
+    seen: dict[tuple[object, ...], Frame] = {}
+    kept, copies = [], []
+    for frame in sorted(frames, key=_sequence):
+        uid = frame.text("SOPInstanceUID")
+        repeated = uid and uids[uid, frame.index] > 1
+        first = seen.setdefault((uid, frame.index, _digest_of(frame)), frame) if repeated else frame
+        if first is frame:
+            kept.append(frame)
+        else:
+            copies.append((frame, f"a copy of {os.path.basename(first.path)}: the same SOP Instance UID and pixels"))
+    return kept, copies
+
+
+def _by_spacing(frames: list[Frame]) -> list[Stack]:
+    """One stack, or where uneven slices lie between one another those of a tag that parts them into even ones.
+
+    Even blocks that lie one behind the other (a head scanned with two increments) stay one volume, with a note.
+    """
+    if len(frames) < 4 or _is_even(frames):
+        return [Stack(_in_order(frames))]
+    place = dict(zip(map(id, frames), _ids(frames), strict=True))
+    for keyword in (*KINDS, *AXES[:4], "AcquisitionNumber"):
+        groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
+        if not 1 < len(groups) <= len(frames) // 2 or not all(_is_even(group) for group in groups):
+            continue
+        spans = sorted([min(place[id(one)] for one in group), max(place[id(one)] for one in group)] for group in groups)
+        if any(before[1] > after[0] for before, after in pairwise(spans)):
+            reason = f"{_name(keyword)} differs, and all slices together are not evenly spaced"
+            return [Stack(_in_order(group), reasons=(reason,)) for group in groups]
+        title = f"{_name(keyword)} parts the slices into {len(groups)} blocks, each evenly spaced"
+        note = Finding("blocks", "info", title, tags=(keyword,), advice=f"open them apart with split={keyword!r}")
+        return [Stack(_in_order(frames), notes=(note,))]
+    return [Stack(_in_order(frames))]
+
+
+def _by_kind(frames: list[Frame], kinds: Sequence[str]) -> tuple[str, list[list[Frame]]] | None:
+    """The first keyword of `kinds` whose groups have fewer repeated positions, and the groups."""
+    for keyword in kinds:
+        groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
+        if 1 < len(groups) < len(frames) and sum(map(_repeats, groups)) < _repeats(frames):
+            return keyword, groups
+    return None
+
+
+def _in_time(frames: list[Frame]) -> list[Stack]:
+    """Frames whose positions repeat: along a fourth axis, or parted."""
+    for keywords in (*((axis,) for axis in AXES), *JOINT_AXES, *((axis,) for axis in TIMES)):
+        if stacks := _along(frames, keywords):
+            return stacks
+    frames, left_out = _without_equals(frames)
+    if not _repeats(frames):
+        stacks = _by_spacing(frames)
+        return [replace(stacks[0], left_out=tuple(left_out)), *stacks[1:]]
+    stacks = _by_number(frames)
+    return [replace(stacks[0], left_out=tuple(left_out)), *stacks[1:]]
+
+
+def _one_place(frames: list[Frame]) -> Stack:
+    axis = next((one for one in (*AXES, *TIMES) if len({frame.text(one) for frame in frames}) == len(frames)), "")
+    ordered = tuple(sorted(frames, key=lambda frame: (_number(frame.text(axis)), *_sequence(frame))))
+    by = f", by {_name(axis)}" if axis else ", by Instance Number: nothing known says what tells them apart"
+    copies = len(_without_copies(frames)[1])  # shown all the same: in no grid they do no harm
+    same = f"; {copies} of them have the SOP Instance UID and pixels of another one" if copies else ""
+    note = Finding(
+        "one-place",
+        "info" if axis else "decision",
+        f"{len(frames)} images of one place{by}{same}",
+        tags=(axis or "InstanceNumber", "ImagePositionPatient"),
+        standard="PS3.3 C.7.6.17",
+    )
+    return Stack(ordered, len(ordered), axis or "InstanceNumber", notes=(note,), is_one_place=True)
+
+
+def _along(frames: list[Frame], keywords: Sequence[str]) -> list[Stack]:
+    """Stacks with a fourth axis by the values of `keywords`, [] where these do not explain the repetitions."""
+    groups = _partition(frames, lambda frame: tuple(frame.text(keyword) for keyword in keywords))
+    if not 1 < len(groups) < len(frames) or any(map(_repeats, groups)):
+        return []
+    varying = [one for one in keywords if len({frame.text(one) for frame in frames}) > 1]
+    groups.sort(key=lambda group: ([_number(group[0].text(one)) for one in varying], min(map(_sequence, group))))
+    return _of_volumes(frames, groups, " and ".join(map(_name, varying)), varying[0], "info")
+
+
+def _of_volumes(
+    frames: list[Frame], groups: list[list[Frame]], by: str, axis: str, severity: str, extra: str = ""
+) -> list[Stack]:
+    """One stack of the groups that have all positions, and one for each of the others; [] where none has all."""
+    place = dict(zip(map(id, frames), _ids(frames), strict=True))
+    places = len(set(place.values()))
+    whole = [group for group in groups if len(group) == places]
+    if not whole:
+        # Groups that lie apart or overlap: several acquisitions, each a volume of its own.
+        sets = Counter(frozenset(place[id(frame)] for frame in group) for group in groups)
+        if axis == "InstanceNumber" or (len(sets) == len(groups) and len(groups) > 8):
+            return []
+        reason = f"{by} differs, and the positions of the parts are not the same"
+        return [replace(stack, reasons=(reason,)) for group in groups for stack in _by_spacing(group)]
+    ordered = tuple(frame for group in whole for frame in _in_order(group))
+    notes: tuple[Finding, ...] = ()
+    if len(whole) > 1:
+        text = f"{len(whole)} volumes of {places} slices, by {by}{extra}"
+        notes = (Finding("volumes", severity, text, tags=(axis,), standard="PS3.3 C.7.6.17"),)
+    stacks = [Stack(ordered, len(whole), axis if len(whole) > 1 else "", notes=notes)]
+    for group in groups:
+        if len(group) != places:
+            reason = f"it has only {len(group)} of the {places} positions of the other volumes, by {by}"
+            stacks.append(Stack(_in_order(group), reasons=(reason,)))
+    return stacks
+
+
+def _without_equals(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """`frames` without those that have the pixels of another one at the same place, and these."""
+    seen: dict[tuple[object, ...], Frame] = {}
+    ids = _ids(frames)
+    shared = {one for one, n in Counter(ids).items() if n > 1}
+    kept, equals = [], []
+    for place, frame in sorted(zip(ids, frames, strict=True), key=lambda pair: _sequence(pair[1])):
+        first = seen.setdefault((place, _digest_of(frame)), frame) if place in shared else frame
+        if first is frame:
+            kept.append(frame)
+        else:
+            equals.append((frame, f"a duplicate of {os.path.basename(first.path)}: the same place and pixels"))
+    return kept, equals
+
+
+def _by_number(frames: list[Frame]) -> list[Stack]:
+    """The n-th image of each place, by Instance Number, as the n-th volume."""
+    rank: Counter[int] = Counter()
+    groups: dict[int, list[Frame]] = {}
+    for place, frame in sorted(zip(_ids(frames), frames, strict=True), key=lambda pair: _sequence(pair[1])):
+        groups.setdefault(rank[place], []).append(frame)
+        rank[place] += 1
+    extra = ": no tag says what tells them apart"
+    return _of_volumes(frames, list(groups.values()), "Instance Number", "InstanceNumber", "decision", extra)
+
+
+def _at_gaps(stack: Stack) -> list[Stack]:
+    """`stack` parted where slices are missing."""
+    if stack.times > 1 or not stack.planes:
+        return [stack]
+    cuts = [0, *(k + 1 for k, _, _ in VolumeGeometry.of_planes(stack.planes).gaps), len(stack.frames)]
+    if len(cuts) == 2:
+        return [stack]
+    parts = [stack.frames[a:b] for a, b in pairwise(cuts)]
+    reasons = (*stack.reasons, "parted where slices are missing, as asked for")
+    return [replace(stack, frames=part, reasons=reasons, left_out=()) for part in parts]
+
+
+def _digest_of(frame: Frame) -> tuple[object, ...]:
+    """What two frames with the same modality values have in common."""
+    form = replace(frame.pixel_format, transfer_syntax="", frames=1)
+    rescale = frame.text("RescaleSlope"), frame.text("RescaleIntercept")
+    return form, rescale, _digest(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
+
+
+def _number(text: str) -> tuple[bool, float, str]:
+    """A key that sorts numbers by value and texts behind them."""
+    value = number(text)
+    return value is None, value or 0.0, text
+
+
+def _name(keyword: str) -> str:
+    """*Echo Time*, for EchoTime."""
+    return TagPath.parse(keyword).name
