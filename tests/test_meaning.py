@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dicommeta.meaning import FRACTION, NOT_A_NUMBER, TEXT_IN_NUMBER, decode, display, number, shortest
+from napari_dicommeta.meaning import (
+    FRACTION,
+    NOT_A_NUMBER,
+    TEXT_IN_NUMBER,
+    UNDECODABLE,
+    decode,
+    display,
+    number,
+    shortest,
+)
 from napari_dicommeta.tags import TagPath
 
 
@@ -99,3 +108,8 @@ def test_display_escapes_what_a_screen_must_not_obey() -> None:
     assert "\u202e" not in shown
     assert "\n" not in shown
     assert len(shown) == 200
+
+
+def test_a_character_set_that_is_none_leaves_the_text_readable_and_flagged() -> None:
+    meaning = decode(b"PNcISO\x00_IR 100\nM\xfcller", TagPath.parse("PatientName"))
+    assert (meaning.text, meaning.flag) == ("Müller", UNDECODABLE)

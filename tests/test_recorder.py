@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 from dicom_factory import Raw, ct_content, ct_slice, dicom, write_series
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from napari_dicommeta.catalog import Catalog
 from napari_dicommeta.recorder import Recorder
@@ -36,6 +38,49 @@ def test_files_of_one_series_take_the_quick_way(tmp_path: Path) -> None:
     for path in paths:
         recorder.read(str(path))
     assert len(loops) < 8  # the lengths of a few numbers differ, and with them the layout
+
+
+def test_other_lengths_and_several_items_take_the_quick_way_too(tmp_path: Path) -> None:
+    items = [{"CodeValue": "A"}, {"CodeValue": "BCD"}]
+    changes = {"DeidentificationMethodCodeSequence": items, "00091010": Raw("OB", b"\1" * 400), "00090010": "X"}
+    paths = write_series(tmp_path, 40, ProtocolName=lambda k: "x" * 2 * k, StudyID=lambda k: "y" * (k % 7), **changes)
+    recorder, loops = Recorder(), []
+    record = recorder._record
+    recorder._record = lambda header: (loops.append(1), record(header))[1]  # type: ignore[method-assign]
+    for path in paths:
+        recorder.read(str(path))
+    assert len(loops) == 1
+    quick, slow = Catalog.of_recordings([recorder.take()]), catalog_of(paths, layouts=False)
+    assert quick.to_arrow("spelling").to_pydict() == slow.to_arrow("spelling").to_pydict()
+    assert dict(quick.values("DeidentificationMethodCodeSequence.CodeValue")) == {"A": 40, "BCD": 40}
+    for name in ("pixel_offset", "pixel_length", "cut"):
+        assert quick.file_column(name).tolist() == slow.file_column(name).tolist()
+    assert np.array_equal(np.sort(quick.file_column("pixel_offset") + 384), np.sort(quick.file_column("size")))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_change_of_bytes_is_read_the_same_either_way(data: st.DataObject) -> None:
+    items = [{"CodeValue": "A"}, {"CodeValue": "B"}]
+    one = ct_slice(0, PixelRepresentation=1, ProcedureCodeSequence=items, PatientName=Raw("PN", b"\xc4^\xd6 "))
+    other = bytearray(ct_slice(data.draw(st.integers(0, 999)), ProcedureCodeSequence=items, PatientName="Doe^Jim"))
+    for _ in range(data.draw(st.integers(0, 3))):
+        at, new = data.draw(st.integers(132, len(other) - 400)), data.draw(st.binary(max_size=4))
+        other[at : at + data.draw(st.integers(0, 4))] = new
+    files = [one, ct_slice(7), bytes(other), bytes(other), one]
+
+    def shown(layouts: bool) -> object:
+        recorder = Recorder()
+        if not layouts:
+            recorder._learn = lambda *_: None  # type: ignore[method-assign]
+        for number, raw in enumerate(files):
+            window = len(raw), 0, raw[:8192], "", ""
+            recorder.take_in(str(number), window) if raw[128:132] == b"DICM" else None
+        catalog = Catalog.of_recordings([recorder.take()])
+        numbers = [catalog.file_column(name).tolist() for name in ("pixel_offset", "pixel_length", "cut")]
+        return catalog.to_arrow("spelling").to_pydict(), catalog.partial, catalog.failures, numbers
+
+    assert shown(True) == shown(False)
 
 
 def test_another_character_set_is_another_layout(tmp_path: Path) -> None:

@@ -214,18 +214,22 @@ def _attribute_tag(raw: bytes, written: str, context: bytes) -> Meaning:
 
 @lru_cache(maxsize=1024)
 def _encodings(charset: bytes) -> tuple[str, ...]:
+    """Python's names of the character sets; none for text that names no character set."""
     from pydicom.charset import convert_encodings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return tuple(convert_encodings([part.strip() for part in charset.decode("latin-1").split("\\")]))
+        try:
+            return tuple(convert_encodings([part.strip() for part in charset.decode("latin-1").split("\\")]))
+        except (LookupError, ValueError):
+            return ()
 
 
 def _text(raw: bytes, vr: str, written: str, charset: bytes) -> Meaning:
     flag = ""
     if raw.isascii() and b"\x1b" not in raw:
         text = raw.decode("ascii")
-    elif vr not in _CHARSET or not charset:
+    elif vr not in _CHARSET or not charset or not _encodings(charset):
         text = raw.decode("latin-1")
         flag = UNDECODABLE if vr in _CHARSET else ""
     else:

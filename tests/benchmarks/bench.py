@@ -1,4 +1,4 @@
-"""The figures of the scan, each a ratio within one run: ``python3 dev.py bench [scan] [--folder FOLDER]``.
+"""The figures, each a ratio within one run: ``python3 dev.py bench [scan] [volumes] [--folder FOLDER]``.
 
 Needs the generator of the 285,380-file folder below SHARED_DATA; the folder is made once in the system's
 temporary folder (1.2 GB) and kept. Every side is warmed up first. Exit code 1 if a bound is missed.
@@ -164,11 +164,15 @@ def bench_scan(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("words", nargs="*", help="scan")
+    parser.add_argument("words", nargs="*", help="scan, volumes")
     parser.add_argument("--folder", type=Path, help="a folder made by the generator")
     options = parser.parse_args()
     if not (SHARED / "dsb2017").exists() and options.folder is None:
         sys.exit("the generator is not here: set SHARED_DATA, or name a folder with --folder")
+    if not options.words or "volumes" in options.words:
+        from volumes import bench_volumes
+
+        bench_volumes(SHARED, timed, report, child)
     if not options.words or "scan" in options.words:
         bench_scan(options.folder or dsb_folder())
     print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
