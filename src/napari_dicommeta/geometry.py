@@ -89,6 +89,8 @@ class ImagePlane:
 
     def same_grid(self, other: ImagePlane) -> bool:
         """Whether both planes have one orientation and one pixel spacing, within `SPACING_TOLERANCE` of it."""
+        if (self.row, self.column, self.spacing) == (other.row, other.column, other.spacing):
+            return True
         return self.same_orientation(other) and bool(
             np.allclose(self.spacing, other.spacing, rtol=SPACING_TOLERANCE, atol=0)
         )
@@ -127,7 +129,7 @@ class VolumeGeometry:
         if n > 1 and np.isfinite(length):
             cosine = float(np.clip(np.dot(step, first.normal) / length, -1, 1))
             tilt = float(np.degrees(np.arccos(abs(cosine))))
-        distances = np.array([plane.distance for plane in planes])
+        distances = positions @ first.normal
         return cls(
             (length, first.spacing[0], first.spacing[1]), affine, round(tilt, 4), tuple(np.diff(distances).tolist())
         )

@@ -32,18 +32,18 @@ def encoders() -> dict[str, Callable[[np.ndarray], bytes]]:
     }
 
 
-def make_series(source: Path, kind: str = "native") -> Path:
+def make_series(source: Path, kind: str = "native", count: int = COUNT) -> Path:
     """A folder with the series, made if it is not there."""
     from pydicom import dcmread
     from pydicom.encaps import encapsulate
 
-    folder = Path(tempfile.gettempdir()) / "dicommeta-bench" / kind.replace(" ", "-")
-    if len(list(folder.glob("*"))) == COUNT:
+    folder = Path(tempfile.gettempdir()) / "dicommeta-bench" / f"{kind.replace(' ', '-')}-{count}"
+    if len(list(folder.glob("*"))) == count:
         return folder
-    print(f"making the series of {COUNT} slices, {kind} …", flush=True)
+    print(f"making the series of {count} slices, {kind} …", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
     slices = sorted((dcmread(path) for path in source.glob("*.dcm")), key=lambda one: one.ImagePositionPatient[2])
-    for k in range(COUNT):
+    for k in range(count):
         dataset = slices[k % len(slices)]
         pixels = dataset.pixel_array
         dataset.ImagePositionPatient[2] = k
@@ -55,7 +55,7 @@ def make_series(source: Path, kind: str = "native") -> Path:
             dataset.PixelData = encapsulate([data])
             dataset["PixelData"].VR = "OB"
             dataset["PixelData"].is_undefined_length = True
-        dataset.save_as(folder / f"{(k * 37) % COUNT:04}.dcm")
+        dataset.save_as(folder / f"{(k * 37) % count:04}.dcm")
         slices[k % len(slices)] = dcmread(dataset.filename) if kind != "native" else dataset
     return folder
 

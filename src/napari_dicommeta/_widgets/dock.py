@@ -45,7 +45,7 @@ REPORT = 0.25
 """Seconds between two updates of the progress: each repaints the window."""
 FIRST_PARTIAL = 0.5
 """Seconds after which a scan that is still running shows its first bars."""
-COLLECT_MS = 100
+COLLECT_MS = 30
 """napari calls a reader once for each dropped file: paths that come within this time are one source."""
 
 
@@ -228,7 +228,7 @@ class DicomDock(QWidget):
     # -- opening ------------------------------------------------------------------------------------
 
     def open_paths(self, paths: Sequence[str]) -> None:
-        """Open folders and files; calls that follow within a tenth of a second join into one source."""
+        """Open folders and files; calls that follow at once, as those of a drop do, join into one source."""
         self._pending += [path for path in paths if path not in self._pending]
         self._collector.start()
 

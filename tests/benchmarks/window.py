@@ -1,0 +1,87 @@
+"""The time to the first picture in a real window, and its longest freeze: `bench.py window` runs it, on a screen.
+
+300 slices of 512²: a folder of DICOM through the reader and the dock, against the same array as a `.npy` file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+
+
+def measure(kind: str, path: str) -> dict[str, float]:
+    """Seconds from `viewer.open` to the first picture, and the longest time without an event, of a warm viewer."""
+    os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
+    import napari
+    import numpy as np
+    from qtpy.QtCore import QEventLoop, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1400, 900)
+    viewer.add_image(np.zeros((4, 64, 64), np.int16), contrast_limits=(0, 1))
+    if kind == "dicom":
+        import napari_dicommeta as dm
+        from napari_dicommeta.phantom import write_chest
+
+        viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
+        warm = tempfile.mkdtemp()
+        write_chest(warm)
+        np.asarray(dm.load(warm)[0].array)
+    else:
+        from napari_builtins.io import napari_get_reader  # what opens a .npy
+
+        napari_get_reader(path)
+    for _ in range(20):
+        QApplication.processEvents()
+        time.sleep(0.02)
+    viewer.layers.clear()
+    QApplication.processEvents()
+    drawn: list[float] = []
+    longest = 0.0
+    last = time.perf_counter()
+
+    def tick() -> None:
+        nonlocal longest, last
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+
+    def draw(_event: object = None) -> None:
+        if len(viewer.layers):
+            drawn.append(time.perf_counter())
+
+    def wait(milliseconds: int) -> None:
+        """Run events as an application does, asleep where there are none."""
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
+
+    scene = viewer.window._qt_viewer.canvas._scene_canvas
+    scene.events.draw.connect(draw, position="last")
+    timer = QTimer()
+    timer.setInterval(1)
+    timer.timeout.connect(tick)
+    timer.start()
+    tick()
+    longest = 0.0
+    began = time.perf_counter()
+    if kind == "dicom":
+        viewer.open(path, plugin="napari-dicommeta")
+    else:
+        viewer.open(path)
+    deadline = began + 20
+    while not drawn and time.perf_counter() < deadline:
+        wait(2)
+    first = drawn[0] - began
+    wait(2000)
+    result = {"first": first, "freeze": longest}
+    viewer.close()
+    return result
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(*sys.argv[1:3])), flush=True)
+    os._exit(0)
