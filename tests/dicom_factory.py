@@ -188,3 +188,92 @@ def write_series(folder: Path, count: int = 5, transfer_syntax: str = EXPLICIT, 
         path.write_bytes(ct_slice(k, transfer_syntax, **own))
         paths.append(path)
     return paths
+
+
+ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+AXIAL = [1, 0, 0, 0, 1, 0]
+OF_FRAMES = {  # keyword -> the functional group that holds it (PS3.3 section C.7.6.16.2)
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "SliceThickness": "PixelMeasuresSequence",
+    "SpacingBetweenSlices": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "RescaleType": "PixelValueTransformationSequence",
+    "WindowCenter": "FrameVOILUTSequence",
+    "WindowWidth": "FrameVOILUTSequence",
+    "WindowCenterWidthExplanation": "FrameVOILUTSequence",
+    "EffectiveEchoTime": "MREchoSequence",
+    "DiffusionBValue": "MRDiffusionSequence",
+    "TemporalPositionIndex": "FrameContentSequence",
+    "StackID": "FrameContentSequence",
+    "FrameType": "CTImageFrameTypeSequence",
+    "ReferencedSegmentNumber": "SegmentIdentificationSequence",
+}
+
+
+def groups(**elements: Any) -> dict[str, Any]:
+    """The item of functional groups that says `elements` of a frame; a keyword of `OF_FRAMES` goes into its group."""
+    content: dict[str, Any] = {}
+    for keyword, value in elements.items():
+        if keyword in OF_FRAMES:
+            content.setdefault(OF_FRAMES[keyword], [{}])[0][keyword] = value
+        else:
+            content[keyword] = value
+    return content
+
+
+def enhanced(
+    pixels: list[np.ndarray], frames: list[dict[str, Any]], shared: dict[str, Any] | None = None, **changes: Any
+) -> bytes:
+    """An enhanced CT file: what `frames` say of each frame and `shared` of all, as keywords for `groups`."""
+    outside = dict.fromkeys(OF_FRAMES) | {
+        "SOPClassUID": ENHANCED_CT,
+        "NumberOfFrames": len(pixels),
+        "PixelData": Raw("OW", b"".join(one.tobytes() for one in pixels)),
+        "SharedFunctionalGroupsSequence": [groups(**(shared or {}))],
+        "PerFrameFunctionalGroupsSequence": [groups(**frame) for frame in frames],
+    }
+    return ct_slice(0, pixels=pixels[0], **(outside | changes))
+
+
+def dose(pixels: list[np.ndarray], offsets: list[float] | None, **changes: Any) -> bytes:
+    """An RT dose grid of as many planes as `pixels`, at `offsets` from its position."""
+    outside = dict.fromkeys(("RescaleSlope", "RescaleIntercept", "RescaleType", "WindowCenter", "WindowWidth")) | {
+        "SOPClassUID": RT_DOSE,
+        "Modality": "RTDOSE",
+        "NumberOfFrames": len(pixels),
+        "GridFrameOffsetVector": offsets,
+        "DoseGridScaling": 0.001,
+        "DoseUnits": "GY",
+        "WindowCenterWidthExplanation": None,
+        "PixelData": Raw("OW", b"".join(one.tobytes() for one in pixels)),
+    }
+    return ct_slice(0, pixels=pixels[0], **(outside | changes))
+
+
+def segmentation(
+    masks: list[np.ndarray], frames: list[dict[str, Any]], kind: str = "BINARY", segments: int = 1, **changes: Any
+) -> bytes:
+    """A segmentation of 2.5 × 0.75 × 0.5 mm: bits packed without a gap between frames, or bytes for other kinds."""
+    if kind == "BINARY":
+        stored = np.packbits(np.concatenate([mask.ravel() != 0 for mask in masks]), bitorder="little").tobytes()
+    else:
+        stored = b"".join(mask.astype(np.uint8).tobytes() for mask in masks)
+    bits = 1 if kind == "BINARY" else 8
+    outside = dict.fromkeys(("RescaleSlope", "RescaleIntercept", "RescaleType", "WindowCenter", "WindowWidth")) | {
+        "SOPClassUID": LABEL_MAP if kind == "LABELMAP" else SEGMENTATION,
+        "Modality": "SEG",
+        "SegmentationType": kind,
+        "SegmentSequence": [{"SegmentNumber": n + 1, "SegmentLabel": f"Segment {n + 1}"} for n in range(segments)],
+        "BitsAllocated": bits,
+        "BitsStored": bits,
+        "HighBit": bits - 1,
+        "PixelData": Raw("OB", stored + b"\0" * (len(stored) % 2)),
+    }
+    shared = {"ImageOrientationPatient": AXIAL, "PixelSpacing": [0.75, 0.5], "SpacingBetweenSlices": 2.5}
+    outside |= {"WindowCenterWidthExplanation": None, "ImageType": ["DERIVED", "PRIMARY"], **changes}
+    return enhanced(masks, frames, shared | outside.pop("shared", {}), **outside)

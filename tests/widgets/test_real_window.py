@@ -74,7 +74,7 @@ def test_a_dropped_folder_opens_and_its_presets_and_values_are_there(qtbot: Any,
         assert limits(viewer) == expected
     qtbot.keyClick(window, Qt.Key.Key_0, Qt.KeyboardModifier.AltModifier)
     plane = np.asarray(layer.data[24])
-    assert limits(viewer) == (plane.min(), plane.max())
+    assert limits(viewer) == (plane[plane > -3024].min(), plane.max())  # -3024 is its padding
     assert dock.presets.buttons[2].isChecked()
 
     layer.contrast_limits = (-500, 500)  # as the slider does
@@ -185,11 +185,10 @@ def test_a_scan_can_be_cancelled_and_another_source_opened(
 def test_bars_are_there_while_a_scan_is_running(
     qtbot: Any, viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_dicommeta import scanner
-    from napari_dicommeta._widgets import dock as dock_module
+    from napari_dicommeta import _opening, scanner
 
     monkeypatch.setattr(scanner, "INTERVAL", 0.0)
-    monkeypatch.setattr(dock_module, "FIRST_PARTIAL", 0.0)
+    monkeypatch.setattr(_opening, "FIRST_PARTIAL", 0.0)
     for i in range(6):
         write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}", RescaleSlope=lambda k: ["1", "1.0"][k % 2])
     dock = open_dock(viewer)
@@ -224,3 +223,56 @@ def test_the_theme_is_followed(qtbot: Any, viewer: Any) -> None:
     viewer.theme = "light"
     assert dock.values.delegate.colours != dark
     viewer.theme = "dark"
+
+
+def test_views_are_the_radiological_way_round_on_the_screen(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    def pixels(k: int) -> np.ndarray:
+        plane = np.zeros((16, 12), "<u2")
+        plane[2:5, 8:11] = 4000 if k >= 6 else 0  # to the patient's left, in front, and above
+        return plane
+
+    write_series(tmp_path, 8, pixels=pixels)
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    viewer.layers[0].contrast_limits = (0, 100)
+    expected = {"axial": ("up", "right"), "coronal": ("up", "right"), "sagittal": ("up", "left"), "3D": ("up", "right")}
+    for view, sides in expected.items():
+        qtbot.mouseClick(dock.views.buttons[view], Qt.MouseButton.LeftButton)
+        assert [name for name, button in dock.views.buttons.items() if button.isChecked()] == [view]
+        point = {"axial": (7, 3, 9), "coronal": (7, 3, 9), "sagittal": (7, 3, 9), "3D": (7, 3, 9)}[view]
+        viewer.dims.point = viewer.layers[0].data_to_world(point)
+        for _ in range(3):
+            QApplication.processEvents()
+        shot = viewer.screenshot(canvas_only=True, flash=False)[..., :3].max(axis=2)
+        lit, (height, width) = np.argwhere(shot > 128), shot.shape
+        assert len(lit), view
+        middle = lit.mean(axis=0)
+        assert ("up" if middle[0] < height / 2 else "down", "right" if middle[1] > width / 2 else "left") == sides, view
+
+
+def test_patient_space_keeps_the_slice_and_goes_back(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path, 6, FrameOfReferenceUID="1.2.3")
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    layer = viewer.layers[0]
+    viewer.dims.set_point(0, 4 * 2.5)
+    dock.views.patient_space.click()
+    np.testing.assert_allclose(layer.data_to_world((0, 0, 0)), [0, -20, -10])
+    assert round(layer.world_to_data(viewer.dims.point)[0]) == 4
+    dock.views.patient_space.click()
+    np.testing.assert_allclose(layer.data_to_world((0, 0, 0)), 0)
+    assert round(layer.world_to_data(viewer.dims.point)[0]) == 4
+
+
+def test_notes_of_a_series_are_in_its_row_and_below_it(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path, 6, ImagePositionPatient=lambda k: [0, 0, 2.5 * k + (5 if k > 3 else 0)])
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    qtbot.waitUntil(lambda: dock.series.model.rows[0].notes is not None, timeout=10_000)
+    assert dock.series.model.rows[0].badge == "1"
+    dock.series.table.selectRow(0)
+    assert "2 slices missing between 4 and 5 (7.5 mm)" in dock.series.notes.text()
+    assert dock.series.model.rows[0].is_open

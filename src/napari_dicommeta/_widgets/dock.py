@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from dataclasses import dataclass, replace
-from importlib import import_module
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import thread_worker
@@ -14,144 +11,35 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
 from qtpy.QtWidgets import QApplication, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
+from napari_dicommeta._opening import Opened, Partial, SeriesRow, noted, open_source, series_notes
 from napari_dicommeta._reader import layer_of, set_limits, slider_limits, volume_of
+from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
 from napari_dicommeta._widgets.colours import colours_of
 from napari_dicommeta._widgets.findings_list import FindingsList
 from napari_dicommeta._widgets.presets import PresetStrip
-from napari_dicommeta._widgets.series_table import SeriesRow, SeriesTable
+from napari_dicommeta._widgets.series_table import SeriesTable
 from napari_dicommeta._widgets.source_bar import SourceBar
-from napari_dicommeta._widgets.tag_table import SHAPE_BARS, TagRow, TagTable
+from napari_dicommeta._widgets.tag_table import TagTable
 from napari_dicommeta._widgets.value_bars import ValueBars
+from napari_dicommeta._widgets.view_bar import ViewBar
 from napari_dicommeta.histogram import histogram_of
 from napari_dicommeta.loader import load_series, nothing_found
 from napari_dicommeta.meaning import display
-from napari_dicommeta.privacy import is_identifying
-from napari_dicommeta.scanner import ScanProgress, iter_scan
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Sequence
 
     import napari
 
     from napari_dicommeta.catalog import Catalog
-    from napari_dicommeta.findings import Finding
-    from napari_dicommeta.series import Refusal, Series
+    from napari_dicommeta.series import Series
     from napari_dicommeta.volume import Volume
 
-__all__ = ["DicomDock", "Opened", "Partial", "open_source", "tag_rows"]
+__all__ = ["DicomDock"]
 
 FIRST_TAG = "WindowCenter"
-REPORT = 0.25
-"""Seconds between two updates of the progress: each repaints the window."""
-FIRST_PARTIAL = 0.5
-"""Seconds after which a scan that is still running shows its first bars."""
 COLLECT_MS = 30
 """napari calls a reader once for each dropped file: paths that come within this time are one source."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A source that has been scanned: what the dock shows of it."""
-
-    paths: tuple[str, ...]
-    catalog: Catalog
-    series: tuple[Series, ...]
-    rows: tuple[SeriesRow, ...]
-    """A row for each series."""
-    volumes: tuple[Volume, ...]
-    refusals: tuple[Refusal, ...]
-    tags: tuple[TagRow, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def title(self) -> str:
-        """The folder's or file's name and how much it holds."""
-        name = os.path.basename(self.paths[0].rstrip(os.sep)) or self.paths[0]
-        if len(self.paths) > 1:
-            name = f"{name} and {len(self.paths) - 1} more"
-        n = self.catalog.n_files
-        return f"{name} · {n:,} file{'s' if n != 1 else ''} · {len(self.series):,} series"
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """A scan that is running: how far it is and, from time to time, the catalog of what has been read and its tags."""
-
-    progress: ScanProgress
-    catalog: Catalog | None = None
-    tags: tuple[TagRow, ...] = ()
-
-
-def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
-    """A row for each tag of `catalog`, in the order of the tags."""
-    rows = []
-    n = catalog.n_files
-    for summary in catalog.tags():
-        shape: tuple[float, ...] = ()
-        if 1 < summary.distinct <= 1000:
-            most = list(catalog.values(summary.path).values())[:SHAPE_BARS]
-            shape = tuple(count / most[0] for count in most)
-        constant = summary.distinct <= 1 and (summary.present == n or summary.empty == n)
-        rows.append(
-            TagRow(
-                summary.keyword,
-                summary.path.name,
-                summary.path.display.split(" ")[0],
-                summary.vr,
-                summary.distinct,
-                summary.present / n,
-                shape,
-                is_identifying(summary.path, summary.vr),
-                n == 1 or summary.spellings > summary.distinct or not (constant or summary.distinct == n),
-            )
-        )
-    return tuple(rows)
-
-
-def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
-    """Scan `paths` and prepare the first series that can be shown; yields progress, knows nothing of Qt.
-
-    About once a second, less often as the catalog grows, a step holds the catalog so far.
-    """
-    steps = iter_scan(paths)
-    # Naming tags needs the dictionary, whose import takes a second: it must not hold up the listing.
-    dictionary = threading.Thread(target=import_module, args=("pydicom.datadict",), daemon=True)
-    dictionary.start()
-    due, shown = time.monotonic() + FIRST_PARTIAL, 0.0
-    try:
-        while True:
-            try:
-                progress = next(steps)
-            except StopIteration as stop:
-                catalog: Catalog = stop.value
-                break
-            began = time.monotonic()
-            if began - shown >= REPORT:
-                yield Partial(progress)
-                shown = began
-            if began < due or not progress.tables or dictionary.is_alive():
-                continue
-            so_far = progress.catalog()
-            yield Partial(progress, so_far, tag_rows(so_far) if so_far.n_files else ())
-            due = time.monotonic() + max(1.0, 10 * (time.monotonic() - began))
-    finally:
-        steps.close()
-    refusals: list[Refusal] = []
-    volumes: tuple[Volume, ...] = ()
-    for series in catalog.series:
-        volumes, refused = load_series(series)
-        refusals += refused
-        if volumes:
-            for volume in volumes:
-                volume.display_range()  # reads the middle slice here, not in the main thread
-            break
-    reasons = {refusal.series.series_instance_uid: refusal.reason for refusal in refusals}
-    rows = tuple(
-        SeriesRow(series.name, series.modality, series.size, reasons.get(series.series_instance_uid, ""))
-        for series in catalog.series
-    )
-    tags, findings = tag_rows(catalog), catalog.findings()
-    return Opened(tuple(paths), catalog, catalog.series, rows, volumes, tuple(refusals), tags, findings)
 
 
 class DicomDock(QWidget):
@@ -166,8 +54,10 @@ class DicomDock(QWidget):
         self.opened: Opened | None = None
         self._catalog: Catalog | None = None
         """What the tags and bars show: the opened source, or a scan so far."""
+        self._rows: list[SeriesRow] = []
         self._pending: list[str] = []
         self._worker: Any = None
+        self._noter: Any = None
         self._layer: Any = None
         self._collector = QTimer(self)
         self._collector.setSingleShot(True)
@@ -182,6 +72,7 @@ class DicomDock(QWidget):
 
     def _build(self) -> None:
         self.source, self.presets, self.series = SourceBar(), PresetStrip(), SeriesTable()
+        self.views = ViewBar()
         self.tags, self.values, self.findings = TagTable(), ValueBars(), FindingsList()
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self.tags)
@@ -200,12 +91,17 @@ class DicomDock(QWidget):
         layout.setSpacing(8)
         layout.addWidget(self.source)
         layout.addWidget(self.presets)
+        layout.addWidget(self.views)
         layout.addWidget(self.tabs, 1)
 
     def _connect(self) -> None:
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_cancelled.connect(self.cancel)
         self.presets.window_chosen.connect(self.choose_window)
+        self.views.view_chosen.connect(self.show_view)
+        self.views.patient_space_toggled.connect(self.set_patient_space)
+        for event in (self.viewer.dims.events.order, self.viewer.dims.events.ndisplay):
+            event.connect(self._view_changed)
         self.series.series_activated.connect(self.open_series)
         self.tags.tag_selected.connect(lambda _keyword: self._show_values())
         self.values.spelling_toggled.connect(lambda _by: self._show_values())
@@ -222,6 +118,7 @@ class DicomDock(QWidget):
 
     def _theme_changed(self, _event: object = None) -> None:
         colours = colours_of(self.viewer.theme)
+        self.series.set_colours(colours)
         self.tags.set_colours(colours)
         self.values.set_colours(colours)
 
@@ -279,7 +176,7 @@ class DicomDock(QWidget):
 
     def _opened(self, opened: Opened) -> None:
         self._worker = None
-        self.opened, self._catalog = opened, opened.catalog
+        self.opened, self._catalog, self._rows = opened, opened.catalog, list(opened.rows)
         self.source.set_idle()
         self.source.set_source(display(opened.title), display("\n".join(opened.paths[:10]), 1000))
         problems = [str(refusal) for refusal in opened.refusals]
@@ -299,14 +196,31 @@ class DicomDock(QWidget):
         self._add_layers(opened.volumes)
         self._show_series()
         self._choose_tag()
+        self._note_series(opened)
+
+    def _note_series(self, opened: Opened) -> None:
+        """Look through the series for what their volumes' passports say, in the background."""
+        if self._noter is not None:
+            self._noter.quit()
+        worker = thread_worker(series_notes)(opened)
+        worker.yielded.connect(lambda noted: self._series_noted(opened, *noted))
+        self._noter = worker
+        worker.start()
+
+    def _series_noted(self, opened: Opened, number: int, row: SeriesRow) -> None:
+        if self.opened is opened:
+            self._rows[number] = row
+            self.series.set_row(number, replace(row, is_open=self.series.model.rows[number].is_open))
 
     def _add_layers(self, volumes: Sequence[Volume]) -> None:
         for volume in reversed(volumes):
             volume.array.on_error = self._slice_failed
             self.viewer.add_layer(layer_of(volume))
         if volumes and len(self.viewer.layers) == len(volumes):
-            k = len(volumes[0].array) // 2
-            self.viewer.dims.set_point(0, k * self.viewer.layers[-1].scale[0])
+            for axis, n in enumerate(volumes[0].middle):
+                self.viewer.dims.set_point(axis, n * self.viewer.layers[-1].scale[axis])
+        if self.views.patient_space.isChecked():
+            self.set_patient_space(True)
         for volume in volumes:
             volume.array.warm()
 
@@ -321,6 +235,7 @@ class DicomDock(QWidget):
             return
         series = self.opened.series[row]
         volumes, refusals = load_series(series)
+        self._rows[row] = noted(self._rows[row], volumes, refusals)
         if volumes:
             self._add_layers(volumes)
         else:
@@ -334,7 +249,7 @@ class DicomDock(QWidget):
         if self.opened is None:
             return
         open_uids = {volume.series_instance_uid for layer in self.viewer.layers if (volume := volume_of(layer))}
-        pairs = zip(self.opened.rows, self.opened.series, strict=True)
+        pairs = zip(self._rows, self.opened.series, strict=True)
         self.series.set_rows(
             tuple(replace(row, is_open=series.series_instance_uid in open_uids) for row, series in pairs)
         )
@@ -384,7 +299,43 @@ class DicomDock(QWidget):
             self._layer.events.contrast_limits.connect(self._limits_changed)
             self.presets.set_windows(self._layer.name, volume.windows, volume.units)
             self._limits_changed()
+        self._view_changed()
         self._show_values()
+
+    def show_view(self, view: str) -> None:
+        """Show the active volume in an anatomical plane, "axial", "coronal" or "sagittal", or in "3D"."""
+        volume = volume_of(self.viewer.layers.selection.active)
+        if volume is None:
+            return
+        if view == "3D":
+            show_space(self.viewer, volume)
+        else:
+            show_plane(self.viewer, volume, view)
+        self._view_changed()
+
+    def set_patient_space(self, is_on: bool) -> None:
+        """Put all volumes where they lie in the patient, in the axes of the active one; or back."""
+        from napari.utils.notifications import show_info
+
+        layer = self.viewer.layers.selection.active
+        reference = volume_of(layer)
+        at = layer.world_to_data(self.viewer.dims.point) if reference is not None else ()
+        unalign(self.viewer.layers)
+        if is_on and reference is not None:
+            _, left = align(self.viewer, reference)
+            if left:
+                be = "volumes lie" if left > 1 else "volume lies"
+                show_info(f"{left} {be} in another frame of reference, or nowhere: not moved")
+        self.views.set_patient_space(is_on)
+        if reference is not None:  # the same slice as before
+            self.viewer.dims.point = (*self.viewer.dims.point[: -layer.ndim], *layer.data_to_world(at))
+        self.viewer.reset_view()
+
+    def _view_changed(self, _event: object = None) -> None:
+        volume = volume_of(self.viewer.layers.selection.active)
+        view = plane_shown(self.viewer, volume) if volume is not None else ""
+        placed = volume is not None and anatomical_axes(volume) is not None
+        self.views.set_view(view, placed, volume is not None)
 
     def _limits_changed(self, _event: object = None) -> None:
         volume = volume_of(self._layer)

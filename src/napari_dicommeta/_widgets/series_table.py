@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import html
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
 from napari_dicommeta.meaning import display
 
-__all__ = ["SeriesRow", "SeriesTable"]
+if TYPE_CHECKING:
+    from qtpy.QtGui import QColor
 
-HEADERS = ("Series", "Modality", "Images × rows × columns")
-SHORT_HEADERS = ("Series", "", "Size")
+    from napari_dicommeta._opening import SeriesRow
+    from napari_dicommeta._widgets.colours import Colours
 
+__all__ = ["SeriesTable"]
 
-@dataclass(frozen=True, slots=True)
-class SeriesRow:
-    """One line: the series' name, modality and size; why it cannot be opened, and whether it is open."""
-
-    name: str
-    modality: str
-    size: str
-    reason: str = ""
-    is_open: bool = False
+HEADERS = ("Series", "Modality", "Images × rows × columns", "Notes that need a decision, or why it cannot be opened")
+SHORT_HEADERS = ("Series", "", "Size", "Notes")
 
 
 class _Model(QAbstractTableModel):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.rows: tuple[SeriesRow, ...] = ()
+        self.warning: QColor | None = None
+
+    def set_row(self, number: int, row: SeriesRow) -> None:
+        self.rows = (*self.rows[:number], row, *self.rows[number + 1 :])
+        self.dataChanged.emit(self.index(number, 0), self.index(number, len(HEADERS) - 1))
 
     def set_rows(self, rows: tuple[SeriesRow, ...]) -> None:
         self.beginResetModel()
@@ -53,12 +53,18 @@ class _Model(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         row = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return display((("● " if row.is_open else "") + row.name, row.modality, row.size)[index.column()])
+            texts = (("● " if row.is_open else "") + row.name, row.modality, row.size, row.badge)
+            return display(texts[index.column()])
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == 3:
+            return Qt.AlignmentFlag.AlignCenter
+        if role == Qt.ItemDataRole.ForegroundRole and index.column() == 3:
+            return self.warning
         if role == Qt.ItemDataRole.ToolTipRole:
             what = row.reason or (
                 "open; double-click opens it again" if row.is_open else "double-click or Enter opens it"
             )
-            return display(f"{row.name} · {row.size} · {what}")
+            lines = [f"{row.name} · {row.size} · {what}", *(f"– {note}" for note in row.notes or ())]
+            return "\n".join(html.escape(display(line, 300)) for line in lines)
         return None
 
 
@@ -82,13 +88,19 @@ class SeriesTable(QWidget):
         self.table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column in (1, 2):
+        for column in (1, 2, 3):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        self.table.selectionModel().currentRowChanged.connect(lambda index, _: self._show_notes(index.row()))
         self.table.activated.connect(lambda index: self.series_activated.emit(index.row()))
         self.empty = QLabel("Drop a folder or files of DICOM here, or use Open…")
         self.empty.setTextFormat(Qt.TextFormat.PlainText)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setWordWrap(True)
+        self.notes = QLabel("")
+        self.notes.setTextFormat(Qt.TextFormat.PlainText)
+        self.notes.setWordWrap(True)
+        self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.notes.hide()
         self.problems = QLabel("")
         self.problems.setTextFormat(Qt.TextFormat.PlainText)
         self.problems.setWordWrap(True)
@@ -97,6 +109,7 @@ class SeriesTable(QWidget):
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self.empty, 1)
         layout.addWidget(self.table, 1)
+        layout.addWidget(self.notes)
         layout.addWidget(self.problems)
         self.set_rows(())
         self.set_problems((), 0)
@@ -106,6 +119,27 @@ class SeriesTable(QWidget):
         self.model.set_rows(rows)
         self.table.setVisible(bool(rows))
         self.empty.setVisible(not rows)
+
+    def set_row(self, number: int, row: SeriesRow) -> None:
+        """Show one series anew."""
+        self.model.set_row(number, row)
+        if self.table.currentIndex().row() == number:
+            self._show_notes(number)
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        self.model.warning = colours.warning
+        self.table.viewport().update()
+
+    def _show_notes(self, number: int) -> None:
+        """The notes of the chosen series below the table."""
+        row = self.model.rows[number] if 0 <= number < len(self.model.rows) else None
+        lines = ([row.reason] if row.reason else list(row.notes or ())) if row is not None else []
+        self.notes.setVisible(bool(lines))
+        shown = [f"– {display(line, 300)}" for line in lines[:6]]
+        if len(lines) > 6:
+            shown.append(f"… and {len(lines) - 6} more")
+        self.notes.setText("\n".join(shown))
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no series."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, QRect, Qt, Signal
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dicommeta._opening import SHAPE_BARS, TagRow
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -27,30 +27,9 @@ if TYPE_CHECKING:
 
     from napari_dicommeta._widgets.colours import Colours
 
-__all__ = ["TagRow", "TagTable", "shown_rows"]
+__all__ = ["TagTable", "shown_rows"]
 
 HEADERS = ("Tag", "Values", "Present", "Shape")
-SHAPE_BARS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class TagRow:
-    """One line: the tag's `keyword`, dictionary `name` and `tag` as text, how it is filled, and its largest counts.
-
-    `present` is the share of files with a value, 0 to 1; `shape` the counts of the most frequent values over the
-    largest; `identifying` whether its values may identify a person; `varies` whether it has more than one value
-    and is not a different one in each file.
-    """
-
-    keyword: str
-    name: str
-    tag: str
-    vr: str
-    distinct: int
-    present: float
-    shape: tuple[float, ...]
-    identifying: bool
-    varies: bool
 
 
 def shown_rows(rows: Sequence[TagRow], text: str, everything: bool) -> list[TagRow]:
