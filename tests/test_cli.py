@@ -59,7 +59,14 @@ def test_tags_and_series_and_findings(folder: Path, capsys: pytest.CaptureFixtur
     }
     _, out, _ = run(capsys, "series", str(folder), "--json")
     (row,) = json.loads(out)
-    assert (row["files"], row["size"], row["units"], row["notes"]) == (3, "3 × 16 × 12", "HU", [])
+    assert (row["files"], row["size"], row["units"]) == (3, "3 × 16 × 12", "HU")
+    assert row["notes"] == [
+        "slices in order of their positions, 2.5 mm apart",
+        "HU: Rescale Type says so",
+        "rescaled slice by slice: slopes 1 to 2 (2 values), intercepts -1024",
+    ]
+    _, out, _ = run(capsys, "series", str(folder))
+    assert out.splitlines()[1].split()[-1] == "HU"  # nothing that needs a decision
     _, out, _ = run(capsys, "findings", str(folder))
     assert "RescaleSlope: 1 of its values are spelled in several ways" in out
 

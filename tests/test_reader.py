@@ -8,7 +8,8 @@ from dicom_factory import ct_slice, write_series
 from napari.components import ViewerModel
 
 from napari_dicommeta import _reader
-from napari_dicommeta._reader import get_reader, layer_of, read, set_limits, slider_limits, volume_of
+from napari_dicommeta._display import set_limits, slider_limits
+from napari_dicommeta._reader import get_reader, layer_of, read, volume_of
 from napari_dicommeta.loader import load
 from napari_dicommeta.window import Window
 

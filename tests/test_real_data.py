@@ -29,7 +29,6 @@ EXPLAINED = {
     "fo-dicom CT 1 063649.855": "of two files neither pydicom nor GDCM reads the one of undefined length",
     "pydicom-data OT 1 3.200.1.18": "the Modality LUT is not applied",
     "pydicom-package/test_files NM 4 85059.5457": "a made-up codestream lies about its size; two of four were read",
-    "weasis/org/dcm4che3/img MR 1 5.14677.11": "lossy values above Bits Stored: see the xfail below",
 }
 # Series whose padding differs from what stands in TRUTH.json.
 PADDING_EXPLAINED = {
@@ -136,11 +135,15 @@ def test_windows_of_every_series_are_those_of_its_files(
         expected = {(preset["center"], preset["width"]) for preset in presets}
         if len(volumes) == 1 and len(volumes[0].slice_windows) == len(volumes[0].array) == known["n_files"]:
             windows = volumes[0].slice_windows[known["n_files"] // 2]
-            assert {(window.center, window.width) for window in windows} == expected, name_of(known)
+            assert {(window.center, window.width) for window in windows if window.lut is None} == expected, name_of(
+                known
+            )
             compared += 1
         else:  # of several volumes or times the middle slice is not that of all files
             windows = tuple(window for volume in volumes for window in volume.windows)
-            assert {(window.center, window.width) for window in windows} >= expected, name_of(known)
+            assert {(window.center, window.width) for window in windows if window.lut is None} >= expected, name_of(
+                known
+            )
     assert compared >= 120
 
 
@@ -308,9 +311,6 @@ def test_a_codestream_that_lies_about_its_size_spoils_no_other_image(
     assert np.mean(read) == pytest.approx(known["mean"], abs=0.01)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="pixels._clear_undefined_bits folds the overshoot of lossy codestreams: 4123 becomes 27"
-)
 def test_white_pixels_of_a_lossy_codestream_do_not_become_black(truth: list[dict[str, Any]], shared: Path) -> None:
     import imagecodecs
     from pydicom import dcmread

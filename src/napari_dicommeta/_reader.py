@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
     from napari_dicommeta.volume import Volume
-    from napari_dicommeta.window import Window
 
 __all__ = ["get_reader", "layer_of", "sample_layers", "volume_of"]
 
@@ -98,6 +97,8 @@ def layer_of(volume: Volume) -> Image | Labels:
     """
     from napari.layers import Image, Labels
 
+    from napari_dicommeta._display import set_limits, show_window
+
     axes = _axes(volume)
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine}}
     if volume.is_labels:
@@ -105,17 +106,18 @@ def layer_of(volume: Volume) -> Image | Labels:
     if volume.is_colour:
         return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
-    first = next((window for window in volume.windows if not window.fault), None)
-    limits = slider_limits(first) if first else (low, high)
     layer = Image(
         volume.array,
         name=volume.name,
-        contrast_limits=limits,
+        contrast_limits=(low, high),
         colormap="gray_r" if volume.inverted else "gray",
         metadata=metadata,
         **axes,
     )
-    set_limits(layer, limits, (low, high))
+    set_limits(layer, (low, high), (low, high))
+    first = next((window for window in volume.windows if not window.fault), None)
+    if first is not None:
+        show_window(layer, first, volume.inverted)
     return layer
 
 
@@ -128,21 +130,6 @@ def _axes(volume: Volume) -> dict[str, Any]:
     scale = (1.0, k, j, i) if lead == 2 else (1.0, j, i)
     names = ("t", "z", "y", "x") if lead == 2 else ("t", "y", "x")
     return {"scale": scale, "units": ("pixel", *("mm",) * (len(scale) - 1)), "axis_labels": names}
-
-
-def slider_limits(window: Window) -> tuple[float, float]:
-    """The limits of `window` as napari takes them: never equal, so that a width of 1 is a step."""
-    low, high = window.limits
-    return (low, high) if high > low else (low, low + 1e-3 * max(1.0, abs(low)))
-
-
-def set_limits(layer: Image, limits: tuple[float, float], data_range: tuple[float, float] | None = None) -> None:
-    """Set the contrast limits of `layer`, widening the slider's range where it would cut them off."""
-    low, high = layer.contrast_limits_range
-    if data_range is not None:
-        low, high = data_range
-    layer.contrast_limits_range = (min(low, limits[0]), max(high, limits[1]))
-    layer.contrast_limits = limits
 
 
 def volume_of(layer: Any) -> Volume | None:

@@ -208,7 +208,9 @@ def _series(options: argparse.Namespace) -> None:
     rows = []
     for series in _catalog(options.source).series:
         volumes, refusals = load_series(series)
-        notes = [str(note) for volume in volumes for note in volume.notes] + [str(refusal) for refusal in refusals]
+        refused = [str(refusal) for refusal in refusals]
+        notes = [str(note) for volume in volumes for note in volume.notes] + refused
+        problems = [str(note) for volume in volumes for note in volume.problems] + refused
         rows.append(
             {
                 "series": series.name,
@@ -216,7 +218,7 @@ def _series(options: argparse.Namespace) -> None:
                 "files": series.n_files,
                 "size": series.size,
                 "units": volumes[0].units if volumes else "",
-                "notes": notes if options.json else "; ".join(notes),
+                "notes": notes if options.json else "; ".join(dict.fromkeys(problems)),
                 **({"series_instance_uid": series.series_instance_uid} if options.json else {}),
             }
         )

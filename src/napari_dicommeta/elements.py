@@ -110,7 +110,7 @@ def value_key(key: str, vr: bytes, raw: bytes, charset: bytes, signed: bool, lit
     unsigned *Pixel Representation*; ``S`` / ``U`` in big endian), ``c`` (text under the character set
     before the first newline), ``#`` (a long value: its length and digest), ``q`` (a sequence: its items).
     """
-    if vr in US_OR_SS and key[-8:] in SIGNED_BY_PIXELS:
+    if is_ambiguous(key, vr, raw):
         context = b"s" if signed else b"u"
         return vr + (context if little else context.upper()) + raw
     if len(raw) > MAX_BINARY and (len(raw) > MAX_TEXT or vr in BINARY_VR or vr in NUMBER_VR):
@@ -120,6 +120,11 @@ def value_key(key: str, vr: bytes, raw: bytes, charset: bytes, signed: bool, lit
     if vr in CHARSET_VR and charset and (not raw.isascii() or b"\x1b" in raw):
         return vr + b"c" + charset.replace(b"\n", b" ") + b"\n" + raw
     return vr + b"." + raw
+
+
+def is_ambiguous(key: str, vr: bytes, raw: bytes) -> bool:
+    """Whether the value is US or SS by the file's *Pixel Representation*; short ones also where written as UN."""
+    return key[-8:] in SIGNED_BY_PIXELS and (vr in US_OR_SS or (vr == b"UN" and len(raw) <= 6))
 
 
 def digest(raw: bytes) -> str:
@@ -375,7 +380,7 @@ class DataSetReader:
             level.signed = raw[0 if level.little else -1] == 1
         elif tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
             level.creators[tag & 0xFF] = raw[:MAX_CREATOR].rstrip(b"\0 ").decode("latin-1").strip()
-        if element.vr in US_OR_SS and element.key[-8:] in SIGNED_BY_PIXELS:
+        if is_ambiguous(element.key, element.vr, raw):
             self._ambiguous.append((element, raw, level))
         else:
             element.value = value_key(element.key, element.vr, raw, level.charset, False, level.little)

@@ -20,6 +20,10 @@ CACHE_BYTES = 1 << 30
 """Up to here an array keeps all planes that it has read; a larger one keeps the last of them, in so much memory."""
 
 
+PATIENCE = 0.5
+"""Seconds after which a thread that reads ahead looks again where it is."""
+
+
 class LazyArray:
     """An array of planes, shape (k, j, i), or with more axes before or behind, that reads a plane when it is indexed.
 
@@ -50,6 +54,7 @@ class LazyArray:
         self._planes: np.ndarray | None = None
         self._recent: OrderedDict[int, np.ndarray] = OrderedDict()
         self._loaded = np.zeros(self._n, dtype=bool)
+        self._told: set[int] = set()
         self._tried = np.zeros(self._n, dtype=bool)
         self._guard = threading.Lock()
         self._locks = [threading.Lock() for _ in range(min(self._n, 64))]
@@ -106,10 +111,12 @@ class LazyArray:
                 self._ensure(wanted)
                 return np.asarray(self._all()[index])
             return np.asarray(self._gathered(wanted)[(slice(None),) * wanted.ndim + rest])
+        if not self.keeps_all:
+            return np.asarray(self.__array__()[index])
         first = indices[0] if indices else Ellipsis
         simple = first is not Ellipsis and first is not None and not (isinstance(first, np.ndarray) and first.ndim > 1)
-        self._ensure(numbers[first] if simple and self.keeps_all else numbers)
-        return np.asarray(self._all()[index] if self.keeps_all else self.__array__()[index])
+        self._ensure(numbers[first] if simple else numbers)
+        return np.asarray(self._all()[index])
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         if self.keeps_all:
@@ -157,8 +164,9 @@ class LazyArray:
             elif self.keeps_all:
                 return
             else:
-                self._moved.wait()
                 self._moved.clear()
+                if not self._stopped.is_set() and self._next(capacity) is None:
+                    self._moved.wait(PATIENCE)
 
     def _next(self, capacity: int) -> int | None:
         """The plane nearest to the one used last that is not there, of the `capacity` ones around it."""
@@ -194,6 +202,10 @@ class LazyArray:
             if self._planes is None:
                 # Memory is taken page by page, as planes are read.
                 self._planes = np.empty((self._n, *self._plane), self.dtype)
+                self._loaded[:] = False
+                for n, plane in self._recent.items():  # read while there was less room
+                    self._planes[n], self._loaded[n] = plane, True
+                self._recent.clear()
             return self._planes
 
     def _ensure(self, numbers: np.ndarray) -> None:
@@ -202,6 +214,7 @@ class LazyArray:
         if not flat.size:
             return
         self._at = int(flat[len(flat) // 2])
+        self._allocated()
         self._each(self._ensure_one, flat[~self._loaded[flat]].tolist())
 
     def _each(self, task: Callable[[int], object], numbers: list[int]) -> None:
@@ -230,7 +243,9 @@ class LazyArray:
             if self.on_error is None:
                 raise
             out[...] = -1024 if self.dtype.kind in "if" else 0
-            self.on_error(n, error)
+            if n not in self._told:
+                self._told.add(n)
+                self.on_error(n, error)
 
     def _gathered(self, numbers: np.ndarray) -> np.ndarray:
         """These planes in an array of their own, shape of `numbers` and of a plane, by way of the bounded cache."""

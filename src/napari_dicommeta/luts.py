@@ -11,6 +11,9 @@ import numpy as np
 __all__ = ["LookupTable", "modality_luts", "voi_luts"]
 
 
+MODALITY = "ModalityLUTSequence"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LookupTable:
     """A table of output values.
@@ -26,6 +29,16 @@ class LookupTable:
     kind: str = ""
     explanation: str = ""
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LookupTable) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[object, ...]:
+        return self.first, self.bits, self.kind, self.explanation, self.values.tobytes()
+
     def apply(self, stored: np.ndarray) -> np.ndarray:
         """The outputs for integers or floats of any shape, uint16; fractions are cut off towards the lower entry."""
         indices = np.floor(stored) if stored.dtype.kind == "f" else stored.astype(np.int64)
@@ -35,7 +48,7 @@ class LookupTable:
 
 def modality_luts(path: str) -> tuple[LookupTable, ...]:
     """The tables of (0028,3000) *Modality LUT Sequence*, at most one in a valid file."""
-    return _tables(path, "ModalityLUTSequence")
+    return _tables(path, MODALITY)
 
 
 def voi_luts(path: str) -> tuple[LookupTable, ...]:
@@ -53,19 +66,24 @@ def _tables(path: str, sequence: str) -> tuple[LookupTable, ...]:
             dataset = dcmread(path, stop_before_pixels=True, force=True)
             signed = dataset.get("PixelRepresentation", 0) == 1
             items = list(dataset.get(sequence) or ())
-            found = [_table(item, signed, dataset.is_little_endian is not False) for item in items]
+            little = dataset.is_little_endian is not False
+            found = [_table(item, signed, little, sequence == MODALITY) for item in items]
         except Exception:  # noqa: BLE001  pydicom raises many kinds for broken elements: then there is no table
             return ()
     return tuple(table for table in found if table is not None)
 
 
-def _table(item: Any, signed: bool, little: bool) -> LookupTable | None:
+def _table(item: Any, signed: bool, little: bool, is_modality: bool) -> LookupTable | None:
     if "LUTDescriptor" not in item or "LUTData" not in item:
         return None
     count, first, bits = (int(value) for value in item.LUTDescriptor)
     count = count & 0xFFFF or 65536
+    if not -32768 <= first <= 65535:
+        return None
     if signed and first >= 32768:  # the first input has the sign of the pixels, whatever VR it was written with
         first -= 65536
+    if not signed and first < 0 and is_modality:  # those of a VOI LUT may be negative though the pixels are not
+        first += 65536
     data = item.LUTData
     if isinstance(data, bytes):
         dtype = np.dtype("<u2" if little else ">u2")

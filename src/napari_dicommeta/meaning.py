@@ -83,6 +83,13 @@ def numbers(text: str, count: int | None = None) -> tuple[float, ...] | None:
     return tuple(value for value in values if value is not None)
 
 
+def is_text_in_number(value: float) -> bool:
+    """Whether a 16-bit number is really the bytes of a short text such as "0 ": 8240."""
+    return (
+        value.is_integer() and 0 <= value <= 65535 and bool(_TEXT_IN_NUMBER.fullmatch(int(value).to_bytes(2, "little")))
+    )
+
+
 def registered_name(text: str) -> str:
     """The name under which PS3.6 Annex A registers a UID, "" for any other text."""
     from pydicom.uid import UID

@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_dicommeta.findings import Finding
 from napari_dicommeta.luts import modality_luts
-from napari_dicommeta.meaning import number
+from napari_dicommeta.meaning import is_text_in_number, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +26,8 @@ __all__ = ["AIR", "PADDINGS", "Modality", "RefusedError", "Transform", "modality
 PADDINGS = ("keep", "air", "nan")
 AIR = -1000.0
 """HU."""
+_PADDING_PREFIX = {0x7FE00008: "Float", 0x7FE00009: "DoubleFloat"}
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 
 
@@ -71,7 +73,9 @@ class Transform:
             return np.dtype(np.float32)
         low, high = (value * self.slope + self.intercept for value in pixel_format.stored_range)
         fits = min(low, high) >= -32768 and max(low, high) <= 32767
-        return np.dtype(np.int16 if fits and abs(self.intercept) <= 32767 and abs(self.slope) <= 32767 else np.float32)
+        return np.dtype(
+            np.int16 if fits and -32768 <= self.intercept <= 32767 and abs(self.slope) <= 32767 else np.float32
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,8 @@ class Modality:
     notes: tuple[Finding, ...]
 
 
-def modality_of(frames: Sequence[Frame], missing_rescale: str = "refuse") -> Modality:
-    """How the stored values of `frames` become modality values.
+def modality_of(frames: Sequence[Frame], missing_rescale: str = "refuse", padding: str = "keep") -> Modality:
+    """How the stored values of `frames` become modality values; the options as in `loader.load`.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def modality_of(frames: Sequence[Frame], missing_rescale: str = "refuse") -> Mod
     """
     notes: list[Finding] = []
     tables = _tables(frames, notes)
-    paddings = _paddings(frames, notes)
+    paddings = _paddings(frames, notes, padding)
     if frames[0].text("SOPClassUID") == DOSE:
         pairs, units = _dose(frames)
     elif largest := number(frames[0].text("MaximumFractionalValue")):  # a fractional segmentation: 0 to 1
@@ -142,36 +146,47 @@ def _tables(frames: Sequence[Frame], notes: list[Finding]) -> list[LookupTable |
     return tables
 
 
-def _paddings(frames: Sequence[Frame], notes: list[Finding]) -> list[tuple[float, float] | None]:
+def _paddings(frames: Sequence[Frame], notes: list[Finding], treatment: str) -> list[tuple[float, float] | None]:
     """The range of each frame's padding, stored values (PS3.3 section C.7.5.1.1.2)."""
     known: dict[tuple[str, str, PixelFormat], tuple[float, float] | None] = {}
-    found, impossible = [], set()
+    found = []
+    not_used: dict[str, str] = {}
     for frame in frames:
-        texts = frame.text("PixelPaddingValue"), frame.text("PixelPaddingRangeLimit")
+        prefix = _PADDING_PREFIX.get(frame.pixel_format.pixel_tag, "")
+        texts = frame.text(f"{prefix}PixelPaddingValue"), frame.text(f"{prefix}PixelPaddingRangeLimit")
         key = (*texts, frame.pixel_format)
         if key not in known:
-            value, limit = number(texts[0]), number(texts[1])
-            known[key] = None
-            if value is not None:
-                low, high = frame.pixel_format.stored_range
-                span = (value, value if limit is None else limit)
-                known[key] = (min(span), max(span))
-                if frame.pixel_format.dtype.kind != "f" and (max(span) < low or min(span) > high):
-                    impossible.add(texts[0])
-                    known[key] = None
+            known[key], why = _padding(*texts, frame.pixel_format)
+            if why:
+                not_used[texts[0]] = why
         found.append(known[key])
-    where = "PS3.3 C.7.5.1.1.2"
-    if impossible:
-        title = (
-            f"Pixel Padding Value {', '.join(sorted(impossible))} cannot be stored in these bits: no pixel is padding"
+    where, tags = "PS3.3 C.7.5.1.1.2", ("PixelPaddingValue",)
+    for text, why in sorted(not_used.items()):
+        notes.append(
+            Finding("padding-impossible", "decision", f"Pixel Padding Value {text} {why}: not used", (), tags, where)
         )
-        notes.append(Finding("padding-impossible", "decision", title, tags=("PixelPaddingValue",), standard=where))
     stated = {span for span in found if span is not None}
     if stated:
         spans = ", ".join(f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in sorted(stated))
-        title = f"stored values {spans} are padding: kept as they are, left out of the full range"
-        notes.append(Finding("padding", "info", title, tags=("PixelPaddingValue",), standard=where))
+        how = (
+            "kept as they are, left out of the full range" if treatment == "keep" else f"made {treatment}, as asked for"
+        )
+        notes.append(Finding("padding", "info", f"stored values {spans} are padding: {how}", (), tags, where))
     return found
+
+
+def _padding(value_text: str, limit_text: str, pixel_format: PixelFormat) -> tuple[tuple[float, float] | None, str]:
+    """The range of padding that an image states, and why it cannot be meant."""
+    value, limit = number(value_text), number(limit_text)
+    if value is None:
+        return None, "is no number" if value_text else ""
+    if is_text_in_number(value) and pixel_format.dtype.kind != "f":
+        return None, "is text in a number field"
+    span = sorted((value, value if limit is None else limit))
+    low, high = pixel_format.stored_range
+    if pixel_format.dtype.kind != "f" and (span[1] < low or span[0] > high):
+        return None, "cannot be stored in these bits"
+    return (span[0], span[1]), ""
 
 
 def _dose(frames: Sequence[Frame]) -> tuple[list[tuple[float, float]], str]:
@@ -204,7 +219,9 @@ def _rescale(
         if missing != "series" or len(others) != 1:
             raise RefusedError(f"{lacking}: raw and rescaled values would be mixed")
         (only,) = others
-        texts = [pair if has else only for pair, has in zip(texts, held, strict=True)]
+        if any((slope or only[0], intercept or only[1]) != only for slope, intercept in texts):
+            raise RefusedError(f"{lacking}, and what these state differs from the others")
+        texts = [only] * len(texts)
         title = f"{lacking}: the others' {only[0]} and {only[1]} are used, as asked for"
         notes.append(Finding("rescale-filled", "decision", title, tags=("RescaleSlope", "RescaleIntercept")))
     made: dict[tuple[str, str], tuple[float, float]] = {}
@@ -231,6 +248,10 @@ def _units(frames: Sequence[Frame], modality: str, notes: list[Finding]) -> str:
     if modality != "CT":
         return "" if kind == "US" else kind
     where = "PS3.3 C.11.1.1.2"
+    if kind == "" and frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
+        title = "a secondary capture without a Rescale Type: its values are not HU"
+        notes.append(Finding("rescale-type", "decision", title, tags=("SOPClassUID", "RescaleType"), standard=where))
+        return ""
     if kind in ("", "HU"):
         why = "Rescale Type says so" if kind else "CT without a Rescale Type"
         notes.append(Finding("units", "info", f"HU: {why}", tags=("RescaleType",), standard=where))

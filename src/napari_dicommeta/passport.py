@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.findings import SEVERITIES, Finding
 from napari_dicommeta.geometry import SPACING_FLOOR
+from napari_dicommeta.meaning import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +25,11 @@ PLACE = "PS3.3 C.7.6.2"
 
 
 def passport(
-    stack: Stack, geometry: VolumeGeometry, modality: Modality, windows: Sequence[tuple[Window, ...]]
+    stack: Stack,
+    geometry: VolumeGeometry,
+    modality: Modality,
+    windows: Sequence[tuple[Window, ...]],
+    window_notes: Sequence[Finding] = (),
 ) -> tuple[Finding, ...]:
     """The notes of the volume that `stack` makes, those that need a decision first."""
     notes = [
@@ -36,6 +41,7 @@ def passport(
         *modality.notes,
         *_lossy(stack),
         *_windows(windows),
+        *window_notes,
     ]
     return tuple(sorted(notes, key=lambda note: SEVERITIES.index(note.severity)))
 
@@ -101,11 +107,16 @@ def _geometry(geometry: VolumeGeometry) -> Iterator[Finding]:
 def _lossy(stack: Stack) -> Iterator[Finding]:
     lossy = [frame for frame in stack.frames if frame.text("LossyImageCompression") == "01"]
     if lossy:
-        ratios = sorted({frame.text("LossyImageCompressionRatio") for frame in lossy} - {""})
+        ratios = sorted({frame.text("LossyImageCompressionRatio") for frame in lossy} - {""}, key=_ratio)
         how = f", ratio {ratios[0]}" if len(ratios) == 1 else f", ratios {ratios[0]} to {ratios[-1]}" if ratios else ""
         of = "all" if len(lossy) == len(stack.frames) else f"{len(lossy)} of {len(stack.frames)}"
         title = f"{of} images have once been lossily compressed{how}"
         yield Finding("lossy", "decision", title, tags=("LossyImageCompression",), standard="PS3.3 C.7.6.1.1.5")
+
+
+def _ratio(text: str) -> tuple[float, str]:
+    """A key that sorts compression ratios by their last, which counts, of several one after another."""
+    return number(text.split("\\")[-1]) or 0.0, text
 
 
 def _windows(windows: Sequence[tuple[Window, ...]]) -> Iterator[Finding]:

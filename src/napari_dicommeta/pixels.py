@@ -13,11 +13,13 @@ from hashlib import blake2b
 
 import numpy as np
 
-from napari_dicommeta.codecs import DecodeError, decode_frame, register_with_pydicom
+from napari_dicommeta.codecs import JPEG_DCT, DecodeError, decode_frame, register_with_pydicom
 from napari_dicommeta.header import BIG, DEFLATED, IMPLICIT, OPEN_FLAGS, inflate, pread
 
 __all__ = ["PixelError", "PixelFormat", "pixels_fault", "read_colour", "read_frame", "stored_digest"]
 
+LOSSY = JPEG_DCT | frozenset("1.2.840.10008.1.2.4." + end for end in ("81", "91", "93", "203"))
+"""What these decode to may overshoot *Bits Stored* by rounding; there are no bits of something else to take off."""
 MAX_COMPRESSION = 2000
 """No codec of DICOM makes real images smaller than by this."""
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -146,7 +148,7 @@ def read_frame(
         raise PixelError(f"{path}: frame {frame + 1}: {error}") from error
     except OSError as error:
         raise PixelError(f"{path}: {error.strerror or type(error).__name__}") from error
-    if pixel_format.pixel_tag not in FLOATS:
+    if pixel_format.pixel_tag not in FLOATS and pixel_format.transfer_syntax not in LOSSY:
         _clear_undefined_bits(stored, pixel_format)
     if out is not None and stored is not out:
         out.view(stored.dtype)[...] = stored
@@ -248,9 +250,13 @@ def _read_packed(path: str, offset: int, frame: int, pixel_format: PixelFormat) 
     """A frame of 1 or 12 bits a sample, packed from the least significant on, frames without a gap (PS3.5 8.1.1)."""
     size, count = pixel_format.bits_allocated, pixel_format.rows * pixel_format.columns
     first = frame * count * size
-    with open(path, "rb") as file:
-        file.seek(offset + first // 8)
-        raw = file.read((first % 8 + count * size + 7) // 8)
+    start, length = offset + first // 8, (first % 8 + count * size + 7) // 8
+    if pixel_format.transfer_syntax == DEFLATED:
+        raw = _inflated(path, start + length)[start : start + length]
+    else:
+        with open(path, "rb") as file:
+            file.seek(start)
+            raw = file.read(length)
     bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[first % 8 : first % 8 + count * size]
     if len(bits) < count * size:
         raise DecodeError(f"{len(bits) // size} of {count} pixels of {size} bits are there")

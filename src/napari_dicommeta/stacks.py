@@ -88,6 +88,8 @@ def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
     if split == "none":
         return _largest_first([Stack(_in_order(group), reasons=reasons) for group in groups])
     if split not in SPLITS:
+        if not split:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)} or a keyword, not {split!r}")
         keyword = TagPath.parse(split).text
         parts = [part for group in groups for part in _partition(group, lambda frame: frame.text(keyword))]
         reasons = (*reasons, f"by {keyword}, as asked for") if len(parts) > len(groups) else reasons

@@ -13,7 +13,8 @@ from napari_dicommeta.meaning import numbers
 from napari_dicommeta.modality import AIR, modality_of
 from napari_dicommeta.passport import passport
 from napari_dicommeta.pixels import PixelError, read_colour, read_frame
-from napari_dicommeta.window import Window, middle_windows, windows_of
+from napari_dicommeta.voi import windows_of_frames
+from napari_dicommeta.window import Window, middle_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,10 +97,10 @@ def volume_of_stack(
     """
     frames = stack.frames
     first = frames[0]
-    modality = modality_of(frames, missing_rescale)
+    modality = modality_of(frames, missing_rescale, padding)
     planes = stack.planes
     geometry = VolumeGeometry.of_planes(planes) if planes else VolumeGeometry.unplaced(_unplaced_spacing(first))
-    windows = _windows(frames)
+    windows, window_notes = windows_of_frames(frames, modality.transforms)
     is_colour = first.pixel_format.is_colour
     lead = (stack.times,) if stack.is_one_place else (stack.times, len(frames) // stack.times)
     lead = lead if stack.times > 1 else (len(frames),)
@@ -120,7 +121,7 @@ def volume_of_stack(
         tuple((frame.path, frame.index) for frame in frames),
         first.pixel_format.photometric == "MONOCHROME1",
         is_colour,
-        passport(stack, geometry, modality, windows),
+        passport(stack, geometry, modality, windows, window_notes),
         stack.axis if stack.times > 1 else "",
         False,
         first.text("FrameOfReferenceUID"),
@@ -140,22 +141,10 @@ def _unplaced_spacing(frame: Frame) -> tuple[float, float] | None:
 def _padding_ranges(transforms: Sequence[Transform]) -> tuple[tuple[float, float], ...]:
     ranges = set()
     for transform in set(transforms):
-        if transform.padding is not None and transform.table is None:
-            ends = [end * transform.slope + transform.intercept for end in transform.padding]
+        if transform.padding is not None and (transform.table is None or transform.padding[0] == transform.padding[1]):
+            ends = [float(end) for end in transform.apply(np.array(transform.padding))]
             ranges.add((min(ends), max(ends)))
     return tuple(sorted(ranges))
-
-
-def _windows(frames: Sequence[Frame]) -> tuple[tuple[Window, ...], ...]:
-    keywords = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
-    made: dict[tuple[str, ...], tuple[Window, ...]] = {}
-    windows = []
-    for frame in frames:
-        texts = tuple(frame.text(keyword) for keyword in keywords)
-        if texts not in made:
-            made[texts] = windows_of(*texts)
-        windows.append(made[texts])
-    return tuple(windows)
 
 
 def _grey_array(

@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import thread_worker
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
-from qtpy.QtWidgets import QApplication, QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from napari_dicommeta._opening import Opened, Partial, SeriesRow, noted, open_source, series_notes
-from napari_dicommeta._reader import layer_of, set_limits, slider_limits, volume_of
+from napari_dicommeta._reader import layer_of, volume_of
 from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
 from napari_dicommeta._widgets.colours import colours_of
 from napari_dicommeta._widgets.findings_list import FindingsList
-from napari_dicommeta._widgets.presets import PresetStrip
 from napari_dicommeta._widgets.series_table import SeriesTable
 from napari_dicommeta._widgets.source_bar import SourceBar
 from napari_dicommeta._widgets.tag_table import TagTable
 from napari_dicommeta._widgets.value_bars import ValueBars
 from napari_dicommeta._widgets.view_bar import ViewBar
+from napari_dicommeta._widgets.window_panel import WindowPanel
 from napari_dicommeta.histogram import histogram_of
 from napari_dicommeta.loader import load_series, nothing_found
 from napari_dicommeta.meaning import display
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import napari
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent
 
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.series import Series
@@ -58,7 +58,6 @@ class DicomDock(QWidget):
         self._pending: list[str] = []
         self._worker: Any = None
         self._noter: Any = None
-        self._layer: Any = None
         self._collector = QTimer(self)
         self._collector.setSingleShot(True)
         self._collector.setInterval(COLLECT_MS)
@@ -71,7 +70,8 @@ class DicomDock(QWidget):
     # -- building -----------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.source, self.presets, self.series = SourceBar(), PresetStrip(), SeriesTable()
+        self.source, self.windows, self.series = SourceBar(), WindowPanel(self.viewer), SeriesTable()
+        self.presets = self.windows.strip
         self.views = ViewBar()
         self.tags, self.values, self.findings = TagTable(), ValueBars(), FindingsList()
         splitter = QSplitter(Qt.Orientation.Vertical)
@@ -90,14 +90,13 @@ class DicomDock(QWidget):
         layout.setContentsMargins(6, 6, 6, 6)
         layout.setSpacing(8)
         layout.addWidget(self.source)
-        layout.addWidget(self.presets)
+        layout.addWidget(self.windows)
         layout.addWidget(self.views)
         layout.addWidget(self.tabs, 1)
 
     def _connect(self) -> None:
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_cancelled.connect(self.cancel)
-        self.presets.window_chosen.connect(self.choose_window)
         self.views.view_chosen.connect(self.show_view)
         self.views.patient_space_toggled.connect(self.set_patient_space)
         for event in (self.viewer.dims.events.order, self.viewer.dims.events.ndisplay):
@@ -106,12 +105,6 @@ class DicomDock(QWidget):
         self.tags.tag_selected.connect(lambda _keyword: self._show_values())
         self.values.spelling_toggled.connect(lambda _by: self._show_values())
         self.findings.finding_selected.connect(self._show_tag)
-        for digit in range(10):
-            # Of the application, so that the keys work while the dock floats in a window of its own.
-            shortcut = QShortcut(QKeySequence(f"Alt+{digit}"), self)
-            shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
-            shortcut.activated.connect(lambda digit=digit: self.choose_window(digit - 1))
-            shortcut.activatedAmbiguously.connect(lambda digit=digit: _active_dock(self).choose_window(digit - 1))
         self.viewer.layers.selection.events.active.connect(self._active_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.events.theme.connect(self._theme_changed)
@@ -177,6 +170,7 @@ class DicomDock(QWidget):
     def _opened(self, opened: Opened) -> None:
         self._worker = None
         self.opened, self._catalog, self._rows = opened, opened.catalog, list(opened.rows)
+        self.windows.set_catalog(opened.catalog)
         self.source.set_idle()
         self.source.set_source(display(opened.title), display("\n".join(opened.paths[:10]), 1000))
         problems = [str(refusal) for refusal in opened.refusals]
@@ -255,7 +249,7 @@ class DicomDock(QWidget):
         )
 
     def _active_series(self) -> Series | None:
-        volume = volume_of(self._layer)
+        volume = volume_of(self.viewer.layers.selection.active)
         if volume is None or self.opened is None:
             return None
         uid = volume.series_instance_uid
@@ -287,18 +281,6 @@ class DicomDock(QWidget):
     # -- the active layer ---------------------------------------------------------------------------
 
     def _active_changed(self, _event: object = None) -> None:
-        if self._layer is not None:
-            self._layer.events.contrast_limits.disconnect(self._limits_changed)
-        active = self.viewer.layers.selection.active
-        volume = volume_of(active)
-        self._layer = active if volume is not None and not volume.is_colour else None
-        if self._layer is None:
-            self.presets.set_windows("", ())
-        else:
-            assert volume is not None
-            self._layer.events.contrast_limits.connect(self._limits_changed)
-            self.presets.set_windows(self._layer.name, volume.windows, volume.units)
-            self._limits_changed()
         self._view_changed()
         self._show_values()
 
@@ -337,30 +319,9 @@ class DicomDock(QWidget):
         placed = volume is not None and anatomical_axes(volume) is not None
         self.views.set_view(view, placed, volume is not None)
 
-    def _limits_changed(self, _event: object = None) -> None:
-        volume = volume_of(self._layer)
-        if volume is None:
-            return
-        limits = tuple(self._layer.contrast_limits)
-        current: int | None = None
-        for i, window in enumerate(volume.windows):
-            if not window.fault and _close(slider_limits(window), limits):
-                current = i
-                break
-        if current is None and _close(volume.display_range(), limits):
-            current = -1
-        self.presets.set_current(current)
-
     def choose_window(self, index: int) -> None:
-        """Show the active layer with its window of this index; -1: the full range."""
-        volume = volume_of(self._layer)
-        if volume is None or index >= len(volume.windows):
-            return
-        if index < 0:
-            set_limits(self._layer, volume.display_range())
-        elif not volume.windows[index].fault:
-            set_limits(self._layer, slider_limits(volume.windows[index]))
-        self._limits_changed()
+        """Show the active layer with its preset of this number; -1: the full range."""
+        self.windows.choose(index)
 
     def _layer_removed(self, event: Any) -> None:
         volume = volume_of(event.value)
@@ -381,15 +342,3 @@ class DicomDock(QWidget):
         if paths:
             event.acceptProposedAction()
             self.open_paths(paths)
-
-
-def _active_dock(dock: DicomDock) -> DicomDock:
-    """Of several viewers' docks the one whose window is active."""
-    docks = [widget for widget in QApplication.allWidgets() if isinstance(widget, DicomDock)]
-    return next((one for one in docks if one.window().isActiveWindow()), dock)
-
-
-def _close(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two limits are the same to a thousandth of their width."""
-    tolerance = 1e-3 * max(abs(one[1] - one[0]), 1e-6)
-    return abs(one[0] - other[0]) <= tolerance and abs(one[1] - other[1]) <= tolerance

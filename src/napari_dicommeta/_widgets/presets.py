@@ -1,26 +1,42 @@
-"""The presets strip: one button for each window preset of the active layer's files, and the full range."""
+"""The presets strip: one button with a thumbnail for each window of the active layer's files, and the full range."""
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtWidgets import QGridLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtGui import QIcon, QImage, QPixmap
+from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_dicommeta.window import Window
 
-__all__ = ["PresetStrip"]
+__all__ = ["PresetStrip", "thumbnail"]
 
-BUTTON_WIDTH = 108
+BUTTON_WIDTH, PICTURE = 104, 52
+"""Pixels."""
+
+
+def thumbnail(plane: np.ndarray, aspect: float = 1.0) -> np.ndarray:
+    """`plane`, shape (rows, columns), thinned out to at most `PICTURE` pixels a side; `aspect`: height over width."""
+    rows, columns = plane.shape
+    height, width = rows * aspect, float(columns)
+    scale = PICTURE / max(height, width)
+    j = np.linspace(0, rows - 1, max(1, round(height * scale))).astype(int)
+    i = np.linspace(0, columns - 1, max(1, round(width * scale))).astype(int)
+    return plane[np.ix_(j, i)]
 
 
 class PresetStrip(QWidget):
     """Buttons that choose a window: the files' own in their order, then "full range".
 
-    `window_chosen` carries the index of a window, or -1 for the full range.
+    `window_chosen` carries the number of a window, or -1 for the full range.
     """
 
     window_chosen = Signal(int)
@@ -31,7 +47,8 @@ class PresetStrip(QWidget):
         self.title = QLabel("")
         self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.buttons: list[QPushButton] = []
+        self.buttons: list[QToolButton] = []
+        self.windows: tuple[Window, ...] = ()
         self._grid = QGridLayout()
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
@@ -42,43 +59,59 @@ class PresetStrip(QWidget):
         layout.addLayout(self._grid)
         self.set_windows("", ())
 
-    def set_windows(self, name: str, windows: tuple[Window, ...], units: str = "") -> None:
-        """Show the presets of a layer called `name`; an empty name: there is no DICOM layer."""
+    def set_windows(self, name: str, windows: tuple[Window, ...], units: str = "", spreads: Sequence[str] = ()) -> None:
+        """Show the presets of a layer called `name`; an empty name: there is no DICOM layer.
+
+        `spreads`: for each window how it varies over the slices, "" where it does not.
+        """
         for button in self.buttons:
             self._grid.removeWidget(button)
             button.deleteLater()
-        self.buttons = []
+        self.buttons, self.windows = [], windows
         if not name:
             self.title.setText("Window · choose a DICOM layer")
+            self.title.setToolTip("")
             return
-        unit = f" {units}" if units else ""
         self.title.setText(f"Window · {display(name)}" + ("" if windows else " · the files carry no preset"))
-        self.title.setToolTip(display(name))
+        self.title.setToolTip(html.escape(display(name)))
         for i, window in enumerate(windows):
-            key = f"Alt+{i + 1}" if i < 9 else ""
-            button = self._button(window.explanation or f"Window {i + 1}", f"{window.center:g} / {window.width:g}")
-            low, high = window.limits
-            shown = f"{window.function.replace('_', ' ').lower()}: {low:g} to {high:g}{unit}"
+            button = self._button(_name(window, i), _numbers(window, units, bool(spreads and spreads[i])))
             if window.fault:
                 button.setEnabled(False)
                 font = button.font()
                 font.setStrikeOut(True)
                 button.setFont(font)
-                shown = f"cannot be shown: {window.fault}"
-            button.setToolTip(display(f"{window.label} · {shown}" + (f" · {key}" if key else "")))
+            button.setToolTip(html.escape(display(_tip(window, i, units, spreads[i] if spreads else ""), 400)))
             button.clicked.connect(lambda _=False, i=i: self.window_chosen.emit(i))
             self.buttons.append(button)
         full = self._button("full range", "Alt+0")
-        full.setToolTip("The smallest to the largest value of the middle slice · Alt+0")
+        full.setToolTip("The smallest to the largest value of the middle slice, without padding · Alt+0")
         full.clicked.connect(lambda: self.window_chosen.emit(-1))
         self.buttons.append(full)
         self._place()
 
     def set_current(self, index: int | None) -> None:
-        """Mark the window with this index, -1 the full range, None none of them."""
+        """Mark the window with this number, -1 the full range, None none of them."""
         for i, button in enumerate(self.buttons):
             last = i == len(self.buttons) - 1
             button.setChecked(index is not None and (index == i or (index == -1 and last)))
+
+    def set_pictures(self, plane: np.ndarray | None, full: tuple[float, float], inverted: bool = False) -> None:
+        """Show a slice, thinned out by `thumbnail`, in modality values, as each window shows it."""
+        for i, button in enumerate(self.buttons):
+            if plane is None or not plane.size:
+                button.setIcon(QIcon())
+                continue
+            window = self.windows[i] if i < len(self.windows) else None
+            if window is not None and window.fault:
+                continue
+            low, high = full
+            brightness = window.apply(plane) if window is not None else (plane - low) / max(high - low, 1e-9)
+            grey = np.nan_to_num(np.clip(1 - brightness if inverted else brightness, 0, 1) * 255)
+            pixels = np.ascontiguousarray(grey.astype(np.uint8))
+            height, width = pixels.shape
+            image = QImage(pixels.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
+            button.setIcon(QIcon(QPixmap.fromImage(image)))
 
     def resizeEvent(self, event: object) -> None:
         """Flow the buttons into as many columns as fit."""
@@ -89,12 +122,15 @@ class PresetStrip(QWidget):
         """Narrow: the buttons flow."""
         return QSize(BUTTON_WIDTH, super().minimumSizeHint().height())
 
-    def _button(self, first: str, second: str) -> QPushButton:
+    def _button(self, first: str, second: str) -> QToolButton:
         metrics = self.fontMetrics()
-        name = metrics.elidedText(display(first), Qt.TextElideMode.ElideRight, BUTTON_WIDTH - 16)
-        button = QPushButton(f"{name.replace('&', '&&')}\n{second}")
+        name = metrics.elidedText(display(first), Qt.TextElideMode.ElideRight, BUTTON_WIDTH - 12)
+        button = QToolButton()
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        button.setIconSize(QSize(PICTURE, PICTURE))
+        button.setText(f"{name.replace('&', '&&')}\n{second}")
         button.setCheckable(True)
-        button.setMinimumSize(BUTTON_WIDTH - 20, 2 * metrics.height() + 10)
+        button.setMinimumSize(BUTTON_WIDTH - 20, PICTURE + 2 * metrics.height() + 14)
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         return button
 
@@ -102,3 +138,31 @@ class PresetStrip(QWidget):
         columns = max(1, min(self.width() // BUTTON_WIDTH, 6))
         for i, button in enumerate(self.buttons):
             self._grid.addWidget(button, i // columns, i % columns)
+
+
+def _name(window: Window, i: int) -> str:
+    name = window.explanation or ("Lookup table" if window.lut is not None else f"Window {i + 1}")
+    return f"{name} ×{window.times}" if window.times > 1 else name
+
+
+def _numbers(window: Window, units: str, varies: bool) -> str:
+    mark = " ?" if window.doubt(units) else ""
+    return window.numbers + (" …" if varies else mark)
+
+
+def _tip(window: Window, i: int, units: str, spread: str) -> str:
+    low, high = window.limits
+    unit = f" {units}" if units else ""
+    kind = "lookup table" if window.lut is not None else window.function.replace("_", " ").lower()
+    parts = [window.label, f"cannot be shown: {window.fault}" if window.fault else f"{kind}: {low:g} to {high:g}{unit}"]
+    if window.rescale is not None:
+        parts.append("meant for stored values, by the data's range")
+    if doubt := window.doubt(units):
+        parts.append(f"implausible: {doubt}")
+    if spread:
+        parts.append(spread)
+    if window.times > 1:
+        parts.append(f"stated {window.times} times")
+    if i < 9:
+        parts.append(f"Alt+{i + 1}")
+    return " · ".join(parts)
