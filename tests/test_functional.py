@@ -227,7 +227,7 @@ def test_frame_types_at_the_same_places_are_volumes_not_times(tmp_path: Path) ->
     assert [(volume.array.shape, volume.axis) for volume in volumes] == [((3, 16, 12), "")] * 2
 
 
-def test_zero_and_minus_zero_are_one_echo_time_in_a_classic_file(tmp_path: Path) -> None:
+def test_zero_and_minus_zero_are_one_b_value_in_a_classic_file(tmp_path: Path) -> None:
     files = [
         ct_slice(2 * t + k, ImagePositionPatient=[0, 0, k], DiffusionBValue=[[0.0, -0.0], [5.0, 5.0]][t][k])
         for t in range(2)
@@ -238,7 +238,7 @@ def test_zero_and_minus_zero_are_one_echo_time_in_a_classic_file(tmp_path: Path)
 
 
 @pytest.mark.xfail(strict=True, reason="functional._text: texts are as spelled, not by meaning as in a catalog")
-def test_zero_and_minus_zero_are_one_echo_time_in_an_enhanced_file(tmp_path: Path) -> None:
+def test_zero_and_minus_zero_are_one_b_value_in_an_enhanced_file(tmp_path: Path) -> None:
     values = (0.0, -0.0, 5.0, 5.0)
     frames = [at(2.5 * (n % 2), DiffusionBValue=values[n]) for n in range(4)]
     (volume,) = opened(tmp_path, enhanced(images(4), frames, SHARED | HU))

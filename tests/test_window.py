@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from napari_dicommeta.window import Window, distinct_windows, middle_windows, windows_of
+from napari_dicommeta.luts import LookupTable
+from napari_dicommeta.window import Window, alternatives, distinct_windows, in_stored_values, middle_windows, windows_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,40 @@ from napari_dicommeta.window import Window, distinct_windows, middle_windows, wi
         (Window(40, 400, "LINEAR_EXACT"), (-160, 240)),
         (Window(0.5, 0.25, "LINEAR_EXACT"), (0.375, 0.625)),
         (Window(40, 400, "SIGMOID"), (-760, 840)),
+        # LINEAR: c - 0.5 - (w - 1) / 2 to c - 0.5 + (w - 1) / 2
+        (Window(-600, 1500), (-1350, 149)),
+        (Window(300, 1500), (-450, 1049)),
+        (Window(50, 350), (-125, 224)),
+        (Window(35, 80), (-5, 74)),
+        (Window(40, 40), (20, 59)),
+        (Window(75, 215), (-32.5, 181.5)),
+        (Window(60, 160), (-20, 139)),
+        (Window(480, 2500), (-770, 1729)),
+        (Window(128, 256), (0, 255)),
+        (Window(0, 2), (-1, 0)),
+        (Window(1, 2), (0, 1)),
+        (Window(0.5, 1), (0, 0)),
+        (Window(-1024, 1), (-1024.5, -1024.5)),
+        (Window(3.75, 7.5), (0, 6.5)),
+        (Window(2.5, 5), (0, 4)),
+        (Window(10000.25, 20000.5), (0, 19999.5)),
+        (Window(32768, 65536), (0, 65535)),
+        (Window(-32768, 65536), (-65536, -1)),
+        (Window(1070, 1860), (140, 1999)),
+        (Window(739, 1479), (-0.5, 1477.5)),
+        # LINEAR_EXACT: c ± w / 2
+        (Window(-600, 1200, "LINEAR_EXACT"), (-1200, 0)),
+        (Window(0, 1, "LINEAR_EXACT"), (-0.5, 0.5)),
+        (Window(3.75, 7.5, "LINEAR_EXACT"), (0, 7.5)),
+        (Window(0.001, 0.002, "LINEAR_EXACT"), (0, 0.002)),
+        (Window(40, 1, "LINEAR_EXACT"), (39.5, 40.5)),
+        # SIGMOID: c ± 2 w, by our choice
+        (Window(2653, 900, "SIGMOID"), (853, 4453)),
+        (Window(0, 1, "SIGMOID"), (-2, 2)),
+        # meant for stored values: the limits go through slope and intercept
+        (Window(739, 1479, rescale=(2, 10)), (9, 2965)),
+        (Window(40, 400, rescale=(0.5, 0)), (-80, 119.5)),
+        (Window(40, 400, rescale=(-1, 0)), (-239, 160)),
     ],
 )
 def test_limits_are_those_of_the_standard(window: Window, limits: tuple[float, float]) -> None:
@@ -74,3 +109,62 @@ def test_the_same_window_twice_is_one() -> None:
 def test_the_middle_slice_comes_first_then_the_most_frequent() -> None:
     a, b, c = (Window(x, 100) for x in (1, 2, 3))
     assert middle_windows([(a,), (c,), (b,), (c,), (a,), (a,)]) == (c, a, b)
+
+
+def test_a_table_is_a_window_of_its_inputs() -> None:
+    lut = LookupTable(100, 8, np.array([0, 51, 255, 204], np.uint16), explanation="HARD")
+    window = Window.of_table(lut)
+    assert (window.limits, window.label, window.fault, window.is_straight) == ((100, 103), "HARD", "", False)
+    np.testing.assert_allclose(window.apply(np.array([0, 100, 101, 102, 103, 999])), [0, 0, 0.2, 1, 0.8, 0.8])
+    assert window.curve(4).tolist() == [0, 0.2, 1, 0.8]
+    again = Window.of_table(LookupTable(100, 8, np.array([0, 51, 255, 204], np.uint16), explanation="HARD"))
+    assert again == window
+    assert len({window, again}) == 1
+    assert Window.of_table(LookupTable(100, 8, np.array([0, 52, 255, 204], np.uint16), explanation="HARD")) != window
+
+
+def test_a_window_in_stored_values_shows_what_it_showed_of_them() -> None:
+    stored = np.arange(0, 3000, 37.0)
+    for slope, intercept in ((2.5, -7), (0.25, 100), (-1, 4095)):
+        plain = Window(739, 1479)
+        meant = Window(739, 1479, rescale=(slope, intercept))
+        np.testing.assert_allclose(meant.apply(stored * slope + intercept), plain.apply(stored), atol=1e-12)
+    assert not Window(739, 1479, rescale=(-1, 0)).is_straight  # larger values are darker
+
+
+def test_windows_are_taken_in_stored_values_only_where_these_clearly_fit_better() -> None:
+    window = Window(739, 1479)  # -0.5 to 1477.5
+    assert in_stored_values(window, (0, 2820), 1.63858, 0)  # 0 to 1721 stored
+    assert not in_stored_values(window, (0, 1500), 1.63858, 0)
+    assert not in_stored_values(window, (0, 2820), 1, 0)
+    assert in_stored_values(Window(16384, 32768), (0, 7.5), 2.3e-4, 0)
+    assert not in_stored_values(Window(3.75, 7.5), (0, 7.5), 2.3e-4, 0)
+
+
+def test_what_is_stated_twice_is_folded_and_counted() -> None:
+    windows = windows_of("40\\40\\-600", "400\\400\\1500")
+    assert windows == (Window(40, 400), Window(-600, 1500))
+    assert [window.times for window in windows] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("window", "units", "doubted"),
+    [
+        (Window(1, 2), "HU", True),
+        (Window(1, 2), "BQML", False),
+        (Window(-5000, 100), "HU", True),
+        (Window(9000, 100), "HU", True),
+        (Window(40, 400), "HU", False),
+        (Window(40, 0), "HU", False),
+    ],
+)
+def test_implausible_windows_are_marked_not_forbidden(window: Window, units: str, doubted: bool) -> None:
+    assert bool(window.doubt(units)) == doubted
+
+
+def test_many_different_windows_are_one_alternative_for_each_place() -> None:
+    few = [(Window(40, 400), Window(k, 100)) for k in (1, 2, 2)]
+    assert alternatives(few) == (Window(40, 400), Window(2, 100), Window(1, 100))
+    many = [(Window(k, 100), Window(-600, 1500)) for k in range(20)]
+    assert alternatives(many) == (Window(10, 100), Window(-600, 1500))
+    assert alternatives([*many, *[(Window(k, 100),) for k in range(20)]]) == (Window(0, 100), Window(-600, 1500))

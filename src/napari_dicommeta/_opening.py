@@ -179,13 +179,13 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     return Opened(tuple(paths), catalog, catalog.series, rows, volumes, tuple(refusals), tags, findings)
 
 
-def series_notes(opened: Opened) -> Iterator[tuple[int, SeriesRow]]:
-    """(number, row with notes) of each series, largest first: what the passports of its volumes say."""
+def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
+    """(opened, number, row with notes) of each series, largest first: what the passports of its volumes say."""
     for number, (series, row) in enumerate(zip(opened.series[:MAX_NOTED], opened.rows, strict=False)):
         if row.reason or not series.n_images:
             continue
         volumes, refusals = load_series(series)
-        yield number, noted(row, volumes, refusals)
+        yield opened, number, noted(row, volumes, refusals)
 
 
 def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> SeriesRow:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -33,11 +32,16 @@ DRAG = 0.005
 
 @dataclass(slots=True)
 class _Choice:
-    """What was chosen for a layer: a preset's number, its place in the slices' lists, and the window shown last."""
+    """What was chosen for a layer: a preset's place in the slices' lists, and the window shown last."""
 
-    index: int
     place: int | None
     window: Window
+
+
+def _state(layer: Any) -> dict[str, Any]:
+    """What is kept with a layer of ours; not by the layer itself, for a plugin gets another proxy of it each time."""
+    state: dict[str, Any] = layer.metadata["dicommeta"]
+    return state
 
 
 class Windowing:
@@ -51,7 +55,6 @@ class Windowing:
         self.viewer = viewer
         self.follow = False
         self.all_layers = False
-        self._choices: WeakKeyDictionary[Any, _Choice] = WeakKeyDictionary()
         self._linked: list[Any] = []
 
     @property
@@ -118,13 +121,13 @@ class Windowing:
         if volume is None or index >= len(presets):
             return
         if index == FULL_RANGE:
-            self._choices.pop(self.layer, None)
+            _state(self.layer).pop("choice", None)
             for layer in self._targets():
                 other = volume_of(layer)
                 assert other is not None
                 show_full_range(layer, other, other.inverted)
         elif not presets[index].fault:
-            self._choices[self.layer] = _Choice(index, self._place(index), presets[index])
+            _state(self.layer)["choice"] = _Choice(self._place(index), presets[index])
             self.show(presets[index])
 
     def show(self, window: Window) -> None:
@@ -144,7 +147,7 @@ class Windowing:
     def moved(self) -> bool:
         """Follow the slice that is shown now; whether the window was changed. What was set by hand is left alone."""
         layer, volume = self.layer, self.volume
-        choice = self._choices.get(layer) if layer is not None else None
+        choice: _Choice | None = _state(layer).get("choice") if layer is not None else None
         if not self.follow or volume is None or choice is None or choice.place is None:
             return False
         if not is_shown(layer, choice.window, volume.inverted):

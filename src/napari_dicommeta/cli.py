@@ -166,9 +166,29 @@ def _tags(options: argparse.Namespace) -> None:
     _print(rows, options)
 
 
+def _windows(options: argparse.Namespace) -> None:
+    """The folder's presets: center, width and explanation together, and the files that state each."""
+    from napari_dicommeta.presets import folder_windows
+
+    rows = [
+        {
+            "window": window.explanation,
+            "center": window.center,
+            "width": window.width,
+            "function": window.function,
+            "files": files,
+            "note": window.fault,
+        }
+        for window, files in folder_windows(_catalog(options.source)).items()
+    ]
+    _print(rows, options)
+
+
 def _values(options: argparse.Namespace) -> None:
     from napari_dicommeta.tags import TagPath
 
+    if options.tag.lower() == "window":
+        return _windows(options)
     try:
         path = TagPath.parse(options.tag)
     except ValueError as error:

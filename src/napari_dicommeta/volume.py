@@ -60,6 +60,7 @@ class Volume:
     """(0020,0052): volumes that share it lie in one patient space."""
     padding: tuple[tuple[float, float], ...] = ()
     """Ranges of modality values that stand for padding in some slice."""
+    _range: list[tuple[float, float]] = field(default_factory=list, repr=False, compare=False)
 
     @property
     def problems(self) -> tuple[Finding, ...]:
@@ -74,6 +75,11 @@ class Volume:
 
     def display_range(self) -> tuple[float, float]:
         """The smallest and largest value of the middle slice without its padding, for the full-range window."""
+        if not self._range:
+            self._range.append(self._display_range())
+        return self._range[0]
+
+    def _display_range(self) -> tuple[float, float]:
         plane = self.array[self.middle]
         for low, high in self.padding:
             kept = plane[(plane < low) | (plane > high)]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_factory import ct_slice, write_series
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
+from qtpy.QtWidgets import QApplication, QMenu, QWidget
 
 from napari_dicommeta._widgets.dock import DicomDock
 
@@ -276,3 +276,92 @@ def test_notes_of_a_series_are_in_its_row_and_below_it(qtbot: Any, viewer: Any, 
     dock.series.table.selectRow(0)
     assert "2 slices missing between 4 and 5 (7.5 mm)" in dock.series.notes.text()
     assert dock.series.model.rows[0].is_open
+
+
+def test_presets_by_mouse_and_keys_on_two_layers_scrolling_and_following(
+    qtbot: Any, viewer: Any, tmp_path: Path
+) -> None:
+    write_series(tmp_path / "a", 6, WindowCenter=lambda k: [40 + 10 * k, -600])
+    write_series(tmp_path / "b", 4, SeriesInstanceUID="1.2.9", SeriesNumber=9)
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    dock.open_series(1)
+    first, second = viewer.layers[0], viewer.layers[1]
+    assert viewer.layers.selection.active is second
+    strip, fields, window = dock.windows.strip, dock.windows.fields, dock.window()
+    window.activateWindow()  # keys go to the active window only, and no window manager makes one so here
+    qtbot.waitUntil(window.isActiveWindow, timeout=5000)
+    qtbot.mouseClick(strip.buttons[1], Qt.MouseButton.LeftButton)
+    assert limits(viewer) == (-1200, -1)
+    assert strip.buttons[1].isChecked()
+    qtbot.keyClick(window, Qt.Key.Key_BracketLeft, Qt.KeyboardModifier.AltModifier)
+    assert limits(viewer) == (-160, 239)
+    assert not fields.follow.isVisible()
+
+    viewer.layers.selection.active = first
+    assert [button.text().split("\n")[1] for button in strip.buttons[:2]] == ["70 / 400 …", "-600 / 1200"]
+    qtbot.keyClick(window, Qt.Key.Key_1, Qt.KeyboardModifier.AltModifier)
+    assert fields.follow.isVisible()
+    fields.follow.click()
+    viewer.dims.set_point(0, 5 * 2.5)
+    assert limits(viewer) == (-110, 289)  # 90 / 400, the slice's own
+    assert strip.buttons[0].isChecked()
+    viewer.dims.set_point(0, 0)
+    assert limits(viewer) == (-160, 239)
+    first.contrast_limits = (-300, 300)  # by the slider
+    assert not any(button.isChecked() for button in strip.buttons)
+    assert fields.center.native.value() == 0.5
+    viewer.dims.set_point(0, 5 * 2.5)
+    assert limits(viewer) == (-300, 300)
+    fields.center.native.setValue(50)
+    assert limits(viewer) == (-250.5, 349.5)
+
+    assert fields.all_layers.isVisible()
+    fields.all_layers.click()
+    qtbot.mouseClick(strip.buttons[1], Qt.MouseButton.LeftButton)
+    assert tuple(second.contrast_limits) == tuple(first.contrast_limits) == (-1200, -1)
+    fields.all_layers.click()
+
+
+def test_a_drag_with_ctrl_on_the_canvas_changes_the_window(qtbot: Any, viewer: Any, phantom: Path) -> None:
+    dock = open_dock(viewer)
+    drop(dock, phantom)
+    wait_until_read(qtbot, dock)
+    canvas = viewer.window._qt_viewer.canvas.native
+    middle, ctrl = canvas.rect().center(), Qt.KeyboardModifier.ControlModifier
+    center = tuple(viewer.scene.camera.center)
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, ctrl, middle)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove,
+        QPointF(middle) + QPointF(20, 0),
+        Qt.MouseButton.LeftButton,
+        Qt.MouseButton.LeftButton,
+        ctrl,
+    )
+    QApplication.sendEvent(canvas, event)
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, ctrl, middle + QPoint(20, 0))
+    low, high = limits(viewer)
+    assert high - low + 1 == pytest.approx(440)  # 20 pixels of half a percent of 400
+    assert (low + high + 1) / 2 == pytest.approx(40)
+    assert tuple(viewer.scene.camera.center) == center
+    assert viewer.scene.camera.mouse_pan
+
+
+def test_windows_that_are_not_the_files_are_in_the_menu(qtbot: Any, viewer: Any, phantom: Path) -> None:
+    dock = open_dock(viewer)
+    drop(dock, phantom)
+    wait_until_read(qtbot, dock)
+    menus = {menu.title(): menu for menu in dock.windows.fields.menu_button.menu().findChildren(QMenu)}
+    usual = [action.text() for action in menus["Usual for CT (not the file's)"].actions()]
+    assert usual[0] == "lung   -600 / 1500"
+    of_folder = menus["Of the folder"].actions()
+    assert [action.text() for action in of_folder] == [
+        "LUNG   -600 / 1200   in 48 files",
+        "MEDIASTINUM   40 / 400   in 48 files",
+    ]
+    of_folder[0].trigger()
+    assert limits(viewer) == (-1200, -1)
+    assert dock.windows.strip.buttons[1].isChecked()
+    menus["Usual for CT (not the file's)"].actions()[5].trigger()
+    assert limits(viewer) == (0, 79)

@@ -12,7 +12,9 @@ __all__ = ["Colours", "colours_of"]
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """Qt colours by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags."""
+    """Qt colours by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags,
+    `current` for what is chosen.
+    """
 
     foreground: QColor
     muted: QColor
@@ -20,6 +22,7 @@ class Colours:
     text: QColor
     faint: QColor
     warning: QColor
+    current: QColor
 
 
 def colours_of(theme_name: str) -> Colours:
@@ -35,4 +38,4 @@ def colours_of(theme_name: str) -> Colours:
     dark = colour("background").lightness() < 128
     muted = QColor("#6d7888") if dark else QColor("#aab2bd")
     accent = QColor("#4fb0ff") if dark else QColor("#0b6bcb")
-    return Colours(colour("foreground"), muted, accent, text, faint, colour("warning"))
+    return Colours(colour("foreground"), muted, accent, text, faint, colour("warning"), colour("current"))

@@ -111,6 +111,7 @@ class DicomDock(QWidget):
 
     def _theme_changed(self, _event: object = None) -> None:
         colours = colours_of(self.viewer.theme)
+        self.windows.set_colours(colours)
         self.series.set_colours(colours)
         self.tags.set_colours(colours)
         self.values.set_colours(colours)
@@ -197,11 +198,13 @@ class DicomDock(QWidget):
         if self._noter is not None:
             self._noter.quit()
         worker = thread_worker(series_notes)(opened)
-        worker.yielded.connect(lambda noted: self._series_noted(opened, *noted))
+        worker.yielded.connect(self._series_noted)
+        self.destroyed.connect(worker.quit)
         self._noter = worker
         worker.start()
 
-    def _series_noted(self, opened: Opened, number: int, row: SeriesRow) -> None:
+    def _series_noted(self, noted: tuple[Opened, int, SeriesRow]) -> None:
+        opened, number, row = noted
         if self.opened is opened:
             self._rows[number] = row
             self.series.set_row(number, replace(row, is_open=self.series.model.rows[number].is_open))

@@ -15,6 +15,7 @@ from napari_dicommeta.meaning import display
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_dicommeta._widgets.colours import Colours
     from napari_dicommeta.window import Window
 
 __all__ = ["PresetStrip", "thumbnail"]
@@ -89,6 +90,14 @@ class PresetStrip(QWidget):
         full.clicked.connect(lambda: self.window_chosen.emit(-1))
         self.buttons.append(full)
         self._place()
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        plain, current = colours.foreground.name(), colours.current.name()
+        self.setStyleSheet(
+            f"QToolButton {{ border: 1px solid transparent; border-radius: 3px; padding: 2px; background: {plain} }}"
+            f"QToolButton:hover {{ border-color: {current} }} QToolButton:checked {{ background: {current} }}"
+        )
 
     def set_current(self, index: int | None) -> None:
         """Mark the window with this number, -1 the full range, None none of them."""

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 from magicgui.widgets import FloatSpinBox
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QInputDialog, QLabel, QMenu, QPushButton, QWidget
+from qtpy.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QGridLayout,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QWidget,
+)
 
 from napari_dicommeta.meaning import display
 from napari_dicommeta.window import Window
@@ -49,11 +59,13 @@ class WindowFields(QWidget):
         self.all_layers.setToolTip("Windows go for all visible volumes of the same units; their limits are linked")
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(6)
         for label, box in (("C", self.center), ("W", self.width_field)):
             name = QLabel(label)
             name.setToolTip("center" if label == "C" else "width")
             line.addWidget(name)
-            box.native.setMinimumWidth(64)
+            box.native.setMinimumWidth(56)
+            box.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # arrow keys and the wheel step
             box.native.setKeyboardTracking(False)
             box.native.setDecimals(2)
             line.addWidget(box.native, 1)
@@ -70,10 +82,14 @@ class WindowFields(QWidget):
         self._setting = False
         self.set_shown(None)
 
-    def set_shown(self, shown: tuple[float, float] | None, varies: bool = False) -> None:
-        """Show center and width, without a signal; None: there is no DICOM layer."""
+    def set_shown(self, shown: tuple[float, float] | None, varies: bool = False, several: bool = False) -> None:
+        """Show center and width, without a signal; None: there is no DICOM layer.
+
+        `varies`: whether slices have windows of their own; `several`: whether there are other volumes.
+        """
         self.setEnabled(shown is not None)
         self.follow.setVisible(varies)
+        self.all_layers.setVisible(several or self.all_layers.isChecked())
         if shown is None:
             return
         self._setting = True

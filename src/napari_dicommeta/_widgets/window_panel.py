@@ -10,6 +10,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_dicommeta._display import slice_index
+from napari_dicommeta._reader import volume_of
 from napari_dicommeta._widgets.presets import PresetStrip, thumbnail
 from napari_dicommeta._widgets.window_fields import WindowFields
 from napari_dicommeta._windowing import Windowing
@@ -19,6 +20,7 @@ from napari_dicommeta.presets import STANDARD_CT, folder_windows, keep_window, k
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from napari_dicommeta._widgets.colours import Colours
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.window import Window
 
@@ -57,6 +59,8 @@ class WindowPanel(QWidget):
         self.fields.follow_toggled.connect(self._follow)
         self.fields.all_layers_toggled.connect(self._all_layers)
         viewer.layers.selection.events.active.connect(self.update_layer)
+        viewer.layers.events.inserted.connect(self._limits_changed)
+        viewer.layers.events.removed.connect(self._limits_changed)
         viewer.dims.events.point.connect(self._stepped)
         viewer.mouse_drag_callbacks.append(self._drag)
         for digit in range(10):
@@ -73,6 +77,10 @@ class WindowPanel(QWidget):
         shortcut.activated.connect(lambda: action(self, value))
         shortcut.activatedAmbiguously.connect(lambda: action(_active_panel(self), value))
 
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        self.strip.set_colours(colours)
+
     def set_catalog(self, catalog: Catalog | None) -> None:
         """The folder whose presets the menu offers."""
         self._catalog = catalog
@@ -81,12 +89,19 @@ class WindowPanel(QWidget):
 
     def choose(self, index: int) -> None:
         """Show the active layer through its preset of this number; -1: the full range."""
-        self.windowing.choose(index)
-        self._limits_changed()
+        self._change(lambda: self.windowing.choose(index))
 
     def step(self, by: int) -> None:
         """Show the next or the previous preset."""
-        self.windowing.step(by)
+        self._change(lambda: self.windowing.step(by))
+
+    def _change(self, action: Callable[[], object]) -> None:
+        """Run `action` with one update for all the events that it makes."""
+        self._updating = True
+        try:
+            action()
+        finally:
+            self._updating = False
         self._limits_changed()
 
     def update_layer(self, _event: object = None) -> None:
@@ -117,7 +132,8 @@ class WindowPanel(QWidget):
         if self._layer is None or self._updating:
             return
         self.strip.set_current(self.windowing.current())
-        self.fields.set_shown(self.windowing.shown(), self.windowing.varies())
+        several = sum(volume_of(layer) is not None for layer in self._viewer.layers) > 1
+        self.fields.set_shown(self.windowing.shown(), self.windowing.varies(), several)
 
     def _stepped(self, _event: object = None) -> None:
         if self._layer is None:
@@ -154,8 +170,7 @@ class WindowPanel(QWidget):
         if window.fault:
             self._limits_changed()
             return
-        self.windowing.show(window)
-        self._limits_changed()
+        self._change(lambda: self.windowing.show(window))
 
     def _kept(self, window: Window) -> None:
         from napari.utils.notifications import show_error
