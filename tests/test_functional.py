@@ -129,7 +129,6 @@ def test_a_position_that_is_no_number_costs_its_frame_only_the_place(tmp_path: P
     same(lost, hu(1))
 
 
-@pytest.mark.xfail(strict=True, reason="frames.frames_of: own texts without a position take that of the whole file")
 def test_groups_that_name_no_place_do_not_put_all_frames_at_one(tmp_path: Path) -> None:
     # The same file without functional groups is "unplaced": one position for the file is that of no frame.
     file = enhanced(
@@ -237,7 +236,6 @@ def test_zero_and_minus_zero_are_one_b_value_in_a_classic_file(tmp_path: Path) -
     same(volume, hu(0, 1, 2, 3).reshape(2, 2, 16, 12))
 
 
-@pytest.mark.xfail(strict=True, reason="functional._text: texts are as spelled, not by meaning as in a catalog")
 def test_zero_and_minus_zero_are_one_b_value_in_an_enhanced_file(tmp_path: Path) -> None:
     values = (0.0, -0.0, 5.0, 5.0)
     frames = [at(2.5 * (n % 2), DiffusionBValue=values[n]) for n in range(4)]
@@ -245,7 +243,6 @@ def test_zero_and_minus_zero_are_one_b_value_in_an_enhanced_file(tmp_path: Path)
     same(volume, hu(0, 1, 2, 3).reshape(2, 2, 16, 12))
 
 
-@pytest.mark.xfail(strict=True, reason="functional._texts: elements of private sequences win over the standard ones")
 def test_what_a_private_sequence_says_is_not_said_of_the_frame(tmp_path: Path) -> None:
     # Philips keeps elements of the classic image in (2005,xx0F) of each frame.
     classic = Raw("SQ", item({"ImagePositionPatient": [0, 0, 0], "RescaleSlope": 7, "RescaleIntercept": 3}))
@@ -257,7 +254,6 @@ def test_what_a_private_sequence_says_is_not_said_of_the_frame(tmp_path: Path) -
 # -- damage ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="functional.frame_texts: pydicom raises more than InvalidDicomError")
 def test_an_element_that_pydicom_cannot_read_loses_neither_the_file_nor_the_others(tmp_path: Path) -> None:
     strange = [at(z) | {"00189999": Raw("QQ", b"ab")} for z in PLACES]
     beside = [
@@ -271,14 +267,12 @@ def test_an_element_that_pydicom_cannot_read_loses_neither_the_file_nor_the_othe
     assert any(volume.array.shape == (2, 16, 12) for volume in volumes)
 
 
-@pytest.mark.xfail(strict=True, reason="functional.frame_texts: pydicom raises more than InvalidDicomError")
 def test_a_number_of_a_wrong_length_loses_neither_the_file_nor_the_others(tmp_path: Path) -> None:
     frames = [at(z, TemporalPositionIndex=Raw("UL", b"\1\0")) for z in PLACES]
     (volume,) = opened(tmp_path, enhanced(images(), frames, SHARED | HU))
     same(volume, hu(*SORTED))
 
 
-@pytest.mark.xfail(strict=True, reason="loader.load_series: OSError of frames_of is not caught")
 def test_an_enhanced_file_that_is_gone_after_the_scan_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "gone.dcm"
     path.write_bytes(enhanced(images(), [at(z) for z in PLACES], SHARED | HU))

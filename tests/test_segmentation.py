@@ -195,7 +195,6 @@ def test_fractional_segments_of_the_same_places_are_parted(tmp_path: Path) -> No
     np.testing.assert_allclose(np.asarray(found[1.0].array), np.stack(stored[3:]) / 100, rtol=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="stacks: Referenced Segment Number parts only where places repeat")
 def test_fractional_segments_of_other_places_are_parted_too(tmp_path: Path) -> None:
     stored = [mask * 50 for mask in MASKS[:6]]
     frames = [part(1 + n // 3, 2.5 * n) for n in range(6)]
@@ -212,7 +211,6 @@ def test_a_label_map_holds_its_numbers_as_they_are(tmp_path: Path) -> None:
     same(volume, [maps[1], maps[2], EMPTY, maps[0]])
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._volume: frames of a label map have no segment, 1 is made up")
 def test_the_note_of_a_label_map_does_not_say_that_it_holds_segment_1(tmp_path: Path) -> None:
     maps = [(np.arange(35, dtype=np.uint8).reshape(SHAPE) + n) % 4 for n in range(3)]
     frames = [{"ImagePositionPatient": [-10, -20, 2.5 * k]} for k in range(3)]
@@ -223,7 +221,6 @@ def test_the_note_of_a_label_map_does_not_say_that_it_holds_segment_1(tmp_path: 
 # -- grids that are not simple -------------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._slices: the least step is the grid, not Spacing Between Slices")
 def test_sparse_frames_lie_on_the_grid_that_their_file_names(tmp_path: Path) -> None:
     # Spacing Between Slices is 2.5 mm: slices 0, 2 and 5 of 6. Without it they are 5 and 7.5 mm apart.
     (volume,) = opened(tmp_path, segmentation(MASKS[:3], [part(1, z) for z in (0, 5, 12.5)]))
@@ -231,14 +228,12 @@ def test_sparse_frames_lie_on_the_grid_that_their_file_names(tmp_path: Path) -> 
     assert volume.geometry.spacing[0] == 2.5
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._volume: nothing is said of slices that are not at one distance")
 def test_frames_on_no_grid_are_noted(tmp_path: Path) -> None:
     shared = {"SpacingBetweenSlices": None}
     (volume,) = opened(tmp_path, segmentation(MASKS[:3], [part(1, z) for z in (0, 5, 11.3)], shared=shared))
     assert {"uneven", "gap"} & set(titles(volume))
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._slices: places are told apart by rounding to 3 decimals")
 def test_places_that_differ_by_rounding_are_one_slice(tmp_path: Path) -> None:
     # As `geometry.position_ids` has it; here 0.0006 mm make slices of 0.001 mm, 5002 of them.
     frames = [part(s, 2.5 * k + (0.0006 if s == 2 else 0)) for s in (1, 2) for k in range(3)]
@@ -246,7 +241,6 @@ def test_places_that_differ_by_rounding_are_one_slice(tmp_path: Path) -> None:
     assert volume.array.shape == (3, *SHAPE)
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._slices: the least of rounded steps, times many slices, is off")
 def test_positions_rounded_to_hundredths_leave_the_gap_where_it_is(tmp_path: Path) -> None:
     # 0.488 mm, written as 0, 0.49, 0.98, 1.46 …; slice 10 of 20 is not in the file.
     kept = [k for k in range(20) if k != 10]
@@ -256,7 +250,6 @@ def test_positions_rounded_to_hundredths_leave_the_gap_where_it_is(tmp_path: Pat
     same(volume, [EMPTY if k == 10 else MASKS[k % 8] for k in range(20)])
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._slices: no bound on slices between frames")
 def test_a_frame_far_away_takes_no_memory_without_bounds(tmp_path: Path) -> None:
     frames = [part(1, 0), part(1, 0.001), part(1, 2000)]
     try:
@@ -266,14 +259,12 @@ def test_a_frame_far_away_takes_no_memory_without_bounds(tmp_path: Path) -> None
     assert all(volume.array.shape[0] < 100_000 for volume in volumes)
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._slices: tiles of one plane are laid over one another")
 def test_frames_beside_one_another_are_not_laid_over_one_another(tmp_path: Path) -> None:
     frames = [{"ReferencedSegmentNumber": 1, "ImagePositionPatient": [x, 0, 0]} for x in (0, 3.5)]
     volumes = opened(tmp_path, segmentation(MASKS[:2], frames))
     assert sum(np.asarray(volume.array).sum() for volume in volumes) == MASKS[0].sum() + MASKS[1].sum()
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._slices: planes of other orientations are taken for parallel ones")
 def test_frames_of_two_orientations_are_not_laid_over_one_another(tmp_path: Path) -> None:
     frames = [
         part(1, 0, ImageOrientationPatient=[1, 0, 0, 0, 1, 0]),
@@ -288,13 +279,11 @@ def test_frames_of_two_orientations_are_not_laid_over_one_another(tmp_path: Path
     assert sum(np.asarray(volume.array).sum() for volume in volumes) == MASKS[0].sum() + MASKS[1].sum()
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._slices: VolumeGeometry.unplaced(None)")
 def test_frames_without_a_place_keep_their_pixel_spacing(tmp_path: Path) -> None:
     (volume,) = opened(tmp_path, segmentation(MASKS[:2], [{"ReferencedSegmentNumber": 1}] * 2))
     assert volume.geometry.spacing[1:] == (0.75, 0.5)
 
 
-@pytest.mark.xfail(strict=True, reason="loader: split is not looked at for segmentations")
 def test_a_split_that_is_none_is_a_value_error_for_segmentations_too(tmp_path: Path) -> None:
     file = segmentation(MASKS[:1], [part(1, 0)])
     with pytest.raises(ValueError, match="is no DICOM keyword"):
@@ -327,16 +316,8 @@ def read_independently(path: Path) -> tuple[np.ndarray, np.ndarray, list[int], n
         ("dcmqi/segmentations/23x38x3/seg/label.seg", 2.5),
         ("dcmqi/segmentations/24x38x3/seg/label.seg", 2.5),
         ("dcmqi/sr-example/seg.dcm", 3.375),
-        pytest.param(
-            "dcmqi/segmentations/sparse-labelmap-noppv.dcm",
-            2.5,
-            marks=pytest.mark.xfail(strict=True, reason="its Spacing Between Slices of 2.5 mm is not used"),
-        ),
-        pytest.param(
-            "dcmqi/segmentations/sparse-labelmap-ppv5.dcm",
-            2.5,
-            marks=pytest.mark.xfail(strict=True, reason="its Spacing Between Slices of 2.5 mm is not used"),
-        ),
+        ("dcmqi/segmentations/sparse-labelmap-noppv.dcm", 2.5),
+        ("dcmqi/segmentations/sparse-labelmap-ppv5.dcm", 2.5),
     ],
 )
 def test_real_segmentations_are_as_read_by_pydicom(shared: Path, name: str, step: float) -> None:
@@ -388,7 +369,6 @@ def test_real_fractional_segmentations_are_images_from_0_to_1(shared: Path, name
     np.testing.assert_allclose(volume.geometry.affine[:3, 3], corner, atol=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._slices: tiles of a slide are laid over one another")
 @pytest.mark.parametrize("name", ["seg_image_sm_control.dcm", "seg_image_sm_numbers.dcm", "seg_image_sm_dots.dcm"])
 def test_tiles_of_a_slide_are_not_laid_over_one_another(shared: Path, name: str) -> None:
     path = shared / "data" / "highdicom" / name

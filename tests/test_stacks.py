@@ -103,20 +103,17 @@ def test_one_image_without_a_place_is_a_volume_of_its_own(tmp_path: Path) -> Non
     assert lost.geometry.affine is None
 
 
-@pytest.mark.xfail(strict=True, reason="stacks.stacks_of: one reason for two causes")
 def test_the_reason_of_an_image_without_a_place_is_that_it_has_none(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 2.5 * k) for k in range(3)], image(9, None))
     _, lost = dm.load(tmp_path)
     assert "orientation" not in titles(lost)["split"]
 
 
-@pytest.mark.xfail(strict=True, reason="ImagePlane.of: without Pixel Spacing a position is as if it were not there")
 def test_positions_order_images_without_a_pixel_spacing(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 2.5 * k, PixelSpacing=None, InstanceNumber=9 - k) for k in range(3)])
     same(dm.load(tmp_path)[0], hu(0, 1, 2))
 
 
-@pytest.mark.xfail(strict=True, reason="geometry: only the distance along the normal is measured")
 def test_a_slice_beside_the_line_of_the_others_is_noted(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, ImagePositionPatient=[20 if k == 2 else -10, -20, 2.5 * k]) for k in range(5)])
     volumes = dm.load(tmp_path)
@@ -254,13 +251,11 @@ def test_magnitude_and_phase_of_two_echoes_are_two_volumes_of_two_times(tmp_path
     same(first[976], hu(20, 21, 22, 30, 31, 32).reshape(2, 3, 16, 12))
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._resolve: _one_place comes before _by_kind")
 def test_magnitude_and_phase_of_one_slice_are_parted_too(tmp_path: Path) -> None:
     put(tmp_path, image(0, ImageType=[*PRIMARY, "M"]), image(1, ImageType=[*PRIMARY, "P"]))
     assert [volume.array.shape for volume in dm.load(tmp_path)] == [(1, 16, 12)] * 2
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._in_time: blank slices of two times are taken for duplicates")
 def test_blank_slices_of_two_times_are_no_duplicates(tmp_path: Path) -> None:
     # As in a masked time series: the first and last slices are 0 at all times.
     blank = np.zeros((16, 12), "<u2")
@@ -275,7 +270,6 @@ def test_blank_slices_of_two_times_are_no_duplicates(tmp_path: Path) -> None:
     assert [volume.array.shape for volume in dm.load(tmp_path)] == [(2, 5, 16, 12)]
 
 
-@pytest.mark.xfail(strict=True, reason="geometry.position_ids: only the distance along the normal is a position")
 def test_stacks_beside_one_another_are_not_times_of_one_place(tmp_path: Path) -> None:
     # Both hands in one series: one stack 100 mm beside the other.
     put(
@@ -346,6 +340,13 @@ def test_the_same_pixels_at_other_places_are_no_duplicates(tmp_path: Path) -> No
     assert "left-out" not in titles(volume)
 
 
+def test_duplicates_are_those_of_their_own_place(tmp_path: Path) -> None:
+    put(tmp_path, *[image(n, 2.5 * (n // 2), pixels=ct_pixels(9)) for n in range(6)])
+    (volume,) = dm.load(tmp_path)
+    same(volume, hu(9, 9, 9))
+    assert titles(volume)["left-out"].startswith("3 files are left out")
+
+
 def test_two_copies_of_one_image_are_shown_and_it_is_said(tmp_path: Path) -> None:
     put(tmp_path, image(0), image(0))
     (volume,) = dm.load(tmp_path)
@@ -353,7 +354,6 @@ def test_two_copies_of_one_image_are_shown_and_it_is_said(tmp_path: Path) -> Non
     assert "1 of them have the SOP Instance UID and pixels of another one" in titles(volume)["one-place"]
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._digest_of: stored bytes are compared, not values")
 def test_a_copy_in_another_byte_order_is_a_copy(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 2.5 * k) for k in range(3)])
     big = [ct_slice(k, BIG, ImagePositionPatient=[-10, -20, 2.5 * k]) for k in range(3)]
@@ -361,14 +361,12 @@ def test_a_copy_in_another_byte_order_is_a_copy(tmp_path: Path) -> None:
     assert [volume.array.shape for volume in dm.load(tmp_path)] == [(3, 16, 12)]
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._digest_of: the transfer syntax is left out, the byte order with it")
 def test_the_same_bytes_in_another_byte_order_are_other_values(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 2.5 * k) for k in range(3)])
     put(tmp_path / SECOND_FOLDER, *[dicom(ct_content(k), BIG) for k in range(3)])
     assert sum(len(volume.files) for volume in dm.load(tmp_path)) == 6
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._digest_of: Dose Grid Scaling is no part of it")
 def test_the_same_dose_grid_with_another_scaling_is_no_duplicate(tmp_path: Path) -> None:
     pixels = [ct_pixels(1), ct_pixels(2)]
     put(
@@ -379,7 +377,6 @@ def test_the_same_dose_grid_with_another_scaling_is_no_duplicate(tmp_path: Path)
     assert sum(len(volume.files) for volume in dm.load(tmp_path)) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="passport._left_out counts frames and calls them files")
 def test_a_copy_of_a_file_of_three_frames_is_one_file_left_out(tmp_path: Path) -> None:
     frames = [{"ImagePositionPatient": [0, 0, z]} for z in (0, 2, 4)]
     shared = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PixelSpacing": [1, 1]}
@@ -389,7 +386,6 @@ def test_a_copy_of_a_file_of_three_frames_is_one_file_left_out(tmp_path: Path) -
     assert titles(volume)["left-out"].startswith("1 file is left out")
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._at_gaps: the parts lose left_out")
 def test_duplicates_are_named_where_gaps_part_the_volume_too(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 2.5 * k) for k in (0, 1, 2, 5, 6)], image(0, 0))
     volumes = dm.load(tmp_path, split="gaps")
@@ -508,7 +504,6 @@ def test_blocks_open_apart_as_their_note_says(tmp_path: Path) -> None:
     assert (first.geometry.spacing[0], second.geometry.spacing[0]) == (3, 5)
 
 
-@pytest.mark.xfail(strict=True, reason="geometry.gaps: a block of twice the increment is called missing slices")
 def test_a_block_of_twice_the_increment_misses_no_slices(tmp_path: Path) -> None:
     places = [2.5 * k for k in range(7)] + [20, 25, 30, 35]
     put(tmp_path, *[image(k, z, AcquisitionNumber=1 if k < 7 else 2) for k, z in enumerate(places)])
@@ -517,7 +512,6 @@ def test_a_block_of_twice_the_increment_misses_no_slices(tmp_path: Path) -> None
     assert "gap" not in titles(volume)
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._kind: Modality and SOP Class are no part of it")
 def test_two_modalities_under_one_uid_are_not_one_volume_in_hu(tmp_path: Path) -> None:
     put(
         tmp_path,
@@ -527,14 +521,12 @@ def test_two_modalities_under_one_uid_are_not_one_volume_in_hu(tmp_path: Path) -
     assert sorted(volume.units for volume in dm.load(tmp_path)) == ["BQML", "HU"]
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._kind: a dose grid among CT images takes all of them along")
 def test_a_dose_of_the_same_grid_does_not_take_the_images_along(tmp_path: Path) -> None:
     images = [image(k, 2.5 * k) for k in range(3)]
     put(tmp_path, *images, dose([ct_pixels(7), ct_pixels(8)], [0, 2.5], ImagePositionPatient=[-10, -20, 20]))
     assert sorted(volume.units for volume in dm.load(tmp_path)) == ["Gy", "HU"]
 
 
-@pytest.mark.xfail(strict=True, reason="stacks: Frame of Reference UID is not looked at")
 def test_positions_of_two_frames_of_reference_are_not_compared(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 2.5 * k, FrameOfReferenceUID=f"{ROOT}.{50 + k // 3}") for k in range(6)])
     assert [volume.array.shape[0] for volume in dm.load(tmp_path)] == [3, 3]
@@ -614,7 +606,6 @@ def test_split_by_a_keyword_parts_by_its_values(tmp_path: Path) -> None:
     assert [len(volume.files) for volume in dm.load(tmp_path, split="(0018,0081)")] == [3, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="stacks_of: Frame.text knows the FRAME_TAGS only, others are '' for all frames")
 @pytest.mark.parametrize("keyword", ["SliceThickness", "ProtocolName", "00181160"])
 def test_split_by_any_keyword_parts_by_its_values(tmp_path: Path, keyword: str) -> None:
     put(tmp_path, *[image(k, 2.5 * k, **{keyword: k // 2}) for k in range(4)])
@@ -628,7 +619,7 @@ def test_split_by_any_keyword_parts_by_its_values(tmp_path: Path, keyword: str) 
         "None",
         "Echo Time",
         "AUTO",
-        pytest.param("", marks=pytest.mark.xfail(strict=True, reason="stacks_of: '' opens as if it were 'auto'")),
+        "",
     ],
 )
 def test_a_split_that_is_none_is_a_value_error(tmp_path: Path, split: str) -> None:
@@ -637,7 +628,6 @@ def test_a_split_that_is_none_is_a_value_error(tmp_path: Path, split: str) -> No
         dm.load(tmp_path, split=split)
 
 
-@pytest.mark.xfail(strict=True, reason="loader.load: split is looked at only where a stack is parted")
 def test_a_split_that_is_none_is_a_value_error_before_any_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "none.dcm").write_bytes(image(0, PixelData=None))
     with pytest.raises(ValueError, match="is no DICOM keyword"):
@@ -680,7 +670,6 @@ def test_a_series_uid_shared_by_two_studies_is_two_series(tmp_path: Path) -> Non
     assert first.axis == second.axis == ""
 
 
-@pytest.mark.xfail(strict=True, reason="series.group_series: files without a study are a study of their own")
 def test_files_without_a_study_stay_in_their_series(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 2.5 * k, **({"StudyInstanceUID": None} if k in (1, 3) else {})) for k in range(6)])
     assert [volume.array.shape[0] for volume in dm.load(tmp_path)] == [6]
@@ -694,6 +683,12 @@ def test_images_without_a_uid_of_their_own_are_no_copies_of_one_another(tmp_path
     )
     (volume,) = dm.load(tmp_path)
     same(volume, hu(0, 1, 2, 10, 11, 12).reshape(2, 3, 16, 12))
+
+
+@pytest.mark.parametrize("empty", ["", None])
+def test_equal_pixels_without_a_uid_at_other_places_are_slices(tmp_path: Path, empty: object) -> None:
+    put(tmp_path, *[image(k, 2.5 * k, SOPInstanceUID=empty, pixels=ct_pixels(9)) for k in range(3)])
+    same(dm.load(tmp_path)[0], hu(9, 9, 9))
 
 
 def test_without_a_series_uid_the_series_number_parts(tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ FRAME_TAGS = (
     "PixelSpacing",
     "ImagerPixelSpacing",
     "FrameOfReferenceUID",
+    "SpacingBetweenSlices",
+    "ColumnPositionInTotalImagePixelMatrix",
+    "RowPositionInTotalImagePixelMatrix",
     "Modality",
     # what parts images of one grid from one another
     "ImageType",
@@ -109,30 +112,35 @@ class Frame:
         return number(self.text("InstanceNumber"))
 
 
-def frames_of(catalog: Catalog, formats: Sequence[PixelFormat]) -> list[Frame]:
-    """The frames of the files of `catalog`, in their order; `formats` has one entry a file.
+def frames_of(
+    catalog: Catalog, formats: Sequence[PixelFormat], more: Sequence[str] = ()
+) -> tuple[list[Frame], list[tuple[str, str]]]:
+    """The frames of the files of `catalog`, in their order, and (path, reason) of files that cannot be read any more.
 
-    Raises
-    ------
-    OSError
-        If a multi-frame file cannot be read for its functional groups.
+    `formats` has one entry a file; `more` are keywords or paths to know of each frame besides `FRAME_TAGS`.
     """
-    found = {tag: catalog.column_texts(tag) for tag in FRAME_TAGS}
+    found = {tag: catalog.column_texts(tag) for tag in (*FRAME_TAGS, *more)}
     columns = [(tag, texts) for tag, texts in found.items() if any(text is not None for text in texts)]
     grouped = [catalog.column_texts(tag) for tag in GROUPS]
     offsets = catalog.file_column("pixel_offset").tolist()
     planes: dict[tuple[str, str, str], ImagePlane | None] = {}
-    frames = []
+    frames: list[Frame] = []
+    failed: list[tuple[str, str]] = []
     for row, (path, pixel_format) in enumerate(zip(catalog.paths, formats, strict=True)):
         top = {tag: text for tag, column in columns if (text := column[row]) is not None}
-        own = frame_texts(path, pixel_format.frames) if any(column[row] for column in grouped) else None
+        try:
+            own = frame_texts(path, pixel_format.frames) if any(column[row] for column in grouped) else None
+        except OSError as error:
+            failed.append((path, f"cannot be read: {error.strerror or type(error).__name__}"))
+            continue
         for index in range(pixel_format.frames):
             texts = {**top, **{tag: text for tag, text in own[index].items() if text}} if own else top
             place = texts.get("ImagePositionPatient", ""), texts.get("ImageOrientationPatient", "")
-            key = (*place, texts.get("PixelSpacing", ""))
-            if pixel_format.frames > 1 and not (own and own[index]):
+            spacing = texts.get("PixelSpacing") or texts.get("ImagerPixelSpacing") or "1\\1"
+            key = (*place, spacing)
+            if pixel_format.frames > 1 and not (own and own[index].get("ImagePositionPatient")):
                 key = ("", "", key[2])  # one position for the whole file says where none of its frames lies
             if key not in planes:
                 planes[key] = ImagePlane.of(numbers(key[0], 3), numbers(key[1], 6), numbers(key[2], 2))
             frames.append(Frame(row, path, index, planes[key], texts, pixel_format, offsets[row]))
-    return frames
+    return frames, failed

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.meaning import numbers
+from napari_dicommeta.meaning import numbers, shortest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ __all__ = ["frame_texts"]
 
 # What in these sequences is meant for the frame as a whole; deeper items are named by their own keyword too.
 _DEPTH = 3
+_NUMBERS = ("DS", "IS", "FD", "FL")
 _RENAMED = {"EffectiveEchoTime": "EchoTime", "TemporalPositionIndex": "TemporalPositionIdentifier"}
 """Enhanced images say the same under another keyword."""
 
@@ -31,21 +32,24 @@ def frame_texts(path: str, count: int) -> list[dict[str, str]]:
     shared one. Frames without an item have what is shared. A file without functional groups gives empty ones,
     or the positions of an RT dose (PS3.3 section C.8.8.3.2).
 
+    Elements that pydicom cannot read are left out.
+
     Raises
     ------
     OSError
         If the file cannot be read.
     """
     from pydicom import dcmread
-    from pydicom.errors import InvalidDicomError
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
+        try:
             dataset = dcmread(path, stop_before_pixels=True, force=True)
             return _frames(dataset, count)
-    except InvalidDicomError:
-        return [{} for _ in range(count)]
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001  pydicom raises many kinds for broken files: then nothing is known of their frames
+            return [{} for _ in range(count)]
 
 
 def _frames(dataset: Dataset, count: int) -> list[dict[str, str]]:
@@ -62,14 +66,23 @@ def _frames(dataset: Dataset, count: int) -> list[dict[str, str]]:
 
 
 def _texts(dataset: Dataset, depth: int) -> Iterator[tuple[str, str]]:
-    """The elements of a data set and of the first items of its sequences."""
-    for element in dataset:
-        keyword = str(element.keyword)
+    """The standard elements of a data set and of the first items of its sequences, by meaning."""
+    for tag in sorted(dataset.keys()):
+        if tag.is_private:
+            continue
+        try:
+            element = dataset[tag]
+            keyword, value = str(element.keyword), element.value
+        except Exception:  # noqa: BLE001  one element that pydicom cannot read loses neither the file nor the others
+            continue
         if element.VR == "SQ":
-            if depth and element.value and keyword not in ("ReferencedImageSequence", "SourceImageSequence"):
-                yield from _texts(element.value[0], depth - 1)
+            if depth and value and keyword not in ("ReferencedImageSequence", "SourceImageSequence"):
+                yield from _texts(value[0], depth - 1)
         elif keyword:
-            yield _RENAMED.get(keyword, keyword), _text(element.value)
+            text = _text(value)
+            if element.VR in _NUMBERS:
+                text = "\\".join(shortest(part) or part for part in text.split("\\"))
+            yield _RENAMED.get(keyword, keyword), text
 
 
 def _text(value: Any) -> str:

@@ -110,6 +110,8 @@ class VolumeGeometry:
     affine: np.ndarray | None
     tilt: float = 0.0
     steps: tuple[float, ...] = ()
+    beside: tuple[int, float] = (0, 0.0)
+    """The slice that lies farthest beside the line from the first to the last one, and how far, mm."""
 
     @classmethod
     def of_planes(cls, planes: Sequence[ImagePlane]) -> VolumeGeometry:
@@ -130,9 +132,14 @@ class VolumeGeometry:
             cosine = float(np.clip(np.dot(step, first.normal) / length, -1, 1))
             tilt = float(np.degrees(np.arccos(abs(cosine))))
         distances = positions @ first.normal
-        return cls(
-            (length, first.spacing[0], first.spacing[1]), affine, round(tilt, 4), tuple(np.diff(distances).tolist())
-        )
+        steps = tuple(np.diff(distances).tolist())
+        beside = (0, 0.0)
+        if n > 2 and np.isfinite(length):
+            along = (distances - distances[0]) / (distances[-1] - distances[0])
+            off = np.linalg.norm(positions - positions[0] - np.outer(along, positions[-1] - positions[0]), axis=1)
+            k = int(np.argmax(off))
+            beside = (k, float(off[k]))
+        return cls((length, first.spacing[0], first.spacing[1]), affine, round(tilt, 4), steps, beside)
 
     @property
     def gaps(self) -> tuple[tuple[int, float, int], ...]:
@@ -148,9 +155,18 @@ class VolumeGeometry:
         found = []
         for k, step in enumerate(self.steps):
             times = round(step / usual)
-            if times >= 2 and abs(step / usual - times) <= 0.1:
+            if times >= 2 and abs(step / usual - times) <= 0.1 and not self._is_of_a_block(k):
                 found.append((k, step, times - 1))
         return tuple(found)
+
+    def _is_of_a_block(self, k: int) -> bool:
+        """Whether three or more steps in a row are as long as step `k`: slices taken farther apart, none missing."""
+        alike = [
+            abs(step - self.steps[k]) <= max(SPACING_FLOOR, SPACING_TOLERANCE * self.steps[k]) for step in self.steps
+        ]
+        before = next((n for n in range(k) if not alike[k - 1 - n]), k)
+        behind = next((n for n in range(len(alike) - k - 1) if not alike[k + 1 + n]), len(alike) - k - 1)
+        return before + 1 + behind >= 3
 
     @property
     def shear(self) -> float:

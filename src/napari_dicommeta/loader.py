@@ -13,7 +13,7 @@ from napari_dicommeta.modality import PADDINGS, RefusedError
 from napari_dicommeta.pixels import PixelError, PixelFormat, pixels_fault
 from napari_dicommeta.segmentation import is_segmentation, segmentations
 from napari_dicommeta.series import Refusal, Series, with_pixels
-from napari_dicommeta.stacks import stacks_of
+from napari_dicommeta.stacks import split_keyword, stacks_of
 from napari_dicommeta.volume import Volume, volume_of_stack
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def load(
     ValueError
         If an option has none of its values.
     """
+    split_keyword(split)
     if padding not in PADDINGS:
         raise ValueError(f"padding must be one of {', '.join(PADDINGS)}, not {padding!r}")
     if missing_rescale not in ("refuse", "series"):
@@ -124,7 +125,9 @@ def load_series(
         return (), tuple(refusals)
     if faults:
         catalog, formats = catalog.rows(np.array(usable, dtype=np.intp)), [formats[row] for row in usable]
-    frames = frames_of(catalog, formats)
+    keyword = split_keyword(split)
+    frames, failed = frames_of(catalog, formats, (keyword,) if keyword else ())
+    refusals += [Refusal(series, (path,), reason) for path, reason in failed]
     segments = [frame for frame in frames if is_segmentation(frame)]
     volumes = segmentations(series, segments, split) if segments else []
     images = [frame for frame in frames if not is_segmentation(frame)] if segments else frames

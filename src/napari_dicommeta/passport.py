@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from napari_dicommeta.stacks import Stack
     from napari_dicommeta.window import Window
 
-__all__ = ["passport"]
+__all__ = ["geometry_notes", "passport"]
 
 TILT = 0.1
 """Degrees; less is rounding of the positions."""
+BESIDE = 0.1
+"""Of a pixel; less is rounding of the positions."""
 PLACE = "PS3.3 C.7.6.2"
 
 
@@ -37,7 +39,8 @@ def passport(
         *stack.notes,
         *_left_out(stack),
         *_order(stack, geometry),
-        *_geometry(geometry),
+        *_spacing(stack),
+        *geometry_notes(geometry),
         *modality.notes,
         *_lossy(stack),
         *_windows(windows),
@@ -53,13 +56,16 @@ def _parted(stack: Stack) -> Iterator[Finding]:
 
 def _left_out(stack: Stack) -> Iterator[Finding]:
     if stack.left_out:
-        named = "; ".join(f"{os.path.basename(frame.path)} is {reason}" for frame, reason in stack.left_out[:3])
-        more = f"; and {len(stack.left_out) - 3} more" if len(stack.left_out) > 3 else ""
-        files = "file is" if len(stack.left_out) == 1 else "files are"
+        kept = {frame.path for frame in stack.frames}
+        n = len({frame.path for frame, _ in stack.left_out} - kept)
+        reasons = list(dict.fromkeys(f"{os.path.basename(frame.path)} is {reason}" for frame, reason in stack.left_out))
+        named = "; ".join(reasons[:3])
+        more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        what = ("file is" if n == 1 else "files are") if n else "frames are"
         yield Finding(
             "left-out",
             "decision",
-            f"{len(stack.left_out)} {files} left out: {named}{more}",
+            f"{n or len(stack.left_out)} {what} left out: {named}{more}",
             tuple((frame.path, 1) for frame, _ in stack.left_out),
             ("SOPInstanceUID", "ImagePositionPatient"),
         )
@@ -81,7 +87,18 @@ def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Finding]:
         yield Finding("order", "info", title + (f", within {worst:.2g} mm" if worst > 1e-4 else ""), standard=PLACE)
 
 
-def _geometry(geometry: VolumeGeometry) -> Iterator[Finding]:
+def _spacing(stack: Stack) -> Iterator[Finding]:
+    first = stack.frames[0]
+    if stack.planes and not first.text("PixelSpacing"):
+        stated = first.text("ImagerPixelSpacing")
+        how = "that at the detector is taken" if stated else "pixels are taken to be 1 mm apart"
+        yield Finding(
+            "spacing-missing", "decision", f"no Pixel Spacing: {how}", (), ("PixelSpacing",), "PS3.3 10.7.1.3"
+        )
+
+
+def geometry_notes(geometry: VolumeGeometry) -> Iterator[Finding]:
+    """What is unusual about a grid: slices missing, uneven, beside one another, sheared."""
     steps, tags = geometry.steps, ("ImagePositionPatient",)
     gaps = geometry.gaps
     if gaps:
@@ -99,6 +116,10 @@ def _geometry(geometry: VolumeGeometry) -> Iterator[Finding]:
         at = max(range(len(steps)), key=lambda k: abs(steps[k] - sum(steps) / len(steps)))
         title += f"; the largest deviation, {geometry.uneven:.4g} mm, is between slices {at + 1} and {at + 2}"
         yield Finding("uneven", "decision", title, tags=tags, standard=PLACE, advice="resample along the positions")
+    k, beside = geometry.beside
+    if beside > max(SPACING_FLOOR, BESIDE * geometry.spacing[2]):
+        title = f"slice {k + 1} lies {beside:.4g} mm beside the line of the others"
+        yield Finding("beside", "decision", title, tags=tags, standard=PLACE)
     if geometry.tilt > TILT and geometry.shear > SPACING_FLOOR:
         title = f"slices are sheared by {geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice (gantry tilt)"
         yield Finding("tilt", "decision", title, tags=tags, standard="PS3.3 C.8.15.3.3", advice="shear or resample it")

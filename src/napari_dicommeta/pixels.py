@@ -157,19 +157,17 @@ def read_frame(
 
 
 def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> bytes:
-    """16 bytes that tell one frame's stored bytes from another's, compressed ones as they are.
+    """16 bytes that tell one frame's stored values from another's, whatever their transfer syntax.
 
-    A frame that cannot be read equals none but itself.
+    Colour is told apart by its bytes as they are. A frame that cannot be read equals none but itself.
     """
     try:
-        if pixel_format.is_native and pixel_format.transfer_syntax != DEFLATED:
-            descriptor = os.open(path, OPEN_FLAGS)
-            try:
-                data = pread(descriptor, pixel_format.frame_bytes, offset + frame * pixel_format.frame_bytes)
-            finally:
-                os.close(descriptor)
-        elif pixel_format.is_native:
+        if not pixel_format.is_colour:
             data = read_frame(path, offset, frame, pixel_format).tobytes()
+        elif pixel_format.is_native:
+            with open(path, "rb") as file:
+                file.seek(offset + frame * pixel_format.frame_bytes)
+                data = file.read(pixel_format.frame_bytes)
         else:
             data = _frame_bytes(path, offset, frame, pixel_format.frames)
     except (OSError, PixelError, DecodeError):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.findings import Finding
-from napari_dicommeta.geometry import VolumeGeometry
+from napari_dicommeta.geometry import SAME_POSITION, VolumeGeometry, position_ids
 from napari_dicommeta.lazy import LazyArray
-from napari_dicommeta.meaning import number
+from napari_dicommeta.meaning import number, numbers
+from napari_dicommeta.passport import geometry_notes
 from napari_dicommeta.pixels import read_frame
+from napari_dicommeta.stacks import beside_one_another, by_orientation
 from napari_dicommeta.volume import Volume
 
 if TYPE_CHECKING:
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["is_segmentation", "segmentations"]
 
 SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+_ROW_POSITION, _COLUMN_POSITION = "RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix"
+MAX_EMPTY = 500
+"""Slices that a grid may have for each one that the file holds."""
 WHOLE = 0.05
 """How far the position of a frame may be from a multiple of the step, as a part of it."""
 
@@ -35,29 +40,36 @@ def is_segmentation(frame: Frame) -> bool:
 def segmentations(series: Series, frames: Sequence[Frame], split: str = "auto") -> list[Volume]:
     """A volume of segment numbers a file, or a segment where `split` is "ReferencedSegmentNumber".
 
-    Planes between those that the file holds are empty: a segmentation may leave out frames without a segment.
+    Frames of other orientations, or that lie beside one another, are volumes of their own. Planes between those that a
+    file holds are empty: it may leave out frames without a segment.
     """
     groups: dict[tuple[str, str], list[Frame]] = defaultdict(list)
     for frame in frames:
-        segment = frame.text(split) if split == "ReferencedSegmentNumber" else ""
+        segment = frame.text("ReferencedSegmentNumber") if split == "ReferencedSegmentNumber" else ""
         groups[frame.path, segment].append(frame)
+    parts = [
+        (segment, part)
+        for (_, segment), group in groups.items()
+        for oriented in by_orientation(group)
+        for part in beside_one_another(oriented)
+    ]
     volumes = []
-    for i, ((_, segment), group) in enumerate(groups.items(), 1):
-        suffix = (f" [{i}]" if len(groups) > 1 else "") + (f" segment {segment}" if segment else "")
-        volumes.append(_volume(series, group, suffix))
+    for i, (segment, part) in enumerate(parts, 1):
+        suffix = (f" [{i}]" if len(parts) > 1 else "") + (f" segment {segment}" if segment else "")
+        volumes.append(_volume(series, part, suffix))
     return volumes
 
 
 def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
     first = frames[0]
     geometry, slices = _slices(frames)
-    numbers = [int(number(frame.text("ReferencedSegmentNumber")) or 1) for frame in frames]
+    segments = [int(number(frame.text("ReferencedSegmentNumber")) or 1) for frame in frames]
     by_slice: dict[int, list[tuple[int, Frame]]] = defaultdict(list)
-    for k, segment, frame in sorted(zip(slices, numbers, frames, strict=True), key=lambda one: one[:2]):
+    for k, segment, frame in sorted(zip(slices, segments, frames, strict=True), key=lambda one: one[:2]):
         by_slice[k].append((segment, frame))
     is_map = first.text("SOPClassUID") == LABEL_MAP
     count = max(slices) + 1
-    largest = first.pixel_format.stored_range[1] if is_map else max(numbers)
+    largest = first.pixel_format.stored_range[1] if is_map else max(segments)
 
     def read(k: int, out: np.ndarray) -> None:
         out[...] = 0
@@ -70,8 +82,9 @@ def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
 
     shape = (count, first.pixel_format.rows, first.pixel_format.columns)
     array = LazyArray(shape, np.uint8 if largest <= 255 else np.uint16, read)
-    notes = [Finding("segments", "info", f"segments {_span(numbers)}, one number each", tags=("SegmentSequence",))]
-    if not is_map and len(set(numbers)) > 1 and first.text("SegmentsOverlap") != "NO":
+    what = "the values are segment numbers" if is_map else f"segments {_span(segments)}, one number each"
+    notes = [*geometry_notes(geometry), Finding("segments", "info", what, tags=("SegmentSequence",))]
+    if not is_map and len(set(segments)) > 1 and first.text("SegmentsOverlap") != "NO":
         title = "segments may overlap: where they do, the one with the highest number is shown"
         advice = "open each alone with split='ReferencedSegmentNumber'"
         notes.insert(0, Finding("segments-overlap", "decision", title, standard="PS3.3 C.8.20.2", advice=advice))
@@ -103,31 +116,47 @@ def _span(numbers: Sequence[int]) -> str:
 
 
 def _slices(frames: Sequence[Frame]) -> tuple[VolumeGeometry, list[int]]:
-    """The grid of the frames' positions, gaps filled, and the slice of each frame."""
+    """The grid of the frames' positions, empty slices filled in, and the slice of each frame."""
     planes = [frame.plane for frame in frames if frame.plane is not None]
     if len(planes) < len(frames):
-        numbers = [frame.text("ReferencedSegmentNumber") for frame in frames]
+        return _unplaced(frames)
+    ids = position_ids(planes)
+    order = [ids.index(place) for place in range(max(ids) + 1)]
+    as_they_are = VolumeGeometry.of_planes([planes[i] for i in order])
+    distances = np.array([planes[i].position for i in order]) @ planes[0].normal
+    if len(order) == 1:
+        return as_they_are, ids
+    stated = abs(number(frames[0].text("SpacingBetweenSlices")) or 0.0)
+    for step in (stated, float(np.diff(distances).min())):
+        if step < SAME_POSITION:
+            continue
+        multiples = (distances - distances[0]) / step
+        places = np.round(multiples).astype(int)
+        if np.abs(multiples - places).max() <= WHOLE and places[-1] < MAX_EMPTY * len(order):
+            break
+    else:
+        return as_they_are, ids
+    assert as_they_are.affine is not None
+    count = int(places[-1])
+    affine = as_they_are.affine.copy()
+    affine[:3, 0] *= (len(order) - 1) / count
+    spacing = (as_they_are.spacing[0] * (len(order) - 1) / count, *as_they_are.spacing[1:])
+    geometry = VolumeGeometry(spacing, affine, as_they_are.tilt, (float(distances[-1] - distances[0]) / count,) * count)
+    return geometry, [int(places[one]) for one in ids]
+
+
+def _unplaced(frames: Sequence[Frame]) -> tuple[VolumeGeometry, list[int]]:
+    """Frames that do not lie in the patient: tiles of a slide by their place in it, others in the order of the file."""
+    tiles = [(frame.text(_ROW_POSITION), frame.text(_COLUMN_POSITION)) for frame in frames]
+    if any(any(tile) for tile in tiles):
+        known = list(dict.fromkeys(tiles))
+        slices = [known.index(tile) for tile in tiles]
+    else:
         seen: dict[str, int] = defaultdict(int)
         slices = []
-        for segment in numbers:
+        for frame in frames:
+            segment = frame.text("ReferencedSegmentNumber")
             slices.append(seen[segment])
             seen[segment] += 1
-        return VolumeGeometry.unplaced(None), slices
-    distances = np.array([plane.distance for plane in planes])
-    places, inverse = np.unique(np.round(distances, 3), return_inverse=True)
-    order = [int(np.flatnonzero(inverse == i)[0]) for i in range(len(places))]
-    steps = np.diff(places)
-    if len(steps) == 0:
-        return VolumeGeometry.of_planes([planes[order[0]]]), [0] * len(frames)
-    step = float(steps.min())
-    multiples = (places - places[0]) / step
-    if np.abs(multiples - np.round(multiples)).max() > WHOLE:
-        return VolumeGeometry.of_planes([planes[i] for i in order]), inverse.tolist()
-    numbers_of = np.round(multiples).astype(int)
-    ends = VolumeGeometry.of_planes([planes[order[0]], planes[order[-1]]])
-    assert ends.affine is not None
-    affine = ends.affine.copy()
-    affine[:3, 0] /= numbers_of[-1]
-    spacing = (ends.spacing[0] / int(numbers_of[-1]), *ends.spacing[1:])
-    geometry = VolumeGeometry(spacing, affine, ends.tilt, (float(spacing[0]),) * int(numbers_of[-1]))
-    return geometry, numbers_of[inverse].tolist()
+    spacing = numbers(frames[0].text("PixelSpacing"), 2)
+    return VolumeGeometry.unplaced((spacing[0], spacing[1]) if spacing else None), slices

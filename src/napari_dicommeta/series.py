@@ -73,7 +73,8 @@ def group_series(catalog: Catalog) -> tuple[Series, ...]:
     studies: dict[str, Counter[str]] = {}
     for uid, study, *_ in zip(*columns, strict=True):
         studies.setdefault(uid or "", Counter())[study or ""] += 1
-    shared = {uid for uid, counts in studies.items() if len(counts) > 1 and min(counts.values()) > 1}
+    stated = {uid: [n for study, n in counts.items() if study] for uid, counts in studies.items()}
+    shared = {uid for uid, counts in stated.items() if len(counts) > 1 and min(counts) > 1}
     groups: dict[tuple[str, ...], list[int]] = {}
     for i, (uid, study, series_number, modality) in enumerate(zip(*columns, strict=True)):
         if uid:

@@ -14,9 +14,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_dicommeta.findings import Finding
 from napari_dicommeta.geometry import VolumeGeometry, position_ids
 from napari_dicommeta.meaning import number
+from napari_dicommeta.modality import DOSE
 from napari_dicommeta.pixels import stored_digest as _digest
 from napari_dicommeta.tags import TagPath
 
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.frames import Frame
     from napari_dicommeta.geometry import ImagePlane
 
-__all__ = ["SPLITS", "Stack", "stacks_of"]
+__all__ = ["SPLITS", "Stack", "beside_one_another", "by_orientation", "split_keyword", "stacks_of"]
 
 SPLITS = ("auto", "gaps", "none")
 """How a series is parted: by what makes a grid; also at gaps; only by what no array could hold."""
@@ -87,17 +90,19 @@ def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
     )
     if split == "none":
         return _largest_first([Stack(_in_order(group), reasons=reasons) for group in groups])
-    if split not in SPLITS:
-        if not split:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)} or a keyword, not {split!r}")
-        keyword = TagPath.parse(split).text
+    if keyword := split_keyword(split):
         parts = [part for group in groups for part in _partition(group, lambda frame: frame.text(keyword))]
         reasons = (*reasons, f"by {keyword}, as asked for") if len(parts) > len(groups) else reasons
         groups = parts
     stacks = []
     for group in groups:
-        oriented = _by_orientation(group)
-        why = (*reasons, "the orientation or pixel spacing differs") if len(oriented) > 1 else reasons
+        oriented = by_orientation(group)
+        placed = [part[0].plane is not None for part in oriented]
+        why = reasons
+        if placed.count(True) > 1:
+            why = (*why, "the orientation or pixel spacing differs")
+        if not all(placed) and any(placed):
+            why = (*why, "some images do not say where they lie")
         for part in oriented:
             stacks += [replace(stack, reasons=(*why, *stack.reasons)) for stack in _resolve(part, KINDS)]
     if split == "gaps":
@@ -105,16 +110,36 @@ def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
     return _largest_first(stacks)
 
 
+def split_keyword(split: str) -> str:
+    """The keyword by which `split` asks to part a series, "" for one of `SPLITS`.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if split in SPLITS:
+        return ""
+    if not split:
+        raise ValueError(f"'' is no DICOM keyword, nor one of {', '.join(SPLITS)}")
+    return TagPath.parse(split).text
+
+
 def _largest_first(stacks: list[Stack]) -> list[Stack]:
     return sorted(stacks, key=lambda stack: -len(stack.frames))
 
 
+BESIDE = 1.0
+"""mm; images whose positions differ by less within their plane lie one behind the other."""
 _KIND_REASONS = (
     "the number of rows or columns differs",
     "grey and colour images are mixed",
     "the photometric interpretation differs",
     "localizers are apart",
     "each file holds several frames",
+    "the modality differs",
+    "the frame of reference differs",
+    "segments are apart",
 )
 
 
@@ -124,7 +149,10 @@ def _kind(frame: Frame) -> tuple[object, ...]:
     grey = form.photometric if form.photometric.startswith("MONOCHROME") else "colour"
     localizer = "LOCALIZER" in frame.text("ImageType").split("\\")
     alone = frame.path if frame.plane is None and form.frames > 1 else ""
-    return (form.rows, form.columns), form.is_colour, grey, localizer, alone
+    kind = frame.text("Modality"), frame.text("SOPClassUID") == DOSE
+    segment = frame.text("ReferencedSegmentNumber") if frame.text("SegmentationType") else ""
+    reference = frame.text("FrameOfReferenceUID") if frame.plane is not None else ""
+    return (form.rows, form.columns), form.is_colour, grey, localizer, alone, kind, reference, segment
 
 
 def _partition(frames: Iterable[Frame], key: Callable[[Frame], object]) -> list[list[Frame]]:
@@ -134,7 +162,7 @@ def _partition(frames: Iterable[Frame], key: Callable[[Frame], object]) -> list[
     return list(groups.values())
 
 
-def _by_orientation(frames: Sequence[Frame]) -> list[list[Frame]]:
+def by_orientation(frames: Sequence[Frame]) -> list[list[Frame]]:
     """`frames` parted by orientation and pixel spacing, those without a place apart from those with one."""
     parts: list[tuple[ImagePlane | None, list[Frame]]] = []
     for frame in frames:
@@ -180,7 +208,14 @@ def _resolve(frames: list[Frame], kinds: Sequence[str]) -> list[Stack]:
     """The stacks of parallel frames of one size."""
     if frames[0].plane is None:
         return [Stack(_in_order(frames))]
+    beside = beside_one_another(frames)
+    if len(beside) > 1:
+        reason = "they lie beside one another"
+        return [replace(one, reasons=(reason, *one.reasons)) for part in beside for one in _resolve(part, kinds)]
     if len(frames) > 1 and len(set(_ids(frames))) == 1:
+        if parted := _by_kind(frames, kinds):
+            reason = f"{_name(parted[0])} differs between images of one place"
+            return [replace(_one_place(group), reasons=(reason,)) for group in parted[1]]
         return [_one_place(frames)]
     frames, left_out = _without_copies(frames)
     if not _repeats(frames):
@@ -241,10 +276,17 @@ def _by_spacing(frames: list[Frame]) -> list[Stack]:
 def _by_kind(frames: list[Frame], kinds: Sequence[str]) -> tuple[str, list[list[Frame]]] | None:
     """The first keyword of `kinds` whose groups have fewer repeated positions, and the groups."""
     for keyword in kinds:
-        groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
-        if 1 < len(groups) < len(frames) and sum(map(_repeats, groups)) < _repeats(frames):
+        groups = _partition(frames, lambda frame, keyword=keyword: _kind_text(frame, keyword))  # type: ignore[misc]
+        one_place = len(set(_ids(frames))) == 1
+        if 1 < len(groups) < len(frames) + one_place and sum(map(_repeats, groups)) < _repeats(frames):
             return keyword, groups
     return None
+
+
+def _kind_text(frame: Frame, keyword: str) -> str:
+    """What a frame is by `keyword`; of the image type without ORIGINAL or DERIVED, PRIMARY or SECONDARY."""
+    text = frame.text(keyword)
+    return "\\".join(text.split("\\")[2:]) if keyword in ("ImageType", "FrameType") else text
 
 
 def _in_time(frames: list[Frame]) -> list[Stack]:
@@ -252,15 +294,36 @@ def _in_time(frames: list[Frame]) -> list[Stack]:
     for keywords in (*((axis,) for axis in AXES), *JOINT_AXES, *((axis,) for axis in TIMES)):
         if stacks := _along(frames, keywords):
             return stacks
-    frames, left_out = _without_equals(frames)
-    if not _repeats(frames):
-        stacks = _by_spacing(frames)
+    kept, left_out = _without_equals(frames)
+    if not _repeats(kept):
+        stacks = _by_spacing(kept)
         return [replace(stacks[0], left_out=tuple(left_out)), *stacks[1:]]
-    stacks = _by_number(frames)
+    if len(set(Counter(_ids(frames)).values())) == 1:  # equal slices of several times, blank ones for instance
+        kept, left_out = frames, []
+    stacks = _by_number(kept)
     return [replace(stacks[0], left_out=tuple(left_out)), *stacks[1:]]
 
 
+def beside_one_another(frames: list[Frame]) -> list[list[Frame]]:
+    """`frames` parted into stacks beside one another: at one distance along the normal, elsewhere in the plane."""
+    first = frames[0].plane
+    if first is None or not _repeats(frames):
+        return [frames]
+    axes = np.array([first.row, first.column])
+    places = [tuple(np.round(axes @ frame.plane.position / BESIDE).tolist()) for frame in frames if frame.plane]
+    pairs = list(zip(_ids(frames), places, strict=True))
+    apart = {one for one, _ in pairs if len({place for other, place in pairs if other == one}) > 1}
+    if not apart:
+        return [frames]
+    groups: dict[tuple[float, ...], list[Frame]] = {}
+    for frame, place in zip(frames, places, strict=True):
+        groups.setdefault(place, []).append(frame)
+    return list(groups.values())
+
+
 def _one_place(frames: list[Frame]) -> Stack:
+    if len(frames) == 1:
+        return Stack(tuple(frames))
     axis = next((one for one in (*AXES, *TIMES) if len({frame.text(one) for frame in frames}) == len(frames)), "")
     ordered = tuple(sorted(frames, key=lambda frame: (_number(frame.text(axis)), *_sequence(frame))))
     by = f", by {_name(axis)}" if axis else ", by Instance Number: nothing known says what tells them apart"
@@ -348,13 +411,16 @@ def _at_gaps(stack: Stack) -> list[Stack]:
         return [stack]
     parts = [stack.frames[a:b] for a, b in pairwise(cuts)]
     reasons = (*stack.reasons, "parted where slices are missing, as asked for")
-    return [replace(stack, frames=part, reasons=reasons, left_out=()) for part in parts]
+    left_out = (stack.left_out, *((),) * (len(parts) - 1))
+    return [
+        replace(stack, frames=part, reasons=reasons, left_out=out) for part, out in zip(parts, left_out, strict=True)
+    ]
 
 
 def _digest_of(frame: Frame) -> tuple[object, ...]:
     """What two frames with the same modality values have in common."""
     form = replace(frame.pixel_format, transfer_syntax="", frames=1)
-    rescale = frame.text("RescaleSlope"), frame.text("RescaleIntercept")
+    rescale = frame.text("RescaleSlope"), frame.text("RescaleIntercept"), frame.text("DoseGridScaling")
     return form, rescale, _digest(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
 
 
