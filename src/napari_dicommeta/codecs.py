@@ -55,8 +55,8 @@ def decode_frame(
         if transfer_syntax == DEFLATED_FRAME:
             return _deflated(data, rows, columns, samples, bits_allocated)
         _check_size(data, rows, columns, samples)
-        if transfer_syntax in JPEG_LOSSLESS and len(data) * 8 < rows * columns * samples:
-            raise DecodeError(f"{len(data)} bytes hold less than the one bit that each pixel takes at least")
+        if transfer_syntax in JPEG_LOSSLESS and (coded := _scan_bytes(data)) * 8 < rows * columns * samples:
+            raise DecodeError(f"{coded} coded bytes hold less than the one bit that each pixel takes at least")
         if transfer_syntax in JPEG_LOSSLESS:
             array = imagecodecs.ljpeg_decode(data) if samples == 1 else imagecodecs.jpegsof3_decode(data)
         elif transfer_syntax in JPEG_DCT:
@@ -117,6 +117,16 @@ def _codestream_size(data: bytes) -> tuple[int, int, int] | None:
         else:
             position += 2 + struct.unpack_from(">H", data, position + 2)[0]
     raise DecodeError("the JPEG codestream has no frame header")
+
+
+def _scan_bytes(data: bytes) -> int:
+    """The bytes behind the header of a JPEG's first scan."""
+    start = data.find(b"\xff\xda")
+    if start < 0 or start + 4 > len(data):
+        return 0
+    (length,) = struct.unpack_from(">H", data, start + 2)
+    end = len(data.rstrip(b"\0").removesuffix(b"\xff\xd9"))
+    return max(0, end - (start + 2 + int(length)))
 
 
 def _rle(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int) -> np.ndarray:

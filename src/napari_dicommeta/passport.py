@@ -42,6 +42,7 @@ def passport(
         *_spacing(stack),
         *geometry_notes(geometry),
         *modality.notes,
+        *_formats(stack),
         *_lossy(stack),
         *_windows(windows),
         *window_notes,
@@ -123,6 +124,15 @@ def geometry_notes(geometry: VolumeGeometry) -> Iterator[Finding]:
     if geometry.tilt > TILT and geometry.shear > SPACING_FLOOR:
         title = f"slices are sheared by {geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice (gantry tilt)"
         yield Finding("tilt", "decision", title, tags=tags, standard="PS3.3 C.8.15.3.3", advice="shear or resample it")
+
+
+def _formats(stack: Stack) -> Iterator[Finding]:
+    forms = {(frame.pixel_format.bits_stored, frame.pixel_format.signed) for frame in stack.frames}
+    if len(forms) > 1:
+        named = ", ".join(f"{'signed' if signed else 'unsigned'} {bits} bits" for bits, signed in sorted(forms))
+        title = f"pixels are stored in several ways, each read as its file says: {named}"
+        tags = ("BitsStored", "PixelRepresentation")
+        yield Finding("formats", "decision", title, tags=tags, standard="PS3.3 C.7.6.3.1")
 
 
 def _lossy(stack: Stack) -> Iterator[Finding]:

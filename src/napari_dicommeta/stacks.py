@@ -236,14 +236,15 @@ def _resolve(frames: list[Frame], kinds: Sequence[str]) -> list[Stack]:
 
 
 def _without_copies(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
-    """`frames` without those that have the SOP Instance UID and the pixels of another one, and these."""
-    uids = Counter((frame.text("SOPInstanceUID"), frame.index) for frame in frames)
+    """`frames` without those that have the place, SOP Instance UID and pixels of another one, and these."""
+    places = dict(zip(map(id, frames), _ids(frames), strict=True))
+    uids = Counter((frame.text("SOPInstanceUID"), frame.index, places[id(frame)]) for frame in frames)
     seen: dict[tuple[object, ...], Frame] = {}
     kept, copies = [], []
     for frame in sorted(frames, key=_sequence):
-        uid = frame.text("SOPInstanceUID")
-        repeated = uid and uids[uid, frame.index] > 1
-        first = seen.setdefault((uid, frame.index, _digest_of(frame)), frame) if repeated else frame
+        key = frame.text("SOPInstanceUID"), frame.index, places[id(frame)]
+        repeated = key[0] and uids[key] > 1
+        first = seen.setdefault((*key, _digest_of(frame)), frame) if repeated else frame
         if first is frame:
             kept.append(frame)
         else:
