@@ -193,7 +193,6 @@ def test_a_plane_out_of_this_world_is_none(far: float) -> None:
     assert ImagePlane.of((0, 0, far), AXIAL, (1, 1)) is None
 
 
-@pytest.mark.xfail(strict=True, reason="ImagePlane.of: no comparison with NaN is true")
 @pytest.mark.parametrize(
     ("position", "orientation", "spacing"),
     [

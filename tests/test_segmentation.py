@@ -290,7 +290,6 @@ def test_a_split_that_is_none_is_a_value_error_for_segmentations_too(tmp_path: P
         opened(tmp_path, file, split="gap")
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._volume: a frame without a segment number is given the number 1")
 def test_frames_that_name_no_segment_of_several_are_not_all_segment_1(tmp_path: Path) -> None:
     frames = [{"ImagePositionPatient": [0, 0, 2.5 * (k % 2)]} for k in range(4)]
     try:
@@ -300,7 +299,6 @@ def test_frames_that_name_no_segment_of_several_are_not_all_segment_1(tmp_path: 
     assert any(volume.problems for volume in volumes)
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._unplaced: the n-th frame of each segment, not of each image")
 def test_segments_of_other_images_without_a_place_are_not_laid_over_one_another(tmp_path: Path) -> None:
     # Dimension Index Values: segment, then image. Segment 2 is in image 3 only.
     frames = [
@@ -414,7 +412,6 @@ def test_tiles_of_a_slide_are_not_laid_over_one_another(shared: Path, name: str)
     assert sum(int((np.asarray(volume.array) > 0).sum()) for volume in volumes) == marked
 
 
-@pytest.mark.xfail(strict=True, reason="segmentation._volume: 50 segments of a TILED_FULL file are all number 1")
 def test_segments_of_a_fully_tiled_slide_are_not_all_segment_1(shared: Path) -> None:
     """TILED_FULL names no segment in any frame: they follow from the order of frames (PS3.3 section C.7.6.17.3)."""
     path = shared / "data" / "highdicom" / "seg_image_sm_dots_tiled_full.dcm"

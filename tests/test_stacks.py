@@ -279,7 +279,6 @@ def test_stacks_beside_one_another_are_not_times_of_one_place(tmp_path: Path) ->
     assert [volume.array.shape for volume in dm.load(tmp_path)] == [(4, 16, 12)] * 2
 
 
-@pytest.mark.xfail(strict=True, reason="stacks.beside_one_another: groups by place, but a tilt moves every slice")
 def test_tilted_stacks_beside_one_another_stay_whole(tmp_path: Path) -> None:
     lean = np.radians(20)
     tilted = [1, 0, 0, 0, round(float(np.cos(lean)), 9), round(float(-np.sin(lean)), 9)]
@@ -294,7 +293,6 @@ def test_tilted_stacks_beside_one_another_stay_whole(tmp_path: Path) -> None:
     assert [volume.array.shape for volume in dm.load(tmp_path)] == [(4, 16, 12)] * 2
 
 
-@pytest.mark.xfail(strict=True, reason="stacks.beside_one_another: rounding to whole mm parts -10.5 from -10.50001")
 @pytest.mark.parametrize("x", [-10.5, -11.5])
 def test_positions_that_differ_by_rounding_are_not_beside_one_another(tmp_path: Path, x: float) -> None:
     def place(t: int, k: int) -> list[float]:
@@ -559,7 +557,6 @@ def test_positions_of_two_frames_of_reference_are_not_compared(tmp_path: Path) -
     assert [volume.array.shape[0] for volume in dm.load(tmp_path)] == [3, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._kind: what is missing counts as another value")
 @pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "Modality"])
 def test_an_image_that_does_not_say_what_the_others_do_stays_with_them(tmp_path: Path, keyword: str) -> None:
     value = f"{ROOT}.50" if keyword == "FrameOfReferenceUID" else "CT"
@@ -568,7 +565,6 @@ def test_an_image_that_does_not_say_what_the_others_do_stays_with_them(tmp_path:
     same(volume, hu(*range(5)))
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._resolve: images of one place are parted by one kind only")
 def test_images_of_one_place_are_parted_by_all_kinds(tmp_path: Path) -> None:
     put(
         tmp_path,
@@ -630,7 +626,6 @@ def test_a_volume_without_gaps_is_whole_where_they_would_part_it(tmp_path: Path)
     assert "split" not in titles(volume)
 
 
-@pytest.mark.xfail(strict=True, reason="stacks._at_gaps leaves times alone, passport._geometry advises it all the same")
 def test_gaps_part_times_too_or_are_not_said_to(tmp_path: Path) -> None:
     put(tmp_path, *[image(10 * t + k, 2.5 * k, EchoTime=t + 1) for t in range(2) for k in (0, 1, 2, 5, 6)])
     volumes = dm.load(tmp_path, split="gaps")

@@ -77,6 +77,8 @@ FRAME_TAGS = (
     "VOILUTSequence.LUTDescriptor",
     "VOILUTSequence.LUTExplanation",
     "VOILUTSequence.LUTData",
+    "SegmentSequence",
+    "DimensionOrganizationType",
     "SegmentationType",
     "SegmentsOverlap",
     "MaximumFractionalValue",

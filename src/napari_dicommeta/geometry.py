@@ -55,7 +55,7 @@ class ImagePlane:
         """
         if position is None or orientation is None or spacing is None:
             return None
-        if max(map(abs, (*position, *orientation, *spacing)), default=0.0) > FARTHEST:
+        if not all(abs(value) <= FARTHEST for value in (*position, *orientation, *spacing)):  # NaN neither
             return None
         if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
             return None

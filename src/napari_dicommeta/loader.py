@@ -129,7 +129,12 @@ def load_series(
     frames, failed = frames_of(catalog, formats, (keyword,) if keyword else ())
     refusals += [Refusal(series, (path,), reason) for path, reason in failed]
     segments = [frame for frame in frames if is_segmentation(frame)]
-    volumes = segmentations(series, segments, split) if segments else []
+    volumes: list[Volume] = []
+    for path in dict.fromkeys(frame.path for frame in segments):
+        try:
+            volumes += segmentations(series, [frame for frame in segments if frame.path == path], split)
+        except RefusedError as error:
+            refusals.append(Refusal(series, (path,), str(error)))
     images = [frame for frame in frames if not is_segmentation(frame)] if segments else frames
     stacks = stacks_of(images, split) if images else []
     for i, stack in enumerate(stacks, 1):

@@ -75,9 +75,13 @@ def _left_out(stack: Stack) -> Iterator[Finding]:
 def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Finding]:
     if stack.is_one_place:
         return
+    if not stack.is_grid:
+        return
     if not stack.planes:
         if len(stack.frames) > 1:
-            how = "as in their file" if len({frame.path for frame in stack.frames}) == 1 else "by Instance Number"
+            numbered = any(frame.instance_number is not None for frame in stack.frames)
+            how = "by Instance Number" if numbered else "of their files' names"
+            how = "as in their file" if len({frame.path for frame in stack.frames}) == 1 else how
             yield Finding(
                 "unplaced", "decision", f"the images do not say where they lie: in order {how}", standard=PLACE
             )

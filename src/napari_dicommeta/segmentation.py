@@ -11,6 +11,7 @@ from napari_dicommeta.findings import Finding
 from napari_dicommeta.geometry import SAME_POSITION, VolumeGeometry, position_ids
 from napari_dicommeta.lazy import LazyArray
 from napari_dicommeta.meaning import number, numbers
+from napari_dicommeta.modality import RefusedError
 from napari_dicommeta.passport import geometry_notes
 from napari_dicommeta.pixels import read_frame
 from napari_dicommeta.stacks import beside_one_another, by_orientation
@@ -62,8 +63,8 @@ def segmentations(series: Series, frames: Sequence[Frame], split: str = "auto") 
 
 def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
     first = frames[0]
-    geometry, slices = _slices(frames)
-    segments = [int(number(frame.text("ReferencedSegmentNumber")) or 1) for frame in frames]
+    segments = _segments(frames)
+    geometry, slices = _slices(frames, segments)
     by_slice: dict[int, list[tuple[int, Frame]]] = defaultdict(list)
     for k, segment, frame in sorted(zip(slices, segments, frames, strict=True), key=lambda one: one[:2]):
         by_slice[k].append((segment, frame))
@@ -110,16 +111,37 @@ def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
     )
 
 
+def _segments(frames: Sequence[Frame]) -> list[int]:
+    """The segment number of each frame; 1 for those of a label map, which hold them as values.
+
+    Raises
+    ------
+    RefusedError
+        If the file has several segments and does not say which frame is of which.
+    """
+    stated = [number(frame.text("ReferencedSegmentNumber")) for frame in frames]
+    if all(stated):
+        return [int(one or 0) for one in stated]
+    first = frames[0]
+    count = int(number(first.text("SegmentSequence").partition(" ")[0]) or 1)
+    if count == 1 or first.text("SOPClassUID") == LABEL_MAP:
+        return [1] * len(frames)
+    whole = first.pixel_format.frames
+    if first.text("DimensionOrganizationType") == "TILED_FULL" and whole % count == 0:
+        return [frame.index // (whole // count) + 1 for frame in frames]  # PS3.3 section C.7.6.17.3
+    raise RefusedError(f"it has {count} segments, and its frames do not say of which they are")
+
+
 def _span(numbers: Sequence[int]) -> str:
     distinct = sorted(set(numbers))
     return str(distinct[0]) if len(distinct) == 1 else f"{distinct[0]} to {distinct[-1]} ({len(distinct)})"
 
 
-def _slices(frames: Sequence[Frame]) -> tuple[VolumeGeometry, list[int]]:
+def _slices(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
     """The grid of the frames' positions, empty slices filled in, and the slice of each frame."""
     planes = [frame.plane for frame in frames if frame.plane is not None]
     if len(planes) < len(frames):
-        return _unplaced(frames)
+        return _unplaced(frames, segments)
     ids = position_ids(planes)
     order = [ids.index(place) for place in range(max(ids) + 1)]
     as_they_are = VolumeGeometry.of_planes([planes[i] for i in order])
@@ -145,18 +167,25 @@ def _slices(frames: Sequence[Frame]) -> tuple[VolumeGeometry, list[int]]:
     return geometry, [int(places[one]) for one in ids]
 
 
-def _unplaced(frames: Sequence[Frame]) -> tuple[VolumeGeometry, list[int]]:
-    """Frames that do not lie in the patient: tiles of a slide by their place in it, others in the order of the file."""
-    tiles = [(frame.text(_ROW_POSITION), frame.text(_COLUMN_POSITION)) for frame in frames]
-    if any(any(tile) for tile in tiles):
-        known = list(dict.fromkeys(tiles))
-        slices = [known.index(tile) for tile in tiles]
+def _unplaced(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
+    """Frames that do not lie in the patient: tiles of a slide by their place in it, others by their dimension indices
+    but that of the segment, or in the order of the file.
+    """
+    keys: list[tuple[object, ...]] = [(frame.text(_ROW_POSITION), frame.text(_COLUMN_POSITION)) for frame in frames]
+    indices = [numbers(frame.text("DimensionIndexValues")) or () for frame in frames]
+    if any(any(key) for key in keys):
+        known = list(dict.fromkeys(keys))
+    elif all(indices) and len(set(map(len, indices))) == 1:
+        columns = [column for column in zip(*indices, strict=True) if list(column) != [float(one) for one in segments]]
+        keys = list(zip(*columns, strict=True)) if columns else [()] * len(frames)
+        known = sorted(set(keys), key=lambda key: tuple(map(float, key)))  # type: ignore[arg-type]
     else:
-        seen: dict[str, int] = defaultdict(int)
-        slices = []
-        for frame in frames:
-            segment = frame.text("ReferencedSegmentNumber")
-            slices.append(seen[segment])
+        seen: dict[int, int] = defaultdict(int)
+        keys = []
+        for segment in segments:
+            keys.append((seen[segment],))
             seen[segment] += 1
+        known = [(n,) for n in range(max(seen.values()))]
     spacing = numbers(frames[0].text("PixelSpacing"), 2)
-    return VolumeGeometry.unplaced((spacing[0], spacing[1]) if spacing else None), slices
+    geometry = VolumeGeometry.unplaced((spacing[0], spacing[1]) if spacing else None)
+    return geometry, [known.index(key) for key in keys]

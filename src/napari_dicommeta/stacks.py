@@ -24,7 +24,7 @@ from napari_dicommeta.pixels import stored_digest as _digest
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from napari_dicommeta.frames import Frame
     from napari_dicommeta.geometry import ImagePlane
@@ -69,13 +69,14 @@ class Stack:
     notes: tuple[Finding, ...] = ()
     left_out: tuple[tuple[Frame, str], ...] = ()
     is_one_place: bool = False
+    is_grid: bool = True
 
     @property
     def planes(self) -> tuple[ImagePlane, ...]:
         """The planes of the first volume; () where the frames do not say where they lie."""
         first = self.frames[: len(self.frames) // self.times]
         planes = tuple(frame.plane for frame in first if frame.plane is not None)
-        return planes if len(planes) == len(first) else ()
+        return planes if len(planes) == len(first) and self.is_grid else ()
 
 
 def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
@@ -84,12 +85,12 @@ def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
     `split`: "auto"; "gaps", also where slices are missing; "none", only where sizes or colours differ; or a keyword,
     by whose values the frames are parted first.
     """
-    groups = _partition(frames, _kind)
-    reasons = tuple(
-        reason for i, reason in enumerate(_KIND_REASONS) if len({_kind(group[0])[i] for group in groups}) > 1
-    )
+    usual = {keyword: _usual(frames, keyword) for keyword in ("Modality", "FrameOfReferenceUID")}
+    groups = _partition(frames, lambda frame: _kind(frame, usual))
+    kinds = [_kind(group[0], usual) for group in groups]
+    reasons = tuple(reason for i, reason in enumerate(_KIND_REASONS) if len({kind[i] for kind in kinds}) > 1)
     if split == "none":
-        return _largest_first([Stack(_in_order(group), reasons=reasons) for group in groups])
+        return _largest_first([_as_it_is(group, reasons) for group in groups])
     if keyword := split_keyword(split):
         parts = [part for group in groups for part in _partition(group, lambda frame: frame.text(keyword))]
         reasons = (*reasons, f"by {keyword}, as asked for") if len(parts) > len(groups) else reasons
@@ -129,8 +130,8 @@ def _largest_first(stacks: list[Stack]) -> list[Stack]:
     return sorted(stacks, key=lambda stack: -len(stack.frames))
 
 
-BESIDE = 1.0
-"""mm; images whose positions differ by less within their plane lie one behind the other."""
+BESIDE = 0.25
+"""Of the image's size; images whose positions differ by less within their plane lie one behind the other."""
 _KIND_REASONS = (
     "the number of rows or columns differs",
     "grey and colour images are mixed",
@@ -143,15 +144,31 @@ _KIND_REASONS = (
 )
 
 
-def _kind(frame: Frame) -> tuple[object, ...]:
+def _usual(frames: Sequence[Frame], keyword: str) -> str:
+    """The text that most frames have, which stands for one that is missing too."""
+    counts = Counter(frame.text(keyword) for frame in frames if frame.text(keyword))
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+def _as_it_is(frames: list[Frame], reasons: tuple[str, ...]) -> Stack:
+    """All of `frames` in one array, whether or not that is a grid."""
+    is_grid = len(by_orientation(frames)) == 1
+    notes: tuple[Finding, ...] = ()
+    if not is_grid:
+        title = "images of several orientations or spacings are in one array, as asked for: it is no grid"
+        notes = (Finding("no-grid", "decision", title, tags=("ImageOrientationPatient", "PixelSpacing")),)
+    return Stack(_in_order(frames), reasons=reasons, notes=notes, is_grid=is_grid)
+
+
+def _kind(frame: Frame, usual: Mapping[str, str]) -> tuple[object, ...]:
     """What frames must have in common to be in one array, in the order of `_KIND_REASONS`."""
     form = frame.pixel_format
     grey = form.photometric if form.photometric.startswith("MONOCHROME") else "colour"
     localizer = "LOCALIZER" in frame.text("ImageType").split("\\")
     alone = frame.path if frame.plane is None and form.frames > 1 else ""
-    kind = frame.text("Modality"), frame.text("SOPClassUID") == DOSE
+    kind = frame.text("Modality") or usual["Modality"], frame.text("SOPClassUID") == DOSE
     segment = frame.text("ReferencedSegmentNumber") if frame.text("SegmentationType") else ""
-    reference = frame.text("FrameOfReferenceUID") if frame.plane is not None else ""
+    reference = frame.text("FrameOfReferenceUID") or usual["FrameOfReferenceUID"] if frame.plane is not None else ""
     return (form.rows, form.columns), form.is_colour, grey, localizer, alone, kind, reference, segment
 
 
@@ -210,29 +227,34 @@ def _resolve(frames: list[Frame], kinds: Sequence[str]) -> list[Stack]:
         return [Stack(_in_order(frames))]
     beside = beside_one_another(frames)
     if len(beside) > 1:
-        reason = "they lie beside one another"
-        return [replace(one, reasons=(reason, *one.reasons)) for part in beside for one in _resolve(part, kinds)]
-    if len(frames) > 1 and len(set(_ids(frames))) == 1:
-        if parted := _by_kind(frames, kinds):
-            reason = f"{_name(parted[0])} differs between images of one place"
-            return [replace(_one_place(group), reasons=(reason,)) for group in parted[1]]
-        return [_one_place(frames)]
-    frames, left_out = _without_copies(frames)
+        return _with_reason("they lie beside one another", [_resolve(part, kinds) for part in beside])
     if not _repeats(frames):
-        stacks = _by_spacing(frames)
-    elif parted := _by_kind(frames, kinds):
+        return _by_spacing(frames)
+    parted = _by_kind(frames, kinds)
+    if parted and not (sum(map(_repeats, parted[1])) and _axis(frames)):
         keyword, groups = parted
         rest = kinds[kinds.index(keyword) + 1 :]
-        stacks = [
-            replace(stack, reasons=(f"{_name(keyword)} differs between images of one place", *stack.reasons))
-            for group in groups
-            for stack in _resolve(group, rest)
-        ]
-    else:
-        stacks = _in_time(frames)
-    if left_out:
-        stacks[0] = replace(stacks[0], left_out=(*left_out, *stacks[0].left_out))
-    return stacks
+        reason = f"{_name(keyword)} differs between images of one place"
+        return _with_reason(reason, [_resolve(group, rest) for group in groups])
+    if len(set(_ids(frames))) == 1:
+        return [_one_place(frames)]
+    frames, left_out = _without_copies(frames)
+    stacks = _in_time(frames) if _repeats(frames) else _by_spacing(frames)
+    return [replace(stacks[0], left_out=(*left_out, *stacks[0].left_out)), *stacks[1:]]
+
+
+def _with_reason(reason: str, parts: list[list[Stack]]) -> list[Stack]:
+    return [replace(stack, reasons=(reason, *stack.reasons)) for part in parts for stack in part]
+
+
+def _axis(frames: list[Frame]) -> str:
+    """The dimension whose values explain all repetitions, each with an image at every place; "" where none does."""
+    places = len(set(_ids(frames)))
+    for keyword in AXES:
+        groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
+        if 1 < len(groups) < len(frames) and all(len(group) == places and not _repeats(group) for group in groups):
+            return keyword
+    return ""
 
 
 def _without_copies(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
@@ -306,20 +328,39 @@ def _in_time(frames: list[Frame]) -> list[Stack]:
 
 
 def beside_one_another(frames: list[Frame]) -> list[list[Frame]]:
-    """`frames` parted into stacks beside one another: at one distance along the normal, elsewhere in the plane."""
+    """`frames` parted into stacks beside one another: at one distance along the normal, elsewhere in the plane.
+
+    Elsewhere is more than `BESIDE` of the image's own size: less is motion, or rounding. From one distance to the next
+    the stacks are followed from left to right, so that a tilted gantry parts nothing.
+    """
     first = frames[0].plane
     if first is None or not _repeats(frames):
         return [frames]
+    form = frames[0].pixel_format
+    size = np.array([form.columns * first.spacing[1], form.rows * first.spacing[0]])
     axes = np.array([first.row, first.column])
-    places = [tuple(np.round(axes @ frame.plane.position / BESIDE).tolist()) for frame in frames if frame.plane]
-    pairs = list(zip(_ids(frames), places, strict=True))
-    apart = {one for one, _ in pairs if len({place for other, place in pairs if other == one}) > 1}
-    if not apart:
+    at = np.array([axes @ frame.plane.position for frame in frames if frame.plane]) / (BESIDE * size)
+    by_place: dict[int, list[list[int]]] = {}
+    for i, place in sorted(enumerate(_ids(frames)), key=lambda pair: (pair[1], tuple(at[pair[0]]))):
+        stacks = by_place.setdefault(place, [])
+        near = next((one for one in stacks if np.abs(at[one[0]] - at[i]).max() <= 1), None)
+        if near is None:
+            stacks.append([i])
+        else:
+            near.append(i)
+    count = max(map(len, by_place.values()))
+    if count == 1:
         return [frames]
-    groups: dict[tuple[float, ...], list[Frame]] = {}
-    for frame, place in zip(frames, places, strict=True):
-        groups.setdefault(place, []).append(frame)
-    return list(groups.values())
+    groups: list[list[int]] = [[] for _ in range(count)]
+    known = next(stacks for stacks in by_place.values() if len(stacks) == count)
+    last = [at[one[0]] for one in known]
+    for _, stacks in sorted(by_place.items()):
+        for n, one in enumerate(stacks):
+            here = at[one[0]]
+            number = n if len(stacks) == count else min(range(count), key=lambda m: float(np.abs(last[m] - here).max()))
+            groups[number] += one
+            last[number] = here
+    return [[frames[i] for i in group] for group in groups]
 
 
 def _one_place(frames: list[Frame]) -> Stack:
@@ -405,17 +446,18 @@ def _by_number(frames: list[Frame]) -> list[Stack]:
 
 def _at_gaps(stack: Stack) -> list[Stack]:
     """`stack` parted where slices are missing."""
-    if stack.times > 1 or not stack.planes:
+    if not stack.planes or stack.is_one_place:
         return [stack]
-    cuts = [0, *(k + 1 for k, _, _ in VolumeGeometry.of_planes(stack.planes).gaps), len(stack.frames)]
+    slices = len(stack.frames) // stack.times
+    cuts = [0, *(k + 1 for k, _, _ in VolumeGeometry.of_planes(stack.planes).gaps), slices]
     if len(cuts) == 2:
         return [stack]
-    parts = [stack.frames[a:b] for a, b in pairwise(cuts)]
     reasons = (*stack.reasons, "parted where slices are missing, as asked for")
-    left_out = (stack.left_out, *((),) * (len(parts) - 1))
-    return [
-        replace(stack, frames=part, reasons=reasons, left_out=out) for part, out in zip(parts, left_out, strict=True)
-    ]
+    parts: list[Stack] = []
+    for a, b in pairwise(cuts):
+        part = tuple(frame for t in range(stack.times) for frame in stack.frames[t * slices + a : t * slices + b])
+        parts.append(replace(stack, frames=part, reasons=reasons, left_out=() if parts else stack.left_out))
+    return parts
 
 
 def _digest_of(frame: Frame) -> tuple[object, ...]:
