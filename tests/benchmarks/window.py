@@ -82,6 +82,68 @@ def measure(kind: str, path: str) -> dict[str, float]:
     return result
 
 
+def presets(path: str) -> dict[str, float]:
+    """The median seconds of a toggled preset, to the drawn frame, and what following the slice adds to a step."""
+    os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
+    from dataclasses import replace
+    from statistics import median
+
+    import napari
+    from qtpy.QtCore import QEventLoop, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    import napari_dicommeta as dm
+    from napari_dicommeta._reader import layer_of
+
+    def wait(milliseconds: int) -> None:
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1400, 900)
+    _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
+    (volume,) = dm.load(path)
+    own = tuple(
+        tuple(replace(window, center=window.center + k) for window in windows)
+        for k, windows in enumerate(volume.slice_windows)
+    )
+    viewer.add_layer(layer_of(replace(volume, slice_windows=own)))
+    wait(1500)
+    toggles, steps, whole = [], [], []
+    drawn: list[float] = []
+    scene = viewer.window._qt_viewer.canvas._scene_canvas
+    scene.events.draw.connect(lambda _event: drawn.append(time.perf_counter()), position="last")
+    for i in range(24):
+        drawn.clear()
+        began = time.perf_counter()
+        dock.choose_window(i % 2)
+        while not drawn:
+            QApplication.processEvents()
+        whole.append(time.perf_counter() - began)
+        toggles.append(drawn[0] - began)
+        wait(40)
+    dock.windows.fields.follow.click()
+    dock.choose_window(0)
+    moved = dock.windows.windowing.moved
+    taken = [0.0]
+
+    def timed_move() -> bool:
+        began = time.perf_counter()
+        changed = moved()
+        taken[0] = time.perf_counter() - began
+        return changed
+
+    dock.windows.windowing.moved = timed_move
+    for k in range(100, 124):
+        viewer.dims.set_point(0, float(k) * viewer.layers[0].scale[0])
+        steps.append(taken[0])
+        wait(100)
+    assert max(steps) > 0
+    return {"toggle": median(toggles), "whole": median(whole), "follow": median(steps)}
+
+
 if __name__ == "__main__":
-    print(json.dumps(measure(*sys.argv[1:3])), flush=True)
+    kind, path = sys.argv[1:3]
+    print(json.dumps(presets(path) if kind == "presets" else measure(kind, path)), flush=True)
     os._exit(0)
