@@ -130,3 +130,12 @@ def test_a_word_that_is_no_tag_is_told(folder: Path, capsys: pytest.CaptureFixtu
     code, _, err = run(capsys, "values", str(folder), "WindowCentre")
     assert code == 1
     assert "'WindowCentre' is no DICOM keyword" in err
+
+
+def test_window_lists_the_folders_presets_as_wholes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "values", str(folder), "window", "--json")
+    rows = json.loads(out)
+    assert [(row["window"], row["center"], row["width"], row["files"]) for row in rows] == [
+        ("LUNG", -600, 1200, 3),
+        ("SOFT", 40, 400, 3),
+    ]

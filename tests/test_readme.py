@@ -9,6 +9,7 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_dicommeta.cli import main
@@ -34,6 +35,18 @@ def test_the_python_example_prints_what_it_says() -> None:
         exec(match[1], {})
     assert out.getvalue() == match[2]
     assert len([line for line in match[1].splitlines() if line.strip()]) == 6
+
+
+def test_the_lines_for_training_run_as_they_stand(phantom: Path) -> None:
+    import napari_dicommeta as dm
+
+    block = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1]
+    names: dict[str, object] = {"dm": dm, "np": np}
+    exec(block, names)
+    image = names["image"]
+    assert isinstance(image, np.ndarray)
+    assert (image.shape, image.dtype) == ((1, 48, 256, 256), np.float32)
+    assert image.min() == -1000  # the phantom's padding is air
 
 
 def test_the_command_line_session_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:

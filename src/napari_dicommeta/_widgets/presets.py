@@ -156,7 +156,8 @@ def _name(window: Window, i: int) -> str:
 
 def _numbers(window: Window, units: str, varies: bool) -> str:
     mark = " ?" if window.doubt(units) else ""
-    return window.numbers + (" …" if varies else mark)
+    stored = " stored" if window.rescale is not None else ""
+    return window.numbers + stored + (" …" if varies else mark)
 
 
 def _tip(window: Window, i: int, units: str, spread: str) -> str:
