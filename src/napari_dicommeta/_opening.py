@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.findings import Finding
+    from napari_dicommeta.selection import Selection
     from napari_dicommeta.series import Refusal, Series
     from napari_dicommeta.volume import Volume
 
@@ -67,6 +68,16 @@ class SeriesRow:
     is_open: bool = False
     notes: tuple[str, ...] | None = None
     problems: int = 0
+    number: int = 0
+    """Its place in the list of series."""
+    files: int = 0
+    matches: int | None = None
+    """How many of its files hold what is filtered for; None without a filter."""
+
+    @property
+    def extent(self) -> str:
+        """The size, or with a filter how many files match."""
+        return self.size if self.matches is None else f"{self.matches:,} of {self.files:,} match"
 
     @property
     def badge(self) -> str:
@@ -133,6 +144,12 @@ def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
     return tuple(rows)
 
 
+def selection_rows(selection: Selection) -> tuple[Selection, tuple[TagRow, ...]]:
+    """The selection, and a row for each tag of its files."""
+    files = selection.files()
+    return selection, tag_rows(files) if files.n_files else ()
+
+
 def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     """Scan `paths` and prepare the first series that can be shown; yields progress, knows nothing of Qt.
 
@@ -172,8 +189,15 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
             break
     reasons = {refusal.series.series_instance_uid: refusal.reason for refusal in refusals}
     rows = tuple(
-        SeriesRow(series.name, series.modality, series.size, reasons.get(series.series_instance_uid, ""))
-        for series in catalog.series
+        SeriesRow(
+            series.name,
+            series.modality,
+            series.size,
+            reasons.get(series.series_instance_uid, ""),
+            number=number,
+            files=series.n_files,
+        )
+        for number, series in enumerate(catalog.series)
     )
     tags, findings = tag_rows(catalog), catalog.findings()
     return Opened(tuple(paths), catalog, catalog.series, rows, volumes, tuple(refusals), tags, findings)

@@ -371,14 +371,18 @@ class Catalog:
         ValueError
             If a tag is neither a keyword nor a tag.
         """
+        return self.rows(np.flatnonzero(self.mask({**(conditions or {}), **keywords}, by)))
+
+    def mask(self, conditions: Mapping[str, Condition], by: str = "meaning") -> np.ndarray:
+        """For each file whether all `conditions` of `where` hold, bool of shape (n_files,)."""
         mask = np.ones(self.n_files, dtype=bool)
-        for tag, condition in {**(conditions or {}), **keywords}.items():
+        for tag, condition in conditions.items():
             column = self._store.find(_path(tag))
             if column is None:
                 mask &= condition is False
             else:
                 mask &= column.matches(condition, by)[column.codes if self._rows is None else column.codes[self._rows]]
-        return self.rows(np.flatnonzero(mask))
+        return mask
 
     def rows(self, indices: np.ndarray) -> Catalog:
         """The catalog of the files at `indices`, integers into `paths`; without failures."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,8 @@ class Series:
     catalog: Catalog
     n_images: int
     """Files with pixel data."""
+    rows: np.ndarray = field(repr=False, compare=False)
+    """The numbers of the files in the catalog that the series is of."""
 
     @property
     def n_files(self) -> int:
@@ -82,11 +84,13 @@ def group_series(catalog: Catalog) -> tuple[Series, ...]:
         else:
             key = ("", study or "", series_number or "", modality or "", os.path.dirname(catalog.paths[i]))
         groups.setdefault(key, []).append(i)
-    series = [_series(key[0], catalog.rows(np.array(rows))) for key, rows in groups.items()]
+    series = [_series(key[0], catalog, np.array(rows)) for key, rows in groups.items()]
     return tuple(sorted(series, key=lambda one: (-one.n_images, number(one.number) or 0.0, one.series_instance_uid)))
 
 
-def _series(uid: str, catalog: Catalog) -> Series:
+def _series(uid: str, whole: Catalog, rows: np.ndarray) -> Series:
+    catalog = whole.rows(rows)
+
     def most(tag: str) -> str:
         return next((text for text in catalog.values(tag) if text), "")
 
@@ -95,7 +99,7 @@ def _series(uid: str, catalog: Catalog) -> Series:
         modality, description = "", "DICOMDIR"
     name = " ".join(part for part in (series_number, description or modality or "series without a name") if part)
     images = int(np.count_nonzero(catalog.file_column("pixel_offset") >= 0))
-    return Series(uid, modality, description, series_number, name, catalog, images)
+    return Series(uid, modality, description, series_number, name, catalog, images, rows)
 
 
 def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:

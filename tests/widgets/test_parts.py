@@ -6,6 +6,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_dicommeta._opening import SeriesRow, TagRow
+from napari_dicommeta._widgets.filter_bar import FilterBar
 from napari_dicommeta._widgets.findings_list import FindingsList
 from napari_dicommeta._widgets.presets import PresetStrip
 from napari_dicommeta._widgets.series_table import SeriesTable
@@ -114,9 +115,31 @@ def test_bars_show_every_total(qtbot, qtmodeltester) -> None:
     assert widget.model.rowCount(first) == 2
     assert widget.model.index(1, 0, first).data() == "1.0"
     chosen: list[str] = []
-    widget.value_selected.connect(chosen.append)
+    widget.value_activated.connect(chosen.append)
+    widget.show()
     widget.view.setCurrentIndex(widget.model.index(1, 0))
-    assert chosen == ["<b>8240</b>"]
+    assert chosen == []  # looking through the bars filters nothing
+    qtbot.keyClick(widget.view, Qt.Key.Key_Space)
+    place = widget.view.visualRect(widget.model.index(0, 0)).center()
+    qtbot.mouseClick(widget.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert chosen == ["<b>8240</b>", "1"]
+
+
+def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
+    bar = FilterBar()
+    qtbot.addWidget(bar)
+    bar.show()
+    bar.set_filters((), 0, 0)
+    assert not bar.isVisible()
+    bar.set_filters((("RescaleSlope", ("1", "2")), ("Modality", ("",))), 398, 285380)
+    assert bar.isVisible()
+    assert bar.count.text() == "398 of 285,380 files match"
+    assert [chip.text() for chip in bar.chips] == ["RescaleSlope = 1 or 2  ×", "Modality = (empty)  ×"]
+    removed: list[str] = []
+    bar.filter_removed.connect(removed.append)
+    qtbot.mouseClick(bar.chips[1], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(bar.clear_button, Qt.MouseButton.LeftButton)
+    assert removed == ["Modality", ""]
 
 
 def test_series_open_with_enter_and_double_click(qtbot, qtmodeltester) -> None:
@@ -124,7 +147,9 @@ def test_series_open_with_enter_and_double_click(qtbot, qtmodeltester) -> None:
     qtbot.addWidget(table)
     table.show()
     assert table.empty.isVisible()
-    table.set_rows((SeriesRow("1 a", "CT", "3 × 2 × 2"), SeriesRow("2 b", "MR", "no images", "no pixels", True)))
+    table.set_rows(
+        (SeriesRow("1 a", "CT", "3 × 2 × 2"), SeriesRow("2 b", "MR", "no images", "no pixels", True, number=1))
+    )
     qtmodeltester.check(table.model)
     assert not table.empty.isVisible()
     opened: list[int] = []

@@ -195,8 +195,8 @@ def test_bars_are_there_while_a_scan_is_running(
     seen: list[tuple[int, int]] = []
     shown = dock.values.set_histogram
 
-    def watch(histogram: Any, name: str = "") -> None:
-        shown(histogram, name)
+    def watch(histogram: Any, *rest: Any) -> None:
+        shown(histogram, *rest)
         if histogram is not None and not dock.is_idle:
             seen.append((histogram.files, sum(bar.files for bar in histogram.bars)))
 
@@ -365,3 +365,54 @@ def test_windows_that_are_not_the_files_are_in_the_menu(qtbot: Any, viewer: Any,
     assert dock.windows.strip.buttons[1].isChecked()
     menus["Usual for CT (not the file's)"].actions()[5].trigger()
     assert limits(viewer) == (0, 79)
+
+
+def test_from_a_value_to_the_slice_that_holds_it(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 6, KVP=120, ScanOptions=lambda k: "LATE" if k >= 4 else "EARLY")
+    write_series(tmp_path / "b", 5, SeriesInstanceUID="1.2.9", SeriesNumber=9, KVP=100, ScanOptions="EARLY")
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    viewer.layers.clear()
+    dock.tabs.setCurrentIndex(1)
+    assert dock.tags.select("ScanOptions")
+    bars = dock.values
+
+    def click(text: str) -> None:
+        (row,) = [row for row, bar in enumerate(bars.model.bars) if bar.text == text]
+        place = bars.view.visualRect(bars.model.index(row, 0)).center()
+        qtbot.mouseClick(bars.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+    click("LATE")
+    assert dock.filters.isVisible()
+    assert dock.filters.count.text() == "2 of 11 files match"
+    assert [(row.name, row.extent) for row in dock.series.model.rows] == [("3 Test series", "2 of 6 match")]
+    assert {bar.text: bar.files for bar in bars.model.bars} == {"EARLY": 9, "LATE": 2}  # its own others stay
+    dock.tags.select("KVP")
+    dock._show_values()
+    assert {bar.text: bar.files for bar in bars.model.bars} == {"120": 2}
+    assert bars.legend.text().startswith("matching (2 files)")
+    qtbot.waitUntil(lambda: any(row.keyword == "KVP" and row.distinct == 1 for row in dock.tags._rows), timeout=5000)
+
+    dock.tabs.setCurrentIndex(0)
+    dock.series.table.selectRow(0)
+    qtbot.keyClick(dock.series.table, Qt.Key.Key_Return)
+    assert len(viewer.layers) == 1
+    assert round(viewer.layers[0].world_to_data(viewer.dims.point)[0]) == 4  # the first that matches
+    assert dock.series.model.rows[0].is_open
+
+    qtbot.mouseClick(dock.filters.chips[0], Qt.MouseButton.LeftButton)
+    assert not dock.filters.isVisible()
+    assert [row.extent for row in dock.series.model.rows] == ["6 × 16 × 12", "5 × 16 × 12"]
+
+
+def test_choosing_a_layer_chooses_its_row(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 6)
+    write_series(tmp_path / "b", 5, SeriesInstanceUID="1.2.9", SeriesNumber=9)
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    dock.open_series(1)
+    assert dock.series.table.currentIndex().row() == 1
+    viewer.layers.selection.active = viewer.layers[0]
+    assert dock.series.table.currentIndex().row() == 0

@@ -6,14 +6,25 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.qt.threading import thread_worker
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from napari_dicommeta._opening import Opened, Partial, SeriesRow, noted, open_source, series_notes
+from napari_dicommeta._opening import (
+    Opened,
+    Partial,
+    SeriesRow,
+    TagRow,
+    noted,
+    open_source,
+    selection_rows,
+    series_notes,
+)
 from napari_dicommeta._reader import layer_of, volume_of
 from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
 from napari_dicommeta._widgets.colours import colours_of
+from napari_dicommeta._widgets.filter_bar import FilterBar
 from napari_dicommeta._widgets.findings_list import FindingsList
 from napari_dicommeta._widgets.series_table import SeriesTable
 from napari_dicommeta._widgets.source_bar import SourceBar
@@ -24,6 +35,7 @@ from napari_dicommeta._widgets.window_panel import WindowPanel
 from napari_dicommeta.histogram import histogram_of
 from napari_dicommeta.loader import load_series, nothing_found
 from napari_dicommeta.meaning import display
+from napari_dicommeta.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +67,9 @@ class DicomDock(QWidget):
         self._catalog: Catalog | None = None
         """What the tags and bars show: the opened source, or a scan so far."""
         self._rows: list[SeriesRow] = []
+        self._selection: Selection | None = None
         self._pending: list[str] = []
+        self._matches: list[int] = []
         self._worker: Any = None
         self._noter: Any = None
         self._collector = QTimer(self)
@@ -72,7 +86,7 @@ class DicomDock(QWidget):
     def _build(self) -> None:
         self.source, self.windows, self.series = SourceBar(), WindowPanel(self.viewer), SeriesTable()
         self.presets = self.windows.strip
-        self.views = ViewBar()
+        self.views, self.filters = ViewBar(), FilterBar()
         self.tags, self.values, self.findings = TagTable(), ValueBars(), FindingsList()
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self.tags)
@@ -92,6 +106,7 @@ class DicomDock(QWidget):
         layout.addWidget(self.source)
         layout.addWidget(self.windows)
         layout.addWidget(self.views)
+        layout.addWidget(self.filters)
         layout.addWidget(self.tabs, 1)
 
     def _connect(self) -> None:
@@ -103,6 +118,8 @@ class DicomDock(QWidget):
             event.connect(self._view_changed)
         self.series.series_activated.connect(self.open_series)
         self.tags.tag_selected.connect(lambda _keyword: self._show_values())
+        self.values.value_activated.connect(self.toggle_value)
+        self.filters.filter_removed.connect(self.remove_filter)
         self.values.spelling_toggled.connect(lambda _by: self._show_values())
         self.findings.finding_selected.connect(self._show_tag)
         self.viewer.layers.selection.events.active.connect(self._active_changed)
@@ -171,6 +188,8 @@ class DicomDock(QWidget):
     def _opened(self, opened: Opened) -> None:
         self._worker = None
         self.opened, self._catalog, self._rows = opened, opened.catalog, list(opened.rows)
+        self._selection, self._matches = Selection(opened.catalog), []
+        self.filters.set_filters((), 0, 0)
         self.windows.set_catalog(opened.catalog)
         self.source.set_idle()
         self.source.set_source(display(opened.title), display("\n".join(opened.paths[:10]), 1000))
@@ -207,7 +226,7 @@ class DicomDock(QWidget):
         opened, number, row = noted
         if self.opened is opened:
             self._rows[number] = row
-            self.series.set_row(number, replace(row, is_open=self.series.model.rows[number].is_open))
+            self.series.set_row(self._as_shown(row))
 
     def _add_layers(self, volumes: Sequence[Volume]) -> None:
         for volume in reversed(volumes):
@@ -235,21 +254,73 @@ class DicomDock(QWidget):
         self._rows[row] = noted(self._rows[row], volumes, refusals)
         if volumes:
             self._add_layers(volumes)
+            self._go_to_match(volumes)
         else:
             reasons = [str(refusal) for refusal in refusals]
             self.series.set_problems((f"{series.name} cannot be opened.", *reasons), len(reasons) + 1)
         self._show_series()
 
+    def _go_to_match(self, volumes: Sequence[Volume]) -> None:
+        """Show the first slice whose file matches the filters, and activate its layer."""
+        if self._selection is None or not self._selection.filters:
+            return
+        paths = set(self._selection.files().paths)
+        for volume in volumes:
+            n = next((n for n, (path, _) in enumerate(volume.files) if path in paths), None)
+            layer = next((layer for layer in self.viewer.layers if volume_of(layer) is volume), None)
+            if n is not None and layer is not None:
+                self.viewer.layers.selection.active = layer
+                shape = volume.array.shape[: len(volume.middle)]
+                index = (*np.unravel_index(n, shape), *(0,) * (layer.ndim - len(shape)))
+                world = layer.data_to_world(index)
+                for axis in range(len(shape)):
+                    self.viewer.dims.set_point(self.viewer.dims.ndim - layer.ndim + axis, world[axis])
+                return
+
     # -- showing ------------------------------------------------------------------------------------
+
+    def _as_shown(self, row: SeriesRow) -> SeriesRow:
+        """`row` with whether it is open, and how many of its files match."""
+        assert self.opened is not None
+        uid = self.opened.series[row.number].series_instance_uid
+        is_open = any(volume.series_instance_uid == uid for layer in self.viewer.layers if (volume := volume_of(layer)))
+        matches = self._matches[row.number] if self._matches else None
+        return replace(row, is_open=is_open, matches=matches)
 
     def _show_series(self) -> None:
         if self.opened is None:
             return
-        open_uids = {volume.series_instance_uid for layer in self.viewer.layers if (volume := volume_of(layer))}
-        pairs = zip(self._rows, self.opened.series, strict=True)
-        self.series.set_rows(
-            tuple(replace(row, is_open=series.series_instance_uid in open_uids) for row, series in pairs)
-        )
+        rows = (self._as_shown(row) for row in self._rows)
+        self.series.set_rows(tuple(row for row in rows if row.matches != 0))
+
+    def toggle_value(self, text: str) -> None:
+        """Filter by a value of the chosen tag, or no longer."""
+        keyword = self.tags.selected()
+        if self._selection is not None and keyword and not self.values.by_spelling.isChecked():
+            self._filter(self._selection.toggled(keyword, text))
+
+    def remove_filter(self, keyword: str) -> None:
+        """Remove the filter of a tag; "" removes all."""
+        if self._selection is not None:
+            self._filter(self._selection.without(keyword) if keyword else Selection(self._selection.catalog))
+
+    def _filter(self, selection: Selection) -> None:
+        """Let every table, bar and count follow `selection`."""
+        assert self.opened is not None
+        self._selection = selection
+        chosen = selection.files()
+        self._matches = selection.matches(self.opened.series) if selection.filters else []
+        self.filters.set_filters(selection.filters, chosen.n_files, selection.catalog.n_files)
+        self._show_series()
+        self._show_values()
+        worker = thread_worker(selection_rows)(selection)
+        worker.returned.connect(self._tags_counted)
+        worker.start()
+
+    def _tags_counted(self, counted: tuple[Selection, tuple[TagRow, ...]]) -> None:
+        selection, rows = counted
+        if selection is self._selection:  # else of an earlier filter
+            self.tags.set_rows(rows)
 
     def _active_series(self) -> Series | None:
         volume = volume_of(self.viewer.layers.selection.active)
@@ -266,8 +337,15 @@ class DicomDock(QWidget):
         by = "spelling" if self.values.by_spelling.isChecked() else "meaning"
         series = self._active_series() if self._worker is None else None
         part = series.catalog if series is not None else None
-        histogram = histogram_of(self._catalog, keyword, part, by)
-        self.values.set_histogram(histogram, series.name if series is not None else "")
+        selection = self._selection if self._worker is None else None
+        whole, scope = self._catalog, "folder"
+        chosen: tuple[str, ...] = ()
+        if selection is not None and selection.filters:
+            whole, chosen = selection.counted_for(keyword), selection.texts(keyword)
+            scope = "matching" if selection.without(keyword).filters else "folder"
+            part = Selection(part, selection.without(keyword).filters).files() if part is not None else None
+        histogram = histogram_of(whole, keyword, part, by)
+        self.values.set_histogram(histogram, series.name if series is not None else "", chosen, scope)
 
     def _choose_tag(self) -> None:
         """Choose a tag to begin with, where none is, and show its values."""
@@ -285,6 +363,9 @@ class DicomDock(QWidget):
 
     def _active_changed(self, _event: object = None) -> None:
         self._view_changed()
+        series = self._active_series()
+        if series is not None and self.opened is not None:
+            self.series.select(self.opened.series.index(series))
         self._show_values()
 
     def show_view(self, view: str) -> None:

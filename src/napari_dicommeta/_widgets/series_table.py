@@ -53,7 +53,7 @@ class _Model(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         row = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            texts = (("● " if row.is_open else "") + row.name, row.modality, row.size, row.badge)
+            texts = (("● " if row.is_open else "") + row.name, row.modality, row.extent, row.badge)
             return display(texts[index.column()])
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() == 3:
             return Qt.AlignmentFlag.AlignCenter
@@ -69,7 +69,7 @@ class _Model(QAbstractTableModel):
 
 
 class SeriesTable(QWidget):
-    """The table. `series_activated` carries the row that was double-clicked or chosen with Enter."""
+    """The table. `series_activated` carries the number of the series that was double-clicked or chosen with Enter."""
 
     series_activated = Signal(int)
 
@@ -91,7 +91,7 @@ class SeriesTable(QWidget):
         for column in (1, 2, 3):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
         self.table.selectionModel().currentRowChanged.connect(lambda index, _: self._show_notes(index.row()))
-        self.table.activated.connect(lambda index: self.series_activated.emit(index.row()))
+        self.table.activated.connect(lambda index: self.series_activated.emit(self.model.rows[index.row()].number))
         self.empty = QLabel("Drop a folder or files of DICOM here, or use Open…")
         self.empty.setTextFormat(Qt.TextFormat.PlainText)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -115,16 +115,28 @@ class SeriesTable(QWidget):
         self.set_problems((), 0)
 
     def set_rows(self, rows: tuple[SeriesRow, ...]) -> None:
-        """Show these series."""
+        """Show these series; the one that was chosen stays so where it is among them."""
+        at = self.table.currentIndex().row()
+        chosen = self.model.rows[at].number if 0 <= at < len(self.model.rows) else None
         self.model.set_rows(rows)
+        if chosen is not None:
+            self.select(chosen)
         self.table.setVisible(bool(rows))
         self.empty.setVisible(not rows)
 
-    def set_row(self, number: int, row: SeriesRow) -> None:
-        """Show one series anew."""
-        self.model.set_row(number, row)
-        if self.table.currentIndex().row() == number:
-            self._show_notes(number)
+    def set_row(self, row: SeriesRow) -> None:
+        """Show one series anew, told by its number, if it is among those shown."""
+        at = next((i for i, one in enumerate(self.model.rows) if one.number == row.number), None)
+        if at is not None:
+            self.model.set_row(at, row)
+            if self.table.currentIndex().row() == at:
+                self._show_notes(at)
+
+    def select(self, number: int) -> None:
+        """Mark the series of this number, if it is among those shown."""
+        at = next((i for i, one in enumerate(self.model.rows) if one.number == number), None)
+        if at is not None and self.table.currentIndex().row() != at:
+            self.table.selectRow(at)
 
     def set_colours(self, colours: Colours) -> None:
         """Take the theme's colours."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractItemModel, QModelIndex, QRect, QSize, Qt, Signal
+from qtpy.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QRect, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QHBoxLayout,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from napari_dicommeta.histogram import Bar, Histogram
 
 __all__ = ["ValueBars"]
+
+_CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 
 
 class _Model(QAbstractItemModel):
@@ -74,7 +77,8 @@ class _Model(QAbstractItemModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             flag = f" · {bar.flag}" if bar.flag else ""
             counts = f"{bar.files:,} files, {bar.part:,} of the active series"
-            return display(f"{bar.text or '(empty)'} {bar.label} · {counts}{flag} {bar.note}")
+            how = "" if index.internalId() else " · click: only files with this value"
+            return html.escape(display(f"{bar.text or '(empty)'} {bar.label} · {counts}{flag} {bar.note}", 400)) + how
         if role == Qt.ItemDataRole.UserRole:
             return bar
         return None
@@ -88,6 +92,7 @@ class _Delegate(QStyledItemDelegate):
         self.colours: Colours | None = None
         self.most = 1
         self.has_part = False
+        self.chosen: frozenset[str] = frozenset()
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         bar, colours = index.data(Qt.ItemDataRole.UserRole), self.colours
@@ -96,8 +101,10 @@ class _Delegate(QStyledItemDelegate):
         painter.save()
         if option.state & QStyle.StateFlag.State_Selected:
             painter.fillRect(option.rect, colours.foreground)
+        if bar.text in self.chosen and index.internalId() == 0:
+            painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colours.accent)
         metrics = option.fontMetrics
-        rect = option.rect.adjusted(2, 1, -4, -1)
+        rect = option.rect.adjusted(6, 1, -4, -1)
         counts = f"{bar.files:,}" + (f"  {bar.part:,}" if self.has_part else "")
         count_width = metrics.horizontalAdvance("000,000" + ("  000,000" if self.has_part else "")) + 4
         text_width = max(60, round((rect.width() - count_width) * 0.45))
@@ -137,11 +144,12 @@ class _Delegate(QStyledItemDelegate):
 class ValueBars(QWidget):
     """A heading that explains the tag, its bars, and a line for what is no bar.
 
-    `spelling_toggled` carries the wish to count by spelling (True) or by meaning; `value_selected` a value's text.
+    `spelling_toggled` carries the wish to count by spelling (True) or by meaning; `value_activated` the text of a value
+    that was clicked, or chosen with Enter, to filter by it.
     """
 
     spelling_toggled = Signal(bool)
-    value_selected = Signal(str)
+    value_activated = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -165,7 +173,10 @@ class ValueBars(QWidget):
         self.view.setItemDelegate(self.delegate)
         self.view.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.view.header().setMinimumSectionSize(20)
-        self.view.selectionModel().currentChanged.connect(self._current_changed)
+        self.view.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
+        self.view.setExpandsOnDoubleClick(False)
+        self.view.clicked.connect(self._activated)
+        self.view.installEventFilter(self)
         line = QHBoxLayout()
         line.addWidget(self.rest, 1)
         line.addWidget(self.by_spelling)
@@ -183,8 +194,11 @@ class ValueBars(QWidget):
         self.delegate.colours = colours
         self.view.viewport().update()
 
-    def set_histogram(self, histogram: Histogram | None, part_name: str = "") -> None:
-        """Show the bars of a tag; None: no tag is chosen."""
+    def set_histogram(
+        self, histogram: Histogram | None, part_name: str = "", chosen: tuple[str, ...] = (), scope: str = "folder"
+    ) -> None:
+        """Show the bars of a tag, those of `chosen` values marked; None: no tag is chosen."""
+        self.delegate.chosen = frozenset(chosen)
         self.view.setVisible(histogram is not None)
         self.by_spelling.setVisible(histogram is not None)
         if histogram is None:
@@ -197,7 +211,7 @@ class ValueBars(QWidget):
         self.heading.setText(display(f"{path.name}  {path.display.split(' ')[0]}  {path.vr}"))
         self.heading.setToolTip(display(path.display))
         part = f" · {display(part_name)} ({histogram.part_files:,})" if part_name else ""
-        self.legend.setText(f"folder ({histogram.files:,} files){part}")
+        self.legend.setText(f"{scope} ({histogram.files:,} files){part}")
         self.legend.setToolTip(self.legend.text())
         self.delegate.most = max((bar.files for bar in histogram.bars), default=1)
         self.delegate.has_part = bool(part_name)
@@ -218,6 +232,13 @@ class ValueBars(QWidget):
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         return label
 
-    def _current_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
-        if current.isValid() and current.internalId() == 0:
-            self.value_selected.emit(self.model.bar(current).text)
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Enter and Space choose the current bar, as a click does."""
+        if watched is self.view and event.type() == QEvent.Type.KeyPress and event.key() in _CHOOSING:
+            self._activated(self.view.currentIndex())
+            return True
+        return bool(super().eventFilter(watched, event))
+
+    def _activated(self, index: QModelIndex) -> None:
+        if index.isValid() and index.internalId() == 0:
+            self.value_activated.emit(self.model.bar(index).text)

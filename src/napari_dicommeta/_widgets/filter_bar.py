@@ -1,0 +1,70 @@
+"""The chips of the filters: what is chosen, how many files hold it, each chip removable."""
+
+from __future__ import annotations
+
+import html
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_dicommeta.meaning import display
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["FilterBar"]
+
+CHIP = 190
+"""Pixels of a chip's text at most."""
+
+
+class FilterBar(QWidget):
+    """One chip a filtered tag, and the count. `filter_removed` carries a keyword, "" for all of them."""
+
+    filter_removed = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-filters")
+        self.count = QLabel("")
+        self.count.setTextFormat(Qt.TextFormat.PlainText)
+        self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.clear_button = QPushButton("Clear")
+        self.clear_button.setToolTip("Remove all filters")
+        self.clear_button.clicked.connect(lambda: self.filter_removed.emit(""))
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.count, 1)
+        line.addWidget(self.clear_button)
+        self._chips = QVBoxLayout()
+        self._chips.setContentsMargins(0, 0, 0, 0)
+        self._chips.setSpacing(2)
+        self.chips: list[QPushButton] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(line)
+        layout.addLayout(self._chips)
+        self.set_filters((), 0, 0)
+
+    def set_filters(self, filters: Sequence[tuple[str, tuple[str, ...]]], files: int, of: int) -> None:
+        """Show these filters, (keyword, values), which `files` of all files hold; hidden where there are none."""
+        for chip in self.chips:
+            self._chips.removeWidget(chip)
+            chip.deleteLater()
+        self.chips = []
+        self.setVisible(bool(filters))
+        self.count.setText(f"{files:,} of {of:,} files match")
+        for keyword, texts in filters:
+            values = " or ".join(text or "(empty)" for text in texts)
+            text = display(f"{keyword.rpartition('.')[2]} = {values}")
+            chip = QPushButton()
+            chip.setText(
+                self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, CHIP).replace("&", "&&") + "  ×"
+            )
+            chip.setToolTip(html.escape(display(f"{keyword} = {values}")) + " · click removes this filter")
+            chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+            chip.clicked.connect(lambda _=False, keyword=keyword: self.filter_removed.emit(keyword))
+            self._chips.addWidget(chip)
+            self.chips.append(chip)
