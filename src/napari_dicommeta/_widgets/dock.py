@@ -145,6 +145,7 @@ class DicomDock(QWidget):
         self.cancel()
         self.source.set_source(f"Reading {os.path.basename(paths[0].rstrip(os.sep)) or paths[0]} …", paths[0])
         self.source.set_progress(0, 0, False)
+        self.series.set_empty_text("Reading the files …")
         worker = thread_worker(open_source)(tuple(paths))
         worker.yielded.connect(self._progressed)
         worker.returned.connect(self._opened)
@@ -311,6 +312,7 @@ class DicomDock(QWidget):
         chosen = selection.files()
         self._matches = selection.matches(self.opened.series) if selection.filters else []
         self.filters.set_filters(selection.filters, chosen.n_files, selection.catalog.n_files)
+        self.series.set_empty_text("No file holds all that is chosen: remove a filter above")
         self._show_series()
         self._show_values()
         worker = thread_worker(selection_rows)(selection)
