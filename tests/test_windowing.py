@@ -143,13 +143,24 @@ def test_all_layers_takes_visible_volumes_of_the_same_units_along(tmp_path: Path
 
 def test_a_drag_changes_width_and_level(tmp_path: Path) -> None:
     _, windowing = shown(volume(tmp_path))
-    assert windowing.shown() == (40, 400)
+    assert windowing.shown() == dm.Window(40, 400, explanation="SOFT")
     windowing.dragged(10, 0)  # half a percent of the width a pixel
-    assert windowing.shown() == (40, 420)
+    assert windowing.shown() == dm.Window(40, 420)
     windowing.dragged(0, -10)
-    assert windowing.shown() == (40 - 21, 420)
+    assert windowing.shown() == dm.Window(40 - 21, 420)
     windowing.dragged(-10_000, 0)
-    assert windowing.shown()[1] == pytest.approx(1, abs=0.1)
+    assert windowing.shown().width == pytest.approx(1, abs=0.1)
+
+
+def test_a_drag_of_a_sigmoid_stays_one(tmp_path: Path) -> None:
+    viewer, windowing = shown(volume(tmp_path, VOILUTFunction="SIGMOID", WindowCenter=40, WindowWidth=400))
+    for _ in range(2):
+        windowing.dragged(0, 5)
+    assert viewer.layers[0].colormap.name == "DICOM SIGMOID"
+    assert tuple(viewer.layers[0].contrast_limits) == (60 - 800, 60 + 800)
+    assert windowing.shown() == dm.Window(60, 400, "SIGMOID")
+    viewer.layers[0].contrast_limits = (0, 99)
+    assert windowing.shown() == dm.Window(50, 100)
 
 
 def test_monochrome1_is_inverted_in_curves_too(tmp_path: Path) -> None:

@@ -136,6 +136,7 @@ class Windowing:
             volume = volume_of(layer)
             assert volume is not None
             show_window(layer, window, volume.inverted)
+            _state(layer)["window"] = window
 
     def step(self, by: int) -> None:
         """Choose the next or the previous preset that can be shown, the full range among them."""
@@ -159,16 +160,24 @@ class Windowing:
         show_window(layer, choice.window, volume.inverted)
         return True
 
-    def shown(self) -> tuple[float, float]:
-        """Center and width of what the active layer shows, as a LINEAR window of these limits has them."""
+    def shown(self) -> Window:
+        """What the active layer shows: its preset, what was shown last, or else the LINEAR window of its limits."""
+        current, volume = self.current(), self.volume
+        last: Window | None = _state(self.layer).get("window")
+        if current is not None and current != FULL_RANGE:
+            last = self.presets()[current]
+        elif last is not None and volume is not None and not is_shown(self.layer, last, volume.inverted):
+            last = None
+        if last is not None and last.lut is None and last.rescale is None:
+            return last
         low, high = self.layer.contrast_limits
-        return (low + high) / 2 + 0.5, high - low + 1
+        return Window((low + high) / 2 + 0.5, high - low + 1)
 
     def dragged(self, right: float, up: float) -> None:
         """Change width by pixels to the right and level by pixels up, as on a workstation."""
-        center, width = self.shown()
-        each = max(width, 20.0) * DRAG
-        self.show(Window(center + up * each, max(width + right * each, 1.0)))
+        window = self.shown()
+        each = max(window.width, 20.0) * DRAG
+        self.show(Window(window.center + up * each, max(window.width + right * each, 1.0), window.function))
 
     def set_all_layers(self, is_on: bool) -> None:
         """Link the limits of all visible volumes with the active layer's units, or unlink them."""

@@ -79,11 +79,11 @@ class WindowFields(QWidget):
         layout.addWidget(self.all_layers, 1, 1, Qt.AlignmentFlag.AlignRight)
         self.follow.toggled.connect(self.follow_toggled)
         self.all_layers.toggled.connect(self.all_layers_toggled)
-        self._setting = False
+        self._setting, self._function = False, "LINEAR"
         self.set_shown(None)
 
-    def set_shown(self, shown: tuple[float, float] | None, varies: bool = False, several: bool = False) -> None:
-        """Show center and width, without a signal; None: there is no DICOM layer.
+    def set_shown(self, shown: Window | None, varies: bool = False, several: bool = False) -> None:
+        """Show center and width of a window, without a signal; None: there is no DICOM layer.
 
         `varies`: whether slices have windows of their own; `several`: whether there are other volumes.
         """
@@ -92,14 +92,15 @@ class WindowFields(QWidget):
         self.all_layers.setVisible(several or self.all_layers.isChecked())
         if shown is None:
             return
+        self._function = shown.function
         self._setting = True
         try:
             if not (self.center.native.hasFocus() or self.width_field.native.hasFocus()):
-                step = max(shown[1] / 40, 0.01)
+                step = max(shown.width / 40, 0.01)
                 self.center.native.setSingleStep(step)
                 self.width_field.native.setSingleStep(step)
-            self.center.native.setValue(shown[0])
-            self.width_field.native.setValue(shown[1])
+            self.center.native.setValue(shown.center)
+            self.width_field.native.setValue(shown.width)
         finally:
             self._setting = False
 
@@ -134,10 +135,13 @@ class WindowFields(QWidget):
 
     def _entered(self, _value: float) -> None:
         if not self._setting:
-            self.window_entered.emit(Window(self.center.native.value(), self.width_field.native.value()))
+            self.window_entered.emit(self._typed())
+
+    def _typed(self, name: str = "") -> Window:
+        """What the fields say, under the function that is shown."""
+        return Window(self.center.native.value(), self.width_field.native.value(), self._function, name)
 
     def _keep(self) -> None:
         name, chosen = QInputDialog.getText(self, "Keep this window", "Name:")
         if chosen and name.strip():
-            window = Window(self.center.native.value(), self.width_field.native.value(), "LINEAR", name.strip())
-            self.window_kept.emit(window)
+            self.window_kept.emit(self._typed(name.strip()))
