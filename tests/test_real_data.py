@@ -388,6 +388,35 @@ def test_lossless_copies_of_one_slice_agree_bit_for_bit(catalog_of: Callable[[st
     ]
 
 
+def test_nine_copies_in_seven_syntaxes_agree_bit_for_bit(shared: Path) -> None:
+    (volume,) = dm.load(shared / "data" / "dcm_qa_ts")
+    syntaxes = {read_header(path).transfer_syntax for path, _ in volume.files}
+    array = np.asarray(volume.array)
+    assert array.shape == (9, 384, 384)
+    assert len(syntaxes) == 7
+    assert len(np.unique(array[0])) > 100
+    assert all(np.array_equal(plane, array[0]) for plane in array)
+
+
+# Files that the list takes for DICOM, as pydicom's `force` does: text, JSON, gzip and one whose meta group is broken.
+NO_DICOM = {"pydicom-package": 6}
+
+
+def test_every_tree_has_the_files_and_modalities_of_the_list(shared: Path) -> None:
+    trees = json.loads((shared / "data" / "TRUTH.json").read_text())["trees"]
+    for known in trees:
+        catalog = dm.scan(shared / "data" / known["root"])
+        assert catalog.n_files == known["n_files"] - NO_DICOM.get(known["root"], 0), known["root"]
+        expected = {modality: n for modality, n in known["by_modality"].items() if modality != "(none)"}
+        found = dict(catalog.values("Modality"))
+        # Each of these trees has one file whose Modality the other tools could not read.
+        unread = {"fo-dicom": "CT", "pydicom-data": "MR"}.get(known["root"])
+        if unread:
+            found[unread] -= 1
+        assert found == expected, known["root"]
+    assert len(trees) == 23
+
+
 @pytest.mark.parametrize("fraction", ["0.01"])
 def test_every_count_of_the_generated_folder_is_exact(shared: Path, tmp_path: Path, fraction: str) -> None:
     target = tmp_path / "dsb"
