@@ -11,6 +11,7 @@ from dicom_factory import ct_slice, write_series
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
 from qtpy.QtWidgets import QApplication, QMenu, QWidget
+from superqt import QDoubleRangeSlider
 
 from napari_dicommeta._widgets.dock import DicomDock
 
@@ -50,6 +51,15 @@ def wait_until_read(qtbot: Any, dock: DicomDock) -> None:
 def limits(viewer: Any) -> tuple[float, float]:
     low, high = viewer.layers.selection.active.contrast_limits
     return round(low, 3), round(high, 3)
+
+
+def drag_slider(viewer: Any, to: tuple[float, float]) -> None:
+    """Move the handles of the contrast slider in napari's own controls of the active layer."""
+    (slider,) = (one for one in viewer.window._qt_window.findChildren(QDoubleRangeSlider) if one.isVisible())
+    slider.setSliderDown(True)
+    slider.setSliderPosition(list(to))
+    slider.setSliderDown(False)
+    assert tuple(viewer.layers.selection.active.contrast_limits) == to
 
 
 def test_a_dropped_folder_opens_and_its_presets_and_values_are_there(qtbot: Any, viewer: Any, phantom: Path) -> None:
@@ -309,7 +319,7 @@ def test_presets_by_mouse_and_keys_on_two_layers_scrolling_and_following(
     assert strip.buttons[0].isChecked()
     viewer.dims.set_point(0, 0)
     assert limits(viewer) == (-160, 239)
-    first.contrast_limits = (-300, 300)  # by the slider
+    drag_slider(viewer, (-300, 300))
     assert not any(button.isChecked() for button in strip.buttons)
     assert fields.center.native.value() == 0.5
     viewer.dims.set_point(0, 5 * 2.5)
