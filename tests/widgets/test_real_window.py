@@ -426,3 +426,26 @@ def test_choosing_a_layer_chooses_its_row(qtbot: Any, viewer: Any, tmp_path: Pat
     assert dock.series.table.currentIndex().row() == 1
     viewer.layers.selection.active = viewer.layers[0]
     assert dock.series.table.currentIndex().row() == 0
+
+
+def test_a_tag_along_the_slices_is_a_curve_that_leads_to_them(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path, 11, ExposureTime=lambda k: 500 + 10 * abs(k - 5))
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    dock.tabs.setCurrentIndex(1)
+    assert dock.tags.select("ExposureTime")
+    dock._show_values()
+    curve = dock.curve
+    assert curve.isVisible()
+    np.testing.assert_array_equal(curve.values, [[500 + 10 * abs(k - 5) for k in range(11)]])
+    assert curve.current == 5  # the middle slice is shown
+    area = curve._area()
+    qtbot.mouseClick(curve, Qt.MouseButton.LeftButton, pos=QPoint(round(area.left() + area.width() * 0.8), 40))
+    assert round(viewer.layers[0].world_to_data(viewer.dims.point)[0]) == 8
+    viewer.dims.set_point(0, 2 * 2.5)
+    assert curve.current == 2
+    dock.tags.everything.setChecked(True)
+    assert dock.tags.select("Modality")
+    dock._show_values()
+    assert not curve.isVisible()

@@ -11,6 +11,7 @@ from napari.qt.threading import thread_worker
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
+from napari_dicommeta._display import slice_index
 from napari_dicommeta._opening import (
     Opened,
     Partial,
@@ -27,11 +28,13 @@ from napari_dicommeta._widgets.colours import colours_of
 from napari_dicommeta._widgets.filter_bar import FilterBar
 from napari_dicommeta._widgets.findings_list import FindingsList
 from napari_dicommeta._widgets.series_table import SeriesTable
+from napari_dicommeta._widgets.slice_curve import SliceCurve
 from napari_dicommeta._widgets.source_bar import SourceBar
 from napari_dicommeta._widgets.tag_table import TagTable
 from napari_dicommeta._widgets.value_bars import ValueBars
 from napari_dicommeta._widgets.view_bar import ViewBar
 from napari_dicommeta._widgets.window_panel import WindowPanel
+from napari_dicommeta.along import values_along
 from napari_dicommeta.histogram import histogram_of
 from napari_dicommeta.loader import load_series, nothing_found
 from napari_dicommeta.meaning import display
@@ -88,12 +91,19 @@ class DicomDock(QWidget):
         self.presets = self.windows.strip
         self.views, self.filters = ViewBar(), FilterBar()
         self.tags, self.values, self.findings = TagTable(), ValueBars(), FindingsList()
+        self.curve = SliceCurve()
         splitter = QSplitter(Qt.Orientation.Vertical)
         splitter.addWidget(self.tags)
-        splitter.addWidget(self.values)
+        below = QWidget()
+        below_layout = QVBoxLayout(below)
+        below_layout.setContentsMargins(0, 0, 0, 0)
+        below_layout.addWidget(self.values, 1)
+        below_layout.addWidget(self.curve)
+        splitter.addWidget(below)
         splitter.setChildrenCollapsible(False)
         splitter.setStretchFactor(0, 3)
         splitter.setStretchFactor(1, 4)
+        splitter.setSizes([300, 400])
         self.tabs = QTabWidget()
         self.tabs.addTab(self.series, "Series")
         self.tabs.addTab(splitter, "Tags")
@@ -119,6 +129,8 @@ class DicomDock(QWidget):
         self.series.series_activated.connect(self.open_series)
         self.tags.tag_selected.connect(lambda _keyword: self._show_values())
         self.values.value_activated.connect(self.toggle_value)
+        self.curve.slice_chosen.connect(self.go_to_slice)
+        self.viewer.dims.events.point.connect(self._mark_slice)
         self.filters.filter_removed.connect(self.remove_filter)
         self.values.spelling_toggled.connect(lambda _by: self._show_values())
         self.findings.finding_selected.connect(self._show_tag)
@@ -132,6 +144,7 @@ class DicomDock(QWidget):
         self.series.set_colours(colours)
         self.tags.set_colours(colours)
         self.values.set_colours(colours)
+        self.curve.set_colours(colours)
 
     # -- opening ------------------------------------------------------------------------------------
 
@@ -261,6 +274,26 @@ class DicomDock(QWidget):
             self.series.set_problems((f"{series.name} cannot be opened.", *reasons), len(reasons) + 1)
         self._show_series()
 
+    def go_to_slice(self, number: int) -> None:
+        """Show a slice of the active volume, counted over times and slices."""
+        layer = self.viewer.layers.selection.active
+        volume = volume_of(layer)
+        if volume is None or not 0 <= number < len(volume.files):
+            return
+        shape = volume.array.shape[: len(volume.middle)]
+        index = (*np.unravel_index(number, shape), *(0,) * (layer.ndim - len(shape)))
+        world = layer.data_to_world(index)
+        for axis in range(len(shape)):
+            self.viewer.dims.set_point(self.viewer.dims.ndim - layer.ndim + axis, world[axis])
+
+    def _mark_slice(self, _event: object = None) -> None:
+        layer = self.viewer.layers.selection.active
+        volume = volume_of(layer)
+        if volume is None or self.curve.values is None:
+            return
+        shape = volume.array.shape[: len(volume.middle)]
+        self.curve.set_current(int(np.ravel_multi_index(slice_index(layer, self.viewer.dims.point), shape)))
+
     def _go_to_match(self, volumes: Sequence[Volume]) -> None:
         """Show the first slice whose file matches the filters, and activate its layer."""
         if self._selection is None or not self._selection.filters:
@@ -271,11 +304,7 @@ class DicomDock(QWidget):
             layer = next((layer for layer in self.viewer.layers if volume_of(layer) is volume), None)
             if n is not None and layer is not None:
                 self.viewer.layers.selection.active = layer
-                shape = volume.array.shape[: len(volume.middle)]
-                index = (*np.unravel_index(n, shape), *(0,) * (layer.ndim - len(shape)))
-                world = layer.data_to_world(index)
-                for axis in range(len(shape)):
-                    self.viewer.dims.set_point(self.viewer.dims.ndim - layer.ndim + axis, world[axis])
+                self.go_to_slice(n)
                 return
 
     # -- showing ------------------------------------------------------------------------------------
@@ -335,6 +364,7 @@ class DicomDock(QWidget):
         keyword = self.tags.selected()
         if self._catalog is None or not keyword:
             self.values.set_histogram(None)
+            self.curve.set_curve(None)
             return
         by = "spelling" if self.values.by_spelling.isChecked() else "meaning"
         series = self._active_series() if self._worker is None else None
@@ -348,6 +378,12 @@ class DicomDock(QWidget):
             part = Selection(part, selection.without(keyword).filters).files() if part is not None else None
         histogram = histogram_of(whole, keyword, part, by)
         self.values.set_histogram(histogram, series.name if series is not None else "", chosen, scope)
+        volume = volume_of(self.viewer.layers.selection.active)
+        curve = None
+        if series is not None and volume is not None:
+            curve = values_along(volume, series.catalog, keyword)
+        self.curve.set_curve(curve)
+        self._mark_slice()
 
     def _choose_tag(self) -> None:
         """Choose a tag to begin with, where none is, and show its values."""
