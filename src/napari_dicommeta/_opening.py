@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.series import Refusal, Series
     from napari_dicommeta.volume import Volume
 
-__all__ = ["Opened", "Partial", "SeriesRow", "TagRow", "open_source", "series_notes", "tag_rows"]
+__all__ = ["Opened", "Partial", "SeriesRow", "TagRow", "next_order", "noted", "open_source", "series_notes", "tag_rows"]
 
 REPORT = 0.25
 """Seconds between two updates of the progress: each repaints the window."""
@@ -116,6 +116,13 @@ class Partial:
     progress: ScanProgress
     catalog: Catalog | None = None
     tags: tuple[TagRow, ...] = ()
+
+
+def next_order(order: tuple[int, bool] | None, column: int, descending_first: bool) -> tuple[int, bool] | None:
+    """(column, descending) after a click on a column's head: its first order, turned round, then none."""
+    if order == (column, descending_first):
+        return column, not descending_first
+    return None if order == (column, not descending_first) else (column, descending_first)
 
 
 def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 
 from napari_dicommeta._opening import SeriesRow, TagRow
 from napari_dicommeta._widgets.filter_bar import FilterBar
@@ -198,3 +198,45 @@ def test_a_finding_tells_its_evidence(qtbot, severity: str) -> None:
         widget.list.setCurrentRow(0)
     assert signal.args == ["RescaleSlope"]
     assert widget.detail.text() == "1.0: 7 files. Do this. (PS3.5 section 6.2)"
+
+
+def click_head(qtbot, table, column: int) -> None:
+    header = table.horizontalHeader()
+    place = QPoint(header.sectionViewportPosition(column) + header.sectionSize(column) // 2, header.height() // 2)
+    qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def test_a_click_on_a_head_sorts_turns_round_and_goes_back(qtbot) -> None:
+    table = SeriesTable()
+    qtbot.addWidget(table)
+    table.resize(500, 300)
+    table.show()
+    rows = (
+        SeriesRow("2 b", "CT", "9 × 2 × 2", number=0, files=9, problems=1),
+        SeriesRow("1 c", "MR", "5 × 2 × 2", number=1, files=5),
+        SeriesRow("3 a", "CT", "7 × 2 × 2", number=2, files=7, problems=3),
+    )
+    table.set_rows(rows)
+    table.table.selectRow(1)
+
+    def numbers() -> list[int]:
+        return [row.number for row in table.model.rows]
+
+    seen = []
+    for column in (2, 2, 2, 0, 3):
+        click_head(qtbot, table.table, column)
+        seen.append(numbers())
+    assert seen == [[0, 2, 1], [1, 2, 0], [0, 1, 2], [1, 0, 2], [2, 0, 1]]
+    assert table.model.rows[table.table.currentIndex().row()].number == 1  # the chosen one stays chosen
+    table.set_rows(rows[:2])
+    assert numbers() == [0, 1]
+
+    tags = TagTable()
+    qtbot.addWidget(tags)
+    tags.resize(500, 300)
+    tags.show()
+    tags.set_rows((row("Rows", distinct=3), row("KVP", distinct=7), row("WindowWidth", distinct=5)))
+    click_head(qtbot, tags.table, 1)
+    assert [one.keyword for one in tags.model.rows] == ["KVP", "WindowWidth", "Rows"]
+    click_head(qtbot, tags.table, 0)
+    assert [one.keyword for one in tags.model.rows] == ["KVP", "Rows", "WindowWidth"]

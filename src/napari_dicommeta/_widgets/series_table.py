@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QLabel, QTableView, QVBoxLayout, QWidget
 
+from napari_dicommeta._opening import next_order
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qtpy.QtGui import QColor
 
     from napari_dicommeta._opening import SeriesRow
@@ -68,6 +71,14 @@ class _Model(QAbstractTableModel):
         return None
 
 
+_SORT_KEYS: tuple[Callable[[SeriesRow], Any], ...] = (
+    lambda row: row.name.lower(),
+    lambda row: row.modality,
+    lambda row: row.files if row.matches is None else row.matches,
+    lambda row: (bool(row.reason), row.problems),
+)
+
+
 class SeriesTable(QWidget):
     """The table. `series_activated` carries the number of the series that was double-clicked or chosen with Enter."""
 
@@ -90,6 +101,10 @@ class SeriesTable(QWidget):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for column in (1, 2, 3):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        self._rows: tuple[SeriesRow, ...] = ()
+        self._order: tuple[int, bool] | None = None
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self.sort_by)
         self.table.selectionModel().currentRowChanged.connect(lambda index, _: self._show_notes(index.row()))
         self.table.activated.connect(lambda index: self.series_activated.emit(self.model.rows[index.row()].number))
         self.empty = QLabel("Drop a folder or files of DICOM here, or use Open…")
@@ -118,6 +133,10 @@ class SeriesTable(QWidget):
         """Show these series; the one that was chosen stays so where it is among them."""
         at = self.table.currentIndex().row()
         chosen = self.model.rows[at].number if 0 <= at < len(self.model.rows) else None
+        self._rows = rows
+        if self._order is not None:
+            column, descending = self._order
+            rows = tuple(sorted(rows, key=_SORT_KEYS[column], reverse=descending))
         self.model.set_rows(rows)
         if chosen is not None:
             self.select(chosen)
@@ -152,6 +171,16 @@ class SeriesTable(QWidget):
         if len(lines) > 6:
             shown.append(f"… and {len(lines) - 6} more")
         self.notes.setText("\n".join(shown))
+
+    def sort_by(self, column: int) -> None:
+        """Sort by a column; again: turned round; a third time: those with most images first."""
+        self._order = next_order(self._order, column, column > 1)
+        header = self.table.horizontalHeader()
+        header.setSortIndicatorShown(self._order is not None)
+        if self._order is not None:
+            order = Qt.SortOrder.DescendingOrder if self._order[1] else Qt.SortOrder.AscendingOrder
+            header.setSortIndicator(column, order)
+        self.set_rows(tuple(sorted(self._rows, key=lambda row: row.number)))
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no series."""

@@ -17,11 +17,11 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._opening import SHAPE_BARS, TagRow
+from napari_dicommeta._opening import SHAPE_BARS, TagRow, next_order
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qtpy.QtGui import QPainter
 
@@ -110,6 +110,14 @@ class _BarDelegate(QStyledItemDelegate):
         return "" if isinstance(value, str) and value.endswith("%") else str(value)
 
 
+_SORT_KEYS: tuple[Callable[[TagRow], Any], ...] = (
+    lambda row: row.keyword.rpartition(".")[2].lower(),
+    lambda row: row.distinct,
+    lambda row: row.present,
+    lambda row: len(row.shape),
+)
+
+
 class TagTable(QWidget):
     """A filter field over the table of tags. `tag_selected` carries the chosen tag's keyword."""
 
@@ -147,6 +155,9 @@ class TagTable(QWidget):
         layout.addWidget(self.table, 1)
         layout.addWidget(self.everything)
         self._rows: tuple[TagRow, ...] = ()
+        self._order: tuple[int, bool] | None = None
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self.sort_by)
         self.filter.textChanged.connect(self._refresh)
         self.everything.toggled.connect(self._refresh)
         self.table.selectionModel().currentRowChanged.connect(self._row_changed)
@@ -161,6 +172,16 @@ class TagTable(QWidget):
         self._rows = rows
         hidden = sum(not row.varies or row.identifying for row in rows)
         self.everything.setText(f"also {hidden} constant, unique or identifying tags")
+        self._refresh()
+
+    def sort_by(self, column: int) -> None:
+        """Sort by a column, its largest first; again: turned round; a third time: in the order of the tags."""
+        self._order = next_order(self._order, column, column > 0)
+        header = self.table.horizontalHeader()
+        header.setSortIndicatorShown(self._order is not None)
+        if self._order is not None:
+            order = Qt.SortOrder.DescendingOrder if self._order[1] else Qt.SortOrder.AscendingOrder
+            header.setSortIndicator(column, order)
         self._refresh()
 
     def select(self, keyword: str) -> bool:
@@ -181,7 +202,11 @@ class TagTable(QWidget):
 
     def _refresh(self) -> None:
         chosen = self.selected()
-        self.model.set_rows(shown_rows(self._rows, self.filter.text(), self.everything.isChecked()))
+        rows = shown_rows(self._rows, self.filter.text(), self.everything.isChecked())
+        if self._order is not None:
+            column, descending = self._order
+            rows.sort(key=_SORT_KEYS[column], reverse=descending)
+        self.model.set_rows(rows)
         if chosen:
             self.select(chosen)
 
