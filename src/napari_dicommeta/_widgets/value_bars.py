@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dicommeta.explain import explanation
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -155,6 +156,9 @@ class ValueBars(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-values")
         self.heading, self.legend, self.rest = (self._label() for _ in range(3))
+        self.explanation = QLabel("")
+        self.explanation.setTextFormat(Qt.TextFormat.PlainText)
+        self.explanation.setWordWrap(True)
         font = self.heading.font()
         font.setBold(True)
         self.heading.setFont(font)
@@ -184,6 +188,7 @@ class ValueBars(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.heading)
+        layout.addWidget(self.explanation)
         layout.addWidget(self.legend)
         layout.addWidget(self.view, 1)
         layout.addLayout(line)
@@ -203,13 +208,17 @@ class ValueBars(QWidget):
         self.by_spelling.setVisible(histogram is not None)
         if histogram is None:
             self.heading.setText("Choose a tag to see its values.")
+            self.explanation.hide()
             self.legend.setText("")
             self.rest.setText("")
             self.model.set_bars(())
             return
         path = histogram.path
         self.heading.setText(display(f"{path.name}  {path.display.split(' ')[0]}  {path.vr}"))
-        self.heading.setToolTip(display(path.display))
+        self.heading.setToolTip(html.escape(display(path.display)))
+        words = explanation(path)
+        self.explanation.setText(words)
+        self.explanation.setVisible(bool(words))
         part = f" · {display(part_name)} ({histogram.part_files:,})" if part_name else ""
         self.legend.setText(f"{scope} ({histogram.files:,} files){part}")
         self.legend.setToolTip(self.legend.text())
