@@ -359,3 +359,18 @@ def test_the_factory_writes_what_pydicom_reads(tmp_path: Path) -> None:
     assert dataset[0x52009229][0].PixelValueTransformationSequence[0].RescaleIntercept == -1024
     np.testing.assert_array_equal(dataset.pixel_array, images(2))
     assert groups(Rows=3, RescaleSlope=1) == {"Rows": 3, "PixelValueTransformationSequence": [{"RescaleSlope": 1}]}
+
+
+def test_a_file_whose_groups_cannot_be_read_at_all_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Without what its frames say, an MR image would be shown without its rescale, and nobody would know.
+    from napari_dicommeta import functional
+
+    def broken(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(functional, "_frames", broken)
+    (tmp_path / "x.dcm").write_bytes(enhanced(images(), [at(z) for z in PLACES], SHARED | HU))
+    with pytest.raises(dm.LoadError, match=r"x\.dcm: its functional groups cannot be read: NotImplementedError"):
+        dm.load(tmp_path)

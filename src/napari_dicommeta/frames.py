@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.functional import frame_texts
+from napari_dicommeta.functional import FunctionalGroupsError, frame_texts
 from napari_dicommeta.geometry import ImagePlane
 from napari_dicommeta.meaning import number, numbers
 
@@ -134,6 +134,9 @@ def frames_of(
             own = frame_texts(path, pixel_format.frames) if any(column[row] for column in grouped) else None
         except OSError as error:
             failed.append((path, f"cannot be read: {error.strerror or type(error).__name__}"))
+            continue
+        except FunctionalGroupsError as error:
+            failed.append((path, str(error)))
             continue
         for index in range(pixel_format.frames):
             texts = {**top, **{tag: text for tag, text in own[index].items() if text}} if own else top

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-__all__ = ["frame_texts"]
+__all__ = ["FunctionalGroupsError", "frame_texts"]
 
 # What in these sequences is meant for the frame as a whole; deeper items are named by their own keyword too.
 _DEPTH = 3
 _NUMBERS = ("DS", "IS", "FD", "FL")
 _RENAMED = {"EffectiveEchoTime": "EchoTime", "TemporalPositionIndex": "TemporalPositionIdentifier"}
 """Enhanced images say the same under another keyword."""
+
+
+class FunctionalGroupsError(Exception):
+    """A file whose frames nothing can be said of; the text is the reason."""
 
 
 def frame_texts(path: str, count: int) -> list[dict[str, str]]:
@@ -36,8 +40,8 @@ def frame_texts(path: str, count: int) -> list[dict[str, str]]:
 
     Raises
     ------
-    OSError
-        If the file cannot be read.
+    OSError, FunctionalGroupsError
+        If the file, or what it says of its frames, cannot be read.
     """
     from pydicom import dcmread
 
@@ -48,8 +52,8 @@ def frame_texts(path: str, count: int) -> list[dict[str, str]]:
             return _frames(dataset, count)
         except OSError:
             raise
-        except Exception:  # noqa: BLE001  pydicom raises many kinds for broken files: then nothing is known of their frames
-            return [{} for _ in range(count)]
+        except Exception as error:  # pydicom raises many kinds for broken files
+            raise FunctionalGroupsError(f"its functional groups cannot be read: {type(error).__name__}") from error
 
 
 def _frames(dataset: Dataset, count: int) -> list[dict[str, str]]:

@@ -449,3 +449,15 @@ def test_a_tag_along_the_slices_is_a_curve_that_leads_to_them(qtbot: Any, viewer
     assert dock.tags.select("Modality")
     dock._show_values()
     assert not curve.isVisible()
+
+
+def test_a_tick_makes_napari_open_folders_with_the_plugin(qtbot: Any, viewer: Any) -> None:
+    from napari_dicommeta._preference import is_preferred, prefer
+
+    prefer(False)
+    dock = open_dock(viewer)
+    assert not dock.source.preference.isChecked()
+    dock.source.preference.trigger()
+    assert is_preferred()
+    dock.source.preference.trigger()
+    assert not is_preferred()

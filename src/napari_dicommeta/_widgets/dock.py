@@ -22,6 +22,7 @@ from napari_dicommeta._opening import (
     selection_rows,
     series_notes,
 )
+from napari_dicommeta._preference import is_preferred, prefer
 from napari_dicommeta._reader import layer_of, volume_of
 from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
 from napari_dicommeta._widgets.colours import colours_of
@@ -122,6 +123,8 @@ class DicomDock(QWidget):
     def _connect(self) -> None:
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_cancelled.connect(self.cancel)
+        self.source.preference_toggled.connect(prefer)
+        self.source.set_preference(is_preferred())
         self.views.view_chosen.connect(self.show_view)
         self.views.patient_space_toggled.connect(self.set_patient_space)
         for event in (self.viewer.dims.events.order, self.viewer.dims.events.ndisplay):

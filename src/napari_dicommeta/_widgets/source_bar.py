@@ -21,11 +21,13 @@ __all__ = ["SourceBar"]
 class SourceBar(QWidget):
     """A line that names the source and its size; while a scan runs, a bar under it that can be cancelled.
 
-    `paths_chosen` carries the paths picked with Open…; `scan_cancelled` the wish to stop.
+    `paths_chosen` carries the paths picked with Open…; `scan_cancelled` the wish to stop; `preference_toggled` whether
+    napari is to open folders with this plugin without asking.
     """
 
     paths_chosen = Signal(list)
     scan_cancelled = Signal()
+    preference_toggled = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,6 +43,10 @@ class SourceBar(QWidget):
         menu = QMenu(self.open_button)
         menu.addAction("Folder…", self._choose_folder)
         menu.addAction("Files…", self._choose_files)
+        menu.addSeparator()
+        self.preference = menu.addAction("Always open DICOM folders with this plugin")
+        self.preference.setCheckable(True)
+        self.preference.triggered.connect(self.preference_toggled)
         self.open_button.setMenu(menu)
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
@@ -65,6 +71,10 @@ class SourceBar(QWidget):
         layout.addLayout(line)
         layout.addWidget(self.progress)
         self.progress.hide()
+
+    def set_preference(self, is_preferred: bool) -> None:
+        """Show whether napari opens folders with this plugin, without a signal."""
+        self.preference.setChecked(is_preferred)
 
     def set_source(self, title: str, tooltip: str = "") -> None:
         """Show what is open."""
