@@ -243,7 +243,7 @@ class DicomDock(QWidget):
         opened, number, row = noted
         if self.opened is opened:
             self._rows[number] = row
-            self.series.set_row(self._as_shown(row))
+            self.series.set_row(self._as_shown(row, self._open_uids()))
 
     def _add_layers(self, volumes: Sequence[Volume]) -> None:
         for volume in reversed(volumes):
@@ -312,19 +312,22 @@ class DicomDock(QWidget):
 
     # -- showing ------------------------------------------------------------------------------------
 
-    def _as_shown(self, row: SeriesRow) -> SeriesRow:
+    def _open_uids(self) -> set[str]:
+        return {volume.series_instance_uid for layer in self.viewer.layers if (volume := volume_of(layer))}
+
+    def _as_shown(self, row: SeriesRow, open_uids: set[str]) -> SeriesRow:
         """`row` with whether it is open, and how many of its files match."""
         assert self.opened is not None
-        uid = self.opened.series[row.number].series_instance_uid
-        is_open = any(volume.series_instance_uid == uid for layer in self.viewer.layers if (volume := volume_of(layer)))
+        is_open = self.opened.series[row.number].series_instance_uid in open_uids
         matches = self._matches[row.number] if self._matches else None
-        return replace(row, is_open=is_open, matches=matches)
+        return row if (is_open, matches) == (False, None) else replace(row, is_open=is_open, matches=matches)
 
     def _show_series(self) -> None:
         if self.opened is None:
             return
-        rows = (self._as_shown(row) for row in self._rows)
-        self.series.set_rows(tuple(row for row in rows if row.matches != 0))
+        uids = self._open_uids()
+        rows = (row for row in self._rows if not self._matches or self._matches[row.number])
+        self.series.set_rows(tuple(self._as_shown(row, uids) for row in rows))
 
     def toggle_value(self, text: str) -> None:
         """Filter by a value of the chosen tag, or no longer."""
