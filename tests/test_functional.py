@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_factory import AXIAL, ENHANCED_CT, ROOT, Raw, ct_pixels, ct_slice, dose, enhanced, groups, item
+from volume_checks import hu, opened, titles
 
 import napari_dicommeta as dm
 
@@ -22,20 +23,6 @@ def at(z: float, **elements: Any) -> dict[str, Any]:
 
 def images(count: int = 4, first: int = 0) -> list[np.ndarray]:
     return [ct_pixels(first + k) for k in range(count)]
-
-
-def hu(*numbers: int) -> np.ndarray:
-    return np.stack([ct_pixels(n).astype(np.int32) - 1024 for n in numbers])
-
-
-def opened(folder: Path, *files: bytes, **options: str) -> dm.loader.Volumes:
-    for n, file in enumerate(files):
-        (folder / f"im{n}.dcm").write_bytes(file)
-    return dm.load(folder, **options)
-
-
-def titles(volume: dm.Volume) -> dict[str, str]:
-    return {note.code: note.title for note in volume.notes}
 
 
 def same(volume: dm.Volume, expected: np.ndarray) -> None:

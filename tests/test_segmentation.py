@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from dicom_factory import ROOT, ct_slice, segmentation
+from volume_checks import opened as opened_as
+from volume_checks import titles
 
 import napari_dicommeta as dm
 
@@ -17,21 +20,12 @@ with warnings.catch_warnings():
 SHAPE = (5, 7)
 """35 pixels: 1-bit frames begin within a byte."""
 MASKS = [(np.add.outer(np.arange(5), 2 * np.arange(7)) * (n + 2) % 5 < 2).astype(np.uint8) for n in range(8)]
+opened = partial(opened_as, stem="seg")
 EMPTY = np.zeros(SHAPE, np.uint8)
 
 
 def part(segment: int, z: float, **elements: Any) -> dict[str, Any]:
     return {"ReferencedSegmentNumber": segment, "ImagePositionPatient": [-10, -20, z], **elements}
-
-
-def opened(folder: Path, *files: bytes, **options: str) -> dm.loader.Volumes:
-    for n, file in enumerate(files):
-        (folder / f"seg{n}.dcm").write_bytes(file)
-    return dm.load(folder, **options)
-
-
-def titles(volume: dm.Volume) -> dict[str, str]:
-    return {note.code: note.title for note in volume.notes}
 
 
 def same(volume: dm.Volume, expected: list[np.ndarray] | np.ndarray) -> None:

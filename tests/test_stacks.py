@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_factory import BIG, ROOT, Raw, ct_content, ct_pixels, ct_slice, dicom, dose, enhanced
+from volume_checks import hu, titles
 
 import napari_dicommeta as dm
 
@@ -20,10 +21,6 @@ def image(n: int, z: float | None = 0, **changes: Any) -> bytes:
     return ct_slice(n, **({"ImagePositionPatient": place} | changes))
 
 
-def hu(*numbers: int) -> np.ndarray:
-    return np.stack([ct_pixels(n).astype(np.int32) - 1024 for n in numbers])
-
-
 def put(folder: Path, *files: bytes, seed: int = 3) -> list[Path]:
     """The files under names whose order is not theirs; the paths in the order of `files`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -32,10 +29,6 @@ def put(folder: Path, *files: bytes, seed: int = 3) -> list[Path]:
     for path, file in zip(paths, files, strict=True):
         path.write_bytes(file)
     return paths
-
-
-def titles(volume: dm.Volume) -> dict[str, str]:
-    return {note.code: note.title for note in volume.notes}
 
 
 def severity(volume: dm.Volume, code: str) -> str:

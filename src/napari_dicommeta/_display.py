@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from napari_dicommeta.volume import Volume
     from napari_dicommeta.window import Window
 
-__all__ = ["is_shown", "set_limits", "show_window", "slider_limits"]
+__all__ = [
+    "go_to_slice",
+    "is_full_range",
+    "is_shown",
+    "set_limits",
+    "show_full_range",
+    "show_window",
+    "slice_index",
+    "slice_number",
+    "slider_limits",
+]
 
 PREFIX = "DICOM "
 SAMPLES = 1024
@@ -45,22 +55,30 @@ def show_window(layer: Image, window: Window, inverted: bool = False) -> None:
     `inverted`: MONOCHROME1, low values bright. A colormap that is not one of DICOM's is left where the limits say all.
     """
     if window.is_straight:
-        if layer.colormap.name.startswith(PREFIX):
-            layer.colormap = "gray_r" if inverted else "gray"
+        _without_curve(layer, inverted)
     else:
         layer.colormap = curve_colormap(window, inverted)
     set_limits(layer, slider_limits(window))
+
+
+def _without_curve(layer: Image, inverted: bool) -> None:
+    """Give `layer` a straight colormap where it has one of DICOM's."""
+    if layer.colormap.name.startswith(PREFIX):
+        layer.colormap = "gray_r" if inverted else "gray"
 
 
 def curve_colormap(window: Window, inverted: bool) -> Colormap:
     """The brightness of `window` over its limits as a colormap; one name a kind, for napari keeps all names."""
     from napari.utils.colormaps import Colormap
 
-    brightness = window.curve(SAMPLES)
-    if inverted:
-        brightness = 1 - brightness
+    brightness = _brightness(window, inverted)
     colours = np.stack([brightness, brightness, brightness, np.ones(SAMPLES)], axis=1).astype(np.float32)
     return Colormap(colours, name=_name(window, inverted), interpolation="linear")
+
+
+def _brightness(window: Window, inverted: bool) -> np.ndarray:
+    curve = window.curve(SAMPLES)
+    return 1 - curve if inverted else curve
 
 
 def _name(window: Window, inverted: bool) -> str:
@@ -77,13 +95,12 @@ def is_shown(layer: Image, window: Window, inverted: bool = False) -> bool:
         return not name.startswith(PREFIX)
     if name != _name(window, inverted):
         return False
-    return bool(np.allclose(layer.colormap.colors, curve_colormap(window, inverted).colors, atol=1e-3))
+    return bool(np.allclose(layer.colormap.colors[:, 0], _brightness(window, inverted), atol=1e-3))
 
 
-def show_full_range(layer: Image, volume: Volume, inverted: bool = False) -> None:
+def show_full_range(layer: Image, volume: Volume) -> None:
     """Show `layer` from the smallest to the largest value of the volume's middle slice."""
-    if layer.colormap.name.startswith(PREFIX):
-        layer.colormap = "gray_r" if inverted else "gray"
+    _without_curve(layer, volume.inverted)
     set_limits(layer, volume.display_range())
 
 
@@ -105,3 +122,16 @@ def slice_index(layer: Any, point: Sequence[float]) -> tuple[int, ...]:
     shape = layer.data.shape
     place = layer.world_to_data(point)[:lead]
     return tuple(min(max(round(float(at)), 0), shape[axis] - 1) for axis, at in enumerate(place))
+
+
+def slice_number(layer: Any, point: Sequence[float]) -> int:
+    """The same, counted over times and slices: the place in `Volume.files`."""
+    return int(np.ravel_multi_index(slice_index(layer, point), layer.data.shape[: layer.ndim - 2]))
+
+
+def go_to_slice(viewer: Any, layer: Any, number: int) -> None:
+    """Show a slice of `layer`, counted over times and slices."""
+    shape = layer.data.shape[: layer.ndim - 2]
+    world = layer.data_to_world((*np.unravel_index(number, shape), 0, 0))
+    for axis in range(len(shape)):
+        viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, world[axis])

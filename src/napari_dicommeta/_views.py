@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volume import Volume
 
-__all__ = ["PLANES", "align", "anatomical_axes", "plane_shown", "show_plane", "show_space", "unalign"]
+__all__ = ["VIEWS", "align", "anatomical_axes", "plane_shown", "show_plane", "show_space", "unalign"]
 
-PLANES = ("axial", "coronal", "sagittal")
 OBLIQUE = 1e-3
 """Direction cosines that differ by less are one direction."""
 # For each plane: the patient axis (0: x, 1: y, 2: z) that is sliced, the one down the screen and the one to its right,
 # with the direction that grows there.
 _VIEWS = {"axial": (2, (1, 1), (0, 1)), "coronal": (1, (2, -1), (0, 1)), "sagittal": (0, (2, -1), (1, 1))}
+VIEWS = (*_VIEWS, "3D")
+"""The anatomical planes, and 3D."""
 
 
 def anatomical_axes(volume: Volume) -> tuple[tuple[int, int], ...] | None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_dicommeta._display import (
     is_full_range,
     is_shown,
     show_full_range,
     show_window,
-    slice_index,
+    slice_number,
 )
 from napari_dicommeta._reader import volume_of
 from napari_dicommeta.window import Window, alternatives
@@ -56,6 +54,7 @@ class Windowing:
         self.follow = False
         self.all_layers = False
         self._linked: list[Any] = []
+        self._known: tuple[Any, tuple[Window, ...]] = (None, ())
 
     @property
     def layer(self) -> Any:
@@ -74,7 +73,7 @@ class Windowing:
         volume = self.volume
         if volume is None:
             return ()
-        windows = alternatives(volume.slice_windows)
+        windows = self._alternatives(volume)
         if not self.follow:
             return windows
         own = volume.slice_windows[self.slice_number()]
@@ -84,9 +83,7 @@ class Windowing:
 
     def slice_number(self) -> int:
         """The slice of the active volume that is shown, counted over times and slices."""
-        layer = self.layer
-        shape = layer.data.shape[: layer.ndim - 2]
-        return int(np.ravel_multi_index(slice_index(layer, self.viewer.dims.point), shape))
+        return slice_number(self.layer, self.viewer.dims.point)
 
     def varies(self) -> bool:
         """Whether the active volume's slices have different windows."""
@@ -125,7 +122,7 @@ class Windowing:
             for layer in self._targets():
                 other = volume_of(layer)
                 assert other is not None
-                show_full_range(layer, other, other.inverted)
+                show_full_range(layer, other)
         elif not presets[index].fault:
             _state(self.layer)["choice"] = _Choice(self._place(index), presets[index])
             self.show(presets[index])
@@ -215,11 +212,17 @@ class Windowing:
                 found.append(layer)
         return found
 
+    def _alternatives(self, volume: Volume) -> tuple[Window, ...]:
+        """`window.alternatives` of the volume, counted once: it is asked for with every move of the slider."""
+        if self._known[0] is not volume.slice_windows:
+            self._known = volume.slice_windows, alternatives(volume.slice_windows)
+        return self._known[1]
+
     def _place(self, index: int) -> int | None:
         """The place of a preset in the middle slice's list."""
         volume = self.volume
         if volume is None or not volume.slice_windows:
             return None
-        windows = alternatives(volume.slice_windows)
+        windows = self._alternatives(volume)
         middle: Sequence[Window] = volume.slice_windows[len(volume.slice_windows) // 2]
         return middle.index(windows[index]) if 0 <= index < len(windows) and windows[index] in middle else None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_dicommeta.functional import FunctionalGroupsError, frame_texts
 from napari_dicommeta.geometry import ImagePlane
 from napari_dicommeta.meaning import number, numbers
+from napari_dicommeta.window import WINDOW_TAGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,8 +16,25 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.pixels import PixelFormat
 
-__all__ = ["Frame", "frames_of"]
+__all__ = ["AXES", "KINDS", "TIMES", "Frame", "frames_of"]
 
+KINDS = ("ImageType", "FrameType", "ComplexImageComponent", "ConvolutionKernel", "StackID", "ReferencedSegmentNumber")
+"""Images that differ here are of another kind: parted, never another time of one volume."""
+AXES = (
+    "TemporalPositionIdentifier",
+    "EchoTime",
+    "EchoNumbers",
+    "DiffusionBValue",
+    "TriggerTime",
+    "NominalCardiacTriggerDelayTime",
+    "NominalPercentageOfCardiacPhase",
+    "InversionTime",
+    "FlipAngle",
+    "FrameReferenceTime",
+)
+"""Dimensions that may be the fourth axis, the first that explains the repetitions is taken."""
+TIMES = ("AcquisitionNumber", "AcquisitionDateTime", "AcquisitionTime", "ContentTime")
+"""The same, by when images were made rather than what they are."""
 FRAME_TAGS = (
     # identity, place
     "SOPClassUID",
@@ -31,28 +49,10 @@ FRAME_TAGS = (
     "ColumnPositionInTotalImagePixelMatrix",
     "RowPositionInTotalImagePixelMatrix",
     "Modality",
-    # what parts images of one grid from one another
-    "ImageType",
-    "FrameType",
-    "ComplexImageComponent",
-    "ConvolutionKernel",
-    "StackID",
-    "ReferencedSegmentNumber",
-    "TemporalPositionIdentifier",
-    "EchoTime",
-    "EchoNumbers",
-    "DiffusionBValue",
+    *KINDS,
+    *AXES,
+    *TIMES,
     "DiffusionGradientOrientation",
-    "TriggerTime",
-    "NominalCardiacTriggerDelayTime",
-    "NominalPercentageOfCardiacPhase",
-    "InversionTime",
-    "FlipAngle",
-    "FrameReferenceTime",
-    "AcquisitionNumber",
-    "AcquisitionDateTime",
-    "AcquisitionTime",
-    "ContentTime",
     # values and their display
     "RescaleSlope",
     "RescaleIntercept",
@@ -68,10 +68,7 @@ FRAME_TAGS = (
     "DoubleFloatPixelPaddingRangeLimit",
     "LossyImageCompression",
     "LossyImageCompressionRatio",
-    "WindowCenter",
-    "WindowWidth",
-    "WindowCenterWidthExplanation",
-    "VOILUTFunction",
+    *WINDOW_TAGS,
     "ModalityLUTSequence",
     "VOILUTSequence",
     "VOILUTSequence.LUTDescriptor",
@@ -92,11 +89,10 @@ GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", 
 class Frame:
     """One frame of one file.
 
-    `row`: the file's row in the catalog that it came from. `index`: the frame in the file, from 0. `texts`:
+    `index`: the frame in the file, from 0. `texts`:
     keyword -> text of the `FRAME_TAGS` that this frame has, by meaning, its own functional groups first.
     """
 
-    row: int
     path: str
     index: int
     plane: ImagePlane | None
@@ -132,9 +128,6 @@ def frames_of(
         top = {tag: text for tag, column in columns if (text := column[row]) is not None}
         try:
             own = frame_texts(path, pixel_format.frames) if any(column[row] for column in grouped) else None
-        except OSError as error:
-            failed.append((path, f"cannot be read: {error.strerror or type(error).__name__}"))
-            continue
         except FunctionalGroupsError as error:
             failed.append((path, str(error)))
             continue
@@ -147,5 +140,5 @@ def frames_of(
                 key = ("", "", key[2])  # one position for the whole file says where none of its frames lies
             if key not in planes:
                 planes[key] = ImagePlane.of(numbers(key[0], 3), numbers(key[1], 6), numbers(key[2], 2))
-            frames.append(Frame(row, path, index, planes[key], texts, pixel_format, offsets[row]))
+            frames.append(Frame(path, index, planes[key], texts, pixel_format, offsets[row]))
     return frames, failed

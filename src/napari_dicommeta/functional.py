@@ -40,7 +40,7 @@ def frame_texts(path: str, count: int) -> list[dict[str, str]]:
 
     Raises
     ------
-    OSError, FunctionalGroupsError
+    FunctionalGroupsError
         If the file, or what it says of its frames, cannot be read.
     """
     from pydicom import dcmread
@@ -50,8 +50,8 @@ def frame_texts(path: str, count: int) -> list[dict[str, str]]:
         try:
             dataset = dcmread(path, stop_before_pixels=True, force=True)
             return _frames(dataset, count)
-        except OSError:
-            raise
+        except OSError as error:
+            raise FunctionalGroupsError(f"cannot be read: {error.strerror or type(error).__name__}") from error
         except Exception as error:  # pydicom raises many kinds for broken files
             raise FunctionalGroupsError(f"its functional groups cannot be read: {type(error).__name__}") from error
 

@@ -19,6 +19,7 @@ from napari_dicommeta.volume import Volume, volume_of_stack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_dicommeta.frames import Frame
     from napari_dicommeta.listing import Source
 
 __all__ = ["LoadError", "Volumes", "load", "load_series", "nothing_found"]
@@ -128,14 +129,16 @@ def load_series(
     keyword = split_keyword(split)
     frames, failed = frames_of(catalog, formats, (keyword,) if keyword else ())
     refusals += [Refusal(series, (path,), reason) for path, reason in failed]
-    segments = [frame for frame in frames if is_segmentation(frame)]
+    segments: dict[str, list[Frame]] = {}
+    images: list[Frame] = []
+    for frame in frames:
+        (segments.setdefault(frame.path, []) if is_segmentation(frame) else images).append(frame)
     volumes: list[Volume] = []
-    for path in dict.fromkeys(frame.path for frame in segments):
+    for path, of_file in segments.items():
         try:
-            volumes += segmentations(series, [frame for frame in segments if frame.path == path], split)
+            volumes += segmentations(series, of_file, split)
         except RefusedError as error:
             refusals.append(Refusal(series, (path,), str(error)))
-    images = [frame for frame in frames if not is_segmentation(frame)] if segments else frames
     stacks = stacks_of(images, split) if images else []
     for i, stack in enumerate(stacks, 1):
         suffix = f" [{i}]" if len(stacks) > 1 else ""

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.window import Window, windows_of
+from napari_dicommeta.window import WINDOW_TAGS, Window, windows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,6 @@ STANDARD_CT = (
     Window(-60, 400, explanation="soft tissue and fat"),
 )
 """Common radiological windows in HU: nobody's standard, and not the file's."""
-_TAGS = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
 
 
 def folder_windows(catalog: Catalog) -> dict[Window, int]:
@@ -40,7 +39,7 @@ def folder_windows(catalog: Catalog) -> dict[Window, int]:
     are not among them.
     """
     counts: dict[Window, int] = {}
-    for texts, files in catalog.values(_TAGS).items():
+    for texts, files in catalog.values(WINDOW_TAGS).items():
         for window in windows_of(*(text or "" for text in texts)):
             if not math.isnan(window.center) and not math.isnan(window.width):
                 counts[window] = counts.get(window, 0) + files

@@ -39,18 +39,18 @@ def is_segmentation(frame: Frame) -> bool:
 
 
 def segmentations(series: Series, frames: Sequence[Frame], split: str = "auto") -> list[Volume]:
-    """A volume of segment numbers a file, or a segment where `split` is "ReferencedSegmentNumber".
+    """The volume of segment numbers of one file's frames, or one a segment where `split` is "ReferencedSegmentNumber".
 
-    Frames of other orientations, or that lie beside one another, are volumes of their own. Planes between those that a
+    Frames of other orientations, or beside one another, are volumes of their own. Planes between those that the
     file holds are empty: it may leave out frames without a segment.
     """
-    groups: dict[tuple[str, str], list[Frame]] = defaultdict(list)
+    groups: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
         segment = frame.text("ReferencedSegmentNumber") if split == "ReferencedSegmentNumber" else ""
-        groups[frame.path, segment].append(frame)
+        groups[segment].append(frame)
     parts = [
         (segment, part)
-        for (_, segment), group in groups.items()
+        for segment, group in groups.items()
         for oriented in by_orientation(group)
         for part in beside_one_another(oriented)
     ]

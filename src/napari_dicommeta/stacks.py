@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.findings import Finding
+from napari_dicommeta.frames import AXES, KINDS, TIMES
 from napari_dicommeta.geometry import VolumeGeometry, position_ids
 from napari_dicommeta.meaning import number
 from napari_dicommeta.modality import DOSE
@@ -33,24 +34,7 @@ __all__ = ["SPLITS", "Stack", "beside_one_another", "by_orientation", "split_key
 
 SPLITS = ("auto", "gaps", "none")
 """How a series is parted: by what makes a grid; also at gaps; only by what no array could hold."""
-KINDS = ("ImageType", "FrameType", "ComplexImageComponent", "ConvolutionKernel", "StackID", "ReferencedSegmentNumber")
-"""Images that differ here are of another kind: parted, never another time of one volume."""
-AXES = (
-    "TemporalPositionIdentifier",
-    "EchoTime",
-    "EchoNumbers",
-    "DiffusionBValue",
-    "TriggerTime",
-    "NominalCardiacTriggerDelayTime",
-    "NominalPercentageOfCardiacPhase",
-    "InversionTime",
-    "FlipAngle",
-    "FrameReferenceTime",
-)
-"""Dimensions that may be the fourth axis, the first that explains the repetitions is taken."""
 JOINT_AXES = (("DiffusionBValue", "DiffusionGradientOrientation"), AXES[:4])
-TIMES = ("AcquisitionNumber", "AcquisitionDateTime", "AcquisitionTime", "ContentTime")
-"""The same, by when images were made rather than what they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,19 +243,37 @@ def _axis(frames: list[Frame]) -> str:
 
 def _without_copies(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
     """`frames` without those that have the place, SOP Instance UID and pixels of another one, and these."""
-    places = dict(zip(map(id, frames), _ids(frames), strict=True))
-    uids = Counter((frame.text("SOPInstanceUID"), frame.index, places[id(frame)]) for frame in frames)
-    seen: dict[tuple[object, ...], Frame] = {}
-    kept, copies = [], []
-    for frame in sorted(frames, key=_sequence):
-        key = frame.text("SOPInstanceUID"), frame.index, places[id(frame)]
-        repeated = key[0] and uids[key] > 1
-        first = seen.setdefault((*key, _digest_of(frame)), frame) if repeated else frame
+
+    def instance(frame: Frame) -> object:
+        uid = frame.text("SOPInstanceUID")
+        return (uid, frame.index) if uid else id(frame)
+
+    return _without_repeats(frames, instance, "a copy of {}: the same SOP Instance UID and pixels")
+
+
+def _without_equals(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """`frames` without those that have the pixels of another one at the same place, and these."""
+    return _without_repeats(frames, lambda _frame: None, "a duplicate of {}: the same place and pixels")
+
+
+def _without_repeats(
+    frames: list[Frame], identity: Callable[[Frame], object], reason: str
+) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """`frames` without those that have the place, `identity` and pixels of an earlier one, and these with the reason.
+
+    Pixels are read only of those that have the first two in common with another one.
+    """
+    keyed = [((place, identity(frame)), frame) for place, frame in zip(_ids(frames), frames, strict=True)]
+    counts = Counter(key for key, _ in keyed)
+    seen: dict[object, Frame] = {}
+    kept, repeats = [], []
+    for key, frame in sorted(keyed, key=lambda pair: _sequence(pair[1])):
+        first = seen.setdefault((key, _digest_of(frame)), frame) if counts[key] > 1 else frame
         if first is frame:
             kept.append(frame)
         else:
-            copies.append((frame, f"a copy of {os.path.basename(first.path)}: the same SOP Instance UID and pixels"))
-    return kept, copies
+            repeats.append((frame, reason.format(os.path.basename(first.path))))
+    return kept, repeats
 
 
 def _by_spacing(frames: list[Frame]) -> list[Stack]:
@@ -416,21 +418,6 @@ def _of_volumes(
             reason = f"it has only {len(group)} of the {places} positions of the other volumes, by {by}"
             stacks.append(Stack(_in_order(group), reasons=(reason,)))
     return stacks
-
-
-def _without_equals(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
-    """`frames` without those that have the pixels of another one at the same place, and these."""
-    seen: dict[tuple[object, ...], Frame] = {}
-    ids = _ids(frames)
-    shared = {one for one, n in Counter(ids).items() if n > 1}
-    kept, equals = [], []
-    for place, frame in sorted(zip(ids, frames, strict=True), key=lambda pair: _sequence(pair[1])):
-        first = seen.setdefault((place, _digest_of(frame)), frame) if place in shared else frame
-        if first is frame:
-            kept.append(frame)
-        else:
-            equals.append((frame, f"a duplicate of {os.path.basename(first.path)}: the same place and pixels"))
-    return kept, equals
 
 
 def _by_number(frames: list[Frame]) -> list[Stack]:

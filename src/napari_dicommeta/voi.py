@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from napari_dicommeta.findings import Finding
 from napari_dicommeta.luts import voi_luts
 from napari_dicommeta.pixels import PixelError, read_frame
-from napari_dicommeta.window import Window, in_stored_values, windows_of
+from napari_dicommeta.window import WINDOW_TAGS, Window, in_stored_values, windows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["windows_of_frames"]
 
-PAIRS = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
 TABLES = ("VOILUTSequence.LUTDescriptor", "VOILUTSequence.LUTExplanation", "VOILUTSequence.LUTData")
 STORED = frozenset(("MR", "PT", "NM"))
 """Modalities whose windows often mean stored values although a rescale is there."""
@@ -34,7 +33,7 @@ def windows_of_frames(
     made: dict[tuple[str, ...], tuple[Window, ...]] = {}
     windows = []
     for frame in frames:
-        texts = tuple(frame.text(keyword) for keyword in PAIRS)
+        texts = tuple(frame.text(keyword) for keyword in WINDOW_TAGS)
         has_tables = frame.text("VOILUTSequence") not in ("", "0 items")
         key = (*texts, *(frame.text(keyword) for keyword in TABLES)) if has_tables else texts
         if key not in made:

@@ -20,8 +20,18 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.luts import LookupTable
 
-__all__ = ["Window", "alternatives", "distinct_windows", "in_stored_values", "middle_windows", "windows_of"]
+__all__ = [
+    "WINDOW_TAGS",
+    "Window",
+    "alternatives",
+    "distinct_windows",
+    "in_stored_values",
+    "middle_windows",
+    "windows_of",
+]
 
+WINDOW_TAGS = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
+"""What a file states of its windows, in the order in which `windows_of` takes their texts."""
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 NARROW, LOWEST_HU, HIGHEST_HU = 10, -1100, 4000
 """HU; what lies outside is no sensible window of a CT."""

@@ -11,7 +11,7 @@ from napari.qt.threading import thread_worker
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
-from napari_dicommeta._display import slice_index
+from napari_dicommeta._display import go_to_slice, slice_number
 from napari_dicommeta._opening import (
     Opened,
     Partial,
@@ -239,8 +239,8 @@ class DicomDock(QWidget):
         self._noter = worker
         worker.start()
 
-    def _series_noted(self, noted: tuple[Opened, int, SeriesRow]) -> None:
-        opened, number, row = noted
+    def _series_noted(self, found: tuple[Opened, int, SeriesRow]) -> None:
+        opened, number, row = found
         if self.opened is opened:
             self._rows[number] = row
             self.series.set_row(self._as_shown(row, self._open_uids()))
@@ -250,8 +250,10 @@ class DicomDock(QWidget):
             volume.array.on_error = self._slice_failed
             self.viewer.add_layer(layer_of(volume))
         if volumes and len(self.viewer.layers) == len(volumes):
-            for axis, n in enumerate(volumes[0].middle):
-                self.viewer.dims.set_point(axis, n * self.viewer.layers[-1].scale[axis])
+            layer = self.viewer.layers[-1]
+            go_to_slice(
+                self.viewer, layer, int(np.ravel_multi_index(volumes[0].middle, layer.data.shape[: layer.ndim - 2]))
+            )
         if self.views.patient_space.isChecked():
             self.set_patient_space(True)
         for volume in volumes:
@@ -283,19 +285,12 @@ class DicomDock(QWidget):
         volume = volume_of(layer)
         if volume is None or not 0 <= number < len(volume.files):
             return
-        shape = volume.array.shape[: len(volume.middle)]
-        index = (*np.unravel_index(number, shape), *(0,) * (layer.ndim - len(shape)))
-        world = layer.data_to_world(index)
-        for axis in range(len(shape)):
-            self.viewer.dims.set_point(self.viewer.dims.ndim - layer.ndim + axis, world[axis])
+        go_to_slice(self.viewer, layer, number)
 
     def _mark_slice(self, _event: object = None) -> None:
         layer = self.viewer.layers.selection.active
-        volume = volume_of(layer)
-        if volume is None or self.curve.values is None:
-            return
-        shape = volume.array.shape[: len(volume.middle)]
-        self.curve.set_current(int(np.ravel_multi_index(slice_index(layer, self.viewer.dims.point), shape)))
+        if volume_of(layer) is not None and self.curve.values is not None:
+            self.curve.set_current(slice_number(layer, self.viewer.dims.point))
 
     def _go_to_match(self, volumes: Sequence[Volume]) -> None:
         """Show the first slice whose file matches the filters, and activate its layer."""

@@ -105,12 +105,9 @@ class PresetStrip(QWidget):
             last = i == len(self.buttons) - 1
             button.setChecked(index is not None and (index == i or (index == -1 and last)))
 
-    def set_pictures(self, plane: np.ndarray | None, full: tuple[float, float], inverted: bool = False) -> None:
+    def set_pictures(self, plane: np.ndarray, full: tuple[float, float], inverted: bool = False) -> None:
         """Show a slice, thinned out by `thumbnail`, in modality values, as each window shows it."""
         for i, button in enumerate(self.buttons):
-            if plane is None or not plane.size:
-                button.setIcon(QIcon())
-                continue
             window = self.windows[i] if i < len(self.windows) else None
             if window is not None and window.fault:
                 continue

@@ -180,7 +180,7 @@ class SeriesTable(QWidget):
         if self._order is not None:
             order = Qt.SortOrder.DescendingOrder if self._order[1] else Qt.SortOrder.AscendingOrder
             header.setSortIndicator(column, order)
-        self.set_rows(tuple(sorted(self._rows, key=lambda row: row.number)))
+        self.set_rows(self._rows)
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no series."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
 
+from napari_dicommeta._views import VIEWS
+
 __all__ = ["ViewBar"]
 
-VIEWS = ("axial", "coronal", "sagittal", "3D")
 UNPLACED = "The files do not say where the images lie in the patient"
 
 

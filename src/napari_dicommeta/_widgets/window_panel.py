@@ -46,7 +46,7 @@ class WindowPanel(QWidget):
         layout.addWidget(self.fields)
         self._viewer = viewer
         self._layer: Any = None
-        self._catalog: Catalog | None = None
+        self._kept_windows = kept_windows()
         self._folder: dict[Window, int] = {}
         self._updating = False
         self._picture_timer = QTimer(self)
@@ -83,7 +83,6 @@ class WindowPanel(QWidget):
 
     def set_catalog(self, catalog: Catalog | None) -> None:
         """The folder whose presets the menu offers."""
-        self._catalog = catalog
         self._folder = folder_windows(catalog) if catalog is not None else {}
         self._menus()
 
@@ -122,10 +121,12 @@ class WindowPanel(QWidget):
             self.strip.set_windows("", ())
             self.fields.set_shown(None)
             return
-        presets = self.windowing.presets()
-        spreads = [self.windowing.spread(i) for i in range(len(presets))]
-        self.strip.set_windows(self._layer.name, presets, volume.units, spreads)
+        self._show_presets(self.windowing.presets(), volume.units)
         self._show_pictures()
+
+    def _show_presets(self, presets: tuple[Window, ...], units: str) -> None:
+        spreads = [self.windowing.spread(i) for i in range(len(presets))]
+        self.strip.set_windows(self._layer.name, presets, units, spreads)
         self._limits_changed()
 
     def _limits_changed(self, _event: object = None) -> None:
@@ -139,13 +140,7 @@ class WindowPanel(QWidget):
         if self._layer is None:
             return
         if self.windowing.follow:
-            self._updating = True  # one update for all that a step changes
-            try:
-                changed = self.windowing.moved()
-            finally:
-                self._updating = False
-            if changed:
-                self._limits_changed()
+            self._change(self.windowing.moved)
         self._picture_timer.start()
 
     def _show_pictures(self) -> None:
@@ -156,9 +151,7 @@ class WindowPanel(QWidget):
         if self.windowing.follow:
             presets = self.windowing.presets()
             if presets != self.strip.windows:
-                spreads = [self.windowing.spread(i) for i in range(len(presets))]
-                self.strip.set_windows(self._layer.name, presets, volume.units, spreads)
-                self._limits_changed()
+                self._show_presets(presets, volume.units)
         try:
             plane = np.asarray(self._layer.data[slice_index(self._layer, self._viewer.dims.point)])
         except Exception:  # noqa: BLE001  the canvas says so when it asks for the same slice
@@ -176,7 +169,7 @@ class WindowPanel(QWidget):
         from napari.utils.notifications import show_error
 
         try:
-            keep_window(window)
+            self._kept_windows = keep_window(window)
         except OSError as error:
             show_error(display(f"The window could not be kept: {error.strerror or type(error).__name__}"))
         self._menus()
@@ -194,7 +187,8 @@ class WindowPanel(QWidget):
 
     def _menus(self) -> None:
         volume = self.windowing.volume
-        self.fields.set_menus(volume is not None and volume.units == "HU", STANDARD_CT, self._folder, kept_windows())
+        is_hu = volume is not None and volume.units == "HU"
+        self.fields.set_menus(is_hu, STANDARD_CT, self._folder, self._kept_windows)
 
     def _drag(self, _viewer: Any, event: Any) -> Iterator[None]:
         """With Ctrl or Alt: right and left for the width, up and down for the level."""

@@ -1,0 +1,28 @@
+"""What tests of volumes ask for again and again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from dicom_factory import ct_pixels
+
+import napari_dicommeta as dm
+from napari_dicommeta.loader import Volumes
+
+
+def hu(*numbers: int) -> np.ndarray:
+    """The values of the factory's slices of these numbers, int32."""
+    return np.stack([ct_pixels(n).astype(np.int32) - 1024 for n in numbers])
+
+
+def opened(folder: Path, *files: bytes, stem: str = "im", **options: str) -> Volumes:
+    """The volumes of files with these contents, called im0.dcm, im1.dcm …"""
+    for n, file in enumerate(files):
+        (folder / f"{stem}{n}.dcm").write_bytes(file)
+    return dm.load(folder, **options)
+
+
+def titles(volume: dm.Volume) -> dict[str, str]:
+    """The notes of a volume by their codes."""
+    return {note.code: note.title for note in volume.notes}
