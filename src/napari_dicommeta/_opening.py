@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -28,6 +27,7 @@ REPORT = 0.25
 """Seconds between two updates of the progress: each repaints the window."""
 FIRST_PARTIAL = 0.5
 """Seconds after which a scan that is still running shows its first bars."""
+PRELOADED = ("pydicom", "pydicom.datadict", "pydicom.encaps", "pydicom.pixels.utils", "pydicom.pixels.processing")
 SHAPE_BARS = 12
 """Values in a tag's little picture."""
 MAX_NOTED = 400
@@ -157,15 +157,19 @@ def selection_rows(selection: Selection) -> tuple[Selection, tuple[TagRow, ...]]
     return selection, tag_rows(files) if files.n_files else ()
 
 
+def _preload() -> None:
+    """Import what of pydicom several threads will ask for, in one of them: two at once would find it half made."""
+    for name in PRELOADED:
+        import_module(name)
+
+
 def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     """Scan `paths` and prepare the first series that can be shown; yields progress, knows nothing of Qt.
 
     About once a second, less often as the catalog grows, a step holds the catalog so far.
     """
+    _preload()
     steps = iter_scan(paths)
-    # Naming tags needs the dictionary, whose import takes a second: it must not hold up the listing.
-    dictionary = threading.Thread(target=import_module, args=("pydicom.datadict",), daemon=True)
-    dictionary.start()
     due, shown = time.monotonic() + FIRST_PARTIAL, 0.0
     try:
         while True:
@@ -178,7 +182,7 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
             if began - shown >= REPORT:
                 yield Partial(progress)
                 shown = began
-            if began < due or not progress.tables or dictionary.is_alive():
+            if began < due or not progress.tables:
                 continue
             so_far = progress.catalog()
             yield Partial(progress, so_far, tag_rows(so_far) if so_far.n_files else ())
