@@ -6,7 +6,7 @@ import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.selection import Selection
+from napari_dicommeta.selection import Selection, described, keyword_of
 
 
 @pytest.fixture
@@ -45,3 +45,50 @@ def test_toggling_twice_and_removing_lead_back(selection: Selection) -> None:
     assert selection.toggled("KVP", "100").toggled("KVP", "100") == selection
     chosen = selection.toggled("KVP", "100").toggled("RescaleSlope", "1")
     assert chosen.without("KVP") == selection.toggled("RescaleSlope", "1")
+
+
+def test_pairs_are_chosen_as_they_stand_together(selection: Selection) -> None:
+    catalog = selection.catalog
+    pair = ("RescaleSlope", "KVP")
+    assert catalog.where({pair: [("2", "100")]}).n_files == 1
+    assert catalog.where({pair: [("1", "100"), ("1", "120"), ("1", None)]}).n_files == 5
+    assert catalog.where({pair: [("9", "100"), ("1", "9")]}).n_files == 0
+    assert catalog.where({("KVP", "EchoTime"): [(None, None)]}).n_files == 3  # no file holds the second
+    assert catalog.where(Modality="CT").where({pair: [("1", None)]}).n_files == 3
+    assert catalog.where({("RescaleSlope", "KVP"): [("1.0", "120")]}, by="spelling").n_files == 1
+    chosen = selection.with_filter(pair, (("1", None),))
+    assert chosen.matches(catalog.series) == [0, 3]
+    assert chosen.texts(pair) == ()
+    assert chosen.without("KVP") == selection  # a pair goes with each of its tags
+    assert chosen.without("Modality") == chosen
+
+
+def test_ranges_and_presence_are_filters_too(selection: Selection) -> None:
+    ranged = selection.with_filter("KVP", slice(110.0, 130.0))
+    assert (ranged.files().n_files, ranged.range_of("KVP"), ranged.texts("KVP")) == (2, (110, 130), ())
+    assert ranged.with_filter("KVP", slice(90.0, 130.0)).files().n_files == 4
+    assert selection.with_filter("KVP", False).matches(selection.catalog.series) == [0, 3]
+    assert ranged.toggled("KVP", "100").filters == (("KVP", ("100",)),)  # a value takes the place of a range
+    assert selection.range_of("KVP") is None
+
+
+@pytest.mark.parametrize(
+    ("tag", "condition", "words"),
+    [
+        ("RescaleSlope", ("1", "2"), "RescaleSlope = 1 or 2"),
+        ("SharedFunctionalGroupsSequence.PixelMeasuresSequence.SliceThickness", ("",), "SliceThickness = (empty)"),
+        ("SliceThickness", slice(0.5, 1.5), "SliceThickness 0.5 … 1.5"),
+        ("PixelPaddingValue", False, "PixelPaddingValue absent"),
+        ("PixelPaddingValue", True, "PixelPaddingValue present"),
+        (("WindowCenter", "WindowWidth"), (("40", None),), "WindowCenter × WindowWidth = 40 × (absent)"),
+        ("SOPInstanceUID", tuple(map(str, range(22))), None),
+    ],
+)
+def test_filters_are_told_in_words(tag: object, condition: object, words: str | None) -> None:
+    text = described(tag, condition)  # type: ignore[arg-type]
+    assert text == words if words else text.endswith("or 19 or 2 more")
+
+
+def test_a_pair_is_named_by_both_its_keywords() -> None:
+    assert keyword_of("PixelValueTransformationSequence.RescaleSlope") == "RescaleSlope"
+    assert keyword_of(("WindowCenter", "WindowWidth")) == "WindowCenter × WindowWidth"

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalog", "ScanFailure", "Spelling", "TagSummary", "ValueCount", "ValueCounts"]
 
-Condition = str | int | float | bool | slice | Sequence[str | int | float]
+Condition = str | int | float | bool | slice | Sequence[str | int | float] | Sequence[tuple[str | None, ...]]
+Tags = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,7 +353,7 @@ class Catalog:
     # -- selecting ----------------------------------------------------------------------------------
 
     def where(
-        self, conditions: Mapping[str, Condition] | None = None, /, by: str = "meaning", **keywords: Condition
+        self, conditions: Mapping[Any, Condition] | None = None, /, by: str = "meaning", **keywords: Condition
     ) -> Catalog:
         """The catalog of the files for which all conditions hold.
 
@@ -362,6 +363,7 @@ class Catalog:
             catalog.where(SliceThickness=slice(0.5, 1.5))             # a range of numbers, ends included
             catalog.where(PixelPaddingValue=True)                     # present; False: absent or unknown
             catalog.where({"(0009,xx01,GEMS_IDEN_01)": "LIGHTSPEED"})
+            catalog.where({("WindowCenter", "WindowWidth"): [("40", "400"), ("-600", None)]})  # together; None: absent
 
         A number is compared by value; a text with the meaning (or, with ``by="spelling"``, the spelling). In
         a nested tag, one of several values suffices.
@@ -373,16 +375,34 @@ class Catalog:
         """
         return self.rows(np.flatnonzero(self.mask({**(conditions or {}), **keywords}, by)))
 
-    def mask(self, conditions: Mapping[str, Condition], by: str = "meaning") -> np.ndarray:
+    def mask(self, conditions: Mapping[Any, Condition], by: str = "meaning") -> np.ndarray:
         """For each file whether all `conditions` of `where` hold, bool of shape (n_files,)."""
         mask = np.ones(self.n_files, dtype=bool)
         for tag, condition in conditions.items():
+            if isinstance(tag, tuple):
+                mask &= self._joint_mask(tag, cast("Sequence[tuple[str | None, ...]]", condition), by)
+                continue
             column = self._store.find(_path(tag))
             if column is None:
                 mask &= condition is False
             else:
                 mask &= column.matches(condition, by)[column.codes if self._rows is None else column.codes[self._rows]]
         return mask
+
+    def _joint_mask(self, tags: tuple[str, ...], wanted: Sequence[tuple[str | None, ...]], by: str) -> np.ndarray:
+        """For each file whether its values of `tags` are together one of `wanted`."""
+        of_file = np.zeros(self.n_files, dtype=np.int64)
+        of_wanted = np.zeros(len(wanted), dtype=np.int64)
+        for i, tag in enumerate(tags):
+            column = self._store.find(_path(tag))
+            texts = [] if column is None else column.joined_texts(by)
+            numbers: dict[str | None, int] = {text: n for n, text in enumerate(texts, 1)}
+            numbers[None] = 0
+            asked = np.array([numbers.get(one[i], -1) for one in wanted], dtype=np.int64)
+            if column is not None:
+                of_file = of_file * len(numbers) + column.joined_ids(by, self._rows) + 1
+            of_wanted = np.where((of_wanted < 0) | (asked < 0), -1, of_wanted * len(numbers) + asked)
+        return np.isin(of_file, of_wanted)
 
     def rows(self, indices: np.ndarray) -> Catalog:
         """The catalog of the files at `indices`, integers into `paths`; without failures."""

@@ -9,9 +9,12 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_dicommeta.meaning import display
+from napari_dicommeta.selection import described
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from napari_dicommeta.catalog import Condition, Tags
 
 __all__ = ["FilterBar"]
 
@@ -20,9 +23,9 @@ CHIP = 190
 
 
 class FilterBar(QWidget):
-    """One chip a filtered tag, and the count. `filter_removed` carries a keyword, "" for all of them."""
+    """One chip a filter, and the count. `filter_removed` carries the filter's tag or tags, "" for all of them."""
 
-    filter_removed = Signal(str)
+    filter_removed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,23 +51,22 @@ class FilterBar(QWidget):
         layout.addLayout(self._chips)
         self.set_filters((), 0, 0)
 
-    def set_filters(self, filters: Sequence[tuple[str, tuple[str, ...]]], files: int, of: int) -> None:
-        """Show these filters, (keyword, values), which `files` of all files hold; hidden where there are none."""
+    def set_filters(self, filters: Sequence[tuple[Tags, Condition]], files: int, of: int) -> None:
+        """Show these filters, as of a `Selection`, which `files` of all files hold; hidden where there are none."""
         for chip in self.chips:
             self._chips.removeWidget(chip)
             chip.deleteLater()
         self.chips = []
         self.setVisible(bool(filters))
         self.count.setText(f"{files:,} of {of:,} files match")
-        for keyword, texts in filters:
-            values = " or ".join(text or "(empty)" for text in texts)
-            text = display(f"{keyword.rpartition('.')[2]} = {values}")
+        for tag, condition in filters:
+            text = display(described(tag, condition))
             chip = QPushButton()
             chip.setText(
                 self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, CHIP).replace("&", "&&") + "  ×"
             )
-            chip.setToolTip(html.escape(display(f"{keyword} = {values}")) + " · click removes this filter")
+            chip.setToolTip(html.escape(text) + " · click removes this filter")
             chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-            chip.clicked.connect(lambda _=False, keyword=keyword: self.filter_removed.emit(keyword))
+            chip.clicked.connect(lambda _=False, tag=tag: self.filter_removed.emit(tag))
             self._chips.addWidget(chip)
             self.chips.append(chip)
