@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_dicommeta.catalog import Catalog as Catalog
     from napari_dicommeta.catalog import ScanFailure as ScanFailure
-    from napari_dicommeta.catalog import TagSummary as TagSummary
-    from napari_dicommeta.catalog import ValueCount as ValueCount
+    from napari_dicommeta.counts import TagSummary as TagSummary
+    from napari_dicommeta.counts import ValueCount as ValueCount
     from napari_dicommeta.findings import Finding as Finding
     from napari_dicommeta.geometry import ImagePlane as ImagePlane
     from napari_dicommeta.geometry import VolumeGeometry as VolumeGeometry
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "catalog": ("Catalog", "ScanFailure", "TagSummary", "ValueCount"),
+    "catalog": ("Catalog", "ScanFailure"),
+    "counts": ("TagSummary", "ValueCount"),
     "findings": ("Finding",),
     "geometry": ("ImagePlane", "VolumeGeometry"),
     "loader": ("LoadError", "load"),

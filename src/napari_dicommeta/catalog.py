@@ -7,7 +7,7 @@ them are decoded once, when they are first asked for, and shared by all catalogs
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from napari_dicommeta.columns import Column, ColumnStore, first_tag_of, table_of
+from napari_dicommeta.counts import Numbers, Spelling, TagSummary, ValueCount, ValueCounts
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
     from napari_dicommeta.recorder import Recording
     from napari_dicommeta.series import Series
 
-__all__ = ["Catalog", "ScanFailure", "Spelling", "TagSummary", "ValueCount", "ValueCounts"]
+__all__ = [
+    "Catalog",
+    "Condition",
+    "Numbers",
+    "ScanFailure",
+    "Spelling",
+    "TagSummary",
+    "Tags",
+    "ValueCount",
+    "ValueCounts",
+]
 
 Condition = str | int | float | bool | slice | Sequence[str | int | float] | Sequence[tuple[str | None, ...]]
 Tags = str | tuple[str, ...]
@@ -51,83 +62,6 @@ class ScanFailure:
     def brief(self) -> str:
         """The file's name and the reason."""
         return f"{os.path.basename(self.path) or self.path}: {self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class TagSummary:
-    """How one tag is filled: files in which it is `present` with a value, `empty`, `absent` or `unknown`.
-
-    The four add up to the files counted. `unknown` are files that are damaged before the tag would come.
-    `distinct` counts values by meaning, `spellings` by spelling, both without the empty one. `vr` is the VR
-    most files store it with.
-    """
-
-    path: TagPath
-    vr: str
-    present: int
-    empty: int
-    absent: int
-    unknown: int
-    distinct: int
-    spellings: int
-
-    @property
-    def keyword(self) -> str:
-        """The tag in keywords, levels joined by dots: what `Catalog.values` takes."""
-        return self.path.text
-
-    @property
-    def tag(self) -> int:
-        """The innermost tag as a number, 0x00281050."""
-        return self.path.tag
-
-
-@dataclass(frozen=True, slots=True)
-class Spelling:
-    """One way a value is written: its text, its VR as stored, its bytes (at most 32), the files."""
-
-    text: str
-    vr: str
-    raw: bytes
-    files: int
-    flag: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ValueCount:
-    """One value by meaning, the files that hold it, and how they spell it, most frequent first.
-
-    `flag` says what is odd about it ("" if nothing): a constant of `meaning`.
-    """
-
-    text: str
-    files: int
-    spellings: tuple[Spelling, ...]
-    flag: str = ""
-
-
-class ValueCounts(Mapping[Any, int]):
-    """The values of a tag and the number of files that hold each, most frequent first.
-
-    A mapping of text to files (tuples of texts for several tags, with None where a file lacks the tag). An
-    empty element counts under "". `absent` and `unknown` are the files without the element.
-    """
-
-    def __init__(self, counts: dict[Any, int], n_files: int, absent: int, unknown: int) -> None:
-        self._counts = counts
-        self.n_files, self.absent, self.unknown = n_files, absent, unknown
-
-    def __getitem__(self, text: Any) -> int:
-        return self._counts[text]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._counts)
-
-    def __len__(self) -> int:
-        return len(self._counts)
-
-    def __repr__(self) -> str:
-        return f"{self._counts!r} (absent: {self.absent}, unknown: {self.unknown})"
 
 
 class Catalog:
@@ -322,16 +256,39 @@ class Catalog:
         absent = next((n for key, n in pairs if key == nothing), 0)
         return ValueCounts({key: n for key, n in pairs if key != nothing}, self.n_files, absent, 0)
 
+    def numbers(self, tag: str | TagPath) -> Numbers | None:
+        """The numbers among the values of `tag` and the files that hold each; None where no file holds the tag."""
+        column = self._store.find(_path(tag))
+        if column is None:
+            return None
+        counts, missing = column.count(self._rows)
+        unknown = self._unknown(column.first_tag, column) if missing else 0
+        texts = column.texts("meaning")
+        totals, (owners, values) = texts.totals(counts), texts.numbers
+        held = totals[owners] > 0
+        without = totals.copy()
+        without[owners] = 0
+        return Numbers(owners[held], values[held], totals[owners][held], int(without.sum()), missing - unknown, unknown)
+
+    def codes(self, tag: str | TagPath, by: str = "meaning") -> tuple[list[str | None], np.ndarray]:
+        """The distinct texts of `tag`, last of all None, and for each file the index of its text among them.
+
+        int64 of shape (n_files,); a file that holds several values of a nested tag has them joined by " | ".
+        """
+        column = self._store.find(_path(tag))
+        if column is None:
+            return [None], np.zeros(self.n_files, dtype=np.int64)
+        texts: list[str | None] = [*column.joined_texts(by), None]
+        ids = column.joined_ids(by, self._rows)
+        return texts, np.where(ids < 0, len(texts) - 1, ids)
+
     def column_texts(self, tag: str | TagPath, by: str = "meaning") -> list[str | None]:
         """The text of `tag` in each file, in the order of `paths`; None where a file lacks it.
 
         A file that holds several values of a nested tag has them joined by " | ".
         """
-        column = self._store.find(_path(tag))
-        if column is None:
-            return [None] * self.n_files
-        texts = [*column.joined_texts(by), None]
-        return [texts[i] for i in column.joined_ids(by, self._rows)]
+        texts, ids = self.codes(tag, by)
+        return [texts[i] for i in ids.tolist()]
 
     def variation(self, tag: str | TagPath) -> str:
         """How `tag` varies: "constant", "between series", "within series" or "unique" (another value in each file)."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Column", "ColumnStore", "Texts", "first_tag_of", "table_of"]
 
 UID = b"UI."
+NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
+"""What `meaning.number` takes, for Arrow's kernels."""
 VALUES = pa.dictionary(pa.int32(), pa.binary())
 FILE_COLUMNS = {
     "path": pa.string(),
@@ -57,6 +59,17 @@ class Texts:
         self.texts = list(ids)
         self.ids = np.array(numbers, dtype=np.int64)
         self._empty = ids.get("", -1)
+
+    @cached_property
+    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """(index of the text, float64 value) of each component that is a finite number, all texts one after another."""
+        components = pc.split_pattern(pa.array(self.texts, pa.string()), "\\")
+        flat = pc.list_flatten(components)
+        owners = pc.list_parent_indices(components).to_numpy(zero_copy_only=False)
+        is_number = np.asarray(pc.match_substring_regex(flat, NUMBER), dtype=bool)
+        values = flat.filter(pa.array(is_number)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        finite = np.isfinite(values)
+        return owners[is_number][finite], values[finite]
 
     def totals(self, counts: np.ndarray) -> np.ndarray:
         """The files of each text, from the files of each stored value."""
@@ -193,17 +206,15 @@ class Column:
         if isinstance(condition, slice):
             low = -np.inf if condition.start is None else float(condition.start)
             high = np.inf if condition.stop is None else float(condition.stop)
-            chosen = np.array([_within(text, low, high) for text in texts.texts], dtype=bool)
+            owners, values = texts.numbers
+            chosen = np.zeros(len(texts.texts), dtype=bool)
+            chosen[owners[(values >= low) & (values <= high)]] = True
         else:
             wanted = {_as_text(one) for one in ([condition] if isinstance(condition, (str, int, float)) else condition)}
             chosen = np.array([text in wanted for text in texts.texts], dtype=bool)
         if len(texts.ids):
             held[texts.entries[chosen[texts.ids]]] = True
         return held
-
-
-def _within(text: str, low: float, high: float) -> bool:
-    return any(value is not None and low <= value <= high for value in map(number, text.split("\\")))
 
 
 def _as_text(value: str | int | float) -> str:
