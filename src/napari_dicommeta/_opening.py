@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from napari_dicommeta._rows import SeriesRow, TagRow, noted, series_rows, tag_rows
+from napari_dicommeta.findings import findings_of
 from napari_dicommeta.loader import load_series
-from napari_dicommeta.privacy import is_identifying
 from napari_dicommeta.scanner import ScanProgress, iter_scan
 
 if TYPE_CHECKING:
@@ -17,72 +18,18 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.findings import Finding
-    from napari_dicommeta.selection import Selection
     from napari_dicommeta.series import Refusal, Series
     from napari_dicommeta.volume import Volume
 
-__all__ = ["Opened", "Partial", "SeriesRow", "TagRow", "next_order", "noted", "open_source", "series_notes", "tag_rows"]
+__all__ = ["Opened", "Partial", "Wanted", "open_source", "problems_of", "series_notes", "series_volumes"]
 
 REPORT = 0.25
 """Seconds between two updates of the progress: each repaints the window."""
 FIRST_PARTIAL = 0.5
 """Seconds after which a scan that is still running shows its first bars."""
 PRELOADED = ("pydicom", "pydicom.datadict", "pydicom.encaps", "pydicom.pixels.utils", "pydicom.pixels.processing")
-SHAPE_BARS = 12
-"""Values in a tag's little picture."""
 MAX_NOTED = 400
 """Series of a source that are looked through for notes without being asked to."""
-
-
-@dataclass(frozen=True, slots=True)
-class TagRow:
-    """One line: the tag's `keyword`, dictionary `name` and `tag` as text, how it is filled, and its largest counts.
-
-    `present` is the share of files with a value, 0 to 1; `shape` the counts of the most frequent values over the
-    largest; `identifying` whether its values may identify a person; `varies` whether it has more than one value
-    and is not a different one in each file.
-    """
-
-    keyword: str
-    name: str
-    tag: str
-    vr: str
-    distinct: int
-    present: float
-    shape: tuple[float, ...]
-    identifying: bool
-    varies: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesRow:
-    """One line: the series' name, modality and size; why it cannot be opened, and whether it is open.
-
-    `notes`: what its volumes' passports say, `problems` of them more than good to know; None: not looked at yet.
-    """
-
-    name: str
-    modality: str
-    size: str
-    reason: str = ""
-    is_open: bool = False
-    notes: tuple[str, ...] | None = None
-    problems: int = 0
-    number: int = 0
-    """Its place in the list of series."""
-    files: int = 0
-    matches: int | None = None
-    """How many of its files hold what is filtered for; None without a filter."""
-
-    @property
-    def extent(self) -> str:
-        """The size, or with a filter how many files match."""
-        return self.size if self.matches is None else f"{self.matches:,} of {self.files:,} match"
-
-    @property
-    def badge(self) -> str:
-        """The number of problems, × for a series that cannot be opened."""
-        return "×" if self.reason else str(self.problems) if self.problems else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +46,17 @@ class Opened:
     tags: tuple[TagRow, ...]
     findings: tuple[Finding, ...]
 
+    @staticmethod
+    def name_of(paths: Sequence[str]) -> str:
+        """The name of the first folder or file, and how many more there are."""
+        name = os.path.basename(paths[0].rstrip(os.sep)) or paths[0]
+        return f"{name} and {len(paths) - 1} more" if len(paths) > 1 else name
+
     @property
     def title(self) -> str:
         """The folder's or file's name and how much it holds."""
-        name = os.path.basename(self.paths[0].rstrip(os.sep)) or self.paths[0]
-        if len(self.paths) > 1:
-            name = f"{name} and {len(self.paths) - 1} more"
         n = self.catalog.n_files
-        return f"{name} · {n:,} file{'s' if n != 1 else ''} · {len(self.series):,} series"
+        return f"{self.name_of(self.paths)} · {n:,} file{'s' if n != 1 else ''} · {len(self.series):,} series"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,45 +66,6 @@ class Partial:
     progress: ScanProgress
     catalog: Catalog | None = None
     tags: tuple[TagRow, ...] = ()
-
-
-def next_order(order: tuple[int, bool] | None, column: int, descending_first: bool) -> tuple[int, bool] | None:
-    """(column, descending) after a click on a column's head: its first order, turned round, then none."""
-    if order == (column, descending_first):
-        return column, not descending_first
-    return None if order == (column, not descending_first) else (column, descending_first)
-
-
-def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
-    """A row for each tag of `catalog`, in the order of the tags."""
-    rows = []
-    n = catalog.n_files
-    for summary in catalog.tags():
-        shape: tuple[float, ...] = ()
-        if 1 < summary.distinct <= 1000:
-            most = list(catalog.values(summary.path).values())[:SHAPE_BARS]
-            shape = tuple(count / most[0] for count in most)
-        constant = summary.distinct <= 1 and (summary.present == n or summary.empty == n)
-        rows.append(
-            TagRow(
-                summary.keyword,
-                summary.path.name,
-                summary.path.display.split(" ")[0],
-                summary.vr,
-                summary.distinct,
-                summary.present / n,
-                shape,
-                is_identifying(summary.path, summary.vr),
-                n == 1 or summary.spellings > summary.distinct or not (constant or summary.distinct == n),
-            )
-        )
-    return tuple(rows)
-
-
-def selection_rows(selection: Selection) -> tuple[Selection, tuple[TagRow, ...]]:
-    """The selection, and a row for each tag of its files."""
-    files = selection.files()
-    return selection, tag_rows(files) if files.n_files else ()
 
 
 def _preload() -> None:
@@ -198,20 +109,18 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
             for volume in volumes:
                 volume.display_range()  # reads the middle slice here, not in the main thread
             break
-    reasons = {refusal.series.series_instance_uid: refusal.reason for refusal in refusals}
-    rows = tuple(
-        SeriesRow(
-            series.name,
-            series.modality,
-            series.size,
-            reasons.get(series.series_instance_uid, ""),
-            number=number,
-            files=series.n_files,
-        )
-        for number, series in enumerate(catalog.series)
-    )
-    tags, findings = tag_rows(catalog), catalog.findings()
+    rows = series_rows(catalog, refusals)
+    tags, findings = tag_rows(catalog), findings_of(catalog, volumes=False)
     return Opened(tuple(paths), catalog, catalog.series, rows, volumes, tuple(refusals), tags, findings)
+
+
+def problems_of(opened: Opened) -> tuple[str, ...]:
+    """What could not be used of a source, a sentence each: refused series, damaged files, other entries."""
+    refused = {path for refusal in opened.refusals for path in refusal.paths}
+    partial = (one for one in opened.catalog.partial if one.path not in refused)
+    others = [one.brief for one in (*partial, *opened.catalog.failures)]
+    nothing = ["No image could be opened."] if not opened.volumes else []
+    return (*nothing, *map(str, opened.refusals), *others)
 
 
 def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
@@ -223,11 +132,28 @@ def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
         yield opened, number, noted(row, volumes, refusals)
 
 
-def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> SeriesRow:
-    """`row` with what is to be said of its volumes, most severe first."""
-    refused = [str(refusal) for refusal in refusals]
-    problems = [str(note) for volume in volumes for note in volume.problems]
-    others = [str(note) for volume in volumes for note in volume.notes if note.severity == "info"]
-    notes = tuple(dict.fromkeys([*refused, *problems, *others]))
-    reason = row.reason if volumes else "; ".join(refused)
-    return replace(row, notes=notes, problems=len(set(refused + problems)), reason=reason)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A series to be opened: one of its volumes, or with None all of them, with other options of `load_series`."""
+
+    number: int
+    volume: int | None = None
+    split: str = "auto"
+    missing_rescale: str = "refuse"
+    path: str = ""
+    """The file whose slice is to be shown, "" for none."""
+
+
+def series_volumes(
+    opened: Opened, wanted: Sequence[Wanted]
+) -> tuple[Opened, tuple[tuple[Wanted, tuple[Volume, ...], tuple[Refusal, ...]], ...]]:
+    """What is wanted of `opened`, ready to be shown: (wanted, volumes, refusals) of each series."""
+    found = []
+    for one in wanted:
+        volumes, refusals = load_series(opened.series[one.number], split=one.split, missing_rescale=one.missing_rescale)
+        if one.volume is not None and one.volume < len(volumes):
+            volumes = volumes[one.volume : one.volume + 1]
+        for volume in volumes:
+            volume.display_range()  # reads the middle slice here, not in the main thread
+        found.append((one, volumes, refusals))
+    return opened, tuple(found)

@@ -1,12 +1,16 @@
-"""Whether napari opens folders and DICOM files with this plugin without asking: napari's own setting, on request."""
+"""What is kept between sessions, in napari's own settings: its readers, its history, and those it has for plugins."""
 
 from __future__ import annotations
 
+import os
+from typing import Any
+
 from napari.settings import get_settings
+from napari.utils.history import get_open_history, update_open_history
 
 from napari_dicommeta._reader import PLUGIN
 
-__all__ = ["is_preferred", "prefer"]
+__all__ = ["is_preferred", "prefer", "recent_folders", "remember", "remember_folder", "remembered"]
 
 PATTERNS = ("*/", "*.dcm", "*.dicom")
 """What napari's reader preferences call folders and DICOM files."""
@@ -27,3 +31,36 @@ def prefer(wanted: bool) -> None:
         elif readers.get(pattern) == PLUGIN:
             del readers[pattern]
     get_settings().plugins.extension2reader = readers
+
+
+def _kept() -> Any:
+    """The plugin's own settings, as its manifest declares them; None before napari 0.9, which has none for plugins."""
+    try:
+        from napari.settings import get_plugin_settings
+
+        return get_plugin_settings(PLUGIN).dock
+    except (ImportError, KeyError):
+        return None
+
+
+def remembered(name: str, default: Any) -> Any:
+    """A setting of the dock, `default` where it is not kept."""
+    kept = _kept()
+    return default if kept is None else getattr(kept, name)
+
+
+def remember(name: str, value: Any) -> None:
+    """Keep a setting of the dock, where napari keeps such."""
+    kept = _kept()
+    if kept is not None and getattr(kept, name) != value:
+        setattr(kept, name, value)
+
+
+def recent_folders() -> tuple[str, ...]:
+    """The folders last opened in napari that are still there."""
+    return tuple(folder for folder in get_open_history() if os.path.isdir(folder))
+
+
+def remember_folder(path: str) -> None:
+    """Add a folder, or that of a file, to napari's history."""
+    update_open_history(os.path.join(path, "") if os.path.isdir(path) else path)

@@ -229,6 +229,7 @@ class ColumnStore:
         self.n_files: int = table.num_rows
         self.keys: tuple[str, ...] = tuple(name for name in table.column_names if name not in FILE_COLUMNS)
         self._columns: dict[str, Column] = {}
+        self._file_columns: dict[str, pa.Array] = {}
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
@@ -280,7 +281,9 @@ class ColumnStore:
 
     def file_column(self, name: str) -> pa.Array:
         """A column of `FILE_COLUMNS`."""
-        return _chunk(self._table.column(name))
+        if name not in self._file_columns:
+            self._file_columns[name] = _chunk(self._table.column(name))
+        return self._file_columns[name]
 
     @cached_property
     def cuts(self) -> np.ndarray:

@@ -26,7 +26,8 @@ class Bar:
     """One value: the files of the whole that hold it, and those of the part.
 
     `flag` says what is odd about it, "" if nothing. `label` is the name of a registered UID. `spellings`
-    are bars of their own, each with the VR and bytes in `note`.
+    are bars of their own, each with the VR and bytes in `note`. `state`: "absent" or "unknown" for files without a
+    value to show, "" for a value.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Bar:
     note: str = ""
     label: str = ""
     spellings: tuple[Bar, ...] = ()
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +56,34 @@ class Histogram:
     rest_files: int = 0
     absent: int = 0
     unknown: int = 0
+    part_absent: int = 0
+    part_unknown: int = 0
 
 
 def histogram_of(
-    catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, by: str = "meaning", limit: int = MAX_BARS
+    catalog: Catalog,
+    tag: str | TagPath,
+    part: Catalog | None = None,
+    by: str = "meaning",
+    limit: int = MAX_BARS,
+    union: bool = False,
 ) -> Histogram:
     """The values of `tag` in `catalog`, with the files of `part` beside them; at most `limit` bars.
 
-    With ``by="meaning"`` each bar holds its spellings, with ``by="spelling"`` every spelling is a bar.
+    With ``by="meaning"`` each bar holds its spellings, with ``by="spelling"`` every spelling is a bar. `union`: values
+    that only `part` holds, which is no part then, are bars too.
     """
     path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
     counts = catalog.values(path, by)
+    in_part = part.values(path, by) if part is not None else None
     if by == "meaning" and len(counts) <= limit:
         bars = _with_spellings(catalog, part, path)
     else:
-        in_part = part.values(path, by) if part is not None else {}
-        bars = tuple(Bar(text, files, in_part.get(text, 0)) for text, files in list(counts.items())[:limit])
+        held = in_part if in_part is not None else {}
+        bars = tuple(Bar(text, files, held.get(text, 0)) for text, files in list(counts.items())[:limit])
+    if union and in_part is not None:
+        new = [(text, files) for text, files in in_part.items() if text not in counts]
+        bars += tuple(Bar(text, 0, files) for text, files in new[: max(limit - len(bars), 0)])
     rest = list(counts.values())[limit:]
     return Histogram(
         path,
@@ -80,6 +94,8 @@ def histogram_of(
         sum(rest),
         counts.absent,
         counts.unknown,
+        in_part.absent if in_part is not None else 0,
+        in_part.unknown if in_part is not None else 0,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,7 +89,10 @@ def described(tag: Tags, condition: Condition) -> str:
     if isinstance(condition, bool):
         return f"{name} {'present' if condition else 'absent'}"
     if isinstance(condition, slice):
-        return f"{name} {condition.start:g} … {condition.stop:g}"
+        low, high = float(condition.start), float(condition.stop)
+        if not (isfinite(low) and isfinite(high)):
+            return f"{name} ≥ {low:g}" if isfinite(low) else f"{name} ≤ {high:g}"
+        return f"{name} {low:g} … {high:g}"
     texts = condition if isinstance(condition, (tuple, list)) else (condition,)
     shown = [" × ".join(_shown(part) for part in one) if isinstance(one, tuple) else _shown(one) for one in texts[:20]]
     more = f" or {len(texts) - 20} more" if len(texts) > 20 else ""

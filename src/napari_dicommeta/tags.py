@@ -106,6 +106,11 @@ class TagPath:
         return dictionary_vr(*self.elements[-1])
 
     @property
+    def vm(self) -> str:
+        """How many values the dictionary lets the element have, "1" or "1-n"; "" where it has none."""
+        return _vm(*self.elements[-1])
+
+    @property
     def display(self) -> str:
         """The path for people: ``(0028,1050) WindowCenter``."""
         tag, creator = self.elements[-1]
@@ -184,3 +189,13 @@ def dictionary_vr(tag: int, creator: str = "") -> str:
         if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF and not creator:
             return "LO"
         return "UN"
+
+
+@cache
+def _vm(tag: int, creator: str) -> str:
+    from pydicom.datadict import dictionary_VM, private_dictionary_VM
+
+    try:
+        return str(private_dictionary_VM(tag | 0x1000, creator) if creator else dictionary_VM(tag))
+    except KeyError:
+        return ""

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-import pytest
-from qtpy.QtCore import QPoint, Qt
+from dataclasses import replace
 
-from napari_dicommeta._opening import SeriesRow, TagRow
+import numpy as np
+from qtpy.QtCore import QEvent, QModelIndex, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QTreeView
+
+from napari_dicommeta._exploring import Shown, Wish
+from napari_dicommeta._pictures import Thumbnail
+from napari_dicommeta._rows import Offer, SeriesRow, TagRow
+from napari_dicommeta._widgets.contact_sheet import ContactSheet
+from napari_dicommeta._widgets.export_menu import ExportMenu
 from napari_dicommeta._widgets.filter_bar import FilterBar
 from napari_dicommeta._widgets.findings_list import FindingsList
+from napari_dicommeta._widgets.joint_table import JointTable
 from napari_dicommeta._widgets.presets import PresetStrip
-from napari_dicommeta._widgets.series_table import SeriesTable
+from napari_dicommeta._widgets.range_bins import RangeBins
+from napari_dicommeta._widgets.series_tree import SeriesTree
 from napari_dicommeta._widgets.source_bar import SourceBar
-from napari_dicommeta._widgets.tag_table import TagTable, shown_rows
+from napari_dicommeta._widgets.tag_table import COLUMNS, TagTable, shown_rows
 from napari_dicommeta._widgets.value_bars import ValueBars
+from napari_dicommeta.decisions import Decision
 from napari_dicommeta.findings import Finding
-from napari_dicommeta.histogram import Bar, Histogram
+from napari_dicommeta.histogram import Bar, Bins, Histogram, Joint
 from napari_dicommeta.tags import TagPath
 from napari_dicommeta.window import Window
 
@@ -29,8 +40,6 @@ def row(keyword: str, **changes: object) -> TagRow:
         "distinct": 2,
         "present": 1.0,
         "shape": (1.0, 0.5),
-        "identifying": False,
-        "varies": True,
     }
     return TagRow(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -38,17 +47,22 @@ def row(keyword: str, **changes: object) -> TagRow:
 ROWS = (
     row("RescaleSlope"),
     row("WindowCenter"),
-    row("PatientName", identifying=True, vr="PN"),
-    row("Modality", varies=False, distinct=1),
+    row("PatientName", kind="identifying", vr="PN"),
+    row("Modality", kind="constant", distinct=1),
 )
 
 
 def test_telling_tags_are_shown_and_the_filter_looks_through_all() -> None:
-    assert [r.keyword for r in shown_rows(ROWS, "", everything=False)] == ["RescaleSlope", "WindowCenter"]
-    assert len(shown_rows(ROWS, "", everything=True)) == 4
-    assert [r.keyword for r in shown_rows(ROWS, "patient", everything=False)] == ["PatientName"]
-    assert [r.keyword for r in shown_rows(ROWS, "0028 1053", everything=False)] == ["RescaleSlope"]
-    assert [r.keyword for r in shown_rows(ROWS, "center window", everything=False)] == ["WindowCenter"]
+    assert [r.keyword for r in shown_rows(ROWS, "", ())] == ["RescaleSlope", "WindowCenter"]
+    assert [r.keyword for r in shown_rows(ROWS, "", ("constant",))] == ["RescaleSlope", "WindowCenter", "Modality"]
+    assert [r.keyword for r in shown_rows(ROWS, "", (), "PatientName")] == [
+        "RescaleSlope",
+        "WindowCenter",
+        "PatientName",
+    ]
+    assert [r.keyword for r in shown_rows(ROWS, "patient", ())] == ["PatientName"]
+    assert [r.keyword for r in shown_rows(ROWS, "0028 1053", ())] == ["RescaleSlope"]
+    assert [r.keyword for r in shown_rows(ROWS, "center window", ())] == ["WindowCenter"]
 
 
 def test_tag_table_keeps_its_choice_and_emits_only_what_the_user_does(qtbot, qtmodeltester) -> None:
@@ -65,8 +79,70 @@ def test_tag_table_keeps_its_choice_and_emits_only_what_the_user_does(qtbot, qtm
     table.filter.clear()
     table.table.selectRow(0)
     assert chosen == ["RescaleSlope"]
-    assert "2 constant" in table.everything.text()
     assert not table.select("Modality")
+    table.set_rows((row("RescaleSlope", kind="constant"), row("WindowCenter")))
+    assert table.selected() == "RescaleSlope"  # a filter of files does not take away the tag that is looked at
+
+
+def test_folded_tags_are_counted_by_kind_and_unfold(qtbot) -> None:
+    table = TagTable()
+    qtbot.addWidget(table)
+    table.show()
+    folds: list[tuple[str, ...]] = []
+    table.folds_changed.connect(folds.append)
+    table.set_rows(ROWS)
+    assert table.folded.text() == "1 constant · 1 identifying"
+    assert table.fold_line.isVisible()
+    table.fold_actions["identifying"].trigger()
+    assert folds == [("identifying",)]
+    assert [r.keyword for r in table.model.rows] == ["RescaleSlope", "WindowCenter", "PatientName"]
+    table.set_unfolded(("constant",))
+    assert folds == [("identifying",)]
+    assert table.reveal("PatientName")  # unfolds what hides it
+    assert table.unfolded == ("constant", "identifying")
+    assert not table.reveal("EchoTime")
+    table.set_rows(ROWS[:2])
+    assert not table.fold_line.isVisible()
+
+
+def test_columns_are_chosen_and_the_difference_comes_with_a_comparison(qtbot) -> None:
+    table = TagTable()
+    qtbot.addWidget(table)
+
+    def shown() -> list[str]:
+        return [name for i, name in enumerate(COLUMNS) if not table.table.isColumnHidden(i)]
+
+    changed: list[tuple[str, ...]] = []
+    table.columns_changed.connect(changed.append)
+    table.set_rows(ROWS)
+    assert shown() == ["Tag", "Values", "Present", "Shape"]
+    actions = {action.text(): action for action in table.columns_menu().actions()}
+    actions["VR"].trigger()
+    actions["Shape"].trigger()
+    assert shown() == ["Tag", "VR", "Values", "Present"]
+    assert changed == [("VR", "Values", "Present", "Shape"), ("VR", "Values", "Present")]
+    table.set_rows((row("KVP", differs=0.1), row("Rows", differs=0.75), row("EchoTime")))
+    assert shown() == ["Tag", "VR", "Values", "Present", "Differs"]
+    assert [one.keyword for one in table.model.rows] == ["Rows", "KVP", "EchoTime"]  # what differs most comes first
+    table.set_rows(ROWS)
+    assert shown() == ["Tag", "VR", "Values", "Present"]
+    assert [one.keyword for one in table.model.rows] == ["RescaleSlope", "WindowCenter"]
+
+
+def test_keys_lead_from_the_filter_through_the_tags_to_the_values(qtbot) -> None:
+    table = TagTable()
+    qtbot.addWidget(table)
+    table.show()
+    table.set_rows(ROWS)
+    qtbot.keyClicks(table.filter, "center")
+    qtbot.keyClick(table.filter, Qt.Key.Key_Down)
+    assert table.selected() == "WindowCenter"
+    with qtbot.waitSignal(table.tag_activated) as activated:
+        qtbot.keyClick(table.table, Qt.Key.Key_Return)
+    assert activated.args == ["WindowCenter"]
+    qtbot.keyClick(table.filter, Qt.Key.Key_Escape)
+    assert table.filter.text() == ""
+    assert len(table.model.rows) == 2
 
 
 def test_presets_are_buttons_in_the_files_order_with_the_faulty_struck_out(qtbot) -> None:
@@ -105,24 +181,160 @@ def test_bars_show_every_total(qtbot, qtmodeltester) -> None:
     widget = ValueBars()
     qtbot.addWidget(widget)
     assert "Choose a tag" in widget.heading.text()
-    widget.set_histogram(histogram(), "series 1")
+    widget.show_picture(Shown(Wish("RescaleSlope"), histogram(), part_name="series 1"))
     qtmodeltester.check(widget.model)
-    assert widget.heading.text() == "Rescale Slope  (0028,1053)  DS"
+    assert widget.heading.text() == "Rescale Slope  (0028,1053)  DS  VM 1"
     assert widget.legend.text() == "folder (9 files) · series 1 (1)"
     assert widget.rest.text() == "3 more values in 2 files · absent in 1 files"
-    assert widget.model.rowCount() == 2
+    assert widget.model.rowCount() == 3  # the last one is of the files without the tag
     first = widget.model.index(0, 0)
     assert widget.model.rowCount(first) == 2
     assert widget.model.index(1, 0, first).data() == "1.0"
-    chosen: list[str] = []
+    chosen: list[str | None] = []
     widget.value_activated.connect(chosen.append)
+    widget.resize(400, 500)
     widget.show()
     widget.view.setCurrentIndex(widget.model.index(1, 0))
     assert chosen == []  # looking through the bars filters nothing
     qtbot.keyClick(widget.view, Qt.Key.Key_Space)
-    place = widget.view.visualRect(widget.model.index(0, 0)).center()
-    qtbot.mouseClick(widget.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert chosen == ["<b>8240</b>", "1"]
+    for row in (0, 2):
+        place = widget.view.visualRect(widget.model.index(row, 0)).center()
+        qtbot.mouseClick(widget.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    assert chosen == ["<b>8240</b>", "1", None]
+
+
+def test_another_folder_is_compared_by_shares(qtbot) -> None:
+    widget = ValueBars()
+    qtbot.addWidget(widget)
+    bars = (Bar("1", 100, 1), Bar("2", 0, 3))
+    shown = Histogram(TagPath.parse("RescaleSlope"), bars, 100, 4)
+    widget.show_picture(Shown(Wish("RescaleSlope"), shown, part_name="other", by_share=True))
+    assert widget.delegate.scales == (0.01, 0.25)
+    assert widget.delegate.most == 1.0
+    assert widget.legend.text().endswith("bars by share")
+    widget.show_picture(Shown(Wish("RescaleSlope"), shown, part_name="series"))
+    assert (widget.delegate.scales, widget.delegate.most) == ((1.0, 1.0), 100)
+
+
+def test_view_and_second_tag_are_chosen_in_boxes(qtbot) -> None:
+    widget = ValueBars()
+    qtbot.addWidget(widget)
+    views: list[str] = []
+    besides: list[str] = []
+    widget.view_chosen.connect(views.append)
+    widget.beside_chosen.connect(besides.append)
+    widget.set_companions(["KVP", "Sequence.Rows"])
+    widget.set_choice("ranges", "KVP")
+    assert (widget.view_box.currentText(), widget.beside_box.currentText()) == ("in ranges", "with KVP")
+    assert views == besides == []
+    for box, steps in ((widget.view_box, 1), (widget.beside_box, 1)):
+        qtbot.keyClick(box, Qt.Key.Key_Up if steps else Qt.Key.Key_Down)
+    assert (views, besides) == (["spelling"], [""])
+    widget.set_companions(["KVP"])
+    assert widget.beside_box.currentData() == ""
+
+
+def test_a_brush_over_bins_chooses_their_numbers(qtbot) -> None:
+    widget = RangeBins()
+    qtbot.addWidget(widget)
+    widget.resize(208, 120)
+    widget.show()
+    chosen: list[tuple[float, float]] = []
+    cleared: list[bool] = []
+    widget.range_chosen.connect(lambda low, high: chosen.append((low, high)))
+    widget.range_cleared.connect(lambda: cleared.append(True))
+    widget.set_bins(Bins(TagPath.parse("KVP"), (0, 10, 20, 30, float("inf")), (4, 0, 2, 1), (1, 0, 0, 0)))
+
+    def drag(start: int, end: int) -> None:
+        qtbot.mousePress(widget, Qt.MouseButton.LeftButton, pos=QPoint(start, 60))
+        event = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(end, 60),
+            Qt.MouseButton.NoButton,
+            Qt.MouseButton.LeftButton,
+            Qt.KeyboardModifier.NoModifier,
+        )
+        QApplication.sendEvent(widget, event)
+        qtbot.mouseRelease(widget, Qt.MouseButton.LeftButton, pos=QPoint(end, 60))
+
+    drag(130, 30)  # backwards: from the third bin to the first
+    assert chosen == [(0, np.nextafter(30.0, 0))]
+    qtbot.keyClick(widget, Qt.Key.Key_Right)
+    qtbot.keyClick(widget, Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(widget, Qt.Key.Key_Return)
+    assert chosen[1:] == [(20, float("inf"))]
+    drag(60, 60)
+    drag(60, 60)  # a second click lets go
+    assert chosen[2:] == [(10, np.nextafter(20.0, 0))]
+    qtbot.keyClick(widget, Qt.Key.Key_Escape)
+    assert cleared == [True, True]
+    assert widget.span is None
+    widget.set_bins(widget.bins, (20.0, float("inf")))
+    assert widget.span == (2, 3)
+    widget.set_bins(None)
+    drag(10, 60)
+    assert len(chosen) == 3
+
+
+def test_a_cell_of_two_tags_leads_to_its_pair(qtbot, qtmodeltester) -> None:
+    table = JointTable()
+    qtbot.addWidget(table)
+    table.resize(500, 200)
+    table.show()
+    paths = (TagPath.parse("KVP"), TagPath.parse("ScanOptions"))
+    joint = Joint(paths, ("120", "80"), ("<b>", None), ((7, 0), (2, 1)))
+    pairs: list[tuple[str | None, str | None]] = []
+    table.pair_activated.connect(lambda first, second: pairs.append((first, second)))
+    table.set_joint(joint, frozenset({("80", None)}))
+    qtmodeltester.check(table.cells)
+    assert table.delegate.chosen == {(1, 1)}
+    assert table.cells.headerData(1, Qt.Orientation.Horizontal, Qt.ItemDataRole.DisplayRole) == "(absent)"
+    assert "&lt;b&gt;" in table.cells.data(table.cells.index(0, 0), Qt.ItemDataRole.ToolTipRole)
+    for row, column in ((0, 0), (0, 1)):  # the second cell holds no file
+        place = table.visualRect(table.cells.index(row, column)).center()
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    table.setCurrentIndex(table.cells.index(1, 1))
+    qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert pairs == [("120", "<b>"), ("80", None)]
+
+
+def test_the_contact_sheet_shows_what_could_be_read_and_what_not(qtbot) -> None:
+    sheet = ContactSheet()
+    qtbot.addWidget(sheet)
+    sheet.show()
+    activated: list[tuple[int, str]] = []
+    sheet.image_activated.connect(lambda number, path: activated.append((number, path)))
+    sheet.begin(2, 40, 1)
+    assert sheet.words.text() == "2 of 40 images of 1 series · double-click opens"
+    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    sheet.add(Thumbnail(0, "/a/<i>.dcm", "3 chest · <i>.dcm", grey))
+    sheet.add(Thumbnail(5, "/a/2.dcm", "4 · 2.dcm", None, "the pixel data is cut"))
+    assert sheet.model.rowCount() == 2
+    assert "&lt;i&gt;" in sheet.model.item(0).toolTip()
+    assert "the pixel data is cut" in sheet.model.item(1).toolTip()
+    sheet.view.setCurrentIndex(sheet.model.index(1, 0))
+    qtbot.keyClick(sheet.view, Qt.Key.Key_Return)
+    assert activated == [(5, "/a/2.dcm")]
+    sheet.begin(0, 0, 0)
+    assert "No image matches" in sheet.words.text()
+    assert not sheet.view.isVisible()
+
+
+def test_exports_leave_persons_out_unless_they_are_asked_for(qtbot, monkeypatch) -> None:
+    menu = ExportMenu()
+    qtbot.addWidget(menu)
+    wished: list[tuple[str, str, bool]] = []
+    menu.file_wished.connect(lambda what, path, full: wished.append((what, path, full)))
+    assert not menu.values.isEnabled()
+    menu.set_tag("KVP")
+    answers = [("/tmp/x", "Parquet (*.parquet)"), ("/tmp/x.md", "CSV (*.csv)"), ("", ""), ("/tmp/x", "Picture (*.png)")]
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answers.pop(0))
+    menu.tags.trigger()
+    menu.full.trigger()
+    menu.values.trigger()
+    menu.values.trigger()  # the dialog is cancelled
+    menu.picture.trigger()
+    assert wished == [("tags", "/tmp/x.parquet", False), ("values", "/tmp/x.md", True), ("picture", "/tmp/x.png", True)]
 
 
 def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
@@ -135,35 +347,113 @@ def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
     assert bar.isVisible()
     assert bar.count.text() == "398 of 285,380 files match"
     assert [chip.text() for chip in bar.chips] == ["RescaleSlope = 1 or 2  ×", "Modality = (empty)  ×"]
-    removed: list[str] = []
+    bar.set_filters((("KVP", slice(80.0, 100.0)), (("WindowCenter", "WindowWidth"), (("40", None),))), 1, 2)
+    assert bar.chips[0].text() == "KVP 80 … 100  ×"
+    removed: list[object] = []
     bar.filter_removed.connect(removed.append)
     qtbot.mouseClick(bar.chips[1], Qt.MouseButton.LeftButton)
     qtbot.mouseClick(bar.clear_button, Qt.MouseButton.LeftButton)
-    assert removed == ["Modality", ""]
+    assert removed == [("WindowCenter", "WindowWidth"), ""]
 
 
 def test_series_open_with_enter_and_double_click(qtbot, qtmodeltester) -> None:
-    table = SeriesTable()
-    qtbot.addWidget(table)
-    table.show()
-    assert table.empty.isVisible()
-    table.set_rows(
+    tree = SeriesTree()
+    qtbot.addWidget(tree)
+    tree.resize(400, 400)
+    tree.show()
+    assert tree.empty.isVisible()
+    tree.set_rows(
         (SeriesRow("1 a", "CT", "3 × 2 × 2"), SeriesRow("2 b", "MR", "no images", "no pixels", True, number=1))
     )
-    qtmodeltester.check(table.model)
-    assert not table.empty.isVisible()
-    opened: list[int] = []
-    table.series_activated.connect(opened.append)
-    table.table.setCurrentIndex(table.model.index(1, 0))
-    qtbot.keyClick(table.table, Qt.Key.Key_Return)
-    where = table.table.visualRect(table.model.index(0, 0)).center()
-    qtbot.mouseClick(table.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
-    qtbot.mouseDClick(table.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
-    assert opened == [1, 0]
+    qtmodeltester.check(tree.model)
+    assert not tree.empty.isVisible()
+    opened: list[tuple[tuple[int, int | None], ...]] = []
+    tree.series_activated.connect(opened.append)
+    tree.table.setCurrentIndex(tree.model.index(1, 0))
+    qtbot.keyClick(tree.table, Qt.Key.Key_Return)
+    where = tree.table.visualRect(tree.model.index(0, 0)).center()
+    qtbot.mouseClick(tree.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseDClick(tree.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    qtbot.keyClick(tree.table, Qt.Key.Key_A, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(tree.table, Qt.Key.Key_Return)  # several at once
+    assert opened == [((1, None),), ((0, None),), ((0, None), (1, None))]
+
+
+STUDIES = (
+    SeriesRow("1 a", "CT", "9", number=0, files=9, patient="P", study="A", study_uid="1"),
+    SeriesRow("2 b", "CT", "8", number=1, files=8, patient="Q", study="B", study_uid="2"),
+    SeriesRow("3 c", "PT", "7", number=2, files=7, patient="P", study="A", study_uid="1"),
+    SeriesRow("4 d", "MR", "6", number=3, files=6, patient="P", study="C", study_uid="3"),
+)
+
+
+def texts_of(tree: SeriesTree, parent: QModelIndex | None = None, depth: int = 0) -> list[str]:
+    model, found = tree.model, []
+    for row in range(model.rowCount(parent)):
+        index = model.index(row, 0, parent)
+        found += ["  " * depth + model.data(index), *texts_of(tree, index, depth + 1)]
+    return found
+
+
+def test_series_stand_below_their_studies_and_patients(qtbot, qtmodeltester) -> None:
+    tree = SeriesTree()
+    qtbot.addWidget(tree)
+    tree.resize(400, 500)
+    tree.show()
+    tree.set_rows(STUDIES)
+    qtmodeltester.check(tree.model)
+    grouped = ["P", "  A", "    1 a", "    3 c", "  C", "    4 d", "Q", "  B", "    2 b"]
+    assert texts_of(tree) == grouped
+    chosen: list[tuple[int, ...]] = []
+    tree.chosen_changed.connect(chosen.append)
+    tree.table.setCurrentIndex(tree.model.index(0, 0))  # a patient stands for all of its series
+    assert chosen[-1] == (0, 2, 3)
+    tree.select(1)
+    assert tree.chosen() == (1,)
+    toggled: list[bool] = []
+    tree.grouping_toggled.connect(toggled.append)
+    tree.by_patient.click()
+    assert toggled == [False]
+    assert texts_of(tree) == ["1 a", "2 b", "3 c", "4 d"]
+    assert tree.chosen() == (1,)
+    tree.set_grouping(True)
+    assert toggled == [False]
+    assert texts_of(tree) == grouped
+    tree.set_rows(STUDIES[:1] + STUDIES[2:3])  # one study: nothing to group
+    assert not tree.by_patient.isVisible()
+    assert texts_of(tree) == ["1 a", "3 c"]
+
+
+def test_volumes_come_below_their_series_and_notes_offer_what_can_be_done(qtbot, qtmodeltester) -> None:
+    tree = SeriesTree()
+    qtbot.addWidget(tree)
+    tree.resize(400, 500)
+    tree.show()
+    tree.set_rows(STUDIES[:2])
+    tree.select(0)
+    offer = Offer("Split at gaps", "slices are missing", split="gaps")
+    noted = replace(STUDIES[0], notes=("a gap",), problems=1, volumes=("1 a [1]", "1 a [2]"), offers=(offer,))
+    tree.set_row(noted)
+    qtmodeltester.check(tree.model)
+    assert texts_of(tree) == ["1 a", "  1 a [1]", "  1 a [2]", "2 b"]
+    assert tree.notes.text() == "– a gap"
+    assert [button.text() for button in tree.offer_buttons] == ["Split at gaps"]
+    taken: list[tuple[int, Offer]] = []
+    tree.offer_chosen.connect(lambda number, one: taken.append((number, one)))
+    qtbot.mouseClick(tree.offer_buttons[0], Qt.MouseButton.LeftButton)
+    assert taken == [(0, offer)]
+    opened: list[tuple[tuple[int, int | None], ...]] = []
+    tree.series_activated.connect(opened.append)
+    tree.table.setCurrentIndex(tree.model.index(1, 0, tree.model.index(0, 0)))
+    qtbot.keyClick(tree.table, Qt.Key.Key_Return)
+    assert opened == [((0, 1),)]
+    tree.set_row(STUDIES[0])
+    assert texts_of(tree) == ["1 a", "2 b"]
+    assert tree.offer_buttons == []
 
 
 def test_problems_are_plain_text_and_none_is_dropped_silently(qtbot) -> None:
-    table = SeriesTable()
+    table = SeriesTree()
     qtbot.addWidget(table)
     table.set_problems(tuple(f"<b>{i}</b>: bad\x1b" for i in range(9)), 9)
     assert "<b>0</b>: bad\\x1b" in table.problems.text()
@@ -187,27 +477,81 @@ def test_source_bar_counts_while_it_is_scanning(qtbot) -> None:
     assert not bar.progress.isVisible()
 
 
-@pytest.mark.parametrize("severity", ["wrong", "decision", "info"])
-def test_a_finding_tells_its_evidence(qtbot, severity: str) -> None:
+FINDING = Finding(
+    "x",
+    "decision",
+    "a <b>title</b>",
+    (("1.0", 7),),
+    ("RescaleSlope",),
+    "PS3.5 section 6.2",
+    "Do this.",
+    (),
+    7,
+    "A word.",
+)
+
+
+def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, monkeypatch) -> None:
     widget = FindingsList()
     qtbot.addWidget(widget)
-    assert "Nothing found" in widget.detail.text()
-    finding = Finding("x", severity, "a title", (("1.0", 7),), ("RescaleSlope",), "PS3.5 section 6.2", "Do this.")
-    widget.set_findings((finding,))
+    widget.resize(380, 600)
+    widget.show()
+    assert "Nothing found" in widget.summary.text()
+    others = (Finding("y", "wrong", "bad", files=2), Finding("z", "info", "known"))
+    widget.set_findings((*others[:1], FINDING, *others[1:]))
+    qtmodeltester.check(widget.model)
+    assert widget.summary.text() == "1 wrong · 1 to decide · 1 good to know"
+    assert not widget.decide_line.isVisible()
     with qtbot.waitSignal(widget.finding_selected) as signal:
-        widget.list.setCurrentRow(0)
-    assert signal.args == ["RescaleSlope"]
-    assert widget.detail.text() == "1.0: 7 files. Do this. (PS3.5 section 6.2)"
+        widget.list.setCurrentIndex(widget.model.index(1, 0))
+    assert signal.args == [FINDING]
+    text = widget.detail.text()
+    assert [
+        part for part in ("A word.", "7  1.0", "→ Do this.", "RescaleSlope · PS3.5 section 6.2") if part not in text
+    ] == []
+    decided: list[tuple[object, str, str]] = []
+    widget.decision_made.connect(lambda *what: decided.append(what))
+    qtbot.mouseClick(widget.buttons["recipe"], Qt.MouseButton.LeftButton)
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: (" it is meant ", True))
+    qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)
+    assert decided == [(FINDING, "recipe", ""), (FINDING, "dismissed", "it is meant")]
+    widget.set_findings((FINDING,), (Decision("x", ("RescaleSlope",), "dismissed", "it is meant"),))
+    assert widget.selected() is FINDING  # the chosen one stays chosen
+    assert [button.isChecked() for button in widget.buttons.values()] == [False, True, False]
+    assert widget.model.second_line(FINDING) == "to decide · 7 files · dismissed: it is meant"
+    qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)
+    assert decided[-1] == (FINDING, "", "")
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("", False))
+    widget.set_findings((FINDING,))
+    qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)  # and cancelled
+    assert len(decided) == 3
+    assert not widget.buttons["dismissed"].isChecked()
+
+
+def test_a_check_of_findings_tells_how_far_it_is(qtbot) -> None:
+    widget = FindingsList()
+    qtbot.addWidget(widget)
+    widget.show()
+    widget.set_source(True)
+    widget.set_progress("pixels of series", 3, 9)
+    assert widget.progress_words.text() == "pixels of series 3 of 9"
+    assert (widget.bar.value(), widget.bar.maximum()) == (3, 9)
+    assert not widget.pixels_button.isEnabled()
+    with qtbot.waitSignal(widget.cancel_wished):
+        qtbot.mouseClick(widget.cancel_button, Qt.MouseButton.LeftButton)
+    widget.set_progress("")
+    assert not widget.progress.isVisible()
+    assert widget.pixels_button.isEnabled()
 
 
 def click_head(qtbot, table, column: int) -> None:
-    header = table.horizontalHeader()
+    header = table.header() if isinstance(table, QTreeView) else table.horizontalHeader()
     place = QPoint(header.sectionViewportPosition(column) + header.sectionSize(column) // 2, header.height() // 2)
     qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
 def test_a_click_on_a_head_sorts_turns_round_and_goes_back(qtbot) -> None:
-    table = SeriesTable()
+    table = SeriesTree()
     qtbot.addWidget(table)
     table.resize(500, 300)
     table.show()
@@ -217,7 +561,7 @@ def test_a_click_on_a_head_sorts_turns_round_and_goes_back(qtbot) -> None:
         SeriesRow("3 a", "CT", "7 × 2 × 2", number=2, files=7, problems=3),
     )
     table.set_rows(rows)
-    table.table.selectRow(1)
+    table.select(1)
 
     def numbers() -> list[int]:
         return [row.number for row in table.model.rows]
@@ -227,7 +571,7 @@ def test_a_click_on_a_head_sorts_turns_round_and_goes_back(qtbot) -> None:
         click_head(qtbot, table.table, column)
         seen.append(numbers())
     assert seen == [[0, 2, 1], [1, 2, 0], [0, 1, 2], [1, 0, 2], [2, 0, 1]]
-    assert table.model.rows[table.table.currentIndex().row()].number == 1  # the chosen one stays chosen
+    assert table.chosen() == (1,)  # the chosen one stays chosen
     table.set_rows(rows[:2])
     assert numbers() == [0, 1]
 
@@ -236,7 +580,7 @@ def test_a_click_on_a_head_sorts_turns_round_and_goes_back(qtbot) -> None:
     tags.resize(500, 300)
     tags.show()
     tags.set_rows((row("Rows", distinct=3), row("KVP", distinct=7), row("WindowWidth", distinct=5)))
-    click_head(qtbot, tags.table, 1)
+    click_head(qtbot, tags.table, 2)
     assert [one.keyword for one in tags.model.rows] == ["KVP", "WindowWidth", "Rows"]
     click_head(qtbot, tags.table, 0)
     assert [one.keyword for one in tags.model.rows] == ["KVP", "Rows", "WindowWidth"]

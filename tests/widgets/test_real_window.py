@@ -8,44 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_factory import ct_slice, write_series
-from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QMouseEvent
-from qtpy.QtWidgets import QApplication, QMenu, QWidget
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
+from qtpy.QtWidgets import QApplication, QMenu
 from superqt import QDoubleRangeSlider
-
-from napari_dicommeta._widgets.dock import DicomDock
-
-
-def drop(widget: QWidget, *paths: Path) -> None:
-    """Send the events that Qt sends when files are dragged onto a widget and let go."""
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    middle = widget.rect().center()
-    actions, buttons, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(middle), actions, data, buttons, keys)
-    QApplication.sendEvent(widget, enter)
-    assert enter.isAccepted()
-    QApplication.sendEvent(widget, QDropEvent(QPointF(middle), actions, data, buttons, keys))
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1400, 900)
-    return viewer
-
-
-def dock_of(viewer: Any) -> DicomDock:
-    (dock,) = [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, DicomDock)]
-    return dock
-
-
-def open_dock(viewer: Any) -> DicomDock:
-    return viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")[1]
-
-
-def wait_until_read(qtbot: Any, dock: DicomDock) -> None:
-    qtbot.waitUntil(lambda: dock.is_idle, timeout=30_000)
+from window_driver import choose_tag, click_bar, dock_of, drop, open_dock, open_series, slice_shown, wait_until_read
 
 
 def limits(viewer: Any) -> tuple[float, float]:
@@ -96,8 +63,10 @@ def test_a_dropped_folder_opens_and_its_presets_and_values_are_there(qtbot: Any,
     dock.tags.filter.setText("rescale slope")
     where = dock.tags.table.visualRect(dock.tags.model.index(0, 0)).center()
     qtbot.mouseClick(dock.tags.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    qtbot.waitUntil(lambda: dock.values.heading.text().startswith("Rescale Slope"), timeout=5000)
     assert [(bar.text, bar.files, bar.part) for bar in dock.values.model.bars] == [("1", 48, 48)]
-    dock.values.by_spelling.setChecked(True)
+    qtbot.keyClick(dock.values.view_box, Qt.Key.Key_Down)
+    qtbot.waitUntil(lambda: len(dock.values.model.bars) == 3, timeout=5000)
     bars = {(bar.text, bar.files, bar.part) for bar in dock.values.model.bars}
     assert bars == {("1", 16, 16), ("1.0", 16, 16), ("1.000000", 16, 16)}
 
@@ -125,16 +94,17 @@ def test_series_of_a_folder_open_by_double_click_and_keep_their_own_presets(
     where = dock.series.table.visualRect(dock.series.model.index(1, 0)).center()
     qtbot.mouseClick(dock.series.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
     qtbot.mouseDClick(dock.series.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    wait_until_read(qtbot, dock)
     assert [layer.data.shape[0] for layer in viewer.layers] == [6, 3]
     assert len(dock.presets.buttons) == 2
     assert limits(viewer) == (0, 199)
     viewer.layers.selection.active = viewer.layers[0]
     assert len(dock.presets.buttons) == 3
-    dock.tags.filter.setText("WindowCenter")
-    dock.tags.table.selectRow(1)  # behind its explanation in the order of what was typed
-    names = [row.keyword for row in dock.tags.model.rows]
-    dock.tags.table.selectRow(names.index("WindowCenter"))
-    assert [(bar.text, bar.files, bar.part) for bar in dock.values.model.bars] == [("40\\-600", 6, 6), ("100", 3, 0)]
+    choose_tag(qtbot, dock, "WindowCenter")
+    expected = [("40\\-600", 6, 6), ("100", 3, 0)]
+    qtbot.waitUntil(
+        lambda: [(bar.text, bar.files, bar.part) for bar in dock.values.model.bars] == expected, timeout=5000
+    )
 
 
 @pytest.mark.parametrize(
@@ -203,14 +173,14 @@ def test_bars_are_there_while_a_scan_is_running(
         write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}", RescaleSlope=lambda k: ["1", "1.0"][k % 2])
     dock = open_dock(viewer)
     seen: list[tuple[int, int]] = []
-    shown = dock.values.set_histogram
+    shown = dock.values.show_picture
 
-    def watch(histogram: Any, *rest: Any) -> None:
-        shown(histogram, *rest)
-        if histogram is not None and not dock.is_idle:
-            seen.append((histogram.files, sum(bar.files for bar in histogram.bars)))
+    def watch(picture: Any) -> None:
+        shown(picture)
+        if picture.histogram is not None and not dock.is_idle:
+            seen.append((picture.histogram.files, sum(bar.files for bar in picture.histogram.bars)))
 
-    monkeypatch.setattr(dock.values, "set_histogram", watch)
+    monkeypatch.setattr(dock.values, "show_picture", watch)
     dock.open_paths([str(tmp_path)])
     wait_until_read(qtbot, dock)
     assert seen
@@ -283,7 +253,7 @@ def test_notes_of_a_series_are_in_its_row_and_below_it(qtbot: Any, viewer: Any, 
     wait_until_read(qtbot, dock)
     qtbot.waitUntil(lambda: dock.series.model.rows[0].notes is not None, timeout=10_000)
     assert dock.series.model.rows[0].badge == "1"
-    dock.series.table.selectRow(0)
+    dock.series.table.setCurrentIndex(dock.series.model.index(0, 0))
     assert "2 slices missing between 4 and 5 (7.5 mm)" in dock.series.notes.text()
     assert dock.series.model.rows[0].is_open
 
@@ -296,7 +266,7 @@ def test_presets_by_mouse_and_keys_on_two_layers_scrolling_and_following(
     dock = open_dock(viewer)
     drop(dock, tmp_path)
     wait_until_read(qtbot, dock)
-    dock.open_series(1)
+    open_series(qtbot, dock, 1)
     first, second = viewer.layers[0], viewer.layers[1]
     assert viewer.layers.selection.active is second
     strip, fields, window = dock.windows.strip, dock.windows.fields, dock.window()
@@ -384,31 +354,25 @@ def test_from_a_value_to_the_slice_that_holds_it(qtbot: Any, viewer: Any, tmp_pa
     drop(dock, tmp_path)
     wait_until_read(qtbot, dock)
     viewer.layers.clear()
-    dock.tabs.setCurrentIndex(1)
-    assert dock.tags.select("ScanOptions")
+    choose_tag(qtbot, dock, "ScanOptions")
     bars = dock.values
 
-    def click(text: str) -> None:
-        (row,) = [row for row, bar in enumerate(bars.model.bars) if bar.text == text]
-        place = bars.view.visualRect(bars.model.index(row, 0)).center()
-        qtbot.mouseClick(bars.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
-
-    click("LATE")
+    click_bar(qtbot, dock, "LATE")
     assert dock.filters.isVisible()
     assert dock.filters.count.text() == "2 of 11 files match"
     assert [(row.name, row.extent) for row in dock.series.model.rows] == [("3 Test series", "2 of 6 match")]
     assert {bar.text: bar.files for bar in bars.model.bars} == {"EARLY": 9, "LATE": 2}  # its own others stay
-    dock.tags.select("KVP")
-    dock._show_values()
+    choose_tag(qtbot, dock, "KVP")
     assert {bar.text: bar.files for bar in bars.model.bars} == {"120": 2}
     assert bars.legend.text().startswith("matching (2 files)")
     qtbot.waitUntil(lambda: any(row.keyword == "KVP" and row.distinct == 1 for row in dock.tags._rows), timeout=5000)
 
     dock.tabs.setCurrentIndex(0)
-    dock.series.table.selectRow(0)
+    dock.series.table.setCurrentIndex(dock.series.model.index(0, 0))
     qtbot.keyClick(dock.series.table, Qt.Key.Key_Return)
+    wait_until_read(qtbot, dock)
     assert len(viewer.layers) == 1
-    assert round(viewer.layers[0].world_to_data(viewer.dims.point)[0]) == 4  # the first that matches
+    assert slice_shown(viewer) == 4  # the first that matches
     assert dock.series.model.rows[0].is_open
 
     qtbot.mouseClick(dock.filters.chips[0], Qt.MouseButton.LeftButton)
@@ -422,7 +386,7 @@ def test_choosing_a_layer_chooses_its_row(qtbot: Any, viewer: Any, tmp_path: Pat
     dock = open_dock(viewer)
     drop(dock, tmp_path)
     wait_until_read(qtbot, dock)
-    dock.open_series(1)
+    open_series(qtbot, dock, 1)
     assert dock.series.table.currentIndex().row() == 1
     viewer.layers.selection.active = viewer.layers[0]
     assert dock.series.table.currentIndex().row() == 0
@@ -433,9 +397,7 @@ def test_a_tag_along_the_slices_is_a_curve_that_leads_to_them(qtbot: Any, viewer
     dock = open_dock(viewer)
     drop(dock, tmp_path)
     wait_until_read(qtbot, dock)
-    dock.tabs.setCurrentIndex(1)
-    assert dock.tags.select("ExposureTime")
-    dock._show_values()
+    choose_tag(qtbot, dock, "ExposureTime")
     curve = dock.curve
     assert curve.isVisible()
     np.testing.assert_array_equal(curve.values, [[500 + 10 * abs(k - 5) for k in range(11)]])
@@ -445,9 +407,7 @@ def test_a_tag_along_the_slices_is_a_curve_that_leads_to_them(qtbot: Any, viewer
     assert round(viewer.layers[0].world_to_data(viewer.dims.point)[0]) == 8
     viewer.dims.set_point(0, 2 * 2.5)
     assert curve.current == 2
-    dock.tags.everything.setChecked(True)
-    assert dock.tags.select("Modality")
-    dock._show_values()
+    choose_tag(qtbot, dock, "Modality")
     assert not curve.isVisible()
 
 

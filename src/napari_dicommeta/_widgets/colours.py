@@ -12,8 +12,8 @@ __all__ = ["Colours", "colours_of"]
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """Qt colours by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags,
-    `current` for what is chosen.
+    """Qt colours by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags, `error`
+    for what is wrong, `current` for what is chosen.
     """
 
     foreground: QColor
@@ -23,6 +23,7 @@ class Colours:
     faint: QColor
     warning: QColor
     current: QColor
+    error: QColor
 
 
 def colours_of(theme_name: str) -> Colours:
@@ -38,4 +39,6 @@ def colours_of(theme_name: str) -> Colours:
     dark = colour("background").lightness() < 128
     muted = QColor("#6d7888") if dark else QColor("#aab2bd")
     accent = QColor("#4fb0ff") if dark else QColor("#0b6bcb")
-    return Colours(colour("foreground"), muted, accent, text, faint, colour("warning"), colour("current"))
+    return Colours(
+        colour("foreground"), muted, accent, text, faint, colour("warning"), colour("current"), colour("error")
+    )

@@ -1,61 +1,54 @@
-"""The dock "DICOM": source, presets of the active layer, and the series, tags and findings of what is open."""
+"""The dock "DICOM": source, presets of the active layer, and the series, tags, images and findings of what is open."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.qt.threading import thread_worker
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QSizePolicy, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
-from napari_dicommeta._display import go_to_slice, slice_number
-from napari_dicommeta._opening import (
-    Opened,
-    Partial,
-    SeriesRow,
-    TagRow,
-    noted,
-    open_source,
-    selection_rows,
-    series_notes,
-)
-from napari_dicommeta._preference import is_preferred, prefer
-from napari_dicommeta._reader import layer_of, volume_of
-from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
+from napari_dicommeta._display import slice_number
+from napari_dicommeta._exploring import SCOPES
+from napari_dicommeta._opening import Opened, Partial, Wanted, problems_of
+from napari_dicommeta._pictures import sheet_rows
+from napari_dicommeta._preference import is_preferred, prefer, recent_folders, remember, remember_folder, remembered
+from napari_dicommeta._reader import volume_of
+from napari_dicommeta._rows import SeriesRow, noted
 from napari_dicommeta._widgets.colours import colours_of
+from napari_dicommeta._widgets.contact_sheet import ContactSheet
+from napari_dicommeta._widgets.exploration import Exploration
 from napari_dicommeta._widgets.filter_bar import FilterBar
-from napari_dicommeta._widgets.findings_list import FindingsList
-from napari_dicommeta._widgets.series_table import SeriesTable
-from napari_dicommeta._widgets.slice_curve import SliceCurve
+from napari_dicommeta._widgets.findings_tab import FindingsTab
+from napari_dicommeta._widgets.handing_over import HandingOver
+from napari_dicommeta._widgets.series_tree import SeriesTree
 from napari_dicommeta._widgets.source_bar import SourceBar
-from napari_dicommeta._widgets.tag_table import TagTable
-from napari_dicommeta._widgets.value_bars import ValueBars
+from napari_dicommeta._widgets.sources import Sources
+from napari_dicommeta._widgets.tags_tab import TagsTab
 from napari_dicommeta._widgets.view_bar import ViewBar
+from napari_dicommeta._widgets.viewing import Viewing
 from napari_dicommeta._widgets.window_panel import WindowPanel
 from napari_dicommeta.along import values_along
-from napari_dicommeta.histogram import histogram_of
-from napari_dicommeta.loader import load_series, nothing_found
+from napari_dicommeta.loader import nothing_found
 from napari_dicommeta.meaning import display
-from napari_dicommeta.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import napari
-    from qtpy.QtGui import QDragEnterEvent, QDropEvent
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 
-    from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta._rows import Offer
+    from napari_dicommeta.findings import Finding
     from napari_dicommeta.series import Series
     from napari_dicommeta.volume import Volume
 
 __all__ = ["DicomDock"]
 
-FIRST_TAG = "WindowCenter"
-COLLECT_MS = 30
-"""napari calls a reader once for each dropped file: paths that come within this time are one source."""
+WIDE, HEAD = 820, 400
+"""Pixels: a dock this wide, and wider than high, has two columns, the first of them so wide at most."""
+TABS = ("Series", "Tags", "Images", "Findings")
 
 
 class DicomDock(QWidget):
@@ -68,379 +61,362 @@ class DicomDock(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.viewer = viewer
         self.opened: Opened | None = None
-        self._catalog: Catalog | None = None
-        """What the tags and bars show: the opened source, or a scan so far."""
         self._rows: list[SeriesRow] = []
-        self._selection: Selection | None = None
-        self._pending: list[str] = []
-        self._matches: list[int] = []
-        self._worker: Any = None
-        self._noter: Any = None
-        self._collector = QTimer(self)
-        self._collector.setSingleShot(True)
-        self._collector.setInterval(COLLECT_MS)
-        self._collector.timeout.connect(self._open_pending)
+        self._sheet_key: object = None
+        self.sources = Sources(self)
+        self.exploration = Exploration(self.sources, self)
+        self.viewing = Viewing(viewer, self)
+        self._picture_timer = QTimer(self)  # several changes of one event make one picture
+        self._picture_timer.setSingleShot(True)
+        self._picture_timer.setInterval(0)
+        self._picture_timer.timeout.connect(self._show_picture)
         self._build()
         self._connect()
+        self._remembered()
         self._theme_changed()
         self._active_changed()
 
     # -- building -----------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.source, self.windows, self.series = SourceBar(), WindowPanel(self.viewer), SeriesTable()
+        self.source, self.windows, self.series = SourceBar(recent_folders), WindowPanel(self.viewer), SeriesTree()
         self.presets = self.windows.strip
-        self.views, self.filters = ViewBar(), FilterBar()
-        self.tags, self.values, self.findings = TagTable(), ValueBars(), FindingsList()
-        self.curve = SliceCurve()
-        splitter = QSplitter(Qt.Orientation.Vertical)
-        splitter.addWidget(self.tags)
-        below = QWidget()
-        below_layout = QVBoxLayout(below)
-        below_layout.setContentsMargins(0, 0, 0, 0)
-        below_layout.addWidget(self.values, 1)
-        below_layout.addWidget(self.curve)
-        splitter.addWidget(below)
-        splitter.setChildrenCollapsible(False)
-        splitter.setStretchFactor(0, 3)
-        splitter.setStretchFactor(1, 4)
-        splitter.setSizes([300, 400])
+        self.views, self.filters, self.tab = ViewBar(), FilterBar(), TagsTab()
+        self.tags, self.values, self.curve = self.tab.table, self.tab.values, self.tab.curve
+        self.sheet, self.judged = ContactSheet(), FindingsTab(self.sources)
+        self.findings = self.judged.list
+        self.handing_over = HandingOver(self.exploration, self.sources, self.values.picture, self)
         self.tabs = QTabWidget()
-        self.tabs.addTab(self.series, "Series")
-        self.tabs.addTab(splitter, "Tags")
-        self.tabs.addTab(self.findings, "Findings")
+        for words, widget in zip(TABS, (self.series, self.tab, self.sheet, self.judged), strict=True):
+            self.tabs.addTab(widget, words)
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.setSpacing(8)
-        layout.addWidget(self.source)
-        layout.addWidget(self.windows)
-        layout.addWidget(self.views)
-        layout.addWidget(self.filters)
-        layout.addWidget(self.tabs, 1)
+        self.head = QWidget()
+        head = QVBoxLayout(self.head)
+        head.setContentsMargins(0, 0, 0, 0)
+        head.setSpacing(8)
+        for widget in (self.source, self.windows, self.views):
+            head.addWidget(widget)
+        body = QWidget()
+        below = QVBoxLayout(body)
+        below.setContentsMargins(0, 0, 0, 0)
+        below.addWidget(self.filters)
+        below.addWidget(self.tabs, 1)
+        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        self._columns.setContentsMargins(6, 6, 6, 6)
+        self._columns.setSpacing(8)
+        self._columns.addWidget(self.head)
+        self._columns.addWidget(body, 1)
 
     def _connect(self) -> None:
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_cancelled.connect(self.cancel)
+        self.source.comparison_chosen.connect(self.handing_over.compare)
         self.source.preference_toggled.connect(prefer)
         self.source.set_preference(is_preferred())
+        self.tab.export.file_wished.connect(self.handing_over.export)
+        self.tab.export.clipboard_wished.connect(self.handing_over.copy)
+        self.handing_over.compared.connect(self.source.set_other)
+        self.handing_over.progressed.connect(self._comparing)
+        sources = self.sources
+        for signal, slot in (
+            (sources.begun, self._begun),
+            (sources.progressed, self._progressed),
+            (sources.opened, self._opened),
+            (sources.failed, self._failed),
+            (sources.series_opened, self._series_opened),
+            (sources.series_noted, self._series_noted),
+            (sources.pictured, self.sheet.add),
+        ):
+            signal.connect(slot)
+        self.destroyed.connect(sources.stop_all)
+        exploration = self.exploration
+        exploration.filters_changed.connect(self._filters_changed)
+        exploration.picture_changed.connect(self._picture_timer.start)
+        exploration.rows_counted.connect(self.tab.set_rows)
+        self.tab.wish_changed.connect(exploration.set_wish)
+        self.filters.filter_removed.connect(exploration.remove_filter)
+        self.values.value_activated.connect(self.toggle_value)
+        self.tab.bins.range_chosen.connect(
+            lambda low, high: exploration.set_filter(exploration.wish.keyword, slice(low, high))
+        )
+        self.tab.bins.range_cleared.connect(lambda: exploration.remove_filter(exploration.wish.keyword))
+        self.tab.joint.pair_activated.connect(self.toggle_pair)
+        self.curve.slice_chosen.connect(self.viewing.go_to_slice)
+        self.series.series_activated.connect(
+            lambda chosen: self.open_wanted([Wanted(number, volume) for number, volume in chosen])
+        )
+        self.series.offer_chosen.connect(self._take_offer)
+        self.series.chosen_changed.connect(self._series_chosen)
+        self.series.grouping_toggled.connect(lambda by_patient: remember("by_patient", by_patient))
+        self.tags.columns_changed.connect(lambda names: remember("columns", ",".join(names)))
+        self.tags.folds_changed.connect(lambda kinds: remember("unfolded", ",".join(kinds)))
+        self.tab.splitter.splitterMoved.connect(
+            lambda *_: remember("sizes", ",".join(map(str, self.tab.splitter.sizes())))
+        )
+        self.sheet.image_activated.connect(lambda number, path: self.open_wanted([Wanted(number, path=path)]))
+        self.tabs.currentChanged.connect(lambda _: self._show_sheet())
+        self.judged.finding_chosen.connect(self._finding_chosen)
+        self.judged.counted.connect(lambda n: self.tabs.setTabText(3, f"Findings {n}" if n else "Findings"))
         self.views.view_chosen.connect(self.show_view)
         self.views.patient_space_toggled.connect(self.set_patient_space)
-        for event in (self.viewer.dims.events.order, self.viewer.dims.events.ndisplay):
-            event.connect(self._view_changed)
-        self.series.series_activated.connect(self.open_series)
-        self.tags.tag_selected.connect(lambda _keyword: self._show_values())
-        self.values.value_activated.connect(self.toggle_value)
-        self.curve.slice_chosen.connect(self.go_to_slice)
+        self.viewing.view_changed.connect(self.views.set_view)
         self.viewer.dims.events.point.connect(self._mark_slice)
-        self.filters.filter_removed.connect(self.remove_filter)
-        self.values.spelling_toggled.connect(lambda _by: self._show_values())
-        self.findings.finding_selected.connect(self._show_tag)
         self.viewer.layers.selection.events.active.connect(self._active_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.events.theme.connect(self._theme_changed)
 
+    def _remembered(self) -> None:
+        self.tags.set_columns(remembered("columns", "Values,Present,Shape").split(","))
+        self.tags.set_unfolded(remembered("unfolded", "").split(","))
+        self.series.set_grouping(remembered("by_patient", True))
+        sizes = remembered("sizes", "300,400").split(",")
+        if len(sizes) == 2 and all(size.isdigit() for size in sizes):
+            self.tab.splitter.setSizes([int(size) for size in sizes])
+        self.source.set_comparable(False)
+
     def _theme_changed(self, _event: object = None) -> None:
         colours = colours_of(self.viewer.theme)
-        self.windows.set_colours(colours)
-        self.series.set_colours(colours)
-        self.tags.set_colours(colours)
-        self.values.set_colours(colours)
-        self.curve.set_colours(colours)
+        for widget in (self.windows, self.series, self.tab, self.sheet, self.judged):
+            widget.set_colours(colours)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Two columns where the dock is wide and low, as below the canvas."""
+        is_wide = self.width() >= WIDE and self.width() > 1.3 * self.height()
+        directions = QBoxLayout.Direction
+        self._columns.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
+        self._columns.setAlignment(self.head, Qt.AlignmentFlag.AlignTop if is_wide else Qt.AlignmentFlag(0))
+        self.head.setMaximumWidth(HEAD if is_wide else 16_777_215)
+        self.tab.set_direction(is_wide)
+        super().resizeEvent(event)
 
     # -- opening ------------------------------------------------------------------------------------
 
     def open_paths(self, paths: Sequence[str]) -> None:
         """Open folders and files; calls that follow at once, as those of a drop do, join into one source."""
-        self._pending += [path for path in paths if path not in self._pending]
-        self._collector.start()
-
-    def _open_pending(self) -> None:
-        paths, self._pending = self._pending, []
-        self.cancel()
-        self.source.set_source(f"Reading {os.path.basename(paths[0].rstrip(os.sep)) or paths[0]} …", paths[0])
-        self.source.set_progress(0, 0, False)
-        self.series.set_empty_text("Reading the files …")
-        worker = thread_worker(open_source)(tuple(paths))
-        worker.yielded.connect(self._progressed)
-        worker.returned.connect(self._opened)
-        worker.errored.connect(self._failed)
-        self._worker = worker
-        worker.start()
+        self.sources.open_paths(paths)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being read, nor about to be."""
-        return self._worker is None and not self._pending
+        return self.sources.is_idle
 
     def cancel(self) -> None:
         """Stop a scan that is running; what was open before stays."""
-        worker, self._worker = self._worker, None
-        if worker is None:
+        self.handing_over.cancel()
+        if not self.sources.cancel():
+            self.source.set_idle()
             return
-        for signal, slot in ((worker.yielded, self._progressed), (worker.returned, self._opened)):
-            signal.disconnect(slot)
-        worker.quit()
         self.source.set_idle()
         self.source.set_source(self.opened.title if self.opened else "Cancelled: nothing is open")
-        self._catalog = self.opened.catalog if self.opened else None
-        self.tags.set_rows(self.opened.tags if self.opened else ())
-        self._show_values()
+        opened = self.opened
+        self.exploration.set_catalog(opened.catalog if opened else None, opened.tags if opened else ())
+        self._active_changed()
+
+    def _begun(self, paths: list[str]) -> None:
+        self.source.set_source(f"Reading {display(Opened.name_of(paths))} …", display(paths[0], 1000))
+        self.source.set_progress(0, 0, False)
+        self.series.set_empty_text("Reading the files …")
 
     def _progressed(self, partial: Partial) -> None:
         progress = partial.progress
         self.source.set_progress(progress.done, progress.found, progress.listed)
         if partial.catalog is not None:
-            self._catalog = partial.catalog
-            self.tags.set_rows(partial.tags)
-            self._choose_tag()
+            self.exploration.set_catalog(partial.catalog, partial.tags, is_whole=False)
 
     def _failed(self, error: Exception) -> None:
-        self._worker = None
         self.source.set_idle()
         self.source.set_source("This source could not be read")
         self.series.set_empty_text(f"{type(error).__name__}: {error}")
 
     def _opened(self, opened: Opened) -> None:
-        self._worker = None
-        self.opened, self._catalog, self._rows = opened, opened.catalog, list(opened.rows)
-        self._selection, self._matches = Selection(opened.catalog), []
-        self.filters.set_filters((), 0, 0)
+        self.opened, self._rows = opened, list(opened.rows)
+        self.handing_over.end_comparison()
         self.windows.set_catalog(opened.catalog)
         self.source.set_idle()
         self.source.set_source(display(opened.title), display("\n".join(opened.paths[:10]), 1000))
-        problems = [str(refusal) for refusal in opened.refusals]
-        refused = {path for refusal in opened.refusals for path in refusal.paths}
-        partial = [one for one in opened.catalog.partial if one.path not in refused]
-        problems += [one.brief for one in (*partial, *opened.catalog.failures)]
-        if opened.volumes:
-            self.series.set_problems(tuple(problems), len(problems))
-        elif opened.catalog.n_files:
-            self.series.set_problems(("No image could be opened.", *problems), len(problems) + 1)
-        else:
-            self.series.set_problems((), 0)
+        self.source.set_comparable(bool(opened.catalog.n_files))
+        problems = problems_of(opened)
+        self.series.set_problems(problems if opened.catalog.n_files else (), len(problems))
+        if not opened.catalog.n_files:
             self.series.set_empty_text(nothing_found(opened.catalog, opened.refusals))
-        self.tags.set_rows(opened.tags)
-        self.findings.set_findings(opened.findings)
-        self.tabs.setTabText(2, f"Findings {len(opened.findings)}" if opened.findings else "Findings")
+        self.tab.set_source(opened.tags)
+        self.exploration.set_catalog(opened.catalog, opened.tags)
+        self.judged.set_opened(opened)
         self._add_layers(opened.volumes)
         self._show_series()
-        self._choose_tag()
-        self._note_series(opened)
-
-    def _note_series(self, opened: Opened) -> None:
-        """Look through the series for what their volumes' passports say, in the background."""
-        if self._noter is not None:
-            self._noter.quit()
-        worker = thread_worker(series_notes)(opened)
-        worker.yielded.connect(self._series_noted)
-        self.destroyed.connect(worker.quit)
-        self._noter = worker
-        worker.start()
+        self._active_changed()
+        self.sources.note_series(opened, lambda _: self.judged.look_further())
+        if opened.catalog.n_files:
+            remember_folder(opened.paths[0])
 
     def _series_noted(self, found: tuple[Opened, int, SeriesRow]) -> None:
         opened, number, row = found
         if self.opened is opened:
             self._rows[number] = row
-            self.series.set_row(self._as_shown(row, self._open_uids()))
+            self.series.set_row(self._as_shown(row, self._open_uids(), self._matches()))
 
     def _add_layers(self, volumes: Sequence[Volume]) -> None:
-        for volume in reversed(volumes):
-            volume.array.on_error = self._slice_failed
-            self.viewer.add_layer(layer_of(volume))
-        if volumes and len(self.viewer.layers) == len(volumes):
-            layer = self.viewer.layers[-1]
-            go_to_slice(
-                self.viewer, layer, int(np.ravel_multi_index(volumes[0].middle, layer.data.shape[: layer.ndim - 2]))
-            )
+        self.viewing.add(volumes)
         if self.views.patient_space.isChecked():
             self.set_patient_space(True)
         for volume in volumes:
             volume.array.warm()
 
-    def _slice_failed(self, k: int, error: Exception) -> None:
-        from napari.utils.notifications import show_error
-
-        show_error(display(f"Slice {k + 1} could not be read: {error}", 400))
-
     def open_series(self, row: int) -> None:
         """Open the series of this row as layers, or say why it cannot be."""
-        if self.opened is None or not 0 <= row < len(self.opened.series):
+        self.open_wanted([Wanted(row)])
+
+    def open_wanted(self, wanted: Sequence[Wanted]) -> None:
+        """Open series as layers, at the first slice that matches the filters."""
+        if self.opened is not None:
+            there = [one for one in wanted if 0 <= one.number < len(self.opened.series)]
+            if there:
+                self.sources.open_series(self.opened, there)
+
+    def _take_offer(self, number: int, offer: Offer) -> None:
+        self.open_wanted([Wanted(number, split=offer.split, missing_rescale=offer.missing_rescale)])
+
+    def _series_opened(self, loaded: Any) -> None:
+        opened, found = loaded
+        if self.opened is None or self.opened is not opened:
             return
-        series = self.opened.series[row]
-        volumes, refusals = load_series(series)
-        self._rows[row] = noted(self._rows[row], volumes, refusals)
-        if volumes:
-            self._add_layers(volumes)
-            self._go_to_match(volumes)
-        else:
-            reasons = [str(refusal) for refusal in refusals]
-            self.series.set_problems((f"{series.name} cannot be opened.", *reasons), len(reasons) + 1)
+        selection, problems = self.exploration.selection, []
+        matching = set(selection.files().paths) if selection is not None and selection.filters else set()
+        for wanted, volumes, refusals in found:
+            if (wanted.volume, wanted.split, wanted.missing_rescale) == (None, "auto", "refuse"):
+                self._rows[wanted.number] = noted(self._rows[wanted.number], volumes, refusals)
+            if volumes:
+                self._add_layers(volumes)
+                self.viewing.go_to_file(volumes, {wanted.path} if wanted.path else matching)
+            else:
+                problems += [f"{opened.series[wanted.number].name} cannot be opened.", *map(str, refusals)]
+        if problems:
+            self.series.set_problems(tuple(problems), len(problems))
         self._show_series()
-
-    def go_to_slice(self, number: int) -> None:
-        """Show a slice of the active volume, counted over times and slices."""
-        layer = self.viewer.layers.selection.active
-        volume = volume_of(layer)
-        if volume is None or not 0 <= number < len(volume.files):
-            return
-        go_to_slice(self.viewer, layer, number)
-
-    def _mark_slice(self, _event: object = None) -> None:
-        layer = self.viewer.layers.selection.active
-        if volume_of(layer) is not None and self.curve.values is not None:
-            self.curve.set_current(slice_number(layer, self.viewer.dims.point))
-
-    def _go_to_match(self, volumes: Sequence[Volume]) -> None:
-        """Show the first slice whose file matches the filters, and activate its layer."""
-        if self._selection is None or not self._selection.filters:
-            return
-        paths = set(self._selection.files().paths)
-        for volume in volumes:
-            n = next((n for n, (path, _) in enumerate(volume.files) if path in paths), None)
-            layer = next((layer for layer in self.viewer.layers if volume_of(layer) is volume), None)
-            if n is not None and layer is not None:
-                self.viewer.layers.selection.active = layer
-                self.go_to_slice(n)
-                return
 
     # -- showing ------------------------------------------------------------------------------------
 
     def _open_uids(self) -> set[str]:
         return {volume.series_instance_uid for layer in self.viewer.layers if (volume := volume_of(layer))}
 
-    def _as_shown(self, row: SeriesRow, open_uids: set[str]) -> SeriesRow:
+    def _matches(self) -> list[int]:
+        return self.exploration.matches(self.opened.series) if self.opened is not None else []
+
+    def _as_shown(self, row: SeriesRow, open_uids: set[str], all_matches: list[int]) -> SeriesRow:
         """`row` with whether it is open, and how many of its files match."""
         assert self.opened is not None
         is_open = self.opened.series[row.number].series_instance_uid in open_uids
-        matches = self._matches[row.number] if self._matches else None
+        matches = all_matches[row.number] if all_matches else None
         return row if (is_open, matches) == (False, None) else replace(row, is_open=is_open, matches=matches)
 
     def _show_series(self) -> None:
         if self.opened is None:
             return
-        uids = self._open_uids()
-        rows = (row for row in self._rows if not self._matches or self._matches[row.number])
-        self.series.set_rows(tuple(self._as_shown(row, uids) for row in rows))
+        uids, matches = self._open_uids(), self._matches()
+        rows = (row for row in self._rows if not matches or matches[row.number])
+        self.series.set_rows(tuple(self._as_shown(row, uids, matches) for row in rows))
 
-    def toggle_value(self, text: str) -> None:
-        """Filter by a value of the chosen tag, or no longer."""
-        keyword = self.tags.selected()
-        if self._selection is not None and keyword and not self.values.by_spelling.isChecked():
-            self._filter(self._selection.toggled(keyword, text))
+    def toggle_value(self, text: str | None) -> None:
+        """Filter by a value of the chosen tag, None for the files without it, or no longer."""
+        wish = self.exploration.wish
+        if text is None:
+            self.exploration.set_filter(wish.keyword, False)
+        elif wish.keyword and wish.view != "spelling":
+            self.exploration.toggle(wish.keyword, text)
 
-    def remove_filter(self, keyword: str) -> None:
-        """Remove the filter of a tag; "" removes all."""
-        if self._selection is not None:
-            self._filter(self._selection.without(keyword) if keyword else Selection(self._selection.catalog))
+    def toggle_pair(self, first: str | None, second: str | None) -> None:
+        """Filter by a pair of values of the two tags that are shown together, or no longer."""
+        wish = self.exploration.wish
+        self.exploration.set_filter((wish.keyword, wish.beside), ((first, second),))
 
-    def _filter(self, selection: Selection) -> None:
-        """Let every table, bar and count follow `selection`."""
-        assert self.opened is not None
-        self._selection = selection
-        chosen = selection.files()
-        self._matches = selection.matches(self.opened.series) if selection.filters else []
-        self.filters.set_filters(selection.filters, chosen.n_files, selection.catalog.n_files)
-        self.series.set_empty_text("No file holds all that is chosen: remove a filter above")
+    def _filters_changed(self) -> None:
+        """Let chips, series and images follow the filters."""
+        selection = self.exploration.selection
+        filters = selection.filters if selection is not None else ()
+        if selection is not None:
+            files = selection.files().n_files if filters else selection.catalog.n_files
+            self.filters.set_filters(filters, files, selection.catalog.n_files)
+            if filters:
+                self.series.set_empty_text("No file holds all that is chosen: remove a filter above")
         self._show_series()
-        self._show_values()
-        worker = thread_worker(selection_rows)(selection)
-        worker.returned.connect(self._tags_counted)
-        worker.start()
+        self._show_sheet()
 
-    def _tags_counted(self, counted: tuple[Selection, tuple[TagRow, ...]]) -> None:
-        selection, rows = counted
-        if selection is self._selection:  # else of an earlier filter
-            self.tags.set_rows(rows)
+    def _show_picture(self) -> None:
+        shown = self.exploration.picture()
+        self.tab.set_wish(shown.wish)
+        self.tab.set_scopes({scope: self.exploration.is_there(scope) for scope in SCOPES})
+        self.tab.show_picture(shown)
+        volume, series = volume_of(self.viewer.layers.selection.active), self.exploration.active
+        curve = None
+        if series is not None and volume is not None and shown.histogram is not None:
+            curve = values_along(volume, series.catalog, shown.wish.keyword)
+        self.tab.set_curve(curve)
+        self._mark_slice()
+
+    def _show_sheet(self) -> None:
+        """The contact sheet of what matches, made when it is looked at."""
+        if self.opened is None or self.tabs.currentWidget() is not self.sheet:
+            return
+        selection = self.exploration.selection
+        if selection is None or selection == self._sheet_key:
+            return
+        self._sheet_key = selection
+        mask = selection.mask()
+        rows = sheet_rows(self.opened.series, mask)
+        self.sheet.begin(len(rows), int(np.count_nonzero(mask)), len({number for number, _ in rows}))
+        self.sources.picture(self.opened.series, rows)
+
+    def _finding_chosen(self, finding: Finding) -> None:
+        """Choose the tag a finding rests on, and filter to its files."""
+        self.exploration.choose(finding.selection)
+        if finding.tags:
+            self.tab.show_tag(finding.tags[0])
+
+    def _comparing(self, done: int, found: int, listed: bool) -> None:
+        if found:
+            self.source.set_progress(done, found, listed)
+        else:
+            self.source.set_idle()
+
+    # -- the active layer ---------------------------------------------------------------------------
 
     def _active_series(self) -> Series | None:
         volume = volume_of(self.viewer.layers.selection.active)
-        if volume is None or self.opened is None:
+        if volume is None or self.opened is None or self.sources.is_scanning:
             return None
         uid = volume.series_instance_uid
         return next((series for series in self.opened.series if series.series_instance_uid == uid), None)
 
-    def _show_values(self) -> None:
-        keyword = self.tags.selected()
-        if self._catalog is None or not keyword:
-            self.values.set_histogram(None)
-            self.curve.set_curve(None)
-            return
-        by = "spelling" if self.values.by_spelling.isChecked() else "meaning"
-        series = self._active_series() if self._worker is None else None
-        part = series.catalog if series is not None else None
-        selection = self._selection if self._worker is None else None
-        whole, scope = self._catalog, "folder"
-        chosen: tuple[str, ...] = ()
-        if selection is not None and selection.filters:
-            whole, chosen = selection.counted_for(keyword), selection.texts(keyword)
-            scope = "matching" if selection.without(keyword).filters else "folder"
-            part = Selection(part, selection.without(keyword).filters).files() if part is not None else None
-        histogram = histogram_of(whole, keyword, part, by)
-        self.values.set_histogram(histogram, series.name if series is not None else "", chosen, scope)
-        volume = volume_of(self.viewer.layers.selection.active)
-        curve = None
-        if series is not None and volume is not None:
-            curve = values_along(volume, series.catalog, keyword)
-        self.curve.set_curve(curve)
-        self._mark_slice()
-
-    def _choose_tag(self) -> None:
-        """Choose a tag to begin with, where none is, and show its values."""
-        if not self.tags.selected() and not self.tags.select(FIRST_TAG) and self.tags.model.rows:
-            self.tags.select(self.tags.model.rows[0].keyword)
-        self._show_values()
-
-    def _show_tag(self, keyword: str) -> None:
-        if not self.tags.select(keyword):
-            self.tags.everything.setChecked(True)
-            self.tags.select(keyword)
-        self._show_values()
-
-    # -- the active layer ---------------------------------------------------------------------------
-
     def _active_changed(self, _event: object = None) -> None:
-        self._view_changed()
+        self.viewing.tell_view()
         series = self._active_series()
         if series is not None and self.opened is not None:
             self.series.select(self.opened.series.index(series))
-        self._show_values()
+        self.exploration.set_active(series)
+        self._picture_timer.start()
+
+    def _series_chosen(self, numbers: tuple[int, ...]) -> None:
+        if self.opened is not None:
+            self.exploration.set_chosen([self.opened.series[number] for number in numbers])
+
+    def _mark_slice(self, _event: object = None) -> None:
+        layer = self.viewer.layers.selection.active
+        if volume_of(layer) is not None and self.curve.values is not None:
+            self.curve.set_current(slice_number(layer, self.viewer.dims.point))
+
+    def go_to_slice(self, number: int) -> None:
+        """Show a slice of the active volume, counted over times and slices."""
+        self.viewing.go_to_slice(number)
 
     def show_view(self, view: str) -> None:
         """Show the active volume in an anatomical plane, "axial", "coronal" or "sagittal", or in "3D"."""
-        volume = volume_of(self.viewer.layers.selection.active)
-        if volume is None:
-            return
-        if view == "3D":
-            show_space(self.viewer, volume)
-        else:
-            show_plane(self.viewer, volume, view)
-        self._view_changed()
+        self.viewing.show_view(view)
 
     def set_patient_space(self, is_on: bool) -> None:
         """Put all volumes where they lie in the patient, in the axes of the active one; or back."""
-        from napari.utils.notifications import show_info
-
-        layer = self.viewer.layers.selection.active
-        reference = volume_of(layer)
-        at = layer.world_to_data(self.viewer.dims.point) if reference is not None else ()
-        unalign(self.viewer.layers)
-        if is_on and reference is not None:
-            _, left = align(self.viewer, reference)
-            if left:
-                be = "volumes lie" if left > 1 else "volume lies"
-                show_info(f"{left} {be} in another frame of reference, or nowhere: not moved")
+        self.viewing.set_patient_space(is_on)
         self.views.set_patient_space(is_on)
-        if reference is not None:  # the same slice as before
-            self.viewer.dims.point = (*self.viewer.dims.point[: -layer.ndim], *layer.data_to_world(at))
-        self.viewer.reset_view()
-
-    def _view_changed(self, _event: object = None) -> None:
-        volume = volume_of(self.viewer.layers.selection.active)
-        view = plane_shown(self.viewer, volume) if volume is not None else ""
-        placed = volume is not None and anatomical_axes(volume) is not None
-        self.views.set_view(view, placed, volume is not None)
 
     def choose_window(self, index: int) -> None:
         """Show the active layer with its preset of this number; -1: the full range."""

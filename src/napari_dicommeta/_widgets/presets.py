@@ -18,20 +18,10 @@ if TYPE_CHECKING:
     from napari_dicommeta._widgets.colours import Colours
     from napari_dicommeta.window import Window
 
-__all__ = ["PresetStrip", "thumbnail"]
+__all__ = ["PICTURE", "PresetStrip"]
 
 BUTTON_WIDTH, PICTURE = 104, 52
 """Pixels."""
-
-
-def thumbnail(plane: np.ndarray, aspect: float = 1.0) -> np.ndarray:
-    """`plane`, shape (rows, columns), thinned out to at most `PICTURE` pixels a side; `aspect`: height over width."""
-    rows, columns = plane.shape
-    height, width = rows * aspect, float(columns)
-    scale = PICTURE / max(height, width)
-    j = np.linspace(0, rows - 1, max(1, round(height * scale))).astype(int)
-    i = np.linspace(0, columns - 1, max(1, round(width * scale))).astype(int)
-    return plane[np.ix_(j, i)]
 
 
 class PresetStrip(QWidget):
@@ -106,7 +96,7 @@ class PresetStrip(QWidget):
             button.setChecked(index is not None and (index == i or (index == -1 and last)))
 
     def set_pictures(self, plane: np.ndarray, full: tuple[float, float], inverted: bool = False) -> None:
-        """Show a slice, thinned out by `thumbnail`, in modality values, as each window shows it."""
+        """Show a slice, thinned out, in modality values, as each window shows it."""
         for i, button in enumerate(self.buttons):
             window = self.windows[i] if i < len(self.windows) else None
             if window is not None and window.fault:

@@ -1,4 +1,4 @@
-"""The values of the chosen tag as bars: the folder muted, the active series over it."""
+"""The values of the chosen tag: what it means, bars with the folder muted and a part over it, what is no bar."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QRect, QSize, Qt, Signal
 from qtpy.QtWidgets import (
-    QCheckBox,
+    QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLabel,
     QSizePolicy,
+    QStackedWidget,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -20,18 +21,29 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dicommeta._exploring import Shown, Wish
 from napari_dicommeta.explain import explanation
+from napari_dicommeta.histogram import Bar
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
-    from qtpy.QtGui import QPainter
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QPainter, QPixmap
 
     from napari_dicommeta._widgets.colours import Colours
-    from napari_dicommeta.histogram import Bar, Histogram
+    from napari_dicommeta.histogram import Histogram
 
 __all__ = ["ValueBars"]
 
+PICTURE_WIDTH, PICTURE_BARS = 720, 200
+"""Pixels, and bars, of a picture that is handed over."""
 _CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
+
+
+def shown_text(bar: Bar) -> str:
+    """The text of a bar; in brackets what is no value."""
+    return f"({bar.state})" if bar.state else bar.label or bar.text or "(empty)"
 
 
 class _Model(QAbstractItemModel):
@@ -40,11 +52,16 @@ class _Model(QAbstractItemModel):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.bars: tuple[Bar, ...] = ()
+        self.part_name = ""
 
-    def set_bars(self, bars: tuple[Bar, ...]) -> None:
+    def set_bars(self, bars: tuple[Bar, ...], part_name: str = "") -> None:
         self.beginResetModel()
-        self.bars = bars
+        self.bars, self.part_name = bars, part_name
         self.endResetModel()
+
+    @staticmethod
+    def what(bar: Bar) -> str:
+        return "without this tag" if bar.state == "absent" else "with this value"
 
     def bar(self, index: QModelIndex) -> Bar:
         parent: int = index.internalId()
@@ -77,9 +94,10 @@ class _Model(QAbstractItemModel):
             return bar.text
         if role == Qt.ItemDataRole.ToolTipRole:
             flag = f" · {bar.flag}" if bar.flag else ""
-            counts = f"{bar.files:,} files, {bar.part:,} of the active series"
-            how = "" if index.internalId() else " · click: only files with this value"
-            return html.escape(display(f"{bar.text or '(empty)'} {bar.label} · {counts}{flag} {bar.note}", 400)) + how
+            part = f", {bar.part:,} of {self.part_name}" if self.part_name else ""
+            how = "" if index.internalId() or bar.state == "unknown" else f" · click: only files {self.what(bar)}"
+            text = f"{shown_text(bar)} {bar.label} · {bar.files:,} files{part}{flag} {bar.note}"
+            return html.escape(display(text, 400)) + how
         if role == Qt.ItemDataRole.UserRole:
             return bar
         return None
@@ -91,9 +109,12 @@ class _Delegate(QStyledItemDelegate):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.colours: Colours | None = None
-        self.most = 1
+        self.most = 1.0
+        self.scales = (1.0, 1.0)
+        """What the files of the whole and of the part are multiplied with."""
         self.has_part = False
-        self.chosen: frozenset[str] = frozenset()
+        self.chosen: frozenset[str | None] = frozenset()
+        """The texts of the bars that are filtered for, None for the files without the tag."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         bar, colours = index.data(Qt.ItemDataRole.UserRole), self.colours
@@ -102,29 +123,32 @@ class _Delegate(QStyledItemDelegate):
         painter.save()
         if option.state & QStyle.StateFlag.State_Selected:
             painter.fillRect(option.rect, colours.foreground)
-        if bar.text in self.chosen and index.internalId() == 0:
+        if (None if bar.state else bar.text) in self.chosen and index.internalId() == 0:
             painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colours.accent)
         metrics = option.fontMetrics
         rect = option.rect.adjusted(6, 1, -4, -1)
         counts = f"{bar.files:,}" + (f"  {bar.part:,}" if self.has_part else "")
         count_width = metrics.horizontalAdvance("000,000" + ("  000,000" if self.has_part else "")) + 4
         text_width = max(60, round((rect.width() - count_width) * 0.45))
-        text = display(bar.label or bar.text) or "(empty)"
+        text = display(shown_text(bar))
         if bar.note:
             text = f"{text}   {bar.note}"
             text_width = rect.width() - count_width - 40
-        painter.setPen(colours.warning if bar.flag else colours.text if bar.text and not bar.note else colours.faint)
+        is_value = bar.text and not bar.note and not bar.state
+        painter.setPen(colours.warning if bar.flag else colours.text if is_value else colours.faint)
         elided = metrics.elidedText(text, Qt.TextElideMode.ElideRight, text_width - 6)
         painter.drawText(QRect(rect.x(), rect.y(), text_width, rect.height()), Qt.AlignmentFlag.AlignVCenter, elided)
         left, width = rect.x() + text_width, rect.width() - text_width - count_width
         if width > 0:
             height = max(4, rect.height() - 6)
             top = rect.y() + (rect.height() - height) // 2
-            painter.fillRect(QRect(left, top, max(1, round(width * bar.files / self.most)), height), colours.muted)
+            scale, part_scale = (width * scale / self.most for scale in self.scales)
+            if bar.files:
+                painter.fillRect(QRect(left, top, max(1, round(bar.files * scale)), height), colours.muted)
             if bar.part:
                 inner = max(2, height // 2)
                 painter.fillRect(
-                    QRect(left, top + (height - inner) // 2, max(1, round(width * bar.part / self.most)), inner),
+                    QRect(left, top + (height - inner) // 2, max(1, round(bar.part * part_scale)), inner),
                     colours.accent,
                 )
         painter.setPen(colours.text)
@@ -143,14 +167,15 @@ class _Delegate(QStyledItemDelegate):
 
 
 class ValueBars(QWidget):
-    """A heading that explains the tag, its bars, and a line for what is no bar.
+    """A heading that explains the tag, its values as bars or as what else is put into `stack`, and a line for the rest.
 
-    `spelling_toggled` carries the wish to count by spelling (True) or by meaning; `value_activated` the text of a value
-    that was clicked, or chosen with Enter, to filter by it.
+    `value_activated` carries the text of a bar that was clicked, or chosen with Enter, to filter by it, None for the
+    files without the tag; `view_chosen` how values are shown, `beside_chosen` the keyword of a second tag, "" for none.
     """
 
-    spelling_toggled = Signal(bool)
-    value_activated = Signal(str)
+    value_activated = Signal(object)
+    view_chosen = Signal(str)
+    beside_chosen = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -162,78 +187,140 @@ class ValueBars(QWidget):
         font = self.heading.font()
         font.setBold(True)
         self.heading.setFont(font)
-        self.by_spelling = QCheckBox("by spelling")
-        self.by_spelling.setToolTip("Count '1', '1.0' and '1.000000' apart, as the files write them")
-        self.by_spelling.toggled.connect(self.spelling_toggled)
-        self.view = QTreeView()
-        self.view.setHeaderHidden(True)
-        self.view.setUniformRowHeights(True)
-        self.view.setIndentation(14)
-        self.view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.view.setMinimumHeight(80)
+        self.view_box, self.beside_box = self._view_box(), self._beside_box()
+        self.controls = QWidget()
+        controls = QHBoxLayout(self.controls)
+        controls.setContentsMargins(0, 0, 0, 0)
+        controls.addWidget(self.view_box, 2)
+        controls.addWidget(self.beside_box, 3)
         self.model = _Model(self)
-        self.delegate = _Delegate(self.view)
-        self.view.setModel(self.model)
-        self.view.setItemDelegate(self.delegate)
-        self.view.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.view.header().setMinimumSectionSize(20)
-        self.view.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
-        self.view.setExpandsOnDoubleClick(False)
-        self.view.clicked.connect(self._activated)
-        self.view.installEventFilter(self)
-        line = QHBoxLayout()
-        line.addWidget(self.rest, 1)
-        line.addWidget(self.by_spelling)
+        self.view = self._tree()
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.view)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.heading)
         layout.addWidget(self.explanation)
+        layout.addWidget(self.controls)
         layout.addWidget(self.legend)
-        layout.addWidget(self.view, 1)
-        layout.addLayout(line)
-        self.set_histogram(None)
+        layout.addWidget(self.stack, 1)
+        layout.addWidget(self.rest)
+        self.show_picture(None)
+
+    def _tree(self) -> QTreeView:
+        view = QTreeView()
+        view.setHeaderHidden(True)
+        view.setUniformRowHeights(True)
+        view.setIndentation(14)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setMinimumHeight(80)
+        self.delegate = _Delegate(view)
+        view.setModel(self.model)
+        view.setItemDelegate(self.delegate)
+        view.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        view.header().setMinimumSectionSize(20)
+        view.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
+        view.setExpandsOnDoubleClick(False)
+        view.clicked.connect(self._activated)
+        view.installEventFilter(self)
+        return view
+
+    def _view_box(self) -> QComboBox:
+        box = QComboBox()
+        for words, view in (("by meaning", "meaning"), ("by spelling", "spelling"), ("in ranges", "ranges")):
+            box.addItem(words, view)
+        box.setToolTip("1, 1.0 and 1.000000 as one value · apart, as the files write them · numbers in bins to brush")
+        box.setMinimumContentsLength(8)
+        box.activated.connect(lambda _: self.view_chosen.emit(box.currentData()))
+        return box
+
+    def _beside_box(self) -> QComboBox:
+        box = QComboBox()
+        box.setToolTip("Together with a second tag: a table of how their values meet")
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(8)
+        box.activated.connect(lambda _: self.beside_chosen.emit(box.currentData()))
+        return box
 
     def set_colours(self, colours: Colours) -> None:
         """Repaint in the colours of a theme."""
         self.delegate.colours = colours
         self.view.viewport().update()
 
-    def set_histogram(
-        self, histogram: Histogram | None, part_name: str = "", chosen: tuple[str, ...] = (), scope: str = "folder"
-    ) -> None:
-        """Show the bars of a tag, those of `chosen` values marked; None: no tag is chosen."""
-        self.delegate.chosen = frozenset(chosen)
-        self.view.setVisible(histogram is not None)
-        self.by_spelling.setVisible(histogram is not None)
-        if histogram is None:
+    def set_companions(self, keywords: Sequence[str]) -> None:
+        """The tags that can be shown together with the chosen one, without a signal."""
+        chosen = self.beside_box.currentData() or ""
+        self.beside_box.clear()
+        self.beside_box.addItem("alone", "")
+        for keyword in keywords:
+            self.beside_box.addItem(display(f"with {keyword.rpartition('.')[2]}", 60), keyword)
+        self.beside_box.setCurrentIndex(max(self.beside_box.findData(chosen), 0))
+
+    def set_choice(self, view: str, beside: str) -> None:
+        """Show which view and second tag are chosen, without a signal."""
+        self.view_box.setCurrentIndex(max(self.view_box.findData(view), 0))
+        self.beside_box.setCurrentIndex(max(self.beside_box.findData(beside), 0))
+
+    def show_picture(self, shown: Shown | None) -> None:
+        """Show the bars of a tag and what surrounds them; None, or no histogram: no tag is chosen."""
+        histogram = shown.histogram if shown is not None else None
+        for widget in (self.stack, self.controls, self.legend, self.rest):
+            widget.setVisible(histogram is not None)
+        if shown is None or histogram is None:
             self.heading.setText("Choose a tag to see its values.")
             self.explanation.hide()
-            self.legend.setText("")
-            self.rest.setText("")
             self.model.set_bars(())
             return
-        path = histogram.path
-        self.heading.setText(display(f"{path.name}  {path.display.split(' ')[0]}  {path.vr}"))
+        path, part_name = histogram.path, display(shown.part_name)
+        vm = f"  VM {path.vm}" if path.vm else ""
+        self.heading.setText(display(f"{path.name}  {path.display.split(' ')[0]}  {path.vr}{vm}"))
         self.heading.setToolTip(html.escape(display(path.display)))
         words = explanation(path)
         self.explanation.setText(words)
         self.explanation.setVisible(bool(words))
-        part = f" · {display(part_name)} ({histogram.part_files:,})" if part_name else ""
-        self.legend.setText(f"{scope} ({histogram.files:,} files){part}")
-        self.legend.setToolTip(self.legend.text())
-        self.delegate.most = max((bar.files for bar in histogram.bars), default=1)
-        self.delegate.has_part = bool(part_name)
-        self.model.set_bars(histogram.bars)
-        others = []
-        if histogram.rest_values:
-            others.append(f"{histogram.rest_values:,} more values in {histogram.rest_files:,} files")
-        if histogram.absent:
-            others.append(f"absent in {histogram.absent:,} files")
-        if histogram.unknown:
-            others.append(f"unknown in {histogram.unknown:,} damaged files")
-        self.rest.setText(" · ".join(others) or "present in every file")
+        part = f" · {part_name} ({histogram.part_files:,})" if part_name else ""
+        shares = " · bars by share" if shown.by_share else ""
+        self.legend.setText(f"{shown.scope} ({histogram.files:,} files){part}{shares}")
+        self.legend.setToolTip(html.escape(self.legend.text()))
+        self._show_bars(shown, histogram, part_name)
+
+    def _show_bars(self, shown: Shown, histogram: Histogram, part_name: str) -> None:
+        states = (
+            ("absent", histogram.absent, histogram.part_absent),
+            ("unknown", histogram.unknown, histogram.part_unknown),
+        )
+        others = [Bar("", files, part, state=state) for state, files, part in states if files or part]
+        bars = (*histogram.bars, *others)
+        delegate = self.delegate
+        delegate.has_part = bool(part_name)
+        delegate.scales = (1.0, 1.0)
+        if shown.by_share:
+            delegate.scales = (1 / max(histogram.files, 1), 1 / max(histogram.part_files, 1))
+        whole, of_part = delegate.scales
+        delegate.most = max((max(bar.files * whole, bar.part * of_part) for bar in bars), default=1) or 1
+        delegate.chosen = frozenset([*shown.chosen, *([None] if shown.chosen_presence is False else [])])
+        self.model.set_bars(bars, part_name)
+        rest = [f"{histogram.rest_values:,} more values in {histogram.rest_files:,} files"]
+        missing = [f"{bar.state} in {bar.files:,} files" for bar in others if bar.files]
+        self.rest.setText(" · ".join([*(rest if histogram.rest_values else []), *missing]) or "present in every file")
         self.rest.setToolTip(self.rest.text())
+
+    def picture(self, histogram: Histogram) -> QPixmap:
+        """All bars of `histogram` as a picture, in the colours of the window."""
+        other = ValueBars()
+        other.delegate.colours = self.delegate.colours
+        other.setStyleSheet(self.window().styleSheet())
+        other.show_picture(
+            Shown(Wish(histogram.path.text), histogram, part_name="part" if histogram.part_files else "")
+        )
+        other.controls.hide()
+        rows = min(max(len(histogram.bars), 1), PICTURE_BARS)
+        height = other.view.sizeHintForRow(0) if histogram.bars else 20
+        other.resize(PICTURE_WIDTH, rows * height + 140)
+        picture = other.grab()
+        other.deleteLater()
+        return picture
 
     def _label(self) -> QLabel:
         label = QLabel("")
@@ -249,5 +336,8 @@ class ValueBars(QWidget):
         return bool(super().eventFilter(watched, event))
 
     def _activated(self, index: QModelIndex) -> None:
-        if index.isValid() and index.internalId() == 0:
-            self.value_activated.emit(self.model.bar(index).text)
+        if not index.isValid() or index.internalId():
+            return
+        bar = self.model.bar(index)
+        if bar.state != "unknown":
+            self.value_activated.emit(None if bar.state else bar.text)

@@ -10,8 +10,9 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_dicommeta._display import slice_index
+from napari_dicommeta._pictures import thinned
 from napari_dicommeta._reader import volume_of
-from napari_dicommeta._widgets.presets import PresetStrip, thumbnail
+from napari_dicommeta._widgets.presets import PICTURE, PresetStrip
 from napari_dicommeta._widgets.window_fields import WindowFields
 from napari_dicommeta._windowing import Windowing
 from napari_dicommeta.meaning import display
@@ -157,7 +158,7 @@ class WindowPanel(QWidget):
         except Exception:  # noqa: BLE001  the canvas says so when it asks for the same slice
             return
         rows, columns = volume.geometry.spacing[1:]
-        self.strip.set_pictures(thumbnail(plane, rows / columns), volume.display_range(), volume.inverted)
+        self.strip.set_pictures(thinned(plane, rows / columns, PICTURE), volume.display_range(), volume.inverted)
 
     def _entered(self, window: Window) -> None:
         if window.fault:

@@ -1,0 +1,117 @@
+"""What the Findings tab does in threads: judge volumes and pixels, keep decisions, write report and recipe. No Qt."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_dicommeta.decisions import decision_on, load_decisions, save_decisions
+from napari_dicommeta.digest import digest_of
+from napari_dicommeta.findings import iter_findings, markdown
+from napari_dicommeta.histogram import Bins
+from napari_dicommeta.plausibility import iter_plausibility
+from napari_dicommeta.tags import TagPath
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    from napari_dicommeta._opening import Opened
+    from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta.decisions import Decision
+    from napari_dicommeta.findings import Finding, FindingsProgress
+    from napari_dicommeta.hu_sample import HUSample
+    from napari_dicommeta.plausibility import Checked, CheckProgress
+    from napari_dicommeta.series import Series
+
+__all__ = [
+    "MAX_UNASKED",
+    "Judged",
+    "decisions_of",
+    "keep_decisions",
+    "pixel_check",
+    "sample_bins",
+    "volume_findings",
+    "write_recipe_of",
+    "write_report",
+]
+
+MAX_UNASKED = 1000
+"""Series whose pixels are sampled without being asked to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The findings of a catalog, and its digest, under which decisions are kept."""
+
+    findings: tuple[Finding, ...]
+    digest: str
+
+
+def volume_findings(catalog: Catalog) -> Generator[FindingsProgress, None, Judged]:
+    """The findings of counts and volumes; yields progress."""
+    digest = digest_of(catalog)
+    findings = yield from iter_findings(catalog)
+    return Judged(findings, digest)
+
+
+def pixel_check(series: Sequence[Series]) -> Generator[CheckProgress, None, tuple[Checked, ...]]:
+    """What a sample of the pixels says against the tags; yields progress."""
+    return iter_plausibility(series)
+
+
+def sample_bins(sample: HUSample) -> Bins:
+    """The histogram of a sample of HU as bins, pixels in place of files."""
+    bars = sample.histogram()
+    edges = (*(low for low, _, _ in bars), bars[-1][1])
+    pixels = tuple(n for _, _, n in bars)
+    return Bins(TagPath.parse("PixelData"), edges, pixels, (0,) * len(pixels))
+
+
+def _kept(digest: str) -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("napari-dicommeta") / "decisions" / f"{digest[:32]}.json"
+
+
+def decisions_of(digest: str) -> tuple[Decision, ...]:
+    """The decisions that were kept for the catalog of this digest."""
+    with contextlib.suppress(OSError, ValueError):
+        return load_decisions(_kept(digest))
+    return ()
+
+
+def keep_decisions(digest: str, decisions: Sequence[Decision]) -> None:
+    """Keep decisions for the catalog of this digest, in the user's data folder; they hold no values of files."""
+    target = _kept(digest)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_decisions(decisions, target)
+
+
+def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
+    """Write the findings as Markdown, those that were dismissed with the word for it; the path."""
+    decided = [(finding, decision_on(finding, decisions)) for finding in findings]
+    left = tuple(finding for finding, decision in decided if decision is None or decision.state != "dismissed")
+    text = markdown(left, f"{opened.catalog.n_files:,} files, {len(opened.series):,} series")
+    dismissed = [(finding, one) for finding, one in decided if one is not None and one.state == "dismissed"]
+    if dismissed:
+        lines = [f"* {finding.title}{': ' + one.word if one.word else ''}" for finding, one in dismissed]
+        text += "\n## Dismissed\n\n" + "\n".join(lines) + "\n"
+    beside = f"{path}.new"
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(beside, path)
+    return path
+
+
+def write_recipe_of(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
+    """Write the recipe of the source with the steps of the findings that were put into it; the path."""
+    from napari_dicommeta.recipe import recipe_of, step_of, write_recipe
+
+    chosen = [finding for finding in findings if (one := decision_on(finding, decisions)) and one.state == "recipe"]
+    steps = tuple(step for finding in chosen if (step := step_of(finding)) is not None)
+    source = opened.paths[0] if len(opened.paths) == 1 else opened.paths
+    write_recipe(recipe_of(opened.catalog, source, steps=steps), path)
+    return path

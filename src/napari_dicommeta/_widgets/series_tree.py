@@ -1,0 +1,381 @@
+"""The series tree: patient, study, series, volume; double-click or Enter opens what is chosen."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QAbstractItemModel, QItemSelectionModel, QModelIndex, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dicommeta._rows import Branch, is_worth_grouping, next_order, series_branch, tree_of
+from napari_dicommeta.meaning import display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qtpy.QtGui import QColor
+
+    from napari_dicommeta._rows import SeriesRow
+    from napari_dicommeta._widgets.colours import Colours
+
+__all__ = ["SeriesTree"]
+
+HEADERS = ("Series", "Modality", "Images × rows × columns", "Notes that need a decision, or why it cannot be opened")
+SHORT_HEADERS = ("Series", "", "Size", "Notes")
+EXPANDED = 60
+"""Patients that are shown unfolded at most."""
+
+
+@dataclass(slots=True)
+class _Node:
+    """A branch with its place: the number of the node above it, -1 at the top, and of those below it."""
+
+    branch: Branch
+    parent: int
+    place: int
+    below: list[int] = field(default_factory=list)
+
+
+class _Model(QAbstractItemModel):
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.nodes: list[_Node] = []
+        self.top: list[int] = []
+        self.of_series: dict[int, int] = {}
+        self.warning: QColor | None = None
+        self.faint: QColor | None = None
+
+    @property
+    def rows(self) -> tuple[SeriesRow, ...]:
+        """The series that are shown, in their order."""
+        return tuple(self.nodes[n].branch.row for n in self.of_series.values())  # type: ignore[misc]
+
+    def set_branches(self, branches: tuple[Branch, ...]) -> None:
+        self.beginResetModel()
+        self.nodes, self.of_series = [], {}
+        self.top = [self._add(branch, -1, place) for place, branch in enumerate(branches)]
+        self.endResetModel()
+
+    def _add(self, branch: Branch, parent: int, place: int) -> int:
+        number = len(self.nodes)
+        self.nodes.append(_Node(branch, parent, place))
+        if branch.kind == "series" and branch.row is not None:
+            self.of_series[branch.row.number] = number
+        self.nodes[number].below = [self._add(one, number, i) for i, one in enumerate(branch.below)]
+        return number
+
+    def set_row(self, row: SeriesRow) -> None:
+        """Show a series anew; its volumes come and go below it."""
+        number = self.of_series.get(row.number)
+        if number is None:
+            return
+        node, branch = self.nodes[number], series_branch(row)
+        index = self.createIndex(node.place, 0, number)
+        if len(branch.below) != len(node.below):
+            if node.below:
+                self.beginRemoveRows(index, 0, len(node.below) - 1)
+                node.below = []
+                self.endRemoveRows()
+            if branch.below:
+                self.beginInsertRows(index, 0, len(branch.below) - 1)
+                node.below = [self._add(one, number, i) for i, one in enumerate(branch.below)]
+                self.endInsertRows()
+        node.branch = branch
+        for below, one in zip(node.below, branch.below, strict=True):
+            self.nodes[below].branch = one
+        self.dataChanged.emit(index, self.createIndex(node.place, len(HEADERS) - 1, number))
+
+    def index_of(self, series: int) -> QModelIndex:
+        number = self.of_series.get(series)
+        return QModelIndex() if number is None else self.createIndex(self.nodes[number].place, 0, number)
+
+    def index(self, row: int, column: int, parent: QModelIndex | None = None) -> QModelIndex:
+        below = self.top if parent is None or not parent.isValid() else self.nodes[parent.internalId()].below
+        return self.createIndex(row, column, below[row]) if 0 <= row < len(below) else QModelIndex()
+
+    def parent(self, index: QModelIndex | None = None) -> QModelIndex:
+        if index is None or not index.isValid():
+            return QModelIndex()
+        above = self.nodes[index.internalId()].parent
+        return QModelIndex() if above < 0 else self.createIndex(self.nodes[above].place, 0, above)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        if parent is None or not parent.isValid():
+            return len(self.top)
+        return 0 if parent.column() else len(self.nodes[parent.internalId()].below)
+
+    def columnCount(self, _parent: QModelIndex | None = None) -> int:
+        return len(HEADERS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return SHORT_HEADERS[section]
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
+            return f"{HEADERS[section]} · click sorts"
+        return None
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        branch, column = self.nodes[index.internalId()].branch, index.column()
+        row = branch.row
+        if role == Qt.ItemDataRole.DisplayRole:
+            if branch.kind != "series" or row is None:
+                return display(branch.text) if column == 0 else ""
+            texts = (("● " if row.is_open else "") + row.name, row.modality, row.extent, row.badge)
+            return display(texts[column])
+        if role == Qt.ItemDataRole.TextAlignmentRole and column == 3:
+            return Qt.AlignmentFlag.AlignCenter
+        if role == Qt.ItemDataRole.ForegroundRole:
+            return self.warning if column == 3 else self.faint if branch.kind in ("patient", "study") else None
+        if role == Qt.ItemDataRole.ToolTipRole:
+            if row is None:
+                return html.escape(display(f"{branch.kind} {branch.text}"))
+            if branch.kind == "volume":
+                return html.escape(display(f"{branch.text} · double-click or Enter opens this volume alone"))
+            what = row.reason or (
+                "open; double-click opens it again" if row.is_open else "double-click or Enter opens it"
+            )
+            lines = [f"{row.name} · {row.size} · {what}", *(f"– {note}" for note in row.notes or ())]
+            return "\n".join(html.escape(display(line, 300)) for line in lines)
+        return None
+
+
+_SORT_KEYS: tuple[Callable[[SeriesRow], Any], ...] = (
+    lambda row: row.name.lower(),
+    lambda row: row.modality,
+    lambda row: row.files if row.matches is None else row.matches,
+    lambda row: (bool(row.reason), row.problems),
+)
+
+
+class SeriesTree(QWidget):
+    """The tree, and below it the notes of what is chosen, with what can be done about them.
+
+    `series_activated` carries (number of the series, number of its volume or None) of each row that was double-clicked
+    or chosen with Enter; `offer_chosen` the series' number and the `Offer`; `chosen_changed` the numbers of the series
+    that are marked; `grouping_toggled` whether they stand below their patients.
+    """
+
+    series_activated = Signal(tuple)
+    offer_chosen = Signal(int, object)
+    chosen_changed = Signal(tuple)
+    grouping_toggled = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-series")
+        self.model = _Model(self)
+        self.table = self._tree()
+        self.by_patient = QCheckBox("by patient and study")
+        self.by_patient.setToolTip("Series below their studies and patients, or one list")
+        self.by_patient.setChecked(True)
+        self.by_patient.toggled.connect(self._grouping_changed)
+        self.empty = self._text()
+        self.empty.setText("Drop a folder or files of DICOM here, or use Open…")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.notes, self.problems = self._text(), self._text()
+        for label in (self.notes, self.problems):
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.notes.hide()
+        self.offer_line = QWidget()
+        self._offer_layout = QHBoxLayout(self.offer_line)
+        self._offer_layout.setContentsMargins(0, 0, 0, 0)
+        self._offer_layout.addStretch(1)
+        self.offer_buttons: list[QPushButton] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        for widget, stretch in (
+            (self.empty, 1),
+            (self.by_patient, 0),
+            (self.table, 1),
+            (self.notes, 0),
+            (self.offer_line, 0),
+            (self.problems, 0),
+        ):
+            layout.addWidget(widget, stretch)
+        self._rows: tuple[SeriesRow, ...] = ()
+        self._order: tuple[int, bool] | None = None
+        self.set_rows(())
+        self.set_problems((), 0)
+
+    def _tree(self) -> QTreeView:
+        tree = QTreeView()
+        tree.setModel(self.model)
+        tree.setUniformRowHeights(True)
+        tree.setIndentation(12)
+        tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        tree.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        tree.setExpandsOnDoubleClick(False)
+        tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        header = tree.header()
+        header.setStretchLastSection(False)
+        header.setMinimumSectionSize(24)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in (1, 2, 3):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self.sort_by)
+        tree.selectionModel().currentRowChanged.connect(lambda index, _: self._show_notes(index))
+        tree.selectionModel().selectionChanged.connect(lambda *_: self.chosen_changed.emit(self.chosen()))
+        tree.activated.connect(self._activated)
+        return tree
+
+    def _text(self) -> QLabel:
+        label = QLabel("")
+        label.setTextFormat(Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        return label
+
+    def set_rows(self, rows: tuple[SeriesRow, ...]) -> None:
+        """Show these series; those that were chosen stay so where they are among them."""
+        chosen = self.chosen()
+        self._rows = rows
+        if self._order is not None:
+            column, descending = self._order
+            rows = tuple(sorted(rows, key=_SORT_KEYS[column], reverse=descending))
+        self.by_patient.setVisible(is_worth_grouping(rows))
+        grouped = self.by_patient.isChecked() and is_worth_grouping(rows)
+        branches = tree_of(rows, grouped)
+        model = self.table.selectionModel()
+        blocked = model.blockSignals(True)
+        self.model.set_branches(branches)
+        self.table.setRootIsDecorated(grouped or any(branch.below for branch in branches))
+        if len(branches) <= EXPANDED and self.table.rootIsDecorated():
+            self.table.expandAll()
+        for number in chosen:
+            self._mark(number)
+        model.blockSignals(blocked)
+        self.table.setVisible(bool(rows))
+        self.empty.setVisible(not rows)
+        self._show_notes(self.table.currentIndex())
+
+    def set_grouping(self, by_patient: bool) -> None:
+        """Show series below their patients, or as a list, without a signal."""
+        blocked = self.by_patient.blockSignals(True)
+        self.by_patient.setChecked(by_patient)
+        self.by_patient.blockSignals(blocked)
+        self.set_rows(self._rows)
+
+    def _grouping_changed(self, by_patient: bool) -> None:
+        self.set_rows(self._rows)
+        self.grouping_toggled.emit(by_patient)
+
+    def set_row(self, row: SeriesRow) -> None:
+        """Show one series anew, told by its number, if it is among those shown."""
+        self._rows = tuple(row if one.number == row.number else one for one in self._rows)
+        self.model.set_row(row)
+        if row.volumes and not self.table.rootIsDecorated():
+            self.table.setRootIsDecorated(True)
+        if self._current_number() == row.number:
+            self._show_notes(self.table.currentIndex())
+
+    def select(self, number: int) -> None:
+        """Mark the series of this number, if it is among those shown, without a signal."""
+        index = self.model.index_of(number)
+        if index.isValid() and self._current_number() != number:
+            model = self.table.selectionModel()
+            blocked = model.blockSignals(True)
+            model.clearSelection()
+            self._mark(number)
+            model.blockSignals(blocked)
+            self.table.scrollTo(index)
+            self.table.viewport().update()
+            self._show_notes(index)
+
+    def _mark(self, number: int) -> None:
+        index = self.model.index_of(number)
+        if index.isValid():
+            flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+            self.table.selectionModel().setCurrentIndex(index, flags)
+
+    def chosen(self) -> tuple[int, ...]:
+        """The numbers of the series that are marked, those below marked patients and studies among them."""
+        numbers: dict[int, None] = {}
+        for index in self.table.selectionModel().selectedRows():
+            for node in self._below(index.internalId()):
+                numbers[node] = None
+        return tuple(numbers)
+
+    def _below(self, node: int) -> Iterator[int]:
+        branch = self.model.nodes[node].branch
+        if branch.row is not None:
+            yield branch.row.number
+            return
+        for below in self.model.nodes[node].below:
+            yield from self._below(below)
+
+    def _current_number(self) -> int | None:
+        index = self.table.currentIndex()
+        row = self.model.nodes[index.internalId()].branch.row if index.isValid() else None
+        return row.number if row is not None else None
+
+    def _activated(self, index: QModelIndex) -> None:
+        """Open what is marked; a patient or study folds and unfolds."""
+        nodes = [one.internalId() for one in self.table.selectionModel().selectedRows()] or [index.internalId()]
+        branches = [self.model.nodes[node].branch for node in nodes]
+        opened = tuple((branch.row.number, branch.volume) for branch in branches if branch.row is not None)
+        if opened:
+            self.series_activated.emit(opened)
+        elif index.isValid():
+            self.table.setExpanded(index, not self.table.isExpanded(index))
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        self.model.warning, self.model.faint = colours.warning, colours.faint
+        self.table.viewport().update()
+
+    def _show_notes(self, index: QModelIndex) -> None:
+        """The notes of the chosen series below the tree, and buttons for what they allow."""
+        row = self.model.nodes[index.internalId()].branch.row if index.isValid() else None
+        lines = ([row.reason] if row.reason else list(row.notes or ())) if row is not None else []
+        self.notes.setVisible(bool(lines))
+        shown = [f"– {display(line, 300)}" for line in lines[:6]]
+        if len(lines) > 6:
+            shown.append(f"… and {len(lines) - 6} more")
+        self.notes.setText("\n".join(shown))
+        for button in self.offer_buttons:
+            self._offer_layout.removeWidget(button)
+            button.deleteLater()
+        self.offer_buttons = []
+        number, offers = (row.number, row.offers) if row is not None else (-1, ())
+        for offer in offers:
+            button = QPushButton(offer.words)
+            button.setToolTip(html.escape(offer.why))
+            button.clicked.connect(lambda _=False, offer=offer: self.offer_chosen.emit(number, offer))
+            self._offer_layout.insertWidget(len(self.offer_buttons), button)
+            self.offer_buttons.append(button)
+        self.offer_line.setVisible(bool(self.offer_buttons))
+
+    def sort_by(self, column: int) -> None:
+        """Sort by a column; again: turned round; a third time: those with most images first."""
+        self._order = next_order(self._order, column, column > 1)
+        header = self.table.header()
+        header.setSortIndicatorShown(self._order is not None)
+        if self._order is not None:
+            order = Qt.SortOrder.DescendingOrder if self._order[1] else Qt.SortOrder.AscendingOrder
+            header.setSortIndicator(column, order)
+        self.set_rows(self._rows)
+
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no series."""
+        self.empty.setText(display(text, 600).replace("\\n", "\n"))
+
+    def set_problems(self, problems: tuple[str, ...], total: int) -> None:
+        """Show the first problems of the source, and how many there are in all."""
+        self.problems.setVisible(bool(problems))
+        lines = [display(problem) for problem in problems[:4]]
+        if total > len(lines):
+            lines.append(f"… and {total - len(lines):,} more files that are not shown")
+        self.problems.setText("\n".join(lines))
+        self.problems.setToolTip("\n".join(html.escape(display(problem)) for problem in problems[:40]))

@@ -1,0 +1,177 @@
+"""What is read in threads: a source that is scanned, series that are opened, notes and thumbnails that follow."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari.qt.threading import thread_worker
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_dicommeta._opening import open_source, series_notes, series_volumes
+from napari_dicommeta._pictures import thumbnails
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_dicommeta._opening import Opened, Wanted
+    from napari_dicommeta.series import Series
+
+__all__ = ["Sources"]
+
+COLLECT_MS = 30
+"""napari calls a reader once for each dropped file: paths that come within this time are one source."""
+JOIN = 0.5
+"""Seconds in which paths still join the source that is being read, for a machine too busy for `COLLECT_MS`."""
+
+
+class Sources(QObject):
+    """Reads, one source at a time; what is asked for anew takes the place of what is running.
+
+    `begun` carries the paths, `progressed` a `Partial`, `opened` an `Opened`, `failed` the error of a scan;
+    `series_opened` what `series_volumes` gives; `series_noted` (opened, number, row); `pictured` a `Thumbnail`.
+    """
+
+    begun = Signal(list)
+    progressed = Signal(object)
+    opened = Signal(object)
+    failed = Signal(object)
+    series_opened = Signal(object)
+    series_noted = Signal(object)
+    pictured = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pending: list[str] = []
+        self._scanned: list[str] = []
+        self._since = 0.0
+        self._workers: dict[str, Any] = {}
+        self._collector = QTimer(self)
+        self._collector.setSingleShot(True)
+        self._collector.setInterval(COLLECT_MS)
+        self._collector.timeout.connect(self._begin)
+
+    @property
+    def is_scanning(self) -> bool:
+        """Whether a source is being read."""
+        return "scan" in self._workers
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that was asked for is being read, nor about to be."""
+        return not self._pending and not self.is_scanning and "open" not in self._workers
+
+    def open_paths(self, paths: Sequence[str]) -> None:
+        """Open folders and files; calls that follow at once, as those of a drop do, join into one source."""
+        self._pending += [path for path in paths if path not in self._pending]
+        self._collector.start()
+
+    def _begin(self) -> None:
+        is_late = self.is_scanning and time.monotonic() - self._since < JOIN
+        paths = [*(self._scanned if is_late else ()), *self._pending]
+        self._scanned, self._pending, self._since = paths, [], time.monotonic()
+        self.cancel()
+        self.begun.emit(paths)
+        self.run("scan", lambda: open_source(tuple(paths)), self.opened.emit, self.progressed.emit, self.failed.emit)
+
+    def cancel(self) -> bool:
+        """Stop a scan that is running; whether there was one."""
+        return self.stop("scan")
+
+    def open_series(self, opened: Opened, wanted: Sequence[Wanted]) -> None:
+        """Load the volumes of series."""
+        self.run("open", lambda: series_volumes(opened, wanted), self.series_opened.emit, None, self.failed.emit)
+
+    def note_series(self, opened: Opened, then: Callable[[Any], object]) -> None:
+        """Look through the series for what their volumes' passports say, and `then` do something else."""
+        self.run("notes", lambda: series_notes(opened), then, self.series_noted.emit)
+
+    def picture(self, series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> None:
+        """Make the pictures of a contact sheet."""
+        self.run("pictures", lambda: thumbnails(series, rows), None, self.pictured.emit)
+
+    def run(
+        self,
+        name: str,
+        work: Callable[[], Any],
+        returned: Callable[[Any], object] | None = None,
+        yielded: Callable[[Any], object] | None = None,
+        errored: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """Run `work`, in a thread, in place of what runs under this `name`.
+
+        `work` is a function, or where there is something to be `yielded` makes a generator. With `errored` what it
+        raises goes there, and is no fault of the program: without, napari tells it.
+        """
+        self.stop(name)
+        worker = thread_worker(_generating(work, errored is not None) if yielded else _calling(work, bool(errored)))()
+        self._workers[name] = worker
+
+        def is_current() -> bool:  # what a stopped worker still has to say reaches nobody
+            return self._workers.get(name) is worker
+
+        def on_return(value: Any) -> None:
+            if not is_current():
+                return
+            del self._workers[name]
+            if errored is not None and isinstance(value, _Failure):
+                errored(value.error)
+            elif returned is not None:
+                returned(value)
+
+        def on_error(_error: Exception) -> None:
+            if is_current():
+                del self._workers[name]
+
+        if yielded is not None:
+            worker.yielded.connect(lambda value: yielded(value) if is_current() else None)
+        worker.returned.connect(on_return)
+        worker.errored.connect(on_error)
+        worker.start()
+
+    def stop(self, name: str) -> bool:
+        """Stop what runs under this name; whether anything did."""
+        worker = self._workers.pop(name, None)
+        if worker is None:
+            return False
+        worker.quit()
+        return True
+
+    def stop_all(self) -> None:
+        """Stop everything."""
+        self._pending = []
+        self._collector.stop()
+        for name in tuple(self._workers):
+            self.stop(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a worker raised, as what it returns."""
+
+    error: Exception
+
+
+def _calling(work: Callable[[], Any], catches: bool) -> Callable[[], Any]:
+    def call() -> Any:
+        try:
+            return work()
+        except Exception as error:
+            if catches:
+                return _Failure(error)
+            raise
+
+    return call
+
+
+def _generating(work: Callable[[], Any], catches: bool) -> Callable[[], Any]:
+    def generate() -> Any:
+        try:
+            return (yield from work())
+        except Exception as error:
+            if catches:
+                return _Failure(error)
+            raise
+
+    return generate

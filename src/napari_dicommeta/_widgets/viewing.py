@@ -1,0 +1,102 @@
+"""What the dock does to the viewer: layers of volumes, the slice shown, anatomical views, patient space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_dicommeta._display import go_to_slice
+from napari_dicommeta._reader import layer_of, volume_of
+from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
+from napari_dicommeta.meaning import display
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from napari_dicommeta.volume import Volume
+
+__all__ = ["Viewing"]
+
+
+class Viewing(QObject):
+    """`view_changed` carries the plane shown, whether the volume has anatomical axes, and whether there is a volume."""
+
+    view_changed = Signal(str, bool, bool)
+
+    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        for event in (viewer.dims.events.order, viewer.dims.events.ndisplay):
+            event.connect(self.tell_view)
+
+    @property
+    def _active(self) -> Any:
+        return self._viewer.layers.selection.active
+
+    def add(self, volumes: Sequence[Volume]) -> None:
+        """Add volumes as layers, the first on top; the first of all begins at its middle slice."""
+        for volume in reversed(volumes):
+            volume.array.on_error = self._slice_failed
+            self._viewer.add_layer(layer_of(volume))
+        if volumes and len(self._viewer.layers) == len(volumes):
+            layer = self._viewer.layers[-1]
+            middle = np.ravel_multi_index(volumes[0].middle, layer.data.shape[: layer.ndim - 2])
+            go_to_slice(self._viewer, layer, int(middle))
+
+    def _slice_failed(self, k: int, error: Exception) -> None:
+        from napari.utils.notifications import show_error
+
+        show_error(display(f"Slice {k + 1} could not be read: {error}", 400))
+
+    def go_to_slice(self, number: int) -> None:
+        """Show a slice of the active volume, counted over times and slices."""
+        volume = volume_of(self._active)
+        if volume is not None and 0 <= number < len(volume.files):
+            go_to_slice(self._viewer, self._active, number)
+
+    def go_to_file(self, volumes: Sequence[Volume], paths: Collection[str]) -> None:
+        """Show the first slice of `volumes` that is of one of `paths`, and activate its layer."""
+        for volume in volumes:
+            n = next((n for n, (path, _) in enumerate(volume.files) if path in paths), None)
+            layer = next((layer for layer in self._viewer.layers if volume_of(layer) is volume), None)
+            if n is not None and layer is not None:
+                self._viewer.layers.selection.active = layer
+                self.go_to_slice(n)
+                return
+
+    def show_view(self, view: str) -> None:
+        """Show the active volume in an anatomical plane, "axial", "coronal" or "sagittal", or in "3D"."""
+        volume = volume_of(self._active)
+        if volume is None:
+            return
+        if view == "3D":
+            show_space(self._viewer, volume)
+        else:
+            show_plane(self._viewer, volume, view)
+        self.tell_view()
+
+    def set_patient_space(self, is_on: bool) -> None:
+        """Put all volumes where they lie in the patient, in the axes of the active one; or back."""
+        from napari.utils.notifications import show_info
+
+        layer, viewer = self._active, self._viewer
+        reference = volume_of(layer)
+        at = layer.world_to_data(viewer.dims.point) if reference is not None else ()
+        unalign(viewer.layers)
+        if is_on and reference is not None:
+            _, left = align(viewer, reference)
+            if left:
+                be = "volumes lie" if left > 1 else "volume lies"
+                show_info(f"{left} {be} in another frame of reference, or nowhere: not moved")
+        if reference is not None:  # the same slice as before
+            viewer.dims.point = (*viewer.dims.point[: -layer.ndim], *layer.data_to_world(at))
+        viewer.reset_view()
+
+    def tell_view(self, _event: object = None) -> None:
+        """Tell which view is shown."""
+        volume = volume_of(self._active)
+        view = plane_shown(self._viewer, volume) if volume is not None else ""
+        placed = volume is not None and anatomical_axes(volume) is not None
+        self.view_changed.emit(view, placed, volume is not None)

@@ -1,0 +1,71 @@
+"""What a user does to the real window, as functions: drop, choose, click; and waiting for what follows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_dicommeta._widgets.dock import DicomDock
+from napari_dicommeta.tags import TagPath
+
+
+def drop(widget: QWidget, *paths: Path) -> None:
+    """Send the events that Qt sends when files are dragged onto a widget and let go."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    middle = widget.rect().center()
+    actions, buttons, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(middle), actions, data, buttons, keys)
+    QApplication.sendEvent(widget, enter)
+    assert enter.isAccepted()
+    QApplication.sendEvent(widget, QDropEvent(QPointF(middle), actions, data, buttons, keys))
+
+
+def dock_of(viewer: Any) -> DicomDock:
+    (dock,) = [widget for widget in viewer.window.dock_widgets.values() if isinstance(widget, DicomDock)]
+    return dock
+
+
+def open_dock(viewer: Any) -> DicomDock:
+    return viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")[1]
+
+
+def choose_tag(qtbot: Any, dock: DicomDock, keyword: str) -> None:
+    """Click a tag's row; what hides it is unfolded first."""
+    dock.tabs.setCurrentWidget(dock.tab)
+    assert dock.tags.reveal(keyword)
+    dock.tags.table.clearSelection()
+    dock.tags.table.setCurrentIndex(dock.tags.model.index(-1, 0))
+    (row,) = [row for row, one in enumerate(dock.tags.model.rows) if one.keyword == keyword]
+    dock.tags.table.scrollTo(dock.tags.model.index(row, 0))
+    place = dock.tags.table.visualRect(dock.tags.model.index(row, 0)).center()
+    qtbot.mouseClick(dock.tags.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    path = TagPath.parse(keyword)
+    qtbot.waitUntil(lambda: dock.values.heading.text().startswith(f"{path.name}  ("), timeout=5000)
+
+
+def open_series(qtbot: Any, dock: DicomDock, row: int) -> None:
+    dock.open_series(row)
+    wait_until_read(qtbot, dock)
+
+
+def wait_until_read(qtbot: Any, dock: DicomDock) -> None:
+    qtbot.waitUntil(lambda: dock.is_idle, timeout=30_000)
+
+
+def click_bar(qtbot: Any, dock: DicomDock, text: str | None) -> None:
+    """Click the bar of a value, None: that of the files without the tag."""
+    bars = dock.values
+    found = [i for i, bar in enumerate(bars.model.bars) if (None if bar.state == "absent" else bar.text) == text]
+    (row,) = found
+    place = bars.view.visualRect(bars.model.index(row, 0)).center()
+    qtbot.mouseClick(bars.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def slice_shown(viewer: Any) -> int:
+    layer = viewer.layers.selection.active
+    return round(layer.world_to_data(viewer.dims.point)[0])
