@@ -3,12 +3,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
+import pydicom
 import pytest
 from dicom_factory import ct_slice, write_series
 
 from napari_dicommeta.cli import main
+from napari_dicommeta.decisions import Decision, save_decisions
 
 
 @pytest.fixture
@@ -68,7 +73,7 @@ def test_tags_and_series_and_findings(folder: Path, capsys: pytest.CaptureFixtur
     _, out, _ = run(capsys, "series", str(folder))
     assert out.splitlines()[1].split()[-1] == "HU"  # nothing that needs a decision
     _, out, _ = run(capsys, "findings", str(folder))
-    assert "RescaleSlope: 1 of its values are spelled in several ways" in out
+    assert "RescaleSlope" in next(line for line in out.splitlines() if "spelled" in line)
 
 
 def test_registered_uids_have_their_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,3 +144,112 @@ def test_window_lists_the_folders_presets_as_wholes(folder: Path, capsys: pytest
         ("LUNG", -600, 1200, 3),
         ("SOFT", 40, 400, 3),
     ]
+
+
+def test_findings_fail_a_check_unless_they_are_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_series(tmp_path / "in", 4, ImagePositionPatient=lambda k: [0, 0, 2.5 * k + (5 if k > 2 else 0)])
+    folder = str(tmp_path / "in")
+    code, out, _ = run(capsys, "findings", folder, "--json")
+    assert code == 0
+    found = {row["code"]: row for row in json.loads(out)}
+    assert (found["gap"]["severity"], found["gap"]["files"]) == ("decision", 4)
+    assert not [row for row in found.values() if row["severity"] == "wrong"]
+    assert run(capsys, "findings", folder, "--fail-on", "wrong")[0] == 0
+    assert run(capsys, "findings", folder, "--fail-on", "decision")[0] == 1
+    decided = [row for row in found.values() if row["severity"] == "decision"]
+    decisions = [Decision(row["code"], tuple(row["tags"]), "dismissed", "known") for row in decided]
+    save_decisions(decisions, tmp_path / "decisions.json")
+    arguments = ("findings", folder, "--decisions", str(tmp_path / "decisions.json"))
+    code, out, _ = run(capsys, *arguments, "--fail-on", "decision")
+    assert code == 0
+    assert "dismissed known" in out
+    _, out, _ = run(capsys, *arguments, "--markdown")
+    assert found["gap"]["finding"] not in out
+    _, out, _ = run(capsys, "findings", folder, "--values-only", "--json")
+    assert "gap" not in {row["code"] for row in json.loads(out)}
+
+
+def test_findings_of_pixels_are_asked_for(tmp_path: Path, phantom: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "wrong"
+    folder.mkdir()
+    for path in sorted(phantom.iterdir()):
+        dataset = pydicom.dcmread(path)
+        dataset.RescaleIntercept = 0
+        dataset.save_as(folder / path.name)
+    _, out, _ = run(capsys, "findings", str(folder), "--json")
+    assert not any(row["code"].startswith("hu-") for row in json.loads(out))
+    code, out, _ = run(capsys, "findings", str(folder), "--pixels", "--json", "--fail-on", "wrong")
+    assert code == 1
+    (found,) = [row for row in json.loads(out) if row["code"].startswith("hu-")]
+    assert (found["severity"], found["files"]) == ("wrong", 48)
+
+
+def test_a_recipe_runs_and_takes_the_steps_that_were_chosen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_series(tmp_path / "in", 4, ImagePositionPatient=lambda k: [0, 0, 2.5 * k + (5 if k > 2 else 0)])
+    script = tmp_path / "recipe.py"
+    code, out, _ = run(capsys, "recipe", str(tmp_path / "in"), "-o", str(script))
+    assert code == 0
+    assert out.startswith("1 arrays of 1 series in ")
+    made = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    assert "4 × 16 × 12" in made
+    _, out, _ = run(capsys, "findings", str(tmp_path / "in"), "--json")
+    (gap,) = [row for row in json.loads(out) if row["code"] == "gap"]
+    save_decisions([Decision("gap", tuple(gap["tags"]), "recipe")], tmp_path / "decisions.json")
+    arguments = ("recipe", str(tmp_path / "in"), "-o", str(script), "--decisions", str(tmp_path / "decisions.json"))
+    code, out, _ = run(capsys, *arguments)
+    assert out.startswith("2 arrays of 1 series, 1 steps in ")
+    code, _, err = run(capsys, "recipe", str(tmp_path / "in"), "-o", str(tmp_path / "x.json"))
+    assert (code, "needs another suffix" in err) == (1, True)
+    code, _, err = run(capsys, *arguments[:-1], str(tmp_path / "nowhere.json"))
+    assert (code, "nowhere.json" in err) == (1, True)
+
+
+def test_two_folders_are_compared(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_series(tmp_path / "other", 4, KVP=140, PatientName="SECRET")
+    _, out, _ = run(capsys, "compare", str(folder), str(tmp_path / "other"), "--json")
+    rows = {row["tag"]: row for row in json.loads(out)}
+    assert rows["KVP"]["only in the other"] == "140 (4)"
+    assert rows["Rows"]["differs"] == 0
+    assert "PatientName" not in rows
+    _, out, _ = run(capsys, "compare", str(folder), str(tmp_path / "other"), "--full", "--json")
+    assert "PatientName" in {row["tag"] for row in json.loads(out)}
+    _, out, _ = run(capsys, "compare", str(folder), str(tmp_path / "other"), "--markdown")
+    assert "KVP" in out
+    assert "SECRET" not in out
+
+
+def test_the_shortcut_of_a_data_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["patient,label"]
+    for i in range(24):
+        uid = f"1.2.{i + 1}"
+        kvp = 120 if i % 2 else 100
+        write_series(tmp_path / "in" / str(i), 1, SeriesInstanceUID=uid, PatientID=f"P{i}", KVP=kvp)
+        lines.append(f"P{i},{'cancer' if i % 2 else 'none'}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    code, out, err = run(capsys, "audit", str(tmp_path / "in"), str(tmp_path / "labels.csv"), "--json")
+    assert code == 0
+    assert "24 keys matched by PatientID" in err
+    assert [row["tag"] for row in json.loads(out) if row["shortcut"]] == ["KVP"]
+    (tmp_path / "labels.csv").write_text("nothing")
+    code, _, err = run(capsys, "audit", str(tmp_path / "in"), str(tmp_path / "labels.csv"))
+    assert (code, "labels.csv" in err) == (1, True)
+
+
+def test_tables_are_written_without_persons_unless_they_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_series(tmp_path / "in", 4, PatientName="SECRET", PatientID="SECRET")
+    folder = str(tmp_path / "in")
+    for command in (("tags",), ("values", "KVP"), ("series",)):
+        target = tmp_path / f"{command[0]}.csv"
+        code, out, _ = run(capsys, command[0], folder, *command[1:], "-o", str(target))
+        assert (code, out) == (0, f"wrote {target}\n")
+        assert "SECRET" not in target.read_text()
+    code, out, _ = run(capsys, "series", folder, "-o", str(tmp_path / "series.parquet"), "--full")
+    assert out == f"wrote {tmp_path / 'series-PHI.parquet'}\n"
+    assert pq.read_table(tmp_path / "series-PHI.parquet").column("PatientID").to_pylist() == ["SECRET"]
+    code, _, err = run(capsys, "values", folder, "PatientName", "-o", str(tmp_path / "names.csv"))
+    assert code == 1
+    assert "SECRET" not in err
+    code, _, err = run(capsys, "tags", folder, "-o", str(tmp_path / "tags.docx"))
+    assert (code, ".docx" in err) == (1, True)

@@ -1,34 +1,683 @@
+"""Each rule is triggered by its fault, with the counts that the files were made with, and by nothing in clean data."""
+
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
-from dicom_factory import Raw, write_series
+from dicom_factory import (
+    AXIAL,
+    EXPLICIT,
+    IMPLICIT,
+    ROOT,
+    Raw,
+    ct_content,
+    ct_pixels,
+    ct_slice,
+    data_set,
+    enhanced,
+    file_meta,
+    write_series,
+)
 
 import napari_dicommeta as dm
+import napari_dicommeta.rules_values
+from napari_dicommeta.catalog import Catalog
+from napari_dicommeta.findings import SEVERITIES, Finding, FindingsProgress, findings_of, iter_findings, markdown
+from napari_dicommeta.rules_places import orientation_name
+
+NOBODY = {"PatientName": None, "PatientID": None}
+CORONAL, SAGITTAL = [1, 0, 0, 0, 0, -1], [0, 1, 0, 0, 0, -1]
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+ONE_WINDOW = {"WindowCenter": 40, "WindowWidth": 400, "WindowCenterWidthExplanation": None}
+NO_WINDOW: dict[str, Any] = {"WindowCenter": None, "WindowWidth": None, "WindowCenterWidthExplanation": None}
+
+
+def either(one: object, other: object) -> Callable[[int], object]:
+    """`one` in the slices 0 and 1, `other` in 2 and 3."""
+    return lambda k: one if k < 2 else other
+
+
+def at(*heights: float) -> Callable[[int], object]:
+    return lambda k: [-10, -20, heights[k]]
+
+
+TWO_SERIES = {"SeriesInstanceUID": either(f"{ROOT}.21", f"{ROOT}.22"), "SeriesNumber": either(3, 4)}
+COLOUR = {
+    "SamplesPerPixel": 3,
+    "PhotometricInterpretation": "RGB",
+    "PlanarConfiguration": 0,
+    "BitsAllocated": 8,
+    "BitsStored": 8,
+    "HighBit": 7,
+    "PixelData": Raw("OB", bytes(16 * 12 * 3)),
+}
+REPEATED = {  # slice 3 is slice 2 again
+    "ImagePositionPatient": at(0, 2.5, 5, 5),
+    "PixelData": lambda k: Raw("OW", ct_pixels(min(k, 2)).tobytes()),
+}
+
+# What is changed in four slices, the severity of the finding, its files, its evidence; what else follows from it.
+FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | None, set[str]]] = [
+    # values
+    ("spellings", {"RescaleSlope": either("1", "1.0")}, "info", 4, (("1", 2), ("1.0", 2)), set()),
+    ("suspect-value", {"PixelPaddingValue": Raw("US", b"0 ")}, "wrong", 4, (("8240", 4),), set()),
+    ("suspect-value", {"RescaleSlope": "1,5"}, "wrong", 4, (("1,5", 4),), {"refused"}),
+    ("suspect-text", {"InstanceNumber": lambda k: f"{k}.5"}, "info", 4, (("InstanceNumber", 4),), set()),
+    ("absent-in-part", {"KVP": either(120, None)}, "info", 2, (("KVP absent", 2),), set()),
+    ("absent-in-part", {"KVP": either(120, "")}, "info", 2, (("KVP absent", 2),), set()),
+    ("kvp-zero", {"KVP": 0}, "info", 4, (("KVP 0", 4),), set()),
+    (
+        "sign-mismatch",
+        {"PixelRepresentation": 1, "BitsStored": 16, "HighBit": 15, "PixelPaddingValue": 63536},
+        "info",
+        4,
+        (("-2000 as US 63536", 4),),
+        {"padding"},
+    ),
+    # rescale
+    ("rescale-unspecified", {"RescaleType": "US"}, "decision", 4, (("US", 4),), set()),
+    ("rescale-type-missing", {"RescaleType": None}, "info", 4, (("none", 4),), set()),
+    (
+        "rescale-missing",
+        {"RescaleSlope": None, "RescaleIntercept": None, "RescaleType": None},
+        "wrong",
+        4,
+        (("without", 4),),
+        set(),
+    ),
+    (
+        "rescale-in-part",
+        {"RescaleSlope": lambda k: 1 if k else None},
+        "wrong",
+        1,
+        (("without", 1), ("with, in the same series", 4)),
+        {"absent-in-part", "refused"},
+    ),
+    ("slope-zero", {"RescaleSlope": 0, **NO_WINDOW}, "wrong", 4, (("0", 4),), {"refused"}),
+    (
+        "intercept-unsigned",
+        {"RescaleIntercept": 0, **ONE_WINDOW},
+        "decision",
+        4,
+        (("intercept 0, unsigned", 4),),
+        set(),
+    ),
+    ("intercept-unusual", {"RescaleIntercept": -900}, "info", 4, (("intercept -900", 4),), set()),
+    (
+        "rescale-in-series",
+        {"RescaleIntercept": either(-1024, -1000)},
+        "decision",
+        4,
+        (("slope 1, intercept -1000", 2), ("slope 1, intercept -1024", 2)),
+        {"rescales"},
+    ),
+    (
+        "rescale-in-series",
+        {"Modality": "PT", "RescaleSlope": lambda k: k + 1},
+        "info",
+        4,
+        (("4 pairs, slopes 1 to 4", 4),),
+        set(),
+    ),
+    (
+        "rescales",
+        {"RescaleIntercept": either(-1024, -1000), **TWO_SERIES},
+        "info",
+        4,
+        (("slope 1, intercept -1000", 2), ("slope 1, intercept -1024", 2)),
+        set(),
+    ),
+    ("slope-4097", {"RescaleSlope": "1.000244"}, "info", 4, (("1.000244", 4),), set()),
+    ("slope-4097", {"RescaleSlope": "1.0002441"}, "info", 4, (("1.0002441", 4),), set()),
+    # pixels
+    ("high-bit", {"HighBit": 13}, "wrong", 4, (("12 of 16 bits, high bit 13", 4),), set()),
+    (
+        "pixel-format",
+        {"BitsStored": either(12, 16), "HighBit": either(11, 15), "PixelRepresentation": either(0, 1)},
+        "info",
+        4,
+        (("12-bit unsigned", 2), ("16-bit signed", 2)),
+        set(),
+    ),
+    ("padding", {"PixelPaddingValue": 0}, "info", 4, (("0", 4), ("images without padding", 0)), set()),
+    (
+        "padding",
+        {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 30},
+        "info",
+        4,
+        (("0 to 30", 4), ("images without padding", 0)),
+        set(),
+    ),
+    ("padding-impossible", {"PixelPaddingValue": 63536}, "decision", 4, (("63536 in 12-bit unsigned", 4),), set()),
+    ("monochrome1", {"PhotometricInterpretation": "MONOCHROME1"}, "info", 4, (("MONOCHROME1", 4),), set()),
+    (
+        "no-ct-values",
+        {"SOPClassUID": SECONDARY_CAPTURE},
+        "decision",
+        4,
+        (("MONOCHROME2 secondary capture", 4),),
+        set(),
+    ),
+    ("colour", {"Modality": "OT", **COLOUR}, "info", 4, (("RGB", 4),), set()),
+    ("no-ct-values", COLOUR, "decision", 4, (("RGB image", 4),), set()),
+    (
+        "lossy",
+        {"LossyImageCompression": "01", "LossyImageCompressionRatio": either("9", None)},
+        "decision",
+        4,
+        (("with a ratio", 2), ("without a ratio", 2)),
+        set(),
+    ),
+    (
+        "window-doubled",
+        {"WindowCenter": [40, 40], "WindowWidth": [400, 400]},
+        "info",
+        4,
+        (("40\\40 / 400\\400", 4),),
+        set(),
+    ),
+    *(
+        ("window-implausible", {**ONE_WINDOW, **change}, "decision", 4, ((why, 4),), set())
+        for change, why in (
+            ({"WindowWidth": 0}, "40 / 0: a width of 0 is not allowed for LINEAR"),
+            ({"WindowWidth": -400}, "40 / -400: a width of -400 is not allowed for LINEAR"),
+            ({"WindowWidth": 0.5}, "40 / 0.5: a width of 0.5 is not allowed for LINEAR"),
+            ({"WindowWidth": 2}, "40 / 2: a width of 2 HU shows hardly a grey level"),
+            # 12 unsigned bits with an intercept of -1024 reach from -1024 to 3071
+            ({"WindowCenter": 3100}, "3100 / 400: the pixels can only be -1024 to 3071"),
+            ({"WindowCenter": [40, 50]}, "40\\50 / 400: not as many centers as widths"),
+            ({"WindowCenter": None}, "none / 400: one of the pair is missing"),
+        )
+    ),
+    ("windows-vary", {"WindowCenter": lambda k: [40 + k, -600]}, "info", 4, (("4 sets of presets", 4),), set()),
+    # places
+    (
+        "orientations",
+        {
+            "ImageOrientationPatient": either(AXIAL, SAGITTAL),
+            "ImagePositionPatient": lambda k: [-10, -20, 2.5 * k] if k < 2 else [2.5 * k, -20, 0],
+        },
+        "info",
+        4,
+        (("axial", 2), ("sagittal", 2)),
+        {"split"},
+    ),
+    (
+        "orientation-invalid",
+        {"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]},
+        "wrong",
+        4,
+        (("1 0 0 1 0 0", 4),),
+        {"unplaced"},
+    ),
+    (
+        "spacings",
+        {"PixelSpacing": either([0.5, 0.5], [0.7, 0.7]), **TWO_SERIES},
+        "decision",
+        4,
+        (("0.5 by 0.5 mm", 2), ("0.7 by 0.7 mm", 2)),
+        set(),
+    ),
+    ("spacing-invalid", {"PixelSpacing": [0, 0.5]}, "wrong", 4, (("0 by 0.5", 4),), {"unplaced"}),
+    ("spacing-invalid", {"PixelSpacing": [-0.5, -0.5]}, "wrong", 4, (("-0.5 by -0.5", 4),), {"unplaced"}),
+    (
+        "spacing-missing",
+        {"PixelSpacing": None, "ImagerPixelSpacing": [0.2, 0.2]},
+        "decision",
+        4,
+        (("Imager Pixel Spacing only", 4),),
+        set(),
+    ),
+    ("position-missing", {"ImagePositionPatient": None}, "decision", 4, (("CT", 4),), {"unplaced"}),
+    (
+        "kernels",
+        {"ConvolutionKernel": either("B31f", "B70f"), **TWO_SERIES},
+        "decision",
+        4,
+        (("B31f", 2), ("B70f", 2)),
+        set(),
+    ),
+    (
+        "thicknesses",
+        {"SliceThickness": either(2.5, 2.48), **TWO_SERIES},
+        "decision",
+        4,
+        (("2.48 mm", 2), ("2.5 mm", 2)),
+        set(),
+    ),
+    (
+        "one-acquisition",
+        {
+            "ConvolutionKernel": either("B31f", "B70f"),
+            "FrameOfReferenceUID": f"{ROOT}.9",
+            "AcquisitionNumber": 2,
+            "ImagePositionPatient": at(0, 2.5, 0, 2.5),
+            **TWO_SERIES,
+        },
+        "decision",
+        4,
+        (("kernel B31f, ? mm", 2), ("kernel B70f, ? mm", 2)),
+        {"kernels"},
+    ),
+    ("lengths-odd", {"SpacingBetweenSlices": -2.5}, "info", 4, (("SpacingBetweenSlices -2.5", 4),), set()),
+    # volumes
+    ("gap", {"ImagePositionPatient": at(0, 2.5, 7.5, 10)}, "decision", 4, None, set()),
+    ("uneven", {"ImagePositionPatient": at(0, 2.5, 4, 10)}, "decision", 4, None, set()),
+    ("tilt", {"ImagePositionPatient": lambda k: [-10, -20 + 0.5 * k, 2.5 * k]}, "decision", 4, None, set()),
+    ("beside", {"ImagePositionPatient": lambda k: [-10 + (k == 2), -20, 2.5 * k]}, "decision", 4, None, set()),
+    ("left-out", REPEATED, "decision", 4, None, set()),
+    (
+        "volumes",
+        {"ImagePositionPatient": at(0, 2.5, 0, 2.5), "TemporalPositionIdentifier": either(1, 2)},
+        "info",
+        4,
+        None,
+        set(),
+    ),
+    ("one-place", {"ImagePositionPatient": at(0, 0, 0, 0)}, "decision", 4, None, set()),
+    (
+        "split",
+        {"ImageType": either(["ORIGINAL", "PRIMARY", "LOCALIZER"], ["ORIGINAL", "PRIMARY", "AXIAL"])},
+        "info",
+        4,
+        None,
+        set(),
+    ),
+    (
+        "steps",
+        {"ImagePositionPatient": at(0, 2.5, 0, 5), **TWO_SERIES},
+        "decision",
+        4,
+        (("2.5 mm between slices", 2), ("5 mm between slices", 2)),
+        set(),
+    ),
+    ("slices-overlap", {"SliceThickness": 5}, "info", 4, (("5 mm thick, 2.5 mm apart", 4),), set()),
+    ("slices-apart", {"SliceThickness": 1}, "info", 4, (("1 mm thick, 2.5 mm apart", 4),), set()),
+    # identity
+    (
+        "identifying",
+        {"PatientName": either("Doe^Jane", ""), "PatientID": "P1"},
+        "decision",
+        4,
+        (("PatientID", 4), ("PatientName", 2)),
+        set(),
+    ),
+    (
+        "series-studies",
+        {"StudyInstanceUID": either(f"{ROOT}.11", f"{ROOT}.12")},
+        "wrong",
+        4,
+        (("in 1 series", 4),),
+        set(),
+    ),
+    ("series-modalities", {"Modality": either("CT", "MR")}, "wrong", 4, (("in 1 series", 4),), {"split"}),
+    (
+        "series-frames",
+        {"FrameOfReferenceUID": either("1.2.3", "1.2.4")},
+        "decision",
+        4,
+        (("in 1 series", 4),),
+        {"split"},
+    ),
+    ("study-patients", {"PatientID": either("P1", "P2")}, "wrong", 4, (("in 1 study", 4),), {"identifying"}),
+    (
+        "study-dates",
+        {"StudyDate": either("20200101", "20210101")},
+        "decision",
+        4,
+        (("in 1 study", 4),),
+        {"identifying"},
+    ),
+    (
+        "date-order",
+        {"StudyDate": "20200110", "SeriesDate": either("20200108", "20200109")},
+        "decision",
+        2,
+        (("SeriesDate before StudyDate", 2),),
+        {"identifying"},
+    ),
+    (
+        "image-twice",
+        {**REPEATED, "SOPInstanceUID": lambda k: f"{ROOT}.3.{min(k, 2)}", "InstanceNumber": lambda k: min(k, 2)},
+        "decision",
+        2,
+        (("1 SOP Instance UID in several files", 2),),
+        {"left-out"},
+    ),
+    ("uid-reused", {"SOPInstanceUID": f"{ROOT}.3"}, "wrong", 4, (("1 SOP Instance UID in several files", 4),), set()),
+    ("uids-missing", {"SeriesInstanceUID": ""}, "decision", 4, (("SeriesInstanceUID absent or empty", 4),), set()),
+]
 
 
 @pytest.mark.parametrize(
-    ("code", "changes"),
-    [
-        ("spellings", {"RescaleSlope": lambda k: ["1", "1.0"][k % 2]}),
-        ("suspect-value", {"PixelPaddingValue": Raw("US", b"0 ")}),
-        ("rescale-unspecified", {"RescaleType": "US"}),
-        ("window-doubled", {"WindowCenter": [40, 40], "WindowWidth": [400, 400]}),
-    ],
+    ("code", "changes", "severity", "files", "evidence", "others"),
+    FAULTS,
+    ids=[f"{fault[0]}-{i}" for i, fault in enumerate(FAULTS)],
 )
-def test_each_rule_is_triggered_by_its_fault_alone(tmp_path: Path, code: str, changes: dict[str, object]) -> None:
-    write_series(tmp_path, 4, **changes)
+def test_each_rule_is_triggered_by_its_fault_alone(
+    tmp_path: Path,
+    code: str,
+    changes: dict[str, Any],
+    severity: str,
+    files: int,
+    evidence: tuple[tuple[str, int], ...] | None,
+    others: set[str],
+) -> None:
+    write_series(tmp_path, 4, **{**NOBODY, **changes})
     catalog = dm.scan(tmp_path)
-    findings = catalog.findings()
-    assert [finding.code for finding in findings] == [code]
-    (finding,) = findings
-    assert catalog.where(dict(finding.selection)).n_files == 4
-    assert sum(files for _, files in finding.evidence) == 4
+    findings = findings_of(catalog)
+    assert {finding.code for finding in findings} == {code, *others}
+    (finding,) = (one for one in findings if one.code == code)
+    assert (finding.severity, finding.files) == (severity, files)
+    if evidence is not None:
+        assert tuple(sorted(finding.evidence)) == tuple(sorted(evidence))
     assert finding.standard.startswith("PS3.")
     assert finding.advice
+    assert finding.meaning
+    for one in findings:
+        assert chosen(catalog, one) == one.files
 
 
-def test_clean_data_have_no_findings(tmp_path: Path) -> None:
-    write_series(tmp_path, 4)
+def chosen(catalog: Catalog, finding: Finding) -> int:
+    """How many files the finding's selection gives."""
+    return catalog.where(dict(finding.selection)).n_files
+
+
+def only(catalog: Catalog, code: str) -> Finding:
+    """The one finding with this code."""
+    (finding,) = (one for one in findings_of(catalog) if one.code == code)
+    return finding
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"PixelRepresentation": 1, "BitsStored": 16, "HighBit": 15, "RescaleIntercept": 0, "SliceThickness": 2.5},
+        {"Modality": "MR", "RescaleSlope": None, "RescaleIntercept": None, "RescaleType": None},
+        {"ImageOrientationPatient": lambda k: [1, 0, 0, 0, 1, [0, 0.00009][k % 2]]},  # within the tolerance
+        {"PixelSpacing": "0.5\\0.5", "LossyImageCompression": "00", "KVP": 120, "ConvolutionKernel": "B31f"},
+        {"VOILUTFunction": "LINEAR_EXACT", **ONE_WINDOW, "SeriesDescription": None},
+        {"WindowCenter": [3000], "WindowWidth": [1], "Modality": "MR", "WindowCenterWidthExplanation": None},
+    ],
+)
+def test_clean_data_have_no_findings(tmp_path: Path, changes: dict[str, Any]) -> None:
+    write_series(tmp_path, 4, **{**NOBODY, **changes})
     assert dm.scan(tmp_path).findings() == ()
+
+
+def test_files_of_several_findings_are_selected_apart(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 4, RescaleType=either("HU", "US"))
+    write_series(
+        tmp_path / "b", 4, SeriesInstanceUID=f"{ROOT}.5", SOPInstanceUID=lambda k: f"{ROOT}.6.{k}", KVP=either(0, 120)
+    )
+    catalog = dm.scan(tmp_path)
+    unspecified = catalog.where(dict(only(catalog, "rescale-unspecified").selection))
+    assert {Path(path).name for path in unspecified.paths} == {"im002.dcm", "im001.dcm"}  # slices 2 and 3
+    assert unspecified.values("RescaleType") == {"US": 2}
+    zero = catalog.where(dict(only(catalog, "kvp-zero").selection))
+    assert zero.values(("KVP", "SeriesInstanceUID")) == {("0", f"{ROOT}.5"): 2}
+    absent = only(catalog, "absent-in-part")
+    assert absent.evidence == (("KVP absent", 4),)
+    assert catalog.where(dict(absent.selection)).values("SeriesInstanceUID") == {f"{ROOT}.2": 4}
+
+
+def test_files_with_the_same_uids_are_told_apart_by_other_tags(tmp_path: Path) -> None:
+    """Only the study's name of the device differs between the damaged file and an equal one."""
+    same = {"SOPInstanceUID": "1.2.3", "InstanceNumber": 1, "ImagePositionPatient": [0, 0, 0]}
+    (tmp_path / "whole.dcm").write_bytes(ct_slice(0, **same, Manufacturer="A"))
+    (tmp_path / "cut.dcm").write_bytes(ct_slice(0, **same, Manufacturer="B")[:-100])
+    catalog = dm.scan(tmp_path)
+    damaged = only(catalog, "damaged")
+    assert (damaged.severity, damaged.files) == ("wrong", 1)
+    assert [Path(path).name for path in catalog.where(dict(damaged.selection)).paths] == ["cut.dcm"]
+
+
+def test_pixel_formats_that_do_not_determine_each_other_are_no_one_fact(tmp_path: Path) -> None:
+    write_series(
+        tmp_path, 4, **NOBODY, BitsStored=either(12, 16), HighBit=either(11, 15), PixelRepresentation=lambda k: k % 2
+    )
+    assert only(dm.scan(tmp_path), "pixel-format").title == "Pixels are stored in 4 ways"
+    write_series(
+        tmp_path, 4, **NOBODY, BitsStored=either(12, 16), HighBit=either(11, 15), PixelRepresentation=either(0, 1)
+    )
+    assert (
+        "one fact: 12-bit unsigned in 2 files, 16-bit signed in 2 files"
+        in only(dm.scan(tmp_path), "pixel-format").title
+    )
+
+
+def test_the_error_of_a_forgotten_slope_is_stated(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, RescaleSlope="1.000244")
+    finding = only(dm.scan(tmp_path), "slope-4097")
+    assert "4097/4096" in finding.title
+    assert f"{3000 / 4096:.2f} HU" in finding.meaning  # 0.73
+
+
+def test_the_spacing_to_resample_to_counts_each_series_once(tmp_path: Path) -> None:
+    for i, (spacing, count) in enumerate([(0.5, 9), (0.6, 2), (0.7, 2)]):
+        uids = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        write_series(tmp_path / str(i), count, PixelSpacing=[spacing, spacing], **uids)
+    finding = only(dm.scan(tmp_path), "spacings")
+    assert finding.title == "CT: 3 pixel spacings, 0.5 to 0.7 mm"
+    assert "0.6 by 0.6 mm" in finding.advice
+
+
+def test_transfer_syntaxes_and_the_same_number_without_a_vr(tmp_path: Path) -> None:
+    signed = {**NOBODY, "PixelRepresentation": 1, "BitsStored": 16, "HighBit": 15}
+    paddings = {IMPLICIT: 63536, EXPLICIT: Raw("SS", b"\x30\xf8")}
+    for i, (syntax, value) in enumerate(paddings.items()):
+        (tmp_path / f"{i}.dcm").write_bytes(ct_slice(i, syntax, **signed, PixelPaddingValue=value))
+    (tmp_path / "2.dcm").write_bytes(ct_slice(2, **signed, PixelPaddingValue=63536))
+    catalog = dm.scan(tmp_path)
+    assert {one.code for one in findings_of(catalog)} == {"padding", "spellings", "sign-mismatch", "transfer-syntaxes"}
+    spelled = only(catalog, "spellings")
+    assert set(spelled.evidence) == {("63536 as US", 1), ("-2000 as SS", 1), ("bytes 30 F8 without a VR", 1)}
+    assert spelled.title.endswith("3 for -2000")
+    assert only(catalog, "padding").evidence == (("-2000", 3), ("images without padding", 0))
+    mismatch = only(catalog, "sign-mismatch")
+    assert [Path(path).name for path in catalog.where(dict(mismatch.selection)).paths] == ["2.dcm"]
+    assert set(only(catalog, "transfer-syntaxes").evidence) == {
+        ("Explicit VR Little Endian", 2),
+        ("Implicit VR Little Endian", 1),
+    }
+
+
+def test_meta_information_of_another_object(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 3, **NOBODY)
+    meta = file_meta(EXPLICIT, f"{ROOT}.77")
+    paths[0].write_bytes(b"\0" * 128 + b"DICM" + meta + data_set(ct_content(0, **NOBODY)))
+    catalog = dm.scan(tmp_path)
+    (finding,) = findings_of(catalog)
+    assert (finding.code, finding.files) == ("meta-contradicts", 1)
+    assert finding.evidence == (("MediaStorageSOPInstanceUID is not SOPInstanceUID", 1),)
+    assert catalog.where(dict(finding.selection)).values("SOPInstanceUID") == {f"{ROOT}.3.0": 1}
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 4, **NOBODY)
+    paths[3].write_bytes(paths[3].read_bytes()[:-100])
+    (tmp_path / "notes.txt").write_text("nothing of interest")
+    catalog = dm.scan(tmp_path)
+    unreadable = only(catalog, "unreadable")
+    assert (unreadable.severity, unreadable.files) == ("info", 0)
+    assert sum(n for _, n in unreadable.evidence) == 1
+    assert chosen(catalog, unreadable) == 0
+    damaged = only(catalog, "damaged")
+    assert catalog.where(dict(damaged.selection)).paths == (str(paths[3]),)
+
+
+def test_files_without_pixels_and_images_that_make_no_volume(tmp_path: Path) -> None:
+    write_series(tmp_path, 3, **NOBODY)
+    report = {"Modality": "SR", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11", "SeriesInstanceUID": "1.2.9"}
+    gone = dict.fromkeys(
+        ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+    )
+    (tmp_path / "report.dcm").write_bytes(ct_slice(9, **{**NOBODY, **report, **gone}))
+    short = {"SeriesInstanceUID": "1.2.8", "PixelData": Raw("OW", b"\0" * 10)}
+    (tmp_path / "short.dcm").write_bytes(ct_slice(8, **{**NOBODY, **short}))
+    catalog = dm.scan(tmp_path)
+    assert only(catalog, "no-pixels").evidence == (("SR", 1),)
+    refused = only(catalog, "refused")
+    assert [Path(path).name for path in catalog.where(dict(refused.selection)).paths] == ["short.dcm"]
+
+
+def test_what_enhanced_images_keep_in_functional_groups_is_not_missing(tmp_path: Path) -> None:
+    frames = [{"ImagePositionPatient": [0, 0, 2.5 * k]} for k in range(3)]
+    shared = {
+        "ImageOrientationPatient": AXIAL,
+        "PixelSpacing": [0.75, 0.5],
+        "RescaleSlope": 1,
+        "RescaleIntercept": -1024,
+        "RescaleType": "HU",
+    }
+    file = enhanced([ct_pixels(k) for k in range(3)], frames, shared, **NOBODY)
+    (tmp_path / "enhanced.dcm").write_bytes(file)
+    assert findings_of(dm.scan(tmp_path)) == ()
+    write_series(
+        tmp_path, 2, **NOBODY, SeriesInstanceUID="1.2.5", PixelSpacing=[0.5, 0.5], ImageOrientationPatient=AXIAL
+    )
+    catalog = dm.scan(tmp_path)
+    spacings = only(catalog, "spacings")
+    assert set(spacings.evidence) == {("0.75 by 0.5 mm", 1), ("0.5 by 0.5 mm", 2)}
+    assert chosen(catalog, spacings) == 3
+
+
+def test_the_most_severe_and_the_largest_come_first(tmp_path: Path) -> None:
+    write_series(tmp_path, 4, RescaleType=either("HU", "US"), HighBit=13, KVP=0, RescaleSlope=either("1", "1.0"))
+    findings = findings_of(dm.scan(tmp_path))
+    keys = [(SEVERITIES.index(one.severity), -one.files) for one in findings]
+    assert keys == sorted(keys)
+    assert [one.code for one in findings][:4] == ["high-bit", "identifying", "rescale-type", "rescale-unspecified"]
+
+
+def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None:
+    private = {"00091001": Raw("LO", b"Doe^Jane"), "00090010": "ACME"}
+    write_series(tmp_path, 2, PatientBirthDate="19700101", **private, PatientIdentityRemoved=either("YES", None))
+    catalog = dm.scan(tmp_path)
+    finding = only(catalog, "identifying")
+    assert dict(finding.evidence) == {"PatientBirthDate": 2, "PatientID": 2, "PatientName": 2}
+    assert "2 of the files say that the identity was removed" in finding.title
+    text = markdown(findings_of(catalog))
+    assert "Doe" not in text
+    assert "19700101" not in text
+
+
+def test_rules_work_on_part_of_a_catalog_and_on_none(tmp_path: Path) -> None:
+    write_series(tmp_path, 4, **NOBODY, RescaleType=either("HU", "US"), KVP=either(0, 120))
+    catalog = dm.scan(tmp_path)
+    part = catalog.where(RescaleType="HU")
+    assert {(one.code, one.files) for one in findings_of(part)} == {("kvp-zero", 2)}
+    assert findings_of(catalog.rows(np.array([], dtype=np.intp))) == ()
+    assert findings_of(Catalog.of_tables([])) == ()
+
+
+def run(steps: Generator[FindingsProgress, None, tuple[Finding, ...]]) -> tuple[list[FindingsProgress], object]:
+    """What a generator yields, and what it returns."""
+    yielded = []
+    while True:
+        try:
+            yielded.append(next(steps))
+        except StopIteration as end:
+            return yielded, end.value
+
+
+def test_progress_is_told_series_by_series_and_it_can_be_cancelled(tmp_path: Path) -> None:
+    write_series(tmp_path, 4, **NOBODY, **TWO_SERIES, ImagePositionPatient=at(0, 2.5, 0, 5))
+    catalog = dm.scan(tmp_path)
+    progress, found = run(iter_findings(catalog))
+    assert found == findings_of(catalog)
+    assert [(one.done, one.total) for one in progress] == [(0, 2), (1, 2), (2, 2)]
+    cancelled = iter_findings(catalog)
+    next(cancelled)
+    cancelled.close()
+    assert list(cancelled) == []
+
+
+def test_without_volumes_no_file_is_opened(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 4, **NOBODY, ImagePositionPatient=at(0, 2.5, 7.5, 10), KVP=0)
+    catalog = dm.scan(tmp_path)
+    for path in paths:
+        path.unlink()
+    assert [one.code for one in findings_of(catalog, volumes=False)] == ["kvp-zero"]
+
+
+def test_a_rule_that_fails_loses_no_other_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_rule(_survey: object) -> None:
+        raise ZeroDivisionError("Doe^Jane")
+
+    write_series(tmp_path, 2, **NOBODY, KVP=0)
+    catalog = dm.scan(tmp_path)
+    rules = (broken_rule, *napari_dicommeta.rules_values.VALUE_RULES)
+    monkeypatch.setattr(napari_dicommeta.rules_values, "VALUE_RULES", rules)
+    failed, kvp = findings_of(catalog)
+    assert (failed.code, failed.files, kvp.code) == ("rule-failed", 0, "kvp-zero")
+    assert failed.title == "The rule broken_rule failed: ZeroDivisionError"
+    assert chosen(catalog, failed) == 0
+
+
+def test_a_series_that_fails_loses_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import napari_dicommeta.loader as loader
+
+    write_series(tmp_path, 4, **NOBODY, **TWO_SERIES, SliceThickness=5)
+    load_series = loader.load_series
+
+    def broken(series: Any) -> Any:
+        if series.number == "3":
+            raise ZeroDivisionError
+        return load_series(series)
+
+    monkeypatch.setattr(loader, "load_series", broken)
+    catalog = dm.scan(tmp_path)
+    failed = only(catalog, "series-failed")
+    assert failed.evidence == (("ZeroDivisionError", 2),)
+    assert catalog.where(dict(failed.selection)).values("SeriesNumber") == {"3": 2}
+    assert only(catalog, "slices-overlap").files == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "codes"),
+    [
+        (lambda k: k + 1, set()),
+        (lambda k: f"{k}.5", {"suspect-text"}),
+        (lambda k: "9" * 60 + "x" * k, {"suspect-text"}),
+    ],
+)
+def test_numbers_of_many_values_are_looked_at_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: Callable[[int], object], codes: set[str]
+) -> None:
+    monkeypatch.setattr(napari_dicommeta.rules_values, "MANY", 2)
+    write_series(tmp_path, 4, **NOBODY, InstanceNumber=number, SliceLocation=lambda k: f"-2.50e+0{k}")
+    assert {one.code for one in findings_of(dm.scan(tmp_path))} == codes
+
+
+@pytest.mark.parametrize(
+    ("cosines", "name"),
+    [
+        (AXIAL, "axial"),
+        (CORONAL, "coronal"),
+        (SAGITTAL, "sagittal"),
+        ([-1, 0, 0, 0, -1, 0], "axial, rows to R, columns to A"),
+        ([1, 0, 0, 0, 0.9483, -0.3173], "oblique, nearest axial"),
+    ],
+)
+def test_orientations_have_names(cosines: list[float], name: str) -> None:
+    assert orientation_name(tuple(cosines)) == name
+
+
+def test_a_report_in_markdown_escapes_what_files_say() -> None:
+    findings = (
+        Finding("a", "wrong", "A | b <i>", (("x|y\n*z*", 1234),), ("KVP",), "PS3.5", "Do_it.", (), 1234, "Why & how"),
+        Finding("b", "info", "Second"),
+    )
+    assert markdown(findings, "My #1") == (
+        "# My \\#1\n\n1 wrong, 0 needs a decision, 1 good to know.\n\n"
+        "## Wrong\n\n### A \\| b \\<i\\>\n\n1,234 files · `a` · KVP\n\nWhy &amp; how\n\n"
+        "| what | files |\n|---|---:|\n| x\\|y\\n\\*z\\* | 1,234 |\n\n**Do\\_it.** (PS3.5)\n\n"
+        "## Good to know\n\n### Second\n\n`b`\n"
+    )
+    assert markdown(()) == "# Findings\n\n0 wrong, 0 needs a decision, 0 good to know.\n"

@@ -56,6 +56,10 @@ def test_pairs_are_chosen_as_they_stand_together(selection: Selection) -> None:
     assert catalog.where({("KVP", "EchoTime"): [(None, None)]}).n_files == 3  # no file holds the second
     assert catalog.where(Modality="CT").where({pair: [("1", None)]}).n_files == 3
     assert catalog.where({("RescaleSlope", "KVP"): [("1.0", "120")]}, by="spelling").n_files == 1
+    three = ("RescaleSlope", "KVP", "InstanceNumber")
+    number = catalog.where({pair: [("2", "100")]}).column_texts("InstanceNumber")[0]
+    assert catalog.where({three: [("2", "100", number), ("9", "100", number), ("2", "100", None)]}).n_files == 1
+    assert catalog.where({(*three, "Modality", "SOPInstanceUID"): [("2", "100", number, "CT", "?")]}).n_files == 0
     chosen = selection.with_filter(pair, (("1", None),))
     assert chosen.matches(catalog.series) == [0, 3]
     assert chosen.texts(pair) == ()

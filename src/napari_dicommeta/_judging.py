@@ -108,10 +108,9 @@ def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequenc
 
 def write_recipe_of(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
     """Write the recipe of the source with the steps of the findings that were put into it; the path."""
-    from napari_dicommeta.recipe import recipe_of, step_of, write_recipe
+    from napari_dicommeta.recipe import recipe_of, steps_of, write_recipe
 
     chosen = [finding for finding in findings if (one := decision_on(finding, decisions)) and one.state == "recipe"]
-    steps = tuple(step for finding in chosen if (step := step_of(finding)) is not None)
     source = opened.paths[0] if len(opened.paths) == 1 else opened.paths
-    write_recipe(recipe_of(opened.catalog, source, steps=steps), path)
+    write_recipe(recipe_of(opened.catalog, source, steps=steps_of(chosen)), path)
     return path

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
 
+from napari_dicommeta.cached import cached_property
 from napari_dicommeta.columns import Column, ColumnStore, first_tag_of, table_of
 from napari_dicommeta.counts import Numbers, Spelling, TagSummary, ValueCount, ValueCounts
 from napari_dicommeta.tags import TagPath
@@ -356,6 +356,8 @@ class Catalog:
             numbers: dict[str | None, int] = {text: n for n, text in enumerate(texts, 1)}
             numbers[None] = 0
             asked = np.array([numbers.get(one[i], -1) for one in wanted], dtype=np.int64)
+            if i > 1:  # of two tags the numbers fit into 64 bits, of more they are counted anew first
+                of_file, of_wanted = _renumbered(of_file, of_wanted)
             if column is not None:
                 of_file = of_file * len(numbers) + column.joined_ids(by, self._rows) + 1
             of_wanted = np.where((of_wanted < 0) | (asked < 0), -1, of_wanted * len(numbers) + asked)
@@ -424,6 +426,14 @@ class Catalog:
     def _file_column(self, name: str) -> pa.Array:
         array = self._store.file_column(name)
         return array if self._rows is None else array.take(pa.array(self._rows))
+
+
+def _renumbered(held: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same numbers counted from 0, and those of `wanted`, -1 for what is not held."""
+    values, numbers = np.unique(held, return_inverse=True)
+    places = np.minimum(np.searchsorted(values, wanted), max(len(values) - 1, 0))
+    is_held = values[places] == wanted if len(values) else np.zeros(len(wanted), dtype=bool)
+    return numbers.astype(np.int64), np.where(is_held, places, -1)
 
 
 def _path(tag: str | TagPath) -> TagPath:

@@ -1,37 +1,36 @@
-"""The command line: ``napari-dicommeta open | scan | tags | values | series | findings``."""
+"""The command line: ``napari-dicommeta open | scan | tags | values | series | findings | recipe | compare | audit``."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import os
-import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta.cli_findings import SEVERITIES, audit_labels, compare_folders, tell_findings, write_recipes
 from napari_dicommeta.meaning import display, registered_name
+from napari_dicommeta.terminal import CommandError, catalog_of, finished, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import pyarrow as pa
+
     from napari_dicommeta.catalog import Catalog
-    from napari_dicommeta.scanner import ScanProgress
 
 __all__ = ["main"]
-
-
-class _CommandError(Exception):
-    """What ends a command with exit code 1 and one sentence."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 1 with a sentence on stderr that names what was wrong, or 2 for wrong usage."""
     options = _parser().parse_args(arguments)
+    code = 0
     try:
-        run: Callable[[argparse.Namespace], None] = options.run
-        run(options)
+        run: Callable[[argparse.Namespace], int | None] = options.run
+        code = run(options) or 0
         sys.stdout.flush()
-    except _CommandError as error:
+    except CommandError as error:
         print(f"napari-dicommeta: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader of our output has seen enough
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("napari-dicommeta: stopped", file=sys.stderr)
         return 130
-    return 0
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], None], text: str, tables: bool = True) -> Any:
+    def command(name: str, run: Callable[[argparse.Namespace], int | None], text: str, tables: bool = True) -> Any:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
         sub.add_argument("source", metavar="SRC", help="a folder, a file, or a catalog saved as .parquet")
@@ -63,42 +62,35 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="print the volumes as JSON instead of opening a window")
     sub = command("scan", _scan, "Scan a folder and save its catalog.", tables=False)
     sub.add_argument("-o", "--output", required=True, help="the .parquet file to write")
-    command("tags", _tags, "Every tag: values, presence, VR.")
+    _exported(command("tags", _tags, "Every tag: values, presence, VR."))
     sub = command("values", _values, "The values of a tag and the files that hold each.")
     sub.add_argument("tag", metavar="TAG", help="a keyword (WindowCenter), a path of keywords, or (gggg,eeee)")
     sub.add_argument("--by", choices=("meaning", "spelling"), default="meaning", help="'1' and '1.0' as one, or apart")
-    command("series", _series, "The series, their sizes and what is unusual about them.")
-    command("findings", _findings, "What the values imply for preprocessing.")
+    _exported(sub)
+    sub = command("series", _series, "The series, their sizes and what is unusual about them.")
+    _exported(sub)
+    sub = command("findings", tell_findings, "What the values imply for preprocessing.")
+    sub.add_argument("--fail-on", choices=SEVERITIES, help="exit code 1 where there is one so severe, or more")
+    sub.add_argument("--pixels", action="store_true", help="sample the pixels too: are they really HU?")
+    sub.add_argument("--values-only", action="store_true", help="count values only, open no file again")
+    sub.add_argument("--decisions", metavar="FILE", help="what was accepted or dismissed, as the dock keeps it")
+    sub.add_argument("--markdown", action="store_true", help="print a report in Markdown")
+    sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)
+    sub.add_argument("-o", "--output", required=True, help="the .py file to write; a .json comes beside it")
+    sub.add_argument("--pixels", action="store_true", help="read all pixels, and have the script compare them")
+    sub.add_argument("--decisions", metavar="FILE", help="take the steps of the findings that were put into the recipe")
+    sub = command("compare", compare_folders, "How the values of two folders differ, what differs most first.")
+    sub.add_argument("other", metavar="OTHER", help="a second folder, file, or saved catalog")
+    sub.add_argument("--markdown", action="store_true", help="print a report in Markdown")
+    sub.add_argument("--full", action="store_true", help="with tags that may identify persons")
+    sub = command("audit", audit_labels, "Which single tag predicts a label: the shortcuts of a data set.")
+    sub.add_argument("labels", metavar="LABELS.csv", help="the key (patient, study, series, file or folder), the label")
     return parser
 
 
-def _catalog(source: str) -> Catalog:
-    from napari_dicommeta.catalog import Catalog
-    from napari_dicommeta.scanner import scan
-
-    if source.endswith(".parquet") and os.path.isfile(source):
-        try:
-            return Catalog.load(source)
-        except ValueError as error:
-            raise _CommandError(f"{display(source)}: {error}") from error
-    catalog = scan(source, progress=_progress if sys.stderr.isatty() else None)
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
-    for failure in (*catalog.partial, *catalog.failures)[:5]:
-        print(f"{display(failure.path)}: {failure.outcome}: {failure.reason}", file=sys.stderr)
-    more = len(catalog.partial) + len(catalog.failures) - 5
-    if more > 0:
-        print(f"… and {more:,} more entries that are partial or no DICOM", file=sys.stderr)
-    if not catalog.n_files:
-        raise _CommandError(f"{display(source)}: no DICOM file was found")
-    return catalog
-
-
-def _progress(progress: ScanProgress) -> None:
-    width = 24
-    share = progress.done / progress.found if progress.listed and progress.found else 0.0
-    bar = "█" * round(width * share) + "░" * (width - round(width * share))
-    print(f"\r{bar} {progress.done:,} of {progress.found:,} files", end="", file=sys.stderr, flush=True)
+def _exported(sub: Any) -> None:
+    sub.add_argument("-o", "--output", help="write to a .csv, .parquet, .md or .json file, without what identifies")
+    sub.add_argument("--full", action="store_true", help="write everything; the file's name then says PHI")
 
 
 def _open(options: argparse.Namespace) -> None:
@@ -108,7 +100,7 @@ def _open(options: argparse.Namespace) -> None:
         try:
             volumes = load(options.source)
         except LoadError as error:
-            raise _CommandError(str(error)) from error
+            raise CommandError(str(error)) from error
         rows = [
             {
                 "name": volume.name,
@@ -126,11 +118,11 @@ def _open(options: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     if not os.path.lexists(options.source):
-        raise _CommandError(f"{display(options.source)}: there is no such file or folder")
+        raise CommandError(f"{display(options.source)}: there is no such file or folder")
     try:
         import napari
     except ImportError as error:
-        raise _CommandError('napari is not installed: pip install "napari-dicommeta[all]"') from error
+        raise CommandError('napari is not installed: pip install "napari-dicommeta[all]"') from error
     viewer = napari.Viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
     dock.open_paths([os.path.abspath(options.source)])
@@ -138,17 +130,34 @@ def _open(options: argparse.Namespace) -> None:
 
 
 def _scan(options: argparse.Namespace) -> None:
-    catalog = _catalog(options.source)
+    catalog = catalog_of(options.source)
     try:
         catalog.save(options.output)
     except OSError as error:
-        raise _CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
     print(
         f"{catalog.n_files:,} files, {len(catalog.series):,} series, {len(catalog.tags()):,} tags in {options.output}"
     )
 
 
+def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: bool) -> None:
+    """Write a table to the file that was asked for."""
+    from napari_dicommeta.export import write
+
+    try:
+        print(f"wrote {display(write(table(), options.output, full=full))}")
+    except OSError as error:
+        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise CommandError(display(str(error), 400)) from error
+
+
 def _tags(options: argparse.Namespace) -> None:
+    if options.output:
+        from napari_dicommeta.export import tag_table
+
+        catalog = catalog_of(options.source)
+        return _write(options, lambda: tag_table(catalog, full=options.full), options.full)
     rows = [
         {
             "tag": summary.path.display.split(" ")[0],
@@ -161,9 +170,9 @@ def _tags(options: argparse.Namespace) -> None:
             "absent": summary.absent,
             "unknown": summary.unknown,
         }
-        for summary in _catalog(options.source).tags()
+        for summary in catalog_of(options.source).tags()
     ]
-    _print(rows, options)
+    print_rows(rows, options)
 
 
 def _windows(options: argparse.Namespace) -> None:
@@ -179,9 +188,9 @@ def _windows(options: argparse.Namespace) -> None:
             "files": files,
             "note": window.fault,
         }
-        for window, files in folder_windows(_catalog(options.source)).items()
+        for window, files in folder_windows(catalog_of(options.source)).items()
     ]
-    _print(rows, options)
+    print_rows(rows, options)
 
 
 def _values(options: argparse.Namespace) -> None:
@@ -192,8 +201,12 @@ def _values(options: argparse.Namespace) -> None:
     try:
         path = TagPath.parse(options.tag)
     except ValueError as error:
-        raise _CommandError(str(error)) from error
-    catalog = _catalog(options.source)
+        raise CommandError(str(error)) from error
+    catalog = catalog_of(options.source)
+    if options.output:
+        from napari_dicommeta.export import value_table
+
+        return _write(options, lambda: value_table(catalog, path, by=options.by, full=options.full), options.full)
     counts = catalog.values(path, by=options.by)
     if options.json:
         result = {
@@ -219,14 +232,17 @@ def _values(options: argparse.Namespace) -> None:
     for state, files in (("absent", counts.absent), ("unknown", counts.unknown)):
         if files:
             rows.append({"value": f"({state})", "files": files, "note": ""})
-    _print(rows, options)
+    print_rows(rows, options)
 
 
 def _series(options: argparse.Namespace) -> None:
     from napari_dicommeta.loader import load_series
 
+    catalog = catalog_of(options.source)
+    if options.output:
+        return _write_series(options, catalog)
     rows = []
-    for series in _catalog(options.source).series:
+    for series in catalog.series:
         volumes, refusals = load_series(series)
         refused = [str(refusal) for refusal in refusals]
         notes = [str(note) for volume in volumes for note in volume.notes] + refused
@@ -242,63 +258,15 @@ def _series(options: argparse.Namespace) -> None:
                 **({"series_instance_uid": series.series_instance_uid} if options.json else {}),
             }
         )
-    _print(rows, options)
+    print_rows(rows, options)
 
 
-def _findings(options: argparse.Namespace) -> None:
-    rows = [
-        {
-            "severity": finding.severity,
-            "finding": finding.title,
-            "files": sum(files for _, files in finding.evidence),
-            "advice": finding.advice,
-            "standard": finding.standard,
-        }
-        for finding in _catalog(options.source).findings()
-    ]
-    _print(rows, options)
+def _write_series(options: argparse.Namespace, catalog: Catalog) -> None:
+    """A row a series for pandas, polars and DuckDB; without what may identify persons unless that is asked for."""
+    from napari_dicommeta.series_index import iter_series_index, without_identity
 
-
-def _print(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    """Print rows as JSON, as CSV, or as a table that fits the terminal."""
-    if options.json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
-    elif options.csv:
-        for row in ([dict(zip(rows[0], rows[0], strict=True))] if rows else []) + rows:
-            print(",".join(_csv_cell(value) for value in row.values()))
-    else:
-        _print_table(rows)
-
-
-def _csv_cell(value: Any) -> str:
-    """A cell by RFC 4180; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
-    if isinstance(value, (int, float)):
-        return str(value)
-    text = display(str(value), 2000)
-    if text[:1] in ("=", "+", "-", "@", "|") and not text[1:].replace(".", "").replace("\\", "").isdigit():
-        text = "'" + text
-    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
-
-
-def _print_table(rows: list[dict[str, Any]]) -> None:
-    if not rows:
-        print("nothing")
-        return
-    names = [name for name in rows[0] if any(row[name] not in ("", 0) for row in rows)]
-    cells = [
-        [f"{row[name]:,}" if isinstance(row[name], int) else display(str(row[name])) for name in names] for row in rows
-    ]
-    widths = [max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(names)]
-    room = max(shutil.get_terminal_size((100, 24)).columns, 40) if sys.stdout.isatty() else 10_000
-    while sum(widths) + 2 * len(widths) > room and max(widths) > 12:
-        widths[widths.index(max(widths))] -= 1
-    numeric = [all(isinstance(row[name], int) for row in rows) for name in names]
-    for line in [names, *cells]:
-        parts = []
-        for text, width, is_number in zip(line, widths, numeric, strict=True):
-            short = text if len(text) <= width else text[: width - 1] + "…"
-            parts.append(short.rjust(width) if is_number else short.ljust(width))
-        print("  ".join(parts).rstrip())
+    table = finished(iter_series_index(catalog), "series")
+    _write(options, lambda: table if options.full else without_identity(table), options.full)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from napari_dicommeta.cached import cached_property
 from napari_dicommeta.meaning import Meaning, decode_all, number, shortest
 from napari_dicommeta.tags import TagPath
 

@@ -50,6 +50,7 @@ __all__ = [
     "csv_cell",
     "markdown",
     "phi_name",
+    "stamped",
     "tag_table",
     "value_table",
     "write",
@@ -95,7 +96,7 @@ def tag_table(catalog: Catalog, *, full: bool = False) -> pa.Table:
         )
     texts = [(name, pa.string()) for name in ("tag", "keyword", "name", "vr")]
     counts = [(name, pa.int64()) for name in ("distinct", "spellings", "present", "empty", "absent", "unknown")]
-    return _stamped(pa.Table.from_pylist(rows, pa.schema([*texts, *counts])), full)
+    return stamped(pa.Table.from_pylist(rows, pa.schema([*texts, *counts])), full)
 
 
 def value_table(
@@ -156,7 +157,7 @@ def value_table(
     n_values, last = int(np.count_nonzero(~hidden[: held.n_values])), (OTHER, ABSENT, UNKNOWN)
     order = sorted(range(n_values), key=lambda i: (-n_files[i], *sort_key(names[i])))
     order += sorted(range(n_values, len(names)), key=lambda i: last.index(names[i]))
-    return _stamped(pa.table(columns).take(pa.array(order, pa.int64())), full)
+    return stamped(pa.table(columns).take(pa.array(order, pa.int64())), full)
 
 
 def _named(path: TagPath) -> str:
@@ -453,5 +454,6 @@ def _is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
-def _stamped(table: pa.Table, full: bool) -> pa.Table:
+def stamped(table: pa.Table, full: bool) -> pa.Table:
+    """`table` marked as one that `write` hands out with ``full=True`` only, or as one that it may."""
     return table.replace_schema_metadata({_CONTENTS: b"PHI" if full else b"technical"})

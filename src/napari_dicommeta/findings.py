@@ -1,6 +1,7 @@
-"""What the counts imply: one small function a rule, each with its evidence and the section of the Standard.
+"""What the counts imply: findings with their evidence, the section of the Standard and the preprocessing step.
 
-A rule takes a catalog and yields findings. To add one, write the function and put it into `RULES`.
+The rules are in the modules `rules_…`: each is one small function that takes a `Survey` and yields findings. To add
+one, write the function and put it into the tuple at the end of its module.
 """
 
 from __future__ import annotations
@@ -9,24 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta.rules_survey import Survey
 
-__all__ = ["RULES", "Finding", "findings_of"]
+    Rule = Callable[[Survey], Iterator["Finding"]]
+
+__all__ = ["SEVERITIES", "Finding", "FindingsProgress", "findings_of", "iter_findings", "markdown"]
 
 SEVERITIES = ("wrong", "decision", "info")
-"""Wrong; needs a decision; good to know."""
-# Numbers that decide what pixels mean or where they lie: their spellings are worth a word.
-_SPELLED = (
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "PixelPaddingValue",
-    "WindowCenter",
-    "WindowWidth",
-)
+"""Wrong: the data contradict themselves or the Standard; needs a decision; good to know."""
+HEADINGS = {"wrong": "Wrong", "decision": "Needs a decision", "info": "Good to know"}
+Conditions = tuple[tuple[str | tuple[str, ...], bool | tuple[str, ...] | tuple[tuple[str | None, ...], ...]], ...]
+"""What `Catalog.where` takes, as a tuple of (tag, condition) or ((tag, tag …), ((text, text …), …))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,10 @@ class Finding:
     """One thing that the values of a folder, or of a volume, imply.
 
     `code` names the rule; `severity` is "wrong", "decision" or "info"; `title` one sentence; `evidence` the
-    counts behind it as (what, files); `tags` the keywords it rests on; `standard` the section; `advice` the
-    preprocessing step; `selection` the conditions under which `Catalog.where` gives its files.
+    counts behind it as (what, files), which may overlap; `tags` the keywords it rests on; `standard` the section;
+    `advice` the preprocessing step; `selection` the conditions under which ``Catalog.where(dict(selection))``
+    gives its files, () for all; `files` how many distinct files of the catalog it concerns; `meaning` what it means
+    for preprocessing.
     """
 
     code: str
@@ -45,89 +44,121 @@ class Finding:
     tags: tuple[str, ...] = ()
     standard: str = ""
     advice: str = ""
-    selection: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    selection: Conditions = ()
+    files: int = 0
+    meaning: str = ""
 
     def __str__(self) -> str:
         return self.title
 
 
-def findings_of(catalog: Catalog) -> tuple[Finding, ...]:
-    """The findings of all rules, the most severe first."""
-    found = [finding for rule in RULES for finding in rule(catalog)]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+@dataclass(frozen=True, slots=True)
+class FindingsProgress:
+    """How far the findings are: `done` of the `total` series looked at."""
+
+    done: int
+    total: int
 
 
-def _several_spellings(catalog: Catalog) -> Iterator[Finding]:
-    for tag in _SPELLED:
-        spelled = [value for value in catalog.details(tag) if len({s.text for s in value.spellings}) > 1]
-        if spelled:
-            spellings = [(s.text, s.files) for value in spelled for s in value.spellings]
-            yield Finding(
-                "spellings",
-                "info",
-                f"{tag}: {len(spelled)} of its values are spelled in several ways",
-                tuple(spellings),
-                (tag,),
-                "PS3.5 section 6.2",
-                "Compare by value, never as text.",
-                ((tag, tuple(value.text for value in spelled)),),
-            )
+def findings_of(catalog: Catalog, volumes: bool = True) -> tuple[Finding, ...]:
+    """The findings of all rules, the most severe first, within a severity those about most files.
+
+    With `volumes` each series is looked at as it would be opened, a few milliseconds each: only so missing, doubled,
+    uneven and tilted slices are found. Without, only values are counted, and no file is opened.
+
+    A rule that fails loses none of the others' findings: it is named by one with the code "rule-failed".
+    """
+    steps = iter_findings(catalog, volumes)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: tuple[Finding, ...] = end.value
+            return found
 
 
-def _suspect_values(catalog: Catalog) -> Iterator[Finding]:
-    for summary in catalog.tags():
-        if summary.distinct > 1000:
-            continue
-        for value in catalog.details(summary.path):
-            if value.flag:
-                yield Finding(
-                    "suspect-value",
-                    "wrong",
-                    f"{summary.keyword}: {value.flag}",
-                    ((value.text, value.files),),
-                    (summary.keyword,),
-                    "PS3.5 section 6.2",
-                    "Do not use this value; treat the element as absent.",
-                    ((summary.keyword, (value.text,)),),
-                )
+def iter_findings(catalog: Catalog, volumes: bool = True) -> Generator[FindingsProgress, None, tuple[Finding, ...]]:
+    """Yields progress after each series, and returns what `findings_of` does; close it to cancel.
+
+    The first progress comes at once, with 0 series done.
+    """
+    from napari_dicommeta.rules_identity import IDENTITY_RULES
+    from napari_dicommeta.rules_pixels import PIXEL_RULES
+    from napari_dicommeta.rules_places import PLACE_RULES
+    from napari_dicommeta.rules_rescale import RESCALE_RULES
+    from napari_dicommeta.rules_survey import Survey
+    from napari_dicommeta.rules_values import VALUE_RULES
+    from napari_dicommeta.rules_volumes import VOLUME_RULES
+    from napari_dicommeta.rules_windows import WINDOW_RULES
+
+    survey = Survey(catalog)
+    total = len(survey.series) if volumes else 0
+    yield FindingsProgress(0, total)
+    found: list[Finding] = []
+    counted = (*VALUE_RULES, *RESCALE_RULES, *PIXEL_RULES, *WINDOW_RULES, *PLACE_RULES, *IDENTITY_RULES)
+    for rule in counted:
+        found += _findings_of_rule(rule, survey)
+    if volumes:
+        for done in survey.look():
+            yield FindingsProgress(done, total)
+        for rule in VOLUME_RULES:
+            found += _findings_of_rule(rule, survey)
+    return tuple(sorted(found, key=lambda one: (SEVERITIES.index(one.severity), -one.files, one.code, one.title)))
 
 
-def _rescale_unspecified(catalog: Catalog) -> Iterator[Finding]:
-    if files := catalog.values("RescaleType").get("US", 0):
+def _findings_of_rule(rule: Rule, survey: Survey) -> Iterator[Finding]:
+    try:
+        yield from rule(survey)
+    except Exception as error:  # noqa: BLE001  one rule that fails loses none of the others' findings
+        name = getattr(rule, "__name__", str(rule))
         yield Finding(
-            "rescale-unspecified",
+            "rule-failed",
             "decision",
-            "Rescale Type is US, which means Unspecified, not Hounsfield units",
-            (("US", files),),
-            ("RescaleType",),
-            "PS3.3 section C.11.1.1.2",
-            "Check that air lies near -1000 and water near 0 before the values are used as HU.",
-            (("RescaleType", ("US",)),),
+            f"The rule {name} failed: {type(error).__name__}",
+            advice="Report it, with the values of the tags if you may: this is a fault of the program.",
+            selection=(("SOPInstanceUID", ()),),
+            meaning="What this rule looks for may be there or not; all other rules were applied.",
         )
 
 
-def _doubled_windows(catalog: Catalog) -> Iterator[Finding]:
-    doubled: list[tuple[tuple[str, str], int]] = []
-    for (center, width), files in catalog.values(("WindowCenter", "WindowWidth")).items():
-        pairs = list(zip((center or "").split("\\"), (width or "").split("\\"), strict=False))
-        if len(pairs) > len(set(pairs)):
-            doubled.append(((center, width), files))
-    if doubled:
-        yield Finding(
-            "window-doubled",
-            "info",
-            "Files give the same window preset twice",
-            tuple((f"{center} / {width}", files) for (center, width), files in doubled),
-            ("WindowCenter", "WindowWidth"),
-            "PS3.3 section C.11.2.1.2",
-            "Count such a preset once.",
-            (("WindowCenter", tuple(center for (center, _), _ in doubled)),),
-        )
+def markdown(findings: Iterable[Finding], title: str = "") -> str:
+    """A report of `findings` in Markdown: a section for each severity, a table of evidence for each finding."""
+    findings = tuple(findings)
+    counts = ", ".join(
+        f"{sum(one.severity == severity for one in findings)} {HEADINGS[severity].lower()}" for severity in SEVERITIES
+    )
+    lines = [f"# {_escaped(title or 'Findings')}", "", f"{counts}.", ""]
+    for severity in SEVERITIES:
+        of_kind = [one for one in findings if one.severity == severity]
+        if not of_kind:
+            continue
+        lines += [f"## {HEADINGS[severity]}", ""]
+        for one in of_kind:
+            lines += _section(one)
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
-RULES: tuple[Callable[[Catalog], Iterator[Finding]], ...] = (
-    _suspect_values,
-    _rescale_unspecified,
-    _several_spellings,
-    _doubled_windows,
-)
+def _section(finding: Finding) -> list[str]:
+    lines = [f"### {_escaped(finding.title)}", ""]
+    about = [f"{finding.files:,} file{'' if finding.files == 1 else 's'}"] if finding.files else []
+    about += [f"`{finding.code}`", *(f"{_escaped(tag)}" for tag in finding.tags)]
+    lines += [" · ".join(about), ""]
+    if finding.meaning:
+        lines += [_escaped(finding.meaning), ""]
+    if finding.evidence:
+        lines += ["| what | files |", "|---|---:|"]
+        lines += [f"| {_escaped(what)} | {files:,} |" for what, files in finding.evidence]
+        lines.append("")
+    if finding.advice:
+        section = f" ({_escaped(finding.standard)})" if finding.standard else ""
+        lines += [f"**{_escaped(finding.advice)}**{section}", ""]
+    return lines
+
+
+def _escaped(text: str) -> str:
+    """`text` as Markdown shows it, on one line: what would be markup or HTML is escaped."""
+    from napari_dicommeta.meaning import display
+
+    for mark in "\\`*_[]<>|#":
+        text = text.replace(mark, f"\\{mark}")
+    return display(text.replace("&", "&amp;"), 400)

@@ -32,10 +32,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from napari_dicommeta.export import stamped
 from napari_dicommeta.geometry import SAME_POSITION
 from napari_dicommeta.loader import load_series
 from napari_dicommeta.meaning import number, numbers
 from napari_dicommeta.passport import geometry_notes
+from napari_dicommeta.privacy import is_identifying
+from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -44,7 +47,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.series import Series
     from napari_dicommeta.volume import Volume
 
-__all__ = ["IDC_COLUMNS", "SCHEMA", "iter_series_index", "series_index"]
+__all__ = ["IDC_COLUMNS", "SCHEMA", "iter_series_index", "series_index", "without_identity"]
 
 IDC_COLUMNS = (
     "single_orientation",
@@ -155,7 +158,25 @@ def iter_series_index(catalog: Catalog) -> Generator[tuple[int, int], None, pa.T
     for series in catalog.series:
         rows.append(_row(series))
         yield len(rows), len(catalog.series)
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    return stamped(pa.Table.from_pylist(rows, schema=SCHEMA), full=True)
+
+
+def without_identity(table: pa.Table) -> pa.Table:
+    """A `series_index` without the columns whose values may identify a person; ``export.write`` hands it out as it is.
+
+    Its rows are still in the order of the series: their numbers are what is left to name them by.
+    """
+    names = [
+        name
+        for name in table.column_names
+        if not (keyword := _keyword(name)) or not is_identifying(keyword, keyword.vr)
+    ]
+    return stamped(table.select([name for name in names if name != "refusal_reason"]), full=False)
+
+
+def _keyword(name: str) -> TagPath | None:
+    """The element that a column is named by, None for one that is not named by an element."""
+    return TagPath.parse(name) if name == "SeriesInstanceUID" or name in (*TEXTS, *NUMBERS) else None
 
 
 def _row(series: Series) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog
 from window_driver import choose_tag, click_bar, drop, open_dock, open_series, slice_shown, wait_until_read
 
 import napari_dicommeta as dm
-from napari_dicommeta._reader import volume_of
 from napari_dicommeta import export
+from napari_dicommeta._reader import volume_of
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import html
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QModelIndex, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QImage, QPixmap, QStandardItem, QStandardItemModel
+from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPixmap, QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
 from napari_dicommeta._pictures import SIDE
@@ -40,7 +40,7 @@ class ContactSheet(QWidget):
         self.view.setMovement(QListView.Movement.Static)
         self.view.setUniformItemSizes(True)
         self.view.setIconSize(QSize(SIDE, SIDE))
-        self.view.setGridSize(QSize(SIDE + 8, SIDE + 8 + self.fontMetrics().height()))
+        self.view.setGridSize(QSize(SIDE + 8, SIDE + 10 + self.fontMetrics().height()))
         self.view.setStyleSheet("QListView { background: transparent; }")
         self.view.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
         self.view.setTextElideMode(Qt.TextElideMode.ElideMiddle)
@@ -75,15 +75,17 @@ class ContactSheet(QWidget):
         self.model.appendRow(item)
 
     def _pixmap(self, thumbnail: Thumbnail) -> QPixmap:
-        picture = thumbnail.picture
-        if picture is None:
-            blank = QPixmap(SIDE, SIDE)
-            blank.fill(self._ground)
-            return blank
-        rows, columns = picture.shape[:2]
-        kind = QImage.Format.Format_RGB888 if picture.ndim == 3 else QImage.Format.Format_Grayscale8
-        data = picture.tobytes()
-        return QPixmap.fromImage(QImage(data, columns, rows, len(data) // rows, kind).copy())
+        ground = QPixmap(SIDE, SIDE)  # all of one size: the view lays them out by the first
+        ground.fill(self._ground if thumbnail.picture is None else QColor(0, 0, 0, 0))
+        if thumbnail.picture is not None:
+            rows, columns = thumbnail.picture.shape[:2]
+            kind = QImage.Format.Format_RGB888 if thumbnail.picture.ndim == 3 else QImage.Format.Format_Grayscale8
+            data = thumbnail.picture.tobytes()
+            painter = QPainter(ground)
+            image = QImage(data, columns, rows, len(data) // rows, kind)
+            painter.drawImage((SIDE - columns) // 2, (SIDE - rows) // 2, image)
+            painter.end()
+        return ground
 
     def _activated(self, index: QModelIndex) -> None:
         series, path = index.data(_THUMBNAIL)

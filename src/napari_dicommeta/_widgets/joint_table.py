@@ -110,7 +110,7 @@ class JointTable(QTableView):
         self.setShowGrid(False)
         self.setTabKeyNavigation(False)
         self.setSelectionMode(QTableView.SelectionMode.SingleSelection)
-        self.setMinimumHeight(80)
+        self.setMinimumHeight(60)
         self.setCornerButtonEnabled(False)
         self.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.verticalHeader().setMaximumWidth(130)

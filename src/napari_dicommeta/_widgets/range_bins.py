@@ -35,7 +35,7 @@ class RangeBins(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-bins")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumHeight(90)
+        self.setMinimumHeight(70)
         self.setMouseTracking(True)
         self._counted = counted
         self._chooses = counted == "files"

@@ -214,7 +214,7 @@ class ValueBars(QWidget):
         view.setUniformRowHeights(True)
         view.setIndentation(14)
         view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        view.setMinimumHeight(80)
+        view.setMinimumHeight(60)
         self.delegate = _Delegate(view)
         view.setModel(self.model)
         view.setItemDelegate(self.delegate)

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import threading
+
+from napari_dicommeta.cached import cached_property
+
+
+class Thing:
+    def __init__(self) -> None:
+        self.calls = 0
+        self.entered, self.may_go_on = threading.Event(), threading.Event()
+
+    @cached_property
+    def quick(self) -> int:
+        """What is there at once."""
+        self.calls += 1
+        return self.calls
+
+    @cached_property
+    def slow(self) -> str:
+        self.entered.set()
+        assert self.may_go_on.wait(10)
+        return "done"
+
+
+def test_it_is_worked_out_once_for_each_object() -> None:
+    one, two = Thing(), Thing()
+    assert (one.quick, one.quick, one.calls) == (1, 1, 1)
+    assert two.calls == 0
+    assert Thing.quick.__doc__ == "What is there at once."
+
+
+def test_one_object_does_not_wait_for_another() -> None:
+    busy, other = Thing(), Thing()
+    other.may_go_on.set()
+    thread = threading.Thread(target=lambda: busy.slow)
+    thread.start()
+    assert busy.entered.wait(10)
+    found: list[str] = []
+    second = threading.Thread(target=lambda: found.append(other.slow))
+    second.start()
+    second.join(10)
+    assert found == ["done"]  # while the first one is still at it
+    busy.may_go_on.set()
+    thread.join(10)
+    assert not thread.is_alive()

@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dicom_factory import ct_slice, encapsulated, enhanced, write_series
+
+import napari_dicommeta as dm
+from napari_dicommeta.digest import digest_of
+from napari_dicommeta.findings import Finding
+from napari_dicommeta.recipe import Recipe, RecipeError, Step, recipe_of, recipe_of_json, step_of, write_recipe
+from napari_dicommeta.recipe_script import unchanged
+
+AGAIN = """
+import hashlib, importlib.util, json, sys
+spec = importlib.util.spec_from_file_location("recipe", sys.argv[1])
+recipe = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(recipe)
+for stated, array in recipe.volumes(*sys.argv[2:]):
+    print(json.dumps([list(array.shape), str(array.dtype), hashlib.sha256(array.tobytes()).hexdigest()]))
+gui = {"napari", "qtpy", "vispy"} & set(sys.modules)
+assert not gui, gui
+"""
+
+
+def child(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """A fresh interpreter that runs these arguments, in a folder of its own."""
+    command = [sys.executable, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd="/", env=environment, check=False, encoding="utf-8"
+    )
+
+
+def made_again(script: Path, *folder: Path) -> list[Any]:
+    """Shape, dtype and hash of each array that a script makes in a fresh interpreter."""
+    ran = child("-c", AGAIN, script, *folder)
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def shown(source: object, **options: str) -> list[Any]:
+    """The same of what `load` gives."""
+    arrays = [np.asarray(volume.array) for volume in dm.load(source, **options)]
+    return [[list(one.shape), str(one.dtype), sha256(one.tobytes()).hexdigest()] for one in arrays]
+
+
+def recipe_in(folder: Path, script: Path, *steps: Step) -> Recipe:
+    recipe = recipe_of(dm.scan(folder), folder, steps=steps)
+    write_recipe(recipe, script)
+    return recipe
+
+
+def write_many(folder: Path) -> Path:
+    """Three series: a plain one, one with a gap, a copy and an odd name, one of two frames a file; and a file more."""
+    write_series(folder / "a", 4)
+    write_series(
+        folder / "b o'b", 6, SeriesInstanceUID="1.2.3", ImagePositionPatient=lambda k: [0, 0, [0, 1, 2, 5, 6, 7][k]]
+    )
+    shutil.copy(folder / "b o'b" / "im001.dcm", folder / "b o'b" / "copy.dcm")
+    pixels = [np.full((8, 8), n, "<u2") for n in (5, 9)]
+    frames = [{"ImagePositionPatient": [0, 0, -z]} for z in (0, 4)]
+    shared = {
+        "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+        "PixelSpacing": [1, 1],
+        "RescaleSlope": 2,
+        "RescaleIntercept": -7,
+    }
+    (folder / "frames.dcm").write_bytes(
+        enhanced(pixels, frames, shared, SeriesInstanceUID="1.2.4", SOPInstanceUID="1.9")
+    )
+    (folder / "report.dcm").write_bytes(
+        ct_slice(0, PixelData=None, Rows=None, SeriesInstanceUID="1.2.5", Modality="SR")
+    )
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_many(tmp_path / "source")
+
+
+# -- what is in it ------------------------------------------------------------------------------------
+
+
+def test_a_recipe_states_what_was_found_and_what_is_done(folder: Path) -> None:
+    recipe = recipe_of(dm.scan(folder), folder)
+    assert recipe.digest == digest_of(dm.scan(folder))
+    assert (recipe.folder, recipe.sources, len(recipe.files)) == (str(folder), ("",), 13)
+    of = {one.uid: one for one in recipe.series}
+    plain = of["1.2.826.0.1.3680043.10.1731.99.2"]
+    assert (plain.first, plain.modality, plain.n_files) == ("a/im001.dcm", "CT", 4)
+    assert dict(plain.options) == {"split": "auto", "padding": "keep", "missing_rescale": "refuse"}
+    (volume,) = plain.volumes
+    assert (volume.shape, volume.dtype, volume.units, volume.axis) == ((4, 16, 12), "int16", "HU", "")
+    assert volume.spacing == (2.5, 0.75, 0.5)
+    assert volume.orientation == (1, 0, 0, 0, 1, 0)
+    assert dict(volume.found) == {"slope": ("1",), "intercept": ("-1024",), "rescale_type": ("HU",)}
+    assert volume.windows == ((40, 400, "LINEAR", "SOFT"), (-600, 1200, "LINEAR", "LUNG"))
+    # Files are named in the reverse of their order.
+    assert [recipe.files[n][0] for n in volume.files] == [f"a/im00{n}.dcm" for n in (4, 3, 2, 1)]
+    assert volume.frames == ()
+    (gapped,) = of["1.2.3"].volumes
+    assert [recipe.files[n][0] for n, _ in gapped.left_out] in (["b o'b/copy.dcm"], ["b o'b/im001.dcm"])
+    (frames,) = of["1.2.4"].volumes
+    assert (frames.shape, frames.frames) == ((2, 8, 8), (1, 0))
+    assert dict(frames.found)["intercept"] == ("-7",)
+    assert of["1.2.5"].volumes == ()
+    ((reason, files),) = of["1.2.5"].refusals
+    assert "no pixel data" in reason
+    assert [recipe.files[n][0] for n in files] == ["report.dcm"]
+
+
+def test_json_gives_back_the_same_recipe(folder: Path) -> None:
+    steps = (
+        Step(
+            "exclude", selection=(("KVP", True), (("WindowCenter", "WindowWidth"), (("40\\-600", None),))), reason="x"
+        ),
+        Step("exclude", selection=(("SliceThickness", slice(0.5, None)),)),
+        Step("split", "gaps", (("SeriesInstanceUID", ("1.2.3",)),)),
+        Step("resample", "1 mm", reason="spacings differ"),
+    )
+    recipe = recipe_of(dm.scan(folder), folder, steps=steps)
+    assert recipe_of_json(recipe.to_json()) == recipe
+    assert json.loads(recipe.to_json())["digest"] == recipe.digest
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 99}', '{"format": 1, "steps": []}'])
+def test_what_is_no_recipe_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"recipe|Expecting"):
+        recipe_of_json(text)
+
+
+def test_lists_in_a_selection_are_as_good_as_tuples() -> None:
+    assert Step("exclude", selection=[("KVP", ["100"])]) == Step("exclude", selection=(("KVP", ("100",)),))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Step("padding", "water"),
+        Step("missing_rescale", "guess"),
+        Step("split", "NoSuchKeyword"),
+        Step("exclude"),
+        Step("exclude", selection=(("NoSuchKeyword", ("1",)),)),
+    ],
+)
+def test_a_step_that_cannot_be_done_is_refused_when_it_is_made(folder: Path, step: Step) -> None:
+    with pytest.raises(ValueError, match=r"padding|missing_rescale|NoSuchKeyword|selection"):
+        recipe_of(dm.scan(folder), folder, steps=[step])
+
+
+def test_progress_counts_the_series(folder: Path) -> None:
+    told: list[tuple[int, int]] = []
+    recipe_of(dm.scan(folder), folder, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_findings_that_have_a_step_and_those_that_are_advice() -> None:
+    here = (("SeriesInstanceUID", ("1.2.3",)),)
+    gap = Finding("gap", "decision", "one slice is missing", selection=here)
+    assert step_of(gap) == Step("split", "gaps", here, "one slice is missing")
+    shifted = Finding("hu-intercept-missing", "wrong", "air lies at 24", selection=here)
+    assert step_of(shifted) == Step("exclude", "", here, "air lies at 24")
+    assert step_of(Finding("hu-sign", "wrong", "without files")) is None  # that would leave out everything
+    assert step_of(Finding("lossy", "decision", "a person decides", selection=here)) is None
+
+
+# -- running it ---------------------------------------------------------------------------------------
+
+
+def test_a_script_makes_the_same_arrays_in_a_fresh_interpreter(folder: Path, tmp_path: Path) -> None:
+    recipe = recipe_in(folder, tmp_path / "recipe.py")
+    again = made_again(tmp_path / "recipe.py")
+    assert sorted(again) == sorted(shown(folder))
+    assert len(again) == recipe.n_volumes == 3
+
+
+def test_files_are_readable_by_their_owner_only(folder: Path, tmp_path: Path) -> None:
+    written = write_recipe(recipe_of(dm.scan(folder), folder), tmp_path / "recipe.py")
+    assert written == (str(tmp_path / "recipe.py"), str(tmp_path / "recipe.json"))
+    if os.name == "posix":
+        assert [os.stat(path).st_mode & 0o777 for path in written] == [0o600, 0o600]
+    assert {path.name for path in tmp_path.iterdir()} == {"source", "recipe.py", "recipe.json"}
+    with pytest.raises(ValueError, match="another suffix"):
+        write_recipe(recipe_of(dm.scan(folder), folder), tmp_path / "recipe.json")
+
+
+def test_neither_patients_nor_dates_are_in_it(folder: Path, tmp_path: Path) -> None:
+    write_series(folder / "a", 4, PatientName="Canary^Name", PatientID="CANARY7", StudyDate="19830517")
+    recipe_in(folder, tmp_path / "recipe.py")
+    for path in (tmp_path / "recipe.py", tmp_path / "recipe.json"):
+        text = path.read_text("utf-8")
+        assert not [word for word in ("Canary", "CANARY7", "19830517", "Doe") if word in text]
+    assert "names files and UIDs" in (tmp_path / "recipe.py").read_text("utf-8")
+
+
+def test_a_moved_folder_is_given_as_the_argument(folder: Path, tmp_path: Path) -> None:
+    recipe_in(folder, tmp_path / "recipe.py")
+    expected = sorted(shown(folder))
+    shutil.move(folder, tmp_path / "moved")
+    assert sorted(made_again(tmp_path / "recipe.py", tmp_path / "moved")) == expected
+    gone = child(tmp_path / "recipe.py")
+    assert gone.returncode == 1
+    assert "there is no such folder" in gone.stderr
+
+
+def test_a_saved_catalog_gives_a_script_that_needs_the_folder(folder: Path, tmp_path: Path) -> None:
+    dm.scan(folder).save(tmp_path / "c.parquet")
+    write_recipe(recipe_of(dm.Catalog.load(tmp_path / "c.parquet"), None), tmp_path / "recipe.py")
+    assert str(folder) not in (tmp_path / "recipe.py").read_text("utf-8")
+    without = child(tmp_path / "recipe.py")
+    assert (without.returncode, "name their folder" in without.stderr) == (1, True)
+    assert sorted(made_again(tmp_path / "recipe.py", folder)) == sorted(shown(folder))
+    # A folder above: the files lie deeper than when the recipe was made.
+    (tmp_path / "above").mkdir()
+    shutil.move(folder, tmp_path / "above" / "deeper")
+    assert len(made_again(tmp_path / "recipe.py", tmp_path / "above")) == 3
+
+
+def test_one_file_and_several_folders_are_sources_too(folder: Path, tmp_path: Path) -> None:
+    for source in (folder / "frames.dcm", [folder / "a", folder / "frames.dcm"]):
+        recipe = recipe_of(dm.scan(source), source)
+        write_recipe(recipe, tmp_path / "recipe.py")
+        assert sorted(made_again(tmp_path / "recipe.py")) == sorted(shown(source))
+
+
+def change_value(folder: Path) -> None:
+    path = folder / "a" / "im004.dcm"
+    path.write_bytes(path.read_bytes().replace(b"-1024 ", b"-1023 "))
+
+
+def add_and_remove(folder: Path) -> None:
+    (folder / "a" / "im001.dcm").rename(folder / "a" / "im009.dcm")
+    change_value(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (change_value, ["1 changed (first: a/im004.dcm)"]),
+        (
+            add_and_remove,
+            ["1 new (first: a/im009.dcm)", "1 missing (first: a/im001.dcm)", "1 changed (first: a/im004.dcm)"],
+        ),
+        (lambda folder: shutil.rmtree(folder / "a"), ["4 missing (first: a/im001.dcm)"]),
+        (lambda folder: write_series(folder, 2, SeriesInstanceUID="1.2.9"), ["2 new (first: im001.dcm)"]),
+    ],
+)
+def test_a_changed_folder_is_refused_in_one_sentence(
+    folder: Path, tmp_path: Path, change: Any, words: list[str]
+) -> None:
+    recipe_in(folder, tmp_path / "recipe.py")
+    change(folder)
+    ran = child(tmp_path / "recipe.py")
+    assert ran.returncode == 1
+    assert ran.stderr.count("\n") == 1
+    assert "has changed since the recipe was made" in ran.stderr
+    assert [word for word in words if word not in ran.stderr] == []
+    for kind in ("new", "missing", "changed"):
+        assert (f" {kind} (" in ran.stderr) == any(f" {kind} (" in word for word in words)
+
+
+def test_pixels_that_changed_alone_are_seen_where_they_were_read(folder: Path, tmp_path: Path) -> None:
+    catalog = dm.scan(folder)
+    write_recipe(recipe_of(catalog, folder), tmp_path / "headers.py")
+    write_recipe(recipe_of(catalog, folder, pixels=True), tmp_path / "pixels.py")
+    assert sorted(made_again(tmp_path / "pixels.py")) == sorted(shown(folder))
+    path = folder / "a" / "im004.dcm"
+    path.write_bytes(path.read_bytes()[:-2] + b"\1\1")
+    assert len(made_again(tmp_path / "headers.py")) == 3
+    assert "pixels that changed alone it does not see" in (tmp_path / "headers.py").read_text("utf-8")
+    ran = child(tmp_path / "pixels.py")
+    assert (ran.returncode, "the pixels of the series of a/im001.dcm have changed" in ran.stderr) == (1, True)
+
+
+def test_a_recipe_may_lie_in_its_folder(folder: Path) -> None:
+    recipe_in(folder, folder / "recipe.py")
+    assert sorted(made_again(folder / "recipe.py")) == sorted(shown(folder))
+
+
+def test_without_its_json_a_script_still_refuses(folder: Path, tmp_path: Path) -> None:
+    recipe_in(folder, tmp_path / "recipe.py")
+    (tmp_path / "recipe.json").unlink()
+    assert sorted(made_again(tmp_path / "recipe.py")) == sorted(shown(folder))
+    change_value(folder)
+    ran = child(tmp_path / "recipe.py")
+    assert ran.returncode == 1
+    assert "it holds 13 files, then 13" in ran.stderr
+
+
+def test_json_of_another_recipe_is_not_believed(folder: Path, tmp_path: Path) -> None:
+    recipe_in(folder, tmp_path / "recipe.py")
+    write_series(tmp_path / "other", 2)
+    other = recipe_of(dm.scan(tmp_path / "other"), tmp_path / "other")
+    (tmp_path / "recipe.json").write_text(other.to_json())
+    assert len(made_again(tmp_path / "recipe.py")) == 3
+
+
+def test_pixels_that_are_gone_are_told(folder: Path, tmp_path: Path) -> None:
+    changes = {"PixelData": encapsulated([b"\xff\xd8\xff\xe0 no picture"])}
+    (folder / "a" / "im004.dcm").write_bytes(ct_slice(0, "1.2.840.10008.1.2.4.70", **changes))
+    recipe_in(folder, tmp_path / "recipe.py")
+    ran = child(tmp_path / "recipe.py")
+    assert (ran.returncode, "im004.dcm: frame 1" in ran.stderr) == (1, True)
+
+
+def test_arrays_are_written_where_asked_to(folder: Path, tmp_path: Path) -> None:
+    recipe_in(folder, tmp_path / "recipe.py")
+    ran = child(tmp_path / "recipe.py", "--out", tmp_path / "out")
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.splitlines()) == 4
+    assert "4 × 16 × 12" in ran.stdout
+    expected = sorted(one[2] for one in shown(folder))
+    files = sorted((tmp_path / "out").iterdir())
+    assert sorted(sha256(np.load(path).tobytes()).hexdigest() for path in files) == expected
+    for _ in range(2):  # the second time anew
+        assert child(tmp_path / "recipe.py", "--out", tmp_path / "all.npz").returncode == 0
+    with np.load(tmp_path / "all.npz") as archive:
+        assert sorted(archive) == ["volume_0001", "volume_0002", "volume_0003"]
+        assert sorted(sha256(archive[name].tobytes()).hexdigest() for name in archive) == expected
+
+
+# -- steps --------------------------------------------------------------------------------------------
+
+
+def test_steps_are_followed_and_advice_stays_advice(folder: Path, tmp_path: Path) -> None:
+    padded = np.where(np.arange(192).reshape(16, 12) % 2, 1024, 0).astype("<u2")
+    write_series(folder / "p", 3, pixels=padded, PixelPaddingValue=0, SeriesInstanceUID="1.2.6")
+    write_series(folder / "m", 3, SeriesInstanceUID="1.2.7", RescaleSlope=lambda k: 1 if k else None)
+    steps = (
+        Step("exclude", selection=(("SeriesInstanceUID", ("1.2.4",)),), reason="too\nshort"),
+        Step("split", "gaps", (("SeriesInstanceUID", ("1.2.3",)),), "slices are missing"),
+        Step("padding", "air", (("PixelPaddingValue", True),), "padding is no air"),
+        Step("missing_rescale", "series"),
+        Step("resample", "1 × 1 × 1 mm", reason="spacings differ\nvery much"),
+    )
+    recipe = recipe_in(folder, tmp_path / "recipe.py", *steps)
+    assert {recipe.files[n][0]: step for n, step in recipe.excluded} == {"frames.dcm": 0}
+    catalog = dm.scan(folder)
+
+    def of(uid: str, **options: str) -> list[Any]:
+        return shown(catalog.where(SeriesInstanceUID=uid), **options)
+
+    expected = [
+        *of("1.2.826.0.1.3680043.10.1731.99.2"),
+        *of("1.2.3", split="gaps"),
+        *of("1.2.6", padding="air"),
+        *of("1.2.7", missing_rescale="series"),
+    ]
+    assert len(expected) == 5
+    assert sorted(made_again(tmp_path / "recipe.py")) == sorted(expected)
+    text = (tmp_path / "recipe.py").read_text("utf-8")
+    assert "#   1 × 1 × 1 mm: spacings differ" in text
+    assert "#   padding = air: padding is no air" in text
+    assert not [line for line in text.splitlines() if line.startswith(("short", "very much"))]
+
+
+def test_what_all_series_have_in_common_is_said_once(tmp_path: Path) -> None:
+    for n in range(20):
+        write_series(
+            tmp_path / "s" / str(n), 2, SeriesInstanceUID=f"1.2.{n}", SOPInstanceUID=lambda k, n=n: f"1.3.{n}.{k}"
+        )
+    recipe_in(tmp_path / "s", tmp_path / "recipe.py")
+    text = (tmp_path / "recipe.py").read_text("utf-8")
+    assert text.count("'slope'") == text.count("'orientation'") == text.count("'options'") == 1
+    assert len(text.splitlines()) < 20 * 3 + 60
+    assert len(made_again(tmp_path / "recipe.py")) == 20
+
+
+def test_names_and_texts_of_files_cannot_become_code(tmp_path: Path) -> None:
+    odd = tmp_path / 'x"""\'); raise SystemExit("code") #{version}'
+    write_series(odd, 2, SeriesInstanceUID="1.2'3", WindowCenterWidthExplanation=['"""', "\\N{x}\n#"])
+    reason = '"""\nraise SystemExit("code")'
+    steps = [
+        Step("advise", "a\nraise SystemExit", reason=reason),
+        Step("exclude", selection=(("KVP", ("1'\n",)),), reason=reason),
+    ]
+    recipe_in(odd, tmp_path / 'r"""e.py', *steps)
+    assert made_again(tmp_path / 'r"""e.py') == shown(odd)
+
+
+def test_an_empty_catalog_makes_an_empty_recipe(tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    recipe = recipe_in(tmp_path / "nothing", tmp_path / "recipe.py")
+    assert recipe.n_volumes == 0
+    assert recipe_of_json(recipe.to_json()) == recipe
+    assert made_again(tmp_path / "recipe.py") == []
+
+
+def test_the_folder_may_be_left_out_only_where_it_is_known(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="name their folder"):
+        unchanged(None, {"digest": "", "n_files": 0, "sources": ("",), "first": ()})
+
+
+# -- real files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["chestct-fuzun45", "dcm_qa_ct", "ibsi", "dicom-numpy-dupes"])
+def test_recipes_of_real_folders_make_the_same_arrays(shared: Path, tmp_path: Path, name: str) -> None:
+    folder = shared / "data" / name
+    recipe = recipe_in(folder, tmp_path / "recipe.py")
+    assert recipe_of_json((tmp_path / "recipe.json").read_text("utf-8")) == recipe
+    assert sorted(made_again(tmp_path / "recipe.py")) == sorted(shown(folder))
