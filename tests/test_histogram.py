@@ -29,6 +29,7 @@ def test_bars_hold_the_folder_the_part_and_their_spellings(tmp_path: Path) -> No
 def test_values_beyond_the_limit_stay_in_the_total(tmp_path: Path) -> None:
     write_series(tmp_path, 7, KVP=lambda k: None if k == 6 else 100 + k)
     histogram = histogram_of(dm.scan(tmp_path), "KVP", limit=4)
+    assert dm.scan(tmp_path).values("KVP", most=2).n_values == 6
     shown = sum(bar.files for bar in histogram.bars)
     assert (len(histogram.bars), histogram.rest_values, histogram.rest_files, histogram.absent) == (4, 2, 2, 1)
     assert shown + histogram.rest_files + histogram.absent == histogram.files

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta._exploring import Other
 from napari_dicommeta._rows import TagRow
-from napari_dicommeta.catalog import Catalog
-from napari_dicommeta.compare import compare
-from napari_dicommeta.scanner import ScanProgress, iter_scan
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
+    from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.compare import TagDifference
+    from napari_dicommeta.scanner import ScanProgress
 
 __all__ = ["compare_with", "with_differences"]
 
@@ -31,6 +30,10 @@ def compare_with(
 
     Returns `catalog`, the other, and what differs by keyword.
     """
+    from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta.compare import compare
+    from napari_dicommeta.scanner import iter_scan
+
     name = os.path.basename(path.rstrip(os.sep)) or path
     if path.endswith(".parquet"):
         second = Catalog.load(path)

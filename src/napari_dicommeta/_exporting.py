@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.export import markdown, tag_table, value_table, write
 from napari_dicommeta.histogram import Bar, Histogram
 from napari_dicommeta.tags import TagPath
 
@@ -25,6 +24,8 @@ def table_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full:
     PrivacyError
         If the values may identify a person and `full` does not ask for them.
     """
+    from napari_dicommeta.export import tag_table, value_table
+
     if what == "tags":
         return tag_table(base, full=full)
     by = "spelling" if shown.wish.view == "spelling" else "meaning"
@@ -33,11 +34,15 @@ def table_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full:
 
 def exported(what: str, path: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> str:
     """Write the table of `what` by the suffix of `path`; the path that was written."""
+    from napari_dicommeta.export import write
+
     return write(table_of(what, shown, base, part, full), path, full=full)
 
 
 def text_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> str:
     """The table of `what` in Markdown."""
+    from napari_dicommeta.export import markdown
+
     return markdown(table_of(what, shown, base, part, full))
 
 

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.decisions import decision_on, load_decisions, save_decisions
-from napari_dicommeta.digest import digest_of
-from napari_dicommeta.findings import iter_findings, markdown
 from napari_dicommeta.histogram import Bins
-from napari_dicommeta.plausibility import iter_plausibility
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
 
-    from napari_dicommeta._opening import Opened
+    from napari_dicommeta._opened import Opened
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.decisions import Decision
     from napari_dicommeta.findings import Finding, FindingsProgress
@@ -29,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_UNASKED",
     "Judged",
+    "count_findings",
     "decisions_of",
     "keep_decisions",
     "pixel_check",
@@ -50,15 +48,27 @@ class Judged:
     digest: str
 
 
+def count_findings(catalog: Catalog) -> Judged:
+    """The findings of what is counted alone, and the digest."""
+    from napari_dicommeta.digest import digest_of
+    from napari_dicommeta.findings import findings_of
+
+    return Judged(findings_of(catalog, volumes=False), digest_of(catalog))
+
+
 def volume_findings(catalog: Catalog) -> Generator[FindingsProgress, None, Judged]:
     """The findings of counts and volumes; yields progress."""
-    digest = digest_of(catalog)
+    from napari_dicommeta.digest import digest_of
+    from napari_dicommeta.findings import iter_findings
+
     findings = yield from iter_findings(catalog)
-    return Judged(findings, digest)
+    return Judged(findings, digest_of(catalog))
 
 
 def pixel_check(series: Sequence[Series]) -> Generator[CheckProgress, None, tuple[Checked, ...]]:
     """What a sample of the pixels says against the tags; yields progress."""
+    from napari_dicommeta.plausibility import iter_plausibility
+
     return iter_plausibility(series)
 
 
@@ -92,6 +102,8 @@ def keep_decisions(digest: str, decisions: Sequence[Decision]) -> None:
 
 def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
     """Write the findings as Markdown, those that were dismissed with the word for it; the path."""
+    from napari_dicommeta.findings import markdown
+
     decided = [(finding, decision_on(finding, decisions)) for finding in findings]
     left = tuple(finding for finding, decision in decided if decision is None or decision.state != "dismissed")
     text = markdown(left, f"{opened.catalog.n_files:,} files, {len(opened.series):,} series")

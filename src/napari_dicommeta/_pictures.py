@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.loader import load_series
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -65,6 +63,8 @@ def sheet_rows(series: Sequence[Series], mask: np.ndarray, most: int = SHEET) ->
 
 def thumbnails(series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> Iterator[Thumbnail]:
     """The pictures of these images, in this order, each as its file's first window shows it."""
+    from napari_dicommeta.loader import load_series
+
     for number, row in rows:
         one = series[number]
         catalog = one.catalog.rows(np.array([row]))

@@ -182,8 +182,10 @@ class Catalog:
         behind = self._store.cuts[cut_rows] <= first_tag
         return int(np.count_nonzero(behind if column is None else behind & (column.codes[cut_rows] < 0)))
 
-    def values(self, tag: str | TagPath | tuple[str | TagPath, ...], by: str = "meaning") -> ValueCounts:
-        """The values of `tag` and the files that hold each, by "meaning" or by "spelling".
+    def values(
+        self, tag: str | TagPath | tuple[str | TagPath, ...], by: str = "meaning", most: int | None = None
+    ) -> ValueCounts:
+        """The values of `tag` and the files that hold each, by "meaning" or by "spelling"; at most `most` of one tag.
 
         `tag` is a keyword ("RescaleSlope"), a path ("SharedFunctionalGroupsSequence.PixelMeasuresSequence.
         PixelSpacing"), a tag ("(0028,1053)", "00281053"), or a tuple of these, whose joint values are
@@ -205,7 +207,11 @@ class Catalog:
             return ValueCounts({}, self.n_files, self.n_files - unknown, unknown)
         counts, missing = column.count(self._rows)
         unknown = self._unknown(column.first_tag, column) if missing else 0
-        return ValueCounts(column.texts(by).counted(counts), self.n_files, missing - unknown, unknown)
+        texts = column.texts(by)
+        totals = texts.totals(counts)
+        found = texts.counted(counts, most)
+        all_values = int(np.count_nonzero(totals)), int(totals.sum())
+        return ValueCounts(found, self.n_files, missing - unknown, unknown, all_values)
 
     def details(self, tag: str | TagPath) -> tuple[ValueCount, ...]:
         """The values of `tag` by meaning, each with its spellings, VRs, bytes and flags; most frequent first."""
@@ -238,18 +244,14 @@ class Catalog:
         )
 
     def _joint_values(self, paths: tuple[TagPath, ...], by: str) -> ValueCounts:
-        columns = [self._store.find(path) for path in paths]
-        ids, texts = [], []
-        for column in columns:
-            one_text = [] if column is None else column.joined_texts(by)
-            texts.append([*one_text, None])
-            codes = np.full(self.n_files, -1) if column is None else column.joined_ids(by, self._rows)
-            ids.append(np.where(codes < 0, len(one_text), codes))
-        stacked = np.stack(ids, axis=1) if ids else np.empty((self.n_files, 0), dtype=np.int64)
-        unique, counts = np.unique(stacked, axis=0, return_counts=True)
+        coded = [self.codes(path, by) for path in paths]
+        together = np.zeros(self.n_files, dtype=np.int64)
+        for texts, ids in coded:
+            together = np.unique(together, return_inverse=True)[1] * len(texts) + ids  # so it fits into 64 bits
+        _, first, counts = np.unique(together, return_index=True, return_counts=True)
         pairs = [
-            (tuple(text[i] for text, i in zip(texts, row, strict=True)), int(n))
-            for row, n in zip(unique.tolist(), counts, strict=True)
+            (tuple(texts[ids[row]] for texts, ids in coded), n)
+            for row, n in zip(first.tolist(), counts.tolist(), strict=True)
         ]
         pairs.sort(key=lambda pair: (-pair[1], [text or "" for text in pair[0]]))
         nothing = tuple(None for _ in paths)

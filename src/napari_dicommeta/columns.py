@@ -81,10 +81,15 @@ class Texts:
         totals = self.totals(counts)
         return int(np.count_nonzero(totals)) - int(self._empty >= 0 and totals[self._empty] > 0)
 
-    def counted(self, counts: np.ndarray) -> dict[str, int]:
-        """Text -> files for the texts that occur, most frequent first, equals by number or text."""
+    def counted(self, counts: np.ndarray, most: int | None = None) -> dict[str, int]:
+        """Text -> files for the texts that occur, most frequent first, equals by number or text.
+
+        Of more than `most` only so many: of those as frequent as the last one, the first in the column.
+        """
         totals = self.totals(counts)
         present = np.flatnonzero(totals)
+        if most is not None and len(present) > most:
+            present = present[np.argsort(-totals[present], kind="stable")[:most]]
         pairs = [(self.texts[i], n) for i, n in zip(present.tolist(), totals[present].tolist(), strict=True)]
         pairs.sort(key=lambda pair: (-pair[1], *sort_key(pair[0])))
         return dict(pairs)
@@ -117,6 +122,7 @@ class Column:
         self.codes: np.ndarray = codes.to_numpy(zero_copy_only=False)
         self.first_tag = first_tag_of(key)
         self._texts: dict[str, Texts] = {}
+        self._meanings: dict[int, tuple[Meaning, ...]] = {}
         self._joined: dict[str, tuple[list[str], np.ndarray]] = {}
 
     @cached_property
@@ -146,7 +152,9 @@ class Column:
 
     def meanings(self, entry: int) -> tuple[Meaning, ...]:
         """The meanings of one stored value: one, or several of a nested tag."""
-        return decode_all(self.values[entry].as_py(), self.path)
+        if entry not in self._meanings:
+            self._meanings[entry] = decode_all(self.values[entry].as_py(), self.path)
+        return self._meanings[entry]
 
     @cached_property
     def empty(self) -> np.ndarray:

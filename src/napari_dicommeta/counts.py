@@ -73,11 +73,20 @@ class ValueCounts(Mapping[Any, int]):
     """The values of a tag and the number of files that hold each, most frequent first.
 
     A mapping of text to files (tuples of texts for several tags, with None where a file lacks the tag). An
-    empty element counts under "". `absent` and `unknown` are the files without the element.
+    empty element counts under "". `absent` and `unknown` are the files without the element. `n_values`: how many
+    values there are, and `n_held` the sum of their files, also where only the most frequent were asked for.
     """
 
-    def __init__(self, counts: dict[Any, int], n_files: int, absent: int, unknown: int) -> None:
+    def __init__(
+        self,
+        counts: dict[Any, int],
+        n_files: int,
+        absent: int,
+        unknown: int,
+        all_values: tuple[int, int] | None = None,
+    ) -> None:
         self._counts = counts
+        self.n_values, self.n_held = all_values or (len(counts), sum(counts.values()))
         self.n_files, self.absent, self.unknown = n_files, absent, unknown
 
     def __getitem__(self, text: Any) -> int:

@@ -74,24 +74,28 @@ def histogram_of(
     that only `part` holds, which is no part then, are bars too.
     """
     path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
-    counts = catalog.values(path, by)
+    counts = catalog.values(path, by, most=limit)
     in_part = part.values(path, by) if part is not None else None
-    if by == "meaning" and len(counts) <= limit:
+    if by == "meaning" and counts.n_values <= limit and path.vr != "UI":  # a UID is spelled in one way
         bars = _with_spellings(catalog, part, path)
     else:
         held = in_part if in_part is not None else {}
-        bars = tuple(Bar(text, files, held.get(text, 0)) for text, files in list(counts.items())[:limit])
+        is_uid = path.vr == "UI"
+        bars = tuple(
+            Bar(text, files, held.get(text, 0), label=registered_name(text) if is_uid else "")
+            for text, files in counts.items()
+        )
     if union and in_part is not None:
-        new = [(text, files) for text, files in in_part.items() if text not in counts]
+        there = counts if len(counts) == counts.n_values else catalog.values(path, by)
+        new = [(text, files) for text, files in in_part.items() if text not in there]
         bars += tuple(Bar(text, 0, files) for text, files in new[: max(limit - len(bars), 0)])
-    rest = list(counts.values())[limit:]
     return Histogram(
         path,
         bars,
         catalog.n_files,
         0 if part is None else part.n_files,
-        len(rest),
-        sum(rest),
+        counts.n_values - len(counts),
+        counts.n_held - sum(counts.values()),
         counts.absent,
         counts.unknown,
         in_part.absent if in_part is not None else 0,
@@ -107,7 +111,6 @@ def _with_spellings(catalog: Catalog, part: Catalog | None, path: TagPath) -> tu
         for spelling in value.spellings:
             part_spelled[value.text, spelling.text, spelling.vr] = spelling.files
     bars = []
-    is_uid = path.vr == "UI"
     for value in catalog.details(path):
         spellings = tuple(
             Bar(
@@ -119,8 +122,7 @@ def _with_spellings(catalog: Catalog, part: Catalog | None, path: TagPath) -> tu
             )
             for spelling in value.spellings
         )
-        part_files, label = part_totals.get(value.text, 0), registered_name(value.text) if is_uid else ""
-        bars.append(Bar(value.text, value.files, part_files, value.flag, "", label, spellings))
+        bars.append(Bar(value.text, value.files, part_totals.get(value.text, 0), value.flag, spellings=spellings))
     return tuple(bars)
 
 

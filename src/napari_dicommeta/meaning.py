@@ -92,6 +92,8 @@ def is_text_in_number(value: float) -> bool:
 
 def registered_name(text: str) -> str:
     """The name under which PS3.6 Annex A registers a UID, "" for any other text."""
+    if not text.startswith("1.2.840.10008."):  # the root of all that are registered
+        return ""
     from pydicom.uid import UID
 
     name = str(UID(text).name)

@@ -31,6 +31,8 @@ INTERVAL = 0.1
 """Seconds between two reports of progress."""
 FEW_FILES = 2000
 """Up to here, starting processes costs more than it saves."""
+FIRST = 200
+"""Files that are read before the processes have started."""
 BATCH = 4096
 Failure = tuple[str, str, str]
 
@@ -184,7 +186,13 @@ def _together(
     try:
         for thread in threads:
             thread.start()
-        for number, batch in enumerate(_batches(first, more)):
+        # The first few here: processes take their time to start, and something is to be seen meanwhile.
+        recording = record(first[:FIRST], stopped.is_set)
+        parts[0] = table_of(recording)
+        failures.extend(recording.failures)
+        done = found = len(first[:FIRST])
+        yield ScanProgress(done, found, False, tuple(parts.values()), tuple(failures))
+        for number, batch in enumerate(_batches(first[FIRST:], more), 1):
             batches.put((number, batch))
             found += len(batch)
             collect(0)

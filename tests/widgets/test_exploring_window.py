@@ -207,8 +207,7 @@ def test_decisions_go_into_report_and_recipe_and_are_kept(
     assert "## Dismissed" in report
     assert f"{gap.title}: known" in report
     assert stat.S_IMODE((tmp_path / "recipe.py").stat().st_mode) == 0o600
-    judging.decisions = ()
-    judging.look_at_volumes()
+    judging.set_opened(dock.opened)  # as if it were opened again
     qtbot.waitUntil(lambda: len(judging.decisions) == 2, timeout=20_000)  # kept for this data
 
 
@@ -294,7 +293,7 @@ def test_choices_are_remembered_in_naparis_settings(qtbot: Any, viewer: Any, doc
     assert study.name in dock.source.recent.actions()[0].text()
     again = type(dock)(viewer)
     qtbot.addWidget(again)
-    assert again.tags.unfolded == ("constant",)
+    qtbot.waitUntil(lambda: again.tags.unfolded == ("constant",), timeout=5000)
     assert not again.series.by_patient.isChecked()
 
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QTabWidget, QVBoxLayout, QWi
 
 from napari_dicommeta._display import slice_number
 from napari_dicommeta._exploring import SCOPES
-from napari_dicommeta._opening import Opened, Partial, Wanted, problems_of
+from napari_dicommeta._opened import Opened, Partial, Wanted, problems_of
 from napari_dicommeta._pictures import sheet_rows
 from napari_dicommeta._preference import is_preferred, prefer, recent_folders, remember, remember_folder, remembered
 from napari_dicommeta._reader import volume_of
@@ -30,7 +30,6 @@ from napari_dicommeta._widgets.view_bar import ViewBar
 from napari_dicommeta._widgets.viewing import Viewing
 from napari_dicommeta._widgets.window_panel import WindowPanel
 from napari_dicommeta.along import values_along
-from napari_dicommeta.loader import nothing_found
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -48,6 +47,13 @@ __all__ = ["DicomDock"]
 
 WIDE, HEAD = 820, 400
 """Pixels: a dock this wide, and wider than high, has two columns, the first of them so wide at most."""
+PREPARE_MS = 400
+"""After the dock has been opened."""
+ADD_MS = 20
+LOOK_MS = 250
+"""After a source was opened, until it is looked into."""
+NOTES_MS = 200
+"""Notes of series come by the hundred: they are shown together."""
 TABS = ("Series", "Tags", "Images", "Findings")
 
 
@@ -70,9 +76,16 @@ class DicomDock(QWidget):
         self._picture_timer.setSingleShot(True)
         self._picture_timer.setInterval(0)
         self._picture_timer.timeout.connect(self._show_picture)
+        self._is_adding, self._is_tree_old = False, False
+        self._noted: list[int] = []
+        self._note_timer = QTimer(self)
+        self._note_timer.setSingleShot(True)
+        self._note_timer.setInterval(NOTES_MS)
+        self._note_timer.timeout.connect(self._show_notes)
         self._build()
         self._connect()
-        self._remembered()
+        QTimer.singleShot(PREPARE_MS, self.sources.prepare)
+        QTimer.singleShot(0, self._remembered)  # napari looks for plugins' settings for a tenth of a second
         self._theme_changed()
         self._active_changed()
 
@@ -114,6 +127,7 @@ class DicomDock(QWidget):
         self.source.comparison_chosen.connect(self.handing_over.compare)
         self.source.preference_toggled.connect(prefer)
         self.source.set_preference(is_preferred())
+        self.source.set_comparable(False)
         self.tab.export.file_wished.connect(self.handing_over.export)
         self.tab.export.clipboard_wished.connect(self.handing_over.copy)
         self.handing_over.compared.connect(self.source.set_other)
@@ -155,7 +169,8 @@ class DicomDock(QWidget):
             lambda *_: remember("sizes", ",".join(map(str, self.tab.splitter.sizes())))
         )
         self.sheet.image_activated.connect(lambda number, path: self.open_wanted([Wanted(number, path=path)]))
-        self.tabs.currentChanged.connect(lambda _: self._show_sheet())
+        self.tabs.currentChanged.connect(self._tab_changed)
+        self.judged.judging.counts_judged.connect(self._note_series)
         self.judged.finding_chosen.connect(self._finding_chosen)
         self.judged.counted.connect(lambda n: self.tabs.setTabText(3, f"Findings {n}" if n else "Findings"))
         self.views.view_chosen.connect(self.show_view)
@@ -167,13 +182,13 @@ class DicomDock(QWidget):
         self.viewer.events.theme.connect(self._theme_changed)
 
     def _remembered(self) -> None:
+        """Take the choices of earlier sessions."""
         self.tags.set_columns(remembered("columns", "Values,Present,Shape").split(","))
         self.tags.set_unfolded(remembered("unfolded", "").split(","))
         self.series.set_grouping(remembered("by_patient", True))
         sizes = remembered("sizes", "300,400").split(",")
         if len(sizes) == 2 and all(size.isdigit() for size in sizes):
             self.tab.splitter.setSizes([int(size) for size in sizes])
-        self.source.set_comparable(False)
 
     def _theme_changed(self, _event: object = None) -> None:
         colours = colours_of(self.viewer.theme)
@@ -199,7 +214,7 @@ class DicomDock(QWidget):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being read, nor about to be."""
-        return self.sources.is_idle
+        return self.sources.is_idle and not self._is_adding
 
     def cancel(self) -> None:
         """Stop a scan that is running; what was open before stays."""
@@ -230,31 +245,56 @@ class DicomDock(QWidget):
         self.series.set_empty_text(f"{type(error).__name__}: {error}")
 
     def _opened(self, opened: Opened) -> None:
-        self.opened, self._rows = opened, list(opened.rows)
+        self.opened, self._rows, self._noted = opened, list(opened.rows), []
         self.handing_over.end_comparison()
-        self.windows.set_catalog(opened.catalog)
+        self.windows.set_folder(opened.windows)
         self.source.set_idle()
         self.source.set_source(display(opened.title), display("\n".join(opened.paths[:10]), 1000))
         self.source.set_comparable(bool(opened.catalog.n_files))
         problems = problems_of(opened)
         self.series.set_problems(problems if opened.catalog.n_files else (), len(problems))
         if not opened.catalog.n_files:
+            from napari_dicommeta.loader import nothing_found
+
             self.series.set_empty_text(nothing_found(opened.catalog, opened.refusals))
+        self._is_adding = True
         self.tab.set_source(opened.tags)
         self.exploration.set_catalog(opened.catalog, opened.tags)
-        self.judged.set_opened(opened)
+        QTimer.singleShot(ADD_MS, self._show_first)  # tags are painted first: a layer takes napari its time
+
+    def _show_first(self) -> None:
+        """Add the layers of the source that was opened, and look further into it."""
+        self._is_adding = False
+        opened = self.opened
+        if opened is None:
+            return
         self._add_layers(opened.volumes)
         self._show_series()
         self._active_changed()
-        self.sources.note_series(opened, lambda _: self.judged.look_further())
+        # One after the other, and not before the picture is there: threads take the window's time.
+        QTimer.singleShot(LOOK_MS, lambda: self.judged.set_opened(opened) if opened is self.opened else None)
         if opened.catalog.n_files:
             remember_folder(opened.paths[0])
+
+    def _note_series(self) -> None:
+        """Look through the series, then through their volumes for findings."""
+        if self.opened is not None:
+            self.sources.note_series(self.opened, lambda _: self.judged.look_further())
 
     def _series_noted(self, found: tuple[Opened, int, SeriesRow]) -> None:
         opened, number, row = found
         if self.opened is opened:
             self._rows[number] = row
-            self.series.set_row(self._as_shown(row, self._open_uids(), self._matches()))
+            self._noted.append(number)
+            if not self._note_timer.isActive():
+                self._note_timer.start()
+
+    def _show_notes(self) -> None:
+        """Show the series whose notes have come since the last time."""
+        numbers, self._noted = self._noted, []
+        uids, matches = self._open_uids(), self._matches()
+        for number in numbers:
+            self.series.set_row(self._as_shown(self._rows[number], uids, matches))
 
     def _add_layers(self, volumes: Sequence[Volume]) -> None:
         self.viewing.add(volumes)
@@ -311,11 +351,18 @@ class DicomDock(QWidget):
         return row if (is_open, matches) == (False, None) else replace(row, is_open=is_open, matches=matches)
 
     def _show_series(self) -> None:
-        if self.opened is None:
+        """Show the series that match, once their tab is looked at."""
+        self._is_tree_old = self.tabs.currentWidget() is not self.series or self._is_adding
+        if self.opened is None or self._is_tree_old:
             return
         uids, matches = self._open_uids(), self._matches()
         rows = (row for row in self._rows if not matches or matches[row.number])
         self.series.set_rows(tuple(self._as_shown(row, uids, matches) for row in rows))
+
+    def _tab_changed(self, _index: int) -> None:
+        if self._is_tree_old:
+            self._show_series()
+        self._show_sheet()
 
     def toggle_value(self, text: str | None) -> None:
         """Filter by a value of the chosen tag, None for the files without it, or no longer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_dicommeta._comparing import with_differences
 from napari_dicommeta._exploring import Other, Shown, Wish, resolve, scope_catalog
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.series import Series
 
 __all__ = ["Exploration"]
+
+COUNT_MS = 60
+"""After the last filter, until the tags are counted: bars and series come first."""
 
 
 class Exploration(QObject):
@@ -46,6 +49,10 @@ class Exploration(QObject):
         self.other: Other | None = None
         self.differences: dict[str, TagDifference] = {}
         self._rows: tuple[TagRow, ...] = ()
+        self._count_timer = QTimer(self)
+        self._count_timer.setSingleShot(True)
+        self._count_timer.setInterval(COUNT_MS)
+        self._count_timer.timeout.connect(self._count_in_thread)
         self._base: tuple[tuple[object, ...], Catalog] | None = None
 
     def set_catalog(self, catalog: Catalog | None, rows: tuple[TagRow, ...], is_whole: bool = True) -> None:
@@ -150,14 +157,20 @@ class Exploration(QObject):
 
     def count_rows(self) -> None:
         """Count the tags of the files in scope that match: at once where that is known, else in a thread."""
+        self._sources.stop("rows")
         base = self.base()
-        filters = self.selection.filters if self.selection is not None else ()
-        if base is None or (base is self.catalog and not filters):
-            self._sources.stop("rows")
+        has_filters = self.selection is not None and bool(self.selection.filters)
+        if base is None or (base is self.catalog and not has_filters):
+            self._count_timer.stop()
             self._counted(self._rows)
-            return
-        wanted = Selection(base, filters)
-        self._sources.run("rows", lambda: selection_rows(wanted), lambda counted: self._counted(counted[1]))
+        else:
+            self._count_timer.start()
+
+    def _count_in_thread(self) -> None:
+        base = self.base()
+        if base is not None:
+            wanted = Selection(base, self.selection.filters if self.selection is not None else ())
+            self._sources.run("rows", lambda: selection_rows(wanted), lambda counted: self._counted(counted[1]))
 
     def _counted(self, rows: tuple[TagRow, ...]) -> None:
         if self.other is not None:

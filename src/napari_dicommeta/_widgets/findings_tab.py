@@ -13,7 +13,7 @@ from napari_dicommeta._widgets.range_bins import RangeBins
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
-    from napari_dicommeta._opening import Opened
+    from napari_dicommeta._opened import Opened
     from napari_dicommeta._widgets.colours import Colours
     from napari_dicommeta._widgets.sources import Sources
     from napari_dicommeta.findings import Finding

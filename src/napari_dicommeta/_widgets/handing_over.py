@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_dicommeta._comparing import compare_with
 from napari_dicommeta._exporting import bars_to_show, exported, text_of
-from napari_dicommeta.export import PrivacyError, phi_name
 from napari_dicommeta.meaning import display
+from napari_dicommeta.privacy import PrivacyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,6 +92,8 @@ class HandingOver(QObject):
         self._tell(f"Copied a table of {max(len(text.splitlines()) - 2, 0):,} lines")
 
     def _paint(self, histogram: Histogram, path: str, full: bool) -> None:
+        from napari_dicommeta.export import phi_name
+
         target = phi_name(path) if full else path
         if self._picture_of(histogram).save(target):
             self._written(target)

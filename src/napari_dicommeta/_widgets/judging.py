@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_dicommeta._judging import (
     MAX_UNASKED,
     Judged,
+    count_findings,
     decisions_of,
     keep_decisions,
     pixel_check,
@@ -21,7 +22,7 @@ from napari_dicommeta.decisions import Decision, with_decision
 from napari_dicommeta.findings import SEVERITIES
 
 if TYPE_CHECKING:
-    from napari_dicommeta._opening import Opened
+    from napari_dicommeta._opened import Opened
     from napari_dicommeta._widgets.sources import Sources
     from napari_dicommeta.findings import Finding
     from napari_dicommeta.histogram import Bins
@@ -33,11 +34,13 @@ __all__ = ["Judging"]
 class Judging(QObject):
     """Findings of what is open, as they come.
 
-    `findings_changed` says that `findings` or `decisions` are others; `progressed` carries words, done and total, ""
-    when a check is over; `written` the path of a report or recipe; `failed` what went wrong, as a sentence.
+    `findings_changed` says that `findings` or `decisions` are others, `counts_judged` that what is counted has been
+    looked at; `progressed` carries words, done and total, "" when a check is over; `written` the path of a report or
+    recipe; `failed` what went wrong, as a sentence.
     """
 
     findings_changed = Signal()
+    counts_judged = Signal()
     progressed = Signal(str, int, int)
     written = Signal(str)
     failed = Signal(str)
@@ -60,11 +63,15 @@ class Judging(QObject):
         return tuple(sorted(found.values(), key=lambda one: (SEVERITIES.index(one.severity), -one.files)))
 
     def set_opened(self, opened: Opened | None) -> None:
-        """Judge this source: first with what its counts say."""
+        """Judge this source: first by what is counted."""
         self.cancel()
         self.opened, self.decisions, self.checked, self._digest = opened, (), (), ""
-        self._of_tags = opened.findings if opened is not None else ()
+        self._of_tags = ()
         self.findings_changed.emit()
+        if opened is not None and opened.catalog.n_files:
+            self._sources.run(
+                "findings", lambda: count_findings(opened.catalog), self._counts_judged, None, self._not_counted
+            )
 
     def look_at_volumes(self) -> None:
         """Look at each series as a volume, and after that at the pixels where there are not too many series."""
@@ -85,22 +92,34 @@ class Judging(QObject):
         def report(progress: object) -> None:
             self.progressed.emit(words, progress.done, progress.total)  # type: ignore[attr-defined]
 
-        def fail(error: Exception) -> None:
-            self.progressed.emit("", 0, 0)
-            self.failed.emit(f"The check stopped: {type(error).__name__}")
+        self._sources.run("findings", work, then, report, self._stopped)  # type: ignore[arg-type]
 
-        self._sources.run("findings", work, then, report, fail)  # type: ignore[arg-type]
+    def _stopped(self, error: Exception) -> None:
+        self.progressed.emit("", 0, 0)
+        self.failed.emit(f"The check stopped: {type(error).__name__}")
 
     def cancel(self) -> None:
         """Stop a check; what was found stays."""
         if self._sources.stop("findings"):
             self.progressed.emit("", 0, 0)
 
-    def _volumes_judged(self, judged: Judged) -> None:
+    def _judged(self, judged: Judged) -> None:
         self._of_tags = judged.findings
-        self._digest, self.decisions = judged.digest, decisions_of(judged.digest)
+        if judged.digest != self._digest:
+            self._digest, self.decisions = judged.digest, decisions_of(judged.digest)
         self.progressed.emit("", 0, 0)
         self.findings_changed.emit()
+
+    def _counts_judged(self, judged: Judged) -> None:
+        self._judged(judged)
+        self.counts_judged.emit()
+
+    def _not_counted(self, error: Exception) -> None:
+        self._stopped(error)
+        self.counts_judged.emit()
+
+    def _volumes_judged(self, judged: Judged) -> None:
+        self._judged(judged)
         if self.opened is not None and len(self.opened.series) <= MAX_UNASKED:
             self.look_at_pixels()
 

@@ -223,7 +223,7 @@ class SeriesTree(QWidget):
         header.setMinimumSectionSize(24)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         for column in (1, 2, 3):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self.sort_by)
         tree.selectionModel().currentRowChanged.connect(lambda index, _: self._show_notes(index))
@@ -256,9 +256,18 @@ class SeriesTree(QWidget):
         for number in chosen:
             self._mark(number)
         model.blockSignals(blocked)
+        self._fit_columns(rows)
         self.table.setVisible(bool(rows))
         self.empty.setVisible(not rows)
         self._show_notes(self.table.currentIndex())
+
+    def _fit_columns(self, rows: tuple[SeriesRow, ...]) -> None:
+        """As wide as the longest text; Qt's own way measures through the style, row by row, after each change."""
+        metrics, header = self.fontMetrics(), self.table.header()
+        texts = ({row.modality for row in rows}, {row.extent for row in rows}, {SHORT_HEADERS[3]})
+        for column, found in enumerate(texts, 1):
+            longest = sorted({SHORT_HEADERS[column], *found}, key=len)[-8:]
+            header.resizeSection(column, max(map(metrics.horizontalAdvance, longest)) + 12)
 
     def set_grouping(self, by_patient: bool) -> None:
         """Show series below their patients, or as a list, without a signal."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import thread_worker
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_dicommeta._opening import open_source, series_notes, series_volumes
-from napari_dicommeta._pictures import thumbnails
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_dicommeta._opening import Opened, Wanted
+    from napari_dicommeta._opened import Opened, Wanted
     from napari_dicommeta.series import Series
 
 __all__ = ["Sources"]
@@ -52,6 +50,10 @@ class Sources(QObject):
         self._collector.setInterval(COLLECT_MS)
         self._collector.timeout.connect(self._begin)
 
+    def prepare(self) -> None:
+        """Import in a thread what the first source will need."""
+        self.run("prepare", lambda: import_module("napari_dicommeta._opening"))
+
     @property
     def is_scanning(self) -> bool:
         """Whether a source is being read."""
@@ -73,7 +75,13 @@ class Sources(QObject):
         self._scanned, self._pending, self._since = paths, [], time.monotonic()
         self.cancel()
         self.begun.emit(paths)
-        self.run("scan", lambda: open_source(tuple(paths)), self.opened.emit, self.progressed.emit, self.failed.emit)
+
+        def scan() -> Any:
+            from napari_dicommeta._opening import open_source  # here: the dock opens before all this is imported
+
+            return open_source(tuple(paths))
+
+        self.run("scan", scan, self.opened.emit, self.progressed.emit, self.failed.emit)
 
     def cancel(self) -> bool:
         """Stop a scan that is running; whether there was one."""
@@ -81,14 +89,20 @@ class Sources(QObject):
 
     def open_series(self, opened: Opened, wanted: Sequence[Wanted]) -> None:
         """Load the volumes of series."""
+        from napari_dicommeta._opening import series_volumes
+
         self.run("open", lambda: series_volumes(opened, wanted), self.series_opened.emit, None, self.failed.emit)
 
     def note_series(self, opened: Opened, then: Callable[[Any], object]) -> None:
         """Look through the series for what their volumes' passports say, and `then` do something else."""
+        from napari_dicommeta._opening import series_notes
+
         self.run("notes", lambda: series_notes(opened), then, self.series_noted.emit)
 
     def picture(self, series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> None:
         """Make the pictures of a contact sheet."""
+        from napari_dicommeta._pictures import thumbnails
+
         self.run("pictures", lambda: thumbnails(series, rows), None, self.pictured.emit)
 
     def run(

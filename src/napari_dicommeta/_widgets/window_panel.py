@@ -16,13 +16,12 @@ from napari_dicommeta._widgets.presets import PICTURE, PresetStrip
 from napari_dicommeta._widgets.window_fields import WindowFields
 from napari_dicommeta._windowing import Windowing
 from napari_dicommeta.meaning import display
-from napari_dicommeta.presets import STANDARD_CT, folder_windows, keep_window, kept_windows
+from napari_dicommeta.presets import STANDARD_CT, keep_window, kept_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from napari_dicommeta._widgets.colours import Colours
-    from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.window import Window
 
 __all__ = ["WindowPanel"]
@@ -82,9 +81,9 @@ class WindowPanel(QWidget):
         """Take the theme's colours."""
         self.strip.set_colours(colours)
 
-    def set_catalog(self, catalog: Catalog | None) -> None:
-        """The folder whose presets the menu offers."""
-        self._folder = folder_windows(catalog) if catalog is not None else {}
+    def set_folder(self, windows: dict[Window, int]) -> None:
+        """The folder's presets and the files that state each, which the menu offers."""
+        self._folder = windows
         self._menus()
 
     def choose(self, index: int) -> None:

@@ -1,0 +1,120 @@
+"""The dock on a large folder, in a real window: `bench.py dock` runs it, on a screen.
+
+Times are to repainted widgets: until the events are done that follow, and what is shown is painted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+
+def measure(folder: str) -> dict[str, float]:
+    """Seconds to open the dock, to the first bars, and to choose tags, filters and scopes; the longest freezes."""
+    os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
+    import gc
+
+    import napari
+    import numpy as np
+    from qtpy.QtCore import QEventLoop, QTimer
+    from qtpy.QtWidgets import QApplication
+
+    def wait(milliseconds: int) -> None:
+        loop = QEventLoop()
+        QTimer.singleShot(milliseconds, loop.quit)
+        loop.exec()
+
+    viewer = napari.Viewer(show=True)
+    viewer.window.resize(1500, 950)
+    viewer.add_image(np.zeros((4, 64, 64), np.int16), contrast_limits=(0, 1))  # napari makes its controls once
+    wait(800)
+    began = time.perf_counter()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
+    QApplication.processEvents()
+    found = {"open": time.perf_counter() - began}
+    wait(1500)
+    viewer.layers.clear()
+    wait(500)
+    began = time.perf_counter()
+    viewer.add_image(np.zeros((180, 512, 512), np.int16), contrast_limits=(0, 1))
+    found["napari"] = time.perf_counter() - began
+    wait(500)
+    viewer.layers.clear()
+    wait(500)
+    began = time.perf_counter()
+    gc.collect()
+    found["garbage"] = time.perf_counter() - began
+
+    beats: list[float] = []
+    timer = QTimer()
+    timer.setInterval(1)
+    timer.timeout.connect(lambda: beats.append(time.perf_counter()))
+    timer.start()
+    began = time.perf_counter()
+    dock.open_paths([folder])
+    while not dock.is_idle:
+        wait(10)
+        if "bars" not in found and dock.values.model.bars:
+            found["bars"] = time.perf_counter() - began
+    found["scan"] = time.perf_counter() - began
+    wait(5000)
+    gaps = [(after - before, after) for before, after in pairwise(beats)]
+    found["freeze"] = max(gap for gap, at in gaps if at < began + found["scan"] - 0.5)
+    found["opening"] = max(gap for gap, at in gaps if at >= began + found["scan"] - 0.5)
+    dock.sources.stop("notes")
+    dock.judged.judging.cancel()
+    timer.stop()
+    dock.tabs.setCurrentWidget(dock.tab)
+    wait(1000)
+
+    def painted(action: Callable[[], Any]) -> float:
+        began = time.perf_counter()
+        action()
+        QApplication.processEvents()
+        for view in (dock.tags.table, dock.values.view):
+            view.viewport().repaint()
+        return time.perf_counter() - began
+
+    def choose(keyword: str) -> None:
+        dock.tab.show_tag(keyword)
+
+    gc.collect()
+    gc.disable()  # a full collection comes once in hundreds of clicks; it has its own figure
+    tags = [row.keyword for row in dock.tags._rows]
+    for keyword in tags:  # what is counted the first time is decoded first
+        painted(lambda keyword=keyword: choose(keyword))
+    times = [painted(lambda keyword=keyword: choose(keyword)) for keyword in tags]
+    found |= {"tag": median(times), "slowest tag": max(times)}
+    choose("PixelSpacing")
+    wait(300)
+    texts = [bar.text for bar in dock.values.model.bars[:14]]
+    dock.toggle_value(texts[0])  # the chips come: the whole window is laid out anew
+    wait(500)
+    times = []
+    for text in texts[1:]:
+        times.append(painted(lambda text=text: dock.toggle_value(text)))
+        wait(300)
+    found["filter"] = median(times)
+    times = []
+    for scope in ("series", "study", "folder") * 3:
+        times.append(painted(lambda scope=scope: dock.tab._wish(scope=scope)))
+        wait(300)
+    found["scope"] = median(times)
+    times = []
+    for view in ("ranges", "spelling", "meaning") * 2:
+        times.append(painted(lambda view=view: dock.tab._wish(view=view)))
+        wait(100)
+    found["view"] = median(times)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1])), flush=True)
+    os._exit(0)
