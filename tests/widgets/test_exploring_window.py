@@ -152,7 +152,8 @@ def test_a_series_is_split_at_its_gap_where_its_note_offers_it(qtbot: Any, viewe
     qtbot.waitUntil(lambda: dock._rows[number].notes is not None, timeout=10_000)
     dock.tabs.setCurrentWidget(dock.series)
     dock.series.table.setCurrentIndex(dock.series.model.index_of(number))
-    assert [button.text() for button in dock.series.offer_buttons] == ["Split at gaps"]
+    qtbot.waitUntil(lambda: len(dock.series.offer_buttons) == 1, timeout=5000)
+    assert dock.series.offer_buttons[0].text() == "Split at gaps"
     before = len(viewer.layers)
     qtbot.mouseClick(dock.series.offer_buttons[0], Qt.MouseButton.LeftButton)
     wait_until_read(qtbot, dock)
@@ -192,7 +193,7 @@ def test_decisions_go_into_report_and_recipe_and_are_kept(
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "kept"))
     judging = dock.judged.judging
-    qtbot.waitUntil(lambda: judging._digest != "" and not dock.findings.progress.isVisible(), timeout=20_000)
+    qtbot.waitUntil(lambda: any(one.code == "gap" for one in judging.findings), timeout=20_000)
     (gap,) = [one for one in judging.findings if one.code == "gap"]
     judging.decide(gap, "dismissed", "known")
     other = next(one for one in judging.findings if one is not gap)

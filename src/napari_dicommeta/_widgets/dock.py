@@ -33,7 +33,7 @@ from napari_dicommeta.along import values_along
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import napari
     from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
@@ -72,22 +72,26 @@ class DicomDock(QWidget):
         self.sources = Sources(self)
         self.exploration = Exploration(self.sources, self)
         self.viewing = Viewing(viewer, self)
-        self._picture_timer = QTimer(self)  # several changes of one event make one picture
-        self._picture_timer.setSingleShot(True)
-        self._picture_timer.setInterval(0)
-        self._picture_timer.timeout.connect(self._show_picture)
+        self._picture_timer = self._timer(0, self._show_picture)  # several changes of one event make one picture
         self._is_adding, self._is_tree_old = False, False
         self._noted: list[int] = []
-        self._note_timer = QTimer(self)
-        self._note_timer.setSingleShot(True)
-        self._note_timer.setInterval(NOTES_MS)
-        self._note_timer.timeout.connect(self._show_notes)
+        self._note_timer = self._timer(NOTES_MS, self._show_notes)
+        self._add_timer = self._timer(ADD_MS, self._show_first)  # tags are painted first: a layer takes napari its time
+        self._look_timer = self._timer(LOOK_MS, self._look_into)
         self._build()
         self._connect()
-        QTimer.singleShot(PREPARE_MS, self.sources.prepare)
-        QTimer.singleShot(0, self._remembered)  # napari looks for plugins' settings for a tenth of a second
+        self._timer(PREPARE_MS, self.sources.prepare).start()
+        self._timer(0, self._remembered).start()  # napari looks for plugins' settings for a tenth of a second
         self._theme_changed()
         self._active_changed()
+
+    def _timer(self, milliseconds: int, action: Callable[[], object]) -> QTimer:
+        """A timer that fires once after each start, and no more when the dock is gone."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(action)
+        return timer
 
     # -- building -----------------------------------------------------------------------------------
 
@@ -260,7 +264,7 @@ class DicomDock(QWidget):
         self._is_adding = True
         self.tab.set_source(opened.tags)
         self.exploration.set_catalog(opened.catalog, opened.tags)
-        QTimer.singleShot(ADD_MS, self._show_first)  # tags are painted first: a layer takes napari its time
+        self._add_timer.start()
 
     def _show_first(self) -> None:
         """Add the layers of the source that was opened, and look further into it."""
@@ -271,10 +275,14 @@ class DicomDock(QWidget):
         self._add_layers(opened.volumes)
         self._show_series()
         self._active_changed()
-        # One after the other, and not before the picture is there: threads take the window's time.
-        QTimer.singleShot(LOOK_MS, lambda: self.judged.set_opened(opened) if opened is self.opened else None)
+        self._look_timer.start()
         if opened.catalog.n_files:
             remember_folder(opened.paths[0])
+
+    def _look_into(self) -> None:
+        """Judge the source, one thing after the other and not before its picture is there: threads take time."""
+        if self.opened is not None:
+            self.judged.set_opened(self.opened)
 
     def _note_series(self) -> None:
         """Look through the series, then through their volumes for findings."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FilterBar"]
 
-CHIP = 190
-"""Pixels of a chip's text at most."""
+CHIP, BESIDE = 190, 60
+"""Pixels of a chip's text at least, where it is long, and of what else is in its line."""
 
 
 class FilterBar(QWidget):
@@ -59,11 +59,12 @@ class FilterBar(QWidget):
         self.chips = []
         self.setVisible(bool(filters))
         self.count.setText(f"{files:,} of {of:,} files match")
+        room = max(self.parentWidget().width() - BESIDE if self.parentWidget() is not None else 0, CHIP)
         for tag, condition in filters:
             text = display(described(tag, condition))
             chip = QPushButton()
             chip.setText(
-                self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, CHIP).replace("&", "&&") + "  ×"
+                self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, room).replace("&", "&&") + "  ×"
             )
             chip.setToolTip(html.escape(text) + " · click removes this filter")
             chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

@@ -183,7 +183,7 @@ class FindingsList(QWidget):
         self.splitter.addWidget(self.list)
         self.splitter.addWidget(below)
         self.splitter.setChildrenCollapsible(False)
-        self.splitter.setSizes([400, 220])
+        self.splitter.setSizes([360, 280])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self.summary)

@@ -31,7 +31,7 @@ class FindingsTab(QWidget):
         super().__init__(parent)
         self.judging = Judging(sources, self)
         self.list, self.picture = FindingsList(), RangeBins(counted="pixels")
-        self.picture.setMaximumHeight(130)
+        self.picture.setMaximumHeight(90)
         self.picture.hide()
         self.list.picture_place.addWidget(self.picture)
         layout = QVBoxLayout(self)

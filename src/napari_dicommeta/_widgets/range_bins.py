@@ -205,7 +205,7 @@ class RangeBins(QWidget):
             return "drag over a range" if self._chooses else ""
         low, high = self.numbers_of(at)
         files, part = sum(self.bins.files[at[0] : at[1] + 1]), sum(self.bins.part[at[0] : at[1] + 1])
-        return f"{low:g} … {high:g}: {files:,} {self._counted}" + (f", {part:,} of the part" if part else "")
+        return f"{low:g} … {high:g}: {files:,} {self._counted}" + (f", {part:,} in the bright bars" if part else "")
 
     def _area(self) -> QRectF:
         line = self.fontMetrics().height() + 2

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "TagTable", "shown_rows"]
 
 COLUMNS = ("Tag", "VR", "Values", "Spellings", "Present", "Shape", "Differs")
-WIDTHS = (0, 34, 54, 62, 54, 52, 54)
+WIDTHS = (0, 34, 54, 66, 60, 52, 56)
 HEADS = (
     "The tag's keyword",
     "Value representation, as most files store it",
@@ -294,6 +294,7 @@ class TagTable(QWidget):
                 blocked = self.table.selectionModel().blockSignals(True)
                 self.table.selectRow(i)
                 self.table.selectionModel().blockSignals(blocked)
+                self.table.scrollTo(self.model.index(i, 0))
                 self.table.viewport().update()
                 self._chosen = keyword
                 return True
