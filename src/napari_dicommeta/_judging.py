@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.decisions import decision_on, load_decisions, save_decisions
 from napari_dicommeta.histogram import Bins
+from napari_dicommeta.replacing import write_text
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -111,10 +111,7 @@ def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequenc
     if dismissed:
         lines = [f"* {finding.title}{': ' + one.word if one.word else ''}" for finding, one in dismissed]
         text += "\n## Dismissed\n\n" + "\n".join(lines) + "\n"
-    beside = f"{path}.new"
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(beside, path)
+    write_text(path, text)
     return path
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from napari_dicommeta.replacing import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,15 +67,7 @@ def save_decisions(decisions: Iterable[Decision], path: str | os.PathLike[str]) 
         If it cannot be written.
     """
     rows = [{"code": one.code, "tags": list(one.tags), "state": one.state, "word": one.word} for one in decisions]
-    target = os.path.abspath(os.fspath(path))
-    descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".decisions-")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, "decisions": rows}, file, indent=1, ensure_ascii=False)
-        os.replace(beside, target)
-    except BaseException:
-        os.unlink(beside)
-        raise
+    write_text(path, json.dumps({"version": VERSION, "decisions": rows}, indent=1, ensure_ascii=False))
 
 
 def load_decisions(path: str | os.PathLike[str]) -> tuple[Decision, ...]:

@@ -20,7 +20,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from itertools import compress
 from typing import TYPE_CHECKING, Any
@@ -33,6 +32,7 @@ from napari_dicommeta.columns import first_tag_of, sort_key
 from napari_dicommeta.elements import MULTIPLE
 from napari_dicommeta.meaning import display, number
 from napari_dicommeta.privacy import PrivacyError, is_binary, is_identifying, is_protected, is_registered, read_as
+from napari_dicommeta.replacing import replacing, write_text
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -385,20 +385,13 @@ def write(table: pa.Table, path: str | os.PathLike[str], *, full: bool = False) 
     suffix = os.path.splitext(target)[1].lower()
     if suffix not in (".csv", ".parquet", ".md", ".json"):
         raise ValueError(f"the file's name must have the suffix .csv, .parquet, .md or .json, not {suffix or 'none'}")
-    descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".export-")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            if suffix == ".parquet":
-                import pyarrow.parquet as pq
+    if suffix == ".parquet":
+        import pyarrow.parquet as pq
 
-                pq.write_table(table, stream, compression="zstd")
-            else:
-                text = {".csv": _csv, ".md": markdown, ".json": _json}[suffix](table)
-                stream.write(text.encode("utf-8", "backslashreplace"))
-        os.replace(beside, target)
-    except BaseException:
-        os.unlink(beside)
-        raise
+        with replacing(target) as beside:
+            pq.write_table(table, beside, compression="zstd")
+    else:
+        write_text(target, {".csv": _csv, ".md": markdown, ".json": _json}[suffix](table))
     return target
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.replacing import write_text
 from napari_dicommeta.window import WINDOW_TAGS, Window, windows_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,5 @@ def keep_window(window: Window) -> tuple[Window, ...]:
     ]
     target = _file()
     target.parent.mkdir(parents=True, exist_ok=True)
-    beside = target.with_suffix(".new")
-    beside.write_text(json.dumps(rows, indent=1), "utf-8")
-    os.replace(beside, target)
+    write_text(target, json.dumps(rows, indent=1))
     return windows

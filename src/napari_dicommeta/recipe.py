@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from napari_dicommeta.digest import common_folder, digest_of, file_digests, rela
 from napari_dicommeta.listing import sources_of
 from napari_dicommeta.loader import load_series
 from napari_dicommeta.recipe_script import OPTIONS, RecipeError, order_of, pixels_of, script_text
+from napari_dicommeta.replacing import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -253,8 +253,8 @@ def write_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> tuple[str, str
     if suffix.lower() == ".json":
         raise ValueError(f"{os.path.basename(script)}: the script needs another suffix than the JSON beside it, .py")
     beside = f"{stem}.json"
-    _write(beside, recipe.to_json())
-    _write(script, script_text(recipe, os.path.basename(beside)))
+    write_text(beside, recipe.to_json())
+    write_text(script, script_text(recipe, os.path.basename(beside)))
     return script, beside
 
 
@@ -408,14 +408,3 @@ def _unplain(value: Any) -> Any:
     if isinstance(value, dict):
         return slice(value["from"], value["to"])
     return tuple(map(_unplain, value)) if isinstance(value, list) else value
-
-
-def _write(path: str, text: str) -> None:
-    descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".recipe-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.write(text)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise

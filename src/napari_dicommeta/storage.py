@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from napari_dicommeta.columns import FILE_COLUMNS, VALUES, Column, ColumnStore
+from napari_dicommeta.replacing import replacing
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -51,15 +51,8 @@ def save(store: ColumnStore, failures: Sequence[tuple[str, str, str]], path: str
             plain[key] = vr
     metadata = {"version": VERSION, "keys": keys, "plain": plain, "failures": list(failures)}
     table = pa.table(columns, names=names).replace_schema_metadata({METADATA: json.dumps(metadata).encode()})
-    target = os.path.abspath(os.fspath(path))
-    descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".catalog-")
-    os.close(descriptor)
-    try:
+    with replacing(path) as beside:
         pq.write_table(table, beside, compression="zstd", write_statistics=False)
-        os.replace(beside, target)
-    except BaseException:
-        os.unlink(beside)
-        raise
 
 
 def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str, str]]]:
