@@ -143,13 +143,13 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("12-bit unsigned", 2), ("16-bit signed", 2)),
         set(),
     ),
-    ("padding", {"PixelPaddingValue": 0}, "info", 4, (("0", 4), ("images without padding", 0)), set()),
+    ("padding", {"PixelPaddingValue": 0}, "info", 4, (("0", 4),), set()),
     (
         "padding",
         {"PixelPaddingValue": 0, "PixelPaddingRangeLimit": 30},
         "info",
         4,
-        (("0 to 30", 4), ("images without padding", 0)),
+        (("0 to 30", 4),),
         set(),
     ),
     ("padding-impossible", {"PixelPaddingValue": 63536}, "decision", 4, (("63536 in 12-bit unsigned", 4),), set()),
@@ -478,7 +478,7 @@ def test_transfer_syntaxes_and_the_same_number_without_a_vr(tmp_path: Path) -> N
     spelled = only(catalog, "spellings")
     assert set(spelled.evidence) == {("63536 as US", 1), ("-2000 as SS", 1), ("bytes 30 F8 without a VR", 1)}
     assert spelled.title.endswith("3 for -2000")
-    assert only(catalog, "padding").evidence == (("-2000", 3), ("images without padding", 0))
+    assert only(catalog, "padding").evidence == (("-2000", 3),)
     mismatch = only(catalog, "sign-mismatch")
     assert [Path(path).name for path in catalog.where(dict(mismatch.selection)).paths] == ["2.dcm"]
     assert set(only(catalog, "transfer-syntaxes").evidence) == {

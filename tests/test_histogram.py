@@ -96,3 +96,18 @@ def test_the_numbers_of_a_column_are_those_of_each_text(texts: list[str]) -> Non
     owners, values = Texts(joined).numbers
     expected = [(i, number(part)) for i, text in enumerate(joined) for part in text.split("\\")]
     assert list(zip(owners.tolist(), values.tolist(), strict=True)) == [one for one in expected if one[1] is not None]
+
+
+def test_a_file_with_several_items_counts_once_in_a_bin(tmp_path: Path) -> None:
+    def items(k: int) -> list[dict[str, object]]:
+        return [{"SliceThickness": value} for value in ((1, 1.2, 9), (1, 5))[k % 2]]
+
+    write_series(tmp_path, 6, SharedFunctionalGroupsSequence=items)
+    catalog = dm.scan(tmp_path)
+    tag = "SharedFunctionalGroupsSequence.SliceThickness"
+    bins = bins_of(catalog, tag, most=10)
+    assert bins is not None
+    assert bins.files[0] == 6  # 1 and 1.2 are of one file
+    for low, high, files in zip(bins.edges, bins.edges[1:], bins.files, strict=False):
+        last = high == bins.edges[-1]
+        assert catalog.where({tag: slice(low, high if last else high - 1e-9)}).n_files == files

@@ -7,6 +7,8 @@ import pytest
 from dicom_factory import write_series
 
 from napari_dicommeta import _opening
+from napari_dicommeta._opened import Wanted
+from napari_dicommeta.volume import Volume
 
 
 def result_of(steps: Any) -> Any:
@@ -32,3 +34,24 @@ def test_no_file_is_read_before_what_threads_share_is_imported(tmp_path: Path, m
     opened = result_of(_opening.open_source([str(tmp_path)]))
     assert at_scan == [_opening.PRELOADED]
     assert len(opened.volumes) == 1
+
+
+def test_a_series_that_cannot_be_decoded_keeps_no_other_from_opening(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_series(tmp_path / "a", 5)
+    write_series(tmp_path / "b", 3, SeriesInstanceUID="1.2.9", SeriesNumber=9)
+    whole = Volume.display_range
+
+    def display_range(volume: Volume) -> tuple[float, float]:
+        if volume.series_instance_uid != "1.2.9":
+            raise ValueError("no such codestream")
+        return whole(volume)
+
+    monkeypatch.setattr(Volume, "display_range", display_range)
+    opened = result_of(_opening.open_source([str(tmp_path)]))
+    assert [volume.series_instance_uid for volume in opened.volumes] == ["1.2.9"]
+    assert [len(refusal.paths) for refusal in opened.refusals] == [5]
+    assert "its pixels cannot be read: no such codestream" in opened.rows[0].reason
+    _, found = _opening.series_volumes(opened, [Wanted(0), Wanted(1)])
+    assert [(len(volumes), len(refusals)) for _, volumes, refusals in found] == [(0, 1), (1, 0)]

@@ -84,7 +84,7 @@ def test_ranges_and_presence_are_filters_too(selection: Selection) -> None:
         ("SliceThickness", slice(0.5, 1.5), "SliceThickness 0.5 … 1.5"),
         ("KVP", slice(float("-inf"), 80.0), "KVP ≤ 80"),
         ("KVP", slice(120.0, float("inf")), "KVP ≥ 120"),
-        ("PixelPaddingValue", False, "PixelPaddingValue absent"),
+        ("PixelPaddingValue", False, "PixelPaddingValue absent or unknown"),
         ("PixelPaddingValue", True, "PixelPaddingValue present"),
         (("WindowCenter", "WindowWidth"), (("40", None),), "WindowCenter × WindowWidth = 40 × (absent)"),
         ("SOPInstanceUID", tuple(map(str, range(22))), None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.histogram import Bar, Histogram
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from napari_dicommeta._exploring import Shown
     from napari_dicommeta.catalog import Catalog
 
-__all__ = ["bars_to_show", "exported", "table_of", "text_of"]
+__all__ = ["bars_to_show", "exported", "is_withheld", "table_of", "text_of"]
 
 
 def table_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> pa.Table:
@@ -32,11 +33,19 @@ def table_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full:
     return value_table(base, shown.wish.keyword, part, by=by, full=full)
 
 
-def exported(what: str, path: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> str:
-    """Write the table of `what` by the suffix of `path`; the path that was written."""
+def exported(what: str, path: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[str, bool]:
+    """Write the table of `what` by the suffix of `path`: the path that was written, and whether values are withheld."""
     from napari_dicommeta.export import write
 
-    return write(table_of(what, shown, base, part, full), path, full=full)
+    table = table_of(what, shown, base, part, full)
+    return write(table, path, full=full), is_withheld(table)
+
+
+def is_withheld(table: pa.Table) -> bool:
+    """Whether values of few patients are merged into one row."""
+    from napari_dicommeta.export import OTHER
+
+    return "value" in table.column_names and OTHER in table.column("value").to_pylist()
 
 
 def text_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> str:
@@ -46,12 +55,17 @@ def text_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: 
     return markdown(table_of(what, shown, base, part, full))
 
 
-def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> Histogram:
-    """The bars of the tag that is shown, as far as an export may show them."""
-    table = table_of("values", shown, base, part, full).to_pydict()
-    parts = table.get("part_files") or [0] * len(table["value"])
+def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[Shown, bool]:
+    """What is shown with its bars as far as an export may show them, and whether values are withheld."""
+    table = table_of("values", shown, base, part, full)
+    columns = table.to_pydict()
+    parts = columns.get("part_files") or [0] * len(columns["value"])
     bars = tuple(
         Bar(value, files, of_part or 0, note="" if of_part is not None else "part withheld")
-        for value, files, of_part in zip(table["value"], table["files"], parts, strict=True)
+        for value, files, of_part in zip(columns["value"], columns["files"], parts, strict=True)
     )
-    return Histogram(TagPath.parse(shown.wish.keyword), bars, base.n_files, part.n_files if part is not None else 0)
+    part_files = part.n_files if part is not None else 0
+    histogram = Histogram(TagPath.parse(shown.wish.keyword), bars, base.n_files, part_files)
+    name = shown.part_name if part is not None else ""
+    only = replace(shown, histogram=histogram, part_name=name, by_share=False, chosen=(), chosen_presence=None)
+    return only, is_withheld(table)

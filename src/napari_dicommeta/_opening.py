@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from napari_dicommeta._rows import noted, series_rows, tag_rows
 from napari_dicommeta.loader import load_series
 from napari_dicommeta.presets import folder_windows
 from napari_dicommeta.scanner import iter_scan
+from napari_dicommeta.series import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from napari_dicommeta._opened import Wanted
     from napari_dicommeta._rows import SeriesRow
     from napari_dicommeta.catalog import Catalog
-    from napari_dicommeta.series import Refusal
+    from napari_dicommeta.series import Series
     from napari_dicommeta.volume import Volume
 
 __all__ = ["open_source", "series_notes", "series_volumes"]
@@ -67,11 +69,9 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     refusals: list[Refusal] = []
     volumes: tuple[Volume, ...] = ()
     for series in catalog.series:
-        volumes, refused = load_series(series)
+        volumes, refused = _shown_volumes(series)
         refusals += refused
         if volumes:
-            for volume in volumes:
-                volume.display_range()  # reads the middle slice here, not in the main thread
             break
     rows = series_rows(catalog, refusals)
     windows = folder_windows(catalog)
@@ -87,16 +87,34 @@ def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
         yield opened, number, noted(row, volumes, refusals)
 
 
+def _shown_volumes(
+    series: Series, only: int | None = None, **options: str
+) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
+    """The volumes of a series whose middle slice can be read, and what else is refused with the reason.
+
+    Reading it here keeps it out of the main thread. `only` one of them, by its number.
+    """
+    volumes, refusals = load_series(series, **options)
+    if only is not None and only < len(volumes):
+        volumes = volumes[only : only + 1]
+    shown, refused = [], list(refusals)
+    for volume in volumes:
+        try:
+            volume.display_range()
+            shown.append(volume)
+        except Exception as error:  # noqa: BLE001  a codec may raise anything; the other series go on
+            paths = tuple(dict.fromkeys(path for path, _ in volume.files))
+            reason = f"its pixels cannot be read: {os.path.basename(str(error)) or type(error).__name__}"
+            refused.append(Refusal(series, paths, reason))
+    return tuple(shown), tuple(refused)
+
+
 def series_volumes(
     opened: Opened, wanted: Sequence[Wanted]
 ) -> tuple[Opened, tuple[tuple[Wanted, tuple[Volume, ...], tuple[Refusal, ...]], ...]]:
     """What is wanted of `opened`, ready to be shown: (wanted, volumes, refusals) of each series."""
     found = []
     for one in wanted:
-        volumes, refusals = load_series(opened.series[one.number], split=one.split, missing_rescale=one.missing_rescale)
-        if one.volume is not None and one.volume < len(volumes):
-            volumes = volumes[one.volume : one.volume + 1]
-        for volume in volumes:
-            volume.display_range()  # reads the middle slice here, not in the main thread
-        found.append((one, volumes, refusals))
+        series = opened.series[one.number]
+        found.append((one, *_shown_volumes(series, one.volume, split=one.split, missing_rescale=one.missing_rescale)))
     return opened, tuple(found)

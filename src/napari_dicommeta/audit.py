@@ -142,7 +142,11 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
         raise ValueError(f"{name}: it is no text; save it as CSV, UTF-8")
     if not lines.strip():
         raise ValueError(f"{name}: it is empty; a line with the names of the columns, then one a key, is expected")
-    reader = csv.reader(lines.splitlines(keepends=True), delimiter=_delimiter(lines), strict=True)
+    try:
+        delimiter = _delimiter(lines)
+    except csv.Error as error:
+        raise ValueError(f"{name}: {error}; a key and a label a line are expected") from error
+    reader = csv.reader(lines.splitlines(keepends=True), delimiter=delimiter, strict=True)
     rows: list[tuple[int, list[str]]] = []
     try:
         rows += [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]

@@ -265,12 +265,8 @@ class Catalog:
             return None
         counts, missing = column.count(self._rows)
         unknown = self._unknown(column.first_tag, column) if missing else 0
-        texts = column.texts("meaning")
-        totals, (owners, values) = texts.totals(counts), texts.numbers
-        held = totals[owners] > 0
-        without = totals.copy()
-        without[owners] = 0
-        return Numbers(owners[held], values[held], totals[owners][held], int(without.sum()), missing - unknown, unknown)
+        owners, values, weights, without = column.texts("meaning").counted_numbers(counts)
+        return Numbers(owners, values, weights, without, missing - unknown, unknown)
 
     def codes(self, tag: str | TagPath, by: str = "meaning") -> tuple[list[str | None], np.ndarray]:
         """The distinct texts of `tag`, last of all None, and for each file the index of its text among them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -25,6 +26,9 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 1 with a sentence on stderr that names what was wrong, or 2 for wrong usage."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a console that lacks a character ends no command
     code = 0
     try:
         run: Callable[[argparse.Namespace], int | None] = options.run
@@ -36,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of the output: what is read is told apart by its own
+        print(f"napari-dicommeta: {error.strerror or type(error).__name__}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("napari-dicommeta: stopped", file=sys.stderr)
         return 130
@@ -48,7 +56,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], int | None], text: str, tables: bool = True) -> Any:
+    def command(
+        name: str,
+        run: Callable[[argparse.Namespace], int | None],
+        text: str,
+        tables: bool = True,
+        has_report: bool = False,
+    ) -> Any:
         sub = commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run=run)
         sub.add_argument("source", metavar="SRC", help="a folder, a file, or a catalog saved as .parquet")
@@ -56,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
             form = sub.add_mutually_exclusive_group()
             form.add_argument("--json", action="store_true", help="print JSON")
             form.add_argument("--csv", action="store_true", help="print CSV")
+            if has_report:
+                form.add_argument("--markdown", action="store_true", help="print a report in Markdown")
         return sub
 
     sub = command("open", _open, "Open a folder or file in napari.", tables=False)
@@ -69,19 +85,19 @@ def _parser() -> argparse.ArgumentParser:
     _exported(sub)
     sub = command("series", _series, "The series, their sizes and what is unusual about them.")
     _exported(sub)
-    sub = command("findings", tell_findings, "What the values imply for preprocessing.")
+    sub = command("findings", tell_findings, "What the values imply for preprocessing.", has_report=True)
     sub.add_argument("--fail-on", choices=SEVERITIES, help="exit code 1 where there is one so severe, or more")
     sub.add_argument("--pixels", action="store_true", help="sample the pixels too: are they really HU?")
     sub.add_argument("--values-only", action="store_true", help="count values only, open no file again")
     sub.add_argument("--decisions", metavar="FILE", help="what was accepted or dismissed, as the dock keeps it")
-    sub.add_argument("--markdown", action="store_true", help="print a report in Markdown")
     sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)
     sub.add_argument("-o", "--output", required=True, help="the .py file to write; a .json comes beside it")
     sub.add_argument("--pixels", action="store_true", help="read all pixels, and have the script compare them")
     sub.add_argument("--decisions", metavar="FILE", help="take the steps of the findings that were put into the recipe")
-    sub = command("compare", compare_folders, "How the values of two folders differ, what differs most first.")
+    sub = command(
+        "compare", compare_folders, "How the values of two folders differ, what differs most first.", has_report=True
+    )
     sub.add_argument("other", metavar="OTHER", help="a second folder, file, or saved catalog")
-    sub.add_argument("--markdown", action="store_true", help="print a report in Markdown")
     sub.add_argument("--full", action="store_true", help="with tags that may identify persons")
     sub = command("audit", audit_labels, "Which single tag predicts a label: the shortcuts of a data set.")
     sub.add_argument("labels", metavar="LABELS.csv", help="the key (patient, study, series, file or folder), the label")
@@ -130,6 +146,8 @@ def _open(options: argparse.Namespace) -> None:
 
 
 def _scan(options: argparse.Namespace) -> None:
+    if not options.output.lower().endswith(".parquet"):
+        raise CommandError(f"{display(options.output)}: a catalog's name ends in .parquet, by which it is known again")
     catalog = catalog_of(options.source)
     try:
         catalog.save(options.output)
@@ -197,6 +215,8 @@ def _values(options: argparse.Namespace) -> None:
     from napari_dicommeta.tags import TagPath
 
     if options.tag.lower() == "window":
+        if options.output:
+            raise CommandError("presets are no tag: write them with --csv or --json, or write WindowCenter")
         return _windows(options)
     try:
         path = TagPath.parse(options.tag)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.meaning import display
-from napari_dicommeta.terminal import Bar, CommandError, catalog_of, finished, print_rows
+from napari_dicommeta.terminal import Bar, CommandError, catalog_of, finished, is_saved, print_rows
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +39,7 @@ def _decisions(options: argparse.Namespace) -> tuple[Decision, ...]:
 def _judged(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, ...]:
     """The findings of counts, volumes and, where they are asked for, pixels."""
     from napari_dicommeta.findings import findings_of, iter_findings
-    from napari_dicommeta.plausibility import iter_plausibility
+    from napari_dicommeta.plausibility import iter_plausibility, unread_finding
 
     if options.values_only:
         findings = findings_of(catalog, volumes=False)
@@ -46,7 +47,12 @@ def _judged(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, ...
         findings = finished(iter_findings(catalog), "series")
     if options.pixels:
         checked = finished(iter_plausibility(catalog.series), "series' pixels")
-        findings += tuple(finding for one in checked for finding in one.findings)
+        findings += (*(finding for one in checked for finding in one.findings), *unread_finding(checked))
+        skipped = Counter(one.skipped for one in checked if one.skipped)
+        for reason, n in skipped.most_common(5):
+            print(f"{n:,} not looked at: {display(reason)}", file=sys.stderr)
+        if len(skipped) > 5:
+            print(f"… and {len(skipped) - 5} more reasons", file=sys.stderr)
     return tuple(sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), -one.files)))
 
 
@@ -76,6 +82,7 @@ def tell_findings(options: argparse.Namespace) -> int:
             if options.json:
                 evidence = [{"what": what, "files": files} for what, files in finding.evidence]
                 rows[-1] |= {"code": finding.code, "tags": finding.tags, "evidence": evidence}
+                rows[-1] |= {"meaning": finding.meaning, "selection": finding.selection, "scope": finding.scope}
         print_rows(rows, options)
     if options.fail_on is None:
         return 0
@@ -86,6 +93,7 @@ def tell_findings(options: argparse.Namespace) -> int:
 def write_recipes(options: argparse.Namespace) -> None:
     """Write the recipe of a source."""
     from napari_dicommeta.decisions import decision_on
+    from napari_dicommeta.pixels import PixelError
     from napari_dicommeta.recipe import recipe_of, steps_of, write_recipe
 
     decisions, catalog = _decisions(options), catalog_of(options.source)
@@ -96,8 +104,11 @@ def write_recipes(options: argparse.Namespace) -> None:
             decision = decision_on(finding, decisions)
             if decision is not None and decision.state == "recipe":
                 chosen.append(finding)
-    is_saved = options.source.endswith(".parquet") and os.path.isfile(options.source)
-    source = None if is_saved else os.path.abspath(options.source)
+    lost = [one.code for one in decisions if one.state == "recipe" and not any(one.is_on(f) for f in chosen)]
+    if lost:
+        hint = "; those of pixels (hu-…) need --pixels" if any(code.startswith("hu-") for code in lost) else ""
+        raise CommandError(f"no finding here for the decisions on {display(', '.join(lost))}{hint}")
+    source = None if is_saved(options.source) else os.path.abspath(options.source)
     bar = Bar("series")
     try:
         recipe = recipe_of(catalog, source, steps=steps_of(chosen), pixels=options.pixels, progress=bar.show)
@@ -105,6 +116,10 @@ def write_recipes(options: argparse.Namespace) -> None:
         script, beside = write_recipe(recipe, options.output)
     except OSError as error:
         raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+    except PixelError as error:
+        raise CommandError(
+            f"{display(os.path.basename(str(error)), 400)}: leave it out, or make it without --pixels"
+        ) from error
     except ValueError as error:
         raise CommandError(display(str(error), 400)) from error
     steps = f", {len(recipe.steps)} steps" if recipe.steps else ""
@@ -125,7 +140,8 @@ def compare_folders(options: argparse.Namespace) -> None:
         return
     rows = []
     for one in differences:
-        if one.identifying and not options.full:
+        is_same = not one.distance and (one.kind == "values" or not options.full)
+        if is_same or (one.identifying and not options.full):
             continue
         is_told = one.kind == "values"
         rows.append(

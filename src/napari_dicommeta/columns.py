@@ -71,6 +71,22 @@ class Texts:
         finite = np.isfinite(values)
         return owners[is_number][finite], values[finite]
 
+    def counted_numbers(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """(stored value, number, files) of each component of each stored value that occurs, and the files without one.
+
+        From the files of each stored value: a file that holds several texts counts once with all their numbers.
+        """
+        texts, values = self.numbers
+        starts, ends = np.searchsorted(texts, self.ids, "left"), np.searchsorted(texts, self.ids, "right")
+        lengths = ends - starts
+        owners = np.repeat(self.entries, lengths)
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        numbers = values[np.repeat(starts, lengths) + within]
+        held = counts[owners] > 0
+        without = counts.copy()
+        without[owners] = 0
+        return owners[held], numbers[held], counts[owners][held], int(without.sum())
+
     def totals(self, counts: np.ndarray) -> np.ndarray:
         """The files of each text, from the files of each stored value."""
         weights = counts if self.is_plain else counts[self.entries]

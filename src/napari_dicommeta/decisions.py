@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.replacing import write_text
@@ -25,18 +25,23 @@ VERSION = 1
 class Decision:
     """A decision on the findings of a rule on certain tags, whatever files they then concern.
 
-    `state` is one of `STATES`; `word` says why.
+    `state` is one of `STATES`; `word` says why; `scope` is the finding's.
     """
 
     code: str
     tags: tuple[str, ...]
     state: str
     word: str = ""
+    scope: str = ""
+
+    def is_on(self, finding: Finding) -> bool:
+        """Whether it is a decision on `finding`."""
+        return (self.code, self.tags, self.scope) == (finding.code, finding.tags, finding.scope)
 
 
 def decision_on(finding: Finding, decisions: Iterable[Decision]) -> Decision | None:
     """The decision on `finding`, None where there is none."""
-    return next((one for one in decisions if (one.code, one.tags) == (finding.code, finding.tags)), None)
+    return next((one for one in decisions if one.is_on(finding)), None)
 
 
 def with_decision(decisions: Sequence[Decision], finding: Finding, state: str, word: str = "") -> tuple[Decision, ...]:
@@ -49,8 +54,8 @@ def with_decision(decisions: Sequence[Decision], finding: Finding, state: str, w
     """
     if state and state not in STATES:
         raise ValueError(f"a finding is {', '.join(STATES)}, not {state!r}")
-    others = tuple(one for one in decisions if (one.code, one.tags) != (finding.code, finding.tags))
-    return (*others, Decision(finding.code, finding.tags, state, word)) if state else others
+    others = tuple(one for one in decisions if not one.is_on(finding))
+    return (*others, Decision(finding.code, finding.tags, state, word, finding.scope)) if state else others
 
 
 def undecided(findings: Iterable[Finding], decisions: Sequence[Decision]) -> tuple[Finding, ...]:
@@ -66,7 +71,7 @@ def save_decisions(decisions: Iterable[Decision], path: str | os.PathLike[str]) 
     OSError
         If it cannot be written.
     """
-    rows = [{"code": one.code, "tags": list(one.tags), "state": one.state, "word": one.word} for one in decisions]
+    rows = [asdict(one) for one in decisions]
     write_text(path, json.dumps({"version": VERSION, "decisions": rows}, indent=1, ensure_ascii=False))
 
 
@@ -86,10 +91,17 @@ def load_decisions(path: str | os.PathLike[str]) -> tuple[Decision, ...]:
             content = json.load(file)
         if content["version"] > VERSION:
             raise ValueError(f"{name} was written by a newer version of napari-dicommeta")
-        rows = [(row["code"], tuple(row["tags"]), row["state"], row.get("word", "")) for row in content["decisions"]]
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+        rows = [
+            (row["code"], tuple(row["tags"]), row["state"], row.get("word") or "", row.get("scope") or "")
+            for row in content["decisions"]
+        ]
+        if any(isinstance(row["tags"], str) for row in content["decisions"]):
+            raise TypeError("tags")
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{name} holds no decisions on findings: {type(error).__name__}") from error
-    for code, tags, state, word in rows:
-        if state not in STATES or not all(isinstance(text, str) for text in (code, *tags, word)):
+    for code, tags, state, *words in rows:
+        if not all(isinstance(text, str) for text in (code, *tags, *words)):
+            raise ValueError(f"{name} holds no decisions on findings: code, tags, word and scope are texts")
+        if state not in STATES:
             raise ValueError(f"{name}: a finding is {', '.join(STATES)}, not {state!r}")
     return tuple(Decision(*row) for row in rows)

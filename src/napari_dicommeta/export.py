@@ -419,7 +419,7 @@ def csv_cell(value: Any) -> str:
         return ""
     if isinstance(value, (int, float)):
         return str(value)
-    raw = str(value)
+    raw = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
     text = display(raw, _CELL)
     is_formula = raw.startswith(_FORMULA) or raw.lstrip().startswith(_FORMULA)
     if is_formula and any(part and number(part) is None for part in raw.split("\\")):
@@ -439,7 +439,8 @@ def _json(table: pa.Table) -> str:
 def _markdown_cell(value: Any) -> str:
     if value is None:
         return ""
-    text = display(str(value), _CELL).replace("&", "&amp;")
+    raw = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
+    text = display(raw, _CELL).replace("&", "&amp;")
     return _MARKUP.sub(lambda match: "\\" + match[0], text)
 
 

@@ -34,7 +34,8 @@ class Finding:
     counts behind it as (what, files), which may overlap; `tags` the keywords it rests on; `standard` the section;
     `advice` the preprocessing step; `selection` the conditions under which ``Catalog.where(dict(selection))``
     gives its files, () for all; `files` how many distinct files of the catalog it concerns; `meaning` what it means
-    for preprocessing.
+    for preprocessing; `scope` tells findings of one rule on the same tags apart: a modality, or a digest of a series.
+    Where no element tells files apart, the selection gives those that are alike too.
     """
 
     code: str
@@ -47,6 +48,7 @@ class Finding:
     selection: Conditions = ()
     files: int = 0
     meaning: str = ""
+    scope: str = ""
 
     def __str__(self) -> str:
         return self.title

@@ -238,6 +238,8 @@ def _rescale(
 def _units(frames: Sequence[Frame], modality: str, notes: list[Finding]) -> str:
     """HU, another *Rescale Type*, or PET's *Units*; "" where the files give no right to say."""
     kinds = {frame.text("RescaleType") for frame in frames}
+    if modality == "CT" and kinds == {"", "HU"} and not frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
+        kinds = {"HU"}  # which CT is in where it does not say (PS3.3 section C.8.2.1)
     kind = next(iter(kinds)) if len(kinds) == 1 else ""
     if len(kinds) > 1:
         title = f"Rescale Type differs: {', '.join(sorted(one or 'none' for one in kinds))}"

@@ -8,7 +8,9 @@ tissue in the field of view, nothing is said.
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -43,6 +45,7 @@ FACTORS = tuple(1.04**n for n in range(-19, 42))
 CONSTANT = 0.95
 """The share of one value from which an image has no populations."""
 MOST_PADDINGS = 2
+UNREAD = "its pixels cannot be read: "
 STANDARD = "PS3.3 C.11.1.1.2"
 PADDING_STANDARD = "PS3.3 C.7.5.1.1.2"
 
@@ -87,6 +90,28 @@ def iter_plausibility(series: Sequence[Series]) -> Generator[CheckProgress, None
     return tuple(found)
 
 
+def unread_finding(checked: Sequence[Checked]) -> tuple[Finding, ...]:
+    """A finding on the CT volumes whose pixels could not be read, none where all could."""
+    unread = [one for one in checked if one.skipped.startswith(UNREAD)]
+    if not unread:
+        return ()
+    reasons = Counter(one.skipped.removeprefix(UNREAD) for one in unread)
+    uids = tuple(dict.fromkeys(one.series_instance_uid for one in unread if one.series_instance_uid))
+    return (
+        Finding(
+            "hu-unread",
+            "decision",
+            f"The pixels of {len(unread):,} CT volumes could not be read, so that nothing is known of their HU",
+            tuple(reasons.most_common(12)),
+            ("PixelData",),
+            STANDARD,
+            "Look whether the files are there and whole, then check again.",
+            (("SeriesInstanceUID", uids),) if uids else (),
+            meaning="What was not looked at is not known to be right.",
+        ),
+    )
+
+
 def _checked(series: Series) -> Iterator[Checked]:
     if series.modality != "CT" and "CT" not in series.catalog.values("Modality"):
         yield Checked(series.series_instance_uid, series.name, skipped=f"{series.modality or 'no modality'}, not CT")
@@ -102,7 +127,7 @@ def _checked(series: Series) -> Iterator[Checked]:
             sample = sample_of(volume)
         except PixelError as error:
             reason = _without_folder(str(error), volume)
-            yield Checked(volume.series_instance_uid, volume.name, skipped=f"its pixels cannot be read: {reason}")
+            yield Checked(volume.series_instance_uid, volume.name, skipped=f"{UNREAD}{reason}")
             continue
         findings = check(volume, sample)
         if not series.series_instance_uid and findings:
@@ -173,6 +198,7 @@ def _told(volume: Volume, sample: HUSample, findings: Sequence[Finding]) -> tupl
             selection=(("SeriesInstanceUID", (uid,)),) if uid else (),
             evidence=(("slices looked at", sample.n_slices),),
             files=len({path for path, _ in volume.files}),
+            scope=hashlib.blake2b(f"{uid} {volume.name}".encode(), digest_size=6).hexdigest(),
         )
         for one in findings
     )

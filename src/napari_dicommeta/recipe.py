@@ -246,16 +246,27 @@ def write_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> tuple[str, str
     OSError
         If one cannot be written.
     ValueError
-        If `path` ends in .json, which is the name of the other.
+        If `path` ends in .json, which is the name of the other, or that one is there and no recipe.
     """
     script = os.path.abspath(os.fspath(path))
     stem, suffix = os.path.splitext(script)
     if suffix.lower() == ".json":
         raise ValueError(f"{os.path.basename(script)}: the script needs another suffix than the JSON beside it, .py")
     beside = f"{stem}.json"
+    if os.path.exists(beside):
+        _check_is_recipe(beside)
     write_text(beside, recipe.to_json())
     write_text(script, script_text(recipe, os.path.basename(beside)))
     return script, beside
+
+
+def _check_is_recipe(path: str) -> None:
+    try:
+        with open(path, encoding="utf-8") as file:
+            recipe_of_json(file.read())
+    except ValueError as error:
+        name = os.path.basename(path)
+        raise ValueError(f"{name} is there and no recipe: it would be lost. Choose another name") from error
 
 
 def recipe_of_json(text: str) -> Recipe:

@@ -82,9 +82,12 @@ def unchanged(
     )
     if known is None:
         if digest_of(catalog) != recipe["digest"]:
+            what = f"it holds {catalog.n_files:,} files, then {recipe['n_files']:,}"
+            if catalog.n_files == recipe["n_files"]:
+                what = "a name, a size or a header is another"
             raise RecipeError(
-                f"{display(top)} has changed since the recipe was made: it holds {catalog.n_files:,} files, then "
-                f"{recipe['n_files']:,}; with the recipe's JSON beside the script they would be named"
+                f"{display(top)} has changed since the recipe was made: {what}; with the recipe's JSON beside the "
+                "script the files would be named"
             )
         return catalog, place
     held = dict(zip(relative_paths(catalog.paths, place), file_digests(catalog).tolist(), strict=True))

@@ -64,7 +64,20 @@ OUTER = (  # (outer, inner, code, severity, what is wrong, what it means)
 )
 ORDER = (("StudyDate", "SeriesDate"), ("StudyDate", "AcquisitionDate"), ("AcquisitionDate", "ContentDate"))
 """Pairs of dates of which the second is never more than a day before the first."""
-SAME_IMAGE = ("SeriesInstanceUID", "InstanceNumber", "ImagePositionPatient", "Rows", "Columns", "AcquisitionTime")
+SAME_IMAGE = (
+    "SeriesInstanceUID",
+    "SOPClassUID",
+    "InstanceNumber",
+    "ImagePositionPatient",
+    "AcquisitionTime",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "PixelRepresentation",
+)
 """What two files of one image have in common."""
 META = (("MediaStorageSOPInstanceUID", "SOPInstanceUID"), ("MediaStorageSOPClassUID", "SOPClassUID"))
 
@@ -225,7 +238,7 @@ def same_image(survey: Survey) -> Iterator[Finding]:
     uids = survey.own("SOPInstanceUID")
     held = survey.filled("SOPInstanceUID")
     counts = np.bincount(uids.ids[held], minlength=len(uids.texts))
-    repeated = held & (counts > 1)[uids.ids] if survey.n_files else held
+    repeated = held & survey.images & (counts > 1)[uids.ids] if survey.n_files else held
     if not repeated.any():
         return
     rows = np.flatnonzero(repeated)
@@ -236,9 +249,9 @@ def same_image(survey: Survey) -> Iterator[Finding]:
         (
             "image-twice",
             "decision",
-            "The same image is in the folder several times",
+            "Images of one SOP Instance UID are in several files, and their headers agree",
             copies,
-            "Keep one file of each SOP Instance UID.",
+            "Compare their pixels; where these agree too, keep one file of each SOP Instance UID.",
             f"Copies count double, and land in training and test alike. {pixel_pass}",
         ),
         (

@@ -115,17 +115,19 @@ def padding(survey: Survey) -> Iterator[Finding]:
     pairs = survey.joint(*tags[:2])
     if usable.any():
         evidence = [(_padding(*texts), n) for texts, n in pairs.counted(usable)]
+        none = _count(survey.images & ~usable & ~impossible & ~survey.filled(tags[0]))
         yield survey.finding(
             "padding",
             "info",
-            f"Pixels outside the image hold padding: {', '.join(what for what, _ in evidence[:4])}"
+            f"Files state a Pixel Padding Value: {', '.join(what for what, _ in evidence[:4])}"
             + (" …" if len(evidence) > 4 else ""),
             usable,
-            (*top(evidence, "other values"), ("images without padding", _count(survey.images & ~usable & ~impossible))),
+            (*top(evidence, "other values"), *([("images that state none", none)] if none else [])),
             tags[:2],
             "PS3.3 section C.7.5.1.1.2",
             "Mask it by each file's own value, on stored values before the rescale; then fill it, with air in CT.",
-            "Padding is no tissue: kept, it falls far below air, and shifts means, ranges and automatic windows.",
+            "Pixels that hold it are no tissue: kept, they shift means, ranges and automatic windows. Whether any do "
+            "is not in the headers.",
         )
     if impossible.any():
         yield survey.finding(

@@ -23,6 +23,12 @@ PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
 STRAIGHT = 0.99
 """The cosine from which a direction counts as along an axis of the patient: 8 degrees."""
+LENGTHS = (
+    "A pixel is another length from series to series: sizes in pixels do not compare, and a filter of fixed size sees "
+    "other structures."
+)
+SAME_SPACING = 0.01
+"""Relative, or mm; less is rounding."""
 ISOTROPIC = 0.01
 """Relative; spacings between rows and columns closer than this are square pixels."""
 
@@ -90,8 +96,11 @@ def orientations(survey: Survey) -> Iterator[Finding]:
     if len(distinct) < 2:
         return
     counts: dict[str, int] = {}
+    kinds: dict[str, int] = {}
     for i, n in zip(*(one.tolist() for one in np.unique(of_file[held], return_counts=True)), strict=True):
         counts[named[i]] = counts.get(named[i], 0) + n
+        kinds[named[i]] = kinds.get(named[i], 0) + 1
+    counts = {f"{name} ({kinds[name]} of them)" if kinds[name] > 1 else name: n for name, n in counts.items()}
     mixed = survey.mixing(of_file, survey.series_ids, held)
     inside = f"; {len(np.unique(survey.series_ids[mixed]))} series hold several" if mixed.any() else ""
     yield survey.finding(
@@ -164,21 +173,25 @@ def spacings(survey: Survey) -> Iterator[Finding]:
         _, at = np.unique(survey.series_ids[rows], return_index=True)
         of_series = np.array([first[k] for k in joint.ids[rows[at]].tolist()])
         median = np.median(of_series, axis=0)
+        ends = np.array(pairs)
+        spread = ends.max(axis=0) - ends.min(axis=0)
+        is_rounding = bool((spread <= np.maximum(SAME_SPACING * ends.min(axis=0), SAME_SPACING)).all())
+        resample = f"Resample to one grid: {median[0]:.3g} by {median[1]:.3g} mm in the plane is the series' median."
         square = all(abs(a - b) <= ISOTROPIC * a for a, b in pairs)
         shape = "" if square else "; not all pixels are square"
         yield survey.finding(
             "spacings",
-            "decision",
+            "info" if is_rounding else "decision",
             f"{modality or 'No modality'}: {len(pairs)} pixel spacings, "
             f"{spell_span([length for pair in pairs for length in pair])} mm{shape}",
             held,
             top([((text or "").replace("\\", " by ") + " mm", n) for (text,), n in counted], "other spacings"),
             (tag,),
             "PS3.3 section 10.7.1.3",
-            f"Resample to one grid: {median[0]:.3g} by {median[1]:.3g} mm in the plane is the median of the series.",
-            "A pixel is another length from series to series: sizes in pixels do not compare, and a filter of fixed "
-            "size sees other structures.",
+            "Compare spacings as numbers, with a tolerance." if is_rounding else resample,
+            "They agree within 1 % or 0.01 mm: one spacing, rounded in several ways." if is_rounding else LENGTHS,
             by=(tag, "Modality"),
+            scope=modality or "",
         )
 
 

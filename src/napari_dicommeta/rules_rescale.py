@@ -115,6 +115,7 @@ def rescales(survey: Survey) -> Iterator[Finding]:
             "Rescale each image by its own slope and intercept, never by those of the first.",
             "Scanners write one pair for a series; look whether images of two reconstructions were put together.",
             by=("SeriesInstanceUID",),
+            scope="CT",
         )
     if others.any():
         counted = joint.counted(others)
@@ -202,7 +203,12 @@ def rescale_impossible(survey: Survey) -> Iterator[Finding]:
         )
     tags = ("RescaleIntercept", "PixelRepresentation")
     joint = survey.joint(*tags)
-    high = survey.ct & joint.where(lambda text, sign: any(v >= 0 for v in _numbers(text)) and sign == "0")
+    with_slope = survey.joint("RescaleSlope", *tags)
+    high = survey.ct & with_slope.where(
+        lambda slope, text, sign: (
+            sign == "0" and any(v >= 0 for v in _numbers(text)) and not any(v < 0 for v in _numbers(slope))
+        )  # a falling slope goes below the intercept
+    )
     if high.any():
         yield survey.finding(
             "intercept-unsigned",
@@ -213,8 +219,8 @@ def rescale_impossible(survey: Survey) -> Iterator[Finding]:
             tags,
             "PS3.3 section C.11.1.1.2",
             "Look at the histogram: air must lie near -1000. Find out the true intercept before use.",
-            "The values begin at 0; either they are no HU, or the intercept was lost or applied twice.",
-            by=(*tags, "Modality"),
+            "No value lies below the intercept; either they are no HU, or the intercept was lost or applied twice.",
+            by=(*tags, "RescaleSlope", "Modality"),
         )
     odd = survey.ct & ~high & joint.where(lambda text, _: any(v not in USUAL_INTERCEPTS for v in _numbers(text)))
     if odd.any():

@@ -10,7 +10,6 @@ import numpy as np
 
 from napari_dicommeta.findings import Finding
 from napari_dicommeta.meaning import numbers
-from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -234,11 +233,14 @@ class Survey:
         advice: str = "",
         meaning: str = "",
         by: Sequence[str] = (),
+        scope: str = "",
     ) -> Finding:
         """A finding about the files in `mask`, its selection by the tags `by`, or else `tags`, or else the UIDs."""
         selection = self.selection(mask, tuple(by) or tuple(tags))
         files = int(np.count_nonzero(mask))
-        return Finding(code, severity, title, tuple(evidence), tuple(tags), standard, advice, selection, files, meaning)
+        return Finding(
+            code, severity, title, tuple(evidence), tuple(tags), standard, advice, selection, files, meaning, scope
+        )
 
     def selection(self, mask: np.ndarray, tags: tuple[str, ...]) -> Conditions:
         """The conditions under which `Catalog.where` gives the files in `mask`, the fewest first.
@@ -364,8 +366,3 @@ def spell_span(values: Sequence[float]) -> str:
     """One number, or the smallest and the largest: "0.5 to 0.9"."""
     low, high = min(values), max(values)
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
-
-
-def name_of(keyword: str) -> str:
-    """*Echo Time*, for EchoTime."""
-    return TagPath.parse(keyword).name

@@ -148,6 +148,8 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Finding]]) 
         (f"{volumes[0].label}: {title}" if len(volumes) == 1 else title, len(_rows(volumes)))
         for title, volumes in lines.items()
     ]
+    if code == "left-out":  # its notes name files, and names of files may name persons
+        evidence = [(volume.label, len(volume.rows)) for volume, _ in noted]
     severities = {note.severity for _, note in noted}
     count = len({id(volume) for volume, _ in noted})
     tags = dict.fromkeys(tag for _, note in noted for tag in note.tags)
@@ -251,6 +253,7 @@ def steps(survey: Survey) -> Iterator[Finding]:
             "A step along the slices is another length from volume to volume; three-dimensional filters and sizes "
             "in voxels do not compare.",
             by=("SeriesInstanceUID",),
+            scope=modality,
         )
 
 

@@ -84,12 +84,12 @@ def keyword_of(tag: Tags) -> str:
 
 
 def described(tag: Tags, condition: Condition) -> str:
-    """A filter in words: ``RescaleSlope = 1 or 2``, ``SliceThickness 0.5 … 1.5``, ``PixelPaddingValue absent``."""
+    """A filter in words: ``RescaleSlope = 1 or 2``, ``SliceThickness 0.5 … 1.5``, ``KVP absent or unknown``."""
     name = keyword_of(tag)
     if isinstance(condition, bool):
-        return f"{name} {'present' if condition else 'absent'}"
+        return f"{name} {'present' if condition else 'absent or unknown'}"
     if isinstance(condition, slice):
-        low, high = float(condition.start), float(condition.stop)
+        low, high = (round(float(end), 12) for end in (condition.start, condition.stop))
         if not (isfinite(low) and isfinite(high)):
             return f"{name} ≥ {low:g}" if isfinite(low) else f"{name} ≤ {high:g}"
         return f"{name} {low:g} … {high:g}"

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from napari_dicommeta.export import stamped
+from napari_dicommeta.export import FEWEST, OTHER, stamped
 from napari_dicommeta.geometry import SAME_POSITION
 from napari_dicommeta.loader import load_series
 from napari_dicommeta.meaning import number, numbers
@@ -83,6 +83,7 @@ TEXTS = (
     "TransferSyntaxUID",
 )
 NUMBERS = ("Rows", "Columns", "SliceThickness", "KVP", "RescaleSlope", "RescaleIntercept", "PixelPaddingValue")
+WHOLE = ("Rows", "Columns")
 _GROUP_OF = {
     "PixelSpacing": "PixelMeasuresSequence",
     "SliceThickness": "PixelMeasuresSequence",
@@ -99,7 +100,7 @@ SCHEMA = pa.schema(
     [
         ("SeriesInstanceUID", pa.string()),
         *((keyword, pa.string()) for keyword in TEXTS),
-        *((keyword, pa.float64()) for keyword in NUMBERS),
+        *((keyword, pa.int32() if keyword in WHOLE else pa.float64()) for keyword in NUMBERS),
         *((f"{keyword}_values", pa.int32()) for keyword in (*TEXTS, *NUMBERS)),
         ("lossy", pa.bool_()),
         ("n_files", pa.int32()),
@@ -162,16 +163,32 @@ def iter_series_index(catalog: Catalog) -> Generator[tuple[int, int], None, pa.T
 
 
 def without_identity(table: pa.Table) -> pa.Table:
-    """A `series_index` without the columns whose values may identify a person; ``export.write`` hands it out as it is.
+    """A `series_index` without what may identify a person; ``export.write`` hands it out as it is.
 
-    Its rows are still in the order of the series: their numbers are what is left to name them by.
+    Columns of tags that identify are left out, with refusals and the names of window presets. A text that fewer than
+    `export.FEWEST` patients share is "(other)". Rows are still in the order of the series: their numbers are what is
+    left to name them by.
     """
+    keywords = {name: _keyword(name) for name in table.column_names}
     names = [
         name
-        for name in table.column_names
-        if not (keyword := _keyword(name)) or not is_identifying(keyword, keyword.vr)
+        for name, keyword in keywords.items()
+        if name != "refusal_reason" and (keyword is None or not is_identifying(keyword, keyword.vr))
     ]
-    return stamped(table.select([name for name in names if name != "refusal_reason"]), full=False)
+    columns = {name: table.column(name).to_pylist() for name in names}
+    patients = table.column("PatientID").to_pylist()
+    for name in names:
+        if keywords[name] is not None and name in TEXTS:
+            held: dict[str | None, set[str | None]] = {}
+            for text, patient in zip(columns[name], patients, strict=True):
+                held.setdefault(text, set()).add(patient)
+            columns[name] = [text if text is None or len(held[text]) >= FEWEST else OTHER for text in columns[name]]
+    columns["windows"] = [
+        None if windows is None else [{**window, "explanation": None} for window in windows]
+        for windows in columns["windows"]
+    ]
+    schema = pa.schema([table.schema.field(name) for name in names])
+    return stamped(pa.table(columns, schema=schema), full=False)
 
 
 def _keyword(name: str) -> TagPath | None:
@@ -187,7 +204,8 @@ def _row(series: Series) -> dict[str, Any]:
     for keyword in (*TEXTS, *NUMBERS):
         texts, missing = _stated(images, keyword)
         only = texts[0] if len(texts) == 1 and not missing else None
-        row[keyword] = number(only) if only is not None and keyword in NUMBERS else only
+        value = number(only) if only is not None and keyword in NUMBERS else only
+        row[keyword] = int(value) if isinstance(value, float) and keyword in WHOLE else value
         row[f"{keyword}_values"] = len(texts)
     volumes, refusals = load_series(series)
     refused = {path for refusal in refusals for path in refusal.paths}

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import ScanProgress
 
-__all__ = ["Bar", "CommandError", "catalog_of", "finished", "print_rows"]
+__all__ = ["Bar", "CommandError", "catalog_of", "finished", "is_saved", "print_rows"]
 
 
 class CommandError(Exception):
     """What ends a command with exit code 1 and one sentence."""
+
+
+def is_saved(source: str) -> bool:
+    """Whether a source is a catalog that was saved."""
+    return source.lower().endswith(".parquet") and os.path.isfile(source)
 
 
 def catalog_of(source: str) -> Catalog:
@@ -36,11 +41,13 @@ def catalog_of(source: str) -> Catalog:
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import scan
 
-    if source.endswith(".parquet") and os.path.isfile(source):
+    if is_saved(source):
         try:
             return Catalog.load(source)
         except ValueError as error:
             raise CommandError(f"{display(source)}: {error}") from error
+        except OSError as error:
+            raise CommandError(f"{display(source)}: {error.strerror or type(error).__name__}") from error
     catalog = scan(source, progress=_show_progress if sys.stderr.isatty() else None)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)

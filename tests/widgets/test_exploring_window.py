@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import stat
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from window_driver import choose_tag, click_bar, drop, open_dock, open_series, s
 
 import napari_dicommeta as dm
 from napari_dicommeta import export
+from napari_dicommeta._exporting import bars_to_show
 from napari_dicommeta._reader import volume_of
 
 
@@ -108,7 +110,7 @@ def test_a_cell_of_two_tags_and_the_files_without_a_tag_are_filters(qtbot: Any, 
     click_bar(qtbot, dock, None)
     absent = dm.scan(dock.opened.paths).values("ConvolutionKernel").absent
     assert matching(dock) == f"{absent} of 18 files match"
-    assert dock.filters.chips[0].text() == "ConvolutionKernel absent  ×"
+    assert dock.filters.chips[0].text() == "ConvolutionKernel absent or unknown  ×"
     click_bar(qtbot, dock, None)
     assert not dock.filters.isVisible()
 
@@ -149,7 +151,7 @@ def test_scopes_narrow_what_is_counted(qtbot: Any, viewer: Any, dock: Any) -> No
 
 def test_a_series_is_split_at_its_gap_where_its_note_offers_it(qtbot: Any, viewer: Any, dock: Any) -> None:
     number = next(i for i, one in enumerate(dock.opened.series) if one.series_instance_uid == "1.2.10")
-    qtbot.waitUntil(lambda: dock._rows[number].notes is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: dock.shelf.rows[number].notes is not None, timeout=10_000)
     dock.tabs.setCurrentWidget(dock.series)
     dock.series.table.setCurrentIndex(dock.series.model.index_of(number))
     qtbot.waitUntil(lambda: len(dock.series.offer_buttons) == 1, timeout=5000)
@@ -308,3 +310,90 @@ def test_below_the_canvas_and_floating_the_dock_has_two_columns(qtbot: Any, view
     panel.setFloating(True)
     panel.resize(400, 800)
     qtbot.waitUntil(lambda: dock.tab.splitter.orientation() == Qt.Orientation.Vertical, timeout=5000)
+
+
+def test_the_chosen_series_are_those_that_are_marked(qtbot: Any, viewer: Any, dock: Any, tmp_path: Path) -> None:
+    def marked() -> list[str]:
+        return [dock.opened.series[number].series_instance_uid for number in dock.series.chosen()]
+
+    def counted() -> list[str]:
+        return [series.series_instance_uid for series in dock.exploration.chosen]
+
+    dock.tabs.setCurrentWidget(dock.series)
+    dock.series.table.selectAll()
+    assert len(counted()) == 3
+    item = dock.tab.scope_box.model().item(dock.tab.scope_box.findData("selection"))
+    qtbot.waitUntil(item.isEnabled, timeout=5000)
+    dock.exploration.toggle("KVP", "100")  # hides two of them
+    assert marked() == counted() == ["1.2.9"]
+    dock.exploration.remove_filter("")
+    open_series(qtbot, dock, 0)  # its layer becomes active, its row is marked
+    qtbot.waitUntil(lambda: marked() == counted() == [dock.opened.series[0].series_instance_uid], timeout=5000)
+    dock.tab._wish(scope="selection")
+    dock.series.forget()
+    qtbot.waitUntil(lambda: dock.tab.wish.scope == "folder", timeout=5000)  # nothing else is counted under its name
+    write_series(tmp_path / "second", 3, SeriesInstanceUID="1.2.78")
+    dock.series.table.selectAll()
+    drop(dock, tmp_path / "second")
+    wait_until_read(qtbot, dock)
+    assert marked() == counted()
+
+
+def test_a_scope_goes_with_what_it_is_of(qtbot: Any, viewer: Any, dock: Any) -> None:
+    choose_tag(qtbot, dock, "KVP")
+    dock.tab._wish(scope="series")
+    qtbot.waitUntil(lambda: dock.values.legend.text().startswith("series ("), timeout=5000)
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: dock.values.legend.text() == "folder (18 files)", timeout=5000)
+    assert dock.tab.scope_box.currentData() == "folder"
+
+
+def test_sources_that_were_open_are_let_go_of(qtbot: Any, viewer: Any, study: Path, tmp_path: Path) -> None:
+    def held() -> int:
+        gc.collect()
+        return sum(type(one).__name__ == "Opened" for one in gc.get_objects())
+
+    dock = open_dock(viewer)
+    before = held()
+    write_series(tmp_path / "x", 3)
+    for _ in range(3):
+        for folder in (study, tmp_path / "x"):
+            dock.open_paths([str(folder)])
+            wait_until_read(qtbot, dock)
+            viewer.layers.clear()
+    dock.sources.stop_all()
+    qtbot.waitUntil(lambda: held() <= before + 1, timeout=20_000)
+
+
+def test_a_picture_with_persons_is_its_owners_only(qtbot: Any, dock: Any, tmp_path: Path) -> None:
+    choose_tag(qtbot, dock, "PatientID")
+    dock.handing_over.export("picture", str(tmp_path / "ids.png"), True)
+    qtbot.waitUntil((tmp_path / "ids-PHI.png").exists, timeout=10_000)
+    assert stat.S_IMODE((tmp_path / "ids-PHI.png").stat().st_mode) == 0o600
+    dock.handing_over.export("picture", str(tmp_path / "no.png"), False)
+    qtbot.wait(500)
+    assert not (tmp_path / "no.png").exists()
+    choose_tag(qtbot, dock, "ConvolutionKernel")
+    base, part = dock.handing_over._base_and_part("picture")
+    shown, is_withheld = bars_to_show(dock.exploration.picture(), base, part, full=False)
+    assert is_withheld
+    assert sum(bar.files for bar in shown.histogram.bars) == 18  # absent ones among them
+
+
+def test_the_same_pair_the_other_way_round_is_one_filter(dock: Any) -> None:
+    dock.exploration.set_filter(("KVP", "Modality"), (("100", "CT"),))
+    dock.exploration.set_filter(("Modality", "KVP"), (("CT", "80"),))
+    assert dock.exploration.selection.filters == ((("KVP", "Modality"), (("80", "CT"),)),)
+    dock.exploration.set_filter(("Modality", "KVP"), (("CT", "80"),))
+    assert dock.exploration.selection.filters == ()
+
+
+def test_a_cancelled_scan_leaves_the_filters_of_what_stays(qtbot: Any, dock: Any, tmp_path: Path) -> None:
+    dock.exploration.toggle("KVP", "100")
+    for i in range(8):
+        write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}")
+    dock.open_paths([str(tmp_path)])
+    qtbot.waitUntil(lambda: dock.source.progress.isVisible(), timeout=10_000)
+    dock.cancel()
+    if dock.source.title.text().startswith("study"):  # else it was read before it could be cancelled
+        assert matching(dock) == "5 of 18 files match"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
 from napari_dicommeta._display import slice_number
@@ -15,7 +14,6 @@ from napari_dicommeta._opened import Opened, Partial, Wanted, problems_of
 from napari_dicommeta._pictures import sheet_rows
 from napari_dicommeta._preference import is_preferred, prefer, recent_folders, remember, remember_folder, remembered
 from napari_dicommeta._reader import volume_of
-from napari_dicommeta._rows import SeriesRow, noted
 from napari_dicommeta._widgets.colours import colours_of
 from napari_dicommeta._widgets.contact_sheet import ContactSheet
 from napari_dicommeta._widgets.exploration import Exploration
@@ -23,6 +21,7 @@ from napari_dicommeta._widgets.filter_bar import FilterBar
 from napari_dicommeta._widgets.findings_tab import FindingsTab
 from napari_dicommeta._widgets.handing_over import HandingOver
 from napari_dicommeta._widgets.series_tree import SeriesTree
+from napari_dicommeta._widgets.shelf import Shelf
 from napari_dicommeta._widgets.source_bar import SourceBar
 from napari_dicommeta._widgets.sources import Sources
 from napari_dicommeta._widgets.tags_tab import TagsTab
@@ -40,20 +39,20 @@ if TYPE_CHECKING:
 
     from napari_dicommeta._rows import Offer
     from napari_dicommeta.findings import Finding
+    from napari_dicommeta.selection import Selection
     from napari_dicommeta.series import Series
     from napari_dicommeta.volume import Volume
 
 __all__ = ["DicomDock"]
 
-WIDE, HEAD = 820, 400
+NARROWEST = (316, 335)
+WIDE, HEAD = 900, 400
 """Pixels: a dock this wide, and wider than high, has two columns, the first of them so wide at most."""
 PREPARE_MS = 400
 """After the dock has been opened."""
 ADD_MS = 20
 LOOK_MS = 250
 """After a source was opened, until it is looked into."""
-NOTES_MS = 200
-"""Notes of series come by the hundred: they are shown together."""
 TABS = ("Series", "Tags", "Images", "Findings")
 
 
@@ -67,15 +66,14 @@ class DicomDock(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.viewer = viewer
         self.opened: Opened | None = None
-        self._rows: list[SeriesRow] = []
         self._sheet_key: object = None
         self.sources = Sources(self)
         self.exploration = Exploration(self.sources, self)
         self.viewing = Viewing(viewer, self)
         self._picture_timer = self._timer(0, self._show_picture)  # several changes of one event make one picture
         self._is_adding, self._is_tree_old = False, False
-        self._noted: list[int] = []
-        self._note_timer = self._timer(NOTES_MS, self._show_notes)
+        self._kept_selection: Selection | None = None
+        """The filters of the source that stays where a scan is cancelled."""
         self._add_timer = self._timer(ADD_MS, self._show_first)  # tags are painted first: a layer takes napari its time
         self._look_timer = self._timer(LOOK_MS, self._look_into)
         self._build()
@@ -100,6 +98,7 @@ class DicomDock(QWidget):
         self.presets = self.windows.strip
         self.views, self.filters, self.tab = ViewBar(), FilterBar(), TagsTab()
         self.tags, self.values, self.curve = self.tab.table, self.tab.values, self.tab.curve
+        self.shelf = Shelf(self.viewer, self.series, self._matches, self)
         self.sheet, self.judged = ContactSheet(), FindingsTab(self.sources)
         self.findings = self.judged.list
         self.handing_over = HandingOver(self.exploration, self.sources, self.values.picture, self)
@@ -143,7 +142,8 @@ class DicomDock(QWidget):
             (sources.opened, self._opened),
             (sources.failed, self._failed),
             (sources.series_opened, self._series_opened),
-            (sources.series_noted, self._series_noted),
+            (sources.series_failed, self._series_failed),
+            (sources.series_noted, self.shelf.note),
             (sources.pictured, self.sheet.add),
         ):
             signal.connect(slot)
@@ -191,13 +191,17 @@ class DicomDock(QWidget):
         self.tags.set_unfolded(remembered("unfolded", "").split(","))
         self.series.set_grouping(remembered("by_patient", True))
         sizes = remembered("sizes", "300,400").split(",")
-        if len(sizes) == 2 and all(size.isdigit() for size in sizes):
+        if len(sizes) == 2 and all(size.isdecimal() and len(size) < 6 for size in sizes):
             self.tab.splitter.setSizes([int(size) for size in sizes])
 
     def _theme_changed(self, _event: object = None) -> None:
         colours = colours_of(self.viewer.theme)
         for widget in (self.windows, self.series, self.tab, self.sheet, self.judged):
             widget.set_colours(colours)
+
+    def minimumSizeHint(self) -> QSize:
+        """Always that of the narrow dock: with that of two columns it could never become narrow again."""
+        return QSize(*NARROWEST)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Two columns where the dock is wide and low, as below the canvas."""
@@ -229,12 +233,17 @@ class DicomDock(QWidget):
         self.source.set_idle()
         self.source.set_source(self.opened.title if self.opened else "Cancelled: nothing is open")
         opened = self.opened
+        kept = self._kept_selection if opened is not None else None
         self.exploration.set_catalog(opened.catalog if opened else None, opened.tags if opened else ())
+        if kept is not None and kept.filters:
+            self.exploration.choose(kept.filters)
         self._active_changed()
 
     def _begun(self, paths: list[str]) -> None:
-        self.source.set_source(f"Reading {display(Opened.name_of(paths))} …", display(paths[0], 1000))
+        self.source.set_source(f"Reading {display(Opened.name_of(paths))} …", display(paths[0], 300))
         self.source.set_progress(0, 0, False)
+        if self.exploration.selection is not None:
+            self._kept_selection = self.exploration.selection
         self.series.set_empty_text("Reading the files …")
 
     def _progressed(self, partial: Partial) -> None:
@@ -245,15 +254,21 @@ class DicomDock(QWidget):
 
     def _failed(self, error: Exception) -> None:
         self.source.set_idle()
-        self.source.set_source("This source could not be read")
-        self.series.set_empty_text(f"{type(error).__name__}: {error}")
+        why = f"{type(error).__name__}: {error}"
+        self.source.set_source(self.opened.title if self.opened else "This source could not be read")
+        self.series.set_problems(("The last source could not be read.", why), 2)
+        self.series.set_empty_text(why)
+
+    def _series_failed(self, error: Exception) -> None:
+        self.series.set_problems(("The series could not be opened.", f"{type(error).__name__}: {error}"), 2)
 
     def _opened(self, opened: Opened) -> None:
-        self.opened, self._rows, self._noted = opened, list(opened.rows), []
+        self.opened = opened
+        self.shelf.set_opened(opened)
         self.handing_over.end_comparison()
         self.windows.set_folder(opened.windows)
         self.source.set_idle()
-        self.source.set_source(display(opened.title), display("\n".join(opened.paths[:10]), 1000))
+        self.source.set_source(display(opened.title), "\n".join(display(path, 300) for path in opened.paths[:10]))
         self.source.set_comparable(bool(opened.catalog.n_files))
         problems = problems_of(opened)
         self.series.set_problems(problems if opened.catalog.n_files else (), len(problems))
@@ -289,21 +304,6 @@ class DicomDock(QWidget):
         if self.opened is not None:
             self.sources.note_series(self.opened, lambda _: self.judged.look_further())
 
-    def _series_noted(self, found: tuple[Opened, int, SeriesRow]) -> None:
-        opened, number, row = found
-        if self.opened is opened:
-            self._rows[number] = row
-            self._noted.append(number)
-            if not self._note_timer.isActive():
-                self._note_timer.start()
-
-    def _show_notes(self) -> None:
-        """Show the series whose notes have come since the last time."""
-        numbers, self._noted = self._noted, []
-        uids, matches = self._open_uids(), self._matches()
-        for number in numbers:
-            self.series.set_row(self._as_shown(self._rows[number], uids, matches))
-
     def _add_layers(self, volumes: Sequence[Volume]) -> None:
         self.viewing.add(volumes)
         if self.views.patient_space.isChecked():
@@ -319,8 +319,15 @@ class DicomDock(QWidget):
         """Open series as layers, at the first slice that matches the filters."""
         if self.opened is not None:
             there = [one for one in wanted if 0 <= one.number < len(self.opened.series)]
+            if len(there) == 1 and there[0].path and self._is_shown(there[0]):
+                return
             if there:
                 self.sources.open_series(self.opened, there)
+
+    def _is_shown(self, wanted: Wanted) -> bool:
+        """Whether a slice that is wanted is in a layer, which is then shown."""
+        volumes = [volume for layer in self.viewer.layers if (volume := volume_of(layer)) is not None]
+        return self.viewing.go_to_file(volumes, {wanted.path})
 
     def _take_offer(self, number: int, offer: Offer) -> None:
         self.open_wanted([Wanted(number, split=offer.split, missing_rescale=offer.missing_rescale)])
@@ -333,7 +340,7 @@ class DicomDock(QWidget):
         matching = set(selection.files().paths) if selection is not None and selection.filters else set()
         for wanted, volumes, refusals in found:
             if (wanted.volume, wanted.split, wanted.missing_rescale) == (None, "auto", "refuse"):
-                self._rows[wanted.number] = noted(self._rows[wanted.number], volumes, refusals)
+                self.shelf.note_opened(wanted.number, volumes, refusals)
             if volumes:
                 self._add_layers(volumes)
                 self.viewing.go_to_file(volumes, {wanted.path} if wanted.path else matching)
@@ -345,27 +352,14 @@ class DicomDock(QWidget):
 
     # -- showing ------------------------------------------------------------------------------------
 
-    def _open_uids(self) -> set[str]:
-        return {volume.series_instance_uid for layer in self.viewer.layers if (volume := volume_of(layer))}
-
     def _matches(self) -> list[int]:
         return self.exploration.matches(self.opened.series) if self.opened is not None else []
-
-    def _as_shown(self, row: SeriesRow, open_uids: set[str], all_matches: list[int]) -> SeriesRow:
-        """`row` with whether it is open, and how many of its files match."""
-        assert self.opened is not None
-        is_open = self.opened.series[row.number].series_instance_uid in open_uids
-        matches = all_matches[row.number] if all_matches else None
-        return row if (is_open, matches) == (False, None) else replace(row, is_open=is_open, matches=matches)
 
     def _show_series(self) -> None:
         """Show the series that match, once their tab is looked at."""
         self._is_tree_old = self.tabs.currentWidget() is not self.series or self._is_adding
-        if self.opened is None or self._is_tree_old:
-            return
-        uids, matches = self._open_uids(), self._matches()
-        rows = (row for row in self._rows if not matches or matches[row.number])
-        self.series.set_rows(tuple(self._as_shown(row, uids, matches) for row in rows))
+        if not self._is_tree_old:
+            self.shelf.show()
 
     def _tab_changed(self, _index: int) -> None:
         if self._is_tree_old:
@@ -377,7 +371,7 @@ class DicomDock(QWidget):
         wish = self.exploration.wish
         if text is None:
             self.exploration.set_filter(wish.keyword, False)
-        elif wish.keyword and wish.view != "spelling":
+        elif wish.keyword:
             self.exploration.toggle(wish.keyword, text)
 
     def toggle_pair(self, first: str | None, second: str | None) -> None:
@@ -419,7 +413,8 @@ class DicomDock(QWidget):
         self._sheet_key = selection
         mask = selection.mask()
         rows = sheet_rows(self.opened.series, mask)
-        self.sheet.begin(len(rows), int(np.count_nonzero(mask)), len({number for number, _ in rows}))
+        matching = [np.count_nonzero(mask[one.rows]) for one in self.opened.series if one.n_images]
+        self.sheet.begin(len(rows), int(sum(matching)), int(np.count_nonzero(matching)))
         self.sources.picture(self.opened.series, rows)
 
     def _finding_chosen(self, finding: Finding) -> None:
@@ -452,7 +447,7 @@ class DicomDock(QWidget):
         self._picture_timer.start()
 
     def _series_chosen(self, numbers: tuple[int, ...]) -> None:
-        if self.opened is not None:
+        if self.opened is not None and self.exploration.catalog is self.opened.catalog:
             self.exploration.set_chosen([self.opened.series[number] for number in numbers])
 
     def _mark_slice(self, _event: object = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -84,8 +84,7 @@ class Exploration(QObject):
     def set_chosen(self, series: Sequence[Series]) -> None:
         """The series that are marked in the tree."""
         self.chosen = tuple(series)
-        if self.wish.scope == "selection":
-            self._followed(("selection",))
+        self._followed(("selection",))
 
     def _followed(self, scopes: tuple[str, ...]) -> None:
         if self.wish.scope in scopes:
@@ -115,7 +114,10 @@ class Exploration(QObject):
         return bool(self.chosen) if scope == "selection" else self.active is not None
 
     def picture(self) -> Shown:
-        """What the widgets show now."""
+        """What the widgets show now; over the folder where there is no such scope any more."""
+        if not self.is_there(self.wish.scope):  # nothing else is counted under its name
+            self.wish = replace(self.wish, scope="folder")
+            self.count_rows()
         return resolve(self.wish, self.base(), self.selection, self.active, self.other)
 
     def matches(self, series: Sequence[Series]) -> list[int]:
@@ -133,6 +135,9 @@ class Exploration(QObject):
         """Filter by a condition on a tag, in place of the one it has; the same again: no longer."""
         if self.selection is None:
             return
+        if isinstance(tag, tuple) and tag[::-1] in dict(self.selection.filters):  # the same pair the other way round
+            pairs = cast("tuple[tuple[str | None, ...], ...]", condition)
+            tag, condition = tag[::-1], tuple(one[::-1] for one in pairs)
         is_same = dict(self.selection.filters).get(tag) == condition
         self.select(self.selection.without(tag) if is_same else self.selection.with_filter(tag, condition))
 

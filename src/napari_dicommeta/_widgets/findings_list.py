@@ -191,6 +191,10 @@ class FindingsList(QWidget):
         layout.addWidget(self._progress_line())
         layout.addWidget(self._actions_line())
         self.list.selectionModel().currentChanged.connect(lambda index, _: self._row_changed(index))
+        self.list.clicked.connect(self._again)
+        self.list.activated.connect(self._again)
+        self._told: Finding | None = None
+        """The finding of the last click: the first click on another one is told as a change already."""
         self.set_findings(())
 
     def _button(self, words: str, why: str) -> QPushButton:
@@ -270,6 +274,13 @@ class FindingsList(QWidget):
         """The chosen finding."""
         index = self.list.currentIndex()
         return self.model.findings[index.row()] if 0 <= index.row() < len(self.model.findings) else None
+
+    def _again(self, index: QModelIndex) -> None:
+        """Choose the finding that is chosen once more, as after its filter was removed."""
+        finding = self.selected()
+        if index.isValid() and finding is not None and finding is self._told:
+            self.finding_selected.emit(finding)
+        self._told = finding
 
     def _row_changed(self, index: QModelIndex) -> None:
         finding = self.selected() if index.isValid() else None

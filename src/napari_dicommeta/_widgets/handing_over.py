@@ -11,21 +11,24 @@ from napari_dicommeta._comparing import compare_with
 from napari_dicommeta._exporting import bars_to_show, exported, text_of
 from napari_dicommeta.meaning import display
 from napari_dicommeta.privacy import PrivacyError
+from napari_dicommeta.replacing import replacing
+from napari_dicommeta.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qtpy.QtGui import QPixmap
 
-    from napari_dicommeta._exploring import Other
+    from napari_dicommeta._exploring import Other, Shown
     from napari_dicommeta._widgets.exploration import Exploration
     from napari_dicommeta._widgets.sources import Sources
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.compare import TagDifference
-    from napari_dicommeta.histogram import Histogram
     from napari_dicommeta.scanner import ScanProgress
 
 __all__ = ["HandingOver"]
+
+WITHHELD = "values of fewer than 11 patients are withheld; with PHI all are written"
 
 
 class HandingOver(QObject):
@@ -38,7 +41,7 @@ class HandingOver(QObject):
         self,
         exploration: Exploration,
         sources: Sources,
-        paint: Callable[[Histogram], QPixmap],
+        paint: Callable[[Shown, str], QPixmap],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -46,22 +49,24 @@ class HandingOver(QObject):
 
     # -- exports ------------------------------------------------------------------------------------
 
-    def _base_and_part(self) -> tuple[Catalog | None, Catalog | None]:
-        """The files in scope that match, and those of the part shown over them."""
-        from napari_dicommeta.selection import Selection
+    def _base_and_part(self, what: str) -> tuple[Catalog | None, Catalog | None]:
+        """The files that what is exported counts, and those of the part shown over them.
 
+        Those that match; the tag's own filter does not hide its values, as on the screen. A second folder is no part.
+        """
         exploration = self._exploration
-        base, filters = exploration.base(), exploration.selection.filters if exploration.selection is not None else ()
-        active = exploration.active
-        part = active.catalog if active is not None and exploration.wish.scope != "series" else None
-        if filters:
-            base = Selection(base, filters).files() if base is not None else None
-            part = Selection(part, filters).files() if part is not None else None
+        base, selection, active = exploration.base(), exploration.selection, exploration.active
+        is_part = active is not None and exploration.wish.scope != "series" and exploration.other is None
+        part = active.catalog if active is not None and is_part else None
+        if selection is not None:
+            kept = selection if what == "tags" else selection.without(exploration.wish.keyword)
+            base = Selection(base, kept.filters).files() if base is not None else None
+            part = Selection(part, kept.filters).files() if part is not None else None
         return base, part
 
     def export(self, what: str, path: str, full: bool) -> None:
         """Write tags, values or a picture of the bars to a file."""
-        base, part = self._base_and_part()
+        base, part = self._base_and_part(what)
         shown = self._exploration.picture()
         if base is None:
             return
@@ -69,18 +74,22 @@ class HandingOver(QObject):
             self._sources.run(
                 "export",
                 lambda: bars_to_show(shown, base, part, full),
-                lambda bars: self._paint(bars, path, full),
+                lambda found: self._paint(found[0], found[1], path, full),
                 None,
                 self._failed,
             )
         else:
             self._sources.run(
-                "export", lambda: exported(what, path, shown, base, part, full), self._written, None, self._failed
+                "export",
+                lambda: exported(what, path, shown, base, part, full),
+                lambda found: self._written(*found),
+                None,
+                self._failed,
             )
 
     def copy(self, what: str, full: bool) -> None:
         """Put tags or values into the clipboard as a Markdown table."""
-        base, part = self._base_and_part()
+        base, part = self._base_and_part(what)
         shown = self._exploration.picture()
         if base is not None:
             self._sources.run(
@@ -91,17 +100,24 @@ class HandingOver(QObject):
         QApplication.clipboard().setText(text)
         self._tell(f"Copied a table of {max(len(text.splitlines()) - 2, 0):,} lines")
 
-    def _paint(self, histogram: Histogram, path: str, full: bool) -> None:
+    def _paint(self, shown: Shown, is_withheld: bool, path: str, full: bool) -> None:
         from napari_dicommeta.export import phi_name
 
         target = phi_name(path) if full else path
-        if self._picture_of(histogram).save(target):
-            self._written(target)
+        try:
+            with replacing(target) as beside:
+                if not self._picture_of(shown, WITHHELD if is_withheld else "").save(beside, "PNG"):
+                    raise OSError(f"{target} could not be written")
+        except OSError as error:
+            self._failed(error)
         else:
-            self._failed(OSError(f"{target} could not be written"))
+            self._written(target, is_withheld)
 
-    def _written(self, path: str) -> None:
-        self._tell(f"Wrote {path}")
+    def _written(self, path: str, is_withheld: bool) -> None:
+        words = [f"Wrote {path}", *([WITHHELD] if is_withheld else [])]
+        if self._exploration.other is not None:
+            words.append("without the folder that it is compared with: `napari-dicommeta compare` writes both")
+        self._tell("; ".join(words))
 
     def _tell(self, words: str) -> None:
         from napari.utils.notifications import show_info

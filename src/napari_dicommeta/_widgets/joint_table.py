@@ -136,7 +136,11 @@ class JointTable(QTableView):
             for c, column in enumerate(joint.columns if joint is not None else ())
             if (row, column) in chosen
         )
+        at, before = self.currentIndex(), self.cells.joint
+        current = (before.rows[at.row()], before.columns[at.column()]) if before is not None and at.isValid() else None
         self.cells.set_joint(joint)
+        if joint is not None and current is not None and current[0] in joint.rows and current[1] in joint.columns:
+            self.setCurrentIndex(self.cells.index(joint.rows.index(current[0]), joint.columns.index(current[1])))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Enter and Space choose the current cell, as a click does."""

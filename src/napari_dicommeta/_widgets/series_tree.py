@@ -256,6 +256,13 @@ class SeriesTree(QWidget):
         for number in chosen:
             self._mark(number)
         model.blockSignals(blocked)
+        if self.chosen() != chosen:  # a filter hides some of them
+            self.chosen_changed.emit(self.chosen())
+        for place, branch in enumerate(branches):
+            if branch.kind == "patient":
+                self.table.setFirstColumnSpanned(place, QModelIndex(), True)
+                for i in range(len(branch.below)):
+                    self.table.setFirstColumnSpanned(i, self.model.index(place, 0), True)
         self._fit_columns(rows)
         self.table.setVisible(bool(rows))
         self.empty.setVisible(not rows)
@@ -290,7 +297,7 @@ class SeriesTree(QWidget):
             self._show_notes(self.table.currentIndex())
 
     def select(self, number: int) -> None:
-        """Mark the series of this number, if it is among those shown, without a signal."""
+        """Mark the series of this number, if it is among those shown."""
         index = self.model.index_of(number)
         if index.isValid() and self._current_number() != number:
             model = self.table.selectionModel()
@@ -301,6 +308,12 @@ class SeriesTree(QWidget):
             self.table.scrollTo(index)
             self.table.viewport().update()
             self._show_notes(index)
+            self.chosen_changed.emit(self.chosen())
+
+    def forget(self) -> None:
+        """Mark none."""
+        self.table.clearSelection()
+        self.table.setCurrentIndex(QModelIndex())
 
     def _mark(self, number: int) -> None:
         index = self.model.index_of(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ class SourceBar(QWidget):
     def set_source(self, title: str, tooltip: str = "") -> None:
         """Show what is open."""
         self.title.setText(title)
-        self.title.setToolTip(tooltip)
+        self.title.setToolTip(html.escape(tooltip))
 
     def set_comparable(self, is_open: bool) -> None:
         """Whether there is something to compare with another folder."""

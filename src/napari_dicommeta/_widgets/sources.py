@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from napari.qt.threading import thread_worker
+from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, QTimer, Signal
+from superqt.utils import thread_worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +29,8 @@ class Sources(QObject):
     """Reads, one source at a time; what is asked for anew takes the place of what is running.
 
     `begun` carries the paths, `progressed` a `Partial`, `opened` an `Opened`, `failed` the error of a scan;
-    `series_opened` what `series_volumes` gives; `series_noted` (opened, number, row); `pictured` a `Thumbnail`.
+    `series_opened` what `series_volumes` gives, `series_failed` its error; `series_noted` (opened, number, row);
+    `pictured` a `Thumbnail`.
     """
 
     begun = Signal(list)
@@ -36,6 +38,7 @@ class Sources(QObject):
     opened = Signal(object)
     failed = Signal(object)
     series_opened = Signal(object)
+    series_failed = Signal(object)
     series_noted = Signal(object)
     pictured = Signal(object)
 
@@ -91,7 +94,7 @@ class Sources(QObject):
         """Load the volumes of series."""
         from napari_dicommeta._opening import series_volumes
 
-        self.run("open", lambda: series_volumes(opened, wanted), self.series_opened.emit, None, self.failed.emit)
+        self.run("open", lambda: series_volumes(opened, wanted), self.series_opened.emit, None, self.series_failed.emit)
 
     def note_series(self, opened: Opened, then: Callable[[Any], object]) -> None:
         """Look through the series for what their volumes' passports say, and `then` do something else."""
@@ -116,7 +119,8 @@ class Sources(QObject):
         """Run `work`, in a thread, in place of what runs under this `name`.
 
         `work` is a function, or where there is something to be `yielded` makes a generator. With `errored` what it
-        raises goes there, and is no fault of the program: without, napari tells it.
+        raises goes there, and is no fault of the program. The worker is superqt's: napari keeps its own, and with them
+        all sources that were ever opened, in its list of tasks.
         """
         self.stop(name)
         worker = thread_worker(_generating(work, errored is not None) if yielded else _calling(work, bool(errored)))()
@@ -134,9 +138,10 @@ class Sources(QObject):
             elif returned is not None:
                 returned(value)
 
-        def on_error(_error: Exception) -> None:
+        def on_error(error: Exception) -> None:
             if is_current():
                 del self._workers[name]
+            show_error(f"A fault of napari-dicommeta ({name}): {type(error).__name__}")
 
         if yielded is not None:
             worker.yielded.connect(lambda value: yielded(value) if is_current() else None)

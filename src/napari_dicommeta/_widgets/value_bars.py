@@ -21,7 +21,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._exploring import Shown, Wish
 from napari_dicommeta.explain import explanation
 from napari_dicommeta.histogram import Bar
 from napari_dicommeta.meaning import display
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QPainter, QPixmap
 
+    from napari_dicommeta._exploring import Shown
     from napari_dicommeta._widgets.colours import Colours
     from napari_dicommeta.histogram import Histogram
 
@@ -61,7 +61,7 @@ class _Model(QAbstractItemModel):
 
     @staticmethod
     def what(bar: Bar) -> str:
-        return "without this tag" if bar.state == "absent" else "with this value"
+        return "without this tag, damaged ones too" if bar.state == "absent" else "with this value"
 
     def bar(self, index: QModelIndex) -> Bar:
         parent: int = index.internalId()
@@ -300,23 +300,28 @@ class ValueBars(QWidget):
         whole, of_part = delegate.scales
         delegate.most = max((max(bar.files * whole, bar.part * of_part) for bar in bars), default=1) or 1
         delegate.chosen = frozenset([*shown.chosen, *([None] if shown.chosen_presence is False else [])])
+        at = self.view.currentIndex()
+        current = (self.model.bar(at).text, self.model.bar(at).state) if at.isValid() and not at.internalId() else None
         self.model.set_bars(bars, part_name)
+        again = next((i for i, bar in enumerate(bars) if (bar.text, bar.state) == current), None)
+        if again is not None:
+            self.view.setCurrentIndex(self.model.index(again, 0))
         rest = [f"{histogram.rest_values:,} more values in {histogram.rest_files:,} files"]
         missing = [f"{bar.state} in {bar.files:,} files" for bar in others if bar.files]
         self.rest.setText(" · ".join([*(rest if histogram.rest_values else []), *missing]) or "present in every file")
         self.rest.setToolTip(self.rest.text())
 
-    def picture(self, histogram: Histogram) -> QPixmap:
-        """All bars of `histogram` as a picture, in the colours of the window."""
+    def picture(self, shown: Shown, words: str) -> QPixmap:
+        """All bars of what is `shown` as a picture, in the colours of the window, with `words` below them."""
         other = ValueBars()
         other.delegate.colours = self.delegate.colours
         other.setStyleSheet(self.window().styleSheet())
-        other.show_picture(
-            Shown(Wish(histogram.path.text), histogram, part_name="part" if histogram.part_files else "")
-        )
+        other.show_picture(shown)
         other.controls.hide()
-        rows = min(max(len(histogram.bars), 1), PICTURE_BARS)
-        height = other.view.sizeHintForRow(0) if histogram.bars else 20
+        other.rest.setText(words)
+        bars = shown.histogram.bars if shown.histogram is not None else ()
+        rows = min(max(len(bars), 1), PICTURE_BARS)
+        height = other.view.sizeHintForRow(0) if bars else 20
         other.resize(PICTURE_WIDTH, rows * height + 140)
         picture = other.grab()
         other.deleteLater()

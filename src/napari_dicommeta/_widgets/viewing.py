@@ -56,15 +56,16 @@ class Viewing(QObject):
         if volume is not None and 0 <= number < len(volume.files):
             go_to_slice(self._viewer, self._active, number)
 
-    def go_to_file(self, volumes: Sequence[Volume], paths: Collection[str]) -> None:
-        """Show the first slice of `volumes` that is of one of `paths`, and activate its layer."""
+    def go_to_file(self, volumes: Sequence[Volume], paths: Collection[str]) -> bool:
+        """Show the first slice of `volumes` that is of one of `paths`, and activate its layer; whether there is one."""
         for volume in volumes:
             n = next((n for n, (path, _) in enumerate(volume.files) if path in paths), None)
             layer = next((layer for layer in self._viewer.layers if volume_of(layer) is volume), None)
             if n is not None and layer is not None:
                 self._viewer.layers.selection.active = layer
                 self.go_to_slice(n)
-                return
+                return True
+        return False
 
     def show_view(self, view: str) -> None:
         """Show the active volume in an anatomical plane, "axial", "coronal" or "sagittal", or in "3D"."""

@@ -49,7 +49,12 @@ class WindowFields(QWidget):
         self.center = FloatSpinBox(value=0, min=-LIMIT, max=LIMIT, step=10, name="center")
         self.width_field = FloatSpinBox(value=1, min=0, max=LIMIT, step=10, name="width")
         self.menu_button = QPushButton("More")
-        self.menu_button.setMenu(QMenu(self.menu_button))
+        menu = QMenu(self.menu_button)
+        names = ("Usual for CT (not the file's)", "Of the folder", "Kept")
+        self._menus = tuple(menu.addMenu(name) for name in names)  # made once: a menu that is cleared keeps its menus
+        menu.addSeparator()
+        menu.addAction("Keep this window…", self._keep)
+        self.menu_button.setMenu(menu)
         self.menu_button.setToolTip(
             "Windows that are not this file's own: usual ones for CT, the folder's, those you keep"
         )
@@ -108,25 +113,21 @@ class WindowFields(QWidget):
         self, is_hu: bool, standard: Sequence[Window], folder: Mapping[Window, int], kept: Sequence[Window]
     ) -> None:
         """Fill the menu: usual windows of CT where values are HU, the folder's most frequent ones, and the user's."""
-        menu = self.menu_button.menu()
-        menu.clear()
-        usual = menu.addMenu("Usual for CT (not the file's)")
+        usual, of_folder, own = self._menus
+        for menu in self._menus:
+            menu.clear()
         usual.setEnabled(is_hu)
         for window in standard:
             self._add(usual, window, f"{window.explanation}   {window.numbers}")
-        of_folder = menu.addMenu("Of the folder")
         of_folder.setEnabled(bool(folder))
         for window, files in list(folder.items())[:MOST]:
             name = f"{window.explanation}   " if window.explanation else ""
             self._add(of_folder, window, f"{name}{window.numbers}   in {files:,} files")
         if len(folder) > MOST:
             of_folder.addAction(f"… and {len(folder) - MOST:,} more: see WindowCenter in Tags").setEnabled(False)
-        own = menu.addMenu("Kept")
         own.setEnabled(bool(kept))
         for window in kept:
             self._add(own, window, f"{window.explanation}   {window.numbers}")
-        menu.addSeparator()
-        menu.addAction("Keep this window…", self._keep)
 
     def _add(self, menu: QMenu, window: Window, text: str) -> None:
         action = menu.addAction(display(text).replace("&", "&&"))

@@ -1,0 +1,80 @@
+"""The series of a source as the tree shows them: which are open, how many files match, what their notes say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_dicommeta._reader import volume_of
+from napari_dicommeta._rows import SeriesRow, noted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_dicommeta._opened import Opened
+    from napari_dicommeta.series import Refusal
+    from napari_dicommeta.volume import Volume
+
+__all__ = ["Shelf"]
+
+NOTES_MS = 200
+"""Notes of series come by the hundred: they are shown together."""
+
+
+class Shelf(QObject):
+    """Rows of series, told to a tree. `matches` gives how many files of each series match, nothing without a filter."""
+
+    def __init__(self, viewer: Any, tree: Any, matches: Callable[[], list[int]], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._tree, self._matches = viewer, tree, matches
+        self._opened: Opened | None = None
+        self.rows: list[SeriesRow] = []
+        self._noted: list[int] = []
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(NOTES_MS)
+        self._timer.timeout.connect(self._show_notes)
+
+    def set_opened(self, opened: Opened) -> None:
+        """Take the series of this source; none of them is marked."""
+        self._opened, self.rows, self._noted = opened, list(opened.rows), []
+        self._tree.forget()
+
+    def show(self) -> None:
+        """Show the series that match."""
+        if self._opened is None:
+            return
+        uids, matches = self._open_uids(), self._matches()
+        rows = (row for row in self.rows if not matches or matches[row.number])
+        self._tree.set_rows(tuple(self._as_shown(row, uids, matches) for row in rows))
+
+    def note(self, found: tuple[Opened, int, SeriesRow]) -> None:
+        """Take the notes of one series, (source, number, row), to be shown soon."""
+        opened, number, row = found
+        if self._opened is opened:
+            self.rows[number] = row
+            self._noted.append(number)
+            if not self._timer.isActive():
+                self._timer.start()
+
+    def note_opened(self, number: int, volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> None:
+        """Take the notes of a series that was opened."""
+        self.rows[number] = noted(self.rows[number], volumes, refusals)
+
+    def _show_notes(self) -> None:
+        numbers, self._noted = self._noted, []
+        uids, matches = self._open_uids(), self._matches()
+        for number in numbers:
+            self._tree.set_row(self._as_shown(self.rows[number], uids, matches))
+
+    def _open_uids(self) -> set[str]:
+        return {volume.series_instance_uid for layer in self._viewer.layers if (volume := volume_of(layer))}
+
+    def _as_shown(self, row: SeriesRow, open_uids: set[str], all_matches: list[int]) -> SeriesRow:
+        """`row` with whether it is open, and how many of its files match."""
+        assert self._opened is not None
+        is_open = self._opened.series[row.number].series_instance_uid in open_uids
+        matches = all_matches[row.number] if all_matches else None
+        return row if (is_open, matches) == (False, None) else replace(row, is_open=is_open, matches=matches)
