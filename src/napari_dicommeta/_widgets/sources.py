@@ -47,7 +47,7 @@ class Sources(QObject):
         self._pending: list[str] = []
         self._scanned: list[str] = []
         self._since = 0.0
-        self._workers: dict[str, Any] = {}
+        self._workers: dict[str, tuple[Any, list[Callable[[], Any]]]] = {}
         self._collector = QTimer(self)
         self._collector.setSingleShot(True)
         self._collector.setInterval(COLLECT_MS)
@@ -123,11 +123,12 @@ class Sources(QObject):
         all sources that were ever opened, in its list of tasks.
         """
         self.stop(name)
-        worker = thread_worker(_generating(work, errored is not None) if yielded else _calling(work, bool(errored)))()
-        self._workers[name] = worker
+        task, catches = [work], errored is not None
+        worker = thread_worker(_generating(task, catches) if yielded is not None else _calling(task, catches))()
+        self._workers[name] = worker, task
 
         def is_current() -> bool:  # what a stopped worker still has to say reaches nobody
-            return self._workers.get(name) is worker
+            return self._workers.get(name, (None,))[0] is worker
 
         def on_return(value: Any) -> None:
             if not is_current():
@@ -151,10 +152,11 @@ class Sources(QObject):
 
     def stop(self, name: str) -> bool:
         """Stop what runs under this name; whether anything did."""
-        worker = self._workers.pop(name, None)
-        if worker is None:
+        if name not in self._workers:
             return False
+        worker, task = self._workers.pop(name)
         worker.quit()
+        task.clear()  # a worker that never began is kept, but not what it would have worked on
         return True
 
     def stop_all(self) -> None:
@@ -172,10 +174,10 @@ class _Failure:
     error: Exception
 
 
-def _calling(work: Callable[[], Any], catches: bool) -> Callable[[], Any]:
+def _calling(task: list[Callable[[], Any]], catches: bool) -> Callable[[], Any]:
     def call() -> Any:
         try:
-            return work()
+            return task.pop()() if task else None
         except Exception as error:
             if catches:
                 return _Failure(error)
@@ -184,10 +186,10 @@ def _calling(work: Callable[[], Any], catches: bool) -> Callable[[], Any]:
     return call
 
 
-def _generating(work: Callable[[], Any], catches: bool) -> Callable[[], Any]:
+def _generating(task: list[Callable[[], Any]], catches: bool) -> Callable[[], Any]:
     def generate() -> Any:
         try:
-            return (yield from work())
+            return (yield from task.pop()() if task else ())
         except Exception as error:
             if catches:
                 return _Failure(error)
