@@ -265,6 +265,7 @@ class DicomDock(QWidget):
     def _opened(self, opened: Opened) -> None:
         self.opened = opened
         self.shelf.set_opened(opened)
+        self.judged.forget()
         self.handing_over.end_comparison()
         self.windows.set_folder(opened.windows)
         self.source.set_idle()

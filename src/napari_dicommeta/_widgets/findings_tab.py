@@ -54,6 +54,12 @@ class FindingsTab(QWidget):
         self.list.set_source(bool(opened.catalog.n_files))
         self.judging.set_opened(opened)
 
+    def forget(self) -> None:
+        """Judge nothing: another source is open, which is judged soon."""
+        self.list.set_source(False)
+        self.picture.hide()
+        self.judging.set_opened(None)
+
     def look_further(self) -> None:
         """Look at volumes, then at pixels."""
         self.judging.look_at_volumes()
