@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from dicom_factory import write_series
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +112,13 @@ def test_a_file_with_several_items_counts_once_in_a_bin(tmp_path: Path) -> None:
     for low, high, files in zip(bins.edges, bins.edges[1:], bins.files, strict=False):
         last = high == bins.edges[-1]
         assert catalog.where({tag: slice(low, high if last else high - 1e-9)}).n_files == files
+
+
+@given(
+    counts=st.lists(st.integers(0, 4), min_size=1, max_size=30),
+    most=st.integers(1, 12),
+)
+def test_the_most_frequent_are_those_of_all(counts: list[int], most: int) -> None:
+    texts = Texts([f"v{i:02}" for i in range(len(counts))])
+    whole = texts.counted(np.array(counts))
+    assert list(texts.counted(np.array(counts), most).items()) == list(whole.items())[:most]

@@ -105,7 +105,10 @@ class Texts:
         totals = self.totals(counts)
         present = np.flatnonzero(totals)
         if most is not None and len(present) > most:
-            present = present[np.argsort(-totals[present], kind="stable")[:most]]
+            files = totals[present]
+            least = np.partition(files, len(files) - most)[len(files) - most]
+            above = present[files > least]
+            present = np.concatenate([above, present[files == least][: most - len(above)]])
         pairs = [(self.texts[i], n) for i, n in zip(present.tolist(), totals[present].tolist(), strict=True)]
         pairs.sort(key=lambda pair: (-pair[1], *sort_key(pair[0])))
         return dict(pairs)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["Bar", "Bins", "Histogram", "Joint", "bins_of", "histogram_of", "joint_of"]
 
 MAX_BARS = 2000
+SPELLED = 1000
+"""Values up to which each bar holds its spellings; by spelling all are bars."""
 MAX_BINS = 48
 TAIL = 0.005
 """The share of numbers at each end that may lie outside the bins, in the two open ones."""
@@ -70,13 +72,13 @@ def histogram_of(
 ) -> Histogram:
     """The values of `tag` in `catalog`, with the files of `part` beside them; at most `limit` bars.
 
-    With ``by="meaning"`` each bar holds its spellings, with ``by="spelling"`` every spelling is a bar. `union`: values
-    that only `part` holds, which is no part then, are bars too.
+    With ``by="meaning"`` each of up to `SPELLED` bars holds its spellings, with ``by="spelling"`` every spelling is a
+    bar. `union`: values that only `part` holds, which is no part then, are bars too.
     """
     path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
     counts = catalog.values(path, by, most=limit)
     in_part = part.values(path, by) if part is not None else None
-    if by == "meaning" and counts.n_values <= limit and path.vr != "UI":  # a UID is spelled in one way
+    if by == "meaning" and counts.n_values <= min(limit, SPELLED) and path.vr != "UI":  # a UID is spelled in one way
         bars = _with_spellings(catalog, part, path)
     else:
         held = in_part if in_part is not None else {}
