@@ -232,6 +232,7 @@ class DicomDock(QWidget):
             return
         self.source.set_idle()
         self.source.set_source(self.opened.title if self.opened else "Cancelled: nothing is open")
+        self.series.set_empty_text("Cancelled. Drop a folder or files of DICOM here, or use Open…")
         opened = self.opened
         kept = self._kept_selection if opened is not None else None
         self.exploration.set_catalog(opened.catalog if opened else None, opened.tags if opened else ())

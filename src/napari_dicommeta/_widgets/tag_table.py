@@ -192,6 +192,7 @@ class TagTable(QWidget):
         self._chosen = ""
         """The tag that is looked at, listed or not."""
         self.set_columns(DEFAULT_COLUMNS)
+        self.set_rows(())
         self.filter.textChanged.connect(self._refresh)
         self.table.selectionModel().currentRowChanged.connect(self._row_changed)
 

@@ -184,6 +184,7 @@ class ValueBars(QWidget):
         self.explanation = QLabel("")
         self.explanation.setTextFormat(Qt.TextFormat.PlainText)
         self.explanation.setWordWrap(True)
+        self.explanation.setAlignment(Qt.AlignmentFlag.AlignTop)
         font = self.heading.font()
         font.setBold(True)
         self.heading.setFont(font)
@@ -269,7 +270,8 @@ class ValueBars(QWidget):
             widget.setVisible(histogram is not None)
         if shown is None or histogram is None:
             self.heading.setText("Choose a tag to see its values.")
-            self.explanation.hide()
+            self.explanation.setText("Tags are there as soon as files are read: drop a folder here, or use Open…")
+            self.explanation.show()
             self.model.set_bars(())
             return
         path, part_name = histogram.path, display(shown.part_name)
@@ -330,7 +332,7 @@ class ValueBars(QWidget):
     def _label(self) -> QLabel:
         label = QLabel("")
         label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
         return label
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
