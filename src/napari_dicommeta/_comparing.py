@@ -33,9 +33,10 @@ def compare_with(
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.compare import compare
     from napari_dicommeta.scanner import iter_scan
+    from napari_dicommeta.storage import is_saved
 
     name = os.path.basename(path.rstrip(os.sep)) or path
-    if path.endswith(".parquet"):
+    if is_saved(path):
         second = Catalog.load(path)
     else:
         steps, shown = iter_scan((path,)), 0.0

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.series import Series
 
-__all__ = ["SCOPES", "VIEWS", "Other", "Shown", "Wish", "resolve", "scope_catalog"]
+__all__ = ["SCOPES", "Other", "Shown", "Wish", "resolve", "scope_catalog"]
 
 SCOPES = ("folder", "study", "series", "selection")
 """All files; those of the active layer's study; of its series; of the rows chosen in the series table."""
-VIEWS = ("meaning", "spelling", "ranges")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the user asks to see: a tag, over which files, as what; `beside`: a second tag, for their pairs."""
+    """What the user asks to see: a tag, over which files, as what; `beside`: a second tag, for their pairs.
+
+    `scope` is one of `SCOPES`, `view` "meaning", "spelling" or "ranges".
+    """
 
     keyword: str = ""
     scope: str = "folder"
@@ -60,6 +62,9 @@ class Shown:
     range: tuple[float, float] | None = None
     chosen_presence: bool | None = None
     pairs: frozenset[tuple[str | None, str | None]] = field(default_factory=frozenset)
+    whole: Catalog | None = None
+    """The files that are counted, and those of the part."""
+    part: Catalog | None = None
 
 
 def scope_catalog(catalog: Catalog, scope: str, active: Series | None, chosen: Sequence[Series] = ()) -> Catalog | None:
@@ -124,4 +129,6 @@ def resolve(
         scope=scope,
         part_name=part_name,
         by_share=other is not None,
+        whole=whole,
+        part=part,
     )

@@ -27,6 +27,7 @@ __all__ = [
     "next_order",
     "noted",
     "offers",
+    "selection_rows",
     "series_branch",
     "series_rows",
     "tag_rows",

@@ -171,26 +171,12 @@ def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: boo
 
 
 def _tags(options: argparse.Namespace) -> None:
-    if options.output:
-        from napari_dicommeta.export import tag_table
+    from napari_dicommeta.export import tag_table
 
-        catalog = catalog_of(options.source)
+    catalog = catalog_of(options.source)
+    if options.output:
         return _write(options, lambda: tag_table(catalog, full=options.full), options.full)
-    rows = [
-        {
-            "tag": summary.path.display.split(" ")[0],
-            "keyword": summary.keyword,
-            "vr": summary.vr,
-            "distinct": summary.distinct,
-            "spellings": summary.spellings,
-            "present": summary.present,
-            "empty": summary.empty,
-            "absent": summary.absent,
-            "unknown": summary.unknown,
-        }
-        for summary in catalog_of(options.source).tags()
-    ]
-    print_rows(rows, options)
+    print_rows(tag_table(catalog, full=True).drop_columns("name").to_pylist(), options)
 
 
 def _windows(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.meaning import display
-from napari_dicommeta.terminal import Bar, CommandError, catalog_of, finished, is_saved, print_rows
+from napari_dicommeta.terminal import Bar, CommandError, catalog_of, finished, print_rows
 
 if TYPE_CHECKING:
     import argparse
@@ -95,6 +95,7 @@ def write_recipes(options: argparse.Namespace) -> None:
     from napari_dicommeta.decisions import decision_on
     from napari_dicommeta.pixels import PixelError
     from napari_dicommeta.recipe import recipe_of, steps_of, write_recipe
+    from napari_dicommeta.storage import is_saved
 
     decisions, catalog = _decisions(options), catalog_of(options.source)
     chosen: list[Finding] = []

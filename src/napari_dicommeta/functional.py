@@ -16,7 +16,23 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-__all__ = ["FunctionalGroupsError", "frame_texts"]
+__all__ = ["GROUPS", "GROUP_OF", "FunctionalGroupsError", "frame_texts"]
+
+GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+GROUP_OF = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "SliceThickness": "PixelMeasuresSequence",
+    "SpacingBetweenSlices": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "RescaleType": "PixelValueTransformationSequence",
+    "WindowCenter": "FrameVOILUTSequence",
+    "WindowWidth": "FrameVOILUTSequence",
+    "ConvolutionKernel": "CTReconstructionSequence",
+}
+"""Keyword -> the functional group that holds it in enhanced images (PS3.3 section C.7.6.16.2)."""
 
 # What in these sequences is meant for the frame as a whole; deeper items are named by their own keyword too.
 _DEPTH = 3

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.digest import common_folder, digest_of, file_digests, relative_paths
+from napari_dicommeta.functional import GROUPS
 from napari_dicommeta.listing import sources_of
 from napari_dicommeta.loader import load_series
 from napari_dicommeta.recipe_script import OPTIONS, RecipeError, order_of, pixels_of, script_text
@@ -50,7 +51,6 @@ FOUND = {
     "padding": "PixelPaddingValue",
     "padding_limit": "PixelPaddingRangeLimit",
 }
-_GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 _OF_FINDINGS = {
     "gap": ("split", "gaps"),
     "padding": ("padding", "air"),
@@ -338,7 +338,7 @@ def _stated(catalog: Catalog) -> dict[str, dict[str, str | None]]:
     """What `FOUND` of each file says, by path: at its top, or else in its functional groups."""
     found: dict[str, dict[str, str | None]] = {}
     for what, keyword in FOUND.items():
-        nested = [f"{group}.PixelValueTransformationSequence.{keyword}" for group in _GROUPS]
+        nested = [f"{group}.PixelValueTransformationSequence.{keyword}" for group in GROUPS]
         places = [keyword, *nested] if keyword.startswith("Rescale") else [keyword]
         columns = [catalog.column_texts(place) for place in places]
         texts = [next((text for text in one if text is not None), None) for one in zip(*columns, strict=True)]

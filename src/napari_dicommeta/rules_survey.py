@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.findings import Finding
+from napari_dicommeta.functional import GROUP_OF
 from napari_dicommeta.meaning import numbers
 
 if TYPE_CHECKING:
@@ -23,19 +24,6 @@ __all__ = ["Joint", "SeriesFacts", "Survey", "VolumeFacts", "component_numbers",
 MOST = 12
 """Lines of evidence that a finding gives before the rest is added up."""
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_GROUPS = {  # keyword -> the functional group that holds it in enhanced images (PS3.3 section C.7.6.16.2)
-    "ImagePositionPatient": "PlanePositionSequence",
-    "ImageOrientationPatient": "PlaneOrientationSequence",
-    "PixelSpacing": "PixelMeasuresSequence",
-    "SliceThickness": "PixelMeasuresSequence",
-    "SpacingBetweenSlices": "PixelMeasuresSequence",
-    "RescaleSlope": "PixelValueTransformationSequence",
-    "RescaleIntercept": "PixelValueTransformationSequence",
-    "RescaleType": "PixelValueTransformationSequence",
-    "WindowCenter": "FrameVOILUTSequence",
-    "WindowWidth": "FrameVOILUTSequence",
-    "ConvolutionKernel": "CTReconstructionSequence",
-}
 _FINER = (
     ("SeriesInstanceUID",),
     ("SOPInstanceUID",),
@@ -144,10 +132,10 @@ class Survey:
 
     def _filled(self, tag: str) -> Joint:
         column = self.own(tag)
-        if tag not in _GROUPS:
+        if tag not in GROUP_OF:
             return column
         for outer in self._groups:
-            inner = self.own(f"{outer}.{_GROUPS[tag]}.{tag}")
+            inner = self.own(f"{outer}.{GROUP_OF[tag]}.{tag}")
             seen = {text: i for i, (text,) in enumerate(column.texts)}
             added = np.array([seen.setdefault(text, len(seen)) for (text,) in inner.texts], dtype=np.int64)
             lacking = column.where(lambda text: text is None)

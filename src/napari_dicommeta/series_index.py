@@ -33,6 +33,7 @@ import numpy as np
 import pyarrow as pa
 
 from napari_dicommeta.export import FEWEST, OTHER, stamped
+from napari_dicommeta.functional import GROUP_OF, GROUPS
 from napari_dicommeta.geometry import SAME_POSITION
 from napari_dicommeta.loader import load_series
 from napari_dicommeta.meaning import number, numbers
@@ -84,15 +85,7 @@ TEXTS = (
 )
 NUMBERS = ("Rows", "Columns", "SliceThickness", "KVP", "RescaleSlope", "RescaleIntercept", "PixelPaddingValue")
 WHOLE = ("Rows", "Columns")
-_GROUP_OF = {
-    "PixelSpacing": "PixelMeasuresSequence",
-    "SliceThickness": "PixelMeasuresSequence",
-    "RescaleSlope": "PixelValueTransformationSequence",
-    "RescaleIntercept": "PixelValueTransformationSequence",
-    "RescaleType": "PixelValueTransformationSequence",
-    "ConvolutionKernel": "CTReconstructionSequence",
-    "KVP": "CTXRayDetailsSequence",
-}
+_GROUP_OF = {**GROUP_OF, "KVP": "CTXRayDetailsSequence"}
 WINDOW = pa.struct(
     [("center", pa.float64()), ("width", pa.float64()), ("function", pa.string()), ("explanation", pa.string())]
 )
@@ -226,7 +219,7 @@ def _row(series: Series) -> dict[str, Any]:
 def _stated(catalog: Catalog, keyword: str) -> tuple[list[str], int]:
     """The values that the files state, in their functional groups where not outside, and the files without one."""
     group = _GROUP_OF.get(keyword)
-    nested = [f"{which}FunctionalGroupsSequence.{group}.{keyword}" for which in ("Shared", "PerFrame")] if group else []
+    nested = [f"{which}.{group}.{keyword}" for which in GROUPS] if group else []
     for tag in (keyword, *nested):
         counts = catalog.values(tag)
         if texts := [text for text in counts if text]:

@@ -22,10 +22,15 @@ from napari_dicommeta.tags import TagPath
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["load", "save"]
+__all__ = ["is_saved", "load", "save"]
 
 VERSION = 1
 METADATA = b"napari_dicommeta"
+
+
+def is_saved(source: str) -> bool:
+    """Whether a source is a catalog that was saved: a file that ends in .parquet."""
+    return source.lower().endswith(".parquet") and os.path.isfile(source)
 
 
 def save(store: ColumnStore, failures: Sequence[tuple[str, str, str]], path: str | os.PathLike[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -18,16 +17,11 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import ScanProgress
 
-__all__ = ["Bar", "CommandError", "catalog_of", "finished", "is_saved", "print_rows"]
+__all__ = ["Bar", "CommandError", "catalog_of", "finished", "print_rows"]
 
 
 class CommandError(Exception):
     """What ends a command with exit code 1 and one sentence."""
-
-
-def is_saved(source: str) -> bool:
-    """Whether a source is a catalog that was saved."""
-    return source.lower().endswith(".parquet") and os.path.isfile(source)
 
 
 def catalog_of(source: str) -> Catalog:
@@ -40,6 +34,7 @@ def catalog_of(source: str) -> Catalog:
     """
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.scanner import scan
+    from napari_dicommeta.storage import is_saved
 
     if is_saved(source):
         try:

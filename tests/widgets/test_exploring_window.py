@@ -374,8 +374,9 @@ def test_a_picture_with_persons_is_its_owners_only(qtbot: Any, dock: Any, tmp_pa
     qtbot.wait(500)
     assert not (tmp_path / "no.png").exists()
     choose_tag(qtbot, dock, "ConvolutionKernel")
-    base, part = dock.handing_over._base_and_part("picture")
-    shown, is_withheld = bars_to_show(dock.exploration.picture(), base, part, full=False)
+    picture = dock.exploration.picture()
+    base, part = dock.handing_over._base_and_part("picture", picture)
+    shown, is_withheld = bars_to_show(picture, base, part, full=False)
     assert is_withheld
     assert sum(bar.files for bar in shown.histogram.bars) == 18  # absent ones among them
 

@@ -320,21 +320,22 @@ def test_the_contact_sheet_shows_what_could_be_read_and_what_not(qtbot) -> None:
     assert not sheet.view.isVisible()
 
 
-def test_exports_leave_persons_out_unless_they_are_asked_for(qtbot, monkeypatch) -> None:
+def test_exports_leave_persons_out_unless_they_are_asked_for(qtbot, monkeypatch, tmp_path) -> None:
     menu = ExportMenu()
     qtbot.addWidget(menu)
     wished: list[tuple[str, str, bool]] = []
     menu.file_wished.connect(lambda what, path, full: wished.append((what, path, full)))
     assert not menu.values.isEnabled()
     menu.set_tag("KVP")
-    answers = [("/tmp/x", "Parquet (*.parquet)"), ("/tmp/x.md", "CSV (*.csv)"), ("", ""), ("/tmp/x", "Picture (*.png)")]
+    x = str(tmp_path / "x")
+    answers = [(x, "Parquet (*.parquet)"), (f"{x}.md", "CSV (*.csv)"), ("", ""), (x, "Picture (*.png)")]
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answers.pop(0))
     menu.tags.trigger()
     menu.full.trigger()
     menu.values.trigger()
     menu.values.trigger()  # the dialog is cancelled
     menu.picture.trigger()
-    assert wished == [("tags", "/tmp/x.parquet", False), ("values", "/tmp/x.md", True), ("picture", "/tmp/x.png", True)]
+    assert wished == [("tags", f"{x}.parquet", False), ("values", f"{x}.md", True), ("picture", f"{x}.png", True)]
 
 
 def test_chips_name_the_filters_and_remove_them(qtbot) -> None:

@@ -49,25 +49,19 @@ class HandingOver(QObject):
 
     # -- exports ------------------------------------------------------------------------------------
 
-    def _base_and_part(self, what: str) -> tuple[Catalog | None, Catalog | None]:
-        """The files that what is exported counts, and those of the part shown over them.
-
-        Those that match; the tag's own filter does not hide its values, as on the screen. A second folder is no part.
-        """
-        exploration = self._exploration
-        base, selection, active = exploration.base(), exploration.selection, exploration.active
-        is_part = active is not None and exploration.wish.scope != "series" and exploration.other is None
-        part = active.catalog if active is not None and is_part else None
-        if selection is not None:
-            kept = selection if what == "tags" else selection.without(exploration.wish.keyword)
-            base = Selection(base, kept.filters).files() if base is not None else None
-            part = Selection(part, kept.filters).files() if part is not None else None
-        return base, part
+    def _base_and_part(self, what: str, shown: Shown) -> tuple[Catalog | None, Catalog | None]:
+        """The files that what is exported counts, and those of the part over them; a second folder is no part."""
+        if what != "tags":
+            return shown.whole, None if shown.by_share else shown.part
+        base, selection = self._exploration.base(), self._exploration.selection
+        if base is not None and selection is not None:
+            base = Selection(base, selection.filters).files()
+        return base, None
 
     def export(self, what: str, path: str, full: bool) -> None:
         """Write tags, values or a picture of the bars to a file."""
-        base, part = self._base_and_part(what)
         shown = self._exploration.picture()
+        base, part = self._base_and_part(what, shown)
         if base is None:
             return
         if what == "picture":
@@ -89,8 +83,8 @@ class HandingOver(QObject):
 
     def copy(self, what: str, full: bool) -> None:
         """Put tags or values into the clipboard as a Markdown table."""
-        base, part = self._base_and_part(what)
         shown = self._exploration.picture()
+        base, part = self._base_and_part(what, shown)
         if base is not None:
             self._sources.run(
                 "export", lambda: text_of(what, shown, base, part, full), self._copied, None, self._failed
