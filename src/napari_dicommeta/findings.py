@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.steps import result_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
@@ -70,13 +72,7 @@ def findings_of(catalog: Catalog, volumes: bool = True) -> tuple[Finding, ...]:
 
     A rule that fails loses none of the others' findings: it is named by one with the code "rule-failed".
     """
-    steps = iter_findings(catalog, volumes)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            found: tuple[Finding, ...] = end.value
-            return found
+    return result_of(iter_findings(catalog, volumes))
 
 
 def iter_findings(catalog: Catalog, volumes: bool = True) -> Generator[FindingsProgress, None, tuple[Finding, ...]]:

@@ -18,6 +18,7 @@ from napari_dicommeta.catalog import Catalog
 from napari_dicommeta.columns import table_of
 from napari_dicommeta.listing import Source, files_of, list_files, source_paths
 from napari_dicommeta.recorder import Recorder
+from napari_dicommeta.steps import result_of
 from napari_dicommeta.worker import Worker, read_all, record
 
 if TYPE_CHECKING:
@@ -82,15 +83,7 @@ def scan(
 
     What cannot be read is in ``catalog.failures`` with its reason; nothing is raised for it.
     """
-    steps = iter_scan(source, workers, client, cache, output)
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as stop:
-            catalog: Catalog = stop.value
-            return catalog
-        if progress is not None:
-            progress(step)
+    return result_of(iter_scan(source, workers, client, cache, output), progress)
 
 
 def iter_scan(

@@ -39,6 +39,7 @@ from napari_dicommeta.loader import load_series
 from napari_dicommeta.meaning import number, numbers
 from napari_dicommeta.passport import geometry_notes
 from napari_dicommeta.privacy import is_identifying
+from napari_dicommeta.steps import result_of
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
@@ -135,15 +136,7 @@ def series_index(catalog: Catalog, *, progress: Callable[[int, int], None] | Non
 
     `progress` is called with (series done, all series).
     """
-    steps = iter_series_index(catalog)
-    while True:
-        try:
-            done = next(steps)
-        except StopIteration as end:
-            table: pa.Table = end.value
-            return table
-        if progress is not None:
-            progress(*done)
+    return result_of(iter_series_index(catalog), None if progress is None else lambda done: progress(*done))
 
 
 def iter_series_index(catalog: Catalog) -> Generator[tuple[int, int], None, pa.Table]:

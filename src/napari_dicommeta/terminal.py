@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.export import csv_cell
 from napari_dicommeta.meaning import display
+from napari_dicommeta.steps import result_of
 
 if TYPE_CHECKING:
     import argparse
@@ -66,14 +67,13 @@ def _show_progress(progress: ScanProgress) -> None:
 def finished(steps: Generator[Any, None, Any], words: str) -> Any:
     """What a generator of progress returns; how far it is on a terminal."""
     bar = Bar(words)
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            bar.clear()
-            return stop.value
-        done, total = progress if isinstance(progress, tuple) else (progress.done, progress.total)
-        bar.show(done, total)
+
+    def show(progress: Any) -> None:
+        bar.show(*(progress if isinstance(progress, tuple) else (progress.done, progress.total)))
+
+    result = result_of(steps, show)
+    bar.clear()
+    return result
 
 
 class Bar:

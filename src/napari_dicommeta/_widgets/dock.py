@@ -264,7 +264,7 @@ class DicomDock(QWidget):
         self.series.set_problems(("The series could not be opened.", f"{type(error).__name__}: {error}"), 2)
 
     def _opened(self, opened: Opened) -> None:
-        self.opened = opened
+        self.opened, self._kept_selection = opened, None
         self.shelf.set_opened(opened)
         self.judged.forget()
         self.handing_over.end_comparison()
