@@ -209,7 +209,7 @@ class Catalog:
         unknown = self._unknown(column.first_tag, column) if missing else 0
         texts = column.texts(by)
         totals = texts.totals(counts)
-        found = texts.counted(counts, most)
+        found = texts.counted(totals, most)
         all_values = int(np.count_nonzero(totals)), int(totals.sum())
         return ValueCounts(found, self.n_files, missing - unknown, unknown, all_values)
 
@@ -229,7 +229,8 @@ class Catalog:
                 spellings = by_text.setdefault(meaning.text, {})
                 spelling = spellings.setdefault((meaning.spelling, meaning.vr), [meaning, 0])
                 spelling[1] += files
-        totals = column.texts("meaning").counted(counts)
+        texts = column.texts("meaning")
+        totals = texts.counted(texts.totals(counts))
         return tuple(
             ValueCount(
                 text,

@@ -40,7 +40,8 @@ class Texts:
     """The distinct texts of a column, by meaning or by spelling, and which stored values carry each.
 
     `values` holds for each stored value its text, or the texts of a set. Texts and numbers are kept in plain
-    lists and arrays: objects for a million values would cost more than counting them.
+    tuples and arrays: objects for a million values would cost more than counting them, and Python's garbage
+    collector, which goes through each list whenever it runs, leaves a tuple of texts alone.
     """
 
     def __init__(self, values: Sequence[str | tuple[str, ...]]) -> None:
@@ -56,7 +57,7 @@ class Texts:
                     entries.append(entry)
                     numbers.append(ids.setdefault(text, len(ids)))
             self.entries = np.array(entries, dtype=np.int64)
-        self.texts = list(ids)
+        self.texts = tuple(ids)
         self.ids = np.array(numbers, dtype=np.int64)
         self._empty = ids.get("", -1)
 
@@ -89,6 +90,8 @@ class Texts:
 
     def totals(self, counts: np.ndarray) -> np.ndarray:
         """The files of each text, from the files of each stored value."""
+        if self.is_plain and len(self.texts) == len(self.ids):
+            return counts
         weights = counts if self.is_plain else counts[self.entries]
         return np.bincount(self.ids, weights=weights, minlength=len(self.texts)).astype(np.int64)
 
@@ -97,12 +100,11 @@ class Texts:
         totals = self.totals(counts)
         return int(np.count_nonzero(totals)) - int(self._empty >= 0 and totals[self._empty] > 0)
 
-    def counted(self, counts: np.ndarray, most: int | None = None) -> dict[str, int]:
-        """Text -> files for the texts that occur, most frequent first, equals by number or text.
+    def counted(self, totals: np.ndarray, most: int | None = None) -> dict[str, int]:
+        """Text -> files for the texts that occur by their `totals`, most frequent first, equals by number or text.
 
         Of more than `most` only so many: of those as frequent as the last one, the first in the column.
         """
-        totals = self.totals(counts)
         present = np.flatnonzero(totals)
         if most is not None and len(present) > most:
             files = totals[present]
@@ -142,11 +144,11 @@ class Column:
         self.first_tag = first_tag_of(key)
         self._texts: dict[str, Texts] = {}
         self._meanings: dict[int, tuple[Meaning, ...]] = {}
-        self._joined: dict[str, tuple[list[str], np.ndarray]] = {}
+        self._joined: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
 
     @cached_property
-    def _decoded(self) -> tuple[list[str | tuple[str, ...]], list[str | tuple[str, ...]]]:
-        """The meanings and the spellings of the stored values, sets as tuples."""
+    def _decoded(self) -> tuple[tuple[str | tuple[str, ...], ...], tuple[str | tuple[str, ...], ...]]:
+        """The meanings and the spellings of the stored values, sets as tuples; one object where they are the same."""
         texts: list[str | tuple[str, ...]] = []
         spellings: list[str | tuple[str, ...]] = []
         for value in self.values.to_pylist():
@@ -162,10 +164,11 @@ class Column:
             else:
                 texts.append(tuple(meaning.text for meaning in meanings))
                 spellings.append(tuple(meaning.spelling for meaning in meanings))
-        return texts, spellings
+        all_texts = tuple(texts)
+        return all_texts, all_texts if spellings == texts else tuple(spellings)
 
     @property
-    def meaning_texts(self) -> list[str | tuple[str, ...]]:
+    def meaning_texts(self) -> tuple[str | tuple[str, ...], ...]:
         """The meaning of each stored value, sets as tuples."""
         return self._decoded[0]
 
@@ -183,7 +186,11 @@ class Column:
     def texts(self, by: str) -> Texts:
         """The distinct texts by "meaning" or by "spelling"."""
         if by not in self._texts:
-            self._texts[by] = Texts(self._decoded[by == "spelling"])
+            meanings, spellings = self._decoded
+            if meanings is spellings:
+                self._texts["meaning"] = self._texts["spelling"] = Texts(meanings)
+            else:
+                self._texts[by] = Texts(spellings if by == "spelling" else meanings)
         return self._texts[by]
 
     def count(self, rows: np.ndarray | None) -> tuple[np.ndarray, int]:
@@ -201,7 +208,7 @@ class Column:
         best = max(votes, key=lambda vr: votes[vr])
         return "US or SS" if best == "implicit" else best
 
-    def _joined_texts(self, by: str) -> tuple[list[str], np.ndarray]:
+    def _joined_texts(self, by: str) -> tuple[tuple[str, ...], np.ndarray]:
         if by not in self._joined:
             texts = self.texts(by)
             if texts.is_plain:
@@ -209,10 +216,10 @@ class Column:
             else:
                 ids: dict[str, int] = {}
                 of_entry = [ids.setdefault(_joined(value), len(ids)) for value in self._decoded[by == "spelling"]]
-                self._joined[by] = (list(ids), np.array(of_entry, dtype=np.int64))
+                self._joined[by] = (tuple(ids), np.array(of_entry, dtype=np.int64))
         return self._joined[by]
 
-    def joined_texts(self, by: str) -> list[str]:
+    def joined_texts(self, by: str) -> tuple[str, ...]:
         """The distinct texts when several values of one file are joined by " | "."""
         return self._joined_texts(by)[0]
 

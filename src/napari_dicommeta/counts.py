@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,10 @@ class ValueCounts(Mapping[Any, int]):
 
     def __len__(self) -> int:
         return len(self._counts)
+
+    def items(self) -> ItemsView[Any, int]:
+        """(text, files), as of a dictionary."""
+        return self._counts.items()
 
     def __repr__(self) -> str:
         return f"{self._counts!r} (absent: {self.absent}, unknown: {self.unknown})"

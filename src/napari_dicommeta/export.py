@@ -180,8 +180,11 @@ def _refusal(catalog: Catalog, path: TagPath, column: Column | None) -> str:
             return f"VR {vr}"
     if "UI" not in vrs:
         return ""
-    counts = () if column is None else column.texts("meaning").counted(column.count(catalog._rows)[0])
-    registered = [is_registered(text) for text in counts if text]
+    registered = []
+    if column is not None:
+        texts = column.texts("meaning")
+        totals = texts.totals(column.count(catalog._rows)[0])
+        registered = [is_registered(texts.texts[i]) for i in np.flatnonzero(totals) if texts.texts[i]]
     if any(registered) and (all(registered) or not is_identifying(path, "UI")):
         return ""
     return "a UID that is not registered" if registered or is_identifying(path, "UI") else ""
@@ -231,7 +234,7 @@ def _held(catalog: Catalog, path: TagPath, column: Column | None, part: Catalog 
     patient, n_patients = _patients(catalog)
     inside = np.zeros(catalog.n_files, dtype=bool) if part is None else _inside(catalog, part)
     if column is None:
-        texts: list[str] = []
+        texts: tuple[str, ...] = ()
         codes = np.full(catalog.n_files, -1)
     else:
         texts = column.texts(by).texts

@@ -81,7 +81,7 @@ def histogram_of(
     if by == "meaning" and counts.n_values <= min(limit, SPELLED) and path.vr != "UI":  # a UID is spelled in one way
         bars = _with_spellings(catalog, part, path)
     else:
-        held = in_part if in_part is not None else {}
+        held = dict(in_part.items()) if in_part is not None else {}
         is_uid = path.vr == "UI"
         bars = tuple(
             Bar(text, files, held.get(text, 0), label=registered_name(text) if is_uid else "")
