@@ -117,14 +117,14 @@ def presets(path: str) -> dict[str, float]:
     for i in range(24):
         drawn.clear()
         began = time.perf_counter()
-        dock.choose_window(i % 2)
+        dock.windows.choose(i % 2)
         while not drawn:
             QApplication.processEvents()
         whole.append(time.perf_counter() - began)
         toggles.append(drawn[0] - began)
         wait(40)
     dock.windows.fields.follow.click()
-    dock.choose_window(0)
+    dock.windows.choose(0)
     moved = dock.windows.windowing.moved
     taken = [0.0]
 

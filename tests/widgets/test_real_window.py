@@ -100,6 +100,13 @@ def test_series_of_a_folder_open_by_double_click_and_keep_their_own_presets(
     assert limits(viewer) == (0, 199)
     viewer.layers.selection.active = viewer.layers[0]
     assert len(dock.presets.buttons) == 3
+    where = dock.series.table.visualRect(dock.series.model.index(1, 0)).center()
+    qtbot.mouseClick(dock.series.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    qtbot.mouseDClick(dock.series.table.viewport(), Qt.MouseButton.LeftButton, pos=where)
+    wait_until_read(qtbot, dock)  # a series that is open is shown, not opened once more
+    assert len(viewer.layers) == 2
+    assert viewer.layers.selection.active is viewer.layers[1]
+    viewer.layers.selection.active = viewer.layers[0]
     choose_tag(qtbot, dock, "WindowCenter")
     expected = [("40\\-600", 6, 6), ("100", 3, 0)]
     qtbot.waitUntil(

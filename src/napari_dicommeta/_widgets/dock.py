@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from napari_dicommeta.along import values_along
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import napari
     from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
@@ -177,9 +178,10 @@ class DicomDock(QWidget):
         self.judged.judging.counts_judged.connect(self._note_series)
         self.judged.finding_chosen.connect(self._finding_chosen)
         self.judged.counted.connect(lambda n: self.tabs.setTabText(3, f"Findings {n}" if n else "Findings"))
-        self.views.view_chosen.connect(self.show_view)
+        self.views.view_chosen.connect(self.viewing.show_view)
         self.views.patient_space_toggled.connect(self.set_patient_space)
         self.viewing.view_changed.connect(self.views.set_view)
+        self.viewing.adding_changed.connect(self._adding_changed)
         self.viewer.dims.events.point.connect(self._mark_slice)
         self.viewer.layers.selection.events.active.connect(self._active_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
@@ -222,7 +224,7 @@ class DicomDock(QWidget):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being read, nor about to be."""
-        return self.sources.is_idle and not self._is_adding
+        return self.sources.is_idle and not self._is_adding and not self.viewing.is_adding
 
     def cancel(self) -> None:
         """Stop a scan that is running; what was open before stays."""
@@ -247,11 +249,11 @@ class DicomDock(QWidget):
             self._kept_selection = self.exploration.selection
         self.series.set_empty_text("Reading the files …")
 
-    def _progressed(self, partial: Partial) -> None:
-        progress = partial.progress
+    def _progressed(self, so_far: Partial) -> None:
+        progress = so_far.progress
         self.source.set_progress(progress.done, progress.found, progress.listed)
-        if partial.catalog is not None:
-            self.exploration.set_catalog(partial.catalog, partial.tags, is_whole=False)
+        if so_far.catalog is not None:
+            self.exploration.set_catalog(so_far.catalog, so_far.tags, is_whole=False)
 
     def _failed(self, error: Exception) -> None:
         self.source.set_idle()
@@ -287,11 +289,11 @@ class DicomDock(QWidget):
         """Add the layers of the source that was opened, and look further into it."""
         self._is_adding = False
         opened = self.opened
-        if opened is None:
-            return
-        self._add_layers(opened.volumes)
-        self._show_series()
-        self._active_changed()
+        if opened is not None:
+            self.viewing.add(opened.volumes, lambda: self._first_shown(opened))
+
+    def _first_shown(self, opened: Opened) -> None:
+        self._layers_added()
         self._look_timer.start()
         if opened.catalog.n_files:
             remember_folder(opened.paths[0])
@@ -306,12 +308,14 @@ class DicomDock(QWidget):
         if self.opened is not None:
             self.sources.note_series(self.opened, lambda _: self.judged.look_further())
 
-    def _add_layers(self, volumes: Sequence[Volume]) -> None:
-        self.viewing.add(volumes)
+    def _adding_changed(self, is_adding: bool) -> None:
+        self.windows.set_waiting(is_adding)
+        self._active_changed()
+
+    def _layers_added(self) -> None:
         if self.views.patient_space.isChecked():
             self.set_patient_space(True)
-        for volume in volumes:
-            volume.array.warm()
+        self._show_series()
 
     def open_series(self, row: int) -> None:
         """Open the series of this row as layers, or say why it cannot be."""
@@ -344,13 +348,19 @@ class DicomDock(QWidget):
             if (wanted.volume, wanted.split, wanted.missing_rescale) == (None, "auto", "refuse"):
                 self.shelf.note_opened(wanted.number, volumes, refusals)
             if volumes:
-                self._add_layers(volumes)
-                self.viewing.go_to_file(volumes, {wanted.path} if wanted.path else matching)
+                paths = {wanted.path} if wanted.path else matching
+                shown, new = self.viewing.split(volumes)
+                self.viewing.add(new, partial(self._series_shown, shown, paths))
             else:
                 problems += [f"{opened.series[wanted.number].name} cannot be opened.", *map(str, refusals)]
         if problems:
             self.series.set_problems(tuple(problems), len(problems))
         self._show_series()
+
+    def _series_shown(self, volumes: Sequence[Volume], paths: Collection[str]) -> None:
+        if not self.viewing.go_to_file(volumes, paths):
+            self.viewing.activate(volumes[0])
+        self._layers_added()
 
     # -- showing ------------------------------------------------------------------------------------
 
@@ -359,7 +369,7 @@ class DicomDock(QWidget):
 
     def _show_series(self) -> None:
         """Show the series that match, once their tab is looked at."""
-        self._is_tree_old = self.tabs.currentWidget() is not self.series or self._is_adding
+        self._is_tree_old = self.tabs.currentWidget() is not self.series or self._is_adding or self.viewing.is_adding
         if not self._is_tree_old:
             self.shelf.show()
 
@@ -441,6 +451,8 @@ class DicomDock(QWidget):
         return next((series for series in self.opened.series if series.series_instance_uid == uid), None)
 
     def _active_changed(self, _event: object = None) -> None:
+        if self.viewing.is_adding:
+            return
         self.viewing.tell_view()
         series = self._active_series()
         if series is not None and self.opened is not None:
@@ -457,22 +469,10 @@ class DicomDock(QWidget):
         if volume_of(layer) is not None and self.curve.values is not None:
             self.curve.set_current(slice_number(layer, self.viewer.dims.point))
 
-    def go_to_slice(self, number: int) -> None:
-        """Show a slice of the active volume, counted over times and slices."""
-        self.viewing.go_to_slice(number)
-
-    def show_view(self, view: str) -> None:
-        """Show the active volume in an anatomical plane, "axial", "coronal" or "sagittal", or in "3D"."""
-        self.viewing.show_view(view)
-
     def set_patient_space(self, is_on: bool) -> None:
         """Put all volumes where they lie in the patient, in the axes of the active one; or back."""
         self.viewing.set_patient_space(is_on)
         self.views.set_patient_space(is_on)
-
-    def choose_window(self, index: int) -> None:
-        """Show the active layer with its preset of this number; -1: the full range."""
-        self.windows.choose(index)
 
     def _layer_removed(self, event: Any) -> None:
         volume = volume_of(event.value)

@@ -11,6 +11,8 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import thread_worker
 
+from napari_dicommeta import _calm
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -21,6 +23,8 @@ __all__ = ["Sources"]
 
 COLLECT_MS = 30
 """napari calls a reader once for each dropped file: paths that come within this time are one source."""
+CALM_MS = 2000
+"""After the last thread is done, as long as what it has found is being shown."""
 JOIN = 0.5
 """Seconds in which paths still join the source that is being read, for a machine too busy for `COLLECT_MS`."""
 
@@ -52,6 +56,11 @@ class Sources(QObject):
         self._collector.setSingleShot(True)
         self._collector.setInterval(COLLECT_MS)
         self._collector.timeout.connect(self._begin)
+        self._is_calm = False
+        self._calm_timer = QTimer(self)
+        self._calm_timer.setSingleShot(True)
+        self._calm_timer.setInterval(CALM_MS)
+        self._calm_timer.timeout.connect(self._end_calm)
 
     def prepare(self) -> None:
         """Import in a thread what the first source will need."""
@@ -77,6 +86,9 @@ class Sources(QObject):
         paths = [*(self._scanned if is_late else ()), *self._pending]
         self._scanned, self._pending, self._since = paths, [], time.monotonic()
         self.cancel()
+        if not self._is_calm:
+            self._is_calm = True
+            _calm.begin()
         self.begun.emit(paths)
 
         def scan() -> Any:
@@ -85,6 +97,19 @@ class Sources(QObject):
             return open_source(tuple(paths))
 
         self.run("scan", scan, self.opened.emit, self.progressed.emit, self.failed.emit)
+
+    def _stay_calm(self) -> None:
+        """Set aside what has been read until now as well; for as long as something follows."""
+        if self._is_calm:
+            _calm.renew()
+            self._calm_timer.start()
+
+    def _end_calm(self) -> None:
+        if self._workers:
+            self._calm_timer.start()
+        elif self._is_calm:
+            self._is_calm = False
+            _calm.end()
 
     def cancel(self) -> bool:
         """Stop a scan that is running; whether there was one."""
@@ -126,6 +151,7 @@ class Sources(QObject):
         task, catches = [work], errored is not None
         worker = thread_worker(_generating(task, catches) if yielded is not None else _calling(task, catches))()
         self._workers[name] = worker, task
+        self._stay_calm()
 
         def is_current() -> bool:  # what a stopped worker still has to say reaches nobody
             return self._workers.get(name, (None,))[0] is worker
@@ -134,6 +160,7 @@ class Sources(QObject):
             if not is_current():
                 return
             del self._workers[name]
+            self._stay_calm()
             if errored is not None and isinstance(value, _Failure):
                 errored(value.error)
             elif returned is not None:
@@ -165,6 +192,8 @@ class Sources(QObject):
         self._collector.stop()
         for name in tuple(self._workers):
             self.stop(name)
+        self._calm_timer.stop()
+        self._end_calm()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ class WindowPanel(QWidget):
         self._layer: Any = None
         self._kept_windows = kept_windows()
         self._folder: dict[Window, int] = {}
-        self._updating = False
+        self._updating, self._is_waiting = False, False
         self._picture_timer = QTimer(self)
         self._picture_timer.setSingleShot(True)
         self._picture_timer.setInterval(PICTURE_MS)
@@ -103,8 +103,15 @@ class WindowPanel(QWidget):
             self._updating = False
         self._limits_changed()
 
+    def set_waiting(self, is_waiting: bool) -> None:
+        """Leave things as they are while layers are added, which takes napari long enough; then show the active one."""
+        self._is_waiting = is_waiting
+        self.update_layer()
+
     def update_layer(self, _event: object = None) -> None:
         """Show the presets of the layer that is active now."""
+        if self._is_waiting:
+            return
         if self._layer is not None:
             self._layer.events.contrast_limits.disconnect(self._limits_changed)
             self._layer.events.colormap.disconnect(self._limits_changed)
