@@ -2,7 +2,8 @@
 
 Such a collection looks at every object of the process, with the interpreter held: a seventh of a second for those of
 napari alone. Reading a large folder makes enough objects to bring one on, in whatever moment, as that of the first
-layer. So while something is read what was there before is set aside (`gc.freeze`), and taken back afterwards.
+layer. So while something is read what was there before is set aside (`gc.freeze`), and taken back afterwards, when
+nobody waits for the window.
 """
 
 from __future__ import annotations
@@ -30,10 +31,15 @@ def renew() -> None:
         gc.freeze()
 
 
-def end() -> None:
-    """It is done: after the last of all, collect again what was set aside."""
+def end(is_quiet: bool = False) -> None:
+    """It is done: after the last of all, collect again what was set aside; where it `is_quiet`, now.
+
+    Python would do so soon of itself, for all that was set aside is new to it.
+    """
     global _readers, _is_ours
     _readers -= 1
     if not _readers and _is_ours:
         gc.unfreeze()
         _is_ours = False
+        if is_quiet:
+            gc.collect()

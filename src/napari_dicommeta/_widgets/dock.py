@@ -15,6 +15,7 @@ from napari_dicommeta._opened import Opened, Partial, Wanted, problems_of
 from napari_dicommeta._pictures import sheet_rows
 from napari_dicommeta._preference import is_preferred, prefer, recent_folders, remember, remember_folder, remembered
 from napari_dicommeta._reader import volume_of
+from napari_dicommeta._widgets.adding import Adding
 from napari_dicommeta._widgets.colours import colours_of
 from napari_dicommeta._widgets.contact_sheet import ContactSheet
 from napari_dicommeta._widgets.exploration import Exploration
@@ -70,8 +71,7 @@ class DicomDock(QWidget):
         self._sheet_key: object = None
         self.sources = Sources(self)
         self.exploration = Exploration(self.sources, self)
-        self.viewing = Viewing(viewer, self)
-        self._picture_timer = self._timer(0, self._show_picture)  # several changes of one event make one picture
+        self.adding, self.viewing = Adding(viewer, self), Viewing(viewer, self)
         self._is_adding, self._is_tree_old = False, False
         self._kept_selection: Selection | None = None
         """The filters of the source that stays where a scan is cancelled."""
@@ -151,7 +151,7 @@ class DicomDock(QWidget):
         self.destroyed.connect(sources.stop_all)
         exploration = self.exploration
         exploration.filters_changed.connect(self._filters_changed)
-        exploration.picture_changed.connect(self._picture_timer.start)
+        exploration.picture_changed.connect(self._show_picture)
         exploration.rows_counted.connect(self.tab.set_rows)
         self.tab.wish_changed.connect(exploration.set_wish)
         self.filters.filter_removed.connect(exploration.remove_filter)
@@ -181,7 +181,7 @@ class DicomDock(QWidget):
         self.views.view_chosen.connect(self.viewing.show_view)
         self.views.patient_space_toggled.connect(self.set_patient_space)
         self.viewing.view_changed.connect(self.views.set_view)
-        self.viewing.adding_changed.connect(self._adding_changed)
+        self.adding.changed.connect(self._adding_changed)
         self.viewer.dims.events.point.connect(self._mark_slice)
         self.viewer.layers.selection.events.active.connect(self._active_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
@@ -224,7 +224,7 @@ class DicomDock(QWidget):
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being read, nor about to be."""
-        return self.sources.is_idle and not self._is_adding and not self.viewing.is_adding
+        return self.sources.is_idle and not self._is_adding and not self.adding.is_adding
 
     def cancel(self) -> None:
         """Stop a scan that is running; what was open before stays."""
@@ -290,7 +290,7 @@ class DicomDock(QWidget):
         self._is_adding = False
         opened = self.opened
         if opened is not None:
-            self.viewing.add(opened.volumes, lambda: self._first_shown(opened))
+            self.adding.add(opened.volumes, lambda _: self._first_shown(opened))
 
     def _first_shown(self, opened: Opened) -> None:
         self._layers_added()
@@ -349,15 +349,14 @@ class DicomDock(QWidget):
                 self.shelf.note_opened(wanted.number, volumes, refusals)
             if volumes:
                 paths = {wanted.path} if wanted.path else matching
-                shown, new = self.viewing.split(volumes)
-                self.viewing.add(new, partial(self._series_shown, shown, paths))
+                self.adding.add(volumes, partial(self._series_shown, paths))
             else:
                 problems += [f"{opened.series[wanted.number].name} cannot be opened.", *map(str, refusals)]
         if problems:
             self.series.set_problems(tuple(problems), len(problems))
         self._show_series()
 
-    def _series_shown(self, volumes: Sequence[Volume], paths: Collection[str]) -> None:
+    def _series_shown(self, paths: Collection[str], volumes: Sequence[Volume]) -> None:
         if not self.viewing.go_to_file(volumes, paths):
             self.viewing.activate(volumes[0])
         self._layers_added()
@@ -369,7 +368,7 @@ class DicomDock(QWidget):
 
     def _show_series(self) -> None:
         """Show the series that match, once their tab is looked at."""
-        self._is_tree_old = self.tabs.currentWidget() is not self.series or self._is_adding or self.viewing.is_adding
+        self._is_tree_old = self.tabs.currentWidget() is not self.series or self._is_adding or self.adding.is_adding
         if not self._is_tree_old:
             self.shelf.show()
 
@@ -451,14 +450,14 @@ class DicomDock(QWidget):
         return next((series for series in self.opened.series if series.series_instance_uid == uid), None)
 
     def _active_changed(self, _event: object = None) -> None:
-        if self.viewing.is_adding:
+        if self.adding.is_adding:
             return
         self.viewing.tell_view()
         series = self._active_series()
         if series is not None and self.opened is not None:
             self.series.select(self.opened.series.index(series))
         self.exploration.set_active(series)
-        self._picture_timer.start()
+        self.exploration.change_picture()
 
     def _series_chosen(self, numbers: tuple[int, ...]) -> None:
         if self.opened is not None and self.exploration.catalog is self.opened.catalog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_dicommeta._comparing import with_differences
 from napari_dicommeta._exploring import Other, Shown, Wish, resolve, scope_catalog
@@ -30,12 +30,14 @@ COUNT_MS = 60
 class Exploration(QObject):
     """Filters, scope and chosen tag over a catalog.
 
-    `filters_changed` says that other files match; `picture_changed` that `picture` gives another one; `rows_counted`
-    carries the tag rows of the files that are in scope and match.
+    `filters_changed` says that other files match; `picture_changed` that `picture` gives another one, once after all
+    changes of an event and before anything is painted; `rows_counted` carries the tag rows of the files that are in
+    scope and match.
     """
 
     filters_changed = Signal()
     picture_changed = Signal()
+    _picture_due = Signal()
     rows_counted = Signal(tuple)
 
     def __init__(self, sources: Sources, parent: QObject | None = None) -> None:
@@ -49,6 +51,8 @@ class Exploration(QObject):
         self.other: Other | None = None
         self.differences: dict[str, TagDifference] = {}
         self._rows: tuple[TagRow, ...] = ()
+        self._is_picture_due = False
+        self._picture_due.connect(self._tell_picture, Qt.ConnectionType.QueuedConnection)
         self._count_timer = QTimer(self)
         self._count_timer.setSingleShot(True)
         self._count_timer.setInterval(COUNT_MS)
@@ -65,7 +69,7 @@ class Exploration(QObject):
         if is_whole:
             self.filters_changed.emit()
         self.count_rows()
-        self.picture_changed.emit()
+        self.change_picture()
 
     def set_wish(self, wish: Wish) -> None:
         """Look at another tag, over other files, or as something else."""
@@ -73,7 +77,7 @@ class Exploration(QObject):
         if wish.scope != before.scope:
             self.count_rows()
         if wish != before:
-            self.picture_changed.emit()
+            self.change_picture()
 
     def set_active(self, series: Series | None) -> None:
         """The series of the active layer."""
@@ -89,13 +93,13 @@ class Exploration(QObject):
     def _followed(self, scopes: tuple[str, ...]) -> None:
         if self.wish.scope in scopes:
             self.count_rows()
-        self.picture_changed.emit()
+        self.change_picture()
 
     def set_other(self, other: Other | None, differences: dict[str, TagDifference] | None = None) -> None:
         """Compare with another folder, or no longer."""
         self.other, self.differences = other, differences or {}
         self.count_rows()
-        self.picture_changed.emit()
+        self.change_picture()
 
     def base(self) -> Catalog | None:
         """The files of the scope; all where there is no such scope now."""
@@ -119,6 +123,16 @@ class Exploration(QObject):
             self.wish = replace(self.wish, scope="folder")
             self.count_rows()
         return resolve(self.wish, self.base(), self.selection, self.active, self.other)
+
+    def change_picture(self) -> None:
+        """Something that `picture` shows is another."""
+        if not self._is_picture_due:
+            self._is_picture_due = True
+            self._picture_due.emit()
+
+    def _tell_picture(self) -> None:
+        self._is_picture_due = False
+        self.picture_changed.emit()
 
     def matches(self, series: Sequence[Series]) -> list[int]:
         """How many files of each series match; empty without a filter."""
@@ -155,7 +169,7 @@ class Exploration(QObject):
         """Let everything follow `selection`."""
         self.selection = selection
         self.filters_changed.emit()
-        self.picture_changed.emit()
+        self.change_picture()
         self.count_rows()
 
     # -- rows ---------------------------------------------------------------------------------------

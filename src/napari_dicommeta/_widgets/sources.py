@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, QPoint, Qt, QTimer, Signal
+from qtpy.QtGui import QCursor, QGuiApplication
 from superqt.utils import thread_worker
 
 from napari_dicommeta import _calm
@@ -24,7 +25,7 @@ __all__ = ["Sources"]
 COLLECT_MS = 30
 """napari calls a reader once for each dropped file: paths that come within this time are one source."""
 CALM_MS = 2000
-"""After the last thread is done, as long as what it has found is being shown."""
+"""After the last thread is done, as long as what it has found is being shown; and as long as the mouse has moved."""
 JOIN = 0.5
 """Seconds in which paths still join the source that is being read, for a machine too busy for `COLLECT_MS`."""
 
@@ -57,6 +58,7 @@ class Sources(QObject):
         self._collector.setInterval(COLLECT_MS)
         self._collector.timeout.connect(self._begin)
         self._is_calm = False
+        self._cursor = QPoint()
         self._calm_timer = QTimer(self)
         self._calm_timer.setSingleShot(True)
         self._calm_timer.setInterval(CALM_MS)
@@ -105,11 +107,13 @@ class Sources(QObject):
             self._calm_timer.start()
 
     def _end_calm(self) -> None:
-        if self._workers:
+        """Once nothing is read and nobody uses the mouse."""
+        before, self._cursor = self._cursor, QCursor.pos()
+        if self._workers or self._cursor != before or QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton:
             self._calm_timer.start()
         elif self._is_calm:
             self._is_calm = False
-            _calm.end()
+            _calm.end(is_quiet=True)
 
     def cancel(self) -> bool:
         """Stop a scan that is running; whether there was one."""
@@ -193,7 +197,9 @@ class Sources(QObject):
         for name in tuple(self._workers):
             self.stop(name)
         self._calm_timer.stop()
-        self._end_calm()
+        if self._is_calm:
+            self._is_calm = False
+            _calm.end()
 
 
 @dataclass(frozen=True, slots=True)

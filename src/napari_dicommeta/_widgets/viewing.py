@@ -1,20 +1,17 @@
-"""What the dock does to the viewer: layers of volumes, the slice shown, anatomical views, patient space."""
+"""What the dock does to the layers that are there: the slice shown, anatomical views, patient space."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_dicommeta._display import go_to_slice
-from napari_dicommeta._reader import layer_of, volume_of
+from napari_dicommeta._reader import volume_of
 from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
-from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from napari.layers import Layer
 
@@ -22,100 +19,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Viewing"]
 
-_OVER = object()
-
 
 class Viewing(QObject):
-    """`view_changed` carries the plane shown, whether the volume has anatomical axes, and whether there is a volume.
-
-    `adding_changed` says that layers begin to come, True, or that all are there.
-    """
+    """`view_changed` carries the plane shown, whether the volume has anatomical axes, and whether there is a volume."""
 
     view_changed = Signal(str, bool, bool)
-    adding_changed = Signal(bool)
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._being_added: deque[tuple[Iterator[None], Callable[[], object]]] = deque()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._step)
         for event in (viewer.dims.events.order, viewer.dims.events.ndisplay):
             event.connect(self.tell_view)
 
     @property
     def _active(self) -> Any:
         return self._viewer.layers.selection.active
-
-    def add(self, volumes: Sequence[Volume], then: Callable[[], object]) -> None:
-        """Add volumes as layers, the first on top, `then` do something else; the first of all begins at its middle.
-
-        A layer takes napari a tenth of a second and more. So the work is done in steps, between which the window lives.
-        """
-        if not self._being_added:
-            self.adding_changed.emit(True)
-        self._being_added.append((self._adding(tuple(volumes)), then))
-        self._timer.start()
-
-    def split(self, volumes: Sequence[Volume]) -> tuple[list[Volume], list[Volume]]:
-        """(`volumes`, those that are in a layer already as they are there; those that are not)."""
-        there = {_key(volume): volume for layer in self._viewer.layers if (volume := volume_of(layer)) is not None}
-        shown = [there.get(_key(volume), volume) for volume in volumes]
-        return shown, [one for one, volume in zip(shown, volumes, strict=True) if one is volume]
-
-    @property
-    def is_adding(self) -> bool:
-        """Whether there are layers still to come."""
-        return bool(self._being_added)
-
-    def _step(self) -> None:
-        steps, then = self._being_added[0]
-        is_over = True
-        try:
-            is_over = next(steps, _OVER) is _OVER
-        finally:  # a layer that napari refuses keeps none of the others out
-            if is_over:
-                self._being_added.popleft()
-                then()
-            if self._being_added:
-                self._timer.start()
-            else:
-                self.adding_changed.emit(False)
-
-    def _adding(self, volumes: tuple[Volume, ...]) -> Iterator[None]:
-        layers, is_first = self._viewer.layers, False
-        for volume in reversed(volumes):
-            volume.array.on_error = self._slice_failed
-            layer = layer_of(volume)
-            if not layers:
-                is_first = True
-                yield
-                self._viewer.dims.ndim = layer.ndim
-                yield
-                self._set_sliders(layer)
-            layer.visible = False  # drawn in a step of its own
-            yield
-            self._viewer.add_layer(layer)
-            yield
-            if is_first and volume is volumes[0]:
-                middle = np.ravel_multi_index(volume.middle, layer.data.shape[: layer.ndim - 2])
-                go_to_slice(self._viewer, layer, int(middle))
-            layer.visible = True
-            volume.array.warm()
-            yield
-
-    def _set_sliders(self, layer: Layer) -> None:
-        """Set the sliders of the viewer, which has no layer yet, as napari will for `layer`."""
-        dims, extent = self._viewer.dims, layer.extent
-        dims.range = tuple(zip(*extent.world, extent.step, strict=True))
-        dims.axis_labels = layer.axis_labels
-        dims.current_step = tuple(int((steps - 1) / 2) for steps in dims.nsteps)
-
-    def _slice_failed(self, k: int, error: Exception) -> None:
-        from napari.utils.notifications import show_error
-
-        show_error(display(f"Slice {k + 1} could not be read: {error}", 400))
 
     def go_to_slice(self, number: int) -> None:
         """Show a slice of the active volume, counted over times and slices."""
@@ -177,8 +95,3 @@ class Viewing(QObject):
         view = plane_shown(self._viewer, volume) if volume is not None else ""
         placed = volume is not None and anatomical_axes(volume) is not None
         self.view_changed.emit(view, placed, volume is not None)
-
-
-def _key(volume: Volume) -> tuple[object, ...]:
-    """What two volumes have in common that are the same: their slices, and what their values are."""
-    return volume.files, volume.array.shape, volume.units

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from dicom_factory import write_series
 from napari.components import ViewerModel
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 import napari_dicommeta as dm
 from napari_dicommeta import _calm
 from napari_dicommeta._reader import volume_of
 from napari_dicommeta._widgets import sources as sources_module
+from napari_dicommeta._widgets.adding import Adding
 from napari_dicommeta._widgets.sources import Sources
-from napari_dicommeta._widgets.viewing import Viewing
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def volumes(tmp_path: Path) -> list[dm.Volume]:
 
 def test_each_layer_comes_in_steps_of_its_own(qtbot: Any, volumes: list[dm.Volume]) -> None:
     viewer, told, done = ViewerModel(), [], []
-    viewing = Viewing(viewer)
-    viewing.adding_changed.connect(told.append)
-    viewing.add(volumes, lambda: done.append([layer.visible for layer in viewer.layers]))
-    assert (len(viewer.layers), viewing.is_adding, told) == (0, True, [True])
+    adding = Adding(viewer)
+    adding.changed.connect(told.append)
+    adding.add(volumes, lambda _: done.append([layer.visible for layer in viewer.layers]))
+    assert (len(viewer.layers), adding.is_adding, told) == (0, True, [True])
     steps = [(len(viewer.layers), sum(layer.visible for layer in viewer.layers), viewer.dims.ndim)]
-    while viewing.is_adding:
+    while adding.is_adding:
         QApplication.processEvents()
         steps.append((len(viewer.layers), sum(layer.visible for layer in viewer.layers), viewer.dims.ndim))
     shown = list(dict.fromkeys(steps))
@@ -48,7 +48,7 @@ def test_each_layer_comes_in_steps_of_its_own(qtbot: Any, volumes: list[dm.Volum
 
 def test_a_layer_that_napari_refuses_keeps_no_other_out(qtbot: Any, volumes: list[dm.Volume], monkeypatch: Any) -> None:
     viewer, done = ViewerModel(), []
-    viewing = Viewing(viewer)
+    adding = Adding(viewer)
     add = viewer.add_layer
 
     def refuse(self: Any, layer: Any) -> Any:
@@ -58,23 +58,52 @@ def test_a_layer_that_napari_refuses_keeps_no_other_out(qtbot: Any, volumes: lis
 
     monkeypatch.setattr(ViewerModel, "add_layer", refuse)
     with qtbot.capture_exceptions() as errors:
-        viewing.add(volumes[:1], lambda: done.append("first"))
-        viewing.add(volumes[1:], lambda: done.append("second"))
-        qtbot.waitUntil(lambda: not viewing.is_adding)
+        adding.add(volumes[:1], lambda _: done.append("first"))
+        adding.add(volumes[1:], lambda _: done.append("second"))
+        qtbot.waitUntil(lambda: not adding.is_adding)
     assert [str(error) for _, error, _ in errors] == ["no such layer"]
     assert done == ["first", "second"]
     assert [volume_of(layer) for layer in viewer.layers] == volumes[1:]
 
 
-def test_a_volume_that_is_there_is_known_again(qtbot: Any, volumes: list[dm.Volume], tmp_path: Path) -> None:
-    viewing = Viewing(ViewerModel())
-    viewing.add(volumes[:1], lambda: None)
-    qtbot.waitUntil(lambda: not viewing.is_adding)
-    again = dm.load(tmp_path)
-    shown, new = viewing.split(again)
-    assert shown[0] is volumes[0]
-    assert shown[1] is again[1]
-    assert new == [again[1]]
+def test_a_volume_that_is_there_gets_no_second_layer(qtbot: Any, volumes: list[dm.Volume], tmp_path: Path) -> None:
+    viewer, told = ViewerModel(), []
+    adding = Adding(viewer)
+    again = list(dm.load(tmp_path))
+    adding.add(volumes[:1], told.append)
+    adding.add(again, told.append)  # before the first is there
+    qtbot.waitUntil(lambda: not adding.is_adding)
+    assert [[id(volume) for volume in shown] for shown in told] == [[id(volumes[0])], [id(volumes[0]), id(again[1])]]
+    assert [volume_of(layer) is volume for layer, volume in zip(viewer.layers, (volumes[0], again[1]), strict=True)]
+
+
+def test_the_window_paints_again_whatever_happens(qtbot: Any, volumes: list[dm.Volume], monkeypatch: Any) -> None:
+    window, viewer, painting = QMainWindow(), ViewerModel(), []
+    qtbot.addWidget(window)
+    adding = Adding(viewer, window)
+    add = viewer.add_layer
+
+    def told(self: Any, layer: Any) -> Any:
+        painting.append(window.updatesEnabled())
+        if volume_of(layer) is volumes[0]:
+            raise RuntimeError("no such layer")
+        return add(layer)
+
+    monkeypatch.setattr(ViewerModel, "add_layer", told)
+    with qtbot.capture_exceptions() as errors:
+        adding.add(volumes[:1], lambda _: painting.append(window.updatesEnabled()))
+        adding.add(volumes[1:], lambda _: painting.append(window.updatesEnabled()))
+        qtbot.waitUntil(lambda: not adding.is_adding)
+    assert len(errors) == 1
+    assert painting == [False, True, False, True]
+    viewer.layers.clear()
+    dock = QWidget(window)
+    adding = Adding(viewer, dock)
+    viewer.layers.events.inserted.connect(lambda _: dock.deleteLater())  # it goes in the midst of it
+    with qtbot.waitSignal(dock.destroyed):
+        adding.add(volumes[1:], lambda _: painting.append("never"))
+    assert window.updatesEnabled()
+    assert painting[4:] == [False]
 
 
 def test_garbage_from_before_is_set_aside_while_files_are_read(qtbot: Any, monkeypatch: Any, tmp_path: Path) -> None:
