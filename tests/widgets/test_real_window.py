@@ -139,6 +139,25 @@ def test_bad_input_is_told_in_the_dock(
     assert reason in shown
 
 
+def test_tab_leads_from_the_source_over_the_presets_to_the_tabs(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path, 3)
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    qtbot.waitUntil(lambda: all(button.isVisible() for button in dock.presets.buttons))
+    widget, order = dock.source.open_button, []
+    while widget is not dock.tabs.tabBar():
+        order.append(widget)
+        widget = widget.nextInFocusChain()
+    stops = [one for one in order if one.focusPolicy() & Qt.FocusPolicy.TabFocus and one.isVisible()]
+    buttons = dock.presets.buttons
+    assert len(buttons) == 3
+    assert stops[: 1 + len(buttons)] == [dock.source.open_button, *buttons]
+    fields = [one for one in stops if dock.windows.fields.isAncestorOf(one)]
+    assert fields
+    assert stops[1 + len(buttons) :][: len(fields)] == fields
+
+
 def test_the_rest_loads_beside_a_bad_file(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
     write_series(tmp_path, 3)
     (tmp_path / "fake.dcm").write_bytes(b"hello " * 50)

@@ -97,6 +97,7 @@ class DicomDock(QWidget):
     def _build(self) -> None:
         self.source, self.windows, self.series = SourceBar(recent_folders), WindowPanel(self.viewer), SeriesTree()
         self.presets = self.windows.strip
+        self.presets.tab_after = self.source.cancel_button
         self.views, self.filters, self.tab = ViewBar(), FilterBar(), TagsTab()
         self.tags, self.values, self.curve = self.tab.table, self.tab.values, self.tab.curve
         self.shelf = Shelf(self.viewer, self.series, self._matches, self)

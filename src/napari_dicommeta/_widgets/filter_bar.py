@@ -6,7 +6,8 @@ import html
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
 from napari_dicommeta.meaning import display
 from napari_dicommeta.selection import described
@@ -30,7 +31,7 @@ class FilterBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-filters")
-        self.count = QLabel("")
+        self.count = QElidingLabel("")
         self.count.setTextFormat(Qt.TextFormat.PlainText)
         self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.clear_button = QPushButton("Clear")

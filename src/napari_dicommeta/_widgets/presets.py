@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
 from napari_dicommeta.meaning import display
 
@@ -35,9 +37,11 @@ class PresetStrip(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-presets")
-        self.title = QLabel("")
+        self.title = QElidingLabel("")
         self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.tab_after: QWidget | None = None
+        """What the Tab key leaves for the first button."""
         self.buttons: list[QToolButton] = []
         self.windows: tuple[Window, ...] = ()
         self._grid = QGridLayout()
@@ -80,6 +84,8 @@ class PresetStrip(QWidget):
         full.clicked.connect(lambda: self.window_chosen.emit(-1))
         self.buttons.append(full)
         self._place()
+        for before, button in pairwise((*filter(None, [self.tab_after]), *self.buttons)):
+            QWidget.setTabOrder(before, button)  # new ones would come after all else in the window
 
     def set_colours(self, colours: Colours) -> None:
         """Take the theme's colours."""

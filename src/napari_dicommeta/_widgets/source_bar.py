@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_dicommeta.meaning import display
 
@@ -80,8 +81,9 @@ class SourceBar(QWidget):
         self.progress.hide()
         self.set_other("")
 
-    def _line(self, text: str) -> QLabel:
-        label = QLabel(text)
+    def _line(self, text: str) -> QElidingLabel:
+        label = QElidingLabel(text)
+        label.setElideMode(Qt.TextElideMode.ElideMiddle)  # the size of a source stays to be seen
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         return label
@@ -109,7 +111,7 @@ class SourceBar(QWidget):
     def set_source(self, title: str, tooltip: str = "") -> None:
         """Show what is open."""
         self.title.setText(title)
-        self.title.setToolTip(html.escape(tooltip))
+        self.title.setToolTip(html.escape(f"{title}\n{tooltip}".strip()))
 
     def set_comparable(self, is_open: bool) -> None:
         """Whether there is something to compare with another folder."""

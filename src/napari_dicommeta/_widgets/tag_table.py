@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
@@ -21,6 +20,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_dicommeta._rows import FOLDED, SHAPE_BARS, TagRow, next_order
 from napari_dicommeta.meaning import display
@@ -164,7 +164,7 @@ class TagTable(QWidget):
         self.filter.installEventFilter(self)
         self.model = _Model(self)
         self.table = self._table()
-        self.folded = QLabel("")
+        self.folded = QElidingLabel("")
         self.folded.setTextFormat(Qt.TextFormat.PlainText)
         self.folded.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.fold_button = QPushButton("show")

@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_dicommeta.explain import explanation
 from napari_dicommeta.histogram import Bar
@@ -329,8 +330,8 @@ class ValueBars(QWidget):
         other.deleteLater()
         return picture
 
-    def _label(self) -> QLabel:
-        label = QLabel("")
+    def _label(self) -> QElidingLabel:
+        label = QElidingLabel("")
         label.setTextFormat(Qt.TextFormat.PlainText)
         label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
         return label
