@@ -62,7 +62,7 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
             if began < due or not progress.tables:
                 continue
             so_far = progress.catalog()
-            yield Partial(progress, so_far, tag_rows(so_far) if so_far.n_files else ())
+            yield Partial(progress, so_far, tag_rows(so_far))
             due = time.monotonic() + max(1.0, 10 * (time.monotonic() - began))
     finally:
         steps.close()

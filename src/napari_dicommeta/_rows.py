@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.counts import TagSummary
-    from napari_dicommeta.selection import Selection
     from napari_dicommeta.series import Refusal, Series
     from napari_dicommeta.volume import Volume
 
@@ -27,7 +26,6 @@ __all__ = [
     "next_order",
     "noted",
     "offers",
-    "selection_rows",
     "series_branch",
     "series_rows",
     "tag_rows",
@@ -116,13 +114,13 @@ def next_order(order: tuple[int, bool] | None, column: int, descending_first: bo
 
 
 def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
-    """A row for each tag of `catalog`, in the order of the tags."""
+    """A row for each tag of `catalog`, in the order of the tags; none where there are no files."""
     rows = []
     n = catalog.n_files
     for summary in catalog.tags():
         shape: tuple[float, ...] = ()
         if 1 < summary.distinct <= 1000:
-            most = list(catalog.values(summary.path).values())[:SHAPE_BARS]
+            most = list(catalog.values(summary.path, most=SHAPE_BARS).values())
             shape = tuple(count / most[0] for count in most)
         rows.append(
             TagRow(
@@ -151,12 +149,6 @@ def _kind(summary: TagSummary, n: int) -> str:
     if summary.distinct <= 1 and n in (summary.present, summary.empty):
         return "constant"
     return "unique" if summary.distinct == n else ""
-
-
-def selection_rows(selection: Selection) -> tuple[Selection, tuple[TagRow, ...]]:
-    """The selection, and a row for each tag of its files."""
-    files = selection.files()
-    return selection, tag_rows(files) if files.n_files else ()
 
 
 def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRow, ...]:

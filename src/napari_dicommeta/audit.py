@@ -23,11 +23,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.columns import first_tag_of, sort_key
+from napari_dicommeta.columns import first_tag_of
 from napari_dicommeta.compare import ABSENT, NUMBERS, importance
 from napari_dicommeta.meaning import number
 from napari_dicommeta.privacy import is_identifying
 from napari_dicommeta.tags import TagPath
+from napari_dicommeta.texts import sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from napari_dicommeta.cached import cached_property
-from napari_dicommeta.columns import Column, ColumnStore, first_tag_of, table_of
+from napari_dicommeta.columns import FEW, Column, ColumnStore, first_tag_of, table_of
 from napari_dicommeta.counts import Numbers, Spelling, TagSummary, ValueCount, ValueCounts
 from napari_dicommeta.tags import TagPath
 
@@ -151,10 +151,17 @@ class Catalog:
         summaries = []
         for key in self._store.keys:
             column = self._store.column(key)
-            counts, missing = column.count(self._rows)
+            counts, missing = column.count(self._rows, self._below)
             if counts.any():
                 summaries.append(self._summary(column, counts, missing))
         return tuple(sorted(summaries, key=lambda summary: summary.path))
+
+    @cached_property
+    def _below(self) -> np.ndarray | None:
+        """How many of the files come before each of the store's; None where they are so few that each is looked at."""
+        if self._rows is None or len(self._rows) * FEW < self._store.n_files:
+            return None
+        return np.concatenate([[0], np.cumsum(np.bincount(self._rows, minlength=self._store.n_files))])
 
     def _summary(self, column: Column, counts: np.ndarray, missing: int) -> TagSummary:
         held = int(counts.sum())
@@ -205,7 +212,7 @@ class Catalog:
         if column is None:
             unknown = self._unknown(first_tag_of(path.key), None)
             return ValueCounts({}, self.n_files, self.n_files - unknown, unknown)
-        counts, missing = column.count(self._rows)
+        counts, missing = column.count(self._rows, self._below)
         unknown = self._unknown(column.first_tag, column) if missing else 0
         texts = column.texts(by)
         totals = texts.totals(counts)
@@ -218,7 +225,7 @@ class Catalog:
         column = self._store.find(_path(tag))
         if column is None:
             return ()
-        counts, _ = column.count(self._rows)
+        counts, _ = column.count(self._rows, self._below)
         by_text: dict[str, dict[tuple[str, str], list[Any]]] = {}
         for entry in np.flatnonzero(counts):
             files = int(counts[entry])
@@ -264,7 +271,7 @@ class Catalog:
         column = self._store.find(_path(tag))
         if column is None:
             return None
-        counts, missing = column.count(self._rows)
+        counts, missing = column.count(self._rows, self._below)
         unknown = self._unknown(column.first_tag, column) if missing else 0
         owners, values, weights, without = column.texts("meaning").counted_numbers(counts)
         return Numbers(owners, values, weights, without, missing - unknown, unknown)

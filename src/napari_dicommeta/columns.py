@@ -9,20 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from napari_dicommeta.cached import cached_property
-from napari_dicommeta.meaning import Meaning, decode_all, number, shortest
+from napari_dicommeta.meaning import Meaning, decode_all, shortest
 from napari_dicommeta.tags import TagPath
+from napari_dicommeta.texts import Texts, joined, most_frequent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from napari_dicommeta.recorder import Recording
 
-__all__ = ["Column", "ColumnStore", "Texts", "first_tag_of", "table_of"]
+__all__ = ["Column", "ColumnStore", "first_tag_of", "table_of"]
 
 UID = b"UI."
-NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
-"""What `meaning.number` takes, for Arrow's kernels."""
 VALUES = pa.dictionary(pa.int32(), pa.binary())
+FEW = 20
+"""Files for each run of equal codes, from which on counting the runs is faster."""
 FILE_COLUMNS = {
     "path": pa.string(),
     "size": pa.int64(),
@@ -34,96 +35,6 @@ FILE_COLUMNS = {
     "reason": pa.string(),
     "damage_offset": pa.int64(),
 }
-
-
-class Texts:
-    """The distinct texts of a column, by meaning or by spelling, and which stored values carry each.
-
-    `values` holds for each stored value its text, or the texts of a set. Texts and numbers are kept in plain
-    tuples and arrays: objects for a million values would cost more than counting them, and Python's garbage
-    collector, which goes through each list whenever it runs, leaves a tuple of texts alone.
-    """
-
-    def __init__(self, values: Sequence[str | tuple[str, ...]]) -> None:
-        ids: dict[str, int] = {}
-        self.is_plain = all(type(value) is str for value in values)
-        if self.is_plain:
-            numbers = [ids.setdefault(text, len(ids)) for text in values]  # type: ignore[arg-type]
-            self.entries = np.arange(len(values))
-        else:
-            entries, numbers = [], []
-            for entry, value in enumerate(values):
-                for text in (value,) if isinstance(value, str) else sorted(set(value)):
-                    entries.append(entry)
-                    numbers.append(ids.setdefault(text, len(ids)))
-            self.entries = np.array(entries, dtype=np.int64)
-        self.texts = tuple(ids)
-        self.ids = np.array(numbers, dtype=np.int64)
-        self._empty = ids.get("", -1)
-
-    @cached_property
-    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """(index of the text, float64 value) of each component that is a finite number, all texts one after another."""
-        components = pc.split_pattern(pa.array(self.texts, pa.string()), "\\")
-        flat = pc.list_flatten(components)
-        owners = pc.list_parent_indices(components).to_numpy(zero_copy_only=False)
-        is_number = np.asarray(pc.match_substring_regex(flat, NUMBER), dtype=bool)
-        values = flat.filter(pa.array(is_number)).cast(pa.float64()).to_numpy(zero_copy_only=False)
-        finite = np.isfinite(values)
-        return owners[is_number][finite], values[finite]
-
-    def counted_numbers(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        """(stored value, number, files) of each component of each stored value that occurs, and the files without one.
-
-        From the files of each stored value: a file that holds several texts counts once with all their numbers.
-        """
-        texts, values = self.numbers
-        starts, ends = np.searchsorted(texts, self.ids, "left"), np.searchsorted(texts, self.ids, "right")
-        lengths = ends - starts
-        owners = np.repeat(self.entries, lengths)
-        within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        numbers = values[np.repeat(starts, lengths) + within]
-        held = counts[owners] > 0
-        without = counts.copy()
-        without[owners] = 0
-        return owners[held], numbers[held], counts[owners][held], int(without.sum())
-
-    def totals(self, counts: np.ndarray) -> np.ndarray:
-        """The files of each text, from the files of each stored value."""
-        if self.is_plain and len(self.texts) == len(self.ids):
-            return counts
-        weights = counts if self.is_plain else counts[self.entries]
-        return np.bincount(self.ids, weights=weights, minlength=len(self.texts)).astype(np.int64)
-
-    def distinct(self, counts: np.ndarray) -> int:
-        """How many texts but the empty one occur."""
-        totals = self.totals(counts)
-        return int(np.count_nonzero(totals)) - int(self._empty >= 0 and totals[self._empty] > 0)
-
-    def counted(self, totals: np.ndarray, most: int | None = None) -> dict[str, int]:
-        """Text -> files for the texts that occur by their `totals`, most frequent first, equals by number or text.
-
-        Of more than `most` only so many: of those as frequent as the last one, the first in the column.
-        """
-        present = np.flatnonzero(totals)
-        if most is not None and len(present) > most:
-            files = totals[present]
-            least = np.partition(files, len(files) - most)[len(files) - most]
-            above = present[files > least]
-            present = np.concatenate([above, present[files == least][: most - len(above)]])
-        pairs = [(self.texts[i], n) for i, n in zip(present.tolist(), totals[present].tolist(), strict=True)]
-        pairs.sort(key=lambda pair: (-pair[1], *sort_key(pair[0])))
-        return dict(pairs)
-
-
-def sort_key(text: str) -> tuple[bool, float, str]:
-    """Numbers first and by value, then texts."""
-    value = number(text.partition("\\")[0])
-    return (value is None, value or 0.0, text)
-
-
-def _joined(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else " | ".join(sorted(set(value), key=sort_key))
 
 
 def first_tag_of(key: str) -> int:
@@ -193,16 +104,37 @@ class Column:
                 self._texts[by] = Texts(spellings if by == "spelling" else meanings)
         return self._texts[by]
 
-    def count(self, rows: np.ndarray | None) -> tuple[np.ndarray, int]:
-        """(files of each stored value, files without one) among `rows`."""
-        codes = self.codes if rows is None else self.codes[rows]
-        counts = np.bincount(codes + 1, minlength=len(self.values) + 1)
+    @cached_property
+    def _runs(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(where each begins and the last ends, codes) of the runs of one code; None where there are too many.
+
+        Most tags are one value for a whole series, whose files stand next to one another.
+        """
+        changes = np.flatnonzero(np.diff(self.codes)) + 1
+        if len(changes) * FEW > len(self.codes) or not len(self.codes):
+            return None
+        bounds = np.concatenate([[0], changes, [len(self.codes)]])
+        return bounds, self.codes[bounds[:-1]]
+
+    def count(self, rows: np.ndarray | None, below: np.ndarray | None = None) -> tuple[np.ndarray, int]:
+        """(files of each stored value, files without one) among `rows`.
+
+        `below`: how many of `rows` come before each file and after the last one; counting by runs needs it.
+        """
+        runs = self._runs if rows is None or below is not None else None
+        if runs is None:
+            codes = self.codes if rows is None else self.codes[rows]
+            counts = np.bincount(codes + 1, minlength=len(self.values) + 1)
+        else:
+            bounds, codes = runs
+            lengths = np.diff(bounds if below is None else below[bounds])
+            counts = np.bincount(codes + 1, weights=lengths, minlength=len(self.values) + 1).astype(np.int64)
         return counts[1:], int(counts[0])
 
     def main_vr(self, counts: np.ndarray) -> str:
         """The VR with which most files store the tag."""
         votes: dict[str, int] = {}
-        for entry in np.argsort(counts)[-100:].tolist():  # a column of unique values has one VR
+        for entry in most_frequent(counts, 100).tolist():  # a column of unique values has one VR
             vr = self.meanings(entry)[0].vr
             votes[vr] = votes.get(vr, 0) + int(counts[entry])
         best = max(votes, key=lambda vr: votes[vr])
@@ -215,7 +147,7 @@ class Column:
                 self._joined[by] = (texts.texts, texts.ids)
             else:
                 ids: dict[str, int] = {}
-                of_entry = [ids.setdefault(_joined(value), len(ids)) for value in self._decoded[by == "spelling"]]
+                of_entry = [ids.setdefault(joined(value), len(ids)) for value in self._decoded[by == "spelling"]]
                 self._joined[by] = (tuple(ids), np.array(of_entry, dtype=np.int64))
         return self._joined[by]
 

@@ -27,11 +27,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from napari_dicommeta.columns import first_tag_of, sort_key
+from napari_dicommeta.columns import first_tag_of
 from napari_dicommeta.explain import EXPLAINED
 from napari_dicommeta.meaning import display, number, numbers
 from napari_dicommeta.privacy import is_identifying
 from napari_dicommeta.tags import TagPath
+from napari_dicommeta.texts import sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

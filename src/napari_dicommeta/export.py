@@ -28,12 +28,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from napari_dicommeta.columns import first_tag_of, sort_key
+from napari_dicommeta.columns import first_tag_of
 from napari_dicommeta.elements import MULTIPLE
 from napari_dicommeta.meaning import display, number
 from napari_dicommeta.privacy import PrivacyError, is_binary, is_identifying, is_protected, is_registered, read_as
 from napari_dicommeta.replacing import replacing, write_text
 from napari_dicommeta.tags import TagPath
+from napari_dicommeta.texts import sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +184,7 @@ def _refusal(catalog: Catalog, path: TagPath, column: Column | None) -> str:
     registered = []
     if column is not None:
         texts = column.texts("meaning")
-        totals = texts.totals(column.count(catalog._rows)[0])
+        totals = texts.totals(column.count(catalog._rows, catalog._below)[0])
         registered = [is_registered(texts.texts[i]) for i in np.flatnonzero(totals) if texts.texts[i]]
     if any(registered) and (all(registered) or not is_identifying(path, "UI")):
         return ""

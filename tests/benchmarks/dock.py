@@ -88,13 +88,14 @@ def measure(folder: str) -> dict[str, float]:
     for view in (dock.tags.table, dock.values.view, dock.tab.bins, dock.tab.joint):
         getattr(view, "viewport", lambda view=view: view)().installEventFilter(watch)
     dock.exploration.picture_changed.connect(lambda: changed.__setitem__(0, time.perf_counter()))
-    dock.values.model.modelReset.connect(lambda: changed.__setitem__(0, time.perf_counter()))
+    for model in (dock.values.model, dock.tags.model):
+        model.modelReset.connect(lambda: changed.__setitem__(0, time.perf_counter()))
 
     def painted(action: Callable[[], Any]) -> float:
-        """Until the picture that follows `action` is on the screen."""
+        """Until all that follows `action`, the counted tags too, is on the screen."""
         began = time.perf_counter()
         action()
-        while changed[0] < began or watch.at < changed[0]:
+        while changed[0] < began or watch.at < changed[0] or dock.exploration.is_counting:
             QApplication.processEvents()
             assert time.perf_counter() - began < 5, "nothing was painted"
         return time.perf_counter() - began

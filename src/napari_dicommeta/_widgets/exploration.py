@@ -9,7 +9,7 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_dicommeta._comparing import with_differences
 from napari_dicommeta._exploring import Other, Shown, Wish, resolve, scope_catalog
-from napari_dicommeta._rows import selection_rows
+from napari_dicommeta._rows import tag_rows
 from napari_dicommeta.selection import Selection
 
 if TYPE_CHECKING:
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Exploration"]
 
-COUNT_MS = 60
-"""After the last filter, until the tags are counted: bars and series come first."""
+COUNT_MS = 20
+"""After the last filter, until the tags of many files are counted: bars and series come first."""
+AT_ONCE = 12_000_000
+"""Files times tags up to which they are counted at once, to be painted together with the bars.
+
+12 ms where most tags are one value a series, 40 ms where every file differs in all of them.
+"""
 
 
 class Exploration(QObject):
@@ -182,14 +187,27 @@ class Exploration(QObject):
         if base is None or (base is self.catalog and not has_filters):
             self._count_timer.stop()
             self._counted(self._rows)
+            return
+        files = self._matching(base)
+        if files.n_files * len(self._rows) <= AT_ONCE:
+            self._count_timer.stop()
+            self._counted(tag_rows(files))
         else:
             self._count_timer.start()
+
+    @property
+    def is_counting(self) -> bool:
+        """Whether the rows of the tags are still to come."""
+        return self._count_timer.isActive() or self._sources.is_running("rows")
+
+    def _matching(self, base: Catalog) -> Catalog:
+        return Selection(base, self.selection.filters if self.selection is not None else ()).files()
 
     def _count_in_thread(self) -> None:
         base = self.base()
         if base is not None:
-            wanted = Selection(base, self.selection.filters if self.selection is not None else ())
-            self._sources.run("rows", lambda: selection_rows(wanted), lambda counted: self._counted(counted[1]))
+            files = self._matching(base)
+            self._sources.run("rows", lambda: tag_rows(files), self._counted)
 
     def _counted(self, rows: tuple[TagRow, ...]) -> None:
         if self.other is not None:

@@ -45,6 +45,7 @@ class FilterBar(QWidget):
         self._chips.setContentsMargins(0, 0, 0, 0)
         self._chips.setSpacing(2)
         self.chips: list[QPushButton] = []
+        self._tags: list[Tags] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -54,21 +55,36 @@ class FilterBar(QWidget):
 
     def set_filters(self, filters: Sequence[tuple[Tags, Condition]], files: int, of: int) -> None:
         """Show these filters, as of a `Selection`, which `files` of all files hold; hidden where there are none."""
-        for chip in self.chips:
+        while len(self.chips) < len(filters):
+            self._add_chip()
+        while len(self.chips) > len(filters):
+            chip = self.chips.pop()
             self._chips.removeWidget(chip)
+            chip.hide()
             chip.deleteLater()
-        self.chips = []
+        self._tags = [tag for tag, _ in filters]
         self.setVisible(bool(filters))
         self.count.setText(f"{files:,} of {of:,} files match")
         room = max(self.parentWidget().width() - BESIDE if self.parentWidget() is not None else 0, CHIP)
-        for tag, condition in filters:
+        for chip, (tag, condition) in zip(self.chips, filters, strict=True):
             text = display(described(tag, condition))
-            chip = QPushButton()
             chip.setText(
                 self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, room).replace("&", "&&") + "  ×"
             )
             chip.setToolTip(html.escape(text) + " · click removes this filter")
-            chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-            chip.clicked.connect(lambda _=False, tag=tag: self.filter_removed.emit(tag))
-            self._chips.addWidget(chip)
-            self.chips.append(chip)
+        self._lay_out()
+
+    def _add_chip(self) -> None:
+        chip, i = QPushButton(self), len(self.chips)
+        chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        chip.clicked.connect(lambda: self.filter_removed.emit(self._tags[i]))
+        self._chips.addWidget(chip)
+        self.chips.append(chip)
+        chip.show()
+
+    def _lay_out(self) -> None:
+        """Now, not after the window has been painted without it: one repaint is enough."""
+        widget: QWidget | None = self
+        while widget is not None and (layout := widget.layout()) is not None:
+            layout.activate()
+            widget = widget.parentWidget()

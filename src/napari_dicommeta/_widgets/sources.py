@@ -194,6 +194,10 @@ class Sources(QObject):
         worker.errored.connect(on_error)
         worker.start()
 
+    def is_running(self, name: str) -> bool:
+        """Whether anything runs under this name."""
+        return name in self._workers
+
     def stop(self, name: str) -> bool:
         """Stop what runs under this name; whether anything did."""
         if name not in self._workers:

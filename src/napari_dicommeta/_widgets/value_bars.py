@@ -306,6 +306,7 @@ class ValueBars(QWidget):
         at = self.view.currentIndex()
         current = (self.model.bar(at).text, self.model.bar(at).state) if at.isValid() and not at.internalId() else None
         self.model.set_bars(bars, part_name)
+        self.view.doItemsLayout()  # it would wait for an event of its own, and the window be painted twice
         again = next((i for i, bar in enumerate(bars) if (bar.text, bar.state) == current), None)
         if again is not None:
             self.view.setCurrentIndex(self.model.index(again, 0))

@@ -1,0 +1,62 @@
+"""Columns count by runs what they count file by file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import napari_dicommeta.columns as columns
+from napari_dicommeta.catalog import Catalog
+from napari_dicommeta.columns import VALUES, Column, ColumnStore
+from napari_dicommeta.texts import most_frequent
+
+KEY = "00281053"
+
+
+def column(codes: list[int]) -> Column:
+    indices = pa.array(np.array(codes, dtype=np.int32), mask=np.array(codes) < 0)
+    return Column(KEY, pa.DictionaryArray.from_arrays(indices, pa.array([b"DS.1", b"DS.2 ", b"DS.3"], pa.binary())))
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 2), st.integers(1, 90)), min_size=1, max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_runs_count_the_same_as_single_files(parts: list[tuple[int, int]], random: object) -> None:
+    codes = [code for code, n in parts for _ in range(n)]
+    rows = np.array([i for i in range(len(codes)) if random.random() < 0.7], dtype=np.int64)  # type: ignore[attr-defined]
+    random.shuffle(rows)  # type: ignore[attr-defined]
+    below = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(codes)))])
+    for chosen, of_runs in ((None, None), (rows, below)):
+        held = [codes[i] for i in (range(len(codes)) if chosen is None else chosen)]
+        counts, missing = column(codes).count(chosen, of_runs)
+        assert counts.dtype == np.int64
+        assert (counts.tolist(), missing) == ([held.count(code) for code in range(3)], held.count(-1))
+
+
+@pytest.mark.parametrize(("codes", "has_runs"), [([0] * 30 + [1] * 30, True), ([0, 1] * 30, False), ([-1] * 40, True)])
+def test_runs_are_used_where_they_are_long(codes: list[int], has_runs: bool) -> None:
+    assert (column(codes)._runs is not None) == has_runs
+
+
+def test_a_catalog_of_many_files_counts_by_runs_and_one_of_few_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = pa.array([b"DS.1"] * 50 + [b"DS.2 "] * 50, pa.binary()).dictionary_encode().cast(VALUES)
+    table = pa.table({"path": [f"{i:03}" for i in range(100)], "cut": pa.array([-1] * 100, pa.int64()), KEY: values})
+    whole = Catalog(ColumnStore(table))
+    many, few = whole.rows(np.arange(10, 80)), whole.rows(np.array([3, 99]))
+    assert (many._below is not None, few._below is not None) == (True, False)
+    assert many.values("RescaleSlope") == {"1": 40, "2": 30}
+    assert few.values("RescaleSlope") == {"1": 1, "2": 1}
+    monkeypatch.setattr(columns, "FEW", 10**6)  # no runs at all
+    other = Catalog(ColumnStore(table)).rows(np.arange(10, 80))
+    assert other.values("RescaleSlope") == many.values("RescaleSlope")
+
+
+def test_of_equally_frequent_ones_the_first_are_kept() -> None:
+    counts = np.array([0, 2, 1, 2, 1, 1, 3])
+    assert sorted(most_frequent(counts, 4).tolist()) == [1, 2, 3, 6]
+    assert most_frequent(counts).tolist() == [1, 2, 3, 4, 5, 6]
+    assert sorted(most_frequent(counts, 6).tolist()) == [1, 2, 3, 4, 5, 6]
