@@ -16,7 +16,16 @@ GUI = {"napari", "qtpy", "magicgui", "superqt", "vispy", "dask"}
 QT = {"qtpy", "magicgui", "superqt"}
 COMPOSERS = {"dock.py", "findings_tab.py", "tags_tab.py", "window_panel.py"}
 """The widgets that put others together."""
-STATES = {"adding.py", "exploration.py", "handing_over.py", "judging.py", "shelf.py", "sources.py", "viewing.py"}
+STATES = {
+    "adding.py",
+    "calming.py",
+    "exploration.py",
+    "handing_over.py",
+    "judging.py",
+    "shelf.py",
+    "sources.py",
+    "viewing.py",
+}
 """What is behind the widgets, without a picture of its own."""
 
 

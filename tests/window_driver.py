@@ -45,7 +45,10 @@ def choose_tag(qtbot: Any, dock: DicomDock, keyword: str) -> None:
     place = dock.tags.table.visualRect(dock.tags.model.index(row, 0)).center()
     qtbot.mouseClick(dock.tags.table.viewport(), Qt.MouseButton.LeftButton, pos=place)
     path = TagPath.parse(keyword)
-    qtbot.waitUntil(lambda: dock.values.heading.text().startswith(f"{path.name}  ("), timeout=5000)
+    heading = f"{path.name}  ("
+    qtbot.waitUntil(
+        lambda: dock.values.heading.text().startswith(heading) and not dock.exploration.is_picture_due, timeout=5000
+    )
 
 
 def open_series(qtbot: Any, dock: DicomDock, row: int) -> None:

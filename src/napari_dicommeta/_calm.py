@@ -32,14 +32,14 @@ def renew() -> None:
 
 
 def end(is_quiet: bool = False) -> None:
-    """It is done: after the last of all, collect again what was set aside; where it `is_quiet`, now.
+    """It is done: after the last of all, what was set aside is collected again; where it `is_quiet`, at once.
 
-    Python would do so soon of itself, for all that was set aside is new to it.
+    Python would do so of itself soon, in some less quiet moment: by its count next to nothing is there but new objects.
     """
     global _readers, _is_ours
     _readers -= 1
     if not _readers and _is_ours:
         gc.unfreeze()
         _is_ours = False
-        if is_quiet:
+        if is_quiet and gc.isenabled():
             gc.collect()

@@ -14,8 +14,9 @@ from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 import napari_dicommeta as dm
 from napari_dicommeta import _calm
 from napari_dicommeta._reader import volume_of
-from napari_dicommeta._widgets import sources as sources_module
+from napari_dicommeta._widgets import calming as calming_module
 from napari_dicommeta._widgets.adding import Adding
+from napari_dicommeta._widgets.calming import Calming
 from napari_dicommeta._widgets.sources import Sources
 
 
@@ -33,12 +34,18 @@ def test_each_layer_comes_in_steps_of_its_own(qtbot: Any, volumes: list[dm.Volum
     adding.add(volumes, lambda _: done.append([layer.visible for layer in viewer.layers]))
     assert (len(viewer.layers), adding.is_adding, told) == (0, True, [True])
     steps = [(len(viewer.layers), sum(layer.visible for layer in viewer.layers), viewer.dims.ndim)]
+    sliders = {}
     while adding.is_adding:
         QApplication.processEvents()
-        steps.append((len(viewer.layers), sum(layer.visible for layer in viewer.layers), viewer.dims.ndim))
+        n = len(viewer.layers)
+        steps.append((n, sum(layer.visible for layer in viewer.layers), viewer.dims.ndim))
+        if steps[-1] == (0, 0, 3) or steps[-1] == (1, 0, 3):
+            sliders[n] = viewer.dims.range, viewer.dims.current_step, viewer.dims.axis_labels
     shown = list(dict.fromkeys(steps))
     # the sliders before the first layer, each layer before it is drawn
     assert shown == [(0, 0, 2), (0, 0, 3), (1, 0, 3), (1, 1, 3), (2, 1, 3), (2, 2, 3)]
+    assert sliders[0] == sliders[1]  # napari finds them as it would set them
+    assert sliders[0][1] == (1, 7, 5)
     assert (done, told) == ([[True, True]], [True, False])
     assert [volume_of(layer) for layer in viewer.layers] == volumes[::-1]
     assert viewer.layers.selection.active is viewer.layers[-1]
@@ -64,6 +71,46 @@ def test_a_layer_that_napari_refuses_keeps_no_other_out(qtbot: Any, volumes: lis
     assert [str(error) for _, error, _ in errors] == ["no such layer"]
     assert done == ["first", "second"]
     assert [volume_of(layer) for layer in viewer.layers] == volumes[1:]
+    viewer.layers.clear()
+    adding.begin_source()
+    with qtbot.capture_exceptions() as errors:
+        adding.add(volumes[::-1], done.append)  # nor one of its own kin
+        qtbot.waitUntil(lambda: not adding.is_adding)
+    assert len(errors) == 1
+    assert [id(volume) for volume in done[2]] == [id(volumes[1])]
+    assert [volume_of(layer) for layer in viewer.layers] == volumes[1:]
+
+
+def test_what_follows_may_fail_and_what_listens_too(qtbot: Any, volumes: list[dm.Volume]) -> None:
+    viewer, done, told = ViewerModel(), [], []
+    adding = Adding(viewer)
+    adding.changed.connect(told.append)
+
+    def fail(_: object) -> None:
+        raise ValueError("told too much")
+
+    viewer.layers.events.inserted.connect(fail)
+    with qtbot.capture_exceptions() as errors:
+        adding.add(volumes[:1], fail)
+        adding.add(volumes[1:], lambda _: done.append("second"))
+        qtbot.waitUntil(lambda: not adding.is_adding)
+    assert len(errors) == 3
+    assert (done, told) == (["second"], [True, False])
+    assert [layer.visible for layer in viewer.layers] == [True, True]
+
+
+def test_a_viewer_in_3d_takes_a_volume_in_time(qtbot: Any, tmp_path: Path) -> None:
+    for time in (1, 2):
+        uid = {"SOPInstanceUID": lambda k, time=time: f"1.2.{time}.{k}"}
+        write_series(tmp_path / str(time), 3, TemporalPositionIdentifier=time, **uid)
+    (volume,) = dm.load(tmp_path)
+    assert len(volume.array.shape) == 4
+    viewer = ViewerModel()
+    viewer.dims.ndisplay = 3
+    adding = Adding(viewer)
+    adding.add([volume], lambda _: None)
+    qtbot.waitUntil(lambda: not adding.is_adding)
+    assert [layer.visible for layer in viewer.layers] == [True]
 
 
 def test_a_volume_that_is_there_gets_no_second_layer(qtbot: Any, volumes: list[dm.Volume], tmp_path: Path) -> None:
@@ -74,7 +121,11 @@ def test_a_volume_that_is_there_gets_no_second_layer(qtbot: Any, volumes: list[d
     adding.add(again, told.append)  # before the first is there
     qtbot.waitUntil(lambda: not adding.is_adding)
     assert [[id(volume) for volume in shown] for shown in told] == [[id(volumes[0])], [id(volumes[0]), id(again[1])]]
-    assert [volume_of(layer) is volume for layer, volume in zip(viewer.layers, (volumes[0], again[1]), strict=True)]
+    assert [id(volume_of(layer)) for layer in viewer.layers] == [id(volumes[0]), id(again[1])]
+    adding.begin_source()  # the same files, read anew: they may be others by now
+    adding.add(volumes[:1], told.append)
+    qtbot.waitUntil(lambda: not adding.is_adding)
+    assert [id(volume_of(layer)) for layer in viewer.layers] == [id(volumes[0]), id(again[1]), id(volumes[0])]
 
 
 def test_the_window_paints_again_whatever_happens(qtbot: Any, volumes: list[dm.Volume], monkeypatch: Any) -> None:
@@ -107,7 +158,7 @@ def test_the_window_paints_again_whatever_happens(qtbot: Any, volumes: list[dm.V
 
 
 def test_garbage_from_before_is_set_aside_while_files_are_read(qtbot: Any, monkeypatch: Any, tmp_path: Path) -> None:
-    monkeypatch.setattr(sources_module, "CALM_MS", 50)
+    monkeypatch.setattr(calming_module, "REST_MS", 50)
     write_series(tmp_path, 3)
     assert gc.get_freeze_count() == 0
     sources, frozen = Sources(), []
@@ -121,6 +172,33 @@ def test_garbage_from_before_is_set_aside_while_files_are_read(qtbot: Any, monke
     qtbot.waitUntil(lambda: gc.get_freeze_count() > 0)
     sources.stop_all()
     assert gc.get_freeze_count() == 0
+
+
+def test_garbage_is_collected_when_nothing_is_read_and_nobody_does_anything(qtbot: Any) -> None:
+    busy, collected = [True], []
+    watch = lambda phase, info: collected.append(info["generation"]) if phase == "start" else None  # noqa: E731
+    calming, widget = Calming(lambda: busy[0]), QWidget()
+    qtbot.addWidget(widget)
+    gc.callbacks.append(watch)
+    try:
+        calming.begin()
+        for _ in range(3):
+            calming.look()
+            assert gc.get_freeze_count() > 0  # something is read
+        busy[0] = False
+        for _ in range(3):
+            calming.look()
+            qtbot.keyClick(widget, "a")
+            assert gc.get_freeze_count() > 0  # a key was pressed since then
+        calming.look()
+        collected.clear()
+        calming.look()
+        assert (gc.get_freeze_count(), collected) == (0, [2])
+        calming.begin()
+        calming.stop()
+        assert (gc.get_freeze_count(), collected) == (0, [2])  # the window goes: no time for that
+    finally:
+        gc.callbacks.remove(watch)
 
 
 def test_two_windows_share_the_calm_and_a_program_that_has_its_own_keeps_it() -> None:

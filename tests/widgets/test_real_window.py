@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_factory import ct_slice, write_series
+from dicom_factory import ct_slice, segmentation, write_series
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QMenu
 from superqt import QDoubleRangeSlider
 from window_driver import choose_tag, click_bar, dock_of, drop, open_dock, open_series, slice_shown, wait_until_read
+
+from napari_dicommeta._opened import Wanted
 
 
 def limits(viewer: Any) -> tuple[float, float]:
@@ -139,16 +141,54 @@ def test_bad_input_is_told_in_the_dock(
     assert reason in shown
 
 
+def test_labels_come_over_a_grey_volume_and_the_strip_follows(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", 5)
+    mask = np.ones((16, 12), np.uint8)
+    places = [{"ReferencedSegmentNumber": 1, "ImagePositionPatient": [0, 0, z]} for z in (0, 2.5)]
+    for n in (1, 2):
+        uids = {"SeriesInstanceUID": f"1.2.{n}", "SOPInstanceUID": f"1.2.3.{n}"}
+        (tmp_path / f"{n}.dcm").write_bytes(segmentation([mask, mask], places, **uids))
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    dock.windows.windowing.follow = True
+    dock.open_wanted([Wanted(1), Wanted(2)])
+    wait_until_read(qtbot, dock)
+    assert [(type(layer).__name__, layer.visible) for layer in viewer.layers] == [
+        ("Image", True),
+        ("Labels", True),
+        ("Labels", True),
+    ]
+    assert dock.presets.buttons == []
+    viewer.layers.selection.active = viewer.layers[0]
+    assert len(dock.presets.buttons) == 3
+
+
+def test_a_source_opened_again_is_read_again_and_comes_first(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 4)
+    write_series(tmp_path / "b", 3, SeriesInstanceUID="1.2.3")
+    dock = open_dock(viewer)
+    for name in ("a", "b"):
+        drop(dock, tmp_path / name)
+        wait_until_read(qtbot, dock)
+    write_series(tmp_path / "a", 4, WindowCenter=77, WindowWidth=100)
+    drop(dock, tmp_path / "a")
+    wait_until_read(qtbot, dock)
+    assert [layer.data.shape[0] for layer in viewer.layers] == [4, 3, 4]
+    assert viewer.layers.selection.active is viewer.layers[-1]
+    assert limits(viewer) == (27, 126)
+    assert dock.exploration.active is dock.opened.series[0]
+
+
 def test_tab_leads_from_the_source_over_the_presets_to_the_tabs(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
     write_series(tmp_path, 3)
     dock = open_dock(viewer)
     drop(dock, tmp_path)
     wait_until_read(qtbot, dock)
     qtbot.waitUntil(lambda: all(button.isVisible() for button in dock.presets.buttons))
-    widget, order = dock.source.open_button, []
-    while widget is not dock.tabs.tabBar():
-        order.append(widget)
-        widget = widget.nextInFocusChain()
+    order = [dock.source.open_button]
+    while order[-1] is not dock.tabs.tabBar() and len(order) < 500:
+        order.append(order[-1].nextInFocusChain())
     stops = [one for one in order if one.focusPolicy() & Qt.FocusPolicy.TabFocus and one.isVisible()]
     buttons = dock.presets.buttons
     assert len(buttons) == 3

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +22,19 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volume import Volume
 
-    Then = Callable[[list[Volume]], object]
-
 __all__ = ["Adding"]
 
 _OVER = object()
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Volumes that come together, as they are shown, and what follows."""
+
+    then: Callable[[list[Volume]], object]
+    shown: list[Volume] = field(default_factory=list)
+    is_first: bool = False
+    """Whether the viewer had no layer before."""
 
 
 class Adding(QObject):
@@ -39,21 +49,28 @@ class Adding(QObject):
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._queue: deque[tuple[Iterator[None], list[Volume], Then]] = deque()
+        self._queue: deque[Iterator[None]] = deque()
+        self._source: list[Volume] = []
         self._painting = _Painting(self)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._next)
 
-    def add(self, volumes: Sequence[Volume], then: Then) -> None:
+    def begin_source(self) -> None:
+        """What comes from now on is of another source, or of one that has been read anew."""
+        self._source = []
+
+    def add(self, volumes: Sequence[Volume], then: Callable[[list[Volume]], object]) -> None:
         """Add volumes as layers, the first on top; the first of all begins at its middle slice.
 
-        One that is in a layer already gets no other. `then` takes the volumes as they are shown.
+        One that is in a layer of this source already gets no other. `then` takes the volumes that are in a layer, as
+        they are there.
         """
         if not self._queue:
             self.changed.emit(True)
-        shown: list[Volume] = []
-        self._queue.append((self._steps(tuple(volumes), shown), shown, then))
+        batch = _Batch(then)
+        self._queue += [self._steps(volume, batch) for volume in reversed(volumes)]
+        self._queue.append(self._finish(batch))
         self._timer.start()
 
     @property
@@ -64,49 +81,60 @@ class Adding(QObject):
     def _next(self) -> None:
         if self._painting.is_paused:  # what the last step has changed is painted in an event of its own
             self._painting.resume()
-            self._go_on()
+            self._timer.start()
             return
-        steps, shown, then = self._queue[0]
         is_over = True
         try:
-            is_over = next(steps, _OVER) is _OVER
+            is_over = next(self._queue[0], _OVER) is _OVER
         finally:  # a layer that napari refuses keeps none of the others out
             if is_over:
                 self._painting.resume()
                 self._queue.popleft()
-                then(shown)
-            self._go_on()
+            if self._queue:
+                self._timer.start()
+            else:
+                self.changed.emit(False)
 
-    def _go_on(self) -> None:
-        if self._queue:
-            self._timer.start()
-        else:
-            self.changed.emit(False)
-
-    def _steps(self, volumes: tuple[Volume, ...], shown: list[Volume]) -> Iterator[None]:
-        layers, is_first = self._viewer.layers, False
-        there = {_key(volume): volume for layer in layers if (volume := volume_of(layer)) is not None}
-        shown += [there.get(_key(volume), volume) for volume in volumes]
-        for volume in reversed([one for one, volume in zip(shown, volumes, strict=True) if one is volume]):
-            volume.array.on_error = _slice_failed
-            layer = layer_of(volume)
-            if not layers:
-                is_first = True
+    def _steps(self, volume: Volume, batch: _Batch) -> Iterator[None]:
+        viewer = self._viewer
+        known = self._known(volume)
+        if known is not None:
+            batch.shown.insert(0, known)
+            return
+        volume.array.on_error = _slice_failed
+        layer = layer_of(volume)
+        if not viewer.layers:
+            batch.is_first = True
+            if viewer.dims.ndisplay == 2:  # in 3D napari has no sliders without a layer
                 self._painting.pause()
-                self._viewer.dims.ndim = layer.ndim
+                viewer.dims.ndim = layer.ndim
                 yield
                 self._set_sliders(layer)
-            layer.visible = False  # drawn in a step of its own
+        layer.visible = False  # drawn in a step of its own
+        yield
+        self._painting.pause()
+        try:
+            viewer.add_layer(layer)
+            batch.shown.insert(0, volume)
+            self._source.append(volume)
             yield
-            self._painting.pause()
-            self._viewer.add_layer(layer)
-            yield
-            if is_first and volume is volumes[0]:
+        finally:  # none stays hidden, whatever listens to layers
+            if batch.is_first and layer in viewer.layers:
                 middle = np.ravel_multi_index(volume.middle, layer.data.shape[: layer.ndim - 2])
-                go_to_slice(self._viewer, layer, int(middle))
+                go_to_slice(viewer, layer, int(middle))
             layer.visible = True
-            volume.array.warm()
-            yield
+        volume.array.warm()
+        yield
+
+    def _finish(self, batch: _Batch) -> Iterator[None]:
+        batch.then(batch.shown)
+        yield from ()
+
+    def _known(self, volume: Volume) -> Volume | None:
+        """The volume of a layer of this source that is the same as `volume`."""
+        layers = [volume_of(layer) for layer in self._viewer.layers]
+        self._source = [one for one in self._source if any(one is other for other in layers)]
+        return next((one for one in self._source if _key(one) == _key(volume)), None)
 
     def _set_sliders(self, layer: Layer) -> None:
         """Set the sliders of the viewer, which has no layer yet, as napari will for `layer`."""
@@ -123,7 +151,7 @@ class _Painting:
         self._within = within
         self._paused: list[QMainWindow] = []
         paused = self._paused
-        within.destroyed.connect(lambda: [window.setUpdatesEnabled(True) for window in paused])
+        within.destroyed.connect(lambda: _repaint(paused))
 
     @property
     def is_paused(self) -> bool:
@@ -138,13 +166,18 @@ class _Painting:
             self._paused.append(window)
 
     def resume(self) -> None:
-        while self._paused:
-            self._paused.pop().setUpdatesEnabled(True)
+        _repaint(self._paused)
+
+
+def _repaint(windows: list[QMainWindow]) -> None:
+    while windows:
+        with suppress(RuntimeError):  # the window goes itself, with the dock in it
+            windows.pop().setUpdatesEnabled(True)
 
 
 def _key(volume: Volume) -> tuple[object, ...]:
-    """What two volumes have in common that are the same: their slices, and what their values are."""
-    return volume.files, volume.array.shape, volume.units
+    """What two volumes of one source have in common that are the same: name, slices, units, how they were made."""
+    return volume.name, volume.files, volume.array.shape, volume.units, volume.notes
 
 
 def _slice_failed(k: int, error: Exception) -> None:

@@ -268,6 +268,7 @@ class DicomDock(QWidget):
 
     def _opened(self, opened: Opened) -> None:
         self.opened, self._kept_selection = opened, None
+        self.adding.begin_source()
         self.shelf.set_opened(opened)
         self.judged.forget()
         self.handing_over.end_comparison()
@@ -294,7 +295,7 @@ class DicomDock(QWidget):
             self.adding.add(opened.volumes, lambda _: self._first_shown(opened))
 
     def _first_shown(self, opened: Opened) -> None:
-        self._layers_added()
+        self._align_added()
         self._look_timer.start()
         if opened.catalog.n_files:
             remember_folder(opened.paths[0])
@@ -311,12 +312,13 @@ class DicomDock(QWidget):
 
     def _adding_changed(self, is_adding: bool) -> None:
         self.windows.set_waiting(is_adding)
-        self._active_changed()
+        if not is_adding:
+            self._show_series()
+            self._active_changed()
 
-    def _layers_added(self) -> None:
+    def _align_added(self) -> None:
         if self.views.patient_space.isChecked():
             self.set_patient_space(True)
-        self._show_series()
 
     def open_series(self, row: int) -> None:
         """Open the series of this row as layers, or say why it cannot be."""
@@ -358,9 +360,9 @@ class DicomDock(QWidget):
         self._show_series()
 
     def _series_shown(self, paths: Collection[str], volumes: Sequence[Volume]) -> None:
-        if not self.viewing.go_to_file(volumes, paths):
+        if volumes and not self.viewing.go_to_file(volumes, paths):
             self.viewing.activate(volumes[0])
-        self._layers_added()
+        self._align_added()
 
     # -- showing ------------------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ class Exploration(QObject):
         self.other: Other | None = None
         self.differences: dict[str, TagDifference] = {}
         self._rows: tuple[TagRow, ...] = ()
-        self._is_picture_due = False
+        self.is_picture_due = False
         self._picture_due.connect(self._tell_picture, Qt.ConnectionType.QueuedConnection)
         self._count_timer = QTimer(self)
         self._count_timer.setSingleShot(True)
@@ -131,12 +131,12 @@ class Exploration(QObject):
 
     def change_picture(self) -> None:
         """Something that `picture` shows is another."""
-        if not self._is_picture_due:
-            self._is_picture_due = True
+        if not self.is_picture_due:
+            self.is_picture_due = True
             self._picture_due.emit()
 
     def _tell_picture(self) -> None:
-        self._is_picture_due = False
+        self.is_picture_due = False
         self.picture_changed.emit()
 
     def matches(self, series: Sequence[Series]) -> list[int]:

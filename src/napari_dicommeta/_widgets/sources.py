@@ -8,11 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QObject, QPoint, Qt, QTimer, Signal
-from qtpy.QtGui import QCursor, QGuiApplication
+from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import thread_worker
 
-from napari_dicommeta import _calm
+from napari_dicommeta._widgets.calming import Calming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,8 +27,6 @@ COLLECT_MS = 15
 Twice, for between the calls napari handles events: painting a dock that has just come may take longer than any time
 that could be waited, but the next path comes at once after that.
 """
-CALM_MS = 2000
-"""After the last thread is done, as long as what it has found is being shown; and as long as the mouse has moved."""
 JOIN = 0.5
 """Seconds in which paths still join the source that is being read."""
 
@@ -62,12 +59,7 @@ class Sources(QObject):
         self._collector.setInterval(COLLECT_MS)
         self._collector.timeout.connect(self._collected)
         self._is_waiting = False
-        self._is_calm = False
-        self._cursor = QPoint()
-        self._calm_timer = QTimer(self)
-        self._calm_timer.setSingleShot(True)
-        self._calm_timer.setInterval(CALM_MS)
-        self._calm_timer.timeout.connect(self._end_calm)
+        self._calming = Calming(lambda: bool(self._workers), self)
 
     def prepare(self) -> None:
         """Import in a thread what the first source will need."""
@@ -101,9 +93,7 @@ class Sources(QObject):
         paths = [*(self._scanned if is_late else ()), *self._pending]
         self._scanned, self._pending, self._since = paths, [], time.monotonic()
         self.cancel()
-        if not self._is_calm:
-            self._is_calm = True
-            _calm.begin()
+        self._calming.begin()
         self.begun.emit(paths)
 
         def scan() -> Any:
@@ -112,21 +102,6 @@ class Sources(QObject):
             return open_source(tuple(paths))
 
         self.run("scan", scan, self.opened.emit, self.progressed.emit, self.failed.emit)
-
-    def _stay_calm(self) -> None:
-        """Set aside what has been read until now as well; for as long as something follows."""
-        if self._is_calm:
-            _calm.renew()
-            self._calm_timer.start()
-
-    def _end_calm(self) -> None:
-        """Once nothing is read and nobody uses the mouse."""
-        before, self._cursor = self._cursor, QCursor.pos()
-        if self._workers or self._cursor != before or QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton:
-            self._calm_timer.start()
-        elif self._is_calm:
-            self._is_calm = False
-            _calm.end(is_quiet=True)
 
     def cancel(self) -> bool:
         """Stop a scan that is running; whether there was one."""
@@ -168,7 +143,7 @@ class Sources(QObject):
         task, catches = [work], errored is not None
         worker = thread_worker(_generating(task, catches) if yielded is not None else _calling(task, catches))()
         self._workers[name] = worker, task
-        self._stay_calm()
+        self._calming.stay()
 
         def is_current() -> bool:  # what a stopped worker still has to say reaches nobody
             return self._workers.get(name, (None,))[0] is worker
@@ -177,7 +152,7 @@ class Sources(QObject):
             if not is_current():
                 return
             del self._workers[name]
-            self._stay_calm()
+            self._calming.stay()
             if errored is not None and isinstance(value, _Failure):
                 errored(value.error)
             elif returned is not None:
@@ -213,10 +188,7 @@ class Sources(QObject):
         self._collector.stop()
         for name in tuple(self._workers):
             self.stop(name)
-        self._calm_timer.stop()
-        if self._is_calm:
-            self._is_calm = False
-            _calm.end()
+        self._calming.stop()
 
 
 @dataclass(frozen=True, slots=True)

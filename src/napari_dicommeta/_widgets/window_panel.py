@@ -137,14 +137,14 @@ class WindowPanel(QWidget):
         self._limits_changed()
 
     def _limits_changed(self, _event: object = None) -> None:
-        if self._layer is None or self._updating:
+        if self._layer is None or self._updating or self._is_waiting:
             return
         self.strip.set_current(self.windowing.current())
         several = sum(volume_of(layer) is not None for layer in self._viewer.layers) > 1
         self.fields.set_shown(self.windowing.shown(), self.windowing.varies(), several)
 
     def _stepped(self, _event: object = None) -> None:
-        if self._layer is None:
+        if self._layer is None or self._is_waiting:
             return
         if self.windowing.follow:
             self._change(self.windowing.moved)
