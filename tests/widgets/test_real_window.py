@@ -109,6 +109,11 @@ def test_series_of_a_folder_open_by_double_click_and_keep_their_own_presets(
     assert len(viewer.layers) == 2
     assert viewer.layers.selection.active is viewer.layers[1]
     viewer.layers.selection.active = viewer.layers[0]
+    viewer.layers[1].visible = False
+    dock.open_series(1)
+    wait_until_read(qtbot, dock)
+    assert (viewer.layers.selection.active, viewer.layers[1].visible) == (viewer.layers[1], True)
+    viewer.layers.selection.active = viewer.layers[0]
     choose_tag(qtbot, dock, "WindowCenter")
     expected = [("40\\-600", 6, 6), ("100", 3, 0)]
     qtbot.waitUntil(

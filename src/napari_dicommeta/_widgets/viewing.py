@@ -42,21 +42,21 @@ class Viewing(QObject):
             go_to_slice(self._viewer, self._active, number)
 
     def activate(self, volume: Volume) -> None:
-        """Make the layer of `volume` the active one."""
+        """Make the layer of `volume` the active one, and show it."""
         layer = self._layer_of(volume)
         if layer is not None:
             self._viewer.layers.selection.active = layer
+            layer.visible = True
 
     def _layer_of(self, volume: Volume) -> Layer | None:
         return next((layer for layer in self._viewer.layers if volume_of(layer) is volume), None)
 
     def go_to_file(self, volumes: Sequence[Volume], paths: Collection[str]) -> bool:
-        """Show the first slice of `volumes` that is of one of `paths`, and activate its layer; whether there is one."""
+        """Show the first slice of `volumes` that is of one of `paths`, in its layer; whether there is one."""
         for volume in volumes:
             n = next((n for n, (path, _) in enumerate(volume.files) if path in paths), None)
-            layer = self._layer_of(volume)
-            if n is not None and layer is not None:
-                self._viewer.layers.selection.active = layer
+            if n is not None and self._layer_of(volume) is not None:
+                self.activate(volume)
                 self.go_to_slice(n)
                 return True
         return False
