@@ -203,6 +203,22 @@ def test_bars_show_every_total(qtbot, qtmodeltester) -> None:
     assert chosen == ["<b>8240</b>", "1", None]
 
 
+def test_long_texts_and_short_counts_share_the_room(qtbot) -> None:
+    widget = ValueBars()
+    qtbot.addWidget(widget)
+    metrics = widget.view.fontMetrics()
+    for keyword, text, files in (("PixelSpacing", "0.703125\\0.703125", 37308), ("RescaleSlope", "1", 9)):
+        histogram = Histogram(TagPath.parse(keyword), (Bar(text, files, 2),), files, 2)
+        widget.show_picture(Shown(Wish(keyword), histogram, part_name="3 Lung"))
+        delegate = widget.delegate
+        assert metrics.horizontalAdvance(text) < delegate.text_width <= metrics.horizontalAdvance(text) + 20
+        assert delegate.widest == (f"{files:,}", "2")
+        assert delegate.elide_mode == Qt.TextElideMode.ElideRight
+    uid = Histogram(TagPath.parse("SeriesInstanceUID"), (Bar("1.2.3", 4),), 4, 0)
+    widget.show_picture(Shown(Wish("SeriesInstanceUID"), uid))
+    assert widget.delegate.elide_mode == Qt.TextElideMode.ElideMiddle
+
+
 def test_another_folder_is_compared_by_shares(qtbot) -> None:
     widget = ValueBars()
     qtbot.addWidget(widget)

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ValueBars"]
 
+NARROW_TEXT, NARROW_BAR = 60, 60
+"""Pixels of a text and of the longest bar at least: short texts leave their room to the bars, long ones take it."""
+MEASURED = 40
+"""Texts that are measured for that."""
 PICTURE_WIDTH, PICTURE_BARS = 720, 200
 """Pixels, and bars, of a picture that is handed over."""
 _CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
@@ -114,6 +118,11 @@ class _Delegate(QStyledItemDelegate):
         self.scales = (1.0, 1.0)
         """What the files of the whole and of the part are multiplied with."""
         self.has_part = False
+        self.elide_mode = Qt.TextElideMode.ElideRight
+        self.widest = ("", "")
+        """The longest counts of the whole and of the part."""
+        self.text_width = 0
+        """Pixels that the widest of the first texts takes."""
         self.chosen: frozenset[str | None] = frozenset()
         """The texts of the bars that are filtered for, None for the files without the tag."""
 
@@ -128,16 +137,17 @@ class _Delegate(QStyledItemDelegate):
             painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colours.accent)
         metrics = option.fontMetrics
         rect = option.rect.adjusted(6, 1, -4, -1)
-        counts = f"{bar.files:,}" + (f"  {bar.part:,}" if self.has_part else "")
-        count_width = metrics.horizontalAdvance("000,000" + ("  000,000" if self.has_part else "")) + 4
-        text_width = max(60, round((rect.width() - count_width) * 0.45))
+        part_width = metrics.horizontalAdvance("  " + self.widest[1]) if self.has_part else 0
+        count_width = metrics.horizontalAdvance(self.widest[0]) + part_width + 8
+        room = rect.width() - count_width
+        text_width = max(NARROW_TEXT, min(self.text_width, room - NARROW_BAR))
         text = display(shown_text(bar))
         if bar.note:
             text = f"{text}   {bar.note}"
             text_width = rect.width() - count_width - 40
         is_value = bar.text and not bar.note and not bar.state
         painter.setPen(colours.warning if bar.flag else colours.text if is_value else colours.faint)
-        elided = metrics.elidedText(text, Qt.TextElideMode.ElideRight, text_width - 6)
+        elided = metrics.elidedText(text, self.elide_mode, text_width - 6)
         painter.drawText(QRect(rect.x(), rect.y(), text_width, rect.height()), Qt.AlignmentFlag.AlignVCenter, elided)
         left, width = rect.x() + text_width, rect.width() - text_width - count_width
         if width > 0:
@@ -157,10 +167,9 @@ class _Delegate(QStyledItemDelegate):
         if self.has_part:
             painter.setPen(colours.accent if bar.part else colours.faint)
             painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{bar.part:,}")
-            numbers.setRight(numbers.right() - metrics.horizontalAdvance("  000,000"))
-            counts = f"{bar.files:,}"
+            numbers.setRight(numbers.right() - part_width)
             painter.setPen(colours.text)
-        painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, counts)
+        painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{bar.files:,}")
         painter.restore()
 
     def sizeHint(self, option: QStyleOptionViewItem, _index: QModelIndex) -> QSize:
@@ -303,6 +312,14 @@ class ValueBars(QWidget):
         whole, of_part = delegate.scales
         delegate.most = max((max(bar.files * whole, bar.part * of_part) for bar in bars), default=1) or 1
         delegate.chosen = frozenset([*shown.chosen, *([None] if shown.chosen_presence is False else [])])
+        widths = (self.view.fontMetrics().horizontalAdvance(display(shown_text(bar))) for bar in bars[:MEASURED])
+        delegate.text_width = max(widths, default=0) + 12
+        modes = Qt.TextElideMode  # UIDs differ at their ends
+        delegate.elide_mode = modes.ElideMiddle if histogram.path.vr == "UI" else modes.ElideRight
+        delegate.widest = (
+            f"{max((bar.files for bar in bars), default=0):,}",
+            f"{max((bar.part for bar in bars), default=0):,}",
+        )
         at = self.view.currentIndex()
         current = (self.model.bar(at).text, self.model.bar(at).state) if at.isValid() and not at.internalId() else None
         self.model.set_bars(bars, part_name)
