@@ -64,7 +64,7 @@ def test_only_widgets_import_qt_and_none_imports_another(path: Path) -> None:
         assert not [name for name in names if name.startswith("napari_dicommeta._widgets")]
     elif path.name not in COMPOSERS:  # those that put others together
         widgets = [name for name in names if name.startswith("napari_dicommeta._widgets.")]
-        assert {name.split(".")[2] + ".py" for name in widgets} <= {"colours.py", *STATES}
+        assert {name.split(".")[2] + ".py" for name in widgets} <= {"colours.py", "lines.py", *STATES}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

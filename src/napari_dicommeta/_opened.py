@@ -42,9 +42,14 @@ class Opened:
 
     @property
     def title(self) -> str:
-        """The folder's or file's name and how much it holds."""
+        """The folder's or file's name."""
+        return self.name_of(self.paths)
+
+    @property
+    def size(self) -> str:
+        """How much it holds, in words."""
         n = self.catalog.n_files
-        return f"{self.name_of(self.paths)} · {n:,} file{'s' if n != 1 else ''} · {len(self.series):,} series"
+        return f"{n:,} file{'s' if n != 1 else ''} · {len(self.series):,} series"
 
 
 @dataclass(frozen=True, slots=True)

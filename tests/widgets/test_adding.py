@@ -29,6 +29,7 @@ def volumes(tmp_path: Path) -> list[dm.Volume]:
 
 def test_each_layer_comes_in_steps_of_its_own(qtbot: Any, volumes: list[dm.Volume]) -> None:
     viewer, told, done = ViewerModel(), [], []
+    viewer.mouse_over_canvas = True
     adding = Adding(viewer)
     adding.changed.connect(told.append)
     adding.add(volumes, lambda _: done.append([layer.visible for layer in viewer.layers]))
@@ -51,6 +52,9 @@ def test_each_layer_comes_in_steps_of_its_own(qtbot: Any, volumes: list[dm.Volum
     assert viewer.layers.selection.active is viewer.layers[-1]
     assert round(viewer.layers[-1].world_to_data(viewer.dims.point)[0]) == volumes[0].middle[0]
     assert viewer.dims.axis_labels == ("z", "y", "x")
+    shown = viewer.layers[-1].data[volumes[0].middle][0, 0]  # under the cursor of a viewer that has not seen it move
+    assert shown != 0
+    assert viewer.status["value"] == str(shown)
 
 
 def test_a_layer_that_napari_refuses_keeps_no_other_out(qtbot: Any, volumes: list[dm.Volume], monkeypatch: Any) -> None:

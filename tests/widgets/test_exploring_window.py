@@ -269,7 +269,7 @@ def test_a_second_folder_dropped_on_the_first_takes_its_place_but_not_its_layers
     write_series(tmp_path / "second", 3, SeriesInstanceUID="1.2.78", EchoTime=5)
     drop(dock, tmp_path / "second")
     wait_until_read(qtbot, dock)
-    assert dock.source.title.text() == "second · 3 files · 1 series"
+    assert (dock.source.title.text(), dock.source.amount.text()) == ("second", "3 files · 1 series")
     assert not dock.filters.isVisible()
     assert sorted(layer.data.shape[0] for layer in viewer.layers) == [3, 7]
     assert "ScanOptions" not in {row.keyword for row in dock.tags._rows}

@@ -38,7 +38,7 @@ def test_a_dropped_folder_opens_and_its_presets_and_values_are_there(qtbot: Any,
     (layer,) = viewer.layers
     assert layer.data.shape == (48, 256, 256)
     assert limits(viewer) == (-160, 239)
-    assert dock.source.title.text() == "Chest CT phantom · 48 files · 1 series"
+    assert (dock.source.title.text(), dock.source.amount.text()) == ("Chest CT phantom", "48 files · 1 series")
     assert [button.isChecked() for button in dock.presets.buttons] == [True, False, False]
 
     qtbot.mouseClick(dock.presets.buttons[1], Qt.MouseButton.LeftButton)

@@ -123,6 +123,7 @@ class Adding(QObject):
                 middle = np.ravel_multi_index(volume.middle, layer.data.shape[: layer.ndim - 2])
                 go_to_slice(viewer, layer, int(middle))
             layer.visible = True
+        viewer.update_status_from_cursor()  # it has told the value of a picture that was not there yet
         volume.array.warm()
         yield
 

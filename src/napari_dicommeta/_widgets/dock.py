@@ -31,7 +31,6 @@ from napari_dicommeta._widgets.view_bar import ViewBar
 from napari_dicommeta._widgets.viewing import Viewing
 from napari_dicommeta._widgets.window_panel import WindowPanel
 from napari_dicommeta.along import values_along
-from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -132,7 +131,6 @@ class DicomDock(QWidget):
         self.source.comparison_chosen.connect(self.handing_over.compare)
         self.source.preference_toggled.connect(prefer)
         self.source.set_preference(is_preferred())
-        self.source.set_comparable(False)
         self.tab.export.file_wished.connect(self.handing_over.export)
         self.tab.export.clipboard_wished.connect(self.handing_over.copy)
         self.handing_over.compared.connect(self.source.set_other)
@@ -234,7 +232,7 @@ class DicomDock(QWidget):
             self.source.set_idle()
             return
         self.source.set_idle()
-        self.source.set_source(self.opened.title if self.opened else "Cancelled: nothing is open")
+        self._name_source("Cancelled: nothing is open")
         self.series.set_empty_text("Cancelled. Drop a folder or files of DICOM here, or use Open…")
         opened = self.opened
         kept = self._kept_selection if opened is not None else None
@@ -244,11 +242,16 @@ class DicomDock(QWidget):
         self._active_changed()
 
     def _begun(self, paths: list[str]) -> None:
-        self.source.set_source(f"Reading {display(Opened.name_of(paths))} …", display(paths[0], 300))
+        self.source.set_source(f"Reading {Opened.name_of(paths)} …", "", paths)
         self.source.set_progress(0, 0, False)
         if self.exploration.selection is not None:
             self._kept_selection = self.exploration.selection
         self.series.set_empty_text("Reading the files …")
+
+    def _name_source(self, otherwise: str = "") -> None:
+        """Name the source that is open, or say why there is none."""
+        opened = self.opened
+        self.source.set_source(*((opened.title, opened.size, opened.paths) if opened else (otherwise,)))
 
     def _progressed(self, so_far: Partial) -> None:
         progress = so_far.progress
@@ -259,7 +262,7 @@ class DicomDock(QWidget):
     def _failed(self, error: Exception) -> None:
         self.source.set_idle()
         why = f"{type(error).__name__}: {error}"
-        self.source.set_source(self.opened.title if self.opened else "This source could not be read")
+        self._name_source("This source could not be read")
         self.series.set_problems(("The last source could not be read.", why), 2)
         self.series.set_empty_text(why)
 
@@ -274,7 +277,7 @@ class DicomDock(QWidget):
         self.handing_over.end_comparison()
         self.windows.set_folder(opened.windows)
         self.source.set_idle()
-        self.source.set_source(display(opened.title), "\n".join(display(path, 300) for path in opened.paths[:10]))
+        self._name_source()
         self.source.set_comparable(bool(opened.catalog.n_files))
         problems = problems_of(opened)
         self.series.set_problems(problems if opened.catalog.n_files else (), len(problems))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
-from superqt import QElidingLabel
 
+from napari_dicommeta._widgets.lines import line
 from napari_dicommeta.meaning import display
 from napari_dicommeta.selection import described
 
@@ -31,16 +31,14 @@ class FilterBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-filters")
-        self.count = QElidingLabel("")
-        self.count.setTextFormat(Qt.TextFormat.PlainText)
-        self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.count = line()
         self.clear_button = QPushButton("Clear")
         self.clear_button.setToolTip("Remove all filters")
         self.clear_button.clicked.connect(lambda: self.filter_removed.emit(""))
-        line = QHBoxLayout()
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.count, 1)
-        line.addWidget(self.clear_button)
+        above = QHBoxLayout()
+        above.setContentsMargins(0, 0, 0, 0)
+        above.addWidget(self.count, 1)
+        above.addWidget(self.clear_button)
         self._chips = QVBoxLayout()
         self._chips.setContentsMargins(0, 0, 0, 0)
         self._chips.setSpacing(2)
@@ -49,7 +47,7 @@ class FilterBar(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
-        layout.addLayout(line)
+        layout.addLayout(above)
         layout.addLayout(self._chips)
         self.set_filters((), 0, 0)
 

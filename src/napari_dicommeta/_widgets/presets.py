@@ -10,8 +10,8 @@ import numpy as np
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
-from superqt import QElidingLabel
 
+from napari_dicommeta._widgets.lines import line
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ class PresetStrip(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-presets")
-        self.title = QElidingLabel("")
-        self.title.setTextFormat(Qt.TextFormat.PlainText)
-        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.title = line()
         self.tab_after: QWidget | None = None
         """What the Tab key leaves for the first button."""
         self.buttons: list[QToolButton] = []

@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 
+from napari_dicommeta._widgets.lines import line
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceBar"]
 
+SHOWN = 10
+"""Paths in the tooltip of a source."""
 RECENT = 8
 
 
@@ -47,18 +49,19 @@ class SourceBar(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-source")
         self._recent_folders = recent
-        self.title = self._line("No DICOM open")
-        self.other = self._line("")
+        self.title, self.amount, self.other = line("No DICOM open"), QLabel(""), line()
         self.open_button = QPushButton()
         self.open_button.setText("Open…")
         self.open_button.setToolTip("Open a folder, or single files, of DICOM; compare with another folder")
         self.open_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.open_button.setMinimumWidth(self.fontMetrics().horizontalAdvance("Open…") + 44)
         self.open_button.setMenu(self._menu())
-        line = QHBoxLayout()
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.title, 1)
-        line.addWidget(self.open_button)
+        head = QHBoxLayout()
+        head.setContentsMargins(0, 0, 0, 0)
+        head.setSpacing(2)
+        head.addWidget(self.title, 1)
+        head.addWidget(self.amount)
+        head.addWidget(self.open_button)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
@@ -75,18 +78,12 @@ class SourceBar(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addLayout(line)
+        layout.addLayout(head)
         layout.addWidget(self.other)
         layout.addWidget(self.progress)
         self.progress.hide()
         self.set_other("")
-
-    def _line(self, text: str) -> QElidingLabel:
-        label = QElidingLabel(text)
-        label.setElideMode(Qt.TextElideMode.ElideMiddle)  # the size of a source stays to be seen
-        label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        return label
+        self.set_comparable(False)
 
     def _menu(self) -> QMenu:
         menu = QMenu(self.open_button)
@@ -108,10 +105,12 @@ class SourceBar(QWidget):
         """Show whether napari opens folders with this plugin, without a signal."""
         self.preference.setChecked(is_preferred)
 
-    def set_source(self, title: str, tooltip: str = "") -> None:
-        """Show what is open."""
-        self.title.setText(title)
-        self.title.setToolTip(html.escape(f"{title}\n{tooltip}".strip()))
+    def set_source(self, title: str, size: str = "", paths: Sequence[str] = ()) -> None:
+        """Show what is open, and how much it is, which stays to be seen where a long title does not."""
+        self.title.setText(display(title))
+        self.title.setToolTip(html.escape("\n".join(display(one, 300) for one in (title, *paths[:SHOWN]))))
+        self.amount.setText(size)
+        self.amount.setVisible(bool(size))
 
     def set_comparable(self, is_open: bool) -> None:
         """Whether there is something to compare with another folder."""

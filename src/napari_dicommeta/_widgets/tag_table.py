@@ -13,16 +13,15 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 
 from napari_dicommeta._rows import FOLDED, SHAPE_BARS, TagRow, next_order
+from napari_dicommeta._widgets.lines import line
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -164,9 +163,7 @@ class TagTable(QWidget):
         self.filter.installEventFilter(self)
         self.model = _Model(self)
         self.table = self._table()
-        self.folded = QElidingLabel("")
-        self.folded.setTextFormat(Qt.TextFormat.PlainText)
-        self.folded.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.folded = line()
         self.fold_button = QPushButton("show")
         self.fold_button.setToolTip("Choose which of the folded tags are listed")
         menu = QMenu(self.fold_button)
@@ -176,10 +173,10 @@ class TagTable(QWidget):
             action.toggled.connect(self._fold_toggled)
         self.fold_button.setMenu(menu)
         self.fold_line = QWidget()
-        line = QHBoxLayout(self.fold_line)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.folded, 1)
-        line.addWidget(self.fold_button)
+        fold = QHBoxLayout(self.fold_line)
+        fold.setContentsMargins(0, 0, 0, 0)
+        fold.addWidget(self.folded, 1)
+        fold.addWidget(self.fold_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(4)

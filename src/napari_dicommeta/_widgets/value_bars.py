@@ -20,8 +20,8 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 
+from napari_dicommeta._widgets.lines import line
 from napari_dicommeta.explain import explanation
 from napari_dicommeta.histogram import Bar
 from napari_dicommeta.meaning import display
@@ -190,7 +190,7 @@ class ValueBars(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-values")
-        self.heading, self.legend, self.rest = (self._label() for _ in range(3))
+        self.heading, self.legend, self.rest = (line(vertical=QSizePolicy.Policy.Maximum) for _ in range(3))
         self.explanation = QLabel("")
         self.explanation.setTextFormat(Qt.TextFormat.PlainText)
         self.explanation.setWordWrap(True)
@@ -347,12 +347,6 @@ class ValueBars(QWidget):
         picture = other.grab()
         other.deleteLater()
         return picture
-
-    def _label(self) -> QElidingLabel:
-        label = QElidingLabel("")
-        label.setTextFormat(Qt.TextFormat.PlainText)
-        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Maximum)
-        return label
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Enter and Space choose the current bar, as a click does."""
