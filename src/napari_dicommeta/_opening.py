@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from napari_dicommeta._opened import Opened, Partial
+from napari_dicommeta._reader import warm_up
 from napari_dicommeta._rows import noted, series_rows, tag_rows
 from napari_dicommeta.loader import load_series
 from napari_dicommeta.presets import folder_windows
@@ -66,6 +67,7 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
             due = time.monotonic() + max(1.0, 10 * (time.monotonic() - began))
     finally:
         steps.close()
+    warm_up()
     refusals: list[Refusal] = []
     volumes: tuple[Volume, ...] = ()
     for series in catalog.series:

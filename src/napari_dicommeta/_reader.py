@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volume import Volume
 
-__all__ = ["get_reader", "layer_of", "sample_layers", "volume_of"]
+__all__ = ["get_reader", "layer_of", "sample_layers", "volume_of", "warm_up"]
 
 PLUGIN, DOCK = "napari-dicommeta", "DICOM"
 LayerData = list[Any]
@@ -119,6 +119,14 @@ def layer_of(volume: Volume) -> Image | Labels:
     if first is not None:
         show_window(layer, first, volume.inverted)
     return layer
+
+
+def warm_up() -> None:
+    """Make a layer of nothing: the first one in mm takes napari a quarter of a second, for its registry of units."""
+    import numpy as np
+    from napari.layers import Image
+
+    Image(np.zeros((1, 1, 1)), units=("mm",) * 3)
 
 
 def _axes(volume: Volume) -> dict[str, Any]:

@@ -62,8 +62,8 @@ class Sources(QObject):
         self._calming = Calming(lambda: bool(self._workers), self)
 
     def prepare(self) -> None:
-        """Import in a thread what the first source will need."""
-        self.run("prepare", lambda: import_module("napari_dicommeta._opening"))
+        """Import in a thread what the first source will need, and make napari ready for its layers."""
+        self.run("prepare", lambda: import_module("napari_dicommeta._opening").warm_up())
 
     @property
     def is_scanning(self) -> bool:
