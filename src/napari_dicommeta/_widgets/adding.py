@@ -124,7 +124,8 @@ class Adding(QObject):
                 go_to_slice(viewer, layer, int(middle))
             layer.visible = True
         viewer.update_status_from_cursor()  # it has told the value of a picture that was not there yet
-        volume.array.warm()
+        if layer in viewer.layers:  # else it was removed, and its reading stopped
+            volume.array.warm()
         yield
 
     def _finish(self, batch: _Batch) -> Iterator[None]:
