@@ -6,13 +6,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from napari.layers import Image, Labels
 
     from napari_dicommeta.volume import Volume
 
-__all__ = ["get_reader", "layer_of", "sample_layers", "volume_of", "warm_up"]
+__all__ = ["get_reader", "layer_of", "sample_layers", "volume_of", "volumes_in", "warm_up"]
 
 PLUGIN, DOCK = "napari-dicommeta", "DICOM"
 LayerData = list[Any]
@@ -144,6 +144,11 @@ def volume_of(layer: Any) -> Volume | None:
     """The volume behind a layer of ours, None for any other layer."""
     state = getattr(layer, "metadata", {}).get("dicommeta") if layer is not None else None
     return state["volume"] if isinstance(state, dict) else None
+
+
+def volumes_in(layers: Iterable[Any]) -> list[Volume]:
+    """The volumes behind those of `layers` that are ours, in their order."""
+    return [volume for layer in layers if (volume := volume_of(layer)) is not None]
 
 
 def sample_layers() -> LayerData:

@@ -423,7 +423,7 @@ def csv_cell(value: Any) -> str:
         return ""
     if isinstance(value, (int, float)):
         return str(value)
-    raw = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
+    raw = _raw(value)
     text = display(raw, _CELL)
     is_formula = raw.startswith(_FORMULA) or raw.lstrip().startswith(_FORMULA)
     if is_formula and any(part and number(part) is None for part in raw.split("\\")):
@@ -440,11 +440,14 @@ def _json(table: pa.Table) -> str:
     return json.dumps(table.to_pylist(), indent=1) + "\n"
 
 
+def _raw(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
+
+
 def _markdown_cell(value: Any) -> str:
     if value is None:
         return ""
-    raw = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else str(value)
-    text = display(raw, _CELL).replace("&", "&amp;")
+    text = display(_raw(value), _CELL).replace("&", "&amp;")
     return _MARKUP.sub(lambda match: "\\" + match[0], text)
 
 

@@ -8,31 +8,24 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from itertools import pairwise
 from statistics import median
 from typing import Any
 
+from screen import new_viewer, wait
+
 
 def measure(folder: str) -> dict[str, float]:
     """Seconds to open the dock, to the first bars, and to choose tags, filters and scopes; the longest freezes."""
-    os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
+    viewer = new_viewer(1500, 950)
     import gc
 
-    import napari
     import numpy as np
-    from qtpy.QtCore import QEvent, QEventLoop, QObject, QTimer
+    from qtpy.QtCore import QEvent, QObject, QTimer
     from qtpy.QtWidgets import QApplication
 
-    def wait(milliseconds: int) -> None:
-        loop = QEventLoop()
-        QTimer.singleShot(milliseconds, loop.quit)
-        loop.exec()
-
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1500, 950)
     viewer.add_image(np.zeros((4, 64, 64), np.int16), contrast_limits=(0, 1))  # napari makes its controls once
     wait(800)
     began = time.perf_counter()

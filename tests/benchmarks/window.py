@@ -11,17 +11,16 @@ import sys
 import tempfile
 import time
 
+from screen import new_viewer, wait
+
 
 def measure(kind: str, path: str) -> dict[str, float]:
     """Seconds from `viewer.open` to the first picture, and the longest time without an event, of a warm viewer."""
-    os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
-    import napari
+    viewer = new_viewer(1400, 900)
     import numpy as np
-    from qtpy.QtCore import QEventLoop, QTimer
+    from qtpy.QtCore import QTimer
     from qtpy.QtWidgets import QApplication
 
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1400, 900)
     viewer.add_image(np.zeros((4, 64, 64), np.int16), contrast_limits=(0, 1))
     if kind == "dicom":
         import napari_dicommeta as dm
@@ -53,12 +52,6 @@ def measure(kind: str, path: str) -> dict[str, float]:
         if len(viewer.layers):
             drawn.append(time.perf_counter())
 
-    def wait(milliseconds: int) -> None:
-        """Run events as an application does, asleep where there are none."""
-        loop = QEventLoop()
-        QTimer.singleShot(milliseconds, loop.quit)
-        loop.exec()
-
     scene = viewer.window._qt_viewer.canvas._scene_canvas
     scene.events.draw.connect(draw, position="last")
     timer = QTimer()
@@ -84,24 +77,15 @@ def measure(kind: str, path: str) -> dict[str, float]:
 
 def presets(path: str) -> dict[str, float]:
     """The median seconds of a toggled preset, to the drawn frame, and what following the slice adds to a step."""
-    os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
+    viewer = new_viewer(1400, 900)
     from dataclasses import replace
     from statistics import median
 
-    import napari
-    from qtpy.QtCore import QEventLoop, QTimer
     from qtpy.QtWidgets import QApplication
 
     import napari_dicommeta as dm
     from napari_dicommeta._reader import layer_of
 
-    def wait(milliseconds: int) -> None:
-        loop = QEventLoop()
-        QTimer.singleShot(milliseconds, loop.quit)
-        loop.exec()
-
-    viewer = napari.Viewer(show=True)
-    viewer.window.resize(1400, 900)
     _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
     (volume,) = dm.load(path)
     own = tuple(

@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow
 
 from napari_dicommeta._display import go_to_slice
-from napari_dicommeta._reader import layer_of, volume_of
+from napari_dicommeta._reader import layer_of, volumes_in
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class Adding(QObject):
         self._queue: deque[Iterator[None]] = deque()
         self._source: list[Volume] = []
         self._painting = _Painting(self)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._next)
+        self._timer = QTimer(self, singleShot=True, timeout=self._next)
 
     def begin_source(self) -> None:
         """What comes from now on is of another source, or of one that has been read anew."""
@@ -134,8 +132,8 @@ class Adding(QObject):
 
     def _known(self, volume: Volume) -> Volume | None:
         """The volume of a layer of this source that is the same as `volume`."""
-        layers = [volume_of(layer) for layer in self._viewer.layers]
-        self._source = [one for one in self._source if any(one is other for other in layers)]
+        there = volumes_in(self._viewer.layers)
+        self._source = [one for one in self._source if any(one is other for other in there)]
         return next((one for one in self._source if _key(one) == _key(volume)), None)
 
     def _set_sliders(self, layer: Layer) -> None:

@@ -25,10 +25,7 @@ class Calming(QObject):
         super().__init__(parent)
         self._is_busy = is_busy
         self._is_calm, self._is_watching, self._had_input = False, False, False
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(REST_MS)
-        self._timer.timeout.connect(self.look)
+        self._timer = QTimer(self, singleShot=True, interval=REST_MS, timeout=self.look)
 
     def begin(self) -> None:
         """Much is going to be read."""

@@ -14,7 +14,7 @@ from napari_dicommeta._exploring import SCOPES
 from napari_dicommeta._opened import Opened, Partial, Wanted, problems_of
 from napari_dicommeta._pictures import sheet_rows
 from napari_dicommeta._preference import is_preferred, prefer, recent_folders, remember, remember_folder, remembered
-from napari_dicommeta._reader import volume_of
+from napari_dicommeta._reader import volume_of, volumes_in
 from napari_dicommeta._widgets.adding import Adding
 from napari_dicommeta._widgets.colours import colours_of
 from napari_dicommeta._widgets.contact_sheet import ContactSheet
@@ -33,7 +33,7 @@ from napari_dicommeta._widgets.window_panel import WindowPanel
 from napari_dicommeta.along import values_along
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     import napari
     from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
@@ -74,22 +74,16 @@ class DicomDock(QWidget):
         self._is_adding, self._is_tree_old = False, False
         self._kept_selection: Selection | None = None
         """The filters of the source that stays where a scan is cancelled."""
-        self._add_timer = self._timer(ADD_MS, self._show_first)  # tags are painted first: a layer takes napari its time
-        self._look_timer = self._timer(LOOK_MS, self._look_into)
+        # Tags are painted first: a layer takes napari its time.
+        self._add_timer = QTimer(self, singleShot=True, interval=ADD_MS, timeout=self._show_first)
+        self._look_timer = QTimer(self, singleShot=True, interval=LOOK_MS, timeout=self._look_into)
         self._build()
         self._connect()
-        self._timer(PREPARE_MS, self.sources.prepare).start()
-        self._timer(0, self._remembered).start()  # napari looks for plugins' settings for a tenth of a second
+        QTimer(self, singleShot=True, interval=PREPARE_MS, timeout=self.sources.prepare).start()
+        # After it: napari looks for plugins' settings for a tenth of a second.
+        QTimer(self, singleShot=True, timeout=self._remembered).start()
         self._theme_changed()
         self._active_changed()
-
-    def _timer(self, milliseconds: int, action: Callable[[], object]) -> QTimer:
-        """A timer that fires once after each start, and no more when the dock is gone."""
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(milliseconds)
-        timer.timeout.connect(action)
-        return timer
 
     # -- building -----------------------------------------------------------------------------------
 
@@ -338,8 +332,7 @@ class DicomDock(QWidget):
 
     def _is_shown(self, wanted: Wanted) -> bool:
         """Whether a slice that is wanted is in a layer, which is then shown."""
-        volumes = [volume for layer in self.viewer.layers if (volume := volume_of(layer)) is not None]
-        return self.viewing.go_to_file(volumes, {wanted.path})
+        return self.viewing.go_to_file(volumes_in(self.viewer.layers), {wanted.path})
 
     def _take_offer(self, number: int, offer: Offer) -> None:
         self.open_wanted([Wanted(number, split=offer.split, missing_rescale=offer.missing_rescale)])
@@ -481,7 +474,7 @@ class DicomDock(QWidget):
 
     def _layer_removed(self, event: Any) -> None:
         volume = volume_of(event.value)
-        if volume is not None and not any(volume_of(layer) is volume for layer in self.viewer.layers):
+        if volume is not None and not any(one is volume for one in volumes_in(self.viewer.layers)):
             volume.array.close()
         self._show_series()
 

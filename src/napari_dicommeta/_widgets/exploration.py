@@ -58,10 +58,7 @@ class Exploration(QObject):
         self._rows: tuple[TagRow, ...] = ()
         self.is_picture_due = False
         self._picture_due.connect(self._tell_picture, Qt.ConnectionType.QueuedConnection)
-        self._count_timer = QTimer(self)
-        self._count_timer.setSingleShot(True)
-        self._count_timer.setInterval(COUNT_MS)
-        self._count_timer.timeout.connect(self._count_in_thread)
+        self._count_timer = QTimer(self, singleShot=True, interval=COUNT_MS, timeout=self._count_in_thread)
         self._base: tuple[tuple[object, ...], Catalog] | None = None
 
     def set_catalog(self, catalog: Catalog | None, rows: tuple[TagRow, ...], is_whole: bool = True) -> None:
@@ -115,6 +112,11 @@ class Exploration(QObject):
             found = scope_catalog(self.catalog, self.wish.scope, self.active, self.chosen)
             self._base = (key, self.catalog if found is None else found)
         return self._base[1]
+
+    def files(self) -> Catalog | None:
+        """Those of the scope that pass the filters."""
+        base = self.base()
+        return base if base is None or self.selection is None else Selection(base, self.selection.filters).files()
 
     def is_there(self, scope: str) -> bool:
         """Whether there are files of this scope now."""
@@ -182,14 +184,11 @@ class Exploration(QObject):
     def count_rows(self) -> None:
         """Count the tags of the files in scope that match: at once where that is known, else in a thread."""
         self._sources.stop("rows")
-        base = self.base()
-        has_filters = self.selection is not None and bool(self.selection.filters)
-        if base is None or (base is self.catalog and not has_filters):
+        files = self.files()
+        if files is None or files is self.catalog:
             self._count_timer.stop()
             self._counted(self._rows)
-            return
-        files = self._matching(base)
-        if files.n_files * len(self._rows) <= AT_ONCE:
+        elif files.n_files * len(self._rows) <= AT_ONCE:
             self._count_timer.stop()
             self._counted(tag_rows(files))
         else:
@@ -200,13 +199,9 @@ class Exploration(QObject):
         """Whether the rows of the tags are still to come."""
         return self._count_timer.isActive() or self._sources.is_running("rows")
 
-    def _matching(self, base: Catalog) -> Catalog:
-        return Selection(base, self.selection.filters if self.selection is not None else ()).files()
-
     def _count_in_thread(self) -> None:
-        base = self.base()
-        if base is not None:
-            files = self._matching(base)
+        files = self.files()
+        if files is not None:
             self._sources.run("rows", lambda: tag_rows(files), self._counted)
 
     def _counted(self, rows: tuple[TagRow, ...]) -> None:

@@ -12,7 +12,6 @@ from napari_dicommeta._exporting import bars_to_show, exported, text_of
 from napari_dicommeta.meaning import display
 from napari_dicommeta.privacy import PrivacyError
 from napari_dicommeta.replacing import replacing
-from napari_dicommeta.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,10 +52,7 @@ class HandingOver(QObject):
         """The files that what is exported counts, and those of the part over them; a second folder is no part."""
         if what != "tags":
             return shown.whole, None if shown.by_share else shown.part
-        base, selection = self._exploration.base(), self._exploration.selection
-        if base is not None and selection is not None:
-            base = Selection(base, selection.filters).files()
-        return base, None
+        return self._exploration.files(), None
 
     def export(self, what: str, path: str, full: bool) -> None:
         """Write tags, values or a picture of the bars to a file."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer
 
-from napari_dicommeta._reader import volume_of
+from napari_dicommeta._reader import volumes_in
 from napari_dicommeta._rows import SeriesRow, noted
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ class Shelf(QObject):
         self._opened: Opened | None = None
         self.rows: list[SeriesRow] = []
         self._noted: list[int] = []
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(NOTES_MS)
-        self._timer.timeout.connect(self._show_notes)
+        self._timer = QTimer(self, singleShot=True, interval=NOTES_MS, timeout=self._show_notes)
 
     def set_opened(self, opened: Opened) -> None:
         """Take the series of this source; none of them is marked."""
@@ -70,7 +67,7 @@ class Shelf(QObject):
             self._tree.set_row(self._as_shown(self.rows[number], uids, matches))
 
     def _open_uids(self) -> set[str]:
-        return {volume.series_instance_uid for layer in self._viewer.layers if (volume := volume_of(layer))}
+        return {volume.series_instance_uid for volume in volumes_in(self._viewer.layers)}
 
     def _as_shown(self, row: SeriesRow, open_uids: set[str], all_matches: list[int]) -> SeriesRow:
         """`row` with whether it is open, and how many of its files match."""

@@ -54,10 +54,7 @@ class Sources(QObject):
         self._scanned: list[str] = []
         self._since = 0.0
         self._workers: dict[str, tuple[Any, list[Callable[[], Any]]]] = {}
-        self._collector = QTimer(self)
-        self._collector.setSingleShot(True)
-        self._collector.setInterval(COLLECT_MS)
-        self._collector.timeout.connect(self._collected)
+        self._collector = QTimer(self, singleShot=True, interval=COLLECT_MS, timeout=self._collected)
         self._is_waiting = False
         self._calming = Calming(lambda: bool(self._workers), self)
 

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_dicommeta._display import slice_index
 from napari_dicommeta._pictures import thinned
-from napari_dicommeta._reader import volume_of
+from napari_dicommeta._reader import volumes_in
 from napari_dicommeta._widgets.presets import PICTURE, PresetStrip
 from napari_dicommeta._widgets.window_fields import WindowFields
 from napari_dicommeta._windowing import Windowing
@@ -49,10 +49,7 @@ class WindowPanel(QWidget):
         self._kept_windows = kept_windows()
         self._folder: dict[Window, int] = {}
         self._updating, self._is_waiting = False, False
-        self._picture_timer = QTimer(self)
-        self._picture_timer.setSingleShot(True)
-        self._picture_timer.setInterval(PICTURE_MS)
-        self._picture_timer.timeout.connect(self._show_pictures)
+        self._picture_timer = QTimer(self, singleShot=True, interval=PICTURE_MS, timeout=self._show_pictures)
         self.strip.window_chosen.connect(self.choose)
         self.fields.window_entered.connect(self._entered)
         self.fields.window_kept.connect(self._kept)
@@ -140,7 +137,7 @@ class WindowPanel(QWidget):
         if self._layer is None or self._updating or self._is_waiting:
             return
         self.strip.set_current(self.windowing.current())
-        several = sum(volume_of(layer) is not None for layer in self._viewer.layers) > 1
+        several = len(volumes_in(self._viewer.layers)) > 1
         self.fields.set_shown(self.windowing.shown(), self.windowing.varies(), several)
 
     def _stepped(self, _event: object = None) -> None:
