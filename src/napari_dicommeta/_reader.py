@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -121,8 +122,9 @@ def layer_of(volume: Volume) -> Image | Labels:
     return layer
 
 
+@cache
 def warm_up() -> None:
-    """Make a layer of nothing: the first one in mm takes napari a quarter of a second, for its registry of units."""
+    """Make a layer of nothing, once: the first one in mm takes napari a quarter of a second, for its registry of units."""
     import numpy as np
     from napari.layers import Image
 

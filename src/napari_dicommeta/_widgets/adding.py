@@ -38,7 +38,7 @@ class _Batch:
 
 
 class Adding(QObject):
-    """Adds layers, one step an event: sliders, layer, picture, and after each what is to be painted.
+    """Adds layers, one step an event: sliders, layer, and the picture, with which all of it is painted.
 
     All in one event napari takes a sixth of a second and more. `changed` says that layers begin to come, True, or that
     all are there.
@@ -77,10 +77,6 @@ class Adding(QObject):
         return bool(self._queue)
 
     def _next(self) -> None:
-        if self._painting.is_paused:  # what the last step has changed is painted in an event of its own
-            self._painting.resume()
-            self._timer.start()
-            return
         is_over = True
         try:
             is_over = next(self._queue[0], _OVER) is _OVER
@@ -117,6 +113,7 @@ class Adding(QObject):
             self._source.append(volume)
             yield
         finally:  # none stays hidden, whatever listens to layers
+            self._painting.resume()
             if batch.is_first and layer in viewer.layers:
                 middle = np.ravel_multi_index(volume.middle, layer.data.shape[: layer.ndim - 2])
                 go_to_slice(viewer, layer, int(middle))
@@ -152,10 +149,6 @@ class _Painting:
         self._paused: list[QMainWindow] = []
         paused = self._paused
         within.destroyed.connect(lambda: _repaint(paused))
-
-    @property
-    def is_paused(self) -> bool:
-        return bool(self._paused)
 
     def pause(self) -> None:
         window: QObject | None = self._within
