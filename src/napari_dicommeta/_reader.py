@@ -124,7 +124,7 @@ def layer_of(volume: Volume) -> Image | Labels:
 
 @cache
 def warm_up() -> None:
-    """Make a layer of nothing, once: the first one in mm takes napari a quarter of a second, for its registry of units."""
+    """Make a layer of nothing, once: the first one in mm takes napari a quarter of a second (its registry of units)."""
     import numpy as np
     from napari.layers import Image
 
