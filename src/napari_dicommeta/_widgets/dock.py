@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QSize, Qt, QTimer
-from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QTabWidget
 
 from napari_dicommeta._display import slice_number
 from napari_dicommeta._exploring import SCOPES
@@ -21,6 +21,7 @@ from napari_dicommeta._widgets.contact_sheet import ContactSheet
 from napari_dicommeta._widgets.exploration import Exploration
 from napari_dicommeta._widgets.filter_bar import FilterBar
 from napari_dicommeta._widgets.findings_tab import FindingsTab
+from napari_dicommeta._widgets.frame import DockFrame
 from napari_dicommeta._widgets.handing_over import HandingOver
 from napari_dicommeta._widgets.series_tree import SeriesTree
 from napari_dicommeta._widgets.shelf import Shelf
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     import napari
-    from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
+    from qtpy.QtWidgets import QWidget
 
     from napari_dicommeta._rows import Offer
     from napari_dicommeta.findings import Finding
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DicomDock"]
 
-NARROWEST = (316, 335)
-WIDE, HEAD = 900, 400
-"""Pixels: a dock this wide, and wider than high, has two columns, the first of them so wide at most."""
 PREPARE_MS = 400
 """After the dock has been opened."""
 ADD_MS = 20
@@ -57,14 +55,12 @@ LOOK_MS = 250
 TABS = ("Series", "Tags", "Images", "Findings")
 
 
-class DicomDock(QWidget):
+class DicomDock(DockFrame):
     """The dock widget. Folders and files may be dropped on it; `open_paths` does the same from code."""
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-dock")
-        self.setAcceptDrops(True)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.viewer = viewer
         self.opened: Opened | None = None
         self._sheet_key: object = None
@@ -102,24 +98,11 @@ class DicomDock(QWidget):
             self.tabs.addTab(widget, words)
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
-        self.head = QWidget()
-        head = QVBoxLayout(self.head)
-        head.setContentsMargins(0, 0, 0, 0)
-        head.setSpacing(8)
-        for widget in (self.source, self.windows, self.views):
-            head.addWidget(widget)
-        body = QWidget()
-        below = QVBoxLayout(body)
-        below.setContentsMargins(0, 0, 0, 0)
-        below.addWidget(self.filters)
-        below.addWidget(self.tabs, 1)
-        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
-        self._columns.setContentsMargins(6, 6, 6, 6)
-        self._columns.setSpacing(8)
-        self._columns.addWidget(self.head)
-        self._columns.addWidget(body, 1)
+        self.fill((self.source, self.windows, self.views), (self.filters, self.tabs))
 
     def _connect(self) -> None:
+        self.paths_dropped.connect(self.open_paths)
+        self.widened.connect(self.tab.set_direction)
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_cancelled.connect(self.cancel)
         self.source.comparison_chosen.connect(self.handing_over.compare)
@@ -193,20 +176,6 @@ class DicomDock(QWidget):
         colours = colours_of(self.viewer.theme)
         for widget in (self.windows, self.series, self.tab, self.sheet, self.judged):
             widget.set_colours(colours)
-
-    def minimumSizeHint(self) -> QSize:
-        """Always that of the narrow dock: with that of two columns it could never become narrow again."""
-        return QSize(*NARROWEST)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Two columns where the dock is wide and low, as below the canvas."""
-        is_wide = self.width() >= WIDE and self.width() > 1.3 * self.height()
-        directions = QBoxLayout.Direction
-        self._columns.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
-        self._columns.setAlignment(self.head, Qt.AlignmentFlag.AlignTop if is_wide else Qt.AlignmentFlag(0))
-        self.head.setMaximumWidth(HEAD if is_wide else 16_777_215)
-        self.tab.set_direction(is_wide)
-        super().resizeEvent(event)
 
     # -- opening ------------------------------------------------------------------------------------
 
@@ -477,17 +446,3 @@ class DicomDock(QWidget):
         if volume is not None and not any(one is volume for one in volumes_in(self.viewer.layers)):
             volume.array.close()
         self._show_series()
-
-    # -- drops --------------------------------------------------------------------------------------
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files and folders."""
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Open what was dropped."""
-        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
-        if paths:
-            event.acceptProposedAction()
-            self.open_paths(paths)

@@ -1,0 +1,72 @@
+"""The frame of the dock: a head above a body, beside it where there is room, and what is dropped on either."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
+
+__all__ = ["DockFrame"]
+
+NARROWEST = (316, 335)
+WIDE, HEAD = 900, 400
+"""Pixels: a frame this wide, and wider than high, has two columns, the first of them so wide at most."""
+
+
+class DockFrame(QWidget):
+    """`head` above `body`, or to its left. `paths_dropped` carries local paths, `widened` whether there are columns."""
+
+    paths_dropped = Signal(list)
+    widened = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAcceptDrops(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.head, self.body = QWidget(), QWidget()
+        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        self._columns.setContentsMargins(6, 6, 6, 6)
+        self._columns.setSpacing(8)
+        self._columns.addWidget(self.head)
+        self._columns.addWidget(self.body, 1)
+
+    def fill(self, head: Sequence[QWidget], body: Sequence[QWidget]) -> None:
+        """Put widgets into head and body; the last one of the body takes what room there is."""
+        for widgets, place, spacing in ((head, self.head, 8), (body, self.body, -1)):
+            layout = QVBoxLayout(place)
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(spacing)
+            for widget in widgets:
+                layout.addWidget(widget, int(place is self.body and widget is widgets[-1]))
+
+    def minimumSizeHint(self) -> QSize:
+        """Always that of the narrow frame: with that of two columns it could never become narrow again."""
+        return QSize(*NARROWEST)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Two columns where the frame is wide and low, as below the canvas."""
+        is_wide = self.width() >= WIDE and self.width() > 1.3 * self.height()
+        directions = QBoxLayout.Direction
+        self._columns.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
+        self._columns.setAlignment(self.head, Qt.AlignmentFlag.AlignTop if is_wide else Qt.AlignmentFlag(0))
+        self.head.setMaximumWidth(HEAD if is_wide else 16_777_215)
+        self.widened.emit(is_wide)
+        super().resizeEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders."""
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Tell what was dropped."""
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.paths_dropped.emit(paths)
