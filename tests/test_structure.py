@@ -24,6 +24,7 @@ STATES = {
     "judging.py",
     "shelf.py",
     "sources.py",
+    "threads.py",
     "viewing.py",
 }
 """What is behind the widgets, without a picture of its own."""

@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import thread_worker
 
 from napari_dicommeta._widgets.calming import Calming
+from napari_dicommeta._widgets.threads import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,11 +135,12 @@ class Sources(QObject):
 
         `work` is a function, or where there is something to be `yielded` makes a generator. With `errored` what it
         raises goes there, and is no fault of the program. The worker is superqt's: napari keeps its own, and with them
-        all sources that were ever opened, in its list of tasks.
+        all sources that were ever opened, in its list of tasks. What is raised is handed on as a value: superqt takes a
+        `RuntimeError` for one of its own and says nothing of it.
         """
         self.stop(name)
-        task, catches = [work], errored is not None
-        worker = thread_worker(_generating(task, catches) if yielded is not None else _calling(task, catches))()
+        task = [work]
+        worker = thread_worker(_generating(task) if yielded is not None else _calling(task))()
         self._workers[name] = worker, task
         self._calming.stay()
 
@@ -150,21 +152,18 @@ class Sources(QObject):
                 return
             del self._workers[name]
             self._calming.stay()
-            if errored is not None and isinstance(value, _Failure):
-                errored(value.error)
+            if isinstance(value, _Failure):
+                (errored or on_fault)(value.error)
             elif returned is not None:
                 returned(value)
 
-        def on_error(error: Exception) -> None:
-            if is_current():
-                del self._workers[name]
+        def on_fault(error: Exception) -> None:
             show_error(f"A fault of napari-dicommeta ({name}): {type(error).__name__}")
 
         if yielded is not None:
             worker.yielded.connect(lambda value: yielded(value) if is_current() else None)
         worker.returned.connect(on_return)
-        worker.errored.connect(on_error)
-        worker.start()
+        start(worker)
 
     def is_running(self, name: str) -> bool:
         """Whether anything runs under this name."""
@@ -195,25 +194,21 @@ class _Failure:
     error: Exception
 
 
-def _calling(task: list[Callable[[], Any]], catches: bool) -> Callable[[], Any]:
+def _calling(task: list[Callable[[], Any]]) -> Callable[[], Any]:
     def call() -> Any:
         try:
             return task.pop()() if task else None
-        except Exception as error:
-            if catches:
-                return _Failure(error)
-            raise
+        except Exception as error:  # noqa: BLE001  handed on
+            return _Failure(error)
 
     return call
 
 
-def _generating(task: list[Callable[[], Any]], catches: bool) -> Callable[[], Any]:
+def _generating(task: list[Callable[[], Any]]) -> Callable[[], Any]:
     def generate() -> Any:
         try:
             return (yield from task.pop()() if task else ())
-        except Exception as error:
-            if catches:
-                return _Failure(error)
-            raise
+        except Exception as error:  # noqa: BLE001  handed on
+            return _Failure(error)
 
     return generate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QRect, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QPoint, QRect, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -217,7 +217,7 @@ class TagTable(QWidget):
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self.sort_by)
         header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
-        header.customContextMenuRequested.connect(lambda place: self.columns_menu().popup(header.mapToGlobal(place)))
+        header.customContextMenuRequested.connect(self._show_columns_menu)
         return table
 
     def set_colours(self, colours: Colours) -> None:
@@ -271,6 +271,9 @@ class TagTable(QWidget):
             action.setChecked(name in self._columns)
             action.toggled.connect(lambda shown, name=name: self._column_toggled(name, shown))
         return menu
+
+    def _show_columns_menu(self, place: QPoint) -> None:
+        self.columns_menu().popup(self.table.horizontalHeader().mapToGlobal(place))
 
     def _column_toggled(self, name: str, shown: bool) -> None:
         self.set_columns([*self._columns, name] if shown else [one for one in self._columns if one != name])

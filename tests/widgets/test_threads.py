@@ -1,0 +1,72 @@
+"""What runs in threads: nothing that is asked for waits behind the rest, nothing that fails is silent, all of it ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_dicommeta._widgets import sources as module
+from napari_dicommeta._widgets.sources import Sources
+
+SCRIPT = """
+import sys, time
+import napari
+from qtpy.QtWidgets import QApplication
+viewer = napari.Viewer()
+_, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
+dock.open_paths([sys.argv[1]])
+until = time.monotonic() + 30
+while not dock.sources.is_running(sys.argv[2]) and time.monotonic() < until:
+    QApplication.processEvents()
+assert dock.sources.is_running(sys.argv[2])
+"""
+
+
+def test_what_is_asked_for_does_not_wait_behind_what_runs(qtbot: Any) -> None:
+    sources, gate, done = Sources(), threading.Event(), []
+    for name in ("scan", "notes", "pictures", "findings", "rows", "export", "compare", "write", "prepare"):
+        sources.run(name, gate.wait)
+    sources.run("open", lambda: 7, done.append)
+    try:
+        qtbot.waitUntil(lambda: done == [7])
+        assert sources.is_running("scan")
+    finally:
+        gate.set()
+    qtbot.waitUntil(lambda: not sources.is_running("scan"))
+    sources.stop_all()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, ValueError])
+@pytest.mark.parametrize("is_told", [True, False])
+def test_an_error_in_a_thread_is_told(qtbot: Any, monkeypatch: Any, error: type, is_told: bool) -> None:
+    shown, told = [], []
+    monkeypatch.setattr(module, "show_error", shown.append)
+    sources = Sources()
+
+    def work() -> Iterator[int]:
+        yield 1
+        raise error("broken")
+
+    steps: list[int] = []
+    sources.run("notes", work, None, steps.append, told.append if is_told else None)
+    qtbot.waitUntil(lambda: not sources.is_running("notes"))
+    assert steps == [1]
+    assert [type(one) for one in told] == ([error] if is_told else [])
+    assert shown == ([] if is_told else [f"A fault of napari-dicommeta (notes): {error.__name__}"])
+    sources.stop_all()
+
+
+@pytest.mark.parametrize("running", ["prepare", "scan", "findings"])
+def test_a_script_that_ends_while_something_is_read_ends_well(phantom: Path, tmp_path: Path, running: str) -> None:
+    environment = {**os.environ, "NAPARI_CONFIG": str(tmp_path / "settings.yaml")}
+    command = [sys.executable, "-c", SCRIPT, str(phantom), running]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "aborted thread" not in ended.stderr
