@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
+from napari_dicommeta.catalog import Spelled
 from napari_dicommeta.selection import Selection, described, keyword_of
 
 
@@ -63,8 +65,40 @@ def test_pairs_are_chosen_as_they_stand_together(selection: Selection) -> None:
     chosen = selection.with_filter(pair, (("1", None),))
     assert chosen.matches(catalog.series) == [0, 3]
     assert chosen.texts(pair) == ()
-    assert chosen.without("KVP") == selection  # a pair goes with each of its tags
-    assert chosen.without("Modality") == chosen
+    assert chosen.aside_from("KVP") == selection  # what a tag's own bars are counted over
+    assert chosen.aside_from("Modality") == chosen
+    assert chosen.without("KVP") == chosen  # removing a filter removes no other one
+    both = chosen.toggled("KVP", "100")
+    assert both.toggled("KVP", "100") == chosen
+
+
+def test_pairs_add_up_in_either_order_of_their_tags(selection: Selection) -> None:
+    one = selection.toggled_pair(("RescaleSlope", "KVP"), ("1", None))
+    two = one.toggled_pair(("KVP", "RescaleSlope"), ("100", "2"))
+    assert two.filters == ((("RescaleSlope", "KVP"), (("1", None), ("2", "100"))),)
+    assert two.files().n_files == 4
+    assert two.pairs(("KVP", "RescaleSlope")) == ((None, "1"), ("100", "2"))
+    assert two.toggled_pair(("RescaleSlope", "KVP"), ("1", None)).toggled_pair(
+        ("KVP", "RescaleSlope"), ("100", "2")
+    ) == (selection)
+
+
+def test_values_are_chosen_by_their_spelling_and_absence_adds_up(selection: Selection) -> None:
+    catalog = selection.catalog
+    spellings = dict(catalog.values("RescaleSlope", by="spelling"))
+    assert len(spellings) > len(dict(catalog.values("RescaleSlope")))  # else this test would say nothing
+    for text, files in spellings.items():
+        assert selection.toggled("RescaleSlope", text, "spelling").files().n_files == files
+    spelled = selection.toggled("RescaleSlope", "1.0", "spelling")
+    assert (spelled.texts("RescaleSlope", "spelling"), spelled.texts("RescaleSlope")) == (("1.0",), ())
+    assert spelled.toggled("RescaleSlope", "1.0", "spelling") == selection
+    assert spelled.toggled("RescaleSlope", "1").filters == (("RescaleSlope", ("1",)),)
+    absent = selection.toggled("KVP", None)
+    assert absent.filters == (("KVP", False),)
+    assert (absent.files().n_files, absent.toggled("KVP", "100").files().n_files) == (3, 5)
+    assert absent.toggled("KVP", "100").texts("KVP") == (None, "100")
+    assert absent.toggled("KVP", "100").toggled("KVP", None).filters == (("KVP", ("100",)),)
+    assert selection.toggled("EchoTime", None).toggled("EchoTime", "5").files().n_files == catalog.n_files
 
 
 def test_ranges_and_presence_are_filters_too(selection: Selection) -> None:
@@ -84,6 +118,13 @@ def test_ranges_and_presence_are_filters_too(selection: Selection) -> None:
         ("SliceThickness", slice(0.5, 1.5), "SliceThickness 0.5 … 1.5"),
         ("KVP", slice(float("-inf"), 80.0), "KVP ≤ 80"),
         ("KVP", slice(120.0, float("inf")), "KVP ≥ 120"),
+        ("KVP", slice(100.0, math.nextafter(120.0, 0.0)), "KVP 100 … < 120"),
+        ("KVP", slice(float("-inf"), math.nextafter(80.0, 0.0)), "KVP < 80"),
+        ("StudyDate", slice(20230101.0, 20231231.0), "StudyDate 20230101 … 20231231"),
+        ("KVP", slice(0.1 + 0.2, 7.0), "KVP 0.3 … 7"),
+        ("KVP", slice(100.0, 100.0), "KVP 100"),
+        ("RescaleSlope", Spelled(("1.0",)), "RescaleSlope spelled = 1.0"),
+        ("KVP", (None, "100"), "KVP = (absent) or 100"),
         ("PixelPaddingValue", False, "PixelPaddingValue absent or unknown"),
         ("PixelPaddingValue", True, "PixelPaddingValue present"),
         (("WindowCenter", "WindowWidth"), (("40", None),), "WindowCenter × WindowWidth = 40 × (absent)"),

@@ -61,7 +61,7 @@ def with_differences(rows: tuple[TagRow, ...], differences: Mapping[str, TagDiff
     """`rows` with how much each tag differs, and a row for each tag that only the other folder has."""
     here = {row.keyword for row in rows}
     only_there = [
-        TagRow(one.keyword, one.path.name, one.path.display.split(" ")[0], one.path.vr, 0, 0.0, ())
+        TagRow(one.keyword, one.path.name, one.path.tag_text, one.path.vr, 0, 0.0, ())
         for keyword, one in differences.items()
         if keyword not in here and not one.identifying and one.kind == "values"
     ]

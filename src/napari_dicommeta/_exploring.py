@@ -47,8 +47,8 @@ class Other:
 class Shown:
     """The picture: bars, bins or pairs of `wish.keyword` over `scope`, with those of the part called `part_name`.
 
-    `chosen` and `range` are the tag's own filter, which does not hide its other values. `by_share`: the part is another
-    folder, so bars compare by their shares.
+    `chosen` and `range` are the tag's own filter, which does not hide its other values; None among the chosen stands
+    for the files without the tag. `by_share`: the part is another folder, so bars compare by their shares.
     """
 
     wish: Wish
@@ -58,9 +58,8 @@ class Shown:
     scope: str = "folder"
     part_name: str = ""
     by_share: bool = False
-    chosen: tuple[str, ...] = ()
+    chosen: tuple[str | None, ...] = ()
     range: tuple[float, float] | None = None
-    chosen_presence: bool | None = None
     pairs: frozenset[tuple[str | None, str | None]] = field(default_factory=frozenset)
     whole: Catalog | None = None
     """The files that are counted, and those of the part."""
@@ -96,21 +95,16 @@ def resolve(
     part_name = active.name if active is not None and part is not None else ""
     shown = Shown(wish)
     if chosen is not None:
-        without = chosen.without(wish.keyword).filters
+        without = chosen.aside_from(wish.keyword).filters
         whole = Selection(base, without).files()
         scope = f"matching in {scope}" if without and scope != "folder" else "matching" if without else scope
         part = Selection(part, without).files() if part is not None else None
-        own = dict(chosen.filters).get(wish.keyword)
-        shown = replace(
-            shown,
-            chosen=chosen.texts(wish.keyword),
-            range=chosen.range_of(wish.keyword),
-            chosen_presence=own if isinstance(own, bool) else None,
-        )
+        by = "spelling" if wish.view == "spelling" else "meaning"
+        shown = replace(shown, chosen=chosen.texts(wish.keyword, by), range=chosen.range_of(wish.keyword))
     if other is not None:
         part, part_name = other.catalog, other.name
         if chosen is not None:
-            part = Selection(part, chosen.without(wish.keyword).filters).files()
+            part = Selection(part, chosen.aside_from(wish.keyword).filters).files()
     by = "spelling" if wish.view == "spelling" else "meaning"
     histogram = histogram_of(whole, wish.keyword, part, by, union=other is not None)
     bins = bins_of(whole, wish.keyword, part) if wish.view == "ranges" else None
@@ -119,8 +113,7 @@ def resolve(
         pair = (wish.keyword, wish.beside)
         joint = joint_of(whole, *pair)
         if chosen is not None:
-            wanted = dict(chosen.filters).get(pair, ())
-            shown = replace(shown, pairs=frozenset(wanted if isinstance(wanted, tuple) else ()))
+            shown = replace(shown, pairs=frozenset(chosen.pairs(pair)))
     return replace(
         shown,
         histogram=histogram,

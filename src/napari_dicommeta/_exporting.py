@@ -48,11 +48,12 @@ def is_withheld(table: pa.Table) -> bool:
     return "value" in table.column_names and OTHER in table.column("value").to_pylist()
 
 
-def text_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> str:
-    """The table of `what` in Markdown."""
+def text_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[str, bool]:
+    """The table of `what` in Markdown, and whether values are withheld."""
     from napari_dicommeta.export import markdown
 
-    return markdown(table_of(what, shown, base, part, full))
+    table = table_of(what, shown, base, part, full)
+    return markdown(table), is_withheld(table)
 
 
 def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[Shown, bool]:
@@ -60,12 +61,13 @@ def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) 
     table = table_of("values", shown, base, part, full)
     columns = table.to_pydict()
     parts = columns.get("part_files") or [0] * len(columns["value"])
+    is_part = part is not None and None not in parts  # one series is one patient: its counts are not for everybody
     bars = tuple(
-        Bar(value, files, of_part or 0, note="" if of_part is not None else "part withheld")
+        Bar(value, files, of_part if is_part else 0)
         for value, files, of_part in zip(columns["value"], columns["files"], parts, strict=True)
     )
-    part_files = part.n_files if part is not None else 0
+    part_files = part.n_files if part is not None and is_part else 0
     histogram = Histogram(TagPath.parse(shown.wish.keyword), bars, base.n_files, part_files)
-    name = shown.part_name if part is not None else ""
-    only = replace(shown, histogram=histogram, part_name=name, by_share=False, chosen=(), chosen_presence=None)
+    name = (shown.part_name if full else "the active series") if is_part else ""  # a description may name a person
+    only = replace(shown, histogram=histogram, part_name=name, by_share=False, chosen=())
     return only, is_withheld(table)

@@ -75,7 +75,8 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
         refusals += refused
         if volumes:
             break
-    rows = series_rows(catalog, refusals)
+    is_open = {volume.series_instance_uid for volume in volumes}  # such a series is there, with notes
+    rows = series_rows(catalog, [one for one in refusals if one.series.series_instance_uid not in is_open])
     windows = folder_windows(catalog)
     return Opened(tuple(paths), catalog, catalog.series, rows, volumes, tuple(refusals), tag_rows(catalog), windows)
 

@@ -103,7 +103,7 @@ class SeriesRow:
     @property
     def badge(self) -> str:
         """The number of problems, × for a series that cannot be opened."""
-        return "×" if self.reason else str(self.problems) if self.problems else ""
+        return "×" if self.reason and not self.is_open else str(self.problems) if self.problems else ""
 
 
 def next_order(order: tuple[int, bool] | None, column: int, descending_first: bool) -> tuple[int, bool] | None:
@@ -126,7 +126,7 @@ def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
             TagRow(
                 summary.keyword,
                 summary.path.name,
-                summary.path.display.split(" ")[0],
+                summary.path.tag_text,
                 summary.vr,
                 summary.distinct,
                 summary.present / n,
@@ -170,7 +170,7 @@ def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRo
                 series.name,
                 series.modality,
                 series.size,
-                reasons.get(series.series_instance_uid, ""),
+                reasons.get(series.series_instance_uid, "") or ("" if series.n_images else "it holds no image"),
                 number=number,
                 files=series.n_files,
                 patient=first(series, "PatientID") or first(series, "PatientName") or "patient without an ID",
@@ -207,7 +207,7 @@ def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offe
     found = []
     if "gap" in codes:
         found.append(Offer("Split at gaps", "slices are missing: one volume for each run of slices", split="gaps"))
-    if len(volumes) > 1:
+    if len({volume.array.shape[-2:] for volume in volumes}) < len(volumes):
         found.append(Offer("Merge", "one volume of all images of one size, in spite of what parts them", split="none"))
     if any(" is missing in " in refusal.reason for refusal in refusals):
         why = "images without a rescale take that of the others"

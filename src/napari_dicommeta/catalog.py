@@ -32,6 +32,7 @@ __all__ = [
     "Condition",
     "Numbers",
     "ScanFailure",
+    "Spelled",
     "Spelling",
     "TagSummary",
     "Tags",
@@ -39,8 +40,19 @@ __all__ = [
     "ValueCounts",
 ]
 
-Condition = str | int | float | bool | slice | Sequence[str | int | float] | Sequence[tuple[str | None, ...]]
 Tags = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """A condition on how a value is written: one of `texts` by spelling, where the others ask by meaning."""
+
+    texts: tuple[str | None, ...]
+
+
+Condition = (
+    str | int | float | bool | slice | Spelled | Sequence[str | int | float | None] | Sequence[tuple[str | None, ...]]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +337,8 @@ class Catalog:
             catalog.where(Modality="CT", RescaleSlope=("1", "2"))     # one of several values
             catalog.where(SliceThickness=slice(0.5, 1.5))             # a range of numbers, ends included
             catalog.where(PixelPaddingValue=True)                     # present; False: absent or unknown
+            catalog.where(RescaleSlope=("1", None))                   # None: absent or unknown too
+            catalog.where(RescaleSlope=Spelled(("1.0",)))             # written so
             catalog.where({"(0009,xx01,GEMS_IDEN_01)": "LIGHTSPEED"})
             catalog.where({("WindowCenter", "WindowWidth"): [("40", "400"), ("-600", None)]})  # together; None: absent
 
@@ -346,10 +360,11 @@ class Catalog:
                 mask &= self._joint_mask(tag, cast("Sequence[tuple[str | None, ...]]", condition), by)
                 continue
             column = self._store.find(_path(tag))
+            asked, how = (condition.texts, "spelling") if isinstance(condition, Spelled) else (condition, by)
             if column is None:
-                mask &= condition is False
+                mask &= asked is False or (isinstance(asked, (tuple, list)) and None in asked)
             else:
-                mask &= column.matches(condition, by)[column.codes if self._rows is None else column.codes[self._rows]]
+                mask &= column.matches(asked, how)[column.codes if self._rows is None else column.codes[self._rows]]
         return mask
 
     def _joint_mask(self, tags: tuple[str, ...], wanted: Sequence[tuple[str | None, ...]], by: str) -> np.ndarray:

@@ -176,7 +176,9 @@ class Column:
             chosen = np.zeros(len(texts.texts), dtype=bool)
             chosen[owners[(values >= low) & (values <= high)]] = True
         else:
-            wanted = {_as_text(one) for one in ([condition] if isinstance(condition, (str, int, float)) else condition)}
+            several = [condition] if isinstance(condition, (str, int, float)) else condition
+            held[-1] = None in several
+            wanted = {_as_text(one) for one in several if one is not None}
             chosen = np.array([text in wanted for text in texts.texts], dtype=bool)
         if len(texts.ids):
             held[texts.entries[chosen[texts.ids]]] = True

@@ -83,7 +83,7 @@ def tag_table(catalog: Catalog, *, full: bool = False) -> pa.Table:
             continue
         rows.append(
             {
-                "tag": summary.path.display.split(" ")[0],
+                "tag": summary.path.tag_text,
                 "keyword": summary.keyword,
                 "name": summary.path.name,
                 "vr": summary.vr,

@@ -60,6 +60,9 @@ class Histogram:
     unknown: int = 0
     part_absent: int = 0
     part_unknown: int = 0
+    part_rest_files: int = 0
+    is_several: bool = False
+    """Whether a file holds several values of a nested tag, and counts for each."""
 
 
 def histogram_of(
@@ -102,6 +105,8 @@ def histogram_of(
         counts.unknown,
         in_part.absent if in_part is not None else 0,
         in_part.unknown if in_part is not None else 0,
+        in_part.n_held - sum(bar.part for bar in bars) if in_part is not None else 0,
+        counts.n_held + counts.absent + counts.unknown > catalog.n_files,
     )
 
 
@@ -144,6 +149,8 @@ class Bins:
     not_numbers: int = 0
     absent: int = 0
     unknown: int = 0
+    binned: int = 0
+    """The files in any bin: fewer than their sum where a file holds several numbers."""
 
 
 def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, most: int = MAX_BINS) -> Bins | None:
@@ -164,6 +171,7 @@ def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, m
         counted.not_numbers,
         counted.absent,
         counted.unknown,
+        catalog.n_files - counted.not_numbers - counted.absent - counted.unknown,
     )
 
 

@@ -23,7 +23,10 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         If there can be no such file.
     """
     target = os.path.abspath(os.fspath(path))
-    descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".new-")
+    try:
+        descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".new-")
+    except OSError as error:  # of a file that nobody asked for
+        raise type(error)(error.errno, error.strerror, target) from error
     os.close(descriptor)
     try:
         yield beside

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+
+from napari_dicommeta.catalog import Spelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog import Catalog, Condition, Tags
     from napari_dicommeta.series import Series
 
-__all__ = ["Selection", "described", "keyword_of"]
+__all__ = ["Selection", "described", "keyword_of", "number_words", "range_words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +24,39 @@ class Selection:
     """The files of `catalog` for which all filters hold.
 
     `filters`: (tag, condition) in the order in which they were made, as `Catalog.where` takes them: a keyword with a
-    tuple of texts by meaning, a slice (a range of numbers, ends included) or a bool (present or not), or a tuple of
-    keywords with texts that stand together. No filter chooses all files.
+    tuple of texts by meaning (None: absent or unknown), `Spelled` texts, a slice (a range of numbers, ends included) or
+    a bool (present or not), or a tuple of keywords with texts that stand together. No filter chooses all files.
     """
 
     catalog: Catalog
     filters: tuple[tuple[Tags, Condition], ...] = ()
 
-    def toggled(self, keyword: str, text: str) -> Selection:
-        """With this value added to the tag's, or taken away if it is among them; instead of a range of the tag."""
-        texts = self.texts(keyword)
+    def toggled(self, keyword: str, text: str | None, by: str = "meaning") -> Selection:
+        """With this value added to the tag's, or taken away if it is among them; instead of a range of the tag.
+
+        None stands for the files without the tag. Values by spelling take the place of values by meaning.
+        """
+        texts = self.texts(keyword, by)
         chosen = tuple(one for one in texts if one != text) if text in texts else (*texts, text)
-        return self.with_filter(keyword, chosen) if chosen else self.without(keyword)
+        if not chosen:
+            return self.without(keyword)
+        condition: Condition = Spelled(chosen) if by == "spelling" else chosen
+        return self.with_filter(keyword, False if chosen == (None,) else condition)
+
+    def toggled_pair(self, tags: tuple[str, str], pair: tuple[str | None, str | None]) -> Selection:
+        """With these two values that stand together added to those chosen, or taken away if they are among them."""
+        pairs = self.pairs(tags)
+        pairs = tuple(one for one in pairs if one != pair) if pair in pairs else (*pairs, pair)
+        if tags[::-1] in dict(self.filters):
+            tags, pairs = tags[::-1], tuple((second, first) for first, second in pairs)
+        return self.with_filter(tags, pairs) if pairs else self.without(tags)
+
+    def pairs(self, tags: tuple[str, str]) -> tuple[tuple[str | None, str | None], ...]:
+        """The chosen values of two tags that stand together, in whichever order of the two they were chosen."""
+        chosen = cast("dict[Tags, tuple[tuple[str | None, str | None], ...]]", dict(self.filters))
+        if tags in chosen:
+            return chosen[tags]
+        return tuple((first, second) for second, first in chosen.get(tags[::-1], ()))
 
     def with_filter(self, tag: Tags, condition: Condition) -> Selection:
         """With this condition in place of the tag's, or as a further one."""
@@ -41,14 +64,24 @@ class Selection:
         return Selection(self.catalog, tuple(chosen.items()))
 
     def without(self, tag: Tags) -> Selection:
-        """Without the filter of this tag; of a keyword, without those of pairs that it is part of too."""
-        kept = (one for one in self.filters if one[0] != tag and (isinstance(one[0], str) or tag not in one[0]))
+        """Without the filter of this tag, or of these tags together."""
+        return Selection(self.catalog, tuple(one for one in self.filters if one[0] != tag))
+
+    def aside_from(self, *keywords: str) -> Selection:
+        """Without all filters that speak of these tags, those of pairs too."""
+        kept = (one for one in self.filters if not {*([one[0]] if isinstance(one[0], str) else one[0])} & {*keywords})
         return Selection(self.catalog, tuple(kept))
 
-    def texts(self, tag: Tags) -> tuple[str, ...]:
-        """The chosen values of a tag; of a pair of tags none."""
+    def texts(self, tag: Tags, by: str = "meaning") -> tuple[str | None, ...]:
+        """The chosen values of a tag, by meaning or by spelling, None for its absence; of a pair of tags none."""
         condition = dict(self.filters).get(tag, ())
-        return tuple(str(text) for text in condition) if isinstance(tag, str) and isinstance(condition, tuple) else ()
+        if condition is False:
+            return (None,)
+        if isinstance(condition, Spelled):
+            return condition.texts if by == "spelling" else ()
+        if not isinstance(tag, str) or not isinstance(condition, tuple) or by == "spelling":
+            return ()
+        return tuple(text if text is None else str(text) for text in condition)
 
     def range_of(self, keyword: str) -> tuple[float, float] | None:
         """The chosen range of a tag's numbers."""
@@ -65,7 +98,7 @@ class Selection:
 
     def counted_for(self, keyword: str) -> Catalog:
         """The files over which the values of a tag are counted: its own filter does not hide its other values."""
-        return self.without(keyword).files()
+        return self.aside_from(keyword).files()
 
     def matches(self, series: Sequence[Series]) -> list[int]:
         """For each series of `catalog` how many of its files are chosen."""
@@ -84,19 +117,39 @@ def keyword_of(tag: Tags) -> str:
 
 
 def described(tag: Tags, condition: Condition) -> str:
-    """A filter in words: ``RescaleSlope = 1 or 2``, ``SliceThickness 0.5 … 1.5``, ``KVP absent or unknown``."""
+    """A filter in words: ``RescaleSlope = 1 or 2``, ``SliceThickness 0.5 … 1.5``, ``KVP absent or unknown``.
+
+    A range that ends just below a round number is told by that: ``KVP 100 … < 120``.
+    """
     name = keyword_of(tag)
     if isinstance(condition, bool):
         return f"{name} {'present' if condition else 'absent or unknown'}"
     if isinstance(condition, slice):
-        low, high = (round(float(end), 12) for end in (condition.start, condition.stop))
-        if not (isfinite(low) and isfinite(high)):
-            return f"{name} ≥ {low:g}" if isfinite(low) else f"{name} ≤ {high:g}"
-        return f"{name} {low:g} … {high:g}"
+        return f"{name} {range_words(float(condition.start), float(condition.stop))}"
+    if isinstance(condition, Spelled):
+        name, condition = f"{name} spelled", condition.texts
     texts = condition if isinstance(condition, (tuple, list)) else (condition,)
     shown = [" × ".join(_shown(part) for part in one) if isinstance(one, tuple) else _shown(one) for one in texts[:20]]
     more = f" or {len(texts) - 20} more" if len(texts) > 20 else ""
     return f"{name} = {' or '.join(shown)}{more}"
+
+
+def range_words(low: float, high: float) -> str:
+    """A range of numbers, ends included, in words: ``1 … 2``, ``1 … < 2`` where it ends just below 2, ``≥ 1``."""
+    if low == high:
+        return number_words(low)
+    end = round(high, 12)
+    is_below = isfinite(high) and high == np.nextafter(end, -np.inf)
+    last = f"{'< ' if is_below else ''}{number_words(end)}"
+    if not isfinite(low):
+        return "any" if not isfinite(high) else last if is_below else f"≤ {last}"
+    return f"{number_words(low)} … {last}" if isfinite(high) else f"≥ {number_words(low)}"
+
+
+def number_words(value: float) -> str:
+    """A number as people write it: no exponent where it is no shorter, no digits that come from binary fractions."""
+    text = f"{round(value, 12):.12g}"
+    return f"{value:.0f}" if "e+" in text and abs(value) < 1e15 else text
 
 
 def _shown(text: object) -> str:

@@ -91,6 +91,12 @@ class TagPath:
         return ".".join(_level_text(tag, creator) for tag, creator in self.elements)
 
     @property
+    def tag_text(self) -> str:
+        """The innermost element's tag, "(0028,1050)" or "(0009,xx01,CREATOR)"."""
+        tag, creator = self.elements[-1]
+        return _level_text(tag, creator) if creator else f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+    @property
     def keyword(self) -> str:
         """The innermost level's keyword, or its tag where the dictionary has none."""
         return _level_text(*self.elements[-1])
@@ -171,7 +177,7 @@ def _name(tag: int, creator: str) -> str:
     except KeyError:
         if tag >> 16 & 1 and not creator and 0x10 <= tag & 0xFFFF <= 0xFF:
             return "Private Creator"
-        return _level_text(tag, creator)
+        return f"{creator} {tag >> 16:04X},xx{tag & 0xFF:02X}" if creator else _level_text(tag, "")
 
 
 @cache

@@ -185,7 +185,7 @@ def test_bars_show_every_total(qtbot, qtmodeltester) -> None:
     qtmodeltester.check(widget.model)
     assert widget.heading.text() == "Rescale Slope  (0028,1053)  DS  VM 1"
     assert widget.legend.text() == "folder (9 files) · series 1 (1)"
-    assert widget.rest.text() == "3 more values in 2 files · absent in 1 files"
+    assert widget.rest.text() == "3 more values in 2 files · absent in 1 file"
     assert widget.model.rowCount() == 3  # the last one is of the files without the tag
     first = widget.model.index(0, 0)
     assert widget.model.rowCount(first) == 2
@@ -474,7 +474,7 @@ def test_problems_are_plain_text_and_none_is_dropped_silently(qtbot) -> None:
     qtbot.addWidget(table)
     table.set_problems(tuple(f"<b>{i}</b>: bad\x1b" for i in range(9)), 9)
     assert "<b>0</b>: bad\\x1b" in table.problems.text()
-    assert "… and 5 more files" in table.problems.text()
+    assert "… and 5 more lines" in table.problems.text()
     assert table.problems.textFormat() == Qt.TextFormat.PlainText
 
 
@@ -513,7 +513,7 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     qtbot.addWidget(widget)
     widget.resize(380, 600)
     widget.show()
-    assert "Nothing found" in widget.summary.text()
+    assert "Drop a folder" in widget.summary.text()
     others = (Finding("y", "wrong", "bad", files=2), Finding("z", "info", "known"))
     widget.set_findings((*others[:1], FINDING, *others[1:]))
     qtmodeltester.check(widget.model)

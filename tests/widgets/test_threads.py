@@ -1,4 +1,4 @@
-"""What runs in threads: nothing that is asked for waits behind the rest, nothing that fails is silent, all of it ends."""
+"""What runs in threads: nothing asked for waits behind the rest, nothing that fails is silent, all of it ends."""
 
 from __future__ import annotations
 

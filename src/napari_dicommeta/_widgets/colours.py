@@ -1,4 +1,4 @@
-"""The colours of the viewer's theme that painted widgets need."""
+"""The colours of the viewer's theme that painted widgets need, as far from their ground as reading needs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
 
-__all__ = ["Colours", "colours_of"]
+__all__ = ["Colours", "colours_of", "contrast"]
+
+TEXT, GRAPHIC = 4.5, 3.0
+"""The contrast that WCAG 2 asks of texts, and of graphics that tell something."""
 
 
 @dataclass(frozen=True, slots=True)
 class Colours:
     """Qt colours by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags, `error`
-    for what is wrong, `current` for what is chosen.
+    for what is wrong, `current` for what is chosen, `foreground` the ground of lists.
     """
 
     foreground: QColor
@@ -27,18 +30,46 @@ class Colours:
 
 
 def colours_of(theme_name: str) -> Colours:
-    """The colours of a napari theme."""
+    """The colours of a napari theme, moved towards its text where they could not be read on its grounds."""
     theme = get_theme(theme_name)
 
     def colour(name: str) -> QColor:
         return QColor(getattr(theme, name).as_hex())
 
-    text = colour("text")
-    faint = QColor(text)
-    faint.setAlpha(150)
-    dark = colour("background").lightness() < 128
-    muted = QColor("#6d7888") if dark else QColor("#aab2bd")
-    accent = QColor("#4fb0ff") if dark else QColor("#0b6bcb")
+    text, background, foreground, current = map(colour, ("text", "background", "foreground", "current"))
+    dark = background.lightness() < 128
+    grounds = (background, foreground)
+
+    def clear(found: QColor, least: float, on: tuple[QColor, ...] = grounds) -> QColor:
+        """`found`, or as little of the text's colour in it as is needed."""
+        steps = (_mixed(found, text, i / 20) for i in range(20))
+        return next((one for one in steps if min(contrast(one, ground) for ground in on) >= least), text)
+
     return Colours(
-        colour("foreground"), muted, accent, text, faint, colour("warning"), colour("current"), colour("error")
+        foreground,
+        clear(QColor("#6d7888") if dark else QColor("#aab2bd"), GRAPHIC),
+        clear(QColor("#4fb0ff") if dark else QColor("#0b6bcb"), TEXT),
+        text,
+        clear(_mixed(background, text, 0.6), TEXT, (*grounds, current)),
+        clear(colour("warning"), TEXT),
+        current,
+        clear(colour("error"), TEXT),
     )
+
+
+def contrast(one: QColor, other: QColor) -> float:
+    """How far two colours are apart, 1 to 21, as WCAG 2 counts it."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: QColor) -> float:
+    parts = (colour.redF(), colour.greenF(), colour.blueF())
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _mixed(one: QColor, other: QColor, share: float) -> QColor:
+    """`one` with a `share` of `other` in it."""
+    pairs = zip((one.redF(), one.greenF(), one.blueF()), (other.redF(), other.greenF(), other.blueF()), strict=True)
+    return QColor.fromRgbF(*(a + (b - a) * share for a, b in pairs))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QModelIndex, QSize, Qt, Signal
@@ -10,6 +9,7 @@ from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPixmap, QStandardItem, 
 from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
 from napari_dicommeta._pictures import SIDE
+from napari_dicommeta._widgets.lines import tip
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ContactSheet(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-images")
-        self.words = QLabel("Drop a folder of DICOM to see its images here.")
+        self.words = QLabel("Drop a folder or files of DICOM here, or use Open…")
         self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setWordWrap(True)
         self.model = QStandardItemModel(self)
@@ -55,6 +55,12 @@ class ContactSheet(QWidget):
         """Take the theme's colours."""
         self._ground = colours.foreground
 
+    def set_empty_text(self, text: str) -> None:
+        """Empty the sheet, and say why."""
+        self.model.clear()
+        self.words.setText(display(text, 600).replace("\\n", "\n"))
+        self.view.hide()
+
     def begin(self, pictures: int, files: int, series: int) -> None:
         """Empty the sheet for `pictures` of `files` matching files of `series` series."""
         self.model.clear()
@@ -70,7 +76,7 @@ class ContactSheet(QWidget):
         """Show one more picture."""
         item = QStandardItem(QIcon(self._pixmap(thumbnail)), display(thumbnail.caption, 60))
         why = f" · cannot be shown: {thumbnail.reason}" if thumbnail.reason else ""
-        item.setToolTip(html.escape(display(f"{thumbnail.caption}{why}", 300)))
+        item.setToolTip(tip(display(f"{thumbnail.caption}{why}", 300)))
         item.setData((thumbnail.series, thumbnail.path), _THUMBNAIL)
         self.model.appendRow(item)
 

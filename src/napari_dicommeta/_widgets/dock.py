@@ -53,6 +53,7 @@ ADD_MS = 20
 LOOK_MS = 250
 """After a source was opened, until it is looked into."""
 TABS = ("Series", "Tags", "Images", "Findings")
+WHAT_TO_DO = "Drop a folder or files of DICOM here, or use Open…"
 
 
 class DicomDock(DockFrame):
@@ -174,6 +175,7 @@ class DicomDock(DockFrame):
 
     def _theme_changed(self, _event: object = None) -> None:
         colours = colours_of(self.viewer.theme)
+        self.set_colours(colours)
         for widget in (self.windows, self.series, self.tab, self.sheet, self.judged):
             widget.set_colours(colours)
 
@@ -196,7 +198,7 @@ class DicomDock(DockFrame):
             return
         self.source.set_idle()
         self._name_source("Cancelled: nothing is open")
-        self.series.set_empty_text("Cancelled. Drop a folder or files of DICOM here, or use Open…")
+        self._say(f"Cancelled. {WHAT_TO_DO}")
         opened = self.opened
         kept = self._kept_selection if opened is not None else None
         self.exploration.set_catalog(opened.catalog if opened else None, opened.tags if opened else ())
@@ -209,7 +211,13 @@ class DicomDock(DockFrame):
         self.source.set_progress(0, 0, False)
         if self.exploration.selection is not None:
             self._kept_selection = self.exploration.selection
-        self.series.set_empty_text("Reading the files …")
+        self._say("Reading the files …")
+
+    def _say(self, words: str) -> None:
+        """What the tabs say while they have nothing to show."""
+        for widget in (self.series, self.tab, self.sheet, self.judged):
+            widget.set_empty_text(words)
+        self._sheet_key = None
 
     def _name_source(self, otherwise: str = "") -> None:
         """Name the source that is open, or say why there is none."""
@@ -227,7 +235,7 @@ class DicomDock(DockFrame):
         why = f"{type(error).__name__}: {error}"
         self._name_source("This source could not be read")
         self.series.set_problems(("The last source could not be read.", why), 2)
-        self.series.set_empty_text(why)
+        self._say(f"{why}\n{WHAT_TO_DO}")
 
     def _series_failed(self, error: Exception) -> None:
         self.series.set_problems(("The series could not be opened.", f"{type(error).__name__}: {error}"), 2)
@@ -247,9 +255,13 @@ class DicomDock(DockFrame):
         if not opened.catalog.n_files:
             from napari_dicommeta.loader import nothing_found
 
-            self.series.set_empty_text(nothing_found(opened.catalog, opened.refusals))
+            self._say(f"{nothing_found(opened.catalog, opened.refusals)}\n{WHAT_TO_DO}")
+        else:
+            self._say("No image to show.")
+            self.judged.set_empty_text("Checking the values …")
         self._is_adding = True
         self.tab.set_source(opened.tags)
+        self.tab.export.forget()
         self.exploration.set_catalog(opened.catalog, opened.tags)
         self._add_timer.start()
 
@@ -327,6 +339,9 @@ class DicomDock(DockFrame):
     def _series_shown(self, paths: Collection[str], volumes: Sequence[Volume]) -> None:
         if volumes and not self.viewing.go_to_file(volumes, paths):
             self.viewing.activate(volumes[0])
+            if paths:
+                why = "No slice here is of a file that matches: it is a copy, or was left out as the notes say."
+                self.series.set_problems((why,), 1)
         self._align_added()
 
     # -- showing ------------------------------------------------------------------------------------
@@ -348,15 +363,13 @@ class DicomDock(DockFrame):
     def toggle_value(self, text: str | None) -> None:
         """Filter by a value of the chosen tag, None for the files without it, or no longer."""
         wish = self.exploration.wish
-        if text is None:
-            self.exploration.set_filter(wish.keyword, False)
-        elif wish.keyword:
-            self.exploration.toggle(wish.keyword, text)
+        if wish.keyword:
+            self.exploration.toggle(wish.keyword, text, "spelling" if wish.view == "spelling" else "meaning")
 
     def toggle_pair(self, first: str | None, second: str | None) -> None:
         """Filter by a pair of values of the two tags that are shown together, or no longer."""
         wish = self.exploration.wish
-        self.exploration.set_filter((wish.keyword, wish.beside), ((first, second),))
+        self.exploration.toggle_pair((wish.keyword, wish.beside), (first, second))
 
     def _filters_changed(self) -> None:
         """Let chips, series and images follow the filters."""
@@ -384,7 +397,7 @@ class DicomDock(DockFrame):
 
     def _show_sheet(self) -> None:
         """The contact sheet of what matches, made when it is looked at."""
-        if self.opened is None or self.tabs.currentWidget() is not self.sheet:
+        if self.opened is None or not self.opened.catalog.n_files or self.tabs.currentWidget() is not self.sheet:
             return
         selection = self.exploration.selection
         if selection is None or selection == self._sheet_key:
@@ -415,7 +428,9 @@ class DicomDock(DockFrame):
         if volume is None or self.opened is None or self.sources.is_scanning:
             return None
         uid = volume.series_instance_uid
-        return next((series for series in self.opened.series if series.series_instance_uid == uid), None)
+        path = volume.files[0][0]  # copies in other folders are other series
+        of_uid = [series for series in self.opened.series if series.series_instance_uid == uid]
+        return next((series for series in of_uid if path in series.catalog.paths), None)
 
     def _active_changed(self, _event: object = None) -> None:
         if self.adding.is_adding:

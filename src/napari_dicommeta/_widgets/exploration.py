@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
@@ -129,7 +129,8 @@ class Exploration(QObject):
         if not self.is_there(self.wish.scope):  # nothing else is counted under its name
             self.wish = replace(self.wish, scope="folder")
             self.count_rows()
-        return resolve(self.wish, self.base(), self.selection, self.active, self.other)
+        is_counted = self.wish.scope != "selection" or self.active in self.chosen
+        return resolve(self.wish, self.base(), self.selection, self.active if is_counted else None, self.other)
 
     def change_picture(self) -> None:
         """Something that `picture` shows is another."""
@@ -147,18 +148,20 @@ class Exploration(QObject):
 
     # -- filters ------------------------------------------------------------------------------------
 
-    def toggle(self, keyword: str, text: str) -> None:
-        """Filter by a value of a tag, or no longer."""
+    def toggle(self, keyword: str, text: str | None, by: str = "meaning") -> None:
+        """Filter by a value of a tag, None for the files without it, or no longer."""
         if self.selection is not None:
-            self.select(self.selection.toggled(keyword, text))
+            self.select(self.selection.toggled(keyword, text, by))
+
+    def toggle_pair(self, tags: tuple[str, str], pair: tuple[str | None, str | None]) -> None:
+        """Filter by two values that stand together, or no longer."""
+        if self.selection is not None:
+            self.select(self.selection.toggled_pair(tags, pair))
 
     def set_filter(self, tag: Tags, condition: Condition) -> None:
         """Filter by a condition on a tag, in place of the one it has; the same again: no longer."""
         if self.selection is None:
             return
-        if isinstance(tag, tuple) and tag[::-1] in dict(self.selection.filters):  # the same pair the other way round
-            pairs = cast("tuple[tuple[str | None, ...], ...]", condition)
-            tag, condition = tag[::-1], tuple(one[::-1] for one in pairs)
         is_same = dict(self.selection.filters).get(tag) == condition
         self.select(self.selection.without(tag) if is_same else self.selection.with_filter(tag, condition))
 

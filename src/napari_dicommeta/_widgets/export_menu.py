@@ -36,20 +36,28 @@ class ExportMenu(QPushButton):
         self.full = menu.addAction("With what may identify persons (PHI)")
         self.full.setCheckable(True)
         self.full.setToolTip("Names, dates, UIDs, rare values; the file's name then says PHI")
+        menu.setToolTipsVisible(True)
         self.setMenu(menu)
-        self.set_tag("")
+        self.set_tag("", False)
 
-    def set_tag(self, keyword: str) -> None:
-        """The tag that is shown, "" for none."""
+    def set_tag(self, keyword: str, is_open: bool = True) -> None:
+        """The tag that is shown, "" for none; `is_open`: whether there is anything to hand over."""
         for action in (self.values, self.picture, self.copy_values):
             action.setEnabled(bool(keyword))
+        for action in (self.tags, self.copy_tags):
+            action.setEnabled(is_open)
+
+    def forget(self) -> None:
+        """Another source: what may identify persons has to be asked for anew."""
+        self.full.setChecked(False)
 
     def _ask(self, what: str) -> None:
         kinds = "Picture (*.png)" if what == "picture" else KINDS
         path, chosen = QFileDialog.getSaveFileName(self, f"Export {what}", "", kinds)
         if path:
             suffix = chosen.partition("*")[2].rstrip(")")
-            has_suffix = path.lower().endswith((".csv", ".parquet", ".md", ".json", ".png"))
+            kinds_of = (".png",) if what == "picture" else (".csv", ".parquet", ".md", ".json")
+            has_suffix = path.lower().endswith(kinds_of)
             self.file_wished.emit(what, path if has_suffix else path + suffix, self.full.isChecked())
 
     def _copy(self, what: str) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_dicommeta._widgets.lines import line
+from napari_dicommeta._widgets.lines import line, tip
 from napari_dicommeta.meaning import display
 from napari_dicommeta.selection import described
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qtpy.QtGui import QKeyEvent
 
     from napari_dicommeta.catalog import Condition, Tags
 
@@ -21,6 +22,20 @@ __all__ = ["FilterBar"]
 
 CHIP, BESIDE = 190, 60
 """Pixels of a chip's text at least, where it is long, and of what else is in its line."""
+
+
+LINES = 4
+"""Chips that are seen at once: more are scrolled, tags and bars need the room."""
+_REMOVING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+
+
+class _Chip(QPushButton):
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter and Delete remove, as a click and Space do."""
+        if event.key() in _REMOVING:
+            self.click()
+        else:
+            super().keyPressEvent(event)
 
 
 class FilterBar(QWidget):
@@ -39,16 +54,23 @@ class FilterBar(QWidget):
         above.setContentsMargins(0, 0, 0, 0)
         above.addWidget(self.count, 1)
         above.addWidget(self.clear_button)
-        self._chips = QVBoxLayout()
+        self._inner = QWidget()
+        self._chips = QVBoxLayout(self._inner)
         self._chips.setContentsMargins(0, 0, 0, 0)
         self._chips.setSpacing(2)
+        self._area = QScrollArea()
+        self._area.setWidget(self._inner)
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.chips: list[QPushButton] = []
         self._tags: list[Tags] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addLayout(above)
-        layout.addLayout(self._chips)
+        layout.addWidget(self._area)
         self.set_filters((), 0, 0)
 
     def set_filters(self, filters: Sequence[tuple[Tags, Condition]], files: int, of: int) -> None:
@@ -69,19 +91,25 @@ class FilterBar(QWidget):
             chip.setText(
                 self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, room).replace("&", "&&") + "  ×"
             )
-            chip.setToolTip(html.escape(text) + " · click removes this filter")
+            chip.setToolTip(tip(f"{text} · click removes this filter"))
         self._lay_out()
 
     def _add_chip(self) -> None:
-        chip, i = QPushButton(self), len(self.chips)
+        chip, i = _Chip(self._inner), len(self.chips)
         chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         chip.clicked.connect(lambda: self.filter_removed.emit(self._tags[i]))
         self._chips.addWidget(chip)
+        # A new button would come after all else in the window.
+        QWidget.setTabOrder(self.chips[-1] if self.chips else self.clear_button, chip)
         self.chips.append(chip)
         chip.show()
 
     def _lay_out(self) -> None:
         """Now, not after the window has been painted without it: one repaint is enough."""
+        lines = min(len(self.chips), LINES)
+        height = self.chips[0].sizeHint().height() + self._chips.spacing() if self.chips else 0
+        self._area.setFixedHeight(lines * height)
+        self._chips.activate()
         widget: QWidget | None = self
         while widget is not None and (layout := widget.layout()) is not None:
             layout.activate()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dicommeta._widgets.lines import tip
 from napari_dicommeta.decisions import Decision, decision_on
 from napari_dicommeta.meaning import display
 
@@ -70,7 +70,7 @@ class _Model(QAbstractListModel):
         if role == Qt.ItemDataRole.UserRole:
             return finding
         if role == Qt.ItemDataRole.ToolTipRole:
-            return html.escape(display(f"{finding.title} · {self.second_line(finding)} · {finding.code}", 500))
+            return tip(display(f"{finding.title} · {self.second_line(finding)} · {finding.code}", 500))
         return None
 
 
@@ -135,6 +135,7 @@ class FindingsList(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-findings")
         self.summary = QLabel("")
+        self._empty = "Drop a folder or files of DICOM here, or use Open…"
         self.summary.setTextFormat(Qt.TextFormat.PlainText)
         self.summary.setWordWrap(True)
         self.model = _Model(self)
@@ -253,10 +254,16 @@ class FindingsList(QWidget):
         self.summary.setText(
             " · ".join(f"{counts[severity]} {words}" for severity, words in WORDS.items() if counts[severity])
             or empty
-            or "Nothing found. Open a folder to have its values checked."
+            or self._empty
         )
         self.splitter.setVisible(bool(findings))
         self._show(findings[at] if at is not None else None)
+
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no finding."""
+        self._empty = display(text, 600).replace("\\n", "\n")
+        if not self.model.findings:
+            self.summary.setText(self._empty)
 
     def set_progress(self, words: str, done: int = 0, total: int = 0) -> None:
         """Show how far a check is; empty words: it is over."""

@@ -54,6 +54,10 @@ class FindingsTab(QWidget):
         self.list.set_source(bool(opened.catalog.n_files))
         self.judging.set_opened(opened)
 
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no finding."""
+        self.list.set_empty_text(text)
+
     def forget(self) -> None:
         """Judge nothing: another source is open, which is judged soon."""
         self.list.set_source(False)

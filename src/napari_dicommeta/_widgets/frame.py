@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
 
+    from napari_dicommeta._widgets.colours import Colours
+
 __all__ = ["DockFrame"]
 
 NARROWEST = (316, 335)
@@ -44,6 +46,16 @@ class DockFrame(QWidget):
             layout.setSpacing(spacing)
             for widget in widgets:
                 layout.addWidget(widget, int(place is self.body and widget is widgets[-1]))
+
+    def set_colours(self, colours: Colours) -> None:
+        """Mark what has the keyboard, which napari's style does not, and the progress of a scan."""
+        accent = colours.accent.name()
+        marked = ", ".join(f"{name}:focus" for name in ("QPushButton", "QComboBox", "QCheckBox", "QAbstractItemView"))
+        self.setStyleSheet(
+            f"{marked} {{ border: 1px solid {accent}; }}"
+            f"QTabBar::tab:selected:focus {{ border: 1px solid {accent}; }}"
+            f"QProgressBar::chunk {{ background: {accent}; }}"
+        )
 
     def minimumSizeHint(self) -> QSize:
         """Always that of the narrow frame: with that of two columns it could never become narrow again."""

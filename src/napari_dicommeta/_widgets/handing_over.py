@@ -86,9 +86,12 @@ class HandingOver(QObject):
                 "export", lambda: text_of(what, shown, base, part, full), self._copied, None, self._failed
             )
 
-    def _copied(self, text: str) -> None:
+    def _copied(self, found: tuple[str, bool]) -> None:
+        text, is_withheld = found
         QApplication.clipboard().setText(text)
-        self._tell(f"Copied a table of {max(len(text.splitlines()) - 2, 0):,} lines")
+        n = max(len(text.splitlines()) - 2, 0)
+        withheld = [WITHHELD] if is_withheld else []
+        self._tell("; ".join([f"Copied a table of {n:,} line{'' if n == 1 else 's'}", *withheld]))
 
     def _paint(self, shown: Shown, is_withheld: bool, path: str, full: bool) -> None:
         from napari_dicommeta.export import phi_name
@@ -118,9 +121,10 @@ class HandingOver(QObject):
         from napari.utils.notifications import show_error, show_warning
 
         if isinstance(error, PrivacyError):
-            show_warning(display(str(error), 400))
+            show_warning(display(f"{error} (in the menu: With what may identify persons)", 400))
         else:
-            show_error(display(f"Nothing was written: {error}", 400))
+            why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+            show_error(display(f"Nothing was written: {why}", 400))
 
     # -- comparing ----------------------------------------------------------------------------------
 

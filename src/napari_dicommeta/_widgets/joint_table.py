@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QRect, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView, QWidget
 
+from napari_dicommeta._widgets.lines import tip
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class _Model(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole and section < len(texts):
             return _shown(texts[section])
         if role == Qt.ItemDataRole.ToolTipRole and section < len(texts):
-            return html.escape(display(f"{path.keyword} = {_shown(texts[section])}"))
+            return tip(display(f"{path.keyword} = {_shown(texts[section])}"))
         return None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
@@ -65,7 +65,7 @@ class _Model(QAbstractTableModel):
             first, second = (path.keyword for path in self.joint.paths)
             row, column = _shown(self.joint.rows[index.row()]), _shown(self.joint.columns[index.column()])
             how = " · click: only these files" if files else ""
-            return html.escape(display(f"{first} = {row}, {second} = {column}: {files:,} files", 300)) + how
+            return tip(display(f"{first} = {row}, {second} = {column}: {files:,} files", 300) + how)
         return None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from napari_dicommeta._widgets.lines import line
+from napari_dicommeta._widgets.lines import line, tip
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ class PresetStrip(QWidget):
             self.title.setToolTip("")
             return
         self.title.setText(f"Window · {display(name)}" + ("" if windows else " · the files carry no preset"))
-        self.title.setToolTip(html.escape(display(name)))
+        self.title.setToolTip(tip(display(name)))
         for i, window in enumerate(windows):
             button = self._button(_name(window, i), _numbers(window, units, bool(spreads and spreads[i])))
             if window.fault:
@@ -74,7 +73,7 @@ class PresetStrip(QWidget):
                 font = button.font()
                 font.setStrikeOut(True)
                 button.setFont(font)
-            button.setToolTip(html.escape(display(_tip(window, i, units, spreads[i] if spreads else ""), 400)))
+            button.setToolTip(tip(display(_tip(window, i, units, spreads[i] if spreads else ""), 400)))
             button.clicked.connect(lambda _=False, i=i: self.window_chosen.emit(i))
             self.buttons.append(button)
         full = self._button("full range", "Alt+0")
@@ -91,6 +90,7 @@ class PresetStrip(QWidget):
         self.setStyleSheet(
             f"QToolButton {{ border: 1px solid transparent; border-radius: 3px; padding: 2px; background: {plain} }}"
             f"QToolButton:hover {{ border-color: {current} }} QToolButton:checked {{ background: {current} }}"
+            f"QToolButton:focus {{ border-color: {colours.accent.name()} }}"
         )
 
     def set_current(self, index: int | None) -> None:

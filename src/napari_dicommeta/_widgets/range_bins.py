@@ -10,6 +10,8 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_dicommeta.selection import number_words, range_words
+
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
 
@@ -46,6 +48,8 @@ class RangeBins(QWidget):
         self.bins: Bins | None = None
         self.span: tuple[int, int] | None = None
         """The first and the last bin that are brushed."""
+        self.chosen: tuple[float, float] | None = None
+        """The range that is filtered for, whether it fits these bins or not."""
         self._colours: Colours | None = None
         self._anchor: int | None = None
         self._was_chosen = False
@@ -63,11 +67,12 @@ class RangeBins(QWidget):
     def set_bins(self, bins: Bins | None, chosen: tuple[float, float] | None = None) -> None:
         """Show these bins, those of the range that is `chosen` marked, without a signal."""
         self.bins, self._anchor, self._hovered = bins, None, None
-        self.span = None
+        self.span, self.chosen = None, chosen
         if bins is not None and chosen is not None:
             inner = np.asarray(bins.edges[1:-1])
             first, last = np.searchsorted(inner, chosen, side="right").tolist()
-            self.span = (first, last)
+            if self.numbers_of((first, last)) == chosen:  # else it was brushed in other bins
+                self.span = (first, last)
         self.update()
 
     def numbers_of(self, span: tuple[int, int]) -> tuple[float, float]:
@@ -178,8 +183,9 @@ class RangeBins(QWidget):
         self._paint_brush(painter, colours, area, width)
         painter.setPen(colours.faint)
         base = self.height() - metrics.descent() - 1
-        low = f"{bins.edges[0]:g}" if math.isfinite(bins.edges[0]) else f"< {bins.edges[1]:g}"
-        high = f"{bins.edges[-1]:g}" if math.isfinite(bins.edges[-1]) else f"≥ {bins.edges[-2]:g}"
+        first, second, last_but_one, last = (number_words(bins.edges[i]) for i in (0, 1, -2, -1))
+        low = first if math.isfinite(bins.edges[0]) else f"< {second}"
+        high = last if math.isfinite(bins.edges[-1]) else f"≥ {last_but_one}"
         painter.drawText(QPointF(area.left(), base), low)
         painter.drawText(QPointF(area.right() - metrics.horizontalAdvance(high), base), high)
         painter.setPen(colours.text)
@@ -187,12 +193,15 @@ class RangeBins(QWidget):
         painter.end()
 
     def _paint_brush(self, painter: QPainter, colours: Colours, area: QRectF, width: float) -> None:
-        if self.span is None:
+        if self.span is not None:
+            left, right = float(self.span[0]), float(self.span[1] + 1)
+        elif self.chosen is not None:
+            left, right = (self._place_of(end) for end in self.chosen)
+        else:
             return
-        first, last = self.span
         brush = QColor(colours.accent)
         brush.setAlpha(45)
-        rect = QRectF(area.left() + first * width, area.top(), (last - first + 1) * width, area.height())
+        rect = QRectF(area.left() + left * width, area.top(), max((right - left) * width, 1), area.height())
         painter.fillRect(rect, brush)
         painter.setPen(QPen(colours.accent, 1))
         painter.drawRect(rect)
@@ -201,11 +210,25 @@ class RangeBins(QWidget):
         """What is brushed or lies under the mouse, and its files."""
         assert self.bins is not None
         at = (self._hovered, self._hovered) if self._hovered is not None and self._anchor is None else self.span
+        if at is None and self.chosen is not None:
+            return f"{range_words(*self.chosen)} is chosen"
         if at is None:
             return "drag over a range" if self._chooses else ""
-        low, high = self.numbers_of(at)
         files, part = sum(self.bins.files[at[0] : at[1] + 1]), sum(self.bins.part[at[0] : at[1] + 1])
-        return f"{low:g} … {high:g}: {files:,} {self._counted}" + (f", {part:,} in the bright bars" if part else "")
+        # Of several components each counts in its own bin: a file may be in two of those that are brushed.
+        least = "up to " if at[0] != at[1] and 0 < self.bins.binned < sum(self.bins.files) else ""
+        counted = self._counted.removesuffix("s") if files == 1 else self._counted
+        bright = f", {least}{part:,} in the bright bars" if part else ""
+        files = min(files, self.bins.binned or files)
+        return f"{range_words(*self.numbers_of(at))}: {least}{files:,} {counted}{bright}"
+
+    def _place_of(self, value: float) -> float:
+        """Where a number lies, counted in bins from the left."""
+        assert self.bins is not None
+        edges = np.asarray(self.bins.edges)
+        i = int(np.clip(np.searchsorted(edges, value, side="right") - 1, 0, len(edges) - 2))
+        width = edges[i + 1] - edges[i]
+        return i + (float(np.clip((value - edges[i]) / width, 0, 1)) if np.isfinite(width) else 0.5)
 
     def _area(self) -> QRectF:
         line = self.fontMetrics().height() + 2

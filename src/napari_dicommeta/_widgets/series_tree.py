@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dicommeta._rows import Branch, is_worth_grouping, next_order, series_branch, tree_of
+from napari_dicommeta._widgets.lines import tip
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from qtpy.QtGui import QColor
 
@@ -140,14 +140,14 @@ class _Model(QAbstractItemModel):
             return self.warning if column == 3 else self.faint if branch.kind in ("patient", "study") else None
         if role == Qt.ItemDataRole.ToolTipRole:
             if row is None:
-                return html.escape(display(f"{branch.kind} {branch.text}"))
+                return tip(display(f"{branch.kind} {branch.text}"))
             if branch.kind == "volume":
-                return html.escape(display(f"{branch.text} · double-click or Enter opens this volume alone"))
-            what = row.reason or (
-                "open; double-click opens it again" if row.is_open else "double-click or Enter opens it"
-            )
-            lines = [f"{row.name} · {row.size} · {what}", *(f"– {note}" for note in row.notes or ())]
-            return "\n".join(html.escape(display(line, 300)) for line in lines)
+                return tip(display(f"{branch.text} · double-click or Enter opens this volume alone"))
+            how = "open" if row.is_open else row.reason or "double-click or Enter opens it"
+            reason = [f"– {row.reason}"] if row.is_open and row.reason else []
+            lines = [f"{row.name} · {row.size} · {how}", f"{row.patient} · {row.study}", *reason]
+            lines += [f"– {note}" for note in row.notes or () if note != row.reason]
+            return tip("\n".join(display(line, 300) for line in lines))
         return None
 
 
@@ -205,6 +205,9 @@ class SeriesTree(QWidget):
         ):
             layout.addWidget(widget, stretch)
         self._rows: tuple[SeriesRow, ...] = ()
+        self._hidden: tuple[int, ...] = ()
+        """Series that are marked and hidden by a filter."""
+        self._is_worth_grouping = False
         self._order: tuple[int, bool] | None = None
         self.set_rows(())
         self.set_problems((), 0)
@@ -227,7 +230,8 @@ class SeriesTree(QWidget):
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self.sort_by)
         tree.selectionModel().currentRowChanged.connect(lambda index, _: self._show_notes(index))
-        tree.selectionModel().selectionChanged.connect(lambda *_: self.chosen_changed.emit(self.chosen()))
+        tree.selectionModel().selectionChanged.connect(self._selection_changed)
+        tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         tree.activated.connect(self._activated)
         return tree
 
@@ -237,15 +241,22 @@ class SeriesTree(QWidget):
         label.setWordWrap(True)
         return label
 
-    def set_rows(self, rows: tuple[SeriesRow, ...]) -> None:
-        """Show these series; those that were chosen stay so where they are among them."""
-        chosen = self.chosen()
+    def set_rows(self, rows: tuple[SeriesRow, ...], among: Sequence[SeriesRow] | None = None) -> None:
+        """Show these series, which are `among` those of the source: these say whether there are patients to group by.
+
+        Those that were chosen stay so, in secret where a filter hides them.
+        """
         self._rows = rows
+        self._is_worth_grouping = is_worth_grouping(rows if among is None else among)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        rows, chosen = self._rows, self.chosen()
         if self._order is not None:
             column, descending = self._order
             rows = tuple(sorted(rows, key=_SORT_KEYS[column], reverse=descending))
-        self.by_patient.setVisible(is_worth_grouping(rows))
-        grouped = self.by_patient.isChecked() and is_worth_grouping(rows)
+        self.by_patient.setVisible(self._is_worth_grouping)
+        grouped = self.by_patient.isChecked() and self._is_worth_grouping
         branches = tree_of(rows, grouped)
         model = self.table.selectionModel()
         blocked = model.blockSignals(True)
@@ -256,8 +267,7 @@ class SeriesTree(QWidget):
         for number in chosen:
             self._mark(number)
         model.blockSignals(blocked)
-        if self.chosen() != chosen:  # a filter hides some of them
-            self.chosen_changed.emit(self.chosen())
+        self._hidden = tuple(number for number in chosen if number not in self.model.of_series)
         for place, branch in enumerate(branches):
             if branch.kind == "patient":
                 self.table.setFirstColumnSpanned(place, QModelIndex(), True)
@@ -281,10 +291,10 @@ class SeriesTree(QWidget):
         blocked = self.by_patient.blockSignals(True)
         self.by_patient.setChecked(by_patient)
         self.by_patient.blockSignals(blocked)
-        self.set_rows(self._rows)
+        self._refresh()
 
     def _grouping_changed(self, by_patient: bool) -> None:
-        self.set_rows(self._rows)
+        self._refresh()
         self.grouping_toggled.emit(by_patient)
 
     def set_row(self, row: SeriesRow) -> None:
@@ -300,6 +310,7 @@ class SeriesTree(QWidget):
         """Mark the series of this number, if it is among those shown."""
         index = self.model.index_of(number)
         if index.isValid() and self._current_number() != number:
+            self._hidden = ()
             model = self.table.selectionModel()
             blocked = model.blockSignals(True)
             model.clearSelection()
@@ -312,6 +323,7 @@ class SeriesTree(QWidget):
 
     def forget(self) -> None:
         """Mark none."""
+        self._hidden = ()
         self.table.clearSelection()
         self.table.setCurrentIndex(QModelIndex())
 
@@ -323,11 +335,15 @@ class SeriesTree(QWidget):
 
     def chosen(self) -> tuple[int, ...]:
         """The numbers of the series that are marked, those below marked patients and studies among them."""
-        numbers: dict[int, None] = {}
+        numbers: dict[int, None] = dict.fromkeys(self._hidden)
         for index in self.table.selectionModel().selectedRows():
             for node in self._below(index.internalId()):
                 numbers[node] = None
         return tuple(numbers)
+
+    def _selection_changed(self, *_: object) -> None:
+        self._hidden = ()
+        self.chosen_changed.emit(self.chosen())
 
     def _below(self, node: int) -> Iterator[int]:
         branch = self.model.nodes[node].branch
@@ -373,11 +389,17 @@ class SeriesTree(QWidget):
         number, offers = (row.number, row.offers) if row is not None else (-1, ())
         for offer in offers:
             button = QPushButton(offer.words)
-            button.setToolTip(html.escape(offer.why))
+            button.setToolTip(tip(offer.why))
             button.clicked.connect(lambda _=False, offer=offer: self.offer_chosen.emit(number, offer))
             self._offer_layout.insertWidget(len(self.offer_buttons), button)
+            QWidget.setTabOrder(self.offer_buttons[-1] if self.offer_buttons else self.table, button)
             self.offer_buttons.append(button)
         self.offer_line.setVisible(bool(self.offer_buttons))
+
+    def sort_again(self) -> None:
+        """After rows were shown anew: their notes may have come."""
+        if self._order is not None:
+            self._refresh()
 
     def sort_by(self, column: int) -> None:
         """Sort by a column; again: turned round; a third time: those with most images first."""
@@ -387,7 +409,7 @@ class SeriesTree(QWidget):
         if self._order is not None:
             order = Qt.SortOrder.DescendingOrder if self._order[1] else Qt.SortOrder.AscendingOrder
             header.setSortIndicator(column, order)
-        self.set_rows(self._rows)
+        self._refresh()
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no series."""
@@ -398,6 +420,6 @@ class SeriesTree(QWidget):
         self.problems.setVisible(bool(problems))
         lines = [display(problem) for problem in problems[:4]]
         if total > len(lines):
-            lines.append(f"… and {total - len(lines):,} more files that are not shown")
+            lines.append(f"… and {total - len(lines):,} more lines, the first of them in the tooltip")
         self.problems.setText("\n".join(lines))
-        self.problems.setToolTip("\n".join(html.escape(display(problem)) for problem in problems[:40]))
+        self.problems.setToolTip(tip("\n".join(display(problem) for problem in problems[:40])))

@@ -45,7 +45,7 @@ class Shelf(QObject):
             return
         uids, matches = self._open_uids(), self._matches()
         rows = (row for row in self.rows if not matches or matches[row.number])
-        self._tree.set_rows(tuple(self._as_shown(row, uids, matches) for row in rows))
+        self._tree.set_rows(tuple(self._as_shown(row, uids, matches) for row in rows), self.rows)
 
     def note(self, found: tuple[Opened, int, SeriesRow]) -> None:
         """Take the notes of one series, (source, number, row), to be shown soon."""
@@ -65,6 +65,7 @@ class Shelf(QObject):
         uids, matches = self._open_uids(), self._matches()
         for number in numbers:
             self._tree.set_row(self._as_shown(self.rows[number], uids, matches))
+        self._tree.sort_again()
 
     def _open_uids(self) -> set[str]:
         return {volume.series_instance_uid for volume in volumes_in(self._viewer.layers)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._widgets.lines import line
+from napari_dicommeta._widgets.lines import line, tip
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -68,6 +67,7 @@ class SourceBar(QWidget):
         self.count = QLabel("")
         self.count.setTextFormat(Qt.TextFormat.PlainText)
         self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop reading; what was open before stays")
         self.cancel_button.clicked.connect(self.scan_cancelled)
         self.progress = QWidget()
         progress_line = QHBoxLayout(self.progress)
@@ -90,6 +90,7 @@ class SourceBar(QWidget):
         menu.addAction("Folder…", self._choose_folder)
         menu.addAction("Files…", self._choose_files)
         self.recent = menu.addMenu("Recent folders")
+        self.recent.setToolTipsVisible(True)
         self.recent.aboutToShow.connect(self._fill_recent)
         menu.addSeparator()
         self.compare_folder = menu.addAction("Compare with a folder…", self._compare_folder)
@@ -108,7 +109,7 @@ class SourceBar(QWidget):
     def set_source(self, title: str, size: str = "", paths: Sequence[str] = ()) -> None:
         """Show what is open, and how much it is, which stays to be seen where a long title does not."""
         self.title.setText(display(title))
-        self.title.setToolTip(html.escape("\n".join(display(one, 300) for one in (title, *paths[:SHOWN]))))
+        self.title.setToolTip(tip("\n".join(display(one, 300) for one in (title, *paths[:SHOWN]))))
         self.amount.setText(size)
         self.amount.setVisible(bool(size))
 

@@ -55,7 +55,9 @@ def shown_rows(rows: Sequence[TagRow], text: str, unfolded: Collection[str], cho
     """
     words = text.lower().split()
     if words:
-        return [row for row in rows if all(word in f"{row.keyword} {row.name} {row.tag}".lower() for word in words)]
+        found = [row for row in rows if all(word in f"{row.keyword} {row.name} {row.tag}".lower() for word in words)]
+        digits = "".join(words).strip("()").replace(",", "")  # 00281050, as programs write it
+        return found or [row for row in rows if row.tag.strip("()").replace(",", "").lower() == digits]
     return [row for row in rows if not row.kind or row.kind in unfolded or row.keyword == chosen]
 
 
@@ -223,6 +225,7 @@ class TagTable(QWidget):
     def set_colours(self, colours: Colours) -> None:
         """Repaint in the colours of a theme."""
         self.delegate.colours = colours
+        self.filter.setStyleSheet(f"QLineEdit {{ placeholder-text-color: {colours.faint.name()} }}")
         self.table.viewport().update()
 
     def set_rows(self, rows: tuple[TagRow, ...]) -> None:

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
 from napari_dicommeta._exploring import SCOPES, Wish
+from napari_dicommeta._rows import FOLDED
 from napari_dicommeta._widgets.export_menu import ExportMenu
 from napari_dicommeta._widgets.joint_table import JointTable
 from napari_dicommeta._widgets.range_bins import RangeBins
@@ -82,7 +83,7 @@ class TagsTab(QWidget):
         layout.addWidget(self.splitter)
         self.scope_box.activated.connect(lambda _: self._wish(scope=self.scope_box.currentData()))
         self.table.tag_selected.connect(lambda keyword: self._wish(keyword=keyword))
-        self.table.tag_activated.connect(lambda _keyword: self.values.stack.currentWidget().setFocus())
+        self.table.tag_activated.connect(lambda _keyword: self.values.enter())
         self.values.view_chosen.connect(lambda view: self._wish(view=view, beside=""))
         self.values.beside_chosen.connect(lambda keyword: self._wish(beside=keyword))
 
@@ -111,13 +112,19 @@ class TagsTab(QWidget):
     def set_rows(self, rows: tuple[TagRow, ...]) -> None:
         """Show these tags; one is chosen to begin with where none is, which is told."""
         self.table.set_rows(rows)
-        telling = [row.keyword for row in rows if not row.kind or row.kind == "constant"]
-        self.values.set_companions([row.keyword for row in rows if not row.kind][:COMPANIONS] or telling[:COMPANIONS])
+        ordered = sorted(rows, key=lambda row: ("", *FOLDED).index(row.kind))  # what tells most first
+        offered = [row.keyword for row in ordered][:COMPANIONS]
+        beside = [self.wish.beside] if self.wish.beside and self.wish.beside not in offered else []
+        self.values.set_companions([*beside, *offered])
         self.values.set_choice(self.wish.view, self.wish.beside)
         if not self.wish.keyword and self.table.model.rows:
             shown = [row.keyword for row in self.table.model.rows]
             self.table.select(next((one for one in (*FIRST_TAGS, *EXPLAINED) if one in shown), shown[0]))
             self._wish(keyword=self.table.selected())
+
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no tag."""
+        self.values.set_empty_text(text)
 
     def show_tag(self, keyword: str) -> None:
         """Choose a tag, unfolding what hides it, and tell."""
@@ -133,7 +140,7 @@ class TagsTab(QWidget):
             self.joint if shown.joint is not None else self.bins if shown.wish.view == "ranges" else self.values.view
         )
         self.values.stack.setCurrentWidget(front)
-        self.export.set_tag(shown.wish.keyword if shown.histogram is not None else "")
+        self.export.set_tag(shown.wish.keyword if shown.histogram is not None else "", shown.histogram is not None)
 
     def set_curve(self, values: np.ndarray | None) -> None:
         """Show the chosen tag along the slices of the active volume; None: nothing varies there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QRect, QSize, Qt, Signal
@@ -21,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._widgets.lines import line
+from napari_dicommeta._widgets.lines import line, tip
 from napari_dicommeta.explain import explanation
 from napari_dicommeta.histogram import Bar
 from napari_dicommeta.meaning import display
@@ -39,6 +38,7 @@ __all__ = ["ValueBars"]
 
 NARROW_TEXT, NARROW_BAR = 60, 60
 """Pixels of a text and of the longest bar at least: short texts leave their room to the bars, long ones take it."""
+EMPTY = "Tags are there as soon as files are read: drop a folder here, or use Open…"
 MEASURED = 40
 """Texts that are measured for that."""
 PICTURE_WIDTH, PICTURE_BARS = 720, 200
@@ -49,6 +49,10 @@ _CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 def shown_text(bar: Bar) -> str:
     """The text of a bar; in brackets what is no value."""
     return f"({bar.state})" if bar.state else bar.label or bar.text or "(empty)"
+
+
+def _files(n: int) -> str:
+    return f"{n:,} file{'' if n == 1 else 's'}"
 
 
 class _Model(QAbstractItemModel):
@@ -102,7 +106,7 @@ class _Model(QAbstractItemModel):
             part = f", {bar.part:,} of {self.part_name}" if self.part_name else ""
             how = "" if index.internalId() or bar.state == "unknown" else f" · click: only files {self.what(bar)}"
             text = f"{shown_text(bar)} {bar.label} · {bar.files:,} files{part}{flag} {bar.note}"
-            return html.escape(display(text, 400)) + how
+            return tip(display(text, 400) + how)
         if role == Qt.ItemDataRole.UserRole:
             return bar
         return None
@@ -144,7 +148,7 @@ class _Delegate(QStyledItemDelegate):
         text = display(shown_text(bar))
         if bar.note:
             text = f"{text}   {bar.note}"
-            text_width = rect.width() - count_width - 40
+            text_width = room  # a bar beside it could not be compared with the one above
         is_value = bar.text and not bar.note and not bar.state
         painter.setPen(colours.warning if bar.flag else colours.text if is_value else colours.faint)
         elided = metrics.elidedText(text, self.elide_mode, text_width - 6)
@@ -204,6 +208,7 @@ class ValueBars(QWidget):
         controls.setContentsMargins(0, 0, 0, 0)
         controls.addWidget(self.view_box, 2)
         controls.addWidget(self.beside_box, 3)
+        self._empty = EMPTY
         self.model = _Model(self)
         self.view = self._tree()
         self.stack = QStackedWidget()
@@ -273,6 +278,19 @@ class ValueBars(QWidget):
         self.view_box.setCurrentIndex(max(self.view_box.findData(view), 0))
         self.beside_box.setCurrentIndex(max(self.beside_box.findData(beside), 0))
 
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no tag."""
+        self._empty = display(text, 600).replace("\\n", "\n")
+        if not self.controls.isVisibleTo(self):
+            self.explanation.setText(self._empty)
+
+    def enter(self) -> None:
+        """Take the keyboard: the first bar, or what else is shown, is current."""
+        front = self.stack.currentWidget()
+        front.setFocus()
+        if front is self.view and not self.view.currentIndex().isValid():
+            self.view.setCurrentIndex(self.model.index(0, 0))
+
     def show_picture(self, shown: Shown | None) -> None:
         """Show the bars of a tag and what surrounds them; None, or no histogram: no tag is chosen."""
         histogram = shown.histogram if shown is not None else None
@@ -280,21 +298,21 @@ class ValueBars(QWidget):
             widget.setVisible(histogram is not None)
         if shown is None or histogram is None:
             self.heading.setText("Choose a tag to see its values.")
-            self.explanation.setText("Tags are there as soon as files are read: drop a folder here, or use Open…")
+            self.explanation.setText(self._empty)
             self.explanation.show()
             self.model.set_bars(())
             return
         path, part_name = histogram.path, display(shown.part_name)
         vm = f"  VM {path.vm}" if path.vm else ""
-        self.heading.setText(display(f"{path.name}  {path.display.split(' ')[0]}  {path.vr}{vm}"))
-        self.heading.setToolTip(html.escape(display(path.display)))
+        self.heading.setText(display(f"{path.name}  {path.tag_text}  {path.vr}{vm}"))
+        self.heading.setToolTip(tip(display(path.display)))
         words = explanation(path)
         self.explanation.setText(words)
         self.explanation.setVisible(bool(words))
         part = f" · {part_name} ({histogram.part_files:,})" if part_name else ""
         shares = " · bars by share" if shown.by_share else ""
         self.legend.setText(f"{shown.scope} ({histogram.files:,} files){part}{shares}")
-        self.legend.setToolTip(html.escape(self.legend.text()))
+        self.legend.setToolTip(tip(self.legend.text()))
         self._show_bars(shown, histogram, part_name)
 
     def _show_bars(self, shown: Shown, histogram: Histogram, part_name: str) -> None:
@@ -311,7 +329,7 @@ class ValueBars(QWidget):
             delegate.scales = (1 / max(histogram.files, 1), 1 / max(histogram.part_files, 1))
         whole, of_part = delegate.scales
         delegate.most = max((max(bar.files * whole, bar.part * of_part) for bar in bars), default=1) or 1
-        delegate.chosen = frozenset([*shown.chosen, *([None] if shown.chosen_presence is False else [])])
+        delegate.chosen = frozenset(shown.chosen)
         widths = (self.view.fontMetrics().horizontalAdvance(display(shown_text(bar))) for bar in bars[:MEASURED])
         delegate.text_width = max(widths, default=0) + 12
         modes = Qt.TextElideMode  # UIDs differ at their ends
@@ -327,9 +345,28 @@ class ValueBars(QWidget):
         again = next((i for i, bar in enumerate(bars) if (bar.text, bar.state) == current), None)
         if again is not None:
             self.view.setCurrentIndex(self.model.index(again, 0))
-        rest = [f"{histogram.rest_values:,} more values in {histogram.rest_files:,} files"]
-        missing = [f"{bar.state} in {bar.files:,} files" for bar in others if bar.files]
-        self.rest.setText(" · ".join([*(rest if histogram.rest_values else []), *missing]) or "present in every file")
+        self._show_rest(shown, histogram, part_name)
+
+    def _show_rest(self, shown: Shown, histogram: Histogram, part_name: str) -> None:
+        """Say what is no bar, bin or pair, so that the numbers add up to the files."""
+        words = []
+        if shown.joint is not None:
+            if shown.joint.rest:
+                words.append(f"{_files(shown.joint.rest)} more with other pairs")
+        else:
+            if shown.wish.view == "ranges":
+                if shown.bins is not None and shown.bins.not_numbers:
+                    words.append(f"no number in {_files(shown.bins.not_numbers)}")
+            elif histogram.rest_values:
+                of_part = f", {histogram.part_rest_files:,} of {part_name}" if histogram.part_rest_files else ""
+                words.append(f"{histogram.rest_values:,} more values in {_files(histogram.rest_files)}{of_part}")
+            if histogram.absent:
+                words.append(f"absent in {_files(histogram.absent)}")
+            if histogram.unknown:
+                words.append(f"unknown in {_files(histogram.unknown)}")
+        if histogram.is_several:
+            words.append("a file counts for each of its values")
+        self.rest.setText(" · ".join(words) or "present in every file")
         self.rest.setToolTip(self.rest.text())
 
     def picture(self, shown: Shown, words: str) -> QPixmap:
