@@ -77,6 +77,12 @@ def problems_of(opened: Opened) -> tuple[str, ...]:
     """What could not be used of a source, a sentence each: refused series, damaged files, other entries."""
     refused = {path for refusal in opened.refusals for path in refusal.paths}
     partial = (one for one in opened.catalog.partial if one.path not in refused)
-    others = [one.brief for one in (*partial, *opened.catalog.failures)]
+    others = [f"{_below(one.path, opened.paths)}: {one.reason}" for one in (*partial, *opened.catalog.failures)]
     nothing = ["No image could be opened."] if not opened.volumes else []
     return (*nothing, *map(str, opened.refusals), *others)
+
+
+def _below(path: str, sources: Sequence[str]) -> str:
+    """`path` as it stands below the source it is of: one name may be in many folders."""
+    inside = (os.path.relpath(path, source) for source in sources if path.startswith(source.rstrip(os.sep) + os.sep))
+    return next(inside, os.path.basename(path) or path)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-__all__ = ["GROUPS", "GROUP_OF", "FunctionalGroupsError", "frame_texts"]
+__all__ = ["GROUPS", "GROUP_OF", "FunctionalGroupsError", "frame_keyword", "frame_texts"]
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 GROUP_OF = {
@@ -39,6 +39,12 @@ _DEPTH = 3
 _NUMBERS = ("DS", "IS", "FD", "FL")
 _RENAMED = {"EffectiveEchoTime": "EchoTime", "TemporalPositionIndex": "TemporalPositionIdentifier"}
 """Enhanced images say the same under another keyword."""
+
+
+def frame_keyword(tag: str) -> str:
+    """The keyword under which `frame_texts` tells what is at a path such as "…Sequence.EffectiveEchoTime"."""
+    keyword = tag.rpartition(".")[2]
+    return _RENAMED.get(keyword, keyword)
 
 
 class FunctionalGroupsError(Exception):

@@ -31,7 +31,7 @@ from napari_dicommeta._widgets.tags_tab import TagsTab
 from napari_dicommeta._widgets.view_bar import ViewBar
 from napari_dicommeta._widgets.viewing import Viewing
 from napari_dicommeta._widgets.window_panel import WindowPanel
-from napari_dicommeta.along import values_along
+from napari_dicommeta.along import is_of_frames, slice_matching, values_along
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -313,7 +313,7 @@ class DicomDock(DockFrame):
 
     def _is_shown(self, wanted: Wanted) -> bool:
         """Whether a slice that is wanted is in a layer, which is then shown."""
-        return self.viewing.go_to_file(volumes_in(self.viewer.layers), {wanted.path})
+        return self.viewing.go_to_file(volumes_in(self.viewer.layers), {wanted.path}) is not None
 
     def _take_offer(self, number: int, offer: Offer) -> None:
         self.open_wanted([Wanted(number, split=offer.split, missing_rescale=offer.missing_rescale)])
@@ -337,12 +337,26 @@ class DicomDock(DockFrame):
         self._show_series()
 
     def _series_shown(self, paths: Collection[str], volumes: Sequence[Volume]) -> None:
-        if volumes and not self.viewing.go_to_file(volumes, paths):
+        shown = self.viewing.go_to_file(volumes, paths)
+        if shown is not None:
+            self._go_to_frame(shown, paths)
+        elif volumes:
             self.viewing.activate(volumes[0])
             if paths:
                 why = "No slice here is of a file that matches: it is a copy, or was left out as the notes say."
                 self.series.set_problems((why,), 1)
         self._align_added()
+
+    def _go_to_frame(self, volume: Volume, paths: Collection[str]) -> None:
+        """Show the frame that matches, where the filters speak of frames: its file has to be read for that."""
+        selection = self.exploration.selection
+        filters = selection.filters if selection is not None else ()
+        if is_of_frames(volume, [tag for tag, _ in filters]):
+            self.sources.run(
+                "frame",
+                lambda: slice_matching(volume, paths, filters),
+                lambda n: self.viewing.go_to_slice(n) if self._active_volume() is volume else None,
+            )
 
     # -- showing ------------------------------------------------------------------------------------
 
@@ -388,11 +402,18 @@ class DicomDock(DockFrame):
         self.tab.set_wish(shown.wish)
         self.tab.set_scopes({scope: self.exploration.is_there(scope) for scope in SCOPES})
         self.tab.show_picture(shown)
-        volume, series = volume_of(self.viewer.layers.selection.active), self.exploration.active
-        curve = None
-        if series is not None and volume is not None and shown.histogram is not None:
-            curve = values_along(volume, series.catalog, shown.wish.keyword)
-        self.tab.set_curve(curve)
+        volume, series, keyword = self._active_volume(), self.exploration.active, shown.wish.keyword
+        self.sources.stop("curve")
+        if series is None or volume is None or shown.histogram is None:
+            self._show_curve(None)
+        elif is_of_frames(volume, (keyword,)):
+            self._show_curve(None)
+            self.sources.run("curve", lambda: values_along(volume, series.catalog, keyword), self._show_curve)
+        else:
+            self._show_curve(values_along(volume, series.catalog, keyword))
+
+    def _show_curve(self, values: np.ndarray | None) -> None:
+        self.tab.set_curve(values)
         self._mark_slice()
 
     def _show_sheet(self) -> None:
@@ -423,8 +444,11 @@ class DicomDock(DockFrame):
 
     # -- the active layer ---------------------------------------------------------------------------
 
+    def _active_volume(self) -> Volume | None:
+        return volume_of(self.viewer.layers.selection.active)
+
     def _active_series(self) -> Series | None:
-        volume = volume_of(self.viewer.layers.selection.active)
+        volume = self._active_volume()
         if volume is None or self.opened is None or self.sources.is_scanning:
             return None
         uid = volume.series_instance_uid

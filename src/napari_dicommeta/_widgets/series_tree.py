@@ -34,6 +34,7 @@ __all__ = ["SeriesTree"]
 
 HEADERS = ("Series", "Modality", "Images × rows × columns", "Notes that need a decision, or why it cannot be opened")
 SHORT_HEADERS = ("Series", "", "Size", "Notes")
+LONG_SIZE = "600 × 512 × 512"
 EXPANDED = 60
 """Patients that are shown unfolded at most."""
 
@@ -216,7 +217,7 @@ class SeriesTree(QWidget):
         tree = QTreeView()
         tree.setModel(self.model)
         tree.setUniformRowHeights(True)
-        tree.setIndentation(12)
+        tree.setIndentation(8)
         tree.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         tree.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         tree.setExpandsOnDoubleClick(False)
@@ -255,7 +256,7 @@ class SeriesTree(QWidget):
         if self._order is not None:
             column, descending = self._order
             rows = tuple(sorted(rows, key=_SORT_KEYS[column], reverse=descending))
-        self.by_patient.setVisible(self._is_worth_grouping)
+        self.by_patient.setVisible(self._is_worth_grouping and bool(rows))
         grouped = self.by_patient.isChecked() and self._is_worth_grouping
         branches = tree_of(rows, grouped)
         model = self.table.selectionModel()
@@ -284,7 +285,10 @@ class SeriesTree(QWidget):
         texts = ({row.modality for row in rows}, {row.extent for row in rows}, {SHORT_HEADERS[3]})
         for column, found in enumerate(texts, 1):
             longest = sorted({SHORT_HEADERS[column], *found}, key=len)[-8:]
-            header.resizeSection(column, max(map(metrics.horizontalAdvance, longest)) + 12)
+            width = max(map(metrics.horizontalAdvance, longest))
+            if column == 2 and all(row.matches is None for row in rows):  # several sizes leave names their room
+                width = min(width, metrics.horizontalAdvance(LONG_SIZE))
+            header.resizeSection(column, width + 12)
 
     def set_grouping(self, by_patient: bool) -> None:
         """Show series below their patients, or as a list, without a signal."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QRect, QSize, Qt, Signal
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -135,8 +136,10 @@ class _Delegate(QStyledItemDelegate):
         if bar is None or colours is None:
             return
         painter.save()
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(option.rect, colours.foreground)
+        if option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_HasFocus):
+            ground = QColor(colours.current)
+            ground.setAlpha(70)
+            painter.fillRect(option.rect, ground)
         if (None if bar.state else bar.text) in self.chosen and index.internalId() == 0:
             painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colours.accent)
         metrics = option.fontMetrics
@@ -287,9 +290,9 @@ class ValueBars(QWidget):
     def enter(self) -> None:
         """Take the keyboard: the first bar, or what else is shown, is current."""
         front = self.stack.currentWidget()
-        front.setFocus()
-        if front is self.view and not self.view.currentIndex().isValid():
+        if front is self.view and not self.view.selectionModel().hasSelection():
             self.view.setCurrentIndex(self.model.index(0, 0))
+        front.setFocus()
 
     def show_picture(self, shown: Shown | None) -> None:
         """Show the bars of a tag and what surrounds them; None, or no histogram: no tag is chosen."""
@@ -366,7 +369,7 @@ class ValueBars(QWidget):
                 words.append(f"unknown in {_files(histogram.unknown)}")
         if histogram.is_several:
             words.append("a file counts for each of its values")
-        self.rest.setText(" · ".join(words) or "present in every file")
+        self.rest.setText(" · ".join(words) or ("" if shown.joint is not None else "present in every file"))
         self.rest.setToolTip(self.rest.text())
 
     def picture(self, shown: Shown, words: str) -> QPixmap:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_dicommeta._display import go_to_slice
 from napari_dicommeta._reader import volume_of
 from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
+from napari_dicommeta.along import slice_matching
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -51,15 +52,15 @@ class Viewing(QObject):
     def _layer_of(self, volume: Volume) -> Layer | None:
         return next((layer for layer in self._viewer.layers if volume_of(layer) is volume), None)
 
-    def go_to_file(self, volumes: Sequence[Volume], paths: Collection[str]) -> bool:
-        """Show the first slice of `volumes` that is of one of `paths`, in its layer; whether there is one."""
+    def go_to_file(self, volumes: Sequence[Volume], paths: Collection[str]) -> Volume | None:
+        """Show the first slice of `volumes` that is of one of `paths`, in its layer; the volume, if there is one."""
         for volume in volumes:
-            n = next((n for n, (path, _) in enumerate(volume.files) if path in paths), None)
+            n = slice_matching(volume, paths)
             if n is not None and self._layer_of(volume) is not None:
                 self.activate(volume)
                 self.go_to_slice(n)
-                return True
-        return False
+                return volume
+        return None
 
     def show_view(self, view: str) -> None:
         """Show the active volume in an anatomical plane, "axial", "coronal" or "sagittal", or in "3D"."""
