@@ -20,6 +20,7 @@ STATES = {
     "adding.py",
     "calming.py",
     "exploration.py",
+    "habits.py",
     "handing_over.py",
     "judging.py",
     "shelf.py",

@@ -65,6 +65,7 @@ def click_bar(qtbot: Any, dock: DicomDock, text: str | None) -> None:
     bars = dock.values
     found = [i for i, bar in enumerate(bars.model.bars) if (None if bar.state == "absent" else bar.text) == text]
     (row,) = found
+    bars.view.scrollTo(bars.model.index(row, 0))
     place = bars.view.visualRect(bars.model.index(row, 0)).center()
     qtbot.mouseClick(bars.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
 

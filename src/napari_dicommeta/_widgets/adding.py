@@ -95,7 +95,7 @@ class Adding(QObject):
         if known is not None:
             batch.shown.insert(0, known)
             return
-        volume.array.on_error = _slice_failed
+        volume.array.on_error = _Failures()
         layer = layer_of(volume)
         if not viewer.layers:
             batch.is_first = True
@@ -173,7 +173,17 @@ def _key(volume: Volume) -> tuple[object, ...]:
     return volume.name, volume.files, volume.array.shape, volume.units, volume.notes
 
 
-def _slice_failed(k: int, error: Exception) -> None:
-    from napari.utils.notifications import show_error
+class _Failures:
+    """Tells of slices of one volume that cannot be read: the first, and then at each ten times as many."""
 
-    show_error(display(f"Slice {k + 1} could not be read: {error}", 400))
+    def __init__(self) -> None:
+        self._n = 0
+
+    def __call__(self, k: int, error: Exception) -> None:
+        from napari.utils.notifications import show_error
+
+        self._n += 1
+        if self._n == 1:
+            show_error(display(f"Slice {k + 1} could not be read, it is shown empty: {error}", 400))
+        elif str(self._n).strip("0") == "1":
+            show_error(display(f"{self._n:,} slices of this volume could not be read, the last: {error}", 400))

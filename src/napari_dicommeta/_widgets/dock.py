@@ -13,7 +13,7 @@ from napari_dicommeta._display import slice_number
 from napari_dicommeta._exploring import SCOPES
 from napari_dicommeta._opened import Opened, Partial, Wanted, problems_of
 from napari_dicommeta._pictures import sheet_rows
-from napari_dicommeta._preference import is_preferred, prefer, recent_folders, remember, remember_folder, remembered
+from napari_dicommeta._preference import is_preferred, prefer, recent_folders, remember_folder
 from napari_dicommeta._reader import volume_of, volumes_in
 from napari_dicommeta._widgets.adding import Adding
 from napari_dicommeta._widgets.colours import colours_of
@@ -22,6 +22,7 @@ from napari_dicommeta._widgets.exploration import Exploration
 from napari_dicommeta._widgets.filter_bar import FilterBar
 from napari_dicommeta._widgets.findings_tab import FindingsTab
 from napari_dicommeta._widgets.frame import DockFrame
+from napari_dicommeta._widgets.habits import Habits
 from napari_dicommeta._widgets.handing_over import HandingOver
 from napari_dicommeta._widgets.series_tree import SeriesTree
 from napari_dicommeta._widgets.shelf import Shelf
@@ -52,7 +53,12 @@ PREPARE_MS = 400
 ADD_MS = 20
 LOOK_MS = 250
 """After a source was opened, until it is looked into."""
-TABS = ("Series", "Tags", "Images", "Findings")
+TABS = {
+    "Series": "The series: double-click or Enter opens them",
+    "Tags": "All tags and the values they have; a click on a value filters",
+    "Images": "Pictures of the images that match",
+    "Findings": "What the values imply, and what is to be decided before the images are used",
+}
 WHAT_TO_DO = "Drop a folder or files of DICOM here, or use Open…"
 
 
@@ -78,7 +84,9 @@ class DicomDock(DockFrame):
         self._connect()
         QTimer(self, singleShot=True, interval=PREPARE_MS, timeout=self.sources.prepare).start()
         # After it: napari looks for plugins' settings for a tenth of a second.
-        QTimer(self, singleShot=True, timeout=self._remembered).start()
+        splitters = {"sizes": self.tab.splitter, "findings_sizes": self.findings.splitter}
+        self.habits = Habits(self, self.tags, self.series, splitters, self)
+        QTimer(self, singleShot=True, timeout=self.habits.recall).start()
         self._theme_changed()
         self._active_changed()
 
@@ -96,7 +104,7 @@ class DicomDock(DockFrame):
         self.handing_over = HandingOver(self.exploration, self.sources, self.values.picture, self)
         self.tabs = QTabWidget()
         for words, widget in zip(TABS, (self.series, self.tab, self.sheet, self.judged), strict=True):
-            self.tabs.addTab(widget, words)
+            self.tabs.setTabToolTip(self.tabs.addTab(widget, words), TABS[words])
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         self.fill((self.source, self.windows, self.views), (self.filters, self.tabs))
@@ -144,12 +152,6 @@ class DicomDock(DockFrame):
         )
         self.series.offer_chosen.connect(self._take_offer)
         self.series.chosen_changed.connect(self._series_chosen)
-        self.series.grouping_toggled.connect(lambda by_patient: remember("by_patient", by_patient))
-        self.tags.columns_changed.connect(lambda names: remember("columns", ",".join(names)))
-        self.tags.folds_changed.connect(lambda kinds: remember("unfolded", ",".join(kinds)))
-        self.tab.splitter.splitterMoved.connect(
-            lambda *_: remember("sizes", ",".join(map(str, self.tab.splitter.sizes())))
-        )
         self.sheet.image_activated.connect(lambda number, path: self.open_wanted([Wanted(number, path=path)]))
         self.tabs.currentChanged.connect(self._tab_changed)
         self.judged.judging.counts_judged.connect(self._note_series)
@@ -163,15 +165,6 @@ class DicomDock(DockFrame):
         self.viewer.layers.selection.events.active.connect(self._active_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.events.theme.connect(self._theme_changed)
-
-    def _remembered(self) -> None:
-        """Take the choices of earlier sessions."""
-        self.tags.set_columns(remembered("columns", "Values,Present,Shape").split(","))
-        self.tags.set_unfolded(remembered("unfolded", "").split(","))
-        self.series.set_grouping(remembered("by_patient", True))
-        sizes = remembered("sizes", "300,400").split(",")
-        if len(sizes) == 2 and all(size.isdecimal() and len(size) < 6 for size in sizes):
-            self.tab.splitter.setSizes([int(size) for size in sizes])
 
     def _theme_changed(self, _event: object = None) -> None:
         colours = colours_of(self.viewer.theme)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtWidgets import QBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QBoxLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,17 +22,31 @@ WIDE, HEAD = 900, 400
 
 
 class DockFrame(QWidget):
-    """`head` above `body`, or to its left. `paths_dropped` carries local paths, `widened` whether there are columns."""
+    """`head` above `body`, or to its left. `paths_dropped` carries local paths, `widened` whether there are columns.
+
+    `resized`: it has another size.
+    """
 
     paths_dropped = Signal(list)
     widened = Signal(bool)
+    resized = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setAcceptDrops(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.head, self.body = QWidget(), QWidget()
-        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, self)
+        inner = QWidget()
+        area = QScrollArea()  # where the frame is lower than what is in it
+        area.setWidget(inner)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+        self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, inner)
         self._columns.setContentsMargins(6, 6, 6, 6)
         self._columns.setSpacing(8)
         self._columns.addWidget(self.head)
@@ -69,6 +83,7 @@ class DockFrame(QWidget):
         self._columns.setAlignment(self.head, Qt.AlignmentFlag.AlignTop if is_wide else Qt.AlignmentFlag(0))
         self.head.setMaximumWidth(HEAD if is_wide else 16_777_215)
         self.widened.emit(is_wide)
+        self.resized.emit()
         super().resizeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

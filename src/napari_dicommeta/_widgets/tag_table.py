@@ -27,7 +27,7 @@ from napari_dicommeta.meaning import display
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from qtpy.QtGui import QPainter
+    from qtpy.QtGui import QPainter, QShowEvent
 
     from napari_dicommeta._widgets.colours import Colours
 
@@ -313,6 +313,11 @@ class TagTable(QWidget):
             self.filter.clear()
             self.set_unfolded({*self.unfolded, row.kind})
         return self.select(keyword)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The chosen tag is seen, however small the table was when it was chosen."""
+        super().showEvent(event)
+        self.table.scrollTo(self.table.currentIndex())
 
     def forget(self) -> None:
         """Look at no tag."""

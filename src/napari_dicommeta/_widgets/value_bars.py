@@ -29,7 +29,7 @@ from napari_dicommeta.meaning import display
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtpy.QtGui import QPainter, QPixmap
+    from qtpy.QtGui import QPainter, QPixmap, QResizeEvent
 
     from napari_dicommeta._exploring import Shown
     from napari_dicommeta._widgets.colours import Colours
@@ -281,6 +281,15 @@ class ValueBars(QWidget):
         self.view_box.setCurrentIndex(max(self.view_box.findData(view), 0))
         self.beside_box.setCurrentIndex(max(self.beside_box.findData(beside), 0))
 
+    def _fit_explanation(self) -> None:
+        """As high as its lines: a layout that is short of room cuts a text that is wrapped."""
+        self.explanation.setMinimumHeight(self.explanation.heightForWidth(max(self.width(), 100)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Wrap the explanation anew."""
+        super().resizeEvent(event)
+        self._fit_explanation()
+
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no tag."""
         self._empty = display(text, 600).replace("\\n", "\n")
@@ -312,6 +321,7 @@ class ValueBars(QWidget):
         words = explanation(path)
         self.explanation.setText(words)
         self.explanation.setVisible(bool(words))
+        self._fit_explanation()
         part = f" · {part_name} ({histogram.part_files:,})" if part_name else ""
         shares = " · bars by share" if shown.by_share else ""
         self.legend.setText(f"{shown.scope} ({histogram.files:,} files){part}{shares}")

@@ -67,7 +67,9 @@ class WindowFields(QWidget):
         line.setSpacing(6)
         for label, box in (("C", self.center), ("W", self.width_field)):
             name = QLabel(label)
-            name.setToolTip("center" if label == "C" else "width")
+            tip = "center" if label == "C" else "width"
+            name.setToolTip(tip)
+            box.native.setToolTip(f"{tip} of the window, in the units of the values; arrow keys and the wheel step")
             line.addWidget(name)
             box.native.setMinimumWidth(56)
             box.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # arrow keys and the wheel step
