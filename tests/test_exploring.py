@@ -157,6 +157,8 @@ def test_what_can_be_done_otherwise_is_offered_where_a_note_allows_it(tmp_path: 
     assert offered("half", **half) == ["Open anyway"]
     turned = {"ImageOrientationPatient": lambda k: [1, 0, 0, 0, 1, 0] if k < 3 else [1, 0, 0, 0, 0, -1]}
     assert offered("turned", **turned) == ["Merge"]
+    sizes = {"pixels": lambda k: np.zeros((4, 4) if k < 3 else (8, 8), np.int16)}
+    assert offered("sizes", **sizes) == []  # of two sizes there is nothing to merge
 
 
 def test_a_contact_sheet_takes_from_each_series_that_matches(catalog: dm.Catalog) -> None:

@@ -36,6 +36,15 @@ def test_values_beyond_the_limit_stay_in_the_total(tmp_path: Path) -> None:
     assert shown + histogram.rest_files + histogram.absent == histogram.files
 
 
+def test_files_beyond_the_bars_are_told_of_the_part_too(tmp_path: Path) -> None:
+    write_series(tmp_path, 7, KVP=lambda k: 100 + k)
+    catalog = dm.scan(tmp_path)
+    histogram = histogram_of(catalog, "KVP", catalog, limit=4)
+    shown = sum(bar.part for bar in histogram.bars)
+    assert (shown, histogram.part_rest_files, histogram.part_files) == (4, 3, 7)
+    assert not histogram.is_several
+
+
 def test_bins_hold_every_number_once_and_name_the_rest(tmp_path: Path) -> None:
     thickness = ["0.5", "1", "1.0", "2.25", "2.5", "", "thick"]
     write_series(tmp_path, 8, SliceThickness=lambda k: thickness[k] if k < 7 else None)
@@ -46,6 +55,7 @@ def test_bins_hold_every_number_once_and_name_the_rest(tmp_path: Path) -> None:
     assert bins.files == (1, 2, 0, 1, 1)
     assert bins.part == (0, 2, 0, 0, 0)
     assert (bins.not_numbers, bins.absent, bins.unknown) == (2, 1, 0)
+    assert bins.binned == 5
     for i, files in enumerate(bins.files):  # what a brush over one bin chooses
         inside = slice(bins.edges[i], bins.edges[i + 1] - 1e-9)
         assert catalog.where(SliceThickness=inside).n_files == files
@@ -58,6 +68,7 @@ def test_a_file_counts_once_in_a_bin_whatever_its_components(tmp_path: Path) -> 
     assert dict(zip(bins.edges, bins.files, strict=False)) == {
         edge: {-600.0: 1, 0.0: 3}.get(edge, 0) for edge in range(-600, 100, 100)
     }
+    assert bins.binned == 3  # one of them is in two bins
 
 
 def test_far_numbers_lie_in_open_bins(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from dicom_factory import write_series
 
 from napari_dicommeta import _opening
-from napari_dicommeta._opened import Wanted
+from napari_dicommeta._opened import Wanted, problems_of
 from napari_dicommeta.volume import Volume
 
 
@@ -55,3 +55,26 @@ def test_a_series_that_cannot_be_decoded_keeps_no_other_from_opening(
     assert "its pixels cannot be read: no such codestream" in opened.rows[0].reason
     _, found = _opening.series_volumes(opened, [Wanted(0), Wanted(1)])
     assert [(len(volumes), len(refusals)) for _, volumes, refusals in found] == [(0, 1), (1, 0)]
+
+
+def test_a_series_that_is_shown_is_no_failure_and_one_without_images_says_so(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 3)
+    whole = min((tmp_path / "a").iterdir()).read_bytes()
+    (tmp_path / "a" / "cut.dcm").write_bytes(whole[: len(whole) - 20])
+    report = "1.2.840.10008.5.1.4.1.1.88.11"
+    write_series(tmp_path / "b", 2, SeriesInstanceUID="1.2.9", PixelData=None, SOPClassUID=report)
+    opened = result_of(_opening.open_source([str(tmp_path)]))
+    assert opened.refusals  # of the file that was cut
+    reasons = {row.files: row.reason for row in opened.rows}
+    assert reasons == {4: "", 2: "it holds no image"}
+
+
+def test_problems_name_files_by_their_folders(tmp_path: Path) -> None:
+    write_series(tmp_path / "s", 2)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "README").write_text("no DICOM")
+    opened = result_of(_opening.open_source([str(tmp_path)]))
+    assert [problem.partition(":")[0] for problem in problems_of(opened)] == ["a/README", "b/README"]
+    alone = result_of(_opening.open_source([str(tmp_path / "a" / "README")]))
+    assert problems_of(alone)[-1].startswith("README: ")

@@ -41,6 +41,14 @@ def test_a_private_element_is_named_by_its_creator_whatever_its_block() -> None:
     assert path.vr == "LO"
 
 
+def test_a_tag_is_written_whole_whatever_its_creator_holds() -> None:
+    path = TagPath.parse("(0019,xx01,ACME 1%2E2%2E3)")
+    assert (path.tag_text, path.name) == ("(0019,xx01,ACME 1%2E2%2E3)", "ACME 1.2.3 0019,xx01")
+    assert TagPath.parse(path.tag_text) == path
+    nested = TagPath.parse("SharedFunctionalGroupsSequence.PixelMeasuresSequence.PixelSpacing")
+    assert nested.tag_text == "(0028,0030)"
+
+
 def test_repeating_groups_stay_apart() -> None:
     assert TagPath.of_key("60000010").text != TagPath.of_key("60020010").text
     assert TagPath.of_key("60020010").name == "Overlay Rows"

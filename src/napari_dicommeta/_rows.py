@@ -74,7 +74,8 @@ class SeriesRow:
     """One line: the series' name, modality and size; why it cannot be opened, and whether it is open.
 
     `notes`: what its volumes' passports say, `problems` of them more than good to know; None: not looked at yet.
-    `volumes`: the names of its volumes, if there are several. `offers`: how else it can be opened.
+    `volumes`: the names of its volumes, if there are several, `open_volumes` of those that are open. `offers`: how else
+    it can be opened.
     """
 
     name: str
@@ -93,6 +94,7 @@ class SeriesRow:
     study: str = ""
     study_uid: str = ""
     volumes: tuple[str, ...] = ()
+    open_volumes: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
 
     @property

@@ -287,6 +287,20 @@ def test_a_brush_over_bins_chooses_their_numbers(qtbot) -> None:
     assert widget.span is None
     widget.set_bins(widget.bins, (20.0, float("inf")))
     assert widget.span == (2, 3)
+    assert widget._words() == "≥ 20: 3 files"
+    widget.set_bins(widget.bins, (12.0, 17.0))  # brushed in other bins: it is not made wider by Enter
+    assert (widget.span, widget._words()) == (None, "12 … 17 is chosen")
+    assert [widget._place_of(value) for value in (12.0, 17.0, 20.0, 40.0)] == [1.2, 1.7, 2.0, 3.5]
+    qtbot.keyClick(widget, Qt.Key.Key_Return)
+    assert len(chosen) == 3
+    widget.span = (0, 0)
+    assert widget._words() == "0 … < 10: 4 files, 1 in the bright bars"
+    widget.span = (3, 3)
+    assert widget._words() == "≥ 30: 1 file"
+    several = replace(widget.bins, binned=5)  # two files have two numbers each
+    widget.set_bins(several)
+    widget.span = (0, 2)
+    assert widget._words() == "0 … < 30: up to 5 files, up to 1 in the bright bars"
     widget.set_bins(None)
     drag(10, 60)
     assert len(chosen) == 3
@@ -352,6 +366,43 @@ def test_exports_leave_persons_out_unless_they_are_asked_for(qtbot, monkeypatch,
     menu.values.trigger()  # the dialog is cancelled
     menu.picture.trigger()
     assert wished == [("tags", f"{x}.parquet", False), ("values", f"{x}.md", True), ("picture", f"{x}.png", True)]
+
+
+def test_what_is_no_bar_bin_or_pair_is_told(qtbot) -> None:
+    widget = ValueBars()
+    qtbot.addWidget(widget)
+    path = TagPath.parse("KVP")
+    counted = Histogram(path, (Bar("100", 5, 2),), 12, 4, 3, 4, 2, 1, part_rest_files=2)
+    shown = Shown(Wish("KVP"), counted, part_name="series 1")
+    widget.show_picture(shown)
+    assert widget.rest.text() == "3 more values in 4 files, 2 of series 1 · absent in 2 files · unknown in 1 file"
+    bins = Bins(path, (0, 10, 20), (4, 5), (0, 0), not_numbers=1, absent=2, unknown=1, binned=8)
+    widget.show_picture(replace(shown, wish=Wish("KVP", view="ranges"), bins=bins))
+    assert widget.rest.text() == "no number in 1 file · absent in 2 files · unknown in 1 file"
+    joint = Joint((path, path), ("100",), ("a",), ((5,),), rest=7)
+    widget.show_picture(replace(shown, wish=Wish("KVP", beside="Rows"), joint=joint))
+    assert widget.rest.text() == "7 files more with other pairs"
+    several = Histogram(path, (Bar("100", 5, 2),), 4, 0, is_several=True)
+    widget.show_picture(replace(shown, histogram=several))
+    assert widget.rest.text() == "a file counts for each of its values"
+
+
+def test_a_spelling_takes_the_line_and_enter_leads_to_the_first_bar(qtbot) -> None:
+    widget = ValueBars()
+    qtbot.addWidget(widget)
+    widget.resize(400, 500)
+    widget.show()
+    widget.show_picture(Shown(Wish("RescaleSlope"), histogram()))
+    widget.enter()
+    assert widget.view.currentIndex().row() == 0
+    assert widget.view.selectionModel().hasSelection()
+
+
+def test_a_tag_is_found_as_programs_write_it() -> None:
+    slope = replace(ROWS[0], tag="(0028,1053)")
+    for text in ("00281053", "(0028,1053)", "0028,1053", "0028 1053"):
+        assert shown_rows((slope, ROWS[1]), text, ()) == [slope], text
+    assert shown_rows((slope,), "00281054", ()) == []
 
 
 def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
@@ -464,9 +515,60 @@ def test_volumes_come_below_their_series_and_notes_offer_what_can_be_done(qtbot,
     tree.table.setCurrentIndex(tree.model.index(1, 0, tree.model.index(0, 0)))
     qtbot.keyClick(tree.table, Qt.Key.Key_Return)
     assert opened == [((0, 1),)]
+    tree.set_row(replace(noted, is_open=True, open_volumes=("1 a [2]",)))
+    assert texts_of(tree) == ["● 1 a", "  1 a [1]", "  ● 1 a [2]", "2 b"]
+    tree.select(1)
+    tree.select(0, "1 a [2]")
+    assert tree.model.nodes[tree.table.currentIndex().internalId()].branch.text == "1 a [2]"
+    assert tree.chosen() == (0,)
     tree.set_row(STUDIES[0])
     assert texts_of(tree) == ["1 a", "2 b"]
     assert tree.offer_buttons == []
+
+
+def test_a_filter_hides_series_but_lets_them_be_chosen_and_grouped(qtbot) -> None:
+    tree = SeriesTree()
+    qtbot.addWidget(tree)
+    tree.show()
+    tree.set_rows(STUDIES)
+    tree.table.selectAll()
+    every = tree.chosen()
+    told: list[tuple[int, ...]] = []
+    tree.chosen_changed.connect(told.append)
+    tree.set_rows(STUDIES[:1], STUDIES)
+    assert texts_of(tree) == ["P", "  A", "    1 a"]
+    assert sorted(tree.chosen()) == sorted(every)
+    assert told == []
+    tree.set_rows((), STUDIES)
+    assert not tree.by_patient.isVisible()
+    tree.set_rows(STUDIES, STUDIES)
+    tree.select(1)
+    assert tree.chosen() == (1,)
+
+
+def test_notes_that_come_late_are_sorted_too(qtbot) -> None:
+    tree = SeriesTree()
+    qtbot.addWidget(tree)
+    tree.set_rows(STUDIES)
+    tree.by_patient.setChecked(False)
+    tree.sort_by(3)
+    tree.set_row(replace(STUDIES[2], problems=3))
+    tree.sort_again()
+    assert texts_of(tree)[0] == STUDIES[2].name
+
+
+def test_an_open_series_is_no_failure_and_a_tooltip_says_what_it_is_of(qtbot) -> None:
+    tree = SeriesTree()
+    qtbot.addWidget(tree)
+    bad = replace(STUDIES[0], reason="the file ends inside an element's head", notes=("a <gap>",))
+    tree.set_rows((bad, replace(bad, number=1, is_open=True)))
+    assert [row.badge for row in tree.model.rows] == ["×", ""]
+    tips = [tree.model.data(tree.model.index_of(number), Qt.ItemDataRole.ToolTipRole) for number in (0, 1)]
+    for tip in tips:
+        assert f"{bad.patient} · {bad.study}" in tip
+        assert "element's head" in tip
+        assert "a &lt;gap&gt;" in tip  # said as it is, not taken for HTML
+    assert "· open<br>" in tips[1]
 
 
 def test_problems_are_plain_text_and_none_is_dropped_silently(qtbot) -> None:

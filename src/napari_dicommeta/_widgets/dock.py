@@ -454,8 +454,9 @@ class DicomDock(DockFrame):
             return
         self.viewing.tell_view()
         series = self._active_series()
-        if series is not None and self.opened is not None:
-            self.series.select(self.opened.series.index(series))
+        volume = self._active_volume()
+        if series is not None and self.opened is not None and volume is not None:
+            self.series.select(self.opened.series.index(series), volume.name)
         self.exploration.set_active(series)
         self.exploration.change_picture()
 

@@ -132,7 +132,8 @@ class _Model(QAbstractItemModel):
         row = branch.row
         if role == Qt.ItemDataRole.DisplayRole:
             if branch.kind != "series" or row is None:
-                return display(branch.text) if column == 0 else ""
+                is_open = row is not None and branch.text in row.open_volumes
+                return ("● " if is_open else "") + display(branch.text) if column == 0 else ""
             texts = (("● " if row.is_open else "") + row.name, row.modality, row.extent, row.badge)
             return display(texts[column])
         if role == Qt.ItemDataRole.TextAlignmentRole and column == 3:
@@ -310,15 +311,21 @@ class SeriesTree(QWidget):
         if self._current_number() == row.number:
             self._show_notes(self.table.currentIndex())
 
-    def select(self, number: int) -> None:
-        """Mark the series of this number, if it is among those shown."""
+    def select(self, number: int, volume: str = "") -> None:
+        """Mark the series of this number, or its volume of this name, if it is among those shown."""
         index = self.model.index_of(number)
-        if index.isValid() and self._current_number() != number:
+        row = self.model.nodes[index.internalId()].branch.row if index.isValid() else None
+        if row is not None and volume in row.volumes:
+            index = self.model.index(row.volumes.index(volume), 0, index)
+        elif self._current_number() == number:
+            return
+        if index.isValid() and self.table.currentIndex() != index:
             self._hidden = ()
             model = self.table.selectionModel()
             blocked = model.blockSignals(True)
             model.clearSelection()
-            self._mark(number)
+            flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
+            model.setCurrentIndex(index, flags)
             model.blockSignals(blocked)
             self.table.scrollTo(index)
             self.table.viewport().update()

@@ -43,9 +43,9 @@ class Shelf(QObject):
         """Show the series that match."""
         if self._opened is None:
             return
-        uids, matches = self._open_uids(), self._matches()
+        names, matches = self._open_names(), self._matches()
         rows = (row for row in self.rows if not matches or matches[row.number])
-        self._tree.set_rows(tuple(self._as_shown(row, uids, matches) for row in rows), self.rows)
+        self._tree.set_rows(tuple(self._as_shown(row, names, matches) for row in rows), self.rows)
 
     def note(self, found: tuple[Opened, int, SeriesRow]) -> None:
         """Take the notes of one series, (source, number, row), to be shown soon."""
@@ -62,17 +62,24 @@ class Shelf(QObject):
 
     def _show_notes(self) -> None:
         numbers, self._noted = self._noted, []
-        uids, matches = self._open_uids(), self._matches()
+        names, matches = self._open_names(), self._matches()
         for number in numbers:
-            self._tree.set_row(self._as_shown(self.rows[number], uids, matches))
+            self._tree.set_row(self._as_shown(self.rows[number], names, matches))
         self._tree.sort_again()
 
-    def _open_uids(self) -> set[str]:
-        return {volume.series_instance_uid for volume in volumes_in(self._viewer.layers)}
+    def _open_names(self) -> dict[str, set[str]]:
+        """The series that are open, by their UIDs, and the names of their volumes."""
+        names: dict[str, set[str]] = {}
+        for volume in volumes_in(self._viewer.layers):
+            names.setdefault(volume.series_instance_uid, set()).add(volume.name)
+        return names
 
-    def _as_shown(self, row: SeriesRow, open_uids: set[str], all_matches: list[int]) -> SeriesRow:
-        """`row` with whether it is open, and how many of its files match."""
+    def _as_shown(self, row: SeriesRow, open_names: dict[str, set[str]], all_matches: list[int]) -> SeriesRow:
+        """`row` with whether it and which of its volumes are open, and how many of its files match."""
         assert self._opened is not None
-        is_open = self._opened.series[row.number].series_instance_uid in open_uids
+        names = open_names.get(self._opened.series[row.number].series_instance_uid)
         matches = all_matches[row.number] if all_matches else None
-        return row if (is_open, matches) == (False, None) else replace(row, is_open=is_open, matches=matches)
+        if names is None and matches is None:
+            return row
+        there = tuple(name for name in row.volumes if name in (names or ()))
+        return replace(row, is_open=names is not None, matches=matches, open_volumes=there)
