@@ -9,7 +9,7 @@ from dicom_factory import enhanced, write_series
 
 import napari_dicommeta as dm
 from napari_dicommeta.along import is_of_frames, slice_matching, values_along
-from napari_dicommeta.catalog import Spelled
+from napari_dicommeta.conditions import Spelled
 
 
 def along(folder: Path, keyword: str, **changes: Any) -> np.ndarray | None:

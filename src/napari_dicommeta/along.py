@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dicommeta.catalog import Spelled
+from napari_dicommeta.conditions import Spelled
 from napari_dicommeta.functional import GROUPS, FunctionalGroupsError, frame_keyword, frame_texts
 from napari_dicommeta.meaning import number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from napari_dicommeta.catalog import Catalog, Condition, Tags
+    from napari_dicommeta.catalog import Catalog
+    from napari_dicommeta.conditions import Condition, Tags
     from napari_dicommeta.volume import Volume
 
 __all__ = ["MAX_COMPONENTS", "is_of_frames", "slice_matching", "values_along"]

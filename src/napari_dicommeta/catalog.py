@@ -7,7 +7,6 @@ them are decoded once, when they are first asked for, and shared by all catalogs
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,10 +15,13 @@ import pyarrow as pa
 
 from napari_dicommeta.cached import cached_property
 from napari_dicommeta.columns import FEW, Column, ColumnStore, first_tag_of, table_of
+from napari_dicommeta.conditions import Condition, Spelled, Tags
 from napari_dicommeta.counts import Numbers, Spelling, TagSummary, ValueCount, ValueCounts
 from napari_dicommeta.tags import TagPath
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
     import pandas as pd
 
     from napari_dicommeta.findings import Finding
@@ -39,20 +41,6 @@ __all__ = [
     "ValueCount",
     "ValueCounts",
 ]
-
-Tags = str | tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Spelled:
-    """A condition on how a value is written: one of `texts` by spelling, where the others ask by meaning."""
-
-    texts: tuple[str | None, ...]
-
-
-Condition = (
-    str | int | float | bool | slice | Spelled | Sequence[str | int | float | None] | Sequence[tuple[str | None, ...]]
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,34 @@ def test_tab_comes_over_chips_and_offers_in_their_place(qtbot: Any, viewer: Any,
     assert not dock.filters.isVisible()
 
 
+def test_what_has_the_keyboard_is_marked(qtbot: Any, viewer: Any, dock: Any, tmp_path: Path) -> None:
+    read(qtbot, dock, two_series(tmp_path / "s"))
+    viewer.window._qt_window.activateWindow()
+    dock.tabs.setCurrentWidget(dock.tab)
+    accent = colours_of(viewer.theme).accent.name()
+
+    def is_marked(widget: QWidget) -> bool:
+        """Whether there is a line in the accent's colour along its top and its bottom."""
+        image, place = dock.grab().toImage(), widget.mapTo(dock, QPoint(0, 0))
+        middle = place.x() + widget.width() // 2
+        edges = (place.y(), place.y() + widget.height() - 1)
+        return [image.pixelColor(middle, y).name() for y in edges] == [accent, accent]
+
+    marked = (dock.source.open_button, dock.presets.buttons[0], dock.views.patient_space, dock.tabs.tabBar())
+    for widget in (*marked, dock.tab.scope_box, dock.tags.table):
+        widget.setFocus()
+        qtbot.waitUntil(lambda widget=widget: is_marked(widget), timeout=5000)
+        assert sum(map(is_marked, (*marked, dock.tab.scope_box, dock.tags.table))) == 1
+    dock.tags.filter.setFocus()  # a cursor blinks there
+    qtbot.waitUntil(lambda: not dock._mark.isVisible(), timeout=5000)
+    dock.exploration.toggle("Modality", "CT")
+    dock.filters.chips[0].setFocus()
+    qtbot.waitUntil(lambda: is_marked(dock.filters.chips[0]), timeout=5000)
+    qtbot.keyClick(dock.filters.chips[0], Qt.Key.Key_Delete)  # what is marked goes, the mark stays
+    dock.source.open_button.setFocus()
+    qtbot.waitUntil(lambda: is_marked(dock.source.open_button), timeout=5000)
+
+
 def test_many_filters_leave_room_for_what_they_filter(qtbot: Any, dock: Any, tmp_path: Path) -> None:
     read(qtbot, dock, two_series(tmp_path / "s"))
     dock.tabs.setCurrentWidget(dock.tab)

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from napari_dicommeta._rows import TagRow
     from napari_dicommeta._widgets.sources import Sources
-    from napari_dicommeta.catalog import Catalog, Condition, Tags
+    from napari_dicommeta.catalog import Catalog
     from napari_dicommeta.compare import TagDifference
+    from napari_dicommeta.conditions import Condition, Tags
     from napari_dicommeta.series import Series
 
 __all__ = ["Exploration"]

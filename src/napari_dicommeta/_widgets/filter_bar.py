@@ -8,15 +8,15 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_dicommeta._widgets.lines import line, tip
+from napari_dicommeta.conditions import described
 from napari_dicommeta.meaning import display
-from napari_dicommeta.selection import described
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtpy.QtGui import QKeyEvent
 
-    from napari_dicommeta.catalog import Condition, Tags
+    from napari_dicommeta.conditions import Condition, Tags
 
 __all__ = ["FilterBar"]
 

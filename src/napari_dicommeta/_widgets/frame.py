@@ -4,21 +4,75 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtWidgets import QBoxLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QPainter
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QApplication,
+    QBoxLayout,
+    QComboBox,
+    QFrame,
+    QScrollArea,
+    QSizePolicy,
+    QTabBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtpy.QtGui import QDragEnterEvent, QDropEvent, QResizeEvent
+    from qtpy.QtGui import QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
 
     from napari_dicommeta._widgets.colours import Colours
 
 __all__ = ["DockFrame"]
 
 NARROWEST = (316, 335)
+_MARKED = (QAbstractButton, QComboBox, QAbstractItemView, QTabBar)
+"""What does not show by itself that it has the keyboard."""
 WIDE, HEAD = 900, 400
 """Pixels: a frame this wide, and wider than high, has two columns, the first of them so wide at most."""
+
+
+class _FocusMark(QWidget):
+    """A line around what has the keyboard, which napari's style does not tell; on top of it, to move along with it.
+
+    A style sheet for the dock would do the same and make it open half as slowly again.
+    """
+
+    def __init__(self, home: QWidget) -> None:
+        super().__init__(home)
+        self._home, self.colour = home, QColor()
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hide()
+
+    def mark(self, widget: QWidget | None) -> None:
+        """Lie on `widget`, on none with None."""
+        place = self._home if widget is None else widget
+        before = self.parentWidget()
+        if before is not place:
+            before.removeEventFilter(self)
+            self.setParent(place)
+        if widget is not None:
+            widget.installEventFilter(self)
+            self.setGeometry(widget.rect())
+            self.raise_()
+        self.setVisible(widget is not None)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Be as large as what is marked."""
+        if event.type() == QEvent.Type.Resize and watched is self.parentWidget():
+            self.setGeometry(self.parentWidget().rect())
+        return False
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint the line."""
+        painter = QPainter(self)
+        painter.setPen(self.colour)
+        painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
 
 
 class DockFrame(QWidget):
@@ -46,6 +100,8 @@ class DockFrame(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
+        self._mark = _FocusMark(self)
+        QApplication.instance().focusChanged.connect(self._focus_changed)
         self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, inner)
         self._columns.setContentsMargins(6, 6, 6, 6)
         self._columns.setSpacing(8)
@@ -62,14 +118,17 @@ class DockFrame(QWidget):
                 layout.addWidget(widget, int(place is self.body and widget is widgets[-1]))
 
     def set_colours(self, colours: Colours) -> None:
-        """Mark what has the keyboard, which napari's style does not, and the progress of a scan."""
-        accent = colours.accent.name()
-        marked = ", ".join(f"{name}:focus" for name in ("QPushButton", "QComboBox", "QCheckBox", "QAbstractItemView"))
-        self.setStyleSheet(
-            f"{marked} {{ border: 1px solid {accent}; }}"
-            f"QTabBar::tab:selected:focus {{ border: 1px solid {accent}; }}"
-            f"QProgressBar::chunk {{ background: {accent}; }}"
-        )
+        """Take the theme's colours."""
+        self._mark.colour = colours.accent
+        self._mark.update()
+
+    def _focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        is_marked = new is not None and isinstance(new, _MARKED) and self.isAncestorOf(new)
+        self._mark.mark(new if is_marked else None)
+
+    def sizeHint(self) -> QSize:
+        """That of what is in the frame: a scroll area asks for more."""
+        return self._columns.sizeHint()
 
     def minimumSizeHint(self) -> QSize:
         """Always that of the narrow frame: with that of two columns it could never become narrow again."""

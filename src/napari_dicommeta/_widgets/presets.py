@@ -90,7 +90,6 @@ class PresetStrip(QWidget):
         self.setStyleSheet(
             f"QToolButton {{ border: 1px solid transparent; border-radius: 3px; padding: 2px; background: {plain} }}"
             f"QToolButton:hover {{ border-color: {current} }} QToolButton:checked {{ background: {current} }}"
-            f"QToolButton:focus {{ border-color: {colours.accent.name()} }}"
         )
 
     def set_current(self, index: int | None) -> None:
