@@ -114,7 +114,11 @@ def test_ranges_and_presence_are_filters_too(selection: Selection) -> None:
     ("tag", "condition", "words"),
     [
         ("RescaleSlope", ("1", "2"), "RescaleSlope = 1 or 2"),
-        ("SharedFunctionalGroupsSequence.PixelMeasuresSequence.SliceThickness", ("",), "SliceThickness = (empty)"),
+        (
+            "SharedFunctionalGroupsSequence.PixelMeasuresSequence.SliceThickness",
+            ("",),
+            "PixelMeasures.SliceThickness = (empty)",
+        ),
         ("SliceThickness", slice(0.5, 1.5), "SliceThickness 0.5 … 1.5"),
         ("KVP", slice(float("-inf"), 80.0), "KVP ≤ 80"),
         ("KVP", slice(120.0, float("inf")), "KVP ≥ 120"),
@@ -137,5 +141,6 @@ def test_filters_are_told_in_words(tag: object, condition: object, words: str | 
 
 
 def test_a_pair_is_named_by_both_its_keywords() -> None:
-    assert keyword_of("PixelValueTransformationSequence.RescaleSlope") == "RescaleSlope"
+    assert keyword_of("PixelValueTransformationSequence.RescaleSlope") == "PixelValueTransformation.RescaleSlope"
+    assert keyword_of("(0009,xx01,A 1%2E2)") == "(0009,xx01,A 1%2E2)"
     assert keyword_of(("WindowCenter", "WindowWidth")) == "WindowCenter × WindowWidth"

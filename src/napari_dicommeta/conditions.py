@@ -24,9 +24,11 @@ Condition = (
 
 
 def keyword_of(tag: Tags) -> str:
-    """The tag's innermost keyword, those of a pair joined."""
+    """The innermost keyword, after that of its sequence: ``PixelMeasures.PixelSpacing``; those of a pair joined."""
     tags = (tag,) if isinstance(tag, str) else tag
-    return " × ".join(one.rpartition(".")[2] or one for one in tags)
+    return " × ".join(
+        ".".join(level.removesuffix("Sequence") or level for level in one.split(".")[-2:]) for one in tags
+    )
 
 
 def described(tag: Tags, condition: Condition) -> str:

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
+    QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
@@ -118,13 +119,15 @@ class _BarDelegate(QStyledItemDelegate):
         cell = option.rect.adjusted(4, 5, -4, -5)
         painter.save()
         painter.setPen(Qt.PenStyle.NoPen)
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        colour = self.colours.text if is_chosen else self.colours.muted  # the ground of a chosen row is near the latter
         if index.column() == 4:
             painter.setBrush(self.colours.foreground)
             painter.drawRect(cell)
-            painter.setBrush(self.colours.muted)
+            painter.setBrush(colour)
             painter.drawRect(QRect(cell.x(), cell.y(), round(cell.width() * row.present), cell.height()))
         else:
-            painter.setBrush(self.colours.muted)
+            painter.setBrush(colour)
             step = max(cell.width() // SHAPE_BARS, 3)
             for i, share in enumerate(row.shape):
                 height = max(1, round(cell.height() * share))
