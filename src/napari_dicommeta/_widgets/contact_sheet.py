@@ -32,6 +32,7 @@ class ContactSheet(QWidget):
         self.words = QLabel("Drop a folder or files of DICOM here, or use Open…")
         self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setWordWrap(True)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.model = QStandardItemModel(self)
         self.view = QListView()
         self.view.setModel(self.model)
@@ -49,6 +50,7 @@ class ContactSheet(QWidget):
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self.words)
         layout.addWidget(self.view, 1)
+        self.view.hide()
         self._ground = QColor(0, 0, 0)
 
     def set_colours(self, colours: Colours) -> None:
@@ -58,12 +60,14 @@ class ContactSheet(QWidget):
     def set_empty_text(self, text: str) -> None:
         """Empty the sheet, and say why."""
         self.model.clear()
+        self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.words.setText(display(text, 600).replace("\\n", "\n"))
         self.view.hide()
 
     def begin(self, pictures: int, files: int, series: int) -> None:
         """Empty the sheet for `pictures` of `files` matching files of `series` series."""
         self.model.clear()
+        self.words.setAlignment(Qt.AlignmentFlag.AlignLeft if pictures else Qt.AlignmentFlag.AlignCenter)
         if not files:
             self.words.setText("No image matches: remove a filter above.")
         elif pictures < files:

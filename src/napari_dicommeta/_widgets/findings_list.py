@@ -256,6 +256,7 @@ class FindingsList(QWidget):
             or empty
             or self._empty
         )
+        self.summary.setAlignment(Qt.AlignmentFlag.AlignLeft if findings else Qt.AlignmentFlag.AlignCenter)
         self.splitter.setVisible(bool(findings))
         self._show(findings[at] if at is not None else None)
 
