@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,16 @@ def test_the_frame_that_matches_is_found(tmp_path: Path, condition: Any, number:
     assert slice_matching(volume, {path}, ((slopes, condition), centers)) == both
     assert slice_matching(volume, {"elsewhere"}, ((slopes, condition),)) is None
     assert slice_matching(volume, {path}) == 0
+
+
+def test_a_file_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
+    centers = f"{IN_FRAMES}FrameVOILUTSequence.WindowCenter"
+    (volume,) = dm.load(echoes(tmp_path / "e"))
+    values_along(volume, dm.scan(tmp_path / "e"), centers)
+    path = tmp_path / "e" / "enhanced.dcm"
+    old = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"40", b"90"))
+    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns + 1_000_000))
+    np.testing.assert_array_equal(values_along(volume, dm.scan(tmp_path / "e"), centers), [[90, 41, 42, 43, 44, 45]])
+    path.unlink()
+    assert values_along(volume, dm.scan(tmp_path / "e"), centers) is None

@@ -61,7 +61,8 @@ def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) 
     table = table_of("values", shown, base, part, full)
     columns = table.to_pydict()
     parts = columns.get("part_files") or [0] * len(columns["value"])
-    is_part = part is not None and None not in parts  # one series is one patient: its counts are not for everybody
+    # One series is one patient: its counts are not for everybody.
+    is_part = part is not None and bool(part.n_files) and None not in parts
     bars = tuple(
         Bar(value, files, of_part if is_part else 0)
         for value, files, of_part in zip(columns["value"], columns["files"], parts, strict=True)

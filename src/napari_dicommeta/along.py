@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ import numpy as np
 
 from napari_dicommeta.conditions import Spelled
 from napari_dicommeta.functional import GROUPS, FunctionalGroupsError, frame_keyword, frame_texts
-from napari_dicommeta.meaning import number
+from napari_dicommeta.meaning import number, shortest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -23,6 +25,7 @@ __all__ = ["MAX_COMPONENTS", "is_of_frames", "slice_matching", "values_along"]
 MAX_COMPONENTS = 6
 FILES_KEPT = 16
 """Multi-frame files whose functional groups are kept once they have been read."""
+_reading = threading.Lock()
 
 
 def is_of_frames(volume: Volume, tags: Sequence[Tags]) -> bool:
@@ -90,12 +93,18 @@ def _frames(volume: Volume) -> list[dict[str, str]]:
     return [of_file[path][frame] for path, frame in volume.files]
 
 
-@lru_cache(maxsize=FILES_KEPT)
 def _of_file(path: str, count: int) -> list[dict[str, str]]:
     try:
-        return frame_texts(path, count)
-    except FunctionalGroupsError:  # its volume was made of it: it is gone meanwhile, and its slices say so
+        there = os.stat(path)
+        with _reading:  # who asks for the same meanwhile finds it read
+            return _read(path, count, there.st_mtime_ns, there.st_size)
+    except (OSError, FunctionalGroupsError):  # its volume was made of it: it is gone meanwhile, and its slices say so
         return [{} for _ in range(count)]
+
+
+@lru_cache(maxsize=FILES_KEPT)
+def _read(path: str, count: int, _mtime: int, _size: int) -> list[dict[str, str]]:
+    return frame_texts(path, count)
 
 
 def _holds(text: str | None, condition: Any) -> bool:
@@ -103,8 +112,11 @@ def _holds(text: str | None, condition: Any) -> bool:
     if isinstance(condition, bool):
         return condition == (text is not None)
     if isinstance(condition, slice):
+        low = -np.inf if condition.start is None else condition.start
+        high = np.inf if condition.stop is None else condition.stop
         values = [number(part) for part in (text or "").split("\\")]
-        return any(value is not None and condition.start <= value <= condition.stop for value in values)
+        return any(value is not None and low <= value <= high for value in values)
     if isinstance(condition, Spelled):  # how a frame writes it is not kept
         return True
-    return text in condition
+    asked = [condition] if isinstance(condition, (str, int, float)) else condition
+    return text in [one if one is None or isinstance(one, str) else shortest(repr(one)) for one in asked]

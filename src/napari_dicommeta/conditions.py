@@ -40,7 +40,9 @@ def described(tag: Tags, condition: Condition) -> str:
     if isinstance(condition, bool):
         return f"{name} {'present' if condition else 'absent or unknown'}"
     if isinstance(condition, slice):
-        return f"{name} {range_words(float(condition.start), float(condition.stop))}"
+        low = float("-inf") if condition.start is None else float(condition.start)
+        high = float("inf") if condition.stop is None else float(condition.stop)
+        return f"{name} {range_words(low, high)}"
     if isinstance(condition, Spelled):
         name, condition = f"{name} spelled", condition.texts
     texts = condition if isinstance(condition, (tuple, list)) else (condition,)
@@ -53,9 +55,9 @@ def range_words(low: float, high: float) -> str:
     """A range of numbers, ends included, in words: ``1 … 2``, ``1 … < 2`` where it ends just below 2, ``≥ 1``."""
     if low == high:
         return number_words(low)
-    end = round(high, 12)
-    is_below = isfinite(high) and high == nextafter(end, float("-inf"))
-    last = f"{'< ' if is_below else ''}{number_words(end)}"
+    above = nextafter(high, float("inf"))
+    is_below = isfinite(high) and float(f"{above:.12g}") == above
+    last = f"< {number_words(above)}" if is_below else number_words(high)
     if not isfinite(low):
         return "any" if not isfinite(high) else last if is_below else f"≤ {last}"
     return f"{number_words(low)} … {last}" if isfinite(high) else f"≥ {number_words(low)}"

@@ -557,6 +557,27 @@ def test_notes_that_come_late_are_sorted_too(qtbot) -> None:
     assert texts_of(tree)[0] == STUDIES[2].name
 
 
+def test_what_is_folded_and_marked_stays_so_when_rows_come_anew(qtbot) -> None:
+    tree = SeriesTree()
+    qtbot.addWidget(tree)
+    tree.show()
+    several = replace(STUDIES[0], volumes=("1 a [1]", "1 a [2]"))
+    rows = (several, *STUDIES[1:])
+    tree.set_rows(rows)
+    patient = tree.model.index(1, 0)
+    tree.table.setExpanded(patient, False)
+    tree.select(0, "1 a [2]")
+    tree.set_rows(rows)
+    tree.sort_by(3)
+    current = tree.model.nodes[tree.table.currentIndex().internalId()].branch
+    assert (current.kind, current.text) == ("volume", "1 a [2]")
+    folded = [i for i in range(2) if not tree.table.isExpanded(tree.model.index(i, 0))]
+    assert [tree.model.nodes[tree.model.top[i]].branch.text for i in folded] == ["Q"]
+    nodes = tree.model.nodes
+    tree.sort_again()
+    assert tree.model.nodes is nodes  # in their order already: nothing is built anew
+
+
 def test_an_open_series_is_no_failure_and_a_tooltip_says_what_it_is_of(qtbot) -> None:
     tree = SeriesTree()
     qtbot.addWidget(tree)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,15 @@ def test_a_script_that_ends_while_something_is_read_ends_well(phantom: Path, tmp
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert "aborted thread" not in ended.stderr
+
+
+def test_warnings_are_shown_as_before_once_all_threads_are_done(qtbot: Any) -> None:
+    before, gates, sources = warnings.showwarning, [threading.Event() for _ in range(3)], Sources()
+    for name, gate in zip("abc", gates, strict=True):
+        sources.run(name, gate.wait)
+    for gate in gates:  # each puts back what it found, which was not always what it should be
+        gate.set()
+        qtbot.wait(50)
+    qtbot.waitUntil(lambda: not any(map(sources.is_running, "abc")))
+    qtbot.waitUntil(lambda: warnings.showwarning is before)
+    sources.stop_all()

@@ -6,10 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.utils.notifications import show_info
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QTabWidget
 
-from napari_dicommeta._display import slice_number
 from napari_dicommeta._exploring import SCOPES
 from napari_dicommeta._opened import Opened, Partial, Wanted, problems_of
 from napari_dicommeta._pictures import sheet_rows
@@ -306,7 +306,10 @@ class DicomDock(DockFrame):
 
     def _is_shown(self, wanted: Wanted) -> bool:
         """Whether a slice that is wanted is in a layer, which is then shown."""
-        return self.viewing.go_to_file(volumes_in(self.viewer.layers), {wanted.path}) is not None
+        shown = self.viewing.go_to_file(volumes_in(self.viewer.layers), {wanted.path})
+        if shown is not None:
+            self._go_to_frame(shown, {wanted.path})
+        return shown is not None
 
     def _take_offer(self, number: int, offer: Offer) -> None:
         self.open_wanted([Wanted(number, split=offer.split, missing_rescale=offer.missing_rescale)])
@@ -322,34 +325,36 @@ class DicomDock(DockFrame):
                 self.shelf.note_opened(wanted.number, volumes, refusals)
             if volumes:
                 paths = {wanted.path} if wanted.path else matching
-                self.adding.add(volumes, partial(self._series_shown, paths))
+                self.adding.add(volumes, partial(self._series_shown, paths, wanted.volume is None))
             else:
                 problems += [f"{opened.series[wanted.number].name} cannot be opened.", *map(str, refusals)]
         if problems:
             self.series.set_problems(tuple(problems), len(problems))
         self._show_series()
 
-    def _series_shown(self, paths: Collection[str], volumes: Sequence[Volume]) -> None:
+    def _series_shown(self, paths: Collection[str], is_whole: bool, volumes: Sequence[Volume]) -> None:
         shown = self.viewing.go_to_file(volumes, paths)
         if shown is not None:
             self._go_to_frame(shown, paths)
         elif volumes:
             self.viewing.activate(volumes[0])
-            if paths:
-                why = "No slice here is of a file that matches: it is a copy, or was left out as the notes say."
-                self.series.set_problems((why,), 1)
+            if paths and is_whole:
+                show_info("No slice here is of a file that matches: it is a copy, or was left out as the notes say.")
         self._align_added()
 
     def _go_to_frame(self, volume: Volume, paths: Collection[str]) -> None:
         """Show the frame that matches, where the filters speak of frames: its file has to be read for that."""
         selection = self.exploration.selection
         filters = selection.filters if selection is not None else ()
-        if is_of_frames(volume, [tag for tag, _ in filters]):
-            self.sources.run(
-                "frame",
-                lambda: slice_matching(volume, paths, filters),
-                lambda n: self.viewing.go_to_slice(n) if self._active_volume() is volume else None,
-            )
+        if not is_of_frames(volume, [tag for tag, _ in filters]):
+            return
+        before = self.viewing.slice_shown()
+
+        def go(n: int | None) -> None:
+            if n is not None and self._active_volume() is volume and self.viewing.slice_shown() == before:
+                self.viewing.go_to_slice(n)
+
+        self.sources.run("frame", lambda: slice_matching(volume, paths, filters), go)
 
     # -- showing ------------------------------------------------------------------------------------
 
@@ -382,6 +387,7 @@ class DicomDock(DockFrame):
         """Let chips, series and images follow the filters."""
         selection = self.exploration.selection
         filters = selection.filters if selection is not None else ()
+        self.sources.stop("frame")
         if selection is not None:
             files = selection.files().n_files if filters else selection.catalog.n_files
             self.filters.set_filters(filters, files, selection.catalog.n_files)
@@ -465,9 +471,9 @@ class DicomDock(DockFrame):
             self.exploration.set_chosen([self.opened.series[number] for number in numbers])
 
     def _mark_slice(self, _event: object = None) -> None:
-        layer = self.viewer.layers.selection.active
-        if volume_of(layer) is not None and self.curve.values is not None:
-            self.curve.set_current(slice_number(layer, self.viewer.dims.point))
+        number = self.viewing.slice_shown() if self.curve.values is not None else None
+        if number is not None:
+            self.curve.set_current(number)
 
     def set_patient_space(self, is_on: bool) -> None:
         """Put all volumes where they lie in the patient, in the axes of the active one; or back."""

@@ -9,6 +9,7 @@ from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
+    QAbstractSpinBox,
     QApplication,
     QBoxLayout,
     QComboBox,
@@ -91,7 +92,7 @@ class DockFrame(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.head, self.body = QWidget(), QWidget()
         inner = QWidget()
-        area = QScrollArea()  # where the frame is lower than what is in it
+        self._area = area = QScrollArea()  # where the frame is lower than what is in it
         area.setWidget(inner)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -116,13 +117,25 @@ class DockFrame(QWidget):
             layout.setSpacing(spacing)
             for widget in widgets:
                 layout.addWidget(widget, int(place is self.body and widget is widgets[-1]))
+            for turning in place.findChildren((QComboBox, QAbstractSpinBox, QTabBar)):
+                turning.installEventFilter(self)
 
     def set_colours(self, colours: Colours) -> None:
         """Take the theme's colours."""
         self._mark.colour = colours.accent
         self._mark.update()
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A wheel that scrolls the frame does not turn what it comes over on its way."""
+        bar = self._area.verticalScrollBar()
+        if event.type() == QEvent.Type.Wheel and bar.maximum() and not watched.hasFocus():
+            QApplication.sendEvent(bar, event)
+            return True
+        return bool(super().eventFilter(watched, event))
+
     def _focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
+        if new is not None and self.isAncestorOf(new) and not QApplication.mouseButtons():
+            self._area.ensureWidgetVisible(new, 0, 0)
         is_marked = new is not None and isinstance(new, _MARKED) and self.isAncestorOf(new)
         self._mark.mark(new if is_marked else None)
 

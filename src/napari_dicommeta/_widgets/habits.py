@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Qt, QTimer
-from qtpy.QtWidgets import QDockWidget, QMainWindow
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
 
 from napari_dicommeta._preference import remember, remembered
 
@@ -35,7 +35,7 @@ class Habits(QObject):
         series.grouping_toggled.connect(lambda by_patient: remember("by_patient", by_patient))
         tags.columns_changed.connect(lambda names: remember("columns", ",".join(names)))
         tags.folds_changed.connect(lambda kinds: remember("unfolded", ",".join(kinds)))
-        frame.resized.connect(self._width_timer.start)
+        frame.resized.connect(self._resized)
         for name, splitter in splitters.items():
             splitter.splitterMoved.connect(
                 lambda *_, name=name, splitter=splitter: remember(name, ",".join(map(str, splitter.sizes())))
@@ -54,6 +54,11 @@ class Habits(QObject):
         if place is not None and 0 < width < 10_000:
             window, dock = place
             window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+
+    def _resized(self) -> None:
+        """What the user drags is kept, not what a smaller window makes of it."""
+        if QApplication.mouseButtons() & Qt.MouseButton.LeftButton:
+            self._width_timer.start()
 
     def _keep_width(self) -> None:
         if self._place() is not None:

@@ -25,4 +25,4 @@ def line(text: str = "", vertical: QSizePolicy.Policy = QSizePolicy.Policy.Prefe
 
 def tip(text: str) -> str:
     """A tooltip that says `text`, whatever is in it: Qt takes what looks like HTML for HTML, and the rest as it is."""
-    return text if "<" not in text else f"<qt>{html.escape(text, quote=False).replace(chr(10), '<br>')}</qt>"
+    return text if not {"<", "&"} & {*text} else f"<qt>{html.escape(text, quote=False).replace(chr(10), '<br>')}</qt>"

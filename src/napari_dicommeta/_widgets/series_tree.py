@@ -153,6 +153,14 @@ class _Model(QAbstractItemModel):
         return None
 
 
+def _series_of(branches: Sequence[Branch]) -> Iterator[int]:
+    """The numbers of the series of these branches, in their order."""
+    for branch in branches:
+        if branch.kind == "series" and branch.row is not None:
+            yield branch.row.number
+        yield from _series_of(branch.below)
+
+
 _SORT_KEYS: tuple[Callable[[SeriesRow], Any], ...] = (
     lambda row: row.name.lower(),
     lambda row: row.modality,
@@ -254,20 +262,26 @@ class SeriesTree(QWidget):
 
     def _refresh(self) -> None:
         rows, chosen = self._rows, self.chosen()
-        if self._order is not None:
-            column, descending = self._order
-            rows = tuple(sorted(rows, key=_SORT_KEYS[column], reverse=descending))
         self.by_patient.setVisible(self._is_worth_grouping and bool(rows))
-        grouped = self.by_patient.isChecked() and self._is_worth_grouping
-        branches = tree_of(rows, grouped)
+        branches = self._branches()
+        grouped = any(branch.kind == "patient" for branch in branches)
         model = self.table.selectionModel()
+        folded, current = self._folded(), self.table.currentIndex()
+        at = self.model.nodes[current.internalId()].branch if current.isValid() else None
         blocked = model.blockSignals(True)
         self.model.set_branches(branches)
         self.table.setRootIsDecorated(grouped or any(branch.below for branch in branches))
         if len(branches) <= EXPANDED and self.table.rootIsDecorated():
             self.table.expandAll()
+        for index, branch in self._with_branches_below():
+            if (branch.kind, branch.text) in folded:
+                self.table.setExpanded(index, False)
         for number in chosen:
             self._mark(number)
+        if at is not None and at.row is not None and at.volume is not None:
+            volume = self.model.index(at.volume, 0, self.model.index_of(at.row.number))
+            if volume.isValid() and volume.parent().isValid():
+                self._mark_only(volume)
         model.blockSignals(blocked)
         self._hidden = tuple(number for number in chosen if number not in self.model.of_series)
         for place, branch in enumerate(branches):
@@ -279,6 +293,24 @@ class SeriesTree(QWidget):
         self.table.setVisible(bool(rows))
         self.empty.setVisible(not rows)
         self._show_notes(self.table.currentIndex())
+
+    def _branches(self) -> tuple[Branch, ...]:
+        """What is to be shown, in its order."""
+        rows = self._rows
+        if self._order is not None:
+            column, descending = self._order
+            rows = tuple(sorted(rows, key=_SORT_KEYS[column], reverse=descending))
+        return tree_of(rows, self.by_patient.isChecked() and self._is_worth_grouping)
+
+    def _with_branches_below(self) -> Iterator[tuple[QModelIndex, Branch]]:
+        for number, node in enumerate(self.model.nodes):
+            if node.below:
+                yield self.model.createIndex(node.place, 0, number), node.branch
+
+    def _folded(self) -> set[tuple[str, str]]:
+        """The branches that the user has folded, by kind and text."""
+        below = self._with_branches_below()
+        return {(branch.kind, branch.text) for index, branch in below if not self.table.isExpanded(index)}
 
     def _fit_columns(self, rows: tuple[SeriesRow, ...]) -> None:
         """As wide as the longest text; Qt's own way measures through the style, row by row, after each change."""
@@ -323,9 +355,7 @@ class SeriesTree(QWidget):
             self._hidden = ()
             model = self.table.selectionModel()
             blocked = model.blockSignals(True)
-            model.clearSelection()
-            flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
-            model.setCurrentIndex(index, flags)
+            self._mark_only(index)
             model.blockSignals(blocked)
             self.table.scrollTo(index)
             self.table.viewport().update()
@@ -343,6 +373,10 @@ class SeriesTree(QWidget):
         if index.isValid():
             flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
             self.table.selectionModel().setCurrentIndex(index, flags)
+
+    def _mark_only(self, index: QModelIndex) -> None:
+        flags = QItemSelectionModel.SelectionFlag
+        self.table.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
 
     def chosen(self) -> tuple[int, ...]:
         """The numbers of the series that are marked, those below marked patients and studies among them."""
@@ -409,7 +443,7 @@ class SeriesTree(QWidget):
 
     def sort_again(self) -> None:
         """After rows were shown anew: their notes may have come."""
-        if self._order is not None:
+        if self._order is not None and list(_series_of(self._branches())) != list(self.model.of_series):
             self._refresh()
 
     def sort_by(self, column: int) -> None:

@@ -145,7 +145,7 @@ class SourceBar(QWidget):
         for folder in folders:
             name = display(os.path.join(*folder.rstrip(os.sep).split(os.sep)[-2:]), 60).replace("&", "&&")
             action = self.recent.addAction(name, lambda folder=folder: self.paths_chosen.emit([folder]))
-            action.setToolTip(display(folder))
+            action.setToolTip(tip(display(folder)))
         if not folders:
             self.recent.addAction("none yet").setEnabled(False)
 

@@ -7,6 +7,7 @@ waits for (thumbnails, the notes of series), and behind the work of other plugin
 from __future__ import annotations
 
 import atexit
+import warnings
 from functools import cache, partial
 from typing import Any
 
@@ -14,13 +15,15 @@ from qtpy.QtCore import QThreadPool
 
 __all__ = ["start"]
 
-MOST = 12
-"""More than there are kinds of work, so that nothing ever waits."""
+MOST = 64
+"""Far more than there are kinds of work: what was stopped may still have to end, and nothing waits for it."""
 LAST_MS = 30_000
 """What still writes or reads when the program ends has so long to do it."""
 
 _started: set[Any] = set()
 """Workers are kept by nobody else until they are done."""
+_showwarning: list[Any] = []
+"""How warnings were shown before any worker ran: each shows them in its own way, and puts back what it found."""
 
 
 @cache
@@ -34,9 +37,17 @@ def _pool() -> QThreadPool:
 
 def start(worker: Any) -> None:
     """Run a worker of superqt's."""
+    if not _started:
+        _showwarning[:] = [warnings.showwarning]
     _started.add(worker)
-    worker.finished.connect(partial(_started.discard, worker))
+    worker.finished.connect(partial(_ended, worker))
     _pool().start(worker)
+
+
+def _ended(worker: Any) -> None:
+    _started.discard(worker)
+    if not _started:
+        warnings.showwarning = _showwarning[0]
 
 
 def _end(pool: QThreadPool) -> None:

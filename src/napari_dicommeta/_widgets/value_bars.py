@@ -370,17 +370,17 @@ class ValueBars(QWidget):
             if shown.wish.view == "ranges":
                 if shown.bins is not None and shown.bins.not_numbers:
                     words.append(f"no number in {_files(shown.bins.not_numbers)}")
-            elif histogram.rest_values:
+            elif histogram.rest_values or histogram.part_rest_files:
                 of_part = f", {histogram.part_rest_files:,} of {part_name}" if histogram.part_rest_files else ""
                 words.append(f"{histogram.rest_values:,} more values in {_files(histogram.rest_files)}{of_part}")
             if histogram.absent:
                 words.append(f"absent in {_files(histogram.absent)}")
             if histogram.unknown:
                 words.append(f"unknown in {_files(histogram.unknown)}")
-        if histogram.is_several:
+        if histogram.is_several and shown.joint is None:
             words.append("a file counts for each of its values")
         self.rest.setText(" · ".join(words) or ("" if shown.joint is not None else "present in every file"))
-        self.rest.setToolTip(self.rest.text())
+        self.rest.setToolTip(tip(self.rest.text()))
 
     def picture(self, shown: Shown, words: str) -> QPixmap:
         """All bars of what is `shown` as a picture, in the colours of the window, with `words` below them."""

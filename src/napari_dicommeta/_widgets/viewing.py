@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_dicommeta._display import go_to_slice
+from napari_dicommeta._display import go_to_slice, slice_number
 from napari_dicommeta._reader import volume_of
 from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
 from napari_dicommeta.along import slice_matching
@@ -41,6 +41,11 @@ class Viewing(QObject):
         volume = volume_of(self._active)
         if volume is not None and 0 <= number < len(volume.files):
             go_to_slice(self._viewer, self._active, number)
+
+    def slice_shown(self) -> int | None:
+        """The slice of the active volume that is shown, counted over times and slices."""
+        layer = self._active
+        return slice_number(layer, self._viewer.dims.point) if volume_of(layer) is not None else None
 
     def activate(self, volume: Volume) -> None:
         """Make the layer of `volume` the active one, and show it."""
