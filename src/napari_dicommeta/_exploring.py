@@ -34,6 +34,11 @@ class Wish:
     view: str = "meaning"
     beside: str = ""
 
+    @property
+    def by(self) -> str:
+        """How values are told apart: "spelling" where they are shown so, else "meaning"."""
+        return "spelling" if self.view == "spelling" else "meaning"
+
 
 @dataclass(frozen=True, slots=True)
 class Other:
@@ -99,14 +104,12 @@ def resolve(
         whole = Selection(base, without).files()
         scope = f"matching in {scope}" if without and scope != "folder" else "matching" if without else scope
         part = Selection(part, without).files() if part is not None else None
-        by = "spelling" if wish.view == "spelling" else "meaning"
-        shown = replace(shown, chosen=chosen.texts(wish.keyword, by), range=chosen.range_of(wish.keyword))
+        shown = replace(shown, chosen=chosen.texts(wish.keyword, wish.by), range=chosen.range_of(wish.keyword))
     if other is not None:
         part, part_name = other.catalog, other.name
         if chosen is not None:
             part = Selection(part, chosen.aside_from(wish.keyword).filters).files()
-    by = "spelling" if wish.view == "spelling" else "meaning"
-    histogram = histogram_of(whole, wish.keyword, part, by, union=other is not None)
+    histogram = histogram_of(whole, wish.keyword, part, wish.by, union=other is not None)
     bins = bins_of(whole, wish.keyword, part) if wish.view == "ranges" else None
     joint = None
     if wish.beside and wish.beside != wish.keyword:

@@ -29,8 +29,7 @@ def table_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full:
 
     if what == "tags":
         return tag_table(base, full=full)
-    by = "spelling" if shown.wish.view == "spelling" else "meaning"
-    return value_table(base, shown.wish.keyword, part, by=by, full=full)
+    return value_table(base, shown.wish.keyword, part, by=shown.wish.by, full=full)
 
 
 def exported(what: str, path: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[str, bool]:

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.meaning import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,8 +50,7 @@ class Opened:
     @property
     def size(self) -> str:
         """How much it holds, in words."""
-        n = self.catalog.n_files
-        return f"{n:,} file{'s' if n != 1 else ''} · {len(self.series):,} series"
+        return f"{counted(self.catalog.n_files, 'file')} · {len(self.series):,} series"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +78,17 @@ def problems_of(opened: Opened) -> tuple[str, ...]:
     """What could not be used of a source, a sentence each: refused series, damaged files, other entries."""
     refused = {path for refusal in opened.refusals for path in refusal.paths}
     partial = (one for one in opened.catalog.partial if one.path not in refused)
-    others = [f"{_below(one.path, opened.paths)}: {one.reason}" for one in (*partial, *opened.catalog.failures)]
+    roots = {source.rstrip(os.sep) for source in opened.paths}
+    others = [f"{_below(one.path, roots)}: {one.reason}" for one in (*partial, *opened.catalog.failures)]
     nothing = ["No image could be opened."] if not opened.volumes else []
     return (*nothing, *map(str, opened.refusals), *others)
 
 
-def _below(path: str, sources: Sequence[str]) -> str:
-    """`path` as it stands below the source it is of: one name may be in many folders."""
-    inside = (os.path.relpath(path, source) for source in sources if path.startswith(source.rstrip(os.sep) + os.sep))
-    return next(inside, os.path.basename(path) or path)
+def _below(path: str, roots: set[str]) -> str:
+    """`path` as it stands below the source it is of: one name may be in many folders. There may be very many paths."""
+    head, separator, name = path.rpartition(os.sep)
+    while separator:
+        if head in roots:
+            return path[len(head) + 1 :]
+        head, separator, _ = head.rpartition(os.sep)
+    return name or path

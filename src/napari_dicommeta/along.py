@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dicommeta.conditions import Spelled
+from napari_dicommeta.conditions import Spelled, ends_of, texts_of
 from napari_dicommeta.functional import GROUPS, FunctionalGroupsError, frame_keyword, frame_texts
-from napari_dicommeta.meaning import number, shortest
+from napari_dicommeta.meaning import number
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,8 +30,9 @@ _reading = threading.Lock()
 
 def is_of_frames(volume: Volume, tags: Sequence[Tags]) -> bool:
     """Whether one of `tags` is said by each frame of the volume's files: they are read to know it, which takes time."""
-    paths = {path for path, _ in volume.files}
-    return len(paths) < len(volume.files) and any(isinstance(tag, str) and tag.startswith(GROUPS) for tag in tags)
+    if not any(isinstance(tag, str) and tag.startswith(GROUPS) for tag in tags):
+        return False
+    return len({path for path, _ in volume.files}) < len(volume.files)
 
 
 def values_along(volume: Volume, catalog: Catalog, keyword: str) -> np.ndarray | None:
@@ -112,11 +113,9 @@ def _holds(text: str | None, condition: Any) -> bool:
     if isinstance(condition, bool):
         return condition == (text is not None)
     if isinstance(condition, slice):
-        low = -np.inf if condition.start is None else condition.start
-        high = np.inf if condition.stop is None else condition.stop
+        low, high = ends_of(condition)
         values = [number(part) for part in (text or "").split("\\")]
         return any(value is not None and low <= value <= high for value in values)
     if isinstance(condition, Spelled):  # how a frame writes it is not kept
         return True
-    asked = [condition] if isinstance(condition, (str, int, float)) else condition
-    return text in [one if one is None or isinstance(one, str) else shortest(repr(one)) for one in asked]
+    return text in texts_of(condition)

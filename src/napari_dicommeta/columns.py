@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from napari_dicommeta.cached import cached_property
-from napari_dicommeta.meaning import Meaning, decode_all, shortest
+from napari_dicommeta.conditions import ends_of, texts_of
+from napari_dicommeta.meaning import Meaning, decode_all
 from napari_dicommeta.tags import TagPath
 from napari_dicommeta.texts import Texts, joined, most_frequent
 
@@ -170,23 +171,17 @@ class Column:
             return held
         texts = self.texts(by)
         if isinstance(condition, slice):
-            low = -np.inf if condition.start is None else float(condition.start)
-            high = np.inf if condition.stop is None else float(condition.stop)
+            low, high = ends_of(condition)
             owners, values = texts.numbers
             chosen = np.zeros(len(texts.texts), dtype=bool)
             chosen[owners[(values >= low) & (values <= high)]] = True
         else:
-            several = [condition] if isinstance(condition, (str, int, float)) else condition
-            held[-1] = None in several
-            wanted = {_as_text(one) for one in several if one is not None}
+            wanted = {*texts_of(condition)}
+            held[-1] = None in wanted
             chosen = np.array([text in wanted for text in texts.texts], dtype=bool)
         if len(texts.ids):
             held[texts.entries[chosen[texts.ids]]] = True
         return held
-
-
-def _as_text(value: str | int | float) -> str:
-    return value if isinstance(value, str) else shortest(repr(value)) or str(value)
 
 
 class ColumnStore:

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nextafter
 
-__all__ = ["Condition", "Spelled", "Tags", "described", "keyword_of", "number_words", "range_words"]
+from napari_dicommeta.meaning import shortest
+
+__all__ = [
+    "Condition",
+    "Spelled",
+    "Tags",
+    "as_text",
+    "described",
+    "ends_of",
+    "keyword_of",
+    "number_words",
+    "range_words",
+    "texts_of",
+]
 
 Tags = str | tuple[str, ...]
 
@@ -21,6 +34,24 @@ class Spelled:
 Condition = (
     str | int | float | bool | slice | Spelled | Sequence[str | int | float | None] | Sequence[tuple[str | None, ...]]
 )
+
+
+def as_text(value: str | float) -> str:
+    """A value as the texts of a catalog write it: 1.0 as "1"."""
+    return value if isinstance(value, str) else shortest(repr(value)) or str(value)
+
+
+def texts_of(condition: str | float | Sequence[str | float | None]) -> tuple[str | None, ...]:
+    """The texts that a value or several ask for, None for files without the tag."""
+    several = (condition,) if isinstance(condition, (str, int, float)) else condition
+    return tuple(one if one is None else as_text(one) for one in several)
+
+
+def ends_of(condition: slice) -> tuple[float, float]:
+    """The smallest and the largest number of a range, infinite where it has no such end."""
+    low = float("-inf") if condition.start is None else float(condition.start)
+    high = float("inf") if condition.stop is None else float(condition.stop)
+    return low, high
 
 
 def keyword_of(tag: Tags) -> str:
@@ -40,9 +71,7 @@ def described(tag: Tags, condition: Condition) -> str:
     if isinstance(condition, bool):
         return f"{name} {'present' if condition else 'absent or unknown'}"
     if isinstance(condition, slice):
-        low = float("-inf") if condition.start is None else float(condition.start)
-        high = float("inf") if condition.stop is None else float(condition.stop)
-        return f"{name} {range_words(low, high)}"
+        return f"{name} {range_words(*ends_of(condition))}"
     if isinstance(condition, Spelled):
         name, condition = f"{name} spelled", condition.texts
     texts = condition if isinstance(condition, (tuple, list)) else (condition,)

@@ -137,8 +137,10 @@ def markdown(findings: Iterable[Finding], title: str = "") -> str:
 
 
 def _section(finding: Finding) -> list[str]:
+    from napari_dicommeta.meaning import counted
+
     lines = [f"### {_escaped(finding.title)}", ""]
-    about = [f"{finding.files:,} file{'' if finding.files == 1 else 's'}"] if finding.files else []
+    about = [counted(finding.files, "file")] if finding.files else []
     about += [f"`{finding.code}`", *(f"{_escaped(tag)}" for tag in finding.tags)]
     lines += [" · ".join(about), ""]
     if finding.meaning:

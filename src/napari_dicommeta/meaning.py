@@ -32,7 +32,7 @@ from napari_dicommeta.elements import MULTIPLE, digest
 if TYPE_CHECKING:
     from napari_dicommeta.tags import TagPath
 
-__all__ = ["Meaning", "decode", "decode_all", "display", "number", "numbers", "registered_name", "shortest"]
+__all__ = ["Meaning", "counted", "decode", "decode_all", "display", "number", "numbers", "registered_name", "shortest"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -104,6 +104,11 @@ def display(text: str, limit: int = 200) -> str:
     """`text` for a screen or terminal: controls, bidi overrides and surrogates escaped, cut at `limit`."""
     text = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def counted(n: int, noun: str) -> str:
+    """So many of something in words: "1 file", "1,200 files"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def decode_all(value: bytes, path: TagPath) -> tuple[Meaning, ...]:

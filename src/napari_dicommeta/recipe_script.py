@@ -19,7 +19,7 @@ import numpy as np
 
 from napari_dicommeta.digest import common_folder, digest_of, file_digests, relative_paths
 from napari_dicommeta.loader import load_series
-from napari_dicommeta.meaning import display
+from napari_dicommeta.meaning import counted, display
 from napari_dicommeta.pixels import PixelError
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def script_text(recipe: Recipe, beside: str) -> str:
         digest=recipe.digest,
         n_files=f"{len(recipe.files):,}",
         n_series=f"{len(recipe.series):,}",
-        volumes=f"{recipe.n_volumes:,} volume{'' if recipe.n_volumes == 1 else 's'}",
+        volumes=counted(recipe.n_volumes, "volume"),
         pixels=", or a pixel" if has_pixels else "; pixels that changed alone it does not see",
         beside=json.dumps(beside),
         folder=repr(recipe.folder) if recipe.folder else "None  # not known: name it as the argument",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from napari_dicommeta.conditions import Spelled
+from napari_dicommeta.conditions import Spelled, ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +86,7 @@ class Selection:
     def range_of(self, keyword: str) -> tuple[float, float] | None:
         """The chosen range of a tag's numbers."""
         condition = dict(self.filters).get(keyword)
-        return (float(condition.start), float(condition.stop)) if isinstance(condition, slice) else None
+        return ends_of(condition) if isinstance(condition, slice) else None
 
     def mask(self) -> np.ndarray:
         """For each file of `catalog` whether it is chosen, bool of shape (n_files,)."""

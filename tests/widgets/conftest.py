@@ -4,15 +4,6 @@ from typing import Any
 
 import pytest
 
-DEFAULTS = {
-    "by_patient": True,
-    "unfolded": "",
-    "columns": "Values,Present,Shape",
-    "sizes": "300,400",
-    "findings_sizes": "360,280",
-    "width": 0,
-}
-
 
 @pytest.fixture
 def viewer(make_napari_viewer: Any) -> Any:
@@ -24,7 +15,9 @@ def viewer(make_napari_viewer: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _habits_of_nobody() -> None:
     """What a test sets up is not remembered in the next one."""
-    from napari_dicommeta._preference import remember
+    from napari_dicommeta._preference import _kept
 
-    for name, value in DEFAULTS.items():
-        remember(name, value)
+    kept = _kept()
+    for name, field in type(kept).model_fields.items() if kept is not None else ():
+        if getattr(kept, name) != field.default:
+            setattr(kept, name, field.default)

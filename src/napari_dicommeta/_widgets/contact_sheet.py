@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPixmap, QStandardItem, 
 from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
 from napari_dicommeta._pictures import SIDE
-from napari_dicommeta._widgets.lines import tip
+from napari_dicommeta._widgets.lines import WHAT_TO_DO, paragraph, tip
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ContactSheet(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-images")
-        self.words = QLabel("Drop a folder or files of DICOM here, or use Open…")
+        self.words = QLabel(WHAT_TO_DO)
         self.words.setTextFormat(Qt.TextFormat.PlainText)
         self.words.setWordWrap(True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -61,7 +61,7 @@ class ContactSheet(QWidget):
         """Empty the sheet, and say why."""
         self.model.clear()
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.words.setText(display(text, 600).replace("\\n", "\n"))
+        self.words.setText(paragraph(text))
         self.view.hide()
 
     def begin(self, pictures: int, files: int, series: int) -> None:

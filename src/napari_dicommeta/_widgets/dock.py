@@ -24,6 +24,7 @@ from napari_dicommeta._widgets.findings_tab import FindingsTab
 from napari_dicommeta._widgets.frame import DockFrame
 from napari_dicommeta._widgets.habits import Habits
 from napari_dicommeta._widgets.handing_over import HandingOver
+from napari_dicommeta._widgets.lines import WHAT_TO_DO
 from napari_dicommeta._widgets.series_tree import SeriesTree
 from napari_dicommeta._widgets.shelf import Shelf
 from napari_dicommeta._widgets.source_bar import SourceBar
@@ -59,7 +60,6 @@ TABS = {
     "Images": "Pictures of the images that match",
     "Findings": "What the values imply, and what is to be decided before the images are used",
 }
-WHAT_TO_DO = "Drop a folder or files of DICOM here, or use Open…"
 
 
 class DicomDock(DockFrame):
@@ -376,7 +376,7 @@ class DicomDock(DockFrame):
         """Filter by a value of the chosen tag, None for the files without it, or no longer."""
         wish = self.exploration.wish
         if wish.keyword:
-            self.exploration.toggle(wish.keyword, text, "spelling" if wish.view == "spelling" else "meaning")
+            self.exploration.toggle(wish.keyword, text, wish.by)
 
     def toggle_pair(self, first: str | None, second: str | None) -> None:
         """Filter by a pair of values of the two tags that are shown together, or no longer."""

@@ -38,14 +38,12 @@ class ExportMenu(QPushButton):
         self.full.setToolTip("Names, dates, UIDs, rare values; the file's name then says PHI")
         menu.setToolTipsVisible(True)
         self.setMenu(menu)
-        self.set_tag("", False)
+        self.set_tag("")
 
-    def set_tag(self, keyword: str, is_open: bool = True) -> None:
-        """The tag that is shown, "" for none; `is_open`: whether there is anything to hand over."""
-        for action in (self.values, self.picture, self.copy_values):
+    def set_tag(self, keyword: str) -> None:
+        """The tag that is shown, "" for none: then nothing is open that could be handed over."""
+        for action in (self.tags, self.values, self.picture, self.copy_tags, self.copy_values):
             action.setEnabled(bool(keyword))
-        for action in (self.tags, self.copy_tags):
-            action.setEnabled(is_open)
 
     def forget(self) -> None:
         """Another source: what may identify persons has to be asked for anew."""

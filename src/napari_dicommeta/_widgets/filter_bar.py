@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from napari_dicommeta._widgets.lines import line, tip
+from napari_dicommeta._widgets.lines import line, scrolling, tip
 from napari_dicommeta.conditions import described
 from napari_dicommeta.meaning import display
 
@@ -22,8 +22,6 @@ __all__ = ["FilterBar"]
 
 CHIP, BESIDE = 190, 60
 """Pixels of a chip's text at least, where it is long, and of what else is in its line."""
-
-
 LINES = 4
 """Chips that are seen at once: more are scrolled, tags and bars need the room."""
 _REMOVING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
@@ -58,12 +56,7 @@ class FilterBar(QWidget):
         self._chips = QVBoxLayout(self._inner)
         self._chips.setContentsMargins(0, 0, 0, 0)
         self._chips.setSpacing(2)
-        self._area = QScrollArea()
-        self._area.setWidget(self._inner)
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)
-        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area = scrolling(self._inner)
         self.chips: list[QPushButton] = []
         self._tags: list[Tags] = []
         layout = QVBoxLayout(self)

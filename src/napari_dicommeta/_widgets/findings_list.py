@@ -23,9 +23,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._widgets.lines import tip
+from napari_dicommeta._widgets.lines import WHAT_TO_DO, paragraph, tip
 from napari_dicommeta.decisions import Decision, decision_on
-from napari_dicommeta.meaning import display
+from napari_dicommeta.meaning import counted, display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ class _Model(QAbstractListModel):
     def second_line(self, finding: Finding) -> str:
         decision = decision_on(finding, self.decisions)
         state = f"{STATE_WORDS[decision.state]}{': ' + decision.word if decision.word else ''}" if decision else ""
-        files = f"{finding.files:,} file{'' if finding.files == 1 else 's'}" if finding.files else ""
+        files = counted(finding.files, "file") if finding.files else ""
         return display(" · ".join(part for part in (WORDS[finding.severity], files, state) if part), 200)
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
@@ -135,7 +135,7 @@ class FindingsList(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-findings")
         self.summary = QLabel("")
-        self._empty = "Drop a folder or files of DICOM here, or use Open…"
+        self._empty = WHAT_TO_DO
         self.summary.setTextFormat(Qt.TextFormat.PlainText)
         self.summary.setWordWrap(True)
         self.model = _Model(self)
@@ -262,7 +262,7 @@ class FindingsList(QWidget):
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no finding."""
-        self._empty = display(text, 600).replace("\\n", "\n")
+        self._empty = paragraph(text)
         if not self.model.findings:
             self.summary.setText(self._empty)
 
@@ -309,7 +309,7 @@ class FindingsList(QWidget):
         if finding.advice:
             lines.append(f"→ {finding.advice}")
         lines.append(" · ".join(part for part in (", ".join(finding.tags), finding.standard) if part))
-        self.detail.setText("\n\n".join(display(line, 2000).replace("\\n", "\n") for line in lines if line))
+        self.detail.setText("\n\n".join(paragraph(line, 2000) for line in lines if line))
         decision = decision_on(finding, self.model.decisions)
         for state, button in self.buttons.items():
             button.setChecked(decision is not None and decision.state == state)

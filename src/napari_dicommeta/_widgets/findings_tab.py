@@ -30,7 +30,7 @@ class FindingsTab(QWidget):
     def __init__(self, sources: Sources, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.judging = Judging(sources, self)
-        self.list, self.picture = FindingsList(), RangeBins(counted="pixels")
+        self.list, self.picture = FindingsList(), RangeBins("pixel")
         self.picture.setMaximumHeight(90)
         self.picture.hide()
         self.list.picture_place.addWidget(self.picture)

@@ -13,13 +13,13 @@ from qtpy.QtWidgets import (
     QApplication,
     QBoxLayout,
     QComboBox,
-    QFrame,
-    QScrollArea,
     QSizePolicy,
     QTabBar,
     QVBoxLayout,
     QWidget,
 )
+
+from napari_dicommeta._widgets.lines import scrolling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,15 +92,10 @@ class DockFrame(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.head, self.body = QWidget(), QWidget()
         inner = QWidget()
-        self._area = area = QScrollArea()  # where the frame is lower than what is in it
-        area.setWidget(inner)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area = scrolling(inner)  # where the frame is lower than what is in it
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        outer.addWidget(self._area)
         self._mark = _FocusMark(self)
         QApplication.instance().focusChanged.connect(self._focus_changed)
         self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, inner)
@@ -134,10 +129,10 @@ class DockFrame(QWidget):
         return bool(super().eventFilter(watched, event))
 
     def _focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
-        if new is not None and self.isAncestorOf(new) and not QApplication.mouseButtons():
-            self._area.ensureWidgetVisible(new, 0, 0)
-        is_marked = new is not None and isinstance(new, _MARKED) and self.isAncestorOf(new)
-        self._mark.mark(new if is_marked else None)
+        inside = new if new is not None and self.isAncestorOf(new) else None
+        if inside is not None and not QApplication.mouseButtons():
+            self._area.ensureWidgetVisible(inside, 0, 0)
+        self._mark.mark(inside if isinstance(inside, _MARKED) else None)
 
     def sizeHint(self) -> QSize:
         """That of what is in the frame: a scroll area asks for more."""

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_dicommeta._comparing import compare_with
 from napari_dicommeta._exporting import bars_to_show, exported, text_of
-from napari_dicommeta.meaning import display
+from napari_dicommeta.meaning import counted, display
 from napari_dicommeta.privacy import PrivacyError
 from napari_dicommeta.replacing import replacing
 
@@ -91,7 +91,7 @@ class HandingOver(QObject):
         QApplication.clipboard().setText(text)
         n = max(len(text.splitlines()) - 2, 0)
         withheld = [WITHHELD] if is_withheld else []
-        self._tell("; ".join([f"Copied a table of {n:,} line{'' if n == 1 else 's'}", *withheld]))
+        self._tell("; ".join([f"Copied a table of {counted(n, 'line')}", *withheld]))
 
     def _paint(self, shown: Shown, is_withheld: bool, path: str, full: bool) -> None:
         from napari_dicommeta.export import phi_name

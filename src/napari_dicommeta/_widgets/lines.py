@@ -1,14 +1,18 @@
-"""Texts of files in the window: a line that ends in an ellipsis where there is no room for it, and tooltips."""
+"""What several faces are made of: lines that end in an ellipsis, texts of several lines, tooltips, what scrolls."""
 
 from __future__ import annotations
 
 import html
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QSizePolicy
+from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 from superqt import QElidingLabel
 
-__all__ = ["line", "tip"]
+from napari_dicommeta.meaning import display
+
+__all__ = ["WHAT_TO_DO", "line", "paragraph", "scrolling", "tip"]
+
+WHAT_TO_DO = "Drop a folder or files of DICOM here, or use Open…"
 
 PADDING = 8
 """Pixels that napari's style leaves around a text, which the label does not know of."""
@@ -21,6 +25,22 @@ def line(text: str = "", vertical: QSizePolicy.Policy = QSizePolicy.Policy.Prefe
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, vertical)
     return label
+
+
+def paragraph(text: str, limit: int = 600) -> str:
+    """`text` for a label of several lines: its newlines stay, other controls are escaped."""
+    return display(text, limit).replace("\\n", "\n")
+
+
+def scrolling(widget: QWidget) -> QScrollArea:
+    """`widget` in an area that scrolls it up and down where there is no room; it takes no keyboard itself."""
+    area = QScrollArea()
+    area.setWidget(widget)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area
 
 
 def tip(text: str) -> str:

@@ -11,6 +11,7 @@ from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_dicommeta.conditions import number_words, range_words
+from napari_dicommeta.meaning import counted
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
@@ -33,14 +34,14 @@ class RangeBins(QWidget):
     range_chosen = Signal(float, float)
     range_cleared = Signal()
 
-    def __init__(self, parent: QWidget | None = None, counted: str = "files") -> None:
+    def __init__(self, noun: str = "file", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-bins")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(70)
         self.setMouseTracking(True)
-        self._counted = counted
-        self._chooses = counted == "files"
+        self._noun = noun
+        self._chooses = noun == "file"
         """A histogram of something else is only looked at."""
         if self._chooses:
             self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -217,10 +218,9 @@ class RangeBins(QWidget):
         files, part = sum(self.bins.files[at[0] : at[1] + 1]), sum(self.bins.part[at[0] : at[1] + 1])
         # Of several components each counts in its own bin: a file may be in two of those that are brushed.
         least = "up to " if at[0] != at[1] and 0 < self.bins.binned < sum(self.bins.files) else ""
-        counted = self._counted.removesuffix("s") if files == 1 else self._counted
         bright = f", {least}{part:,} in the bright bars" if part else ""
         files = min(files, self.bins.binned or files)
-        return f"{range_words(*self.numbers_of(at))}: {least}{files:,} {counted}{bright}"
+        return f"{range_words(*self.numbers_of(at))}: {least}{counted(files, self._noun)}{bright}"
 
     def _place_of(self, value: float) -> float:
         """Where a number lies, counted in bins from the left."""

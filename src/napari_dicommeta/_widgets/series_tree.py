@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dicommeta._rows import Branch, is_worth_grouping, next_order, series_branch, tree_of
-from napari_dicommeta._widgets.lines import tip
+from napari_dicommeta._widgets.lines import WHAT_TO_DO, paragraph, tip
 from napari_dicommeta.meaning import display
 
 if TYPE_CHECKING:
@@ -97,6 +97,12 @@ class _Model(QAbstractItemModel):
         for below, one in zip(node.below, branch.below, strict=True):
             self.nodes[below].branch = one
         self.dataChanged.emit(index, self.createIndex(node.place, len(HEADERS) - 1, number))
+
+    def with_branches_below(self) -> Iterator[tuple[QModelIndex, Branch]]:
+        """The branches that can be folded."""
+        for number, node in enumerate(self.nodes):
+            if node.below:
+                yield self.createIndex(node.place, 0, number), node.branch
 
     def index_of(self, series: int) -> QModelIndex:
         number = self.of_series.get(series)
@@ -192,7 +198,7 @@ class SeriesTree(QWidget):
         self.by_patient.setChecked(True)
         self.by_patient.toggled.connect(self._grouping_changed)
         self.empty = self._text()
-        self.empty.setText("Drop a folder or files of DICOM here, or use Open…")
+        self.empty.setText(WHAT_TO_DO)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.notes, self.problems = self._text(), self._text()
         for label in (self.notes, self.problems):
@@ -273,7 +279,7 @@ class SeriesTree(QWidget):
         self.table.setRootIsDecorated(grouped or any(branch.below for branch in branches))
         if len(branches) <= EXPANDED and self.table.rootIsDecorated():
             self.table.expandAll()
-        for index, branch in self._with_branches_below():
+        for index, branch in self.model.with_branches_below():
             if (branch.kind, branch.text) in folded:
                 self.table.setExpanded(index, False)
         for number in chosen:
@@ -302,14 +308,9 @@ class SeriesTree(QWidget):
             rows = tuple(sorted(rows, key=_SORT_KEYS[column], reverse=descending))
         return tree_of(rows, self.by_patient.isChecked() and self._is_worth_grouping)
 
-    def _with_branches_below(self) -> Iterator[tuple[QModelIndex, Branch]]:
-        for number, node in enumerate(self.model.nodes):
-            if node.below:
-                yield self.model.createIndex(node.place, 0, number), node.branch
-
     def _folded(self) -> set[tuple[str, str]]:
         """The branches that the user has folded, by kind and text."""
-        below = self._with_branches_below()
+        below = self.model.with_branches_below()
         return {(branch.kind, branch.text) for index, branch in below if not self.table.isExpanded(index)}
 
     def _fit_columns(self, rows: tuple[SeriesRow, ...]) -> None:
@@ -458,7 +459,7 @@ class SeriesTree(QWidget):
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no series."""
-        self.empty.setText(display(text, 600).replace("\\n", "\n"))
+        self.empty.setText(paragraph(text))
 
     def set_problems(self, problems: tuple[str, ...], total: int) -> None:
         """Show the first problems of the source, and how many there are in all."""

@@ -140,7 +140,7 @@ class TagsTab(QWidget):
             self.joint if shown.joint is not None else self.bins if shown.wish.view == "ranges" else self.values.view
         )
         self.values.stack.setCurrentWidget(front)
-        self.export.set_tag(shown.wish.keyword if shown.histogram is not None else "", shown.histogram is not None)
+        self.export.set_tag(shown.wish.keyword if shown.histogram is not None else "")
 
     def set_curve(self, values: np.ndarray | None) -> None:
         """Show the chosen tag along the slices of the active volume; None: nothing varies there."""

@@ -21,10 +21,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._widgets.lines import line, tip
+from napari_dicommeta._widgets.lines import line, paragraph, tip
 from napari_dicommeta.explain import explanation
 from napari_dicommeta.histogram import Bar
-from napari_dicommeta.meaning import display
+from napari_dicommeta.meaning import counted, display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +39,9 @@ __all__ = ["ValueBars"]
 
 NARROW_TEXT, NARROW_BAR = 60, 60
 """Pixels of a text and of the longest bar at least: short texts leave their room to the bars, long ones take it."""
-EMPTY = "Tags are there as soon as files are read: drop a folder here, or use Open…"
 MEASURED = 40
 """Texts that are measured for that."""
+EMPTY = "Tags are there as soon as files are read: drop a folder here, or use Open…"
 PICTURE_WIDTH, PICTURE_BARS = 720, 200
 """Pixels, and bars, of a picture that is handed over."""
 _CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
@@ -50,10 +50,6 @@ _CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 def shown_text(bar: Bar) -> str:
     """The text of a bar; in brackets what is no value."""
     return f"({bar.state})" if bar.state else bar.label or bar.text or "(empty)"
-
-
-def _files(n: int) -> str:
-    return f"{n:,} file{'' if n == 1 else 's'}"
 
 
 class _Model(QAbstractItemModel):
@@ -292,7 +288,7 @@ class ValueBars(QWidget):
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no tag."""
-        self._empty = display(text, 600).replace("\\n", "\n")
+        self._empty = paragraph(text)
         if not self.controls.isVisibleTo(self):
             self.explanation.setText(self._empty)
 
@@ -365,18 +361,20 @@ class ValueBars(QWidget):
         words = []
         if shown.joint is not None:
             if shown.joint.rest:
-                words.append(f"{_files(shown.joint.rest)} more with other pairs")
+                words.append(f"{counted(shown.joint.rest, 'file')} more with other pairs")
         else:
             if shown.wish.view == "ranges":
                 if shown.bins is not None and shown.bins.not_numbers:
-                    words.append(f"no number in {_files(shown.bins.not_numbers)}")
+                    words.append(f"no number in {counted(shown.bins.not_numbers, 'file')}")
             elif histogram.rest_values or histogram.part_rest_files:
                 of_part = f", {histogram.part_rest_files:,} of {part_name}" if histogram.part_rest_files else ""
-                words.append(f"{histogram.rest_values:,} more values in {_files(histogram.rest_files)}{of_part}")
+                words.append(
+                    f"{histogram.rest_values:,} more values in {counted(histogram.rest_files, 'file')}{of_part}"
+                )
             if histogram.absent:
-                words.append(f"absent in {_files(histogram.absent)}")
+                words.append(f"absent in {counted(histogram.absent, 'file')}")
             if histogram.unknown:
-                words.append(f"unknown in {_files(histogram.unknown)}")
+                words.append(f"unknown in {counted(histogram.unknown, 'file')}")
         if histogram.is_several and shown.joint is None:
             words.append("a file counts for each of its values")
         self.rest.setText(" · ".join(words) or ("" if shown.joint is not None else "present in every file"))
