@@ -9,8 +9,8 @@ import pytest
 from dicom_factory import enhanced, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.along import is_of_frames, slice_matching, values_along
-from napari_dicommeta.conditions import Spelled
+from napari_dicommeta.catalog.conditions import Spelled
+from napari_dicommeta.volumes.along_slices import is_of_frames, slice_matching, values_along
 
 
 def along(folder: Path, keyword: str, **changes: Any) -> np.ndarray | None:

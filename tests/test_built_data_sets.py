@@ -14,9 +14,9 @@ from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, dicom
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_dicommeta.header import parse_header
-from napari_dicommeta.meaning import decode, shortest
-from napari_dicommeta.tags import TagPath
+from napari_dicommeta.dicom.header import parse_header
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import decode, shortest
 
 WORDS = st.text("ABC xyz019_", min_size=0, max_size=12).map(str.strip)
 DECIMALS = st.one_of(

@@ -8,7 +8,8 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta import cache, marks, recorder
+from napari_dicommeta.scanning import cache, recorder
+from napari_dicommeta.scanning import folder_marks as marks
 
 
 @pytest.fixture(autouse=True)

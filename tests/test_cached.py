@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from napari_dicommeta.cached import cached_property
+from napari_dicommeta.support.cached import cached_property
 
 
 class Thing:

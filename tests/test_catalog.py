@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import napari_dicommeta as dm
-from napari_dicommeta.catalog import Catalog, ScanFailure
-from napari_dicommeta.recorder import Recorder
-from napari_dicommeta.tags import TagPath
+from napari_dicommeta.catalog.catalog import Catalog, ScanFailure
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.scanning.recorder import Recorder
 
 SLOPES = ["1", "1.0", "1.000000", "2", ""]
 

@@ -12,8 +12,8 @@ import pydicom
 import pytest
 from dicom_factory import ct_slice, write_series
 
-from napari_dicommeta.cli import main
-from napari_dicommeta.decisions import Decision, save_decisions
+from napari_dicommeta.cli.main import main
+from napari_dicommeta.findings.decisions import Decision, save_decisions
 
 
 @pytest.fixture

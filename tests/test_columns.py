@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import napari_dicommeta.columns as columns
-from napari_dicommeta.catalog import Catalog
-from napari_dicommeta.columns import VALUES, Column, ColumnStore
-from napari_dicommeta.texts import most_frequent
+import napari_dicommeta.catalog.columns as columns
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.catalog.columns import VALUES, Column, ColumnStore
+from napari_dicommeta.catalog.distinct_texts import most_frequent
 
 KEY = "00281053"
 

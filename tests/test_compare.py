@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import ROOT, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.compare import ABSENT, TagDifference, compare, jensen_shannon, markdown
+from napari_dicommeta.analysis.compare import ABSENT, TagDifference, compare, jensen_shannon, markdown
 
 
 def by_keyword(differences: tuple[TagDifference, ...]) -> dict[str, TagDifference]:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_dicommeta as dm
-from napari_dicommeta import digest
-from napari_dicommeta.digest import common_folder, digest_of, file_digests, relative_paths
+from napari_dicommeta.catalog import digest
+from napari_dicommeta.catalog.digest import common_folder, digest_of, file_digests, relative_paths
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from napari_dicommeta.explain import EXPLAINED, explanation
-from napari_dicommeta.tags import TagPath
+from napari_dicommeta.dicom.explain import EXPLAINED, explanation
+from napari_dicommeta.dicom.tags import TagPath
 
 
 @pytest.mark.parametrize("keyword", EXPLAINED)

@@ -10,10 +10,10 @@ import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta._comparing import compare_with, with_differences
-from napari_dicommeta._exploring import Other, Wish, resolve, scope_catalog
-from napari_dicommeta._pictures import sheet_rows, thinned, thumbnails
-from napari_dicommeta._rows import (
+from napari_dicommeta._napari.tasks.compare import compare_with, with_differences
+from napari_dicommeta._napari.tasks.explore import Other, Wish, resolve, scope_catalog
+from napari_dicommeta._napari.tasks.pictures import sheet_rows, thinned, thumbnails
+from napari_dicommeta._napari.tasks.rows import (
     SeriesRow,
     is_worth_grouping,
     noted,
@@ -22,8 +22,8 @@ from napari_dicommeta._rows import (
     tag_rows,
     tree_of,
 )
-from napari_dicommeta.loader import load_series
-from napari_dicommeta.selection import Selection
+from napari_dicommeta.catalog.selection import Selection
+from napari_dicommeta.volumes.load import load_series
 
 
 @pytest.fixture

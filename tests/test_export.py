@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 import napari_dicommeta as dm
-from napari_dicommeta import privacy
-from napari_dicommeta.catalog import Catalog
-from napari_dicommeta.columns import FILE_COLUMNS, VALUES
-from napari_dicommeta.export import PrivacyError, csv_cell, markdown, phi_name, tag_table, value_table, write
-from napari_dicommeta.meaning import number
-from napari_dicommeta.tags import TagPath
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES
+from napari_dicommeta.dicom import privacy
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import number
+from napari_dicommeta.export.tables import PrivacyError, csv_cell, markdown, phi_name, tag_table, value_table, write
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 

@@ -24,10 +24,10 @@ from dicom_factory import (
 )
 
 import napari_dicommeta as dm
-import napari_dicommeta.rules_values
-from napari_dicommeta.catalog import Catalog
-from napari_dicommeta.findings import SEVERITIES, Finding, FindingsProgress, findings_of, iter_findings, markdown
-from napari_dicommeta.rules_places import orientation_name
+import napari_dicommeta.findings.rules.values
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.findings.check import SEVERITIES, Finding, FindingsProgress, findings_of, iter_findings, markdown
+from napari_dicommeta.findings.rules.places import orientation_name
 
 NOBODY = {"PatientName": None, "PatientID": None}
 CORONAL, SAGITTAL = [1, 0, 0, 0, 0, -1], [0, 1, 0, 0, 0, -1]
@@ -612,8 +612,8 @@ def test_a_rule_that_fails_loses_no_other_finding(tmp_path: Path, monkeypatch: p
 
     write_series(tmp_path, 2, **NOBODY, KVP=0)
     catalog = dm.scan(tmp_path)
-    rules = (broken_rule, *napari_dicommeta.rules_values.VALUE_RULES)
-    monkeypatch.setattr(napari_dicommeta.rules_values, "VALUE_RULES", rules)
+    rules = (broken_rule, *napari_dicommeta.findings.rules.values.VALUE_RULES)
+    monkeypatch.setattr(napari_dicommeta.findings.rules.values, "VALUE_RULES", rules)
     failed, kvp = findings_of(catalog)
     assert (failed.code, failed.files, kvp.code) == ("rule-failed", 0, "kvp-zero")
     assert failed.title == "The rule broken_rule failed: ZeroDivisionError"
@@ -621,7 +621,7 @@ def test_a_rule_that_fails_loses_no_other_finding(tmp_path: Path, monkeypatch: p
 
 
 def test_a_series_that_fails_loses_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import napari_dicommeta.loader as loader
+    import napari_dicommeta.volumes.load as loader
 
     write_series(tmp_path, 4, **NOBODY, **TWO_SERIES, SliceThickness=5)
     load_series = loader.load_series
@@ -650,7 +650,7 @@ def test_a_series_that_fails_loses_no_other_one(tmp_path: Path, monkeypatch: pyt
 def test_numbers_of_many_values_are_looked_at_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: Callable[[int], object], codes: set[str]
 ) -> None:
-    monkeypatch.setattr(napari_dicommeta.rules_values, "MANY", 2)
+    monkeypatch.setattr(napari_dicommeta.findings.rules.values, "MANY", 2)
     write_series(tmp_path, 4, **NOBODY, InstanceNumber=number, SliceLocation=lambda k: f"-2.50e+0{k}")
     assert {one.code for one in findings_of(dm.scan(tmp_path))} == codes
 

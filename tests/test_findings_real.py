@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import napari_dicommeta as dm
-from napari_dicommeta.catalog import Catalog
-from napari_dicommeta.findings import Finding, findings_of, markdown
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.findings.check import Finding, findings_of, markdown
 
 REPEATED = {"volumes", "one-place", "left-out", "split", "image-twice"}
 PARTED = {"split", "orientations"}

@@ -352,7 +352,7 @@ def test_a_file_whose_groups_cannot_be_read_at_all_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without what its frames say, an MR image would be shown without its rescale, and nobody would know.
-    from napari_dicommeta import functional
+    from napari_dicommeta.dicom import functional_groups as functional
 
     def broken(*_: object) -> None:
         raise NotImplementedError

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dicommeta.geometry import ImagePlane, VolumeGeometry, position_ids
+from napari_dicommeta.volumes.geometry import ImagePlane, VolumeGeometry, position_ids
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 

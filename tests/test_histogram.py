@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_dicommeta as dm
-from napari_dicommeta.histogram import bins_of, histogram_of, joint_of
-from napari_dicommeta.meaning import number
-from napari_dicommeta.texts import Texts
+from napari_dicommeta.analysis.histogram import bins_of, histogram_of, joint_of
+from napari_dicommeta.catalog.distinct_texts import Texts
+from napari_dicommeta.dicom.values import number
 
 
 def test_bars_hold_the_folder_the_part_and_their_spellings(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices
 
-from napari_dicommeta.lazy import LazyArray
+from napari_dicommeta.volumes.lazy_array import LazyArray
 
 PLANE = (3, 4)
 PLANE_BYTES = 24  # of 3 × 4 int16

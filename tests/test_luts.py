@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_pixels, ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.luts import LookupTable, modality_luts, voi_luts
+from napari_dicommeta.dicom.luts import LookupTable, modality_luts, voi_luts
 
 REAL = ["fo-dicom/CR-ModalitySequenceLUT.dcm", "pydicom-data/mlut_18.dcm"]
 
@@ -249,7 +249,7 @@ def test_values_of_real_files_are_pydicoms(shared: Path, name: str) -> None:
     from pydicom import dcmread
     from pydicom.pixels import apply_modality_lut
 
-    from napari_dicommeta.pixels import register_with_pydicom
+    from napari_dicommeta.dicom.pixels import register_with_pydicom
 
     path = shared / "data" / name
     if not path.exists():

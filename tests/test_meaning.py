@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dicommeta.meaning import (
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import (
     FRACTION,
     NOT_A_NUMBER,
     TEXT_IN_NUMBER,
@@ -16,7 +17,6 @@ from napari_dicommeta.meaning import (
     number,
     shortest,
 )
-from napari_dicommeta.tags import TagPath
 
 
 def meaning(keyword: str, value: bytes):

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from dicom_factory import write_series
 
-from napari_dicommeta import _opening
-from napari_dicommeta._opened import Wanted, problems_of
-from napari_dicommeta.volume import Volume
+from napari_dicommeta._napari.tasks import open as _opening
+from napari_dicommeta._napari.tasks.source import Wanted, problems_of
+from napari_dicommeta.volumes.volume import Volume
 
 
 def result_of(steps: Any) -> Any:

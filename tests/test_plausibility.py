@@ -10,8 +10,7 @@ import pytest
 from dicom_factory import Raw, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.phantom import PADDING, chest
-from napari_dicommeta.plausibility import (
+from napari_dicommeta.findings.hu_check import (
     Checked,
     CheckProgress,
     HUSample,
@@ -20,6 +19,7 @@ from napari_dicommeta.plausibility import (
     sample_of,
     unchecked_reason,
 )
+from napari_dicommeta.phantom import PADDING, chest
 
 Change = Callable[[pydicom.Dataset], None]
 

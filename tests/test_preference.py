@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from napari.settings import get_settings
 
-from napari_dicommeta._preference import is_preferred, prefer
+from napari_dicommeta._napari.settings import is_preferred, prefer
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import sys
 import pytest
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from napari_dicommeta import privacy
-from napari_dicommeta.privacy import in_table, is_binary, is_identifying, is_protected, is_registered
-from napari_dicommeta.tags import TagPath
+from napari_dicommeta.dicom import privacy
+from napari_dicommeta.dicom.privacy import in_table, is_binary, is_identifying, is_protected, is_registered
+from napari_dicommeta.dicom.tags import TagPath
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_table_is_that_of_the_package() -> None:
 
 
 def test_the_table_names_its_source_licence_and_edition_and_its_keywords_are_right() -> None:
-    text = privacy.resources.files("napari_dicommeta").joinpath("privacy_table.csv").read_text("utf-8")
+    text = privacy.resources.files("napari_dicommeta.dicom").joinpath("privacy_table.csv").read_text("utf-8")
     head = [line for line in text.splitlines() if line.startswith("#")]
     for words in ("PS3.15 Table E.1-1", "edition 2026c", "dicom-anonymizer 2.1.0", "BSD-3-Clause", "Kitware"):
         assert any(words in line for line in head)
@@ -152,9 +152,10 @@ def test_private_levels_and_levels_in_the_table_protect_what_is_inside() -> None
 
 
 def test_the_package_and_the_scanning_process_do_not_load_the_table() -> None:
-    code = "import sys, napari_dicommeta, napari_dicommeta.worker; print('napari_dicommeta.privacy' in sys.modules)"
+    imports = "import sys, napari_dicommeta, napari_dicommeta.scanning.worker"
+    code = f"{imports}; print('napari_dicommeta.dicom.privacy' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "False"
-    code = "import napari_dicommeta.privacy as p; print(p._table.cache_info().currsize)"
+    code = "import napari_dicommeta.dicom.privacy as p; print(p._table.cache_info().currsize)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "0"

@@ -7,11 +7,11 @@ import pytest
 from dicom_factory import ct_slice, write_series
 from napari.components import ViewerModel
 
-from napari_dicommeta import _reader
-from napari_dicommeta._display import set_limits, slider_limits
-from napari_dicommeta._reader import get_reader, layer_of, read, volume_of
-from napari_dicommeta.loader import load
-from napari_dicommeta.window import Window
+from napari_dicommeta._napari import reader as _reader
+from napari_dicommeta._napari.display import set_limits, slider_limits
+from napari_dicommeta._napari.reader import get_reader, layer_of, read, volume_of
+from napari_dicommeta.dicom.window import Window
+from napari_dicommeta.volumes.load import load
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_dicommeta.cli import main
+from napari_dicommeta.cli.main import main
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
 

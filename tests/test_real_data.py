@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 import napari_dicommeta as dm
-from napari_dicommeta.columns import first_tag_of
-from napari_dicommeta.header import HeaderError, parse_header, read_header
-from napari_dicommeta.meaning import decode
-from napari_dicommeta.tags import TagPath
+from napari_dicommeta.catalog.columns import first_tag_of
+from napari_dicommeta.dicom.header import HeaderError, parse_header, read_header
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import decode
 
 # Series that do not equal what stands in TRUTH.json, each with the reason; each has a test of its own below.
 EXPLAINED = {
@@ -270,7 +270,7 @@ def test_the_other_values_are_those_before_the_modality_lut(
     from pydicom import dcmread
     from pydicom.pixels import apply_modality_lut
 
-    from napari_dicommeta.pixels import register_with_pydicom
+    from napari_dicommeta.dicom.pixels import register_with_pydicom
 
     register_with_pydicom()
     (known,) = [one for one in truth if name_of(one) == series]
@@ -520,7 +520,7 @@ def _flatten(dataset: Any, prefix: tuple[Any, ...], out: dict[Any, set[str]]) ->
 def _their_text(vr: str, value: Any) -> str:
     from pydicom.multival import MultiValue
 
-    from napari_dicommeta.meaning import shortest
+    from napari_dicommeta.dicom.values import shortest
 
     if value is None:
         return ""

@@ -14,10 +14,10 @@ import pytest
 from dicom_factory import ct_slice, encapsulated, enhanced, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.digest import digest_of
-from napari_dicommeta.findings import Finding
-from napari_dicommeta.recipe import Recipe, RecipeError, Step, recipe_of, recipe_of_json, step_of, write_recipe
-from napari_dicommeta.recipe_script import unchanged
+from napari_dicommeta.catalog.digest import digest_of
+from napari_dicommeta.export.recipe import Recipe, RecipeError, Step, recipe_of, recipe_of_json, step_of, write_recipe
+from napari_dicommeta.export.recipe_script import unchanged
+from napari_dicommeta.findings.check import Finding
 
 AGAIN = """
 import hashlib, importlib.util, json, sys

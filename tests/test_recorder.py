@@ -7,8 +7,8 @@ from dicom_factory import Raw, ct_content, ct_slice, dicom, write_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_dicommeta.catalog import Catalog
-from napari_dicommeta.recorder import Recorder
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.scanning.recorder import Recorder
 
 
 def catalog_of(paths: list[Path], *, layouts: bool = True) -> Catalog:

@@ -10,8 +10,8 @@ import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta import remote
-from napari_dicommeta.scanner import iter_scan
+from napari_dicommeta.scanning import remote
+from napari_dicommeta.scanning.scan import iter_scan
 
 
 def content(catalog: dm.Catalog) -> dict[str, Any]:

@@ -8,9 +8,9 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta import scanner
-from napari_dicommeta.listing import list_files
-from napari_dicommeta.worker import Worker
+from napari_dicommeta.scanning import scan as scanner
+from napari_dicommeta.scanning.listing import list_files
+from napari_dicommeta.scanning.worker import Worker
 
 
 def test_folders_files_and_several_sources(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_link_to_a_folder_that_is_listed_anyway_is_not_followed(tmp_path: Path
 def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    from napari_dicommeta import recorder, worker
+    from napari_dicommeta.scanning import recorder, worker
 
     write_series(tmp_path, 200)
     (tmp_path / "note.txt").write_text("hello")

@@ -7,8 +7,8 @@ import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.conditions import Spelled, described, keyword_of
-from napari_dicommeta.selection import Selection
+from napari_dicommeta.catalog.conditions import Spelled, described, keyword_of
+from napari_dicommeta.catalog.selection import Selection
 
 
 @pytest.fixture

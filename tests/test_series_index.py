@@ -13,7 +13,7 @@ import pytest
 from dicom_factory import AXIAL, ROOT, ct_pixels, ct_slice, enhanced, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.series_index import IDC_COLUMNS, SCHEMA, iter_series_index, series_index
+from napari_dicommeta.export.series_table import IDC_COLUMNS, SCHEMA, iter_series_index, series_index
 
 MR_IMAGE, RT_PLAN = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.481.5"
 REGULAR = dict.fromkeys(IDC_COLUMNS, True) | {"obliquity_degrees": 0.0}
@@ -289,7 +289,9 @@ def test_of_some_volumes_one_frame_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     """As the module says: load asks the pixels of one frame whose units a window means, or how large colours are."""
-    from napari_dicommeta import pixels, stacks, voi, volume
+    from napari_dicommeta.dicom import pixels
+    from napari_dicommeta.volumes import slice_windows as voi
+    from napari_dicommeta.volumes import stacks, volume
 
     read: list[str] = []
 

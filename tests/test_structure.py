@@ -16,19 +16,8 @@ GUI = {"napari", "qtpy", "magicgui", "superqt", "vispy", "dask"}
 QT = {"qtpy", "magicgui", "superqt"}
 COMPOSERS = {"dock.py", "findings_tab.py", "tags_tab.py", "window_panel.py"}
 """The widgets that put others together."""
-STATES = {
-    "adding.py",
-    "calming.py",
-    "exploration.py",
-    "habits.py",
-    "handing_over.py",
-    "judging.py",
-    "shelf.py",
-    "sources.py",
-    "threads.py",
-    "viewing.py",
-}
-"""What is behind the widgets, without a picture of its own."""
+STATE = "napari_dicommeta._napari.state"
+WIDGETS = "napari_dicommeta._napari.widgets"
 
 
 def imports(path: Path) -> Iterator[tuple[str, ast.AST]]:
@@ -50,7 +39,9 @@ def is_library(path: Path) -> bool:
 @pytest.mark.parametrize("path", [path for path in FILES if is_library(path)], ids=lambda path: path.name)
 def test_the_library_knows_no_napari_and_no_qt(path: Path) -> None:
     # `open` starts napari, a scan that is handed a client uses dask: both inside their function
-    allowed = {"cli.py": {"napari"}, "remote.py": {"dask"}}.get(path.name, set())
+    allowed = {"cli/main.py": {"napari"}, "scanning/remote.py": {"dask"}}.get(
+        path.relative_to(SOURCE).as_posix(), set()
+    )
     top = [name for name, node in imports(path) if name.split(".")[0] in GUI - allowed]
     assert top == []
     tree = ast.parse(path.read_text("utf-8"))
@@ -61,12 +52,14 @@ def test_the_library_knows_no_napari_and_no_qt(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in FILES if not is_library(path)], ids=lambda path: path.name)
 def test_only_widgets_import_qt_and_none_imports_another(path: Path) -> None:
     names = [name for name, _ in imports(path)]
-    if path.parent.name != "_widgets":
+    if path.parent.name not in ("state", "widgets"):
         assert not [name for name in names if name.split(".")[0] in QT or name.startswith("napari.qt")]
-        assert not [name for name in names if name.startswith("napari_dicommeta._widgets")]
+        assert not [name for name in names if name.startswith((STATE, WIDGETS))]
+    elif path.parent.name == "state":
+        assert not [name for name in names if name.startswith(WIDGETS)]
     elif path.name not in COMPOSERS:  # those that put others together
-        widgets = [name for name in names if name.startswith("napari_dicommeta._widgets.")]
-        assert {name.split(".")[2] + ".py" for name in widgets} <= {"colours.py", "lines.py", *STATES}
+        widgets = {name.split(".")[3] for name in names if name.startswith(f"{WIDGETS}.")}
+        assert widgets <= {"colors", "labels"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -88,9 +81,9 @@ def test_importing_the_package_loads_neither_napari_nor_qt_nor_pydicom() -> None
 
 def test_the_reader_sniffs_without_pydicom_and_the_worker_starts_light(phantom: Path) -> None:
     heavy = {"pydicom", "pyarrow", "pandas", "imagecodecs", "PyQt6"}
-    code = f"from napari_dicommeta._reader import get_reader; assert get_reader({str(phantom)!r})"
+    code = f"from napari_dicommeta._napari.reader import get_reader; assert get_reader({str(phantom)!r})"
     assert loaded_by(code) & heavy == set()
-    assert loaded_by("import napari_dicommeta.worker") & (heavy | {"numpy"}) == set()
+    assert loaded_by("import napari_dicommeta.scanning.worker") & (heavy | {"numpy"}) == set()
 
 
 def test_the_library_works_without_napari_and_qt(phantom: Path) -> None:
@@ -106,7 +99,7 @@ for name in {sorted(GUI)!r}: del sys.modules[name]
 
 def test_every_public_name_is_there() -> None:
     import napari_dicommeta as dm
-    import napari_dicommeta.scanner
+    import napari_dicommeta.scanning.scan
 
     for name in dm.__all__:
         assert getattr(dm, name) is not None

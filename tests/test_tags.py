@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.datadict import DicomDictionary
 
-from napari_dicommeta.tags import TagPath
+from napari_dicommeta.dicom.tags import TagPath
 
 PUBLIC = st.sampled_from(sorted(DicomDictionary)).map(lambda tag: (tag, ""))
 CREATORS = st.text(st.characters(min_codepoint=32, max_codepoint=255), min_size=1, max_size=16).map(str.strip)

@@ -9,8 +9,8 @@ from dicom_factory import write_series
 from napari.components import ViewerModel
 
 import napari_dicommeta as dm
-from napari_dicommeta._reader import layer_of
-from napari_dicommeta._views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
+from napari_dicommeta._napari.reader import layer_of
+from napari_dicommeta._napari.views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
 
 CORONAL, SAGITTAL = [1, 0, 0, 0, 0, -1], [0, 1, 0, 0, 0, -1]
 

@@ -5,8 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from napari_dicommeta.luts import LookupTable
-from napari_dicommeta.window import Window, alternatives, distinct_windows, in_stored_values, middle_windows, windows_of
+from napari_dicommeta.dicom.luts import LookupTable
+from napari_dicommeta.dicom.window import (
+    Window,
+    alternatives,
+    distinct_windows,
+    in_stored_values,
+    middle_windows,
+    windows_of,
+)
 
 
 @pytest.mark.parametrize(

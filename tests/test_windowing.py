@@ -9,8 +9,8 @@ from dicom_factory import write_series
 from napari.components import ViewerModel
 
 import napari_dicommeta as dm
-from napari_dicommeta._reader import layer_of
-from napari_dicommeta._windowing import FULL_RANGE, Windowing
+from napari_dicommeta._napari.reader import layer_of
+from napari_dicommeta._napari.windowing import FULL_RANGE, Windowing
 
 ENDS = {40: (-160, 239), -600: (-1200, -1)}
 

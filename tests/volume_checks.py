@@ -8,7 +8,7 @@ import numpy as np
 from dicom_factory import ct_pixels
 
 import napari_dicommeta as dm
-from napari_dicommeta.loader import Volumes
+from napari_dicommeta.volumes.load import Volumes
 
 
 def hu(*numbers: int) -> np.ndarray:

@@ -9,8 +9,8 @@ from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_dicommeta._widgets.dock import DicomDock
-from napari_dicommeta.tags import TagPath
+from napari_dicommeta._napari.widgets.dock import DicomDock
+from napari_dicommeta.dicom.tags import TagPath
 
 
 def drop(widget: QWidget, *paths: Path) -> None:

@@ -9,36 +9,36 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_dicommeta.catalog import Catalog as Catalog
-    from napari_dicommeta.catalog import ScanFailure as ScanFailure
-    from napari_dicommeta.counts import TagSummary as TagSummary
-    from napari_dicommeta.counts import ValueCount as ValueCount
-    from napari_dicommeta.findings import Finding as Finding
-    from napari_dicommeta.geometry import ImagePlane as ImagePlane
-    from napari_dicommeta.geometry import VolumeGeometry as VolumeGeometry
-    from napari_dicommeta.loader import LoadError as LoadError
-    from napari_dicommeta.loader import load as load
-    from napari_dicommeta.scanner import ScanProgress as ScanProgress
-    from napari_dicommeta.scanner import iter_scan as iter_scan
-    from napari_dicommeta.scanner import scan as scan
-    from napari_dicommeta.series import Series as Series
-    from napari_dicommeta.tags import TagPath as TagPath
-    from napari_dicommeta.volume import Volume as Volume
-    from napari_dicommeta.window import Window as Window
+    from napari_dicommeta.catalog.catalog import Catalog as Catalog
+    from napari_dicommeta.catalog.catalog import ScanFailure as ScanFailure
+    from napari_dicommeta.catalog.counts import TagSummary as TagSummary
+    from napari_dicommeta.catalog.counts import ValueCount as ValueCount
+    from napari_dicommeta.catalog.series import Series as Series
+    from napari_dicommeta.dicom.tags import TagPath as TagPath
+    from napari_dicommeta.dicom.window import Window as Window
+    from napari_dicommeta.findings.check import Finding as Finding
+    from napari_dicommeta.scanning.scan import ScanProgress as ScanProgress
+    from napari_dicommeta.scanning.scan import iter_scan as iter_scan
+    from napari_dicommeta.scanning.scan import scan as scan
+    from napari_dicommeta.volumes.geometry import ImagePlane as ImagePlane
+    from napari_dicommeta.volumes.geometry import VolumeGeometry as VolumeGeometry
+    from napari_dicommeta.volumes.load import LoadError as LoadError
+    from napari_dicommeta.volumes.load import load as load
+    from napari_dicommeta.volumes.volume import Volume as Volume
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "catalog": ("Catalog", "ScanFailure"),
-    "counts": ("TagSummary", "ValueCount"),
-    "findings": ("Finding",),
-    "geometry": ("ImagePlane", "VolumeGeometry"),
-    "loader": ("LoadError", "load"),
-    "scanner": ("ScanProgress", "iter_scan", "scan"),
-    "series": ("Series",),
-    "tags": ("TagPath",),
-    "volume": ("Volume",),
-    "window": ("Window",),
+    "catalog.catalog": ("Catalog", "ScanFailure"),
+    "catalog.counts": ("TagSummary", "ValueCount"),
+    "findings.check": ("Finding",),
+    "volumes.geometry": ("ImagePlane", "VolumeGeometry"),
+    "volumes.load": ("LoadError", "load"),
+    "scanning.scan": ("ScanProgress", "iter_scan", "scan"),
+    "catalog.series": ("Series",),
+    "dicom.tags": ("TagPath",),
+    "volumes.volume": ("Volume",),
+    "dicom.window": ("Window",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -102,8 +102,8 @@ print(json.dumps({"seconds": seconds, "files": catalog.n_files, "own": own, "wor
 def bench_scan(folder: Path) -> None:
     """Scanning, counting, saving, caching."""
     import napari_dicommeta as dm
-    from napari_dicommeta.cache import forget
-    from napari_dicommeta.listing import list_files
+    from napari_dicommeta.scanning.cache import forget
+    from napari_dicommeta.scanning.listing import list_files
 
     paths = [path for path in list_files([str(folder)]) if isinstance(path, str)]
     n = len(paths)

@@ -89,7 +89,7 @@ def presets(path: str) -> dict[str, float]:
     from qtpy.QtWidgets import QApplication
 
     import napari_dicommeta as dm
-    from napari_dicommeta._reader import layer_of
+    from napari_dicommeta._napari.reader import layer_of
 
     _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
     (volume,) = dm.load(path)

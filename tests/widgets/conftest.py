@@ -15,7 +15,7 @@ def viewer(make_napari_viewer: Any) -> Any:
 @pytest.fixture(autouse=True)
 def _habits_of_nobody() -> None:
     """What a test sets up is not remembered in the next one."""
-    from napari_dicommeta._preference import _kept
+    from napari_dicommeta._napari.settings import _kept
 
     kept = _kept()
     for name, field in type(kept).model_fields.items() if kept is not None else ():

@@ -12,12 +12,12 @@ from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 import napari_dicommeta as dm
-from napari_dicommeta import _calm
-from napari_dicommeta._reader import volume_of
-from napari_dicommeta._widgets import calming as calming_module
-from napari_dicommeta._widgets.adding import Adding
-from napari_dicommeta._widgets.calming import Calming
-from napari_dicommeta._widgets.sources import Sources
+from napari_dicommeta._napari.reader import volume_of
+from napari_dicommeta._napari.state import gc_pause as calming_module
+from napari_dicommeta._napari.state.adding import Adding
+from napari_dicommeta._napari.state.gc_pause import Calming
+from napari_dicommeta._napari.state.workers import Sources
+from napari_dicommeta._napari.tasks import gc_pause as _calm
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from qtpy.QtGui import QContextMenuEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QDockWidget, QMenu, QWidget
 from window_driver import choose_tag, click_bar, drop, open_dock, open_series, slice_shown, wait_until_read
 
-from napari_dicommeta._opened import Wanted
-from napari_dicommeta._reader import volume_of
-from napari_dicommeta._widgets.colours import GRAPHIC, TEXT, colours_of, contrast
+from napari_dicommeta._napari.reader import volume_of
+from napari_dicommeta._napari.tasks.source import Wanted
+from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, colours_of, contrast
 
 
 @pytest.fixture
@@ -283,7 +283,7 @@ def test_a_low_dock_scrolls_and_overlaps_nothing(qtbot: Any, viewer: Any, dock: 
 
 
 def test_the_width_of_the_dock_is_remembered(qtbot: Any, viewer: Any, dock: Any, monkeypatch: Any) -> None:
-    from napari_dicommeta._preference import remembered
+    from napari_dicommeta._napari.settings import remembered
 
     (panel,) = [one for one in viewer.window._qt_window.findChildren(QDockWidget) if one.isAncestorOf(dock)]
     buttons = [Qt.MouseButton.LeftButton]
@@ -363,7 +363,7 @@ def test_a_target_that_cannot_be_written_is_named(qtbot: Any, dock: Any, tmp_pat
 
 
 def test_no_picture_of_bars_names_the_series_or_counts_its_files(qtbot: Any, dock: Any, tmp_path: Path) -> None:
-    from napari_dicommeta._exporting import bars_to_show
+    from napari_dicommeta._napari.tasks.export import bars_to_show
 
     for i in range(12):
         write_series(

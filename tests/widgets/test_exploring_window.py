@@ -16,9 +16,9 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QFileDialog
 from window_driver import choose_tag, click_bar, drop, open_dock, open_series, slice_shown, wait_until_read
 
 import napari_dicommeta as dm
-from napari_dicommeta import export
-from napari_dicommeta._exporting import bars_to_show
-from napari_dicommeta._reader import volume_of
+from napari_dicommeta._napari.reader import volume_of
+from napari_dicommeta._napari.tasks.export import bars_to_show
+from napari_dicommeta.export import tables as export
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ def test_a_second_folder_dropped_on_the_first_takes_its_place_but_not_its_layers
 
 
 def test_choices_are_remembered_in_naparis_settings(qtbot: Any, viewer: Any, dock: Any, study: Path) -> None:
-    from napari_dicommeta._preference import recent_folders, remembered
+    from napari_dicommeta._napari.settings import recent_folders, remembered
 
     dock.series.by_patient.click()
     dock.tags.fold_actions["constant"].trigger()

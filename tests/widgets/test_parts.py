@@ -9,25 +9,25 @@ from qtpy.QtCore import QEvent, QModelIndex, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QTreeView
 
-from napari_dicommeta._exploring import Shown, Wish
-from napari_dicommeta._pictures import Thumbnail
-from napari_dicommeta._rows import Offer, SeriesRow, TagRow
-from napari_dicommeta._widgets.contact_sheet import ContactSheet
-from napari_dicommeta._widgets.export_menu import ExportMenu
-from napari_dicommeta._widgets.filter_bar import FilterBar
-from napari_dicommeta._widgets.findings_list import FindingsList
-from napari_dicommeta._widgets.joint_table import JointTable
-from napari_dicommeta._widgets.presets import PresetStrip
-from napari_dicommeta._widgets.range_bins import RangeBins
-from napari_dicommeta._widgets.series_tree import SeriesTree
-from napari_dicommeta._widgets.source_bar import SourceBar
-from napari_dicommeta._widgets.tag_table import COLUMNS, TagTable, shown_rows
-from napari_dicommeta._widgets.value_bars import ValueBars
-from napari_dicommeta.decisions import Decision
-from napari_dicommeta.findings import Finding
-from napari_dicommeta.histogram import Bar, Bins, Histogram, Joint
-from napari_dicommeta.tags import TagPath
-from napari_dicommeta.window import Window
+from napari_dicommeta._napari.tasks.explore import Shown, Wish
+from napari_dicommeta._napari.tasks.pictures import Thumbnail
+from napari_dicommeta._napari.tasks.rows import Offer, SeriesRow, TagRow
+from napari_dicommeta._napari.widgets.export_menu import ExportMenu
+from napari_dicommeta._napari.widgets.filter_bar import FilterBar
+from napari_dicommeta._napari.widgets.findings_list import FindingsList
+from napari_dicommeta._napari.widgets.images_tab import ContactSheet
+from napari_dicommeta._napari.widgets.joint_table import JointTable
+from napari_dicommeta._napari.widgets.preset_strip import PresetStrip
+from napari_dicommeta._napari.widgets.range_bins import RangeBins
+from napari_dicommeta._napari.widgets.series_tree import SeriesTree
+from napari_dicommeta._napari.widgets.source_bar import SourceBar
+from napari_dicommeta._napari.widgets.tag_table import COLUMNS, TagTable, shown_rows
+from napari_dicommeta._napari.widgets.value_bars import ValueBars
+from napari_dicommeta.analysis.histogram import Bar, Bins, Histogram, Joint
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.window import Window
+from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.findings.decisions import Decision
 
 
 def row(keyword: str, **changes: object) -> TagRow:

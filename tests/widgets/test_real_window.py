@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QMenu
 from superqt import QDoubleRangeSlider
 from window_driver import choose_tag, click_bar, dock_of, drop, open_dock, open_series, slice_shown, wait_until_read
 
-from napari_dicommeta._opened import Wanted
+from napari_dicommeta._napari.tasks.source import Wanted
 
 
 def limits(viewer: Any) -> tuple[float, float]:
@@ -216,7 +216,7 @@ def test_the_rest_loads_beside_a_bad_file(qtbot: Any, viewer: Any, tmp_path: Pat
 def test_a_scan_can_be_cancelled_and_another_source_opened(
     qtbot: Any, viewer: Any, tmp_path: Path, phantom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_dicommeta import scanner
+    from napari_dicommeta.scanning import scan as scanner
 
     monkeypatch.setattr(scanner, "INTERVAL", 0.0)
     for i in range(12):
@@ -236,7 +236,8 @@ def test_a_scan_can_be_cancelled_and_another_source_opened(
 def test_bars_are_there_while_a_scan_is_running(
     qtbot: Any, viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_dicommeta import _opening, scanner
+    from napari_dicommeta._napari.tasks import open as _opening
+    from napari_dicommeta.scanning import scan as scanner
 
     monkeypatch.setattr(scanner, "INTERVAL", 0.0)
     monkeypatch.setattr(_opening, "FIRST_PARTIAL", 0.0)
@@ -483,7 +484,7 @@ def test_a_tag_along_the_slices_is_a_curve_that_leads_to_them(qtbot: Any, viewer
 
 
 def test_a_tick_makes_napari_open_folders_with_the_plugin(qtbot: Any, viewer: Any) -> None:
-    from napari_dicommeta._preference import is_preferred, prefer
+    from napari_dicommeta._napari.settings import is_preferred, prefer
 
     prefer(False)
     dock = open_dock(viewer)

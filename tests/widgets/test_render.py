@@ -11,7 +11,7 @@ from dicom_factory import Raw, write_series
 from qtpy.QtWidgets import QApplication
 
 import napari_dicommeta as dm
-from napari_dicommeta._display import show_window
+from napari_dicommeta._napari.display import show_window
 
 SIDE = 256
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from napari_dicommeta._widgets import sources as module
-from napari_dicommeta._widgets.sources import Sources
+from napari_dicommeta._napari.state import workers as module
+from napari_dicommeta._napari.state.workers import Sources
 
 SCRIPT = """
 import sys, time

@@ -1,0 +1,137 @@
+"""Windows on napari layers: contrast limits, and a colormap where brightness is no straight line. Knows no Qt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image
+    from napari.utils.colormaps import Colormap
+
+    from napari_dicommeta.dicom.window import Window
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = [
+    "go_to_slice",
+    "is_full_range",
+    "is_shown",
+    "set_limits",
+    "show_full_range",
+    "show_window",
+    "slice_index",
+    "slice_number",
+    "slider_limits",
+]
+
+PREFIX = "DICOM "
+SAMPLES = 1024
+"""Entries of napari's colormap texture."""
+
+
+def slider_limits(window: Window) -> tuple[float, float]:
+    """The limits of `window` as napari takes them: never equal, so that a width of 1 is a step."""
+    low, high = window.limits
+    return (low, high) if high > low else (low, low + 1e-3 * max(1.0, abs(low)))
+
+
+def set_limits(layer: Image, limits: tuple[float, float], data_range: tuple[float, float] | None = None) -> None:
+    """Set the contrast limits of `layer`, widening the slider's range where it would cut them off."""
+    low, high = layer.contrast_limits_range
+    if data_range is not None:
+        low, high = data_range
+    wider = (min(low, limits[0]), max(high, limits[1]))
+    if wider != tuple(layer.contrast_limits_range):
+        layer.contrast_limits_range = wider
+    layer.contrast_limits = limits
+
+
+def show_window(layer: Image, window: Window, inverted: bool = False) -> None:
+    """Show `layer` through `window`, exactly: its limits, and for a SIGMOID or a table a colormap of its curve.
+
+    `inverted`: MONOCHROME1, low values bright. A colormap that is not one of DICOM's is left where the limits say all.
+    """
+    if window.is_straight:
+        _without_curve(layer, inverted)
+    else:
+        layer.colormap = curve_colormap(window, inverted)
+    set_limits(layer, slider_limits(window))
+
+
+def _without_curve(layer: Image, inverted: bool) -> None:
+    """Give `layer` a straight colormap where it has one of DICOM's."""
+    if layer.colormap.name.startswith(PREFIX):
+        layer.colormap = "gray_r" if inverted else "gray"
+
+
+def curve_colormap(window: Window, inverted: bool) -> Colormap:
+    """The brightness of `window` over its limits as a colormap; one name a kind, for napari keeps all names."""
+    from napari.utils.colormaps import Colormap
+
+    brightness = _brightness(window, inverted)
+    colours = np.stack([brightness, brightness, brightness, np.ones(SAMPLES)], axis=1).astype(np.float32)
+    return Colormap(colours, name=_name(window, inverted), interpolation="linear")
+
+
+def _brightness(window: Window, inverted: bool) -> np.ndarray:
+    curve = window.curve(SAMPLES)
+    return 1 - curve if inverted else curve
+
+
+def _name(window: Window, inverted: bool) -> str:
+    kind = "VOI LUT" if window.lut is not None else window.function
+    return PREFIX + kind + (" inverted" if inverted else "")
+
+
+def is_shown(layer: Image, window: Window, inverted: bool = False) -> bool:
+    """Whether `layer` is shown through `window` now, whoever set it."""
+    if window.fault or not _close(slider_limits(window), tuple(layer.contrast_limits)):
+        return False
+    name = layer.colormap.name
+    if window.is_straight:
+        return not name.startswith(PREFIX)
+    if name != _name(window, inverted):
+        return False
+    return bool(np.allclose(layer.colormap.colors[:, 0], _brightness(window, inverted), atol=1e-3))
+
+
+def show_full_range(layer: Image, volume: Volume) -> None:
+    """Show `layer` from the smallest to the largest value of the volume's middle slice."""
+    _without_curve(layer, volume.inverted)
+    set_limits(layer, volume.display_range())
+
+
+def is_full_range(layer: Image, volume: Volume) -> bool:
+    """Whether `layer` is shown so."""
+    limits = tuple(layer.contrast_limits)
+    return _close(volume.display_range(), limits) and not layer.colormap.name.startswith(PREFIX)
+
+
+def _close(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two limits are the same to a thousandth of their width."""
+    tolerance = 1e-3 * max(abs(one[1] - one[0]), 1e-6)
+    return abs(one[0] - other[0]) <= tolerance and abs(one[1] - other[1]) <= tolerance
+
+
+def slice_index(layer: Any, point: Sequence[float]) -> tuple[int, ...]:
+    """The index of the slice of `layer` that is shown at a world `point`: of all axes but the last two of an image."""
+    lead = layer.ndim - 2
+    shape = layer.data.shape
+    place = layer.world_to_data(point)[:lead]
+    return tuple(min(max(round(float(at)), 0), shape[axis] - 1) for axis, at in enumerate(place))
+
+
+def slice_number(layer: Any, point: Sequence[float]) -> int:
+    """The same, counted over times and slices: the place in `Volume.files`."""
+    return int(np.ravel_multi_index(slice_index(layer, point), layer.data.shape[: layer.ndim - 2]))
+
+
+def go_to_slice(viewer: Any, layer: Any, number: int) -> None:
+    """Show a slice of `layer`, counted over times and slices."""
+    shape = layer.data.shape[: layer.ndim - 2]
+    world = layer.data_to_world((*np.unravel_index(number, shape), 0, 0))
+    for axis in range(len(shape)):
+        viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, world[axis])

@@ -1,0 +1,1 @@
+"""What the dock knows: objects with signals and without a face."""

@@ -1,0 +1,163 @@
+"""The state behind the Findings tab: findings of counts, volumes and pixels, decisions on them, report and recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_dicommeta._napari.tasks.check import (
+    MAX_UNASKED,
+    Judged,
+    count_findings,
+    decisions_of,
+    keep_decisions,
+    pixel_check,
+    sample_bins,
+    volume_findings,
+    write_recipe_of,
+    write_report,
+)
+from napari_dicommeta.findings.check import SEVERITIES
+from napari_dicommeta.findings.decisions import Decision, with_decision
+
+if TYPE_CHECKING:
+    from napari_dicommeta._napari.state.workers import Sources
+    from napari_dicommeta._napari.tasks.source import Opened
+    from napari_dicommeta.analysis.histogram import Bins
+    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.hu_check import Checked
+
+__all__ = ["Judging"]
+
+
+class Judging(QObject):
+    """Findings of what is open, as they come.
+
+    `findings_changed` says that `findings` or `decisions` are others, `counts_judged` that what is counted has been
+    looked at; `progressed` carries words, done and total, "" when a check is over; `written` the path of a report or
+    recipe; `failed` what went wrong, as a sentence.
+    """
+
+    findings_changed = Signal()
+    counts_judged = Signal()
+    progressed = Signal(str, int, int)
+    written = Signal(str)
+    failed = Signal(str)
+
+    def __init__(self, sources: Sources, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._sources = sources
+        self.opened: Opened | None = None
+        self.decisions: tuple[Decision, ...] = ()
+        self.checked: tuple[Checked, ...] = ()
+        """What became of each volume whose pixels were sampled."""
+        self._of_tags: tuple[Finding, ...] = ()
+        self._digest = ""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, the most severe first, within a severity those about most files."""
+        of_pixels = (finding for one in self.checked for finding in one.findings)
+        found = {(one.code, one.tags, one.title): one for one in (*self._of_tags, *of_pixels)}
+        return tuple(sorted(found.values(), key=lambda one: (SEVERITIES.index(one.severity), -one.files)))
+
+    def set_opened(self, opened: Opened | None) -> None:
+        """Judge this source: first by what is counted."""
+        self.cancel()
+        self.opened, self.decisions, self.checked, self._digest = opened, (), (), ""
+        self._of_tags = ()
+        self.findings_changed.emit()
+        if opened is not None and opened.catalog.n_files:
+            self._sources.run(
+                "findings", lambda: count_findings(opened.catalog), self._counts_judged, None, self._not_counted
+            )
+
+    def look_at_volumes(self) -> None:
+        """Look at each series as a volume, and after that at the pixels where there are not too many series."""
+        if self.opened is None or not self.opened.catalog.n_files:
+            return
+        catalog = self.opened.catalog
+        self._run(lambda: volume_findings(catalog), self._volumes_judged, "series")
+
+    def look_at_pixels(self) -> None:
+        """Sample the pixels of each series."""
+        if self.opened is not None:
+            series = self.opened.series
+            self._run(lambda: pixel_check(series), self._pixels_judged, "pixels of series")
+
+    def _run(self, work: object, then: object, words: str) -> None:
+        self.progressed.emit(words, 0, len(self.opened.series) if self.opened is not None else 0)
+
+        def report(progress: object) -> None:
+            self.progressed.emit(words, progress.done, progress.total)  # type: ignore[attr-defined]
+
+        self._sources.run("findings", work, then, report, self._stopped)  # type: ignore[arg-type]
+
+    def _stopped(self, error: Exception) -> None:
+        self.progressed.emit("", 0, 0)
+        self.failed.emit(f"The check stopped: {type(error).__name__}")
+
+    def cancel(self) -> None:
+        """Stop a check; what was found stays."""
+        if self._sources.stop("findings"):
+            self.progressed.emit("", 0, 0)
+
+    def _judged(self, judged: Judged) -> None:
+        self._of_tags = judged.findings
+        if judged.digest != self._digest:
+            self._digest, self.decisions = judged.digest, decisions_of(judged.digest)
+        self.progressed.emit("", 0, 0)
+        self.findings_changed.emit()
+
+    def _counts_judged(self, judged: Judged) -> None:
+        self._judged(judged)
+        self.counts_judged.emit()
+
+    def _not_counted(self, error: Exception) -> None:
+        self._stopped(error)
+        self.counts_judged.emit()
+
+    def _volumes_judged(self, judged: Judged) -> None:
+        self._judged(judged)
+        if self.opened is not None and len(self.opened.series) <= MAX_UNASKED:
+            self.look_at_pixels()
+
+    def _pixels_judged(self, checked: tuple[Checked, ...]) -> None:
+        self.checked = checked
+        self.progressed.emit("", 0, 0)
+        self.findings_changed.emit()
+
+    def picture_of(self, finding: Finding) -> Bins | None:
+        """The histogram of the pixels behind a finding, None for one that is not about pixels."""
+        found = (one.sample for one in self.checked if finding in one.findings)
+        sample = next(found, None)
+        return sample_bins(sample) if sample is not None and sample.n else None
+
+    def decide(self, finding: Finding, state: str, word: str = "") -> None:
+        """Accept or dismiss a finding, put its step into the recipe, or with "" take that back."""
+        self.decisions = with_decision(self.decisions, finding, state, word)
+        if self._digest:
+            try:
+                keep_decisions(self._digest, self.decisions)
+            except OSError as error:
+                self.failed.emit(f"The decision could not be kept: {error.strerror or type(error).__name__}")
+        self.findings_changed.emit()
+
+    def write_report(self, path: str) -> None:
+        """Write the findings and decisions as Markdown."""
+        if self.opened is not None:
+            opened, findings, decisions = self.opened, self.findings, self.decisions
+            self._write(lambda: write_report(opened, findings, decisions, path))
+
+    def write_recipe(self, path: str) -> None:
+        """Write the recipe with the steps that were chosen."""
+        if self.opened is not None:
+            opened, findings, decisions = self.opened, self.findings, self.decisions
+            self._write(lambda: write_recipe_of(opened, findings, decisions, path))
+
+    def _write(self, work: object) -> None:
+        def fail(error: Exception) -> None:
+            self.failed.emit(f"Nothing was written: {error}")
+
+        self._sources.run("write", work, self.written.emit, None, fail)  # type: ignore[arg-type]

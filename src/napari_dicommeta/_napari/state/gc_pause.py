@@ -1,0 +1,76 @@
+"""When garbage from before is set aside from Python's collector, and taken back: while much is read, until all rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer
+
+from napari_dicommeta._napari.tasks import gc_pause as _calm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Calming"]
+
+REST_MS = 2000
+"""As long as nothing is read and nobody uses mouse or keys, until garbage is collected."""
+INPUT = {QEvent.Type.KeyPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonPress, QEvent.Type.Wheel}
+
+
+class Calming(QObject):
+    """Calm from `begin` on, until for a while nothing `is_busy` and there was no input."""
+
+    def __init__(self, is_busy: Callable[[], bool], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._is_busy = is_busy
+        self._is_calm, self._is_watching, self._had_input = False, False, False
+        self._timer = QTimer(self, singleShot=True, interval=REST_MS, timeout=self.look)
+
+    def begin(self) -> None:
+        """Much is going to be read."""
+        if not self._is_calm:
+            self._is_calm = True
+            _calm.begin()
+        self._timer.start()
+
+    def stay(self) -> None:
+        """More is read, or has been: set aside that, too."""
+        if self._is_calm:
+            _calm.renew()
+            self._timer.start()
+
+    def look(self) -> None:
+        """End it, if nothing has been read and nobody has done anything since the last look."""
+        if not self._is_calm:
+            return
+        had_input = self._had_input or not self._is_watching
+        self._watch(not self._is_busy())
+        if self._is_watching and not had_input:
+            self._end(is_quiet=True)
+        else:
+            self._timer.start()
+
+    def stop(self) -> None:
+        """End it now: the window is going."""
+        self._timer.stop()
+        if self._is_calm:
+            self._end(is_quiet=False)
+
+    def _end(self, is_quiet: bool) -> None:
+        self._watch(False)
+        self._is_calm = False
+        _calm.end(is_quiet)
+
+    def _watch(self, is_on: bool) -> None:
+        self._had_input = False
+        application = QCoreApplication.instance()
+        if is_on != self._is_watching and application is not None:
+            self._is_watching = is_on
+            (application.installEventFilter if is_on else application.removeEventFilter)(self)
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        """Notice input."""
+        if event.type() in INPUT:
+            self._had_input = True
+        return False

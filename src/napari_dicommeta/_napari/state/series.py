@@ -1,0 +1,85 @@
+"""The series of a source as the tree shows them: which are open, how many files match, what their notes say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_dicommeta._napari.reader import volumes_in
+from napari_dicommeta._napari.tasks.rows import SeriesRow, noted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_dicommeta._napari.tasks.source import Opened
+    from napari_dicommeta.catalog.series import Refusal
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = ["Shelf"]
+
+NOTES_MS = 200
+"""Notes of series come by the hundred: they are shown together."""
+
+
+class Shelf(QObject):
+    """Rows of series, told to a tree. `matches` gives how many files of each series match, nothing without a filter."""
+
+    def __init__(self, viewer: Any, tree: Any, matches: Callable[[], list[int]], parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._tree, self._matches = viewer, tree, matches
+        self._opened: Opened | None = None
+        self.rows: list[SeriesRow] = []
+        self._noted: list[int] = []
+        self._timer = QTimer(self, singleShot=True, interval=NOTES_MS, timeout=self._show_notes)
+
+    def set_opened(self, opened: Opened) -> None:
+        """Take the series of this source; none of them is marked."""
+        self._opened, self.rows, self._noted = opened, list(opened.rows), []
+        self._tree.forget()
+
+    def show(self) -> None:
+        """Show the series that match."""
+        if self._opened is None:
+            return
+        names, matches = self._open_names(), self._matches()
+        rows = (row for row in self.rows if not matches or matches[row.number])
+        self._tree.set_rows(tuple(self._as_shown(row, names, matches) for row in rows), self.rows)
+
+    def note(self, found: tuple[Opened, int, SeriesRow]) -> None:
+        """Take the notes of one series, (source, number, row), to be shown soon."""
+        opened, number, row = found
+        if self._opened is opened:
+            self.rows[number] = row
+            self._noted.append(number)
+            if not self._timer.isActive():
+                self._timer.start()
+
+    def note_opened(self, number: int, volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> None:
+        """Take the notes of a series that was opened."""
+        self.rows[number] = noted(self.rows[number], volumes, refusals)
+
+    def _show_notes(self) -> None:
+        numbers, self._noted = self._noted, []
+        names, matches = self._open_names(), self._matches()
+        for number in numbers:
+            self._tree.set_row(self._as_shown(self.rows[number], names, matches))
+        self._tree.sort_again()
+
+    def _open_names(self) -> dict[str, set[str]]:
+        """The series that are open, by their UIDs, and the names of their volumes."""
+        names: dict[str, set[str]] = {}
+        for volume in volumes_in(self._viewer.layers):
+            names.setdefault(volume.series_instance_uid, set()).add(volume.name)
+        return names
+
+    def _as_shown(self, row: SeriesRow, open_names: dict[str, set[str]], all_matches: list[int]) -> SeriesRow:
+        """`row` with whether it and which of its volumes are open, and how many of its files match."""
+        assert self._opened is not None
+        names = open_names.get(self._opened.series[row.number].series_instance_uid)
+        matches = all_matches[row.number] if all_matches else None
+        if names is None and matches is None:
+            return row
+        there = tuple(name for name in row.volumes if name in (names or ()))
+        return replace(row, is_open=names is not None, matches=matches, open_volumes=there)

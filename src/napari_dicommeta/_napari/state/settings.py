@@ -1,0 +1,76 @@
+"""What the user set up stays: columns, folds, grouping, the sizes of the dock and of its parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow
+
+from napari_dicommeta._napari.settings import remember, remembered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qtpy.QtWidgets import QSplitter
+
+__all__ = ["Habits"]
+
+WIDTH_MS = 500
+"""After the dock has become wider or narrower, until that is kept: dragging its edge changes it all the time."""
+
+
+class Habits(QObject):
+    """Keeps choices in napari's settings as they are made; `recall` takes those of earlier sessions.
+
+    `splitters`: the name of a setting and the splitter whose sizes it holds. `frame` tells by `resized` that it was.
+    """
+
+    def __init__(
+        self, frame: Any, tags: Any, series: Any, splitters: Mapping[str, QSplitter], parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._frame, self._tags, self._series, self._splitters = frame, tags, series, splitters
+        self._width_timer = QTimer(self, singleShot=True, interval=WIDTH_MS, timeout=self._keep_width)
+        series.grouping_toggled.connect(lambda by_patient: remember("by_patient", by_patient))
+        tags.columns_changed.connect(lambda names: remember("columns", ",".join(names)))
+        tags.folds_changed.connect(lambda kinds: remember("unfolded", ",".join(kinds)))
+        frame.resized.connect(self._resized)
+        for name, splitter in splitters.items():
+            splitter.splitterMoved.connect(
+                lambda *_, name=name, splitter=splitter: remember(name, ",".join(map(str, splitter.sizes())))
+            )
+
+    def recall(self) -> None:
+        """Take the choices of earlier sessions."""
+        self._tags.set_columns(remembered("columns", "Values,Present,Shape").split(","))
+        self._tags.set_unfolded(remembered("unfolded", "").split(","))
+        self._series.set_grouping(remembered("by_patient", True))
+        for name, splitter in self._splitters.items():
+            sizes = remembered(name, "").split(",")
+            if len(sizes) == splitter.count() and all(size.isdecimal() and len(size) < 6 for size in sizes):
+                splitter.setSizes([int(size) for size in sizes])
+        place, width = self._place(), remembered("width", 0)
+        if place is not None and 0 < width < 10_000:
+            window, dock = place
+            window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+
+    def _resized(self) -> None:
+        """What the user drags is kept, not what a smaller window makes of it."""
+        if QApplication.mouseButtons() & Qt.MouseButton.LeftButton:
+            self._width_timer.start()
+
+    def _keep_width(self) -> None:
+        if self._place() is not None:
+            remember("width", self._frame.width())
+
+    def _place(self) -> tuple[QMainWindow, QDockWidget] | None:
+        """The window and the dock that the frame is in; None where it floats, or lies above or below the canvas."""
+        above = self._frame.parentWidget()
+        while above is not None and not isinstance(above, QDockWidget):
+            above = above.parentWidget()
+        window = above.parentWidget() if above is not None else None
+        if above is None or not isinstance(window, QMainWindow) or above.isFloating():
+            return None
+        sides = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
+        return (window, above) if window.dockWidgetArea(above) in sides else None

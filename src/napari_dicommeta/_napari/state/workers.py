@@ -1,0 +1,216 @@
+"""What is read in threads: a source that is scanned, series that are opened, notes and thumbnails that follow."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QObject, QTimer, Signal
+from superqt.utils import thread_worker
+
+from napari_dicommeta._napari.state.gc_pause import Calming
+from napari_dicommeta._napari.state.threads import start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari_dicommeta._napari.tasks.source import Opened, Wanted
+    from napari_dicommeta.catalog.series import Series
+
+__all__ = ["Sources"]
+
+COLLECT_MS = 15
+"""napari calls a reader once for each dropped file: paths that come within twice this time are one source.
+
+Twice, for between the calls napari handles events: painting a dock that has just come may take longer than any time
+that could be waited, but the next path comes at once after that.
+"""
+JOIN = 0.5
+"""Seconds in which paths still join the source that is being read."""
+
+
+class Sources(QObject):
+    """Reads, one source at a time; what is asked for anew takes the place of what is running.
+
+    `begun` carries the paths, `progressed` a `Partial`, `opened` an `Opened`, `failed` the error of a scan;
+    `series_opened` what `series_volumes` gives, `series_failed` its error; `series_noted` (opened, number, row);
+    `pictured` a `Thumbnail`.
+    """
+
+    begun = Signal(list)
+    progressed = Signal(object)
+    opened = Signal(object)
+    failed = Signal(object)
+    series_opened = Signal(object)
+    series_failed = Signal(object)
+    series_noted = Signal(object)
+    pictured = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._pending: list[str] = []
+        self._scanned: list[str] = []
+        self._since = 0.0
+        self._workers: dict[str, tuple[Any, list[Callable[[], Any]]]] = {}
+        self._collector = QTimer(self, singleShot=True, interval=COLLECT_MS, timeout=self._collected)
+        self._is_waiting = False
+        self._calming = Calming(lambda: bool(self._workers), self)
+
+    def prepare(self) -> None:
+        """Import in a thread what the first source will need, and make napari ready for its layers."""
+        self.run("prepare", lambda: import_module("napari_dicommeta._napari.tasks.open").warm_up())
+
+    @property
+    def is_scanning(self) -> bool:
+        """Whether a source is being read."""
+        return "scan" in self._workers
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing that was asked for is being read, nor about to be."""
+        return not self._pending and not self.is_scanning and "open" not in self._workers
+
+    def open_paths(self, paths: Sequence[str]) -> None:
+        """Open folders and files; calls that follow at once, as those of a drop do, join into one source."""
+        self._pending += [path for path in paths if path not in self._pending]
+        self._is_waiting = True
+        self._collector.start()
+
+    def _collected(self) -> None:
+        if self._is_waiting:
+            self._is_waiting = False
+            self._collector.start()
+        else:
+            self._begin()
+
+    def _begin(self) -> None:
+        is_late = self.is_scanning and time.monotonic() - self._since < JOIN
+        paths = [*(self._scanned if is_late else ()), *self._pending]
+        self._scanned, self._pending, self._since = paths, [], time.monotonic()
+        self.cancel()
+        self._calming.begin()
+        self.begun.emit(paths)
+
+        def scan() -> Any:
+            from napari_dicommeta._napari.tasks.open import (
+                open_source,  # here: the dock opens before all this is imported
+            )
+
+            return open_source(tuple(paths))
+
+        self.run("scan", scan, self.opened.emit, self.progressed.emit, self.failed.emit)
+
+    def cancel(self) -> bool:
+        """Stop a scan that is running; whether there was one."""
+        return self.stop("scan")
+
+    def open_series(self, opened: Opened, wanted: Sequence[Wanted]) -> None:
+        """Load the volumes of series."""
+        from napari_dicommeta._napari.tasks.open import series_volumes
+
+        self.run("open", lambda: series_volumes(opened, wanted), self.series_opened.emit, None, self.series_failed.emit)
+
+    def note_series(self, opened: Opened, then: Callable[[Any], object]) -> None:
+        """Look through the series for what their volumes' passports say, and `then` do something else."""
+        from napari_dicommeta._napari.tasks.open import series_notes
+
+        self.run("notes", lambda: series_notes(opened), then, self.series_noted.emit)
+
+    def picture(self, series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> None:
+        """Make the pictures of a contact sheet."""
+        from napari_dicommeta._napari.tasks.pictures import thumbnails
+
+        self.run("pictures", lambda: thumbnails(series, rows), None, self.pictured.emit)
+
+    def run(
+        self,
+        name: str,
+        work: Callable[[], Any],
+        returned: Callable[[Any], object] | None = None,
+        yielded: Callable[[Any], object] | None = None,
+        errored: Callable[[Exception], object] | None = None,
+    ) -> None:
+        """Run `work`, in a thread, in place of what runs under this `name`.
+
+        `work` is a function, or where there is something to be `yielded` makes a generator. With `errored` what it
+        raises goes there, and is no fault of the program. The worker is superqt's: napari keeps its own, and with them
+        all sources that were ever opened, in its list of tasks. What is raised is handed on as a value: superqt takes a
+        `RuntimeError` for one of its own and says nothing of it.
+        """
+        self.stop(name)
+        task = [work]
+        worker = thread_worker(_generating(task) if yielded is not None else _calling(task))()
+        self._workers[name] = worker, task
+        self._calming.stay()
+
+        def is_current() -> bool:  # what a stopped worker still has to say reaches nobody
+            return self._workers.get(name, (None,))[0] is worker
+
+        def on_return(value: Any) -> None:
+            if not is_current():
+                return
+            del self._workers[name]
+            self._calming.stay()
+            if isinstance(value, _Failure):
+                (errored or on_fault)(value.error)
+            elif returned is not None:
+                returned(value)
+
+        def on_fault(error: Exception) -> None:
+            show_error(f"A fault of napari-dicommeta ({name}): {type(error).__name__}")
+
+        if yielded is not None:
+            worker.yielded.connect(lambda value: yielded(value) if is_current() else None)
+        worker.returned.connect(on_return)
+        start(worker)
+
+    def is_running(self, name: str) -> bool:
+        """Whether anything runs under this name."""
+        return name in self._workers
+
+    def stop(self, name: str) -> bool:
+        """Stop what runs under this name; whether anything did."""
+        if name not in self._workers:
+            return False
+        worker, task = self._workers.pop(name)
+        worker.quit()
+        task.clear()  # a worker that never began is kept, but not what it would have worked on
+        return True
+
+    def stop_all(self) -> None:
+        """Stop everything."""
+        self._pending = []
+        self._collector.stop()
+        for name in tuple(self._workers):
+            self.stop(name)
+        self._calming.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """What a worker raised, as what it returns."""
+
+    error: Exception
+
+
+def _calling(task: list[Callable[[], Any]]) -> Callable[[], Any]:
+    def call() -> Any:
+        try:
+            return task.pop()() if task else None
+        except Exception as error:  # noqa: BLE001  handed on
+            return _Failure(error)
+
+    return call
+
+
+def _generating(task: list[Callable[[], Any]]) -> Callable[[], Any]:
+    def generate() -> Any:
+        try:
+            return (yield from task.pop()() if task else ())
+        except Exception as error:  # noqa: BLE001  handed on
+            return _Failure(error)
+
+    return generate

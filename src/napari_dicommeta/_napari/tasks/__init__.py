@@ -1,0 +1,1 @@
+"""What threads do for the dock; no Qt."""

@@ -1,0 +1,130 @@
+"""What is asked for (tag, scope, filters, view) and the data -> one frozen picture that widgets only show. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.analysis.histogram import Bins, Histogram, Joint, bins_of, histogram_of, joint_of
+from napari_dicommeta.catalog.selection import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.series import Series
+
+__all__ = ["SCOPES", "Other", "Shown", "Wish", "resolve", "scope_catalog"]
+
+SCOPES = ("folder", "study", "series", "selection")
+"""All files; those of the active layer's study; of its series; of the rows chosen in the series table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the user asks to see: a tag, over which files, as what; `beside`: a second tag, for their pairs.
+
+    `scope` is one of `SCOPES`, `view` "meaning", "spelling" or "ranges".
+    """
+
+    keyword: str = ""
+    scope: str = "folder"
+    view: str = "meaning"
+    beside: str = ""
+
+    @property
+    def by(self) -> str:
+        """How values are told apart: "spelling" where they are shown so, else "meaning"."""
+        return "spelling" if self.view == "spelling" else "meaning"
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """A second folder that is shown over the first."""
+
+    name: str
+    catalog: Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The picture: bars, bins or pairs of `wish.keyword` over `scope`, with those of the part called `part_name`.
+
+    `chosen` and `range` are the tag's own filter, which does not hide its other values; None among the chosen stands
+    for the files without the tag. `by_share`: the part is another folder, so bars compare by their shares.
+    """
+
+    wish: Wish
+    histogram: Histogram | None = None
+    bins: Bins | None = None
+    joint: Joint | None = None
+    scope: str = "folder"
+    part_name: str = ""
+    by_share: bool = False
+    chosen: tuple[str | None, ...] = ()
+    range: tuple[float, float] | None = None
+    pairs: frozenset[tuple[str | None, str | None]] = field(default_factory=frozenset)
+    whole: Catalog | None = None
+    """The files that are counted, and those of the part."""
+    part: Catalog | None = None
+
+
+def scope_catalog(catalog: Catalog, scope: str, active: Series | None, chosen: Sequence[Series] = ()) -> Catalog | None:
+    """The files of a scope; None where there is no such thing now."""
+    if scope == "folder":
+        return catalog
+    if scope == "selection":
+        return catalog.rows(np.sort(np.concatenate([one.rows for one in chosen]))) if chosen else None
+    if active is None:
+        return None
+    if scope == "series":
+        return active.catalog
+    studies = [text for text in active.catalog.values("StudyInstanceUID") if text]
+    return catalog.where(StudyInstanceUID=studies) if studies else active.catalog
+
+
+def resolve(
+    wish: Wish, base: Catalog | None, filters: Selection | None, active: Series | None, other: Other | None = None
+) -> Shown:
+    """The picture of `wish` over the files of `base`, the catalog of its scope, that pass `filters`.
+
+    The part is `other` where there is one, else the active series, unless that is the scope.
+    """
+    if base is None or not wish.keyword:
+        return Shown(wish)
+    chosen = filters if filters is not None and filters.filters else None
+    whole, scope = base, wish.scope
+    part = active.catalog if active is not None and wish.scope != "series" else None
+    part_name = active.name if active is not None and part is not None else ""
+    shown = Shown(wish)
+    if chosen is not None:
+        without = chosen.aside_from(wish.keyword).filters
+        whole = Selection(base, without).files()
+        scope = f"matching in {scope}" if without and scope != "folder" else "matching" if without else scope
+        part = Selection(part, without).files() if part is not None else None
+        shown = replace(shown, chosen=chosen.texts(wish.keyword, wish.by), range=chosen.range_of(wish.keyword))
+    if other is not None:
+        part, part_name = other.catalog, other.name
+        if chosen is not None:
+            part = Selection(part, chosen.aside_from(wish.keyword).filters).files()
+    histogram = histogram_of(whole, wish.keyword, part, wish.by, union=other is not None)
+    bins = bins_of(whole, wish.keyword, part) if wish.view == "ranges" else None
+    joint = None
+    if wish.beside and wish.beside != wish.keyword:
+        pair = (wish.keyword, wish.beside)
+        joint = joint_of(whole, *pair)
+        if chosen is not None:
+            shown = replace(shown, pairs=frozenset(chosen.pairs(pair)))
+    return replace(
+        shown,
+        histogram=histogram,
+        bins=bins,
+        joint=joint,
+        scope=scope,
+        part_name=part_name,
+        by_share=other is not None,
+        whole=whole,
+        part=part,
+    )

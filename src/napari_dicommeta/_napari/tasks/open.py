@@ -1,0 +1,123 @@
+"""A source -> all that the dock shows of it, step by step, in a thread, without Qt."""
+
+from __future__ import annotations
+
+import os
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from napari_dicommeta._napari.reader import warm_up
+from napari_dicommeta._napari.tasks.rows import noted, series_rows, tag_rows
+from napari_dicommeta._napari.tasks.source import Opened, Partial
+from napari_dicommeta.analysis.window_presets import folder_windows
+from napari_dicommeta.catalog.series import Refusal
+from napari_dicommeta.scanning.scan import iter_scan
+from napari_dicommeta.volumes.load import load_series
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from napari_dicommeta._napari.tasks.rows import SeriesRow
+    from napari_dicommeta._napari.tasks.source import Wanted
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = ["open_source", "series_notes", "series_volumes"]
+
+REPORT = 0.25
+"""Seconds between two updates of the progress: each repaints the window."""
+FIRST_PARTIAL = 0.3
+"""Seconds after which a scan that is still running shows its first bars."""
+PRELOADED = ("pydicom", "pydicom.datadict", "pydicom.encaps", "pydicom.pixels.utils", "pydicom.pixels.processing")
+MAX_NOTED = 400
+"""Series of a source that are looked through for notes without being asked to."""
+
+
+def _preload() -> None:
+    """Import what of pydicom several threads will ask for, in one of them: two at once would find it half made."""
+    for name in PRELOADED:
+        import_module(name)
+
+
+def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
+    """Scan `paths` and prepare the first series that can be shown; yields progress, knows nothing of Qt.
+
+    About once a second, less often as the catalog grows, a step holds the catalog so far.
+    """
+    _preload()
+    steps = iter_scan(paths)
+    due, shown = time.monotonic() + FIRST_PARTIAL, 0.0
+    try:
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                catalog: Catalog = stop.value
+                break
+            began = time.monotonic()
+            if began - shown >= REPORT:
+                yield Partial(progress)
+                shown = began
+            if began < due or not progress.tables:
+                continue
+            so_far = progress.catalog()
+            yield Partial(progress, so_far, tag_rows(so_far))
+            due = time.monotonic() + max(1.0, 10 * (time.monotonic() - began))
+    finally:
+        steps.close()
+    warm_up()
+    refusals: list[Refusal] = []
+    volumes: tuple[Volume, ...] = ()
+    for series in catalog.series:
+        volumes, refused = _shown_volumes(series)
+        refusals += refused
+        if volumes:
+            break
+    is_open = {volume.series_instance_uid for volume in volumes}  # such a series is there, with notes
+    rows = series_rows(catalog, [one for one in refusals if one.series.series_instance_uid not in is_open])
+    windows = folder_windows(catalog)
+    return Opened(tuple(paths), catalog, catalog.series, rows, volumes, tuple(refusals), tag_rows(catalog), windows)
+
+
+def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
+    """(opened, number, row with notes) of each series, largest first: what the passports of its volumes say."""
+    for number, (series, row) in enumerate(zip(opened.series[:MAX_NOTED], opened.rows, strict=False)):
+        if row.reason or not series.n_images:
+            continue
+        volumes, refusals = load_series(series)
+        yield opened, number, noted(row, volumes, refusals)
+
+
+def _shown_volumes(
+    series: Series, only: int | None = None, **options: str
+) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
+    """The volumes of a series whose middle slice can be read, and what else is refused with the reason.
+
+    Reading it here keeps it out of the main thread. `only` one of them, by its number.
+    """
+    volumes, refusals = load_series(series, **options)
+    if only is not None and only < len(volumes):
+        volumes = volumes[only : only + 1]
+    shown, refused = [], list(refusals)
+    for volume in volumes:
+        try:
+            volume.display_range()
+            shown.append(volume)
+        except Exception as error:  # noqa: BLE001  a codec may raise anything; the other series go on
+            paths = tuple(dict.fromkeys(path for path, _ in volume.files))
+            reason = f"its pixels cannot be read: {os.path.basename(str(error)) or type(error).__name__}"
+            refused.append(Refusal(series, paths, reason))
+    return tuple(shown), tuple(refused)
+
+
+def series_volumes(
+    opened: Opened, wanted: Sequence[Wanted]
+) -> tuple[Opened, tuple[tuple[Wanted, tuple[Volume, ...], tuple[Refusal, ...]], ...]]:
+    """What is wanted of `opened`, ready to be shown: (wanted, volumes, refusals) of each series."""
+    found = []
+    for one in wanted:
+        series = opened.series[one.number]
+        found.append((one, *_shown_volumes(series, one.volume, split=one.split, missing_rescale=one.missing_rescale)))
+    return opened, tuple(found)

@@ -1,0 +1,96 @@
+"""Small pictures: a slice thinned out, and the contact sheet of the images that match. No Qt."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = ["SHEET", "Thumbnail", "sheet_rows", "thinned", "thumbnails"]
+
+SHEET = 120
+"""Pictures of a contact sheet at most."""
+SIDE = 84
+"""Pixels of a picture's longer side."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Thumbnail:
+    """One image of a series: `picture` is uint8 of shape (rows, columns) or (rows, columns, 3), or None."""
+
+    series: int
+    path: str
+    caption: str
+    picture: np.ndarray | None
+    reason: str = ""
+
+
+def thinned(plane: np.ndarray, aspect: float = 1.0, side: int = SIDE) -> np.ndarray:
+    """`plane`, shape (rows, columns, …), thinned out to at most `side` pixels a side; `aspect`: height over width."""
+    rows, columns = plane.shape[:2]
+    height, width = rows * aspect, float(columns)
+    scale = side / max(height, width)
+    j = np.linspace(0, rows - 1, max(1, round(height * scale))).astype(int)
+    i = np.linspace(0, columns - 1, max(1, round(width * scale))).astype(int)
+    return np.asarray(plane[np.ix_(j, i)])
+
+
+def sheet_rows(series: Sequence[Series], mask: np.ndarray, most: int = SHEET) -> tuple[tuple[int, int], ...]:
+    """(number of the series, number of the file in it) of the images for a contact sheet, at most `most`.
+
+    Of each series with files in `mask`, bool of shape (n_files,) of the whole catalog, as many, evenly spread; where
+    there are more series than pictures, the middle one of each of the first.
+    """
+    matching = [(number, np.flatnonzero(mask[one.rows])) for number, one in enumerate(series) if one.n_images]
+    matching = [(number, rows) for number, rows in matching if len(rows)][:most]
+    if not matching:
+        return ()
+    each = max(1, most // len(matching))
+    picked = []
+    for number, rows in matching:
+        n = min(each, len(rows))
+        picked += [(number, int(rows[int((i + 0.5) * len(rows) / n)])) for i in range(n)]
+    return tuple(picked)
+
+
+def thumbnails(series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> Iterator[Thumbnail]:
+    """The pictures of these images, in this order, each as its file's first window shows it."""
+    from napari_dicommeta.volumes.load import load_series
+
+    for number, row in rows:
+        one = series[number]
+        catalog = one.catalog.rows(np.array([row]))
+        path = catalog.paths[0]
+        caption = f"{one.name} · {os.path.basename(path)}"
+        try:
+            volumes, refusals = load_series(replace(one, catalog=catalog, rows=one.rows[[row]]))
+            if volumes:
+                yield Thumbnail(number, path, caption, _picture(volumes[0]))
+            else:
+                yield Thumbnail(number, path, caption, None, "; ".join(refusal.reason for refusal in refusals))
+        except Exception as error:  # noqa: BLE001  a codec may raise anything; the sheet goes on and says so
+            yield Thumbnail(number, path, caption, None, str(error) or type(error).__name__)
+
+
+def _picture(volume: Volume) -> np.ndarray:
+    plane = np.asarray(volume.array[volume.middle])
+    rows, columns = volume.geometry.spacing[1:]
+    small = thinned(plane, rows / columns if rows > 0 and columns > 0 else 1.0)
+    if volume.is_colour:
+        return small if small.dtype == np.uint8 else (small >> 8).astype(np.uint8)
+    window = next((one for one in volume.windows if not one.fault), None)
+    if window is not None:
+        shade = window.apply(small)
+    else:
+        low, high = volume.display_range()
+        shade = np.clip((small.astype(np.float32) - low) / (high - low), 0, 1)
+    grey = np.round(np.nan_to_num(np.asarray(shade, np.float32)) * 255).astype(np.uint8)
+    return 255 - grey if volume.inverted else grey

@@ -1,0 +1,148 @@
+"""Where layers lie and from which side they are seen: patient space, anatomical planes. Knows napari's layers, not Qt.
+
+Patient coordinates are LPS, in mm: x grows to the patient's left, y to the back, z to the head (PS3.3 section
+C.7.6.2.1.1). Planes are shown the radiological way round: the patient's left is on the right of the screen in axial
+and coronal views, the face on the left of the screen in sagittal ones.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_dicommeta._napari.reader import volume_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = ["VIEWS", "align", "anatomical_axes", "plane_shown", "show_plane", "show_space", "unalign"]
+
+OBLIQUE = 1e-3
+"""Direction cosines that differ by less are one direction."""
+# For each plane: the patient axis (0: x, 1: y, 2: z) that is sliced, the one down the screen and the one to its right,
+# with the direction that grows there.
+_VIEWS = {"axial": (2, (1, 1), (0, 1)), "coronal": (1, (2, -1), (0, 1)), "sagittal": (0, (2, -1), (1, 1))}
+VIEWS = (*_VIEWS, "3D")
+"""The anatomical planes, and 3D."""
+
+
+def anatomical_axes(volume: Volume) -> tuple[tuple[int, int], ...] | None:
+    """The array axis (0: k, 1: j, 2: i) nearest to x, y and z of the patient, and its sign; None without a place."""
+    cosines = _directions(volume)
+    if cosines is None or volume.array.ndim - volume.is_colour < 3:
+        return None
+    best = max(permutations(range(3)), key=lambda axes: sum(abs(cosines[x, axis]) for x, axis in enumerate(axes)))
+    return tuple((axis, 1 if cosines[x, axis] >= 0 else -1) for x, axis in enumerate(best))
+
+
+def _directions(volume: Volume) -> np.ndarray | None:
+    """The unit vectors of the array axes k, j, i in the patient, as columns; None where the files do not say."""
+    affine = volume.geometry.affine
+    if affine is None or (volume.axis and volume.array.ndim - volume.is_colour == 3):
+        return None
+    columns = affine[:3, :3]
+    return np.asarray(columns / np.linalg.norm(columns, axis=0))
+
+
+def show_plane(viewer: Any, volume: Volume, plane: str) -> None:
+    """Show an anatomical plane of `volume` in 2D: as its array is sliced, never resampled."""
+    axes = anatomical_axes(volume)
+    if axes is None:
+        return
+    sliced, down, right = _VIEWS[plane]
+    lead = viewer.dims.ndim - 3
+    viewer.dims.ndisplay = 2
+    order = (axes[sliced][0], axes[down[0]][0], axes[right[0]][0])
+    viewer.dims.order = (*range(lead), *(lead + axis for axis in order))
+    vertical = "down" if axes[down[0]][1] * down[1] > 0 else "up"
+    horizontal = "right" if axes[right[0]][1] * right[1] > 0 else "left"
+    _camera(viewer).orientation2d = (vertical, horizontal)
+    viewer.reset_view()
+
+
+def _camera(viewer: Any) -> Any:
+    return getattr(viewer, "scene", viewer).camera  # the viewer's own before napari 0.9
+
+
+def plane_shown(viewer: Any, volume: Volume) -> str:
+    """The anatomical plane nearest to the one on screen, "3D", or "" where the files do not say."""
+    if viewer.dims.ndisplay == 3:
+        return "3D"
+    axes = anatomical_axes(volume)
+    if axes is None:
+        return ""
+    sliced = viewer.dims.order[-3] - (viewer.dims.ndim - 3) if viewer.dims.ndim >= 3 else -1
+    return next((plane for plane, view in _VIEWS.items() if axes[view[0]][0] == sliced), "")
+
+
+def show_space(viewer: Any, volume: Volume) -> None:
+    """Show `volume` in 3D from the front, head up, not mirrored: slices are in the order of row × column."""
+    lead = viewer.dims.ndim - 3
+    viewer.dims.order = tuple(range(viewer.dims.ndim))
+    viewer.dims.ndisplay = 3
+    _camera(viewer).orientation = ("away", "down", "right")
+    axes = anatomical_axes(volume)
+    viewer.reset_view()
+    if axes is not None and lead >= 0:
+        view, up = np.zeros(3), np.zeros(3)
+        view[axes[1][0]] = axes[1][1]  # from the front: along y, which grows to the back
+        up[axes[2][0]] = axes[2][1]
+        _camera(viewer).set_view_direction(tuple(view), tuple(up))
+
+
+def align(viewer: Any, reference: Volume) -> tuple[int, int]:
+    """Put all volumes of the reference's frame of reference where they lie in the patient: (how many, how many not).
+
+    World axes stay those of the reference's array, in mm: volumes of its orientation are only moved, those of another
+    one are turned by an affine, which napari shows without loss in 3D only.
+    """
+    directions = _directions(reference)
+    if directions is None:
+        return 0, 0
+    orthogonal = directions.copy()
+    orthogonal[:, 0] = np.cross(directions[:, 2], directions[:, 1])  # a tilted stack's slices are not on their normal
+    if orthogonal[:, 0] @ directions[:, 0] < 0:
+        orthogonal[:, 0] *= -1
+    to_world = np.eye(4)
+    to_world[:3, :3] = np.linalg.inv(orthogonal)
+    aligned = left = 0
+    for layer in viewer.layers:
+        volume = volume_of(layer)
+        if volume is None:
+            continue
+        affine = volume.geometry.affine
+        same = reference.frame_of_reference and volume.frame_of_reference == reference.frame_of_reference
+        if affine is None or _directions(volume) is None or not (same or volume is reference):
+            left += 1
+            continue
+        aligned += 1
+        _place(layer, to_world @ affine)
+    return aligned, left
+
+
+def _place(layer: Any, matrix: np.ndarray) -> None:
+    """Put `layer` where `matrix` says, 4×4 voxel (k, j, i) -> mm: by moving it where that is all, else by an affine."""
+    ndim = layer.ndim
+    scale = np.asarray(layer.scale)[-3:]
+    linear = matrix[:3, :3] / scale
+    if np.allclose(linear, np.eye(3), atol=OBLIQUE):
+        layer.affine = np.eye(ndim + 1)
+        layer.translate = (*np.zeros(ndim - 3), *matrix[:3, 3])
+        return
+    whole = np.eye(ndim + 1)
+    whole[-4:-1, -4:-1] = linear
+    whole[-4:-1, -1] = matrix[:3, 3]
+    layer.translate = np.zeros(ndim)
+    layer.affine = whole
+
+
+def unalign(layers: Iterable[Any]) -> None:
+    """Put layers of ours back where they open: the first voxel at 0."""
+    for layer in layers:
+        if volume_of(layer) is not None:
+            layer.affine = np.eye(layer.ndim + 1)
+            layer.translate = np.zeros(layer.ndim)

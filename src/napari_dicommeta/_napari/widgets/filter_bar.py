@@ -1,0 +1,109 @@
+"""The chips of the filters: what is chosen, how many files hold it, each chip removable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from napari_dicommeta._napari.widgets.labels import line, scrolling, tip
+from napari_dicommeta.catalog.conditions import described
+from napari_dicommeta.dicom.values import display
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QKeyEvent
+
+    from napari_dicommeta.catalog.conditions import Condition, Tags
+
+__all__ = ["FilterBar"]
+
+CHIP, BESIDE = 190, 60
+"""Pixels of a chip's text at least, where it is long, and of what else is in its line."""
+LINES = 4
+"""Chips that are seen at once: more are scrolled, tags and bars need the room."""
+_REMOVING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+
+
+class _Chip(QPushButton):
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter and Delete remove, as a click and Space do."""
+        if event.key() in _REMOVING:
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+
+class FilterBar(QWidget):
+    """One chip a filter, and the count. `filter_removed` carries the filter's tag or tags, "" for all of them."""
+
+    filter_removed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-filters")
+        self.count = line()
+        self.clear_button = QPushButton("Clear")
+        self.clear_button.setToolTip("Remove all filters")
+        self.clear_button.clicked.connect(lambda: self.filter_removed.emit(""))
+        above = QHBoxLayout()
+        above.setContentsMargins(0, 0, 0, 0)
+        above.addWidget(self.count, 1)
+        above.addWidget(self.clear_button)
+        self._inner = QWidget()
+        self._chips = QVBoxLayout(self._inner)
+        self._chips.setContentsMargins(0, 0, 0, 0)
+        self._chips.setSpacing(2)
+        self._area = scrolling(self._inner)
+        self.chips: list[QPushButton] = []
+        self._tags: list[Tags] = []
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(above)
+        layout.addWidget(self._area)
+        self.set_filters((), 0, 0)
+
+    def set_filters(self, filters: Sequence[tuple[Tags, Condition]], files: int, of: int) -> None:
+        """Show these filters, as of a `Selection`, which `files` of all files hold; hidden where there are none."""
+        while len(self.chips) < len(filters):
+            self._add_chip()
+        while len(self.chips) > len(filters):
+            chip = self.chips.pop()
+            self._chips.removeWidget(chip)
+            chip.hide()
+            chip.deleteLater()
+        self._tags = [tag for tag, _ in filters]
+        self.setVisible(bool(filters))
+        self.count.setText(f"{files:,} of {of:,} files match")
+        room = max(self.parentWidget().width() - BESIDE if self.parentWidget() is not None else 0, CHIP)
+        for chip, (tag, condition) in zip(self.chips, filters, strict=True):
+            text = display(described(tag, condition))
+            chip.setText(
+                self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, room).replace("&", "&&") + "  ×"
+            )
+            chip.setToolTip(tip(f"{text} · click removes this filter"))
+        self._lay_out()
+
+    def _add_chip(self) -> None:
+        chip, i = _Chip(self._inner), len(self.chips)
+        chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        chip.clicked.connect(lambda: self.filter_removed.emit(self._tags[i]))
+        self._chips.addWidget(chip)
+        # A new button would come after all else in the window.
+        QWidget.setTabOrder(self.chips[-1] if self.chips else self.clear_button, chip)
+        self.chips.append(chip)
+        chip.show()
+
+    def _lay_out(self) -> None:
+        """Now, not after the window has been painted without it: one repaint is enough."""
+        lines = min(len(self.chips), LINES)
+        height = self.chips[0].sizeHint().height() + self._chips.spacing() if self.chips else 0
+        self._area.setFixedHeight(lines * height)
+        self._chips.activate()
+        widget: QWidget | None = self
+        while widget is not None and (layout := widget.layout()) is not None:
+            layout.activate()
+            widget = widget.parentWidget()

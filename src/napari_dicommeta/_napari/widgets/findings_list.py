@@ -1,0 +1,331 @@
+"""The findings: what the counts imply, by severity and size; what each rests on; what is decided about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, Signal
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QListView,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QSplitter,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
+from napari_dicommeta.dicom.values import counted, display
+from napari_dicommeta.findings.decisions import Decision, decision_on
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QColor, QPainter
+
+    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta.findings.check import Finding
+
+__all__ = ["FindingsList"]
+
+WORDS = {"wrong": "wrong", "decision": "to decide", "info": "good to know"}
+EVIDENCE = 12
+"""Lines of evidence that are shown."""
+STATE_WORDS = {"accepted": "accepted", "dismissed": "dismissed", "recipe": "in the recipe"}
+
+
+class _Model(QAbstractListModel):
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.findings: tuple[Finding, ...] = ()
+        self.decisions: tuple[Decision, ...] = ()
+
+    def set_findings(self, findings: tuple[Finding, ...], decisions: tuple[Decision, ...]) -> None:
+        self.beginResetModel()
+        self.findings, self.decisions = findings, decisions
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self.findings)
+
+    def second_line(self, finding: Finding) -> str:
+        decision = decision_on(finding, self.decisions)
+        state = f"{STATE_WORDS[decision.state]}{': ' + decision.word if decision.word else ''}" if decision else ""
+        files = counted(finding.files, "file") if finding.files else ""
+        return display(" · ".join(part for part in (WORDS[finding.severity], files, state) if part), 200)
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        finding = self.findings[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return display(finding.title, 400)
+        if role == Qt.ItemDataRole.UserRole:
+            return finding
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(display(f"{finding.title} · {self.second_line(finding)} · {finding.code}", 500))
+        return None
+
+
+class _Delegate(QStyledItemDelegate):
+    """A stripe in the colour of the severity, the title in up to three lines, and files and state below it."""
+
+    colours: Colours | None = None
+
+    def _title_rect(self, option: QStyleOptionViewItem, width: int, text: str) -> QRect:
+        flags = int(Qt.TextFlag.TextWordWrap.value)
+        rect = option.fontMetrics.boundingRect(QRect(0, 0, max(width - 18, 40), 10_000), flags, text)
+        return QRect(0, 0, rect.width(), min(rect.height(), 3 * option.fontMetrics.lineSpacing()))
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
+        view = self.parent()
+        width = view.viewport().width() if isinstance(view, QListView) else 300
+        title = self._title_rect(option, width, index.data())
+        return QSize(60, title.height() + option.fontMetrics.lineSpacing() + 8)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        if self.colours is None:
+            return
+        finding, model, colours = index.data(Qt.ItemDataRole.UserRole), index.model(), self.colours
+        painter.save()
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, colours.foreground)
+        stripe = QRect(option.rect.x() + 1, option.rect.y() + 3, 3, option.rect.height() - 6)
+        painter.fillRect(stripe, _severity_colour(colours, finding.severity))
+        is_decided = decision_on(finding, model.decisions) is not None
+        title = self._title_rect(option, option.rect.width(), index.data())
+        place = QRect(option.rect.x() + 12, option.rect.y() + 3, option.rect.width() - 16, title.height())
+        painter.setPen(colours.faint if is_decided else colours.text)
+        painter.setClipRect(option.rect)
+        painter.drawText(place, int(Qt.TextFlag.TextWordWrap.value), index.data())
+        painter.setPen(colours.faint)
+        below = QRect(place.x(), place.bottom() + 1, place.width(), option.fontMetrics.lineSpacing())
+        words = option.fontMetrics.elidedText(model.second_line(finding), Qt.TextElideMode.ElideRight, below.width())
+        painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, words)
+        painter.restore()
+
+
+def _severity_colour(colours: Colours, severity: str) -> QColor:
+    return {"wrong": colours.error, "decision": colours.warning, "info": colours.muted}[severity]
+
+
+class FindingsList(QWidget):
+    """A list of findings; choosing one says what it rests on.
+
+    `finding_selected` carries the chosen `Finding`; `decision_made` it with the state ("accepted", "dismissed",
+    "recipe", "" to take it back) and the word; `pixels_wished` and `cancel_wished` concern the check of pixels,
+    `recipe_wished` and `report_wished` what is written.
+    """
+
+    finding_selected = Signal(object)
+    decision_made = Signal(object, str, str)
+    pixels_wished = Signal()
+    cancel_wished = Signal()
+    recipe_wished = Signal()
+    report_wished = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-findings")
+        self.summary = QLabel("")
+        self._empty = WHAT_TO_DO
+        self.summary.setTextFormat(Qt.TextFormat.PlainText)
+        self.summary.setWordWrap(True)
+        self.model = _Model(self)
+        self.list = QListView()
+        self.list.setModel(self.model)
+        self.list.setWordWrap(True)
+        self.list.setMinimumHeight(60)
+        self.list.setResizeMode(QListView.ResizeMode.Adjust)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setStyleSheet("QListView { background: transparent; }")
+        self.list.setEditTriggers(QListView.EditTrigger.NoEditTriggers)
+        self.delegate = _Delegate(self.list)
+        self.list.setItemDelegate(self.delegate)
+        self.detail = QLabel("")
+        self.detail.setTextFormat(Qt.TextFormat.PlainText)
+        self.detail.setWordWrap(True)
+        self.detail.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.detail.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setMinimumHeight(40)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self.detail)
+        self.buttons = {
+            "accepted": self._button("Accept", "It is so, and it is lived with"),
+            "dismissed": self._button("Dismiss…", "It is no fault here: say in a word why"),
+            "recipe": self._button("To recipe", "Its step goes into the recipe"),
+        }
+        for state, button in self.buttons.items():
+            button.setCheckable(True)
+            button.clicked.connect(lambda checked, state=state: self._decide(state, checked))
+        self.decide_line = QWidget()
+        decide = QHBoxLayout(self.decide_line)
+        decide.setContentsMargins(0, 0, 0, 0)
+        for button in self.buttons.values():
+            decide.addWidget(button)
+        below = QWidget()
+        below_layout = QVBoxLayout(below)
+        below_layout.setContentsMargins(0, 0, 0, 0)
+        below_layout.addWidget(scroll, 1)
+        self.picture_place = QVBoxLayout()
+        below_layout.addLayout(self.picture_place)
+        below_layout.addWidget(self.decide_line)
+        self.splitter = QSplitter(Qt.Orientation.Vertical)
+        self.splitter.addWidget(self.list)
+        self.splitter.addWidget(below)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setSizes([360, 280])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.addWidget(self.summary)
+        layout.addWidget(self.splitter, 1)
+        layout.addWidget(self._progress_line())
+        layout.addWidget(self._actions_line())
+        self.list.selectionModel().currentChanged.connect(lambda index, _: self._row_changed(index))
+        self.list.clicked.connect(self._again)
+        self.list.activated.connect(self._again)
+        self._told: Finding | None = None
+        """The finding of the last click: the first click on another one is told as a change already."""
+        self.set_findings(())
+
+    def _button(self, words: str, why: str) -> QPushButton:
+        button = QPushButton(words)
+        button.setToolTip(why)
+        return button
+
+    def _progress_line(self) -> QWidget:
+        self.progress = QWidget()
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(6)
+        self.progress_words = QLabel("")
+        self.cancel_button = self._button("Cancel", "Stop; what was found stays")
+        self.cancel_button.clicked.connect(self.cancel_wished)
+        line = QHBoxLayout(self.progress)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.bar, 1)
+        line.addWidget(self.progress_words)
+        line.addWidget(self.cancel_button)
+        self.progress.hide()
+        return self.progress
+
+    def _actions_line(self) -> QWidget:
+        self.actions_line = QWidget()
+        self.pixels_button = self._button("Check pixels", "Samples of the pixels against the tags: is it really HU?")
+        self.report_button = self._button("Report…", "Save the findings as Markdown")
+        self.recipe_button = self._button("Recipe…", "Save a script that makes the same arrays, with the chosen steps")
+        line = QHBoxLayout(self.actions_line)
+        line.setContentsMargins(0, 0, 0, 0)
+        for button, signal in (
+            (self.pixels_button, self.pixels_wished),
+            (self.report_button, self.report_wished),
+            (self.recipe_button, self.recipe_wished),
+        ):
+            button.clicked.connect(signal)
+            line.addWidget(button)
+        return self.actions_line
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        self.delegate.colours = colours
+        self.list.viewport().update()
+
+    def set_findings(self, findings: tuple[Finding, ...], decisions: Sequence[Decision] = (), empty: str = "") -> None:
+        """Show these findings and what was decided, without a signal; the chosen one stays chosen."""
+        chosen = self.selected()
+        model = self.list.selectionModel()
+        blocked = model.blockSignals(True)
+        self.model.set_findings(findings, tuple(decisions))
+        at = next((i for i, one in enumerate(findings) if chosen is not None and _key(one) == _key(chosen)), None)
+        if at is not None:
+            self.list.setCurrentIndex(self.model.index(at, 0))
+        model.blockSignals(blocked)
+        counts = Counter(finding.severity for finding in findings)
+        self.summary.setText(
+            " · ".join(f"{counts[severity]} {words}" for severity, words in WORDS.items() if counts[severity])
+            or empty
+            or self._empty
+        )
+        self.summary.setAlignment(Qt.AlignmentFlag.AlignLeft if findings else Qt.AlignmentFlag.AlignCenter)
+        self.splitter.setVisible(bool(findings))
+        self._show(findings[at] if at is not None else None)
+
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no finding."""
+        self._empty = paragraph(text)
+        if not self.model.findings:
+            self.summary.setText(self._empty)
+
+    def set_progress(self, words: str, done: int = 0, total: int = 0) -> None:
+        """Show how far a check is; empty words: it is over."""
+        self.progress.setVisible(bool(words))
+        self.bar.setRange(0, max(total, 1))
+        self.bar.setValue(done)
+        self.progress_words.setText(f"{words} {done:,} of {total:,}" if words else "")
+        self.pixels_button.setEnabled(not words)
+
+    def set_source(self, is_there: bool) -> None:
+        """Whether there is something to check and to write about."""
+        self.actions_line.setVisible(is_there)
+
+    def selected(self) -> Finding | None:
+        """The chosen finding."""
+        index = self.list.currentIndex()
+        return self.model.findings[index.row()] if 0 <= index.row() < len(self.model.findings) else None
+
+    def _again(self, index: QModelIndex) -> None:
+        """Choose the finding that is chosen once more, as after its filter was removed."""
+        finding = self.selected()
+        if index.isValid() and finding is not None and finding is self._told:
+            self.finding_selected.emit(finding)
+        self._told = finding
+
+    def _row_changed(self, index: QModelIndex) -> None:
+        finding = self.selected() if index.isValid() else None
+        self._show(finding)
+        if finding is not None:
+            self.finding_selected.emit(finding)
+
+    def _show(self, finding: Finding | None) -> None:
+        self.decide_line.setVisible(finding is not None)
+        if finding is None:
+            self.detail.setText("Choose a finding to see what it rests on: its tag and its files are chosen with it.")
+            return
+        lines = [finding.meaning] if finding.meaning else []
+        if finding.evidence:
+            evidence = [f"  {files:>9,}  {display(what, 80)}" for what, files in finding.evidence[:EVIDENCE]]
+            more = len(finding.evidence) - EVIDENCE
+            lines.append("\n".join([*evidence, *([f"  … and {more} more"] if more > 0 else [])]))
+        if finding.advice:
+            lines.append(f"→ {finding.advice}")
+        lines.append(" · ".join(part for part in (", ".join(finding.tags), finding.standard) if part))
+        self.detail.setText("\n\n".join(paragraph(line, 2000) for line in lines if line))
+        decision = decision_on(finding, self.model.decisions)
+        for state, button in self.buttons.items():
+            button.setChecked(decision is not None and decision.state == state)
+
+    def _decide(self, state: str, checked: bool) -> None:
+        finding = self.selected()
+        if finding is None:
+            return
+        word = ""
+        if checked and state == "dismissed":
+            word, is_given = QInputDialog.getText(self, "Dismiss", "Why is this no fault here?")
+            if not is_given:
+                self._show(finding)
+                return
+        self.decision_made.emit(finding, state if checked else "", word.strip())
+
+
+def _key(finding: Finding) -> tuple[str, tuple[str, ...], str]:
+    return finding.code, finding.tags, finding.title

@@ -1,0 +1,101 @@
+"""The Findings tab: the list over the state behind it, the histogram of pixels, report and recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+
+from napari_dicommeta._napari.state.check import Judging
+from napari_dicommeta._napari.widgets.findings_list import FindingsList
+from napari_dicommeta._napari.widgets.range_bins import RangeBins
+from napari_dicommeta.dicom.values import display
+
+if TYPE_CHECKING:
+    from napari_dicommeta._napari.state.workers import Sources
+    from napari_dicommeta._napari.tasks.source import Opened
+    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta.findings.check import Finding
+
+__all__ = ["FindingsTab"]
+
+
+class FindingsTab(QWidget):
+    """`finding_chosen` carries the finding that was chosen, `counted` how many there are."""
+
+    finding_chosen = Signal(object)
+    counted = Signal(int)
+
+    def __init__(self, sources: Sources, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.judging = Judging(sources, self)
+        self.list, self.picture = FindingsList(), RangeBins("pixel")
+        self.picture.setMaximumHeight(90)
+        self.picture.hide()
+        self.list.picture_place.addWidget(self.picture)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.list)
+        self.judging.findings_changed.connect(self._show)
+        self.judging.progressed.connect(self.list.set_progress)
+        self.judging.written.connect(self._written)
+        self.judging.failed.connect(self._failed)
+        self.list.finding_selected.connect(self._chosen)
+        self.list.decision_made.connect(self.judging.decide)
+        self.list.pixels_wished.connect(self.judging.look_at_pixels)
+        self.list.cancel_wished.connect(self.judging.cancel)
+        self.list.report_wished.connect(lambda: self._ask("findings.md", "Markdown (*.md)", self.judging.write_report))
+        self.list.recipe_wished.connect(lambda: self._ask("recipe.py", "Python (*.py)", self.judging.write_recipe))
+        self.list.set_source(False)
+
+    def set_opened(self, opened: Opened) -> None:
+        """Judge this source."""
+        self.list.set_source(bool(opened.catalog.n_files))
+        self.judging.set_opened(opened)
+
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no finding."""
+        self.list.set_empty_text(text)
+
+    def forget(self) -> None:
+        """Judge nothing: another source is open, which is judged soon."""
+        self.list.set_source(False)
+        self.picture.hide()
+        self.judging.set_opened(None)
+
+    def look_further(self) -> None:
+        """Look at volumes, then at pixels."""
+        self.judging.look_at_volumes()
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        self.list.set_colours(colours)
+        self.picture.set_colours(colours)
+
+    def _show(self) -> None:
+        findings = self.judging.findings
+        is_open = self.judging.opened is not None and self.judging.opened.catalog.n_files
+        self.list.set_findings(findings, self.judging.decisions, "Nothing found in these values." if is_open else "")
+        self.counted.emit(len(findings))
+
+    def _chosen(self, finding: Finding) -> None:
+        bins = self.judging.picture_of(finding)
+        self.picture.setVisible(bins is not None)
+        self.picture.set_bins(bins)
+        self.finding_chosen.emit(finding)
+
+    def _ask(self, name: str, kind: str, write: object) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, f"Save {name}", name, kind)
+        if path:
+            write(path)  # type: ignore[operator]
+
+    def _written(self, path: str) -> None:
+        from napari.utils.notifications import show_info
+
+        show_info(display(f"Wrote {path}", 400))
+
+    def _failed(self, words: str) -> None:
+        from napari.utils.notifications import show_error
+
+        show_error(display(words, 400))

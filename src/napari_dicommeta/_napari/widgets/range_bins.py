@@ -1,0 +1,235 @@
+"""A numeric tag in bins: drag over a range, or use the keys, to choose the files whose numbers lie in it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QColor, QPainter, QPen
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+from napari_dicommeta.catalog.conditions import number_words, range_words
+from napari_dicommeta.dicom.values import counted
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
+
+    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta.analysis.histogram import Bins
+
+__all__ = ["RangeBins"]
+
+MARGIN = 4
+
+
+class RangeBins(QWidget):
+    """Bars side by side, the whole muted and the part over it.
+
+    `range_chosen` carries the smallest and the largest number of the bins that were brushed, both included;
+    `range_cleared` says that none is wanted any more (Esc, or a click on what is chosen).
+    """
+
+    range_chosen = Signal(float, float)
+    range_cleared = Signal()
+
+    def __init__(self, noun: str = "file", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-bins")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumHeight(70)
+        self.setMouseTracking(True)
+        self._noun = noun
+        self._chooses = noun == "file"
+        """A histogram of something else is only looked at."""
+        if self._chooses:
+            self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            self.setToolTip("drag: only files in this range · arrow keys, Shift, Enter · Esc: all again")
+        self.bins: Bins | None = None
+        self.span: tuple[int, int] | None = None
+        """The first and the last bin that are brushed."""
+        self.chosen: tuple[float, float] | None = None
+        """The range that is filtered for, whether it fits these bins or not."""
+        self._colours: Colours | None = None
+        self._anchor: int | None = None
+        self._was_chosen = False
+        self._hovered: int | None = None
+
+    def sizeHint(self) -> QSize:
+        """As much as there is."""
+        return QSize(200, 160)
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        self._colours = colours
+        self.update()
+
+    def set_bins(self, bins: Bins | None, chosen: tuple[float, float] | None = None) -> None:
+        """Show these bins, those of the range that is `chosen` marked, without a signal."""
+        self.bins, self._anchor, self._hovered = bins, None, None
+        self.span, self.chosen = None, chosen
+        if bins is not None and chosen is not None:
+            inner = np.asarray(bins.edges[1:-1])
+            first, last = np.searchsorted(inner, chosen, side="right").tolist()
+            if self.numbers_of((first, last)) == chosen:  # else it was brushed in other bins
+                self.span = (first, last)
+        self.update()
+
+    def numbers_of(self, span: tuple[int, int]) -> tuple[float, float]:
+        """The smallest and the largest number that lie in these bins."""
+        assert self.bins is not None
+        first, last = span
+        high = self.bins.edges[last + 1]
+        is_last = last == len(self.bins.files) - 1
+        return self.bins.edges[first], high if is_last else float(np.nextafter(high, -np.inf))
+
+    def bin_at(self, x: float) -> int:
+        """The bin at a place from the left, in pixels."""
+        assert self.bins is not None
+        area, n = self._area(), len(self.bins.files)
+        return min(max(int((x - area.left()) / area.width() * n), 0), n - 1)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begin a brush."""
+        if self._chooses and self.bins is not None and event.button() == Qt.MouseButton.LeftButton:
+            self._anchor = self.bin_at(event.position().x())
+            self._was_chosen = self.span == (self._anchor, self._anchor)
+            self.span = (self._anchor, self._anchor)
+            self.update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Widen the brush; without a button tell what lies under the mouse."""
+        if self.bins is None:
+            return
+        at = self.bin_at(event.position().x())
+        if self._anchor is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            self.span = (min(self._anchor, at), max(self._anchor, at))
+        self._hovered = at
+        self.update()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Choose the range; a click on the one bin that is chosen lets go of it."""
+        if self.bins is None or self._anchor is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        self._anchor = None
+        self._emit(clear=self._was_chosen and self.span is not None and self.span[0] == self.span[1])
+
+    def leaveEvent(self, _event: object) -> None:
+        """Nothing lies under the mouse."""
+        self._hovered = None
+        self.update()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Left and Right move, with Shift they widen; Enter chooses; Esc lets go."""
+        key = event.key()
+        if self.bins is None or key not in (
+            Qt.Key.Key_Left,
+            Qt.Key.Key_Right,
+            Qt.Key.Key_Return,
+            Qt.Key.Key_Enter,
+            Qt.Key.Key_Space,
+            Qt.Key.Key_Escape,
+        ):
+            super().keyPressEvent(event)
+            return
+        n = len(self.bins.files)
+        if key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            step = 1 if key == Qt.Key.Key_Right else -1
+            if self.span is None:
+                self.span = (0, 0) if step > 0 else (n - 1, n - 1)
+            elif event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+                first, last = self.span
+                self.span = (first, min(last + 1, n - 1)) if step > 0 else (max(first - 1, 0), last)
+            else:
+                at = min(max((self.span[1] if step > 0 else self.span[0]) + step, 0), n - 1)
+                self.span = (at, at)
+            self.update()
+        else:
+            self._emit(clear=key == Qt.Key.Key_Escape)
+
+    def _emit(self, clear: bool) -> None:
+        if clear:
+            self.span = None
+            self.update()
+            self.range_cleared.emit()
+        elif self.span is not None:
+            self.range_chosen.emit(*self.numbers_of(self.span))
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint the bars, the brush, the ends of the axis and what lies under the mouse."""
+        if self._colours is None:
+            return
+        painter, colours, metrics = QPainter(self), self._colours, self.fontMetrics()
+        painter.fillRect(self.rect(), colours.foreground)
+        if self.bins is None:
+            painter.setPen(colours.faint)
+            painter.drawText(
+                self.rect(),
+                Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,
+                "Not two different numbers here: nothing to bin",
+            )
+            painter.end()
+            return
+        bins, area, n = self.bins, self._area(), len(self.bins.files)
+        width, most = area.width() / n, max(max(bins.files), max(bins.part), 1)
+        for i, (files, part) in enumerate(zip(bins.files, bins.part, strict=True)):
+            left = area.left() + i * width
+            is_open = not (math.isfinite(bins.edges[i]) and math.isfinite(bins.edges[i + 1]))
+            for count, colour, inset in ((files, colours.muted, 0.5), (part, colours.accent, width / 4)):
+                if count:
+                    height = max(area.height() * count / most, 1.5)
+                    bar = QRectF(left + inset, area.bottom() - height, max(width - 2 * inset, 1), height)
+                    painter.fillRect(bar, QColor(colours.faint) if is_open and colour == colours.muted else colour)
+        self._paint_brush(painter, colours, area, width)
+        painter.setPen(colours.faint)
+        base = self.height() - metrics.descent() - 1
+        first, second, last_but_one, last = (number_words(bins.edges[i]) for i in (0, 1, -2, -1))
+        low = first if math.isfinite(bins.edges[0]) else f"< {second}"
+        high = last if math.isfinite(bins.edges[-1]) else f"≥ {last_but_one}"
+        painter.drawText(QPointF(area.left(), base), low)
+        painter.drawText(QPointF(area.right() - metrics.horizontalAdvance(high), base), high)
+        painter.setPen(colours.text)
+        painter.drawText(QPointF(area.left(), metrics.ascent() + 1), self._words())
+        painter.end()
+
+    def _paint_brush(self, painter: QPainter, colours: Colours, area: QRectF, width: float) -> None:
+        if self.span is not None:
+            left, right = float(self.span[0]), float(self.span[1] + 1)
+        elif self.chosen is not None:
+            left, right = (self._place_of(end) for end in self.chosen)
+        else:
+            return
+        brush = QColor(colours.accent)
+        brush.setAlpha(45)
+        rect = QRectF(area.left() + left * width, area.top(), max((right - left) * width, 1), area.height())
+        painter.fillRect(rect, brush)
+        painter.setPen(QPen(colours.accent, 1))
+        painter.drawRect(rect)
+
+    def _words(self) -> str:
+        """What is brushed or lies under the mouse, and its files."""
+        assert self.bins is not None
+        at = (self._hovered, self._hovered) if self._hovered is not None and self._anchor is None else self.span
+        if at is None and self.chosen is not None:
+            return f"{range_words(*self.chosen)} is chosen"
+        if at is None:
+            return "drag over a range" if self._chooses else ""
+        files, part = sum(self.bins.files[at[0] : at[1] + 1]), sum(self.bins.part[at[0] : at[1] + 1])
+        # Of several components each counts in its own bin: a file may be in two of those that are brushed.
+        least = "up to " if at[0] != at[1] and 0 < self.bins.binned < sum(self.bins.files) else ""
+        bright = f", {least}{part:,} in the bright bars" if part else ""
+        files = min(files, self.bins.binned or files)
+        return f"{range_words(*self.numbers_of(at))}: {least}{counted(files, self._noun)}{bright}"
+
+    def _place_of(self, value: float) -> float:
+        """Where a number lies, counted in bins from the left."""
+        assert self.bins is not None
+        edges = np.asarray(self.bins.edges)
+        i = int(np.clip(np.searchsorted(edges, value, side="right") - 1, 0, len(edges) - 2))
+        width = edges[i + 1] - edges[i]
+        return i + (float(np.clip((value - edges[i]) / width, 0, 1)) if np.isfinite(width) else 0.5)
+
+    def _area(self) -> QRectF:
+        line = self.fontMetrics().height() + 2
+        return QRectF(MARGIN, line, max(self.width() - 2 * MARGIN, 1), max(self.height() - 2 * line, 1))

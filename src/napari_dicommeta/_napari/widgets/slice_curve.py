@@ -1,0 +1,119 @@
+"""The chosen tag along the slices of the active volume, with the slice shown marked; a click goes to a slice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from qtpy.QtGui import QPainter, QPen, QPolygonF
+from qtpy.QtWidgets import QSizePolicy, QWidget
+
+if TYPE_CHECKING:
+    from qtpy.QtGui import QMouseEvent, QPaintEvent
+
+    from napari_dicommeta._napari.widgets.colors import Colours
+
+__all__ = ["SliceCurve"]
+
+HEIGHT, MARGIN = 70, 4
+
+
+class SliceCurve(QWidget):
+    """One line a component of the tag. `slice_chosen` carries the number of the slice that was clicked."""
+
+    slice_chosen = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-curve")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setToolTip("Along the slices of the active volume · click or drag: go to the slice")
+        self.values: np.ndarray | None = None
+        self.current = 0
+        self._colours: Colours | None = None
+        self.set_curve(None)
+
+    def sizeHint(self) -> QSize:
+        """As wide as there is room."""
+        return QSize(100, HEIGHT)
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        self._colours = colours
+        self.update()
+
+    def set_curve(self, values: np.ndarray | None) -> None:
+        """Show values of shape (components, slices); None hides the curve."""
+        self.values = values
+        self.setVisible(values is not None)
+        self.update()
+
+    def set_current(self, number: int) -> None:
+        """Mark a slice."""
+        self.current = number
+        self.update()
+
+    def slice_at(self, x: float) -> int:
+        """The slice at a place from the left, in pixels."""
+        assert self.values is not None
+        n = self.values.shape[1]
+        area = self._area()
+        return min(max(round((x - area.left()) / max(area.width(), 1) * (n - 1)), 0), n - 1)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Paint the smallest and largest value, the lines, the mark and the value at it."""
+        if self.values is None or self._colours is None:
+            return
+        painter, colours = QPainter(self), self._colours
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        metrics, area = self.fontMetrics(), self._area()
+        painter.fillRect(self.rect(), colours.foreground)
+        low, high = float(np.nanmin(self.values)), float(np.nanmax(self.values))
+        painter.setPen(colours.faint)
+        painter.drawText(QPointF(MARGIN, metrics.ascent() + 1), f"{high:g}")
+        painter.drawText(QPointF(MARGIN, self.height() - metrics.descent() - 1), f"{low:g}")
+        n = self.values.shape[1]
+        xs = area.left() + np.arange(n) / max(n - 1, 1) * area.width()
+        for line in self.values:
+            ys = area.bottom() - (line - low) / (high - low) * area.height()
+            painter.setPen(QPen(colours.accent, 1.5))
+            for part in _unbroken(ys):
+                points = [QPointF(float(xs[k]), float(ys[k])) for k in part]
+                if len(points) == 1:
+                    painter.drawPoint(points[0])
+                else:
+                    painter.drawPolyline(QPolygonF(points))
+        if 0 <= self.current < n:
+            x = float(xs[self.current])
+            painter.setPen(QPen(colours.text, 1))
+            painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
+            here = [f"{value:g}" for value in self.values[:, self.current] if np.isfinite(value)]
+            text = f"slice {self.current + 1}: " + (" \\ ".join(here) or "none")
+            width = metrics.horizontalAdvance(text)
+            left = min(max(x + 4, area.left()), self.width() - width - MARGIN)
+            painter.drawText(QPointF(left, metrics.ascent() + 1), text)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Go to the slice under the mouse."""
+        self.mouseMoveEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Go to the slice under the mouse while a button is down."""
+        if self.values is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            self.slice_chosen.emit(self.slice_at(event.position().x()))
+
+    def _area(self) -> QRectF:
+        """Where the lines are: right of the numbers, below the text of the slice."""
+        metrics = self.fontMetrics()
+        numbers = ("-00000",) if self.values is None else (f"{np.nanmin(self.values):g}", f"{np.nanmax(self.values):g}")
+        left = max(map(metrics.horizontalAdvance, numbers)) + 3 * MARGIN
+        top = metrics.height() + 2
+        return QRectF(left, top, max(self.width() - left - 2 * MARGIN, 1), max(self.height() - top - 2 * MARGIN, 1))
+
+
+def _unbroken(ys: np.ndarray) -> list[np.ndarray]:
+    """The runs of indices without NaN."""
+    finite = np.flatnonzero(np.isfinite(ys))
+    return np.split(finite, np.flatnonzero(np.diff(finite) > 1) + 1) if len(finite) else []

@@ -1,0 +1,173 @@
+"""The source line: what is open, Open…, and the progress of a scan with Cancel."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dicommeta._napari.widgets.labels import line, tip
+from napari_dicommeta.dicom.values import display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["SourceBar"]
+
+SHOWN = 10
+"""Paths in the tooltip of a source."""
+RECENT = 8
+
+
+class SourceBar(QWidget):
+    """A line that names the source and its size; while a scan runs, a bar under it that can be cancelled.
+
+    `paths_chosen` carries the paths picked with Open…; `comparison_chosen` the folder or catalog to compare with, ""
+    for none; `scan_cancelled` the wish to stop; `preference_toggled` whether napari is to open folders with this
+    plugin without asking. `recent` gives the folders that the menu offers.
+    """
+
+    paths_chosen = Signal(list)
+    comparison_chosen = Signal(str)
+    scan_cancelled = Signal()
+    preference_toggled = Signal(bool)
+
+    def __init__(self, recent: Callable[[], Sequence[str]] = tuple, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-source")
+        self._recent_folders = recent
+        self.title, self.amount, self.other = line("No DICOM open"), QLabel(""), line()
+        self.open_button = QPushButton()
+        self.open_button.setText("Open…")
+        self.open_button.setToolTip("Open a folder, or single files, of DICOM; compare with another folder")
+        self.open_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.open_button.setMinimumWidth(self.fontMetrics().horizontalAdvance("Open…") + 44)
+        self.open_button.setMenu(self._menu())
+        head = QHBoxLayout()
+        head.setContentsMargins(0, 0, 0, 0)
+        head.setSpacing(2)
+        head.addWidget(self.title, 1)
+        head.addWidget(self.amount)
+        head.addWidget(self.open_button)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(6)
+        self.count = QLabel("")
+        self.count.setTextFormat(Qt.TextFormat.PlainText)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop reading; what was open before stays")
+        self.cancel_button.clicked.connect(self.scan_cancelled)
+        self.progress = QWidget()
+        progress_line = QHBoxLayout(self.progress)
+        progress_line.setContentsMargins(0, 0, 0, 0)
+        progress_line.addWidget(self.bar, 1)
+        progress_line.addWidget(self.count)
+        progress_line.addWidget(self.cancel_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(head)
+        layout.addWidget(self.other)
+        layout.addWidget(self.progress)
+        self.progress.hide()
+        self.set_other("")
+        self.set_comparable(False)
+
+    def _menu(self) -> QMenu:
+        menu = QMenu(self.open_button)
+        menu.addAction("Folder…", self._choose_folder)
+        menu.addAction("Files…", self._choose_files)
+        self.recent = menu.addMenu("Recent folders")
+        self.recent.setToolTipsVisible(True)
+        self.recent.aboutToShow.connect(self._fill_recent)
+        menu.addSeparator()
+        self.compare_folder = menu.addAction("Compare with a folder…", self._compare_folder)
+        self.compare_saved = menu.addAction("Compare with a saved catalog…", self._compare_saved)
+        self.compare_end = menu.addAction("End the comparison", lambda: self.comparison_chosen.emit(""))
+        menu.addSeparator()
+        self.preference = menu.addAction("Always open DICOM folders with this plugin")
+        self.preference.setCheckable(True)
+        self.preference.triggered.connect(self.preference_toggled)
+        return menu
+
+    def set_preference(self, is_preferred: bool) -> None:
+        """Show whether napari opens folders with this plugin, without a signal."""
+        self.preference.setChecked(is_preferred)
+
+    def set_source(self, title: str, size: str = "", paths: Sequence[str] = ()) -> None:
+        """Show what is open, and how much it is, which stays to be seen where a long title does not."""
+        self.title.setText(display(title))
+        self.title.setToolTip(tip("\n".join(display(one, 300) for one in (title, *paths[:SHOWN]))))
+        self.amount.setText(size)
+        self.amount.setVisible(bool(size))
+
+    def set_comparable(self, is_open: bool) -> None:
+        """Whether there is something to compare with another folder."""
+        self.compare_folder.setEnabled(is_open)
+        self.compare_saved.setEnabled(is_open)
+
+    def set_other(self, words: str) -> None:
+        """Say what it is compared with; empty words: with nothing."""
+        self.other.setText(words)
+        self.other.setVisible(bool(words))
+        self.compare_end.setEnabled(bool(words))
+
+    def set_progress(self, done: int, found: int, listed: bool) -> None:
+        """Show how far a scan is, of what has been found so far.
+
+        The bar is never of the kind that moves without an end: its animation repaints the whole window, canvas
+        included, and takes the time that the scan needs.
+        """
+        self.progress.show()
+        self.bar.setRange(0, max(found, 1))
+        self.bar.setValue(done)
+        self.count.setText(f"{done:,} of {found:,}{'' if listed else '+'} files")
+
+    def set_idle(self) -> None:
+        """Hide the progress."""
+        self.progress.hide()
+
+    def _fill_recent(self) -> None:
+        self.recent.clear()
+        folders = [folder for folder in self._recent_folders() if folder][:RECENT]
+        for folder in folders:
+            name = display(os.path.join(*folder.rstrip(os.sep).split(os.sep)[-2:]), 60).replace("&", "&&")
+            action = self.recent.addAction(name, lambda folder=folder: self.paths_chosen.emit([folder]))
+            action.setToolTip(tip(display(folder)))
+        if not folders:
+            self.recent.addAction("none yet").setEnabled(False)
+
+    def _start(self) -> str:
+        return next(iter(self._recent_folders()), "")
+
+    def _choose_folder(self) -> None:
+        if path := QFileDialog.getExistingDirectory(self, "Open a folder of DICOM", self._start()):
+            self.paths_chosen.emit([path])
+
+    def _choose_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open DICOM files", self._start())
+        if paths:
+            self.paths_chosen.emit(paths)
+
+    def _compare_folder(self) -> None:
+        if path := QFileDialog.getExistingDirectory(self, "Compare with a folder of DICOM", self._start()):
+            self.comparison_chosen.emit(path)
+
+    def _compare_saved(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Compare with a saved catalog", self._start(), "Catalog (*.parquet)"
+        )
+        if path:
+            self.comparison_chosen.emit(path)

@@ -1,0 +1,369 @@
+"""The tag table: every tag of the scope, filtered by what is typed, with its values, presence and shape."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QPoint, QRect, Qt, Signal
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dicommeta._napari.tasks.rows import FOLDED, SHAPE_BARS, TagRow, next_order
+from napari_dicommeta._napari.widgets.labels import line
+from napari_dicommeta.dicom.values import display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from qtpy.QtGui import QPainter, QShowEvent
+
+    from napari_dicommeta._napari.widgets.colors import Colours
+
+__all__ = ["COLUMNS", "TagTable", "shown_rows"]
+
+COLUMNS = ("Tag", "VR", "Values", "Spellings", "Present", "Shape", "Differs")
+WIDTHS = (0, 34, 54, 66, 60, 52, 56)
+HEADS = (
+    "The tag's keyword",
+    "Value representation, as most files store it",
+    "Distinct values, by meaning",
+    "Distinct values, by spelling",
+    "The share of files with a value",
+    "The files of the most frequent values",
+    "How much the values differ from the other folder's: Jensen-Shannon divergence, 0 to 1",
+)
+DEFAULT_COLUMNS = ("Values", "Present", "Shape")
+
+
+def shown_rows(rows: Sequence[TagRow], text: str, unfolded: Collection[str], chosen: str = "") -> list[TagRow]:
+    """The rows that match every word of `text`; of the kinds in `FOLDED` only those `unfolded`, and the `chosen` tag.
+
+    A filter that is typed looks through all tags: who writes a name wants to find it. The tag that is looked at stays,
+    even where a filter of files leaves it but one value.
+    """
+    words = text.lower().split()
+    if words:
+        found = [row for row in rows if all(word in f"{row.keyword} {row.name} {row.tag}".lower() for word in words)]
+        digits = "".join(words).strip("()").replace(",", "")  # 00281050, as programs write it
+        return found or [row for row in rows if row.tag.strip("()").replace(",", "").lower() == digits]
+    return [row for row in rows if not row.kind or row.kind in unfolded or row.keyword == chosen]
+
+
+class _Model(QAbstractTableModel):
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.rows: list[TagRow] = []
+
+    def set_rows(self, rows: list[TagRow]) -> None:
+        self.beginResetModel()
+        self.rows = rows
+        self.endResetModel()
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return COLUMNS[section]
+        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
+            return f"{HEADS[section]} · click sorts · right click chooses columns"
+        return None
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        row = self.rows[index.row()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            *outer, innermost = row.keyword.split(".")
+            differs = "" if row.differs is None else f"{row.differs:.2f}"
+            texts = ("›" * len(outer) + innermost, row.vr, f"{row.distinct:,}", f"{row.spellings:,}", "", "", differs)
+            return display(texts[index.column()])
+        if role == Qt.ItemDataRole.ToolTipRole:
+            kind = f" · {row.kind}" if row.kind else ""
+            return display(
+                f"{row.tag} {row.keyword} · {row.name} · VR {row.vr} · {row.distinct:,} values in {row.spellings:,} "
+                f"spellings · in {row.present:.1%} of the files{kind}",
+                400,
+            ).replace("<", "‹")  # a tooltip that looks like markup would be shown as such
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (2, 3, 6):
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        if role == Qt.ItemDataRole.UserRole:
+            return row
+        return None
+
+
+class _BarDelegate(QStyledItemDelegate):
+    """Paints the presence bar and the little histogram."""
+
+    colours: Colours | None = None
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        super().paint(painter, option, index)
+        row = index.data(Qt.ItemDataRole.UserRole)
+        if self.colours is None or index.column() not in (4, 5) or row is None:
+            return
+        cell = option.rect.adjusted(4, 5, -4, -5)
+        painter.save()
+        painter.setPen(Qt.PenStyle.NoPen)
+        is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        colour = self.colours.text if is_chosen else self.colours.muted  # the ground of a chosen row is near the latter
+        if index.column() == 4:
+            painter.setBrush(self.colours.foreground)
+            painter.drawRect(cell)
+            painter.setBrush(colour)
+            painter.drawRect(QRect(cell.x(), cell.y(), round(cell.width() * row.present), cell.height()))
+        else:
+            painter.setBrush(colour)
+            step = max(cell.width() // SHAPE_BARS, 3)
+            for i, share in enumerate(row.shape):
+                height = max(1, round(cell.height() * share))
+                painter.drawRect(QRect(cell.x() + i * step, cell.bottom() - height + 1, step - 1, height))
+        painter.restore()
+
+
+_SORT_KEYS: tuple[Callable[[TagRow], Any], ...] = (
+    lambda row: row.keyword.rpartition(".")[2].lower(),
+    lambda row: row.vr,
+    lambda row: row.distinct,
+    lambda row: row.spellings,
+    lambda row: row.present,
+    lambda row: len(row.shape),
+    lambda row: -1.0 if row.differs is None else row.differs,
+)
+
+
+class TagTable(QWidget):
+    """A filter field over the table of tags, and a line for those that are folded away.
+
+    `tag_selected` carries the chosen tag's keyword, `tag_activated` it when Enter is pressed; `columns_changed` and
+    `folds_changed` the names of the columns that are shown, and of the kinds that are unfolded.
+    """
+
+    tag_selected = Signal(str)
+    tag_activated = Signal(str)
+    columns_changed = Signal(tuple)
+    folds_changed = Signal(tuple)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-tags")
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("filter tags: window, 0028, spacing…")
+        self.filter.setToolTip("Words of a tag's name, keyword or number · Down: to the table · Esc: all tags")
+        self.filter.setClearButtonEnabled(True)
+        self.filter.installEventFilter(self)
+        self.model = _Model(self)
+        self.table = self._table()
+        self.folded = line()
+        self.fold_button = QPushButton("show")
+        self.fold_button.setToolTip("Choose which of the folded tags are listed")
+        menu = QMenu(self.fold_button)
+        self.fold_actions = {kind: menu.addAction(kind) for kind in FOLDED}
+        for action in self.fold_actions.values():
+            action.setCheckable(True)
+            action.toggled.connect(self._fold_toggled)
+        self.fold_button.setMenu(menu)
+        self.fold_line = QWidget()
+        fold = QHBoxLayout(self.fold_line)
+        fold.setContentsMargins(0, 0, 0, 0)
+        fold.addWidget(self.folded, 1)
+        fold.addWidget(self.fold_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.filter)
+        layout.addWidget(self.table, 1)
+        layout.addWidget(self.fold_line)
+        self._rows: tuple[TagRow, ...] = ()
+        self._order: tuple[int, bool] | None = None
+        self._columns: tuple[str, ...] = ()
+        self._chosen = ""
+        """The tag that is looked at, listed or not."""
+        self.set_columns(DEFAULT_COLUMNS)
+        self.set_rows(())
+        self.filter.textChanged.connect(self._refresh)
+        self.table.selectionModel().currentRowChanged.connect(self._row_changed)
+
+    def _table(self) -> QTableView:
+        table = QTableView()
+        table.setModel(self.model)
+        self.delegate = _BarDelegate(table)
+        table.setItemDelegate(self.delegate)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        table.setTabKeyNavigation(False)
+        table.verticalHeader().hide()
+        table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
+        table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        table.installEventFilter(self)
+        header = table.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        header.setMinimumSectionSize(30)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        for column in range(1, len(COLUMNS)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            header.resizeSection(column, WIDTHS[column])
+        header.setSectionsClickable(True)
+        header.sectionClicked.connect(self.sort_by)
+        header.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        header.customContextMenuRequested.connect(self._show_columns_menu)
+        return table
+
+    def set_colours(self, colours: Colours) -> None:
+        """Repaint in the colours of a theme."""
+        self.delegate.colours = colours
+        self.filter.setStyleSheet(f"QLineEdit {{ placeholder-text-color: {colours.faint.name()} }}")
+        self.table.viewport().update()
+
+    def set_rows(self, rows: tuple[TagRow, ...]) -> None:
+        """Show these tags; the chosen one stays chosen if it is among them."""
+        self._rows = rows
+        counts = Counter(row.kind for row in rows if row.kind)
+        self.folded.setText(" · ".join(f"{counts[kind]} {kind}" for kind in FOLDED if counts[kind]))
+        self.folded.setToolTip(f"{sum(counts.values())} tags that tell little, or something about persons")
+        self.fold_line.setVisible(bool(counts))
+        for kind, action in self.fold_actions.items():
+            action.setText(f"{counts[kind]} {kind}")
+        has_difference = any(row.differs is not None for row in rows)
+        self.table.setColumnHidden(6, not has_difference)
+        if has_difference and self._order is None:
+            self._order = (6, True)
+        elif not has_difference and self._order is not None and self._order[0] == 6:
+            self._order = None
+        self._refresh()
+
+    def set_columns(self, names: Sequence[str]) -> None:
+        """Show these of `COLUMNS`, without a signal; the tag always, the difference where there is one."""
+        self._columns = tuple(name for name in COLUMNS[1:6] if name in names)
+        for column, name in enumerate(COLUMNS[1:6], 1):
+            self.table.setColumnHidden(column, name not in self._columns)
+
+    def set_unfolded(self, kinds: Collection[str]) -> None:
+        """List the folded tags of these kinds too, without a signal."""
+        for kind, action in self.fold_actions.items():
+            action.blockSignals(True)
+            action.setChecked(kind in kinds)
+            action.blockSignals(False)
+        self._refresh()
+
+    @property
+    def unfolded(self) -> tuple[str, ...]:
+        """The kinds of folded tags that are listed."""
+        return tuple(kind for kind, action in self.fold_actions.items() if action.isChecked())
+
+    def columns_menu(self) -> QMenu:
+        """The menu of the columns."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for name in COLUMNS[1:6]:
+            action = menu.addAction(name)
+            action.setCheckable(True)
+            action.setChecked(name in self._columns)
+            action.toggled.connect(lambda shown, name=name: self._column_toggled(name, shown))
+        return menu
+
+    def _show_columns_menu(self, place: QPoint) -> None:
+        self.columns_menu().popup(self.table.horizontalHeader().mapToGlobal(place))
+
+    def _column_toggled(self, name: str, shown: bool) -> None:
+        self.set_columns([*self._columns, name] if shown else [one for one in self._columns if one != name])
+        self.columns_changed.emit(self._columns)
+
+    def _fold_toggled(self, _shown: bool) -> None:
+        self._refresh()
+        self.folds_changed.emit(self.unfolded)
+
+    def sort_by(self, column: int) -> None:
+        """Sort by a column, its largest first; again: turned round; a third time: in the order of the tags."""
+        self._order = next_order(self._order, column, column > 1)
+        self._refresh()
+
+    def select(self, keyword: str) -> bool:
+        """Choose the tag, if it is shown; whether it is. Emits nothing."""
+        for i, row in enumerate(self.model.rows):
+            if row.keyword == keyword:
+                blocked = self.table.selectionModel().blockSignals(True)
+                self.table.selectRow(i)
+                self.table.selectionModel().blockSignals(blocked)
+                self.table.scrollTo(self.model.index(i, 0))
+                self.table.viewport().update()
+                self._chosen = keyword
+                return True
+        return False
+
+    def reveal(self, keyword: str) -> bool:
+        """Choose the tag, unfolding what hides it; whether it is there. Emits nothing."""
+        if not self.select(keyword):
+            row = next((row for row in self._rows if row.keyword == keyword), None)
+            if row is None:
+                return False
+            self.filter.clear()
+            self.set_unfolded({*self.unfolded, row.kind})
+        return self.select(keyword)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """The chosen tag is seen, however small the table was when it was chosen."""
+        super().showEvent(event)
+        self.table.scrollTo(self.table.currentIndex())
+
+    def forget(self) -> None:
+        """Look at no tag."""
+        self.table.clearSelection()
+        self.table.setCurrentIndex(QModelIndex())
+        self._chosen = ""
+
+    def selected(self) -> str:
+        """The chosen tag's keyword, "" if none is."""
+        index = self.table.currentIndex()
+        return self.model.rows[index.row()].keyword if index.isValid() else ""
+
+    def _refresh(self) -> None:
+        chosen = self.selected() or self._chosen
+        rows = shown_rows(self._rows, self.filter.text(), self.unfolded, chosen)
+        header = self.table.horizontalHeader()
+        header.setSortIndicatorShown(self._order is not None)
+        if self._order is not None:
+            column, descending = self._order
+            rows.sort(key=_SORT_KEYS[column], reverse=descending)
+            header.setSortIndicator(column, Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder)
+        self.model.set_rows(rows)
+        if chosen:
+            self.select(chosen)
+            self._chosen = chosen
+
+    def _row_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
+        if current.isValid():
+            self._chosen = self.model.rows[current.row()].keyword
+            self.tag_selected.emit(self.model.rows[current.row()].keyword)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Down leads from the filter into the table, Esc clears it; Enter activates the tag that is chosen."""
+        if event.type() == QEvent.Type.KeyPress:
+            key = event.key()
+            if watched is self.filter and key == Qt.Key.Key_Down and self.model.rows:
+                self.table.setFocus()
+                self.table.selectRow(max(self.table.currentIndex().row(), 0))
+                return True
+            if watched is self.filter and key == Qt.Key.Key_Escape:
+                self.filter.clear()
+                return True
+            if watched is self.table and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.selected():
+                self.tag_activated.emit(self.selected())
+                return True
+        return bool(super().eventFilter(watched, event))

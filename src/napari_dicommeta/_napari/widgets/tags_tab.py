@@ -1,0 +1,156 @@
+"""The Tags tab: the table of tags, and the chosen one's values as bars, bins, pairs and along the slices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
+
+from napari_dicommeta._napari.tasks.explore import SCOPES, Wish
+from napari_dicommeta._napari.tasks.rows import FOLDED
+from napari_dicommeta._napari.widgets.export_menu import ExportMenu
+from napari_dicommeta._napari.widgets.joint_table import JointTable
+from napari_dicommeta._napari.widgets.range_bins import RangeBins
+from napari_dicommeta._napari.widgets.slice_curve import SliceCurve
+from napari_dicommeta._napari.widgets.tag_table import TagTable
+from napari_dicommeta._napari.widgets.value_bars import ValueBars
+from napari_dicommeta.dicom.explain import EXPLAINED
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_dicommeta._napari.tasks.explore import Shown
+    from napari_dicommeta._napari.tasks.rows import TagRow
+    from napari_dicommeta._napari.widgets.colors import Colours
+
+__all__ = ["TagsTab"]
+
+SCOPE_WORDS = {
+    "folder": "the folder",
+    "study": "this study",
+    "series": "this series",
+    "selection": "the chosen series",
+}
+FIRST_TAGS = ("WindowCenter", "PixelPaddingValue", "RescaleIntercept", "PixelSpacing")
+"""What is looked at first, where it varies."""
+COMPANIONS = 200
+"""Tags that are offered to be shown together with the chosen one, at most."""
+
+
+class TagsTab(QWidget):
+    """Puts the widgets around a `Wish`. `wish_changed` carries what the user asks to see."""
+
+    wish_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.wish = Wish()
+        self.table, self.values, self.curve = TagTable(), ValueBars(), SliceCurve()
+        self.bins, self.joint, self.export = RangeBins(), JointTable(), ExportMenu()
+        self.values.stack.addWidget(self.bins)
+        self.values.stack.addWidget(self.joint)
+        self.scope_box = QComboBox()
+        for scope in SCOPES:
+            self.scope_box.addItem(SCOPE_WORDS[scope], scope)
+        self.scope_box.setToolTip("Which files are counted; filters narrow them further")
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 4, 0, 0)
+        line.addWidget(QLabel("over"))
+        line.addWidget(self.scope_box, 1)
+        line.addWidget(self.export)
+        above = QWidget()
+        above_layout = QVBoxLayout(above)
+        above_layout.setContentsMargins(0, 0, 0, 0)
+        above_layout.setSpacing(2)
+        above_layout.addLayout(line)
+        above_layout.addWidget(self.table, 1)
+        below = QWidget()
+        below_layout = QVBoxLayout(below)
+        below_layout.setContentsMargins(0, 0, 0, 0)
+        below_layout.addWidget(self.values, 1)
+        below_layout.addWidget(self.curve)
+        self.splitter = QSplitter(Qt.Orientation.Vertical)
+        self.splitter.addWidget(above)
+        self.splitter.addWidget(below)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setStretchFactor(0, 3)
+        self.splitter.setStretchFactor(1, 4)
+        self.splitter.setSizes([300, 400])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.splitter)
+        self.scope_box.activated.connect(lambda _: self._wish(scope=self.scope_box.currentData()))
+        self.table.tag_selected.connect(lambda keyword: self._wish(keyword=keyword))
+        self.table.tag_activated.connect(lambda _keyword: self.values.enter())
+        self.values.view_chosen.connect(lambda view: self._wish(view=view, beside=""))
+        self.values.beside_chosen.connect(lambda keyword: self._wish(beside=keyword))
+
+    def _wish(self, **changes: str) -> None:
+        self.wish = replace(self.wish, **changes)
+        self.wish_changed.emit(self.wish)
+
+    def set_wish(self, wish: Wish) -> None:
+        """Show what is asked for, without a signal."""
+        self.wish = wish
+        self.scope_box.setCurrentIndex(self.scope_box.findData(wish.scope))
+        self.values.set_choice(wish.view, wish.beside)
+
+    def set_scopes(self, there: dict[str, bool]) -> None:
+        """Which scopes there are now; the others cannot be chosen."""
+        for i in range(self.scope_box.count()):
+            item = self.scope_box.model().item(i)
+            item.setEnabled(there[self.scope_box.itemData(i)])
+
+    def set_source(self, rows: tuple[TagRow, ...]) -> None:
+        """Another source, with these tags: one that it lacks is looked at no more."""
+        if self.wish.keyword not in {row.keyword for row in rows}:
+            self.wish = replace(self.wish, keyword="", beside="")
+            self.table.forget()
+
+    def set_rows(self, rows: tuple[TagRow, ...]) -> None:
+        """Show these tags; one is chosen to begin with where none is, which is told."""
+        self.table.set_rows(rows)
+        ordered = sorted(rows, key=lambda row: ("", *FOLDED).index(row.kind))  # what tells most first
+        offered = [row.keyword for row in ordered][:COMPANIONS]
+        beside = [self.wish.beside] if self.wish.beside and self.wish.beside not in offered else []
+        self.values.set_companions([*beside, *offered])
+        self.values.set_choice(self.wish.view, self.wish.beside)
+        if not self.wish.keyword and self.table.model.rows:
+            shown = [row.keyword for row in self.table.model.rows]
+            self.table.select(next((one for one in (*FIRST_TAGS, *EXPLAINED) if one in shown), shown[0]))
+            self._wish(keyword=self.table.selected())
+
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no tag."""
+        self.values.set_empty_text(text)
+
+    def show_tag(self, keyword: str) -> None:
+        """Choose a tag, unfolding what hides it, and tell."""
+        if self.table.reveal(keyword):
+            self._wish(keyword=keyword)
+
+    def show_picture(self, shown: Shown) -> None:
+        """Show the values of the chosen tag."""
+        self.values.show_picture(shown)
+        self.bins.set_bins(shown.bins, shown.range)
+        self.joint.set_joint(shown.joint, shown.pairs)
+        front = (
+            self.joint if shown.joint is not None else self.bins if shown.wish.view == "ranges" else self.values.view
+        )
+        self.values.stack.setCurrentWidget(front)
+        self.export.set_tag(shown.wish.keyword if shown.histogram is not None else "")
+
+    def set_curve(self, values: np.ndarray | None) -> None:
+        """Show the chosen tag along the slices of the active volume; None: nothing varies there."""
+        self.curve.set_curve(values)
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        for widget in (self.table, self.values, self.curve, self.bins, self.joint):
+            widget.set_colours(colours)
+
+    def set_direction(self, is_wide: bool) -> None:
+        """Bars beside the tags where there is room, else below them."""
+        self.splitter.setOrientation(Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical)

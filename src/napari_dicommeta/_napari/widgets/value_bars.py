@@ -1,0 +1,411 @@
+"""The values of the chosen tag: what it means, bars with the folder muted and a part over it, what is no bar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QRect, QSize, Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QSizePolicy,
+    QStackedWidget,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_dicommeta._napari.widgets.labels import line, paragraph, tip
+from napari_dicommeta.analysis.histogram import Bar
+from napari_dicommeta.dicom.explain import explanation
+from napari_dicommeta.dicom.values import counted, display
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qtpy.QtGui import QPainter, QPixmap, QResizeEvent
+
+    from napari_dicommeta._napari.tasks.explore import Shown
+    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta.analysis.histogram import Histogram
+
+__all__ = ["ValueBars"]
+
+NARROW_TEXT, NARROW_BAR = 60, 60
+"""Pixels of a text and of the longest bar at least: short texts leave their room to the bars, long ones take it."""
+MEASURED = 40
+"""Texts that are measured for that."""
+EMPTY = "Tags are there as soon as files are read: drop a folder here, or use Open…"
+PICTURE_WIDTH, PICTURE_BARS = 720, 200
+"""Pixels, and bars, of a picture that is handed over."""
+_CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
+
+
+def shown_text(bar: Bar) -> str:
+    """The text of a bar; in brackets what is no value."""
+    return f"({bar.state})" if bar.state else bar.label or bar.text or "(empty)"
+
+
+class _Model(QAbstractItemModel):
+    """Bars at the top, their spellings below them."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.bars: tuple[Bar, ...] = ()
+        self.part_name = ""
+
+    def set_bars(self, bars: tuple[Bar, ...], part_name: str = "") -> None:
+        self.beginResetModel()
+        self.bars, self.part_name = bars, part_name
+        self.endResetModel()
+
+    @staticmethod
+    def what(bar: Bar) -> str:
+        return "without this tag, damaged ones too" if bar.state == "absent" else "with this value"
+
+    def bar(self, index: QModelIndex) -> Bar:
+        parent: int = index.internalId()
+        return self.bars[index.row()] if parent == 0 else self.bars[parent - 1].spellings[index.row()]
+
+    def index(self, row: int, column: int, parent: QModelIndex | None = None) -> QModelIndex:
+        if parent is None or not parent.isValid():
+            return self.createIndex(row, column, 0) if row < len(self.bars) else QModelIndex()
+        return self.createIndex(row, column, parent.row() + 1)
+
+    def parent(self, index: QModelIndex | None = None) -> QModelIndex:
+        if index is None or not index.isValid() or index.internalId() == 0:
+            return QModelIndex()
+        return self.createIndex(index.internalId() - 1, 0, 0)
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        if parent is None or not parent.isValid():
+            return len(self.bars)
+        if parent.internalId() or parent.column():
+            return 0
+        spellings = self.bars[parent.row()].spellings
+        return len(spellings) if len(spellings) > 1 or (spellings and spellings[0].note) else 0
+
+    def columnCount(self, _parent: QModelIndex | None = None) -> int:
+        return 1
+
+    def data(self, index: QModelIndex, role: int = 0) -> Any:
+        bar = self.bar(index)
+        if role == Qt.ItemDataRole.DisplayRole:
+            return bar.text
+        if role == Qt.ItemDataRole.ToolTipRole:
+            flag = f" · {bar.flag}" if bar.flag else ""
+            part = f", {bar.part:,} of {self.part_name}" if self.part_name else ""
+            how = "" if index.internalId() or bar.state == "unknown" else f" · click: only files {self.what(bar)}"
+            text = f"{shown_text(bar)} {bar.label} · {bar.files:,} files{part}{flag} {bar.note}"
+            return tip(display(text, 400) + how)
+        if role == Qt.ItemDataRole.UserRole:
+            return bar
+        return None
+
+
+class _Delegate(QStyledItemDelegate):
+    """Text on the left, bar in the middle, counts on the right."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.colours: Colours | None = None
+        self.most = 1.0
+        self.scales = (1.0, 1.0)
+        """What the files of the whole and of the part are multiplied with."""
+        self.has_part = False
+        self.elide_mode = Qt.TextElideMode.ElideRight
+        self.widest = ("", "")
+        """The longest counts of the whole and of the part."""
+        self.text_width = 0
+        """Pixels that the widest of the first texts takes."""
+        self.chosen: frozenset[str | None] = frozenset()
+        """The texts of the bars that are filtered for, None for the files without the tag."""
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        bar, colours = index.data(Qt.ItemDataRole.UserRole), self.colours
+        if bar is None or colours is None:
+            return
+        painter.save()
+        if option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_HasFocus):
+            ground = QColor(colours.current)
+            ground.setAlpha(70)
+            painter.fillRect(option.rect, ground)
+        if (None if bar.state else bar.text) in self.chosen and index.internalId() == 0:
+            painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colours.accent)
+        metrics = option.fontMetrics
+        rect = option.rect.adjusted(6, 1, -4, -1)
+        part_width = metrics.horizontalAdvance("  " + self.widest[1]) if self.has_part else 0
+        count_width = metrics.horizontalAdvance(self.widest[0]) + part_width + 8
+        room = rect.width() - count_width
+        text_width = max(NARROW_TEXT, min(self.text_width, room - NARROW_BAR))
+        text = display(shown_text(bar))
+        if bar.note:
+            text = f"{text}   {bar.note}"
+            text_width = room  # a bar beside it could not be compared with the one above
+        is_value = bar.text and not bar.note and not bar.state
+        painter.setPen(colours.warning if bar.flag else colours.text if is_value else colours.faint)
+        elided = metrics.elidedText(text, self.elide_mode, text_width - 6)
+        painter.drawText(QRect(rect.x(), rect.y(), text_width, rect.height()), Qt.AlignmentFlag.AlignVCenter, elided)
+        left, width = rect.x() + text_width, rect.width() - text_width - count_width
+        if width > 0:
+            height = max(4, rect.height() - 6)
+            top = rect.y() + (rect.height() - height) // 2
+            scale, part_scale = (width * scale / self.most for scale in self.scales)
+            if bar.files:
+                painter.fillRect(QRect(left, top, max(1, round(bar.files * scale)), height), colours.muted)
+            if bar.part:
+                inner = max(2, height // 2)
+                painter.fillRect(
+                    QRect(left, top + (height - inner) // 2, max(1, round(bar.part * part_scale)), inner),
+                    colours.accent,
+                )
+        painter.setPen(colours.text)
+        numbers = QRect(rect.right() - count_width, rect.y(), count_width, rect.height())
+        if self.has_part:
+            painter.setPen(colours.accent if bar.part else colours.faint)
+            painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{bar.part:,}")
+            numbers.setRight(numbers.right() - part_width)
+            painter.setPen(colours.text)
+        painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{bar.files:,}")
+        painter.restore()
+
+    def sizeHint(self, option: QStyleOptionViewItem, _index: QModelIndex) -> QSize:
+        return QSize(50, option.fontMetrics.height() + 6)
+
+
+class ValueBars(QWidget):
+    """A heading that explains the tag, its values as bars or as what else is put into `stack`, and a line for the rest.
+
+    `value_activated` carries the text of a bar that was clicked, or chosen with Enter, to filter by it, None for the
+    files without the tag; `view_chosen` how values are shown, `beside_chosen` the keyword of a second tag, "" for none.
+    """
+
+    value_activated = Signal(object)
+    view_chosen = Signal(str)
+    beside_chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dicommeta-values")
+        self.heading, self.legend, self.rest = (line(vertical=QSizePolicy.Policy.Maximum) for _ in range(3))
+        self.explanation = QLabel("")
+        self.explanation.setTextFormat(Qt.TextFormat.PlainText)
+        self.explanation.setWordWrap(True)
+        self.explanation.setAlignment(Qt.AlignmentFlag.AlignTop)
+        font = self.heading.font()
+        font.setBold(True)
+        self.heading.setFont(font)
+        self.view_box, self.beside_box = self._view_box(), self._beside_box()
+        self.controls = QWidget()
+        controls = QHBoxLayout(self.controls)
+        controls.setContentsMargins(0, 0, 0, 0)
+        controls.addWidget(self.view_box, 2)
+        controls.addWidget(self.beside_box, 3)
+        self._empty = EMPTY
+        self.model = _Model(self)
+        self.view = self._tree()
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.view)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.heading)
+        layout.addWidget(self.explanation)
+        layout.addWidget(self.controls)
+        layout.addWidget(self.legend)
+        layout.addWidget(self.stack, 1)
+        layout.addWidget(self.rest)
+        self.show_picture(None)
+
+    def _tree(self) -> QTreeView:
+        view = QTreeView()
+        view.setHeaderHidden(True)
+        view.setUniformRowHeights(True)
+        view.setIndentation(14)
+        view.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        view.setMinimumHeight(60)
+        self.delegate = _Delegate(view)
+        view.setModel(self.model)
+        view.setItemDelegate(self.delegate)
+        view.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        view.header().setMinimumSectionSize(20)
+        view.setEditTriggers(QTreeView.EditTrigger.NoEditTriggers)
+        view.setExpandsOnDoubleClick(False)
+        view.clicked.connect(self._activated)
+        view.installEventFilter(self)
+        return view
+
+    def _view_box(self) -> QComboBox:
+        box = QComboBox()
+        for words, view in (("by meaning", "meaning"), ("by spelling", "spelling"), ("in ranges", "ranges")):
+            box.addItem(words, view)
+        box.setToolTip("1, 1.0 and 1.000000 as one value · apart, as the files write them · numbers in bins to brush")
+        box.setMinimumContentsLength(8)
+        box.activated.connect(lambda _: self.view_chosen.emit(box.currentData()))
+        return box
+
+    def _beside_box(self) -> QComboBox:
+        box = QComboBox()
+        box.setToolTip("Together with a second tag: a table of how their values meet")
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(8)
+        box.activated.connect(lambda _: self.beside_chosen.emit(box.currentData()))
+        return box
+
+    def set_colours(self, colours: Colours) -> None:
+        """Repaint in the colours of a theme."""
+        self.delegate.colours = colours
+        self.view.viewport().update()
+
+    def set_companions(self, keywords: Sequence[str]) -> None:
+        """The tags that can be shown together with the chosen one, without a signal."""
+        chosen = self.beside_box.currentData() or ""
+        self.beside_box.clear()
+        self.beside_box.addItem("alone", "")
+        for keyword in keywords:
+            self.beside_box.addItem(display(f"with {keyword.rpartition('.')[2]}", 60), keyword)
+        self.beside_box.setCurrentIndex(max(self.beside_box.findData(chosen), 0))
+
+    def set_choice(self, view: str, beside: str) -> None:
+        """Show which view and second tag are chosen, without a signal."""
+        self.view_box.setCurrentIndex(max(self.view_box.findData(view), 0))
+        self.beside_box.setCurrentIndex(max(self.beside_box.findData(beside), 0))
+
+    def _fit_explanation(self) -> None:
+        """As high as its lines: a layout that is short of room cuts a text that is wrapped."""
+        self.explanation.setMinimumHeight(self.explanation.heightForWidth(max(self.width(), 100)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Wrap the explanation anew."""
+        super().resizeEvent(event)
+        self._fit_explanation()
+
+    def set_empty_text(self, text: str) -> None:
+        """What to say while there is no tag."""
+        self._empty = paragraph(text)
+        if not self.controls.isVisibleTo(self):
+            self.explanation.setText(self._empty)
+
+    def enter(self) -> None:
+        """Take the keyboard: the first bar, or what else is shown, is current."""
+        front = self.stack.currentWidget()
+        if front is self.view and not self.view.selectionModel().hasSelection():
+            self.view.setCurrentIndex(self.model.index(0, 0))
+        front.setFocus()
+
+    def show_picture(self, shown: Shown | None) -> None:
+        """Show the bars of a tag and what surrounds them; None, or no histogram: no tag is chosen."""
+        histogram = shown.histogram if shown is not None else None
+        for widget in (self.stack, self.controls, self.legend, self.rest):
+            widget.setVisible(histogram is not None)
+        if shown is None or histogram is None:
+            self.heading.setText("Choose a tag to see its values.")
+            self.explanation.setText(self._empty)
+            self.explanation.show()
+            self.model.set_bars(())
+            return
+        path, part_name = histogram.path, display(shown.part_name)
+        vm = f"  VM {path.vm}" if path.vm else ""
+        self.heading.setText(display(f"{path.name}  {path.tag_text}  {path.vr}{vm}"))
+        self.heading.setToolTip(tip(display(path.display)))
+        words = explanation(path)
+        self.explanation.setText(words)
+        self.explanation.setVisible(bool(words))
+        self._fit_explanation()
+        part = f" · {part_name} ({histogram.part_files:,})" if part_name else ""
+        shares = " · bars by share" if shown.by_share else ""
+        self.legend.setText(f"{shown.scope} ({histogram.files:,} files){part}{shares}")
+        self.legend.setToolTip(tip(self.legend.text()))
+        self._show_bars(shown, histogram, part_name)
+
+    def _show_bars(self, shown: Shown, histogram: Histogram, part_name: str) -> None:
+        states = (
+            ("absent", histogram.absent, histogram.part_absent),
+            ("unknown", histogram.unknown, histogram.part_unknown),
+        )
+        others = [Bar("", files, part, state=state) for state, files, part in states if files or part]
+        bars = (*histogram.bars, *others)
+        delegate = self.delegate
+        delegate.has_part = bool(part_name)
+        delegate.scales = (1.0, 1.0)
+        if shown.by_share:
+            delegate.scales = (1 / max(histogram.files, 1), 1 / max(histogram.part_files, 1))
+        whole, of_part = delegate.scales
+        delegate.most = max((max(bar.files * whole, bar.part * of_part) for bar in bars), default=1) or 1
+        delegate.chosen = frozenset(shown.chosen)
+        widths = (self.view.fontMetrics().horizontalAdvance(display(shown_text(bar))) for bar in bars[:MEASURED])
+        delegate.text_width = max(widths, default=0) + 12
+        modes = Qt.TextElideMode  # UIDs differ at their ends
+        delegate.elide_mode = modes.ElideMiddle if histogram.path.vr == "UI" else modes.ElideRight
+        delegate.widest = (
+            f"{max((bar.files for bar in bars), default=0):,}",
+            f"{max((bar.part for bar in bars), default=0):,}",
+        )
+        at = self.view.currentIndex()
+        current = (self.model.bar(at).text, self.model.bar(at).state) if at.isValid() and not at.internalId() else None
+        self.model.set_bars(bars, part_name)
+        self.view.doItemsLayout()  # it would wait for an event of its own, and the window be painted twice
+        again = next((i for i, bar in enumerate(bars) if (bar.text, bar.state) == current), None)
+        if again is not None:
+            self.view.setCurrentIndex(self.model.index(again, 0))
+        self._show_rest(shown, histogram, part_name)
+
+    def _show_rest(self, shown: Shown, histogram: Histogram, part_name: str) -> None:
+        """Say what is no bar, bin or pair, so that the numbers add up to the files."""
+        words = []
+        if shown.joint is not None:
+            if shown.joint.rest:
+                words.append(f"{counted(shown.joint.rest, 'file')} more with other pairs")
+        else:
+            if shown.wish.view == "ranges":
+                if shown.bins is not None and shown.bins.not_numbers:
+                    words.append(f"no number in {counted(shown.bins.not_numbers, 'file')}")
+            elif histogram.rest_values or histogram.part_rest_files:
+                of_part = f", {histogram.part_rest_files:,} of {part_name}" if histogram.part_rest_files else ""
+                words.append(
+                    f"{histogram.rest_values:,} more values in {counted(histogram.rest_files, 'file')}{of_part}"
+                )
+            if histogram.absent:
+                words.append(f"absent in {counted(histogram.absent, 'file')}")
+            if histogram.unknown:
+                words.append(f"unknown in {counted(histogram.unknown, 'file')}")
+        if histogram.is_several and shown.joint is None:
+            words.append("a file counts for each of its values")
+        self.rest.setText(" · ".join(words) or ("" if shown.joint is not None else "present in every file"))
+        self.rest.setToolTip(tip(self.rest.text()))
+
+    def picture(self, shown: Shown, words: str) -> QPixmap:
+        """All bars of what is `shown` as a picture, in the colours of the window, with `words` below them."""
+        other = ValueBars()
+        other.delegate.colours = self.delegate.colours
+        other.setStyleSheet(self.window().styleSheet())
+        other.show_picture(shown)
+        other.controls.hide()
+        other.rest.setText(words)
+        bars = shown.histogram.bars if shown.histogram is not None else ()
+        rows = min(max(len(bars), 1), PICTURE_BARS)
+        height = other.view.sizeHintForRow(0) if bars else 20
+        other.resize(PICTURE_WIDTH, rows * height + 140)
+        picture = other.grab()
+        other.deleteLater()
+        return picture
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Enter and Space choose the current bar, as a click does."""
+        if watched is self.view and event.type() == QEvent.Type.KeyPress and event.key() in _CHOOSING:
+            self._activated(self.view.currentIndex())
+            return True
+        return bool(super().eventFilter(watched, event))
+
+    def _activated(self, index: QModelIndex) -> None:
+        if not index.isValid() or index.internalId():
+            return
+        bar = self.model.bar(index)
+        if bar.state != "unknown":
+            self.value_activated.emit(None if bar.state else bar.text)

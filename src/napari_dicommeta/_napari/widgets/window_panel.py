@@ -1,0 +1,221 @@
+"""The window part of the dock: strip and fields, and what the viewer's layers, slider, keys and mouse say to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_dicommeta._napari.display import slice_index
+from napari_dicommeta._napari.reader import volumes_in
+from napari_dicommeta._napari.tasks.pictures import thinned
+from napari_dicommeta._napari.widgets.preset_strip import PICTURE, PresetStrip
+from napari_dicommeta._napari.widgets.window_fields import WindowFields
+from napari_dicommeta._napari.windowing import Windowing
+from napari_dicommeta.analysis.window_presets import STANDARD_CT, keep_window, kept_windows
+from napari_dicommeta.dicom.values import display
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta.dicom.window import Window
+
+__all__ = ["WindowPanel"]
+
+PICTURE_MS = 60
+"""After the last step, until the thumbnails follow."""
+MODIFIERS = {"Control", "Alt"}
+"""With one of these a drag on the canvas changes the window."""
+
+
+class WindowPanel(QWidget):
+    """Strip and fields over a `Windowing`, always in step with the active layer, whoever changes its limits."""
+
+    def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.windowing = Windowing(viewer)
+        self.strip, self.fields = PresetStrip(), WindowFields()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.strip)
+        layout.addWidget(self.fields)
+        self._viewer = viewer
+        self._layer: Any = None
+        self._kept_windows = kept_windows()
+        self._folder: dict[Window, int] = {}
+        self._updating, self._is_waiting = False, False
+        self._picture_timer = QTimer(self, singleShot=True, interval=PICTURE_MS, timeout=self._show_pictures)
+        self.strip.window_chosen.connect(self.choose)
+        self.fields.window_entered.connect(self._entered)
+        self.fields.window_kept.connect(self._kept)
+        self.fields.follow_toggled.connect(self._follow)
+        self.fields.all_layers_toggled.connect(self._all_layers)
+        viewer.layers.selection.events.active.connect(self.update_layer)
+        viewer.layers.events.inserted.connect(self._limits_changed)
+        viewer.layers.events.removed.connect(self._limits_changed)
+        viewer.dims.events.point.connect(self._stepped)
+        viewer.mouse_drag_callbacks.append(self._drag)
+        for digit in range(10):
+            self._key(f"Alt+{digit}", WindowPanel.choose, digit - 1)
+        self._key("Alt+[", WindowPanel.step, -1)
+        self._key("Alt+]", WindowPanel.step, 1)
+        self._menus()
+        self.update_layer()
+
+    def _key(self, keys: str, action: Callable[[WindowPanel, int], None], value: int) -> None:
+        """A key of the application, so that it works while the dock floats in a window of its own."""
+        shortcut = QShortcut(QKeySequence(keys), self)
+        shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
+        shortcut.activated.connect(lambda: action(self, value))
+        shortcut.activatedAmbiguously.connect(lambda: action(_active_panel(self), value))
+
+    def set_colours(self, colours: Colours) -> None:
+        """Take the theme's colours."""
+        self.strip.set_colours(colours)
+
+    def set_folder(self, windows: dict[Window, int]) -> None:
+        """The folder's presets and the files that state each, which the menu offers."""
+        self._folder = windows
+        self._menus()
+
+    def choose(self, index: int) -> None:
+        """Show the active layer through its preset of this number; -1: the full range."""
+        self._change(lambda: self.windowing.choose(index))
+
+    def step(self, by: int) -> None:
+        """Show the next or the previous preset."""
+        self._change(lambda: self.windowing.step(by))
+
+    def _change(self, action: Callable[[], object]) -> None:
+        """Run `action` with one update for all the events that it makes."""
+        self._updating = True
+        try:
+            action()
+        finally:
+            self._updating = False
+        self._limits_changed()
+
+    def set_waiting(self, is_waiting: bool) -> None:
+        """Leave things as they are while layers are added, which takes napari long enough; then show the active one."""
+        self._is_waiting = is_waiting
+        self.update_layer()
+
+    def update_layer(self, _event: object = None) -> None:
+        """Show the presets of the layer that is active now."""
+        if self._is_waiting:
+            return
+        if self._layer is not None:
+            self._layer.events.contrast_limits.disconnect(self._limits_changed)
+            self._layer.events.colormap.disconnect(self._limits_changed)
+        self._layer = self.windowing.layer
+        if self._layer is not None:
+            self._layer.events.contrast_limits.connect(self._limits_changed)
+            self._layer.events.colormap.connect(self._limits_changed)
+        self._menus()
+        self._show_strip()
+
+    def _show_strip(self) -> None:
+        volume = self.windowing.volume
+        if self._layer is None or volume is None:
+            self.strip.set_windows("", ())
+            self.fields.set_shown(None)
+            return
+        self._show_presets(self.windowing.presets(), volume.units)
+        self._show_pictures()
+
+    def _show_presets(self, presets: tuple[Window, ...], units: str) -> None:
+        spreads = [self.windowing.spread(i) for i in range(len(presets))]
+        self.strip.set_windows(self._layer.name, presets, units, spreads)
+        self._limits_changed()
+
+    def _limits_changed(self, _event: object = None) -> None:
+        if self._layer is None or self._updating or self._is_waiting:
+            return
+        self.strip.set_current(self.windowing.current())
+        several = len(volumes_in(self._viewer.layers)) > 1
+        self.fields.set_shown(self.windowing.shown(), self.windowing.varies(), several)
+
+    def _stepped(self, _event: object = None) -> None:
+        if self._layer is None or self._is_waiting:
+            return
+        if self.windowing.follow:
+            self._change(self.windowing.moved)
+        self._picture_timer.start()
+
+    def _show_pictures(self) -> None:
+        """Thumbnails of the slice that is shown; in 3D they stay as they are."""
+        volume = self.windowing.volume
+        if self._layer is None or volume is None:
+            return
+        if self.windowing.follow:
+            presets = self.windowing.presets()
+            if presets != self.strip.windows:
+                self._show_presets(presets, volume.units)
+        try:
+            plane = np.asarray(self._layer.data[slice_index(self._layer, self._viewer.dims.point)])
+        except Exception:  # noqa: BLE001  the canvas says so when it asks for the same slice
+            return
+        rows, columns = volume.geometry.spacing[1:]
+        self.strip.set_pictures(thinned(plane, rows / columns, PICTURE), volume.display_range(), volume.inverted)
+
+    def _entered(self, window: Window) -> None:
+        if window.fault:
+            self._limits_changed()
+            return
+        self._change(lambda: self.windowing.show(window))
+
+    def _kept(self, window: Window) -> None:
+        from napari.utils.notifications import show_error
+
+        try:
+            self._kept_windows = keep_window(window)
+        except OSError as error:
+            show_error(display(f"The window could not be kept: {error.strerror or type(error).__name__}"))
+        self._menus()
+
+    def _follow(self, is_on: bool) -> None:
+        self.windowing.follow = is_on
+        current = self.windowing.current()
+        if is_on and current is not None:
+            self.windowing.choose(current)
+        self._show_strip()
+
+    def _all_layers(self, is_on: bool) -> None:
+        self.windowing.set_all_layers(is_on)
+        self._limits_changed()
+
+    def _menus(self) -> None:
+        volume = self.windowing.volume
+        is_hu = volume is not None and volume.units == "HU"
+        self.fields.set_menus(is_hu, STANDARD_CT, self._folder, self._kept_windows)
+
+    def _drag(self, _viewer: Any, event: Any) -> Iterator[None]:
+        """With Ctrl or Alt: right and left for the width, up and down for the level."""
+        names = {getattr(modifier, "name", str(modifier)) for modifier in event.modifiers}
+        if self.windowing.layer is None or not names & MODIFIERS or event.button != 1:
+            return
+        camera = getattr(self._viewer, "scene", self._viewer).camera
+        panning, camera.mouse_pan = camera.mouse_pan, False
+        try:
+            before = np.asarray(event.pos)
+            yield
+            while event.type == "mouse_move":
+                now = np.asarray(event.pos)
+                self.windowing.dragged(float(now[0] - before[0]), float(before[1] - now[1]))
+                before = now
+                yield
+        finally:
+            camera.mouse_pan = panning
+
+
+def _active_panel(panel: WindowPanel) -> WindowPanel:
+    """Of several viewers' panels the one whose window is active."""
+    from qtpy.QtWidgets import QApplication
+
+    panels = [widget for widget in QApplication.allWidgets() if isinstance(widget, WindowPanel)]
+    return next((one for one in panels if one.window().isActiveWindow()), panel)

@@ -1,0 +1,228 @@
+"""Which window each layer is shown through, and what follows from a choice, a step or a drag. Knows layers, not Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta._napari.display import (
+    is_full_range,
+    is_shown,
+    show_full_range,
+    show_window,
+    slice_number,
+)
+from napari_dicommeta._napari.reader import volume_of
+from napari_dicommeta.dicom.window import Window, alternatives
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = ["FULL_RANGE", "Windowing"]
+
+FULL_RANGE = -1
+LINKED = ("contrast_limits", "colormap", "gamma")
+DRAG = 0.005
+"""The part of a window's width by which one pixel of a drag changes center and width."""
+
+
+@dataclass(slots=True)
+class _Choice:
+    """What was chosen for a layer: a preset's place in the slices' lists, and the window shown last."""
+
+    place: int | None
+    window: Window
+
+
+def _state(layer: Any) -> dict[str, Any]:
+    """What is kept with a layer of ours; not by the layer itself, for a plugin gets another proxy of it each time."""
+    state: dict[str, Any] = layer.metadata["dicommeta"]
+    return state
+
+
+class Windowing:
+    """The windows of a viewer's DICOM layers.
+
+    `follow`: the chosen preset is each slice's own. `all_layers`: what is chosen goes for all visible volumes with the
+    same units.
+    """
+
+    def __init__(self, viewer: Any) -> None:
+        self.viewer = viewer
+        self.follow = False
+        self.all_layers = False
+        self._linked: list[Any] = []
+        self._known: tuple[Any, tuple[Window, ...]] = (None, ())
+
+    @property
+    def layer(self) -> Any:
+        """The active layer if it is a grey volume, else None."""
+        active = self.viewer.layers.selection.active
+        volume = volume_of(active)
+        return active if volume is not None and not (volume.is_colour or volume.is_labels) else None
+
+    @property
+    def volume(self) -> Volume | None:
+        """The volume behind `layer`."""
+        return volume_of(self.layer)
+
+    def presets(self) -> tuple[Window, ...]:
+        """The windows that the active volume's files offer; with `follow` those of the slice shown."""
+        volume = self.volume
+        if volume is None:
+            return ()
+        windows = self._alternatives(volume)
+        if not self.follow:
+            return windows
+        own = volume.slice_windows[self.slice_number()]
+        middle = volume.slice_windows[len(volume.slice_windows) // 2]
+        places = {window: place for place, window in enumerate(middle)}
+        return tuple(own[place] if (place := places.get(one, len(own))) < len(own) else one for one in windows)
+
+    def slice_number(self) -> int:
+        """The slice of the active volume that is shown, counted over times and slices."""
+        return slice_number(self.layer, self.viewer.dims.point)
+
+    def varies(self) -> bool:
+        """Whether the active volume's slices have different windows."""
+        volume = self.volume
+        return volume is not None and len(set(volume.slice_windows)) > 1
+
+    def spread(self, index: int) -> str:
+        """How the center and width of a preset vary over the slices, "" where they do not."""
+        volume = self.volume
+        place = self._place(index)
+        if volume is None or place is None:
+            return ""
+        own = [windows[place] for windows in volume.slice_windows if len(windows) > place]
+        centers, widths = {window.center for window in own}, {window.width for window in own}
+        if len(centers) == len(widths) == 1:
+            return ""
+        return f"{min(centers):g} to {max(centers):g} / {min(widths):g} to {max(widths):g} over the slices"
+
+    def current(self) -> int | None:
+        """The number of the preset that the active layer is shown through, `FULL_RANGE`, or None for another window."""
+        layer, volume = self.layer, self.volume
+        if layer is None or volume is None:
+            return None
+        for i, window in enumerate(self.presets()):
+            if is_shown(layer, window, volume.inverted):
+                return i
+        return FULL_RANGE if is_full_range(layer, volume) else None
+
+    def choose(self, index: int) -> None:
+        """Show the active layer, or all, through a preset by its number, or `FULL_RANGE`."""
+        volume, presets = self.volume, self.presets()
+        if volume is None or index >= len(presets):
+            return
+        if index == FULL_RANGE:
+            _state(self.layer).pop("choice", None)
+            for layer in self._targets():
+                other = volume_of(layer)
+                assert other is not None
+                show_full_range(layer, other)
+        elif not presets[index].fault:
+            _state(self.layer)["choice"] = _Choice(self._place(index), presets[index])
+            self.show(presets[index])
+
+    def show(self, window: Window) -> None:
+        """Show the active layer, or all, through any window."""
+        for layer in self._targets():
+            volume = volume_of(layer)
+            assert volume is not None
+            show_window(layer, window, volume.inverted)
+            _state(layer)["window"] = window
+
+    def step(self, by: int) -> None:
+        """Choose the next or the previous preset that can be shown, the full range among them."""
+        usable = [i for i, window in enumerate(self.presets()) if not window.fault] + [FULL_RANGE]
+        current = self.current()
+        at = usable.index(current) if current in usable else (-1 if by > 0 else 0)
+        self.choose(usable[(at + by) % len(usable)])
+
+    def moved(self) -> bool:
+        """Follow the slice that is shown now; whether the window was changed. What was set by hand is left alone."""
+        layer, volume = self.layer, self.volume
+        choice: _Choice | None = _state(layer).get("choice") if layer is not None else None
+        if not self.follow or volume is None or choice is None or choice.place is None:
+            return False
+        if not is_shown(layer, choice.window, volume.inverted):
+            return False
+        own = volume.slice_windows[self.slice_number()]
+        if choice.place >= len(own) or own[choice.place].fault or own[choice.place] == choice.window:
+            return False
+        choice.window = own[choice.place]
+        show_window(layer, choice.window, volume.inverted)
+        return True
+
+    def shown(self) -> Window:
+        """What the active layer shows: its preset, what was shown last, or else the LINEAR window of its limits."""
+        current, volume = self.current(), self.volume
+        last: Window | None = _state(self.layer).get("window")
+        if current is not None and current != FULL_RANGE:
+            last = self.presets()[current]
+        elif last is not None and volume is not None and not is_shown(self.layer, last, volume.inverted):
+            last = None
+        if last is not None and last.lut is None and last.rescale is None:
+            return last
+        low, high = self.layer.contrast_limits
+        return Window((low + high) / 2 + 0.5, high - low + 1)
+
+    def dragged(self, right: float, up: float) -> None:
+        """Change width by pixels to the right and level by pixels up, as on a workstation."""
+        window = self.shown()
+        each = max(window.width, 20.0) * DRAG
+        self.show(Window(window.center + up * each, max(window.width + right * each, 1.0), window.function))
+
+    def set_all_layers(self, is_on: bool) -> None:
+        """Link the limits of all visible volumes with the active layer's units, or unlink them."""
+        self.all_layers = is_on
+        if self._linked:
+            known = [layer for layer in self._linked if layer in self.viewer.layers]
+            if known:
+                self.viewer.layers.unlink_layers(known, LINKED)
+            self._linked = []
+        if is_on and self.layer is not None:
+            targets = self._targets()
+            low = min(layer.contrast_limits_range[0] for layer in targets)
+            high = max(layer.contrast_limits_range[1] for layer in targets)
+            limits, colormap = tuple(self.layer.contrast_limits), self.layer.colormap
+            for layer in targets:
+                layer.contrast_limits_range = (low, high)
+                layer.contrast_limits = limits
+                layer.colormap = colormap
+            if len(targets) > 1:
+                self.viewer.layers.link_layers(targets, LINKED)
+                self._linked = targets
+
+    def _targets(self) -> list[Any]:
+        active, volume = self.layer, self.volume
+        if active is None or volume is None:
+            return []
+        if not self.all_layers:
+            return [active]
+        found = [active]
+        for layer in self.viewer.layers:
+            other = volume_of(layer)
+            if layer is active or other is None or not layer.visible or other.is_colour or other.is_labels:
+                continue
+            if other.units == volume.units and other.inverted == volume.inverted:
+                found.append(layer)
+        return found
+
+    def _alternatives(self, volume: Volume) -> tuple[Window, ...]:
+        """`window.alternatives` of the volume, counted once: it is asked for with every move of the slider."""
+        if self._known[0] is not volume.slice_windows:
+            self._known = volume.slice_windows, alternatives(volume.slice_windows)
+        return self._known[1]
+
+    def _place(self, index: int) -> int | None:
+        """The place of a preset in the middle slice's list."""
+        volume = self.volume
+        if volume is None or not volume.slice_windows:
+            return None
+        windows = self._alternatives(volume)
+        middle: Sequence[Window] = volume.slice_windows[len(volume.slice_windows) // 2]
+        return middle.index(windows[index]) if 0 <= index < len(windows) and windows[index] in middle else None

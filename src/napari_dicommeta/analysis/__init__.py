@@ -1,0 +1,1 @@
+"""What counts alone say: histograms, comparisons, audits, presets."""

@@ -1,0 +1,236 @@
+"""Counts -> bars, bins and pairs: the values of a tag over a folder, and over a part such as the active series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import registered_name
+
+if TYPE_CHECKING:
+    from napari_dicommeta.catalog.catalog import Catalog
+
+__all__ = ["Bar", "Bins", "Histogram", "Joint", "bins_of", "histogram_of", "joint_of"]
+
+MAX_BARS = 2000
+SPELLED = 1000
+"""Values up to which each bar holds its spellings; by spelling all are bars."""
+MAX_BINS = 48
+TAIL = 0.005
+"""The share of numbers at each end that may lie outside the bins, in the two open ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One value: the files of the whole that hold it, and those of the part.
+
+    `flag` says what is odd about it, "" if nothing. `label` is the name of a registered UID. `spellings`
+    are bars of their own, each with the VR and bytes in `note`. `state`: "absent" or "unknown" for files without a
+    value to show, "" for a value.
+    """
+
+    text: str
+    files: int
+    part: int = 0
+    flag: str = ""
+    note: str = ""
+    label: str = ""
+    spellings: tuple[Bar, ...] = ()
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The bars of one tag, most frequent first, and everything that is not a bar.
+
+    `files` and `part_files` are the totals. `rest_values` and `rest_files` are values beyond the bars, never dropped
+    from the total; `absent` and `unknown` the files without the tag.
+    """
+
+    path: TagPath
+    bars: tuple[Bar, ...]
+    files: int
+    part_files: int
+    rest_values: int = 0
+    rest_files: int = 0
+    absent: int = 0
+    unknown: int = 0
+    part_absent: int = 0
+    part_unknown: int = 0
+    part_rest_files: int = 0
+    is_several: bool = False
+    """Whether a file holds several values of a nested tag, and counts for each."""
+
+
+def histogram_of(
+    catalog: Catalog,
+    tag: str | TagPath,
+    part: Catalog | None = None,
+    by: str = "meaning",
+    limit: int = MAX_BARS,
+    union: bool = False,
+) -> Histogram:
+    """The values of `tag` in `catalog`, with the files of `part` beside them; at most `limit` bars.
+
+    With ``by="meaning"`` each of up to `SPELLED` bars holds its spellings, with ``by="spelling"`` every spelling is a
+    bar. `union`: values that only `part` holds, which is no part then, are bars too.
+    """
+    path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
+    counts = catalog.values(path, by, most=limit)
+    in_part = part.values(path, by) if part is not None else None
+    if by == "meaning" and counts.n_values <= min(limit, SPELLED) and path.vr != "UI":  # a UID is spelled in one way
+        bars = _with_spellings(catalog, part, path)
+    else:
+        held = dict(in_part.items()) if in_part is not None else {}
+        is_uid = path.vr == "UI"
+        bars = tuple(
+            Bar(text, files, held.get(text, 0), label=registered_name(text) if is_uid else "")
+            for text, files in counts.items()
+        )
+    if union and in_part is not None:
+        there = counts if len(counts) == counts.n_values else catalog.values(path, by)
+        new = [(text, files) for text, files in in_part.items() if text not in there]
+        bars += tuple(Bar(text, 0, files) for text, files in new[: max(limit - len(bars), 0)])
+    return Histogram(
+        path,
+        bars,
+        catalog.n_files,
+        0 if part is None else part.n_files,
+        counts.n_values - len(counts),
+        counts.n_held - sum(counts.values()),
+        counts.absent,
+        counts.unknown,
+        in_part.absent if in_part is not None else 0,
+        in_part.unknown if in_part is not None else 0,
+        in_part.n_held - sum(bar.part for bar in bars) if in_part is not None else 0,
+        counts.n_held + counts.absent + counts.unknown > catalog.n_files,
+    )
+
+
+def _with_spellings(catalog: Catalog, part: Catalog | None, path: TagPath) -> tuple[Bar, ...]:
+    part_spelled: dict[tuple[str, str, str], int] = {}
+    part_totals: dict[str, int] = {}
+    for value in part.details(path) if part is not None else ():
+        part_totals[value.text] = value.files
+        for spelling in value.spellings:
+            part_spelled[value.text, spelling.text, spelling.vr] = spelling.files
+    bars = []
+    for value in catalog.details(path):
+        spellings = tuple(
+            Bar(
+                spelling.text,
+                spelling.files,
+                part_spelled.get((value.text, spelling.text, spelling.vr), 0),
+                spelling.flag,
+                f"{spelling.vr}  {spelling.raw.hex(' ').upper()}".strip(),
+            )
+            for spelling in value.spellings
+        )
+        bars.append(Bar(value.text, value.files, part_totals.get(value.text, 0), value.flag, spellings=spellings))
+    return tuple(bars)
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The numbers of one tag in bins of equal width.
+
+    `edges`: one more than there are bins, in the tag's unit; a bin holds its lower edge, the last one both. The first
+    edge is -inf, the last one inf where single numbers lie far outside. A file counts once in each bin that one of its
+    components falls in. `not_numbers`, `absent`, `unknown`: the files in no bin.
+    """
+
+    path: TagPath
+    edges: tuple[float, ...]
+    files: tuple[int, ...]
+    part: tuple[int, ...]
+    not_numbers: int = 0
+    absent: int = 0
+    unknown: int = 0
+    binned: int = 0
+    """The files in any bin: fewer than their sum where a file holds several numbers."""
+
+
+def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, most: int = MAX_BINS) -> Bins | None:
+    """The numbers of `tag` in at most `most` bins, and the files of `part` in the same; None without two numbers."""
+    path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
+    counted = catalog.numbers(path)
+    if counted is None:
+        return None
+    edges = _edges(counted.values, counted.weights, most)
+    if not edges:
+        return None
+    of_part = part.numbers(path) if part is not None else None
+    return Bins(
+        path,
+        edges,
+        counted.binned(edges),
+        of_part.binned(edges) if of_part is not None else (0,) * (len(edges) - 1),
+        counted.not_numbers,
+        counted.absent,
+        counted.unknown,
+        catalog.n_files - counted.not_numbers - counted.absent - counted.unknown,
+    )
+
+
+def _edges(values: np.ndarray, weights: np.ndarray, most: int) -> tuple[float, ...]:
+    """Edges at round numbers, of which people count in steps; () where all numbers are one."""
+    order = np.argsort(values)
+    ordered, cumulated = values[order], np.cumsum(weights[order])
+    if not len(ordered) or ordered[0] == ordered[-1]:
+        return ()
+    ends = np.searchsorted(cumulated, np.array([TAIL, 1 - TAIL]) * cumulated[-1])
+    low, high = float(ordered[0]), float(ordered[-1])
+    inner_low, inner_high = (float(ordered[min(end, len(ordered) - 1)]) for end in ends)
+    has_tails = inner_high > inner_low and (high - low) > 4 * (inner_high - inner_low)
+    first, last = (inner_low, inner_high) if has_tails else (low, high)
+    whole = bool((values == np.round(values)).all())
+    least = (last - first) / most
+    magnitude = 10.0 ** np.floor(np.log10(least))
+    step = next(float(magnitude * factor) for factor in (1, 2, 5, 10) if magnitude * factor >= least * (1 - 1e-9))
+    step = max(step, 1.0) if whole else step
+    start = np.floor(first / step)
+    n = int(np.floor(last / step) - start) + 1
+    edges = [round(float((start + i) * step), 12) for i in range(n + 1)]
+    if has_tails:
+        edges = [*([-np.inf] if low < edges[0] else []), *edges, *([np.inf] if high > edges[-1] else [])]
+    return tuple(float(edge) for edge in edges)
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """How the values of two tags stand together: a table of files.
+
+    `rows` and `columns` are the most frequent texts of the first and the second tag, None for files that lack it.
+    `counts[row][column]` are files. `rest` are the files of pairs that have no row or column here.
+    """
+
+    paths: tuple[TagPath, TagPath]
+    rows: tuple[str | None, ...]
+    columns: tuple[str | None, ...]
+    counts: tuple[tuple[int, ...], ...]
+    rest: int = 0
+
+
+def joint_of(catalog: Catalog, first: str | TagPath, second: str | TagPath, most: int = 24) -> Joint:
+    """The files of each pair of values of two tags, at most `most` of each tag, the most frequent first."""
+    one, two = (tag if isinstance(tag, TagPath) else TagPath.parse(tag) for tag in (first, second))
+    rows, row_of = _frequent(catalog, one, most)
+    columns, column_of = _frequent(catalog, two, most)
+    both = (row_of >= 0) & (column_of >= 0)
+    shape = (len(rows), len(columns))
+    flat = np.bincount(row_of[both] * len(columns) + column_of[both], minlength=shape[0] * shape[1])
+    counts = tuple(tuple(map(int, line)) for line in flat.reshape(shape).tolist())
+    return Joint((one, two), rows, columns, counts, int(np.count_nonzero(~both)))
+
+
+def _frequent(catalog: Catalog, path: TagPath, most: int) -> tuple[tuple[str | None, ...], np.ndarray]:
+    """The most frequent texts of a tag, and for each file which of them it holds, -1: another one."""
+    texts, ids = catalog.codes(path)
+    counts = np.bincount(ids, minlength=len(texts))
+    kept = [int(i) for i in np.argsort(-counts, kind="stable")[:most] if counts[i]]
+    place = np.full(len(texts), -1)
+    place[kept] = np.arange(len(kept))
+    return tuple(texts[i] for i in kept), place[ids]

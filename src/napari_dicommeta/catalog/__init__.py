@@ -1,0 +1,1 @@
+"""Many files as columns: counts, conditions, selections, storage."""

@@ -1,0 +1,301 @@
+"""The columns under a catalog: codes into distinct stored values, decoded when first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from napari_dicommeta.catalog.conditions import ends_of, texts_of
+from napari_dicommeta.catalog.distinct_texts import Texts, joined, most_frequent
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import Meaning, decode_all
+from napari_dicommeta.support.cached import cached_property
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_dicommeta.scanning.recorder import Recording
+
+__all__ = ["Column", "ColumnStore", "first_tag_of", "table_of"]
+
+UID = b"UI."
+VALUES = pa.dictionary(pa.int32(), pa.binary())
+FEW = 20
+"""Files for each run of equal codes, from which on counting the runs is faster."""
+FILE_COLUMNS = {
+    "path": pa.string(),
+    "size": pa.int64(),
+    "mtime": pa.int64(),
+    "pixel_offset": pa.int64(),
+    "pixel_length": pa.int64(),
+    "pixel_tag": pa.int64(),
+    "cut": pa.int64(),
+    "reason": pa.string(),
+    "damage_offset": pa.int64(),
+}
+
+
+def first_tag_of(key: str) -> int:
+    """The outermost tag of a path key, the last possible one where a private block is not known."""
+    low = 0xFFFF if key[4:6] == "xx" else int(key[4:8], 16)
+    return int(key[:4], 16) << 16 | low
+
+
+class Column:
+    """One tag's codes, a 32-bit integer a file (-1: the file lacks it), and its distinct stored values."""
+
+    def __init__(self, key: str, array: pa.DictionaryArray) -> None:
+        self.path = TagPath.of_key(key)
+        self.values: pa.BinaryArray = array.dictionary
+        indices = array.indices
+        codes = indices.fill_null(-1) if indices.null_count else indices
+        self.codes: np.ndarray = codes.to_numpy(zero_copy_only=False)
+        self.first_tag = first_tag_of(key)
+        self._texts: dict[str, Texts] = {}
+        self._meanings: dict[int, tuple[Meaning, ...]] = {}
+        self._joined: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+
+    @cached_property
+    def _decoded(self) -> tuple[tuple[str | tuple[str, ...], ...], tuple[str | tuple[str, ...], ...]]:
+        """The meanings and the spellings of the stored values, sets as tuples; one object where they are the same."""
+        texts: list[str | tuple[str, ...]] = []
+        spellings: list[str | tuple[str, ...]] = []
+        for value in self.values.to_pylist():
+            if value.startswith(UID):  # by far the most distinct values: nothing but their padding to take off
+                text = value[3:].rstrip(b"\0 ").decode("latin-1").strip()
+                texts.append(text)
+                spellings.append(text)
+                continue
+            meanings = decode_all(value, self.path)
+            if len(meanings) == 1:
+                texts.append(meanings[0].text)
+                spellings.append(meanings[0].spelling)
+            else:
+                texts.append(tuple(meaning.text for meaning in meanings))
+                spellings.append(tuple(meaning.spelling for meaning in meanings))
+        all_texts = tuple(texts)
+        return all_texts, all_texts if spellings == texts else tuple(spellings)
+
+    @property
+    def meaning_texts(self) -> tuple[str | tuple[str, ...], ...]:
+        """The meaning of each stored value, sets as tuples."""
+        return self._decoded[0]
+
+    def meanings(self, entry: int) -> tuple[Meaning, ...]:
+        """The meanings of one stored value: one, or several of a nested tag."""
+        if entry not in self._meanings:
+            self._meanings[entry] = decode_all(self.values[entry].as_py(), self.path)
+        return self._meanings[entry]
+
+    @cached_property
+    def empty(self) -> np.ndarray:
+        """Which stored values are empty."""
+        return np.array([not text or not any(text) for text in self._decoded[0]], dtype=bool)
+
+    def texts(self, by: str) -> Texts:
+        """The distinct texts by "meaning" or by "spelling"."""
+        if by not in self._texts:
+            meanings, spellings = self._decoded
+            if meanings is spellings:
+                self._texts["meaning"] = self._texts["spelling"] = Texts(meanings)
+            else:
+                self._texts[by] = Texts(spellings if by == "spelling" else meanings)
+        return self._texts[by]
+
+    @cached_property
+    def _runs(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(where each begins and the last ends, codes) of the runs of one code; None where there are too many.
+
+        Most tags are one value for a whole series, whose files stand next to one another.
+        """
+        changes = np.flatnonzero(np.diff(self.codes)) + 1
+        if len(changes) * FEW > len(self.codes) or not len(self.codes):
+            return None
+        bounds = np.concatenate([[0], changes, [len(self.codes)]])
+        return bounds, self.codes[bounds[:-1]]
+
+    def count(self, rows: np.ndarray | None, below: np.ndarray | None = None) -> tuple[np.ndarray, int]:
+        """(files of each stored value, files without one) among `rows`.
+
+        `below`: how many of `rows` come before each file and after the last one; counting by runs needs it.
+        """
+        runs = self._runs if rows is None or below is not None else None
+        if runs is None:
+            codes = self.codes if rows is None else self.codes[rows]
+            counts = np.bincount(codes + 1, minlength=len(self.values) + 1)
+        else:
+            bounds, codes = runs
+            lengths = np.diff(bounds if below is None else below[bounds])
+            counts = np.bincount(codes + 1, weights=lengths, minlength=len(self.values) + 1).astype(np.int64)
+        return counts[1:], int(counts[0])
+
+    def main_vr(self, counts: np.ndarray) -> str:
+        """The VR with which most files store the tag."""
+        votes: dict[str, int] = {}
+        for entry in most_frequent(counts, 100).tolist():  # a column of unique values has one VR
+            vr = self.meanings(entry)[0].vr
+            votes[vr] = votes.get(vr, 0) + int(counts[entry])
+        best = max(votes, key=lambda vr: votes[vr])
+        return "US or SS" if best == "implicit" else best
+
+    def _joined_texts(self, by: str) -> tuple[tuple[str, ...], np.ndarray]:
+        if by not in self._joined:
+            texts = self.texts(by)
+            if texts.is_plain:
+                self._joined[by] = (texts.texts, texts.ids)
+            else:
+                ids: dict[str, int] = {}
+                of_entry = [ids.setdefault(joined(value), len(ids)) for value in self._decoded[by == "spelling"]]
+                self._joined[by] = (tuple(ids), np.array(of_entry, dtype=np.int64))
+        return self._joined[by]
+
+    def joined_texts(self, by: str) -> tuple[str, ...]:
+        """The distinct texts when several values of one file are joined by " | "."""
+        return self._joined_texts(by)[0]
+
+    def joined_ids(self, by: str, rows: np.ndarray | None) -> np.ndarray:
+        """For each of `rows` the index into `joined_texts`, -1 where the file lacks the tag."""
+        of_entry = self._joined_texts(by)[1]
+        codes = self.codes if rows is None else self.codes[rows]
+        return np.asarray(np.append(of_entry, -1)[codes])
+
+    def matches(self, condition: Any, by: str) -> np.ndarray:
+        """Whether `condition` holds for each stored value, and last for a missing one: indexed by code, -1 too."""
+        held = np.zeros(len(self.values) + 1, dtype=bool)
+        if isinstance(condition, bool):
+            held[:-1] = condition
+            held[-1] = not condition
+            return held
+        texts = self.texts(by)
+        if isinstance(condition, slice):
+            low, high = ends_of(condition)
+            owners, values = texts.numbers
+            chosen = np.zeros(len(texts.texts), dtype=bool)
+            chosen[owners[(values >= low) & (values <= high)]] = True
+        else:
+            wanted = {*texts_of(condition)}
+            held[-1] = None in wanted
+            chosen = np.array([text in wanted for text in texts.texts], dtype=bool)
+        if len(texts.ids):
+            held[texts.entries[chosen[texts.ids]]] = True
+        return held
+
+
+class ColumnStore:
+    """The Arrow table of a catalog: the file columns and one dictionary-encoded column a tag, by its key."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+        self.n_files: int = table.num_rows
+        self.keys: tuple[str, ...] = tuple(name for name in table.column_names if name not in FILE_COLUMNS)
+        self._columns: dict[str, Column] = {}
+        self._file_columns: dict[str, pa.Array] = {}
+
+    @classmethod
+    def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
+        """All rows of `tables`, in the order of the files' paths.
+
+        Column by column, and letting go of what has been joined, so that two whole copies never stand side by side.
+        """
+        parts = [dict(zip(table.column_names, table.columns, strict=True)) for table in tables]
+        rows = [len(part["path"]) for part in parts]
+        joined: dict[str, pa.Array] = {}
+        for name in dict.fromkeys([*FILE_COLUMNS, *(name for part in parts for name in part)]):
+            kind = FILE_COLUMNS.get(name, VALUES)
+            chunks: list[pa.Array] = []
+            for part, n in zip(parts, rows, strict=True):
+                column = part.pop(name, None)
+                chunks += [pa.nulls(n, kind)] if column is None else column.chunks
+            column = pa.chunked_array(chunks, kind)
+            joined[name] = _chunk(column if name in FILE_COLUMNS else column.unify_dictionaries())
+        order = pc.array_sort_indices(joined["path"])
+        if not np.array_equal(order.to_numpy(), np.arange(len(order))):
+            joined = {name: column.take(order) for name, column in joined.items()}
+        return cls(pa.table(joined))
+
+    @property
+    def table(self) -> pa.Table:
+        """All columns as an Arrow table, in memory."""
+        if not isinstance(self._table, pa.Table):
+            self._table = self._table.in_memory()
+        return self._table
+
+    def taken(self, rows: np.ndarray | None) -> ColumnStore:
+        """The store of some rows only."""
+        return self if rows is None else ColumnStore(self.table.take(pa.array(rows)).combine_chunks())
+
+    def find(self, path: TagPath) -> Column | None:
+        """The column of a tag, None if no file holds it."""
+        return self.column(path.key) if path.key in self._key_set else None
+
+    @cached_property
+    def _key_set(self) -> frozenset[str]:
+        return frozenset(self.keys)
+
+    def column(self, key: str) -> Column:
+        """The column with this key."""
+        column = self._columns.get(key)
+        if column is None:
+            column = self._columns[key] = Column(key, _chunk(self._table.column(key)))
+        return column
+
+    def file_column(self, name: str) -> pa.Array:
+        """A column of `FILE_COLUMNS`."""
+        if name not in self._file_columns:
+            self._file_columns[name] = _chunk(self._table.column(name))
+        return self._file_columns[name]
+
+    @cached_property
+    def cuts(self) -> np.ndarray:
+        """For each file the first tag of which nothing is known, -1 where all is."""
+        return np.asarray(self.file_column("cut").to_numpy(zero_copy_only=False))
+
+    @cached_property
+    def cut_rows(self) -> np.ndarray:
+        """The files of which not all tags are known."""
+        return np.flatnonzero(self.cuts >= 0)
+
+
+def _chunk(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
+
+
+def table_of(recording: Recording) -> pa.Table:
+    """What a recorder has read as a table: the file columns, and a dictionary-encoded column for each tag's key."""
+    files, n = recording.files, len(recording.files.paths)
+    reasons = [files.reasons.get(i, (None, None)) for i in range(n)]
+    paths = [_storable(path) for path in files.paths]
+    columns: dict[str, pa.Array] = {
+        "path": pa.array(paths, pa.string()),
+        "size": pa.array(np.frombuffer(files.sizes, np.int64)),
+        "mtime": pa.array(np.frombuffer(files.mtimes, np.int64)),
+        "pixel_offset": pa.array(np.frombuffer(files.pixel_offsets, np.int64)),
+        "pixel_length": pa.array(np.frombuffer(files.pixel_lengths, np.int64)),
+        "pixel_tag": pa.array(np.frombuffer(files.pixel_tags, np.int64)),
+        "cut": pa.array(np.frombuffer(files.cuts, np.int64)),
+        "reason": pa.array([reason for reason, _ in reasons], pa.string()),
+        "damage_offset": pa.array([offset for _, offset in reasons], pa.int64()),
+    }
+    codes = np.full((len(recording.columns), n), -1, dtype=np.int32)
+    for numbers, file_bytes, code_bytes in recording.blocks:
+        rows = np.frombuffer(file_bytes, np.int32)
+        block = np.frombuffer(code_bytes, np.int32).reshape(len(rows), len(numbers))
+        codes[np.array(numbers, dtype=np.intp)[:, None], rows[None, :]] = block.T
+    for (key, values), column in zip(recording.columns, codes, strict=True):
+        indices = pa.array(column, mask=column < 0)
+        columns[key] = pa.DictionaryArray.from_arrays(indices, pa.array(values, pa.binary()))
+    return pa.table(columns)
+
+
+def _storable(path: str) -> str:
+    r"""A path as valid Unicode: a name that is none (surrogate escapes) has its odd bytes written as \\xNN."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return path

@@ -1,0 +1,132 @@
+"""What counting gives: a tag's summary, its values, their spellings, its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.dicom.tags import TagPath
+
+__all__ = ["Numbers", "Spelling", "TagSummary", "ValueCount", "ValueCounts"]
+
+
+@dataclass(frozen=True, slots=True)
+class TagSummary:
+    """How one tag is filled: files in which it is `present` with a value, `empty`, `absent` or `unknown`.
+
+    The four add up to the files counted. `unknown` are files that are damaged before the tag would come.
+    `distinct` counts values by meaning, `spellings` by spelling, both without the empty one. `vr` is the VR
+    most files store it with.
+    """
+
+    path: TagPath
+    vr: str
+    present: int
+    empty: int
+    absent: int
+    unknown: int
+    distinct: int
+    spellings: int
+
+    @property
+    def keyword(self) -> str:
+        """The tag in keywords, levels joined by dots: what `Catalog.values` takes."""
+        return self.path.text
+
+    @property
+    def tag(self) -> int:
+        """The innermost tag as a number, 0x00281050."""
+        return self.path.tag
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One way a value is written: its text, its VR as stored, its bytes (at most 32), the files."""
+
+    text: str
+    vr: str
+    raw: bytes
+    files: int
+    flag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """One value by meaning, the files that hold it, and how they spell it, most frequent first.
+
+    `flag` says what is odd about it ("" if nothing): a constant of `meaning`.
+    """
+
+    text: str
+    files: int
+    spellings: tuple[Spelling, ...]
+    flag: str = ""
+
+
+class ValueCounts(Mapping[Any, int]):
+    """The values of a tag and the number of files that hold each, most frequent first.
+
+    A mapping of text to files (tuples of texts for several tags, with None where a file lacks the tag). An
+    empty element counts under "". `absent` and `unknown` are the files without the element. `n_values`: how many
+    values there are, and `n_held` the sum of their files, also where only the most frequent were asked for.
+    """
+
+    def __init__(
+        self,
+        counts: dict[Any, int],
+        n_files: int,
+        absent: int,
+        unknown: int,
+        all_values: tuple[int, int] | None = None,
+    ) -> None:
+        self._counts = counts
+        self.n_values, self.n_held = all_values or (len(counts), sum(counts.values()))
+        self.n_files, self.absent, self.unknown = n_files, absent, unknown
+
+    def __getitem__(self, text: Any) -> int:
+        return self._counts[text]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._counts)
+
+    def __len__(self) -> int:
+        return len(self._counts)
+
+    def items(self) -> ItemsView[Any, int]:
+        """(text, files), as of a dictionary."""
+        return self._counts.items()
+
+    def __repr__(self) -> str:
+        return f"{self._counts!r} (absent: {self.absent}, unknown: {self.unknown})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """The numbers of a tag: each component of each distinct value, and the files that hold the value.
+
+    `owners` tell which components are of one value. `not_numbers` are the files whose value holds none.
+    """
+
+    owners: np.ndarray
+    values: np.ndarray
+    """float64."""
+    weights: np.ndarray
+    not_numbers: int
+    absent: int
+    unknown: int
+
+    def binned(self, edges: Sequence[float]) -> tuple[int, ...]:
+        """The files in each of the bins between `edges`; one with several components in a bin counts once there."""
+        places = np.searchsorted(np.asarray(edges)[1:-1], self.values, side="right")
+        weights = self.weights
+        if len(self.owners) and (np.diff(self.owners) == 0).any():
+            _, kept = np.unique(self.owners * len(edges) + places, return_index=True)
+            places, weights = places[kept], weights[kept]
+        counts = np.bincount(places, weights=weights, minlength=len(edges) - 1)
+        return tuple(int(count) for count in counts)

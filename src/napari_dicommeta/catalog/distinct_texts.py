@@ -1,0 +1,117 @@
+"""The distinct texts of a column, and what is counted of them: totals, the most frequent, numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from napari_dicommeta.dicom.values import number
+from napari_dicommeta.support.cached import cached_property
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Texts", "joined", "most_frequent", "sort_key"]
+
+NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
+"""What `meaning.number` takes, for Arrow's kernels."""
+
+
+class Texts:
+    """The distinct texts of a column, by meaning or by spelling, and which stored values carry each.
+
+    `values` holds for each stored value its text, or the texts of a set. Texts and numbers are kept in plain
+    tuples and arrays: objects for a million values would cost more than counting them, and Python's garbage
+    collector, which goes through each list whenever it runs, leaves a tuple of texts alone.
+    """
+
+    def __init__(self, values: Sequence[str | tuple[str, ...]]) -> None:
+        ids: dict[str, int] = {}
+        self.is_plain = all(type(value) is str for value in values)
+        if self.is_plain:
+            numbers = [ids.setdefault(text, len(ids)) for text in values]  # type: ignore[arg-type]
+            self.entries = np.arange(len(values))
+        else:
+            entries, numbers = [], []
+            for entry, value in enumerate(values):
+                for text in (value,) if isinstance(value, str) else sorted(set(value)):
+                    entries.append(entry)
+                    numbers.append(ids.setdefault(text, len(ids)))
+            self.entries = np.array(entries, dtype=np.int64)
+        self.texts = tuple(ids)
+        self.ids = np.array(numbers, dtype=np.int64)
+        self._empty = ids.get("", -1)
+
+    @cached_property
+    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """(index of the text, float64 value) of each component that is a finite number, all texts one after another."""
+        components = pc.split_pattern(pa.array(self.texts, pa.string()), "\\")
+        flat = pc.list_flatten(components)
+        owners = pc.list_parent_indices(components).to_numpy(zero_copy_only=False)
+        is_number = np.asarray(pc.match_substring_regex(flat, NUMBER), dtype=bool)
+        values = flat.filter(pa.array(is_number)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        finite = np.isfinite(values)
+        return owners[is_number][finite], values[finite]
+
+    def counted_numbers(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """(stored value, number, files) of each component of each stored value that occurs, and the files without one.
+
+        From the files of each stored value: a file that holds several texts counts once with all their numbers.
+        """
+        texts, values = self.numbers
+        starts, ends = np.searchsorted(texts, self.ids, "left"), np.searchsorted(texts, self.ids, "right")
+        lengths = ends - starts
+        owners = np.repeat(self.entries, lengths)
+        within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        numbers = values[np.repeat(starts, lengths) + within]
+        held = counts[owners] > 0
+        without = counts.copy()
+        without[owners] = 0
+        return owners[held], numbers[held], counts[owners][held], int(without.sum())
+
+    def totals(self, counts: np.ndarray) -> np.ndarray:
+        """The files of each text, from the files of each stored value."""
+        if self.is_plain and len(self.texts) == len(self.ids):
+            return counts
+        weights = counts if self.is_plain else counts[self.entries]
+        return np.bincount(self.ids, weights=weights, minlength=len(self.texts)).astype(np.int64)
+
+    def distinct(self, counts: np.ndarray) -> int:
+        """How many texts but the empty one occur."""
+        totals = self.totals(counts)
+        return int(np.count_nonzero(totals)) - int(self._empty >= 0 and totals[self._empty] > 0)
+
+    def counted(self, totals: np.ndarray, most: int | None = None) -> dict[str, int]:
+        """Text -> files for the texts that occur by their `totals`, most frequent first, equals by number or text.
+
+        Of more than `most` only so many: of those as frequent as the last one, the first in the column.
+        """
+        present = most_frequent(totals, most)
+        pairs = [(self.texts[i], n) for i, n in zip(present.tolist(), totals[present].tolist(), strict=True)]
+        pairs.sort(key=lambda pair: (-pair[1], *sort_key(pair[0])))
+        return dict(pairs)
+
+
+def most_frequent(counts: np.ndarray, most: int | None = None) -> np.ndarray:
+    """The indices of what is counted at all, of more than `most` those of the largest counts, of equals the first."""
+    present = np.flatnonzero(counts)
+    if most is None or len(present) <= most:
+        return present
+    files = counts[present]
+    least = np.partition(files, len(files) - most)[len(files) - most]
+    above = present[files > least]
+    return np.concatenate([above, present[files == least][: most - len(above)]])
+
+
+def sort_key(text: str) -> tuple[bool, float, str]:
+    """Numbers first and by value, then texts."""
+    value = number(text.partition("\\")[0])
+    return (value is None, value or 0.0, text)
+
+
+def joined(value: str | tuple[str, ...]) -> str:
+    """A text, or those of a set as one."""
+    return value if isinstance(value, str) else " | ".join(sorted(set(value), key=sort_key))

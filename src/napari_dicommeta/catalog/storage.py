@@ -1,0 +1,167 @@
+"""Catalogs in Parquet files: columns that any program can read, and what is needed to give back every byte.
+
+A tag's column holds its meaning as text, under the tag's keywords. Where meaning and stored value differ (a
+spelling, a VR, a character set), a second column ``raw:`` + key holds the stored values.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES, Column, ColumnStore
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.support.atomic import replacing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["is_saved", "load", "save"]
+
+VERSION = 1
+METADATA = b"napari_dicommeta"
+
+
+def is_saved(source: str) -> bool:
+    """Whether a source is a catalog that was saved: a file that ends in .parquet."""
+    return source.lower().endswith(".parquet") and os.path.isfile(source)
+
+
+def save(store: ColumnStore, failures: Sequence[tuple[str, str, str]], path: str | os.PathLike[str]) -> None:
+    """Write `store` and `failures` to `path`: beside it first, then renamed; mode 0600.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    names, columns, plain = list(FILE_COLUMNS), [store.file_column(name) for name in FILE_COLUMNS], {}
+    keys = sorted(store.keys, key=lambda key: TagPath.of_key(key))
+    for key in keys:
+        column = store.column(key)
+        ids = column.joined_ids("meaning", None).astype(np.int32)
+        names.append(column.path.text)
+        columns.append(_dictionary(ids, pa.array(column.joined_texts("meaning"), pa.string())))
+        vr = _plain_vr(column)
+        if vr is None:
+            names.append(f"raw:{key}")
+            columns.append(_dictionary(column.codes, column.values))
+        else:
+            plain[key] = vr
+    metadata = {"version": VERSION, "keys": keys, "plain": plain, "failures": list(failures)}
+    table = pa.table(columns, names=names).replace_schema_metadata({METADATA: json.dumps(metadata).encode()})
+    with replacing(path) as beside:
+        pq.write_table(table, beside, compression="zstd", write_statistics=False)
+
+
+def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str, str]]]:
+    """The store and failures that `save` wrote; `path` may also be a folder of such files.
+
+    Columns are read from the files when they are first asked for.
+
+    Raises
+    ------
+    ValueError
+        If a file is no catalog, or one of a newer version.
+    OSError
+        If there is none, or it cannot be read.
+    """
+    target = os.fspath(path)
+    names = [target]
+    if os.path.isdir(target):
+        names = [os.path.join(target, name) for name in sorted(os.listdir(target)) if name.endswith(".parquet")]
+        if not names:
+            raise ValueError("the folder holds no .parquet file")
+    parts = [_Part(name) for name in names]
+    failures = [tuple(failure) for part in parts for failure in part.metadata["failures"]]
+    return ColumnStore(SavedTable(parts)), failures
+
+
+class _Part:
+    """One file that `save` wrote."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self.file = pq.ParquetFile(path)
+        except pa.ArrowInvalid as error:
+            raise ValueError("it is no Parquet file") from error
+        raw = (self.file.schema_arrow.metadata or {}).get(METADATA)
+        if raw is None:
+            raise ValueError("it is a Parquet file, but no catalog of napari-dicommeta")
+        self.metadata = json.loads(raw)
+        if self.metadata["version"] > VERSION:
+            raise ValueError(
+                f"it was written by a newer version of napari-dicommeta (format {self.metadata['version']})"
+            )
+        self.keys = frozenset(self.metadata["keys"])
+
+    def column(self, name: str) -> pa.Array:
+        """A file column, or the dictionary-encoded column of a tag's key, all null where this part lacks it."""
+        if name in FILE_COLUMNS:
+            return self._read(name).cast(FILE_COLUMNS[name]).combine_chunks()
+        if name not in self.keys:
+            return pa.nulls(self.file.metadata.num_rows, VALUES)
+        vr = self.metadata["plain"].get(name)
+        if vr is None:
+            return _encoded(self._read(f"raw:{name}"))
+        texts = _encoded(self._read(TagPath.of_key(name).text))
+        return pa.DictionaryArray.from_arrays(texts.indices, _plain_values(vr, texts.dictionary))
+
+    def _read(self, name: str) -> pa.ChunkedArray:
+        # A sequence's name is also the beginning of its items' names, which Parquet then reads too: by name, not place.
+        return self.file.read(columns=[name]).column(name)
+
+
+class SavedTable:
+    """What `ColumnStore` asks of a table, read from saved files column by column."""
+
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        self._parts = parts
+        self.num_rows = sum(part.file.metadata.num_rows for part in parts)
+        keys = sorted({key for part in parts for key in part.keys}, key=lambda key: TagPath.of_key(key))
+        self.column_names = [*FILE_COLUMNS, *keys]
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """One column of all parts, with one dictionary."""
+        chunks = [part.column(name) for part in self._parts]
+        column = pa.chunked_array(chunks)
+        return column.unify_dictionaries() if len(chunks) > 1 and name not in FILE_COLUMNS else column
+
+    def in_memory(self) -> pa.Table:
+        """All columns."""
+        return pa.table([self.column(name) for name in self.column_names], names=self.column_names)
+
+
+def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    return column.unify_dictionaries().combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _dictionary(codes: np.ndarray, values: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), values)
+
+
+def _plain_values(vr: str, texts: pa.Array) -> pa.Array:
+    """The stored values that follow from meanings under one VR: the text, padded to an even length."""
+    pad = pa.scalar(b"\0" if vr == "UI" else b" ")
+    odd = pc.equal(pc.bit_wise_and(pc.binary_length(texts), 1), 1)
+    padding = pc.if_else(odd, pad, pa.scalar(b""))
+    return pc.binary_join_element_wise(pa.scalar(vr.encode() + b"."), texts.cast(pa.binary()), padding, b"")
+
+
+def _plain_vr(column: Column) -> str | None:
+    """The VR with which every stored value of a column follows from its meaning; None where one does not."""
+    texts = column.meaning_texts
+    vr = column.values[0].as_py()[:2].decode("latin-1") if texts else "UN"
+    if vr not in ("UI", "CS", "LO", "SH", "DA", "TM", "DS", "IS", "AE", "PN", "DT"):
+        return None
+    if not all(isinstance(text, str) and text.isascii() for text in texts):
+        return None
+    return vr if _plain_values(vr, pa.array(texts, pa.string())).equals(column.values) else None

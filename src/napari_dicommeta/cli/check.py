@@ -1,0 +1,194 @@
+"""The commands that judge: ``findings``, ``recipe``, ``compare``, ``audit``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.cli.terminal import Bar, CommandError, catalog_of, finished, print_rows
+from napari_dicommeta.dicom.values import display
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.decisions import Decision
+
+__all__ = ["SEVERITIES", "audit_labels", "compare_folders", "tell_findings", "write_recipes"]
+
+SEVERITIES = ("wrong", "decision", "info")
+
+
+def _decisions(options: argparse.Namespace) -> tuple[Decision, ...]:
+    from napari_dicommeta.findings.decisions import load_decisions
+
+    if not options.decisions:
+        return ()
+    try:
+        return load_decisions(options.decisions)
+    except OSError as error:
+        raise CommandError(f"{display(options.decisions)}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise CommandError(display(str(error), 400)) from error
+
+
+def _judged(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, ...]:
+    """The findings of counts, volumes and, where they are asked for, pixels."""
+    from napari_dicommeta.findings.check import findings_of, iter_findings
+    from napari_dicommeta.findings.hu_check import iter_plausibility, unread_finding
+
+    if options.values_only:
+        findings = findings_of(catalog, volumes=False)
+    else:
+        findings = finished(iter_findings(catalog), "series")
+    if options.pixels:
+        checked = finished(iter_plausibility(catalog.series), "series' pixels")
+        findings += (*(finding for one in checked for finding in one.findings), *unread_finding(checked))
+        skipped = Counter(one.skipped for one in checked if one.skipped)
+        for reason, n in skipped.most_common(5):
+            print(f"{n:,} not looked at: {display(reason)}", file=sys.stderr)
+        if len(skipped) > 5:
+            print(f"… and {len(skipped) - 5} more reasons", file=sys.stderr)
+    return tuple(sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), -one.files)))
+
+
+def tell_findings(options: argparse.Namespace) -> int:
+    """Print the findings; 1 where one that is not decided is as severe as ``--fail-on`` says."""
+    from napari_dicommeta.findings.check import markdown
+    from napari_dicommeta.findings.decisions import decision_on, undecided
+
+    decisions, catalog = _decisions(options), catalog_of(options.source)
+    findings = _judged(catalog, options)
+    if options.markdown:
+        print(markdown(undecided(findings, decisions), f"{catalog.n_files:,} files, {len(catalog.series):,} series"))
+    else:
+        rows: list[dict[str, Any]] = []
+        for finding in findings:
+            decision = decision_on(finding, decisions)
+            rows.append(
+                {
+                    "severity": finding.severity,
+                    "finding": finding.title,
+                    "files": finding.files,
+                    "advice": finding.advice,
+                    "standard": finding.standard,
+                    "decided": f"{decision.state} {decision.word}".strip() if decision is not None else "",
+                }
+            )
+            if options.json:
+                evidence = [{"what": what, "files": files} for what, files in finding.evidence]
+                rows[-1] |= {"code": finding.code, "tags": finding.tags, "evidence": evidence}
+                rows[-1] |= {"meaning": finding.meaning, "selection": finding.selection, "scope": finding.scope}
+        print_rows(rows, options)
+    if options.fail_on is None:
+        return 0
+    limit = SEVERITIES.index(options.fail_on)
+    return int(any(SEVERITIES.index(one.severity) <= limit for one in undecided(findings, decisions)))
+
+
+def write_recipes(options: argparse.Namespace) -> None:
+    """Write the recipe of a source."""
+    from napari_dicommeta.catalog.storage import is_saved
+    from napari_dicommeta.dicom.pixels import PixelError
+    from napari_dicommeta.export.recipe import recipe_of, steps_of, write_recipe
+    from napari_dicommeta.findings.decisions import decision_on
+
+    decisions, catalog = _decisions(options), catalog_of(options.source)
+    chosen: list[Finding] = []
+    if decisions:
+        options.values_only = False
+        for finding in _judged(catalog, options):
+            decision = decision_on(finding, decisions)
+            if decision is not None and decision.state == "recipe":
+                chosen.append(finding)
+    lost = [one.code for one in decisions if one.state == "recipe" and not any(one.is_on(f) for f in chosen)]
+    if lost:
+        hint = "; those of pixels (hu-…) need --pixels" if any(code.startswith("hu-") for code in lost) else ""
+        raise CommandError(f"no finding here for the decisions on {display(', '.join(lost))}{hint}")
+    source = None if is_saved(options.source) else os.path.abspath(options.source)
+    bar = Bar("series")
+    try:
+        recipe = recipe_of(catalog, source, steps=steps_of(chosen), pixels=options.pixels, progress=bar.show)
+        bar.clear()
+        script, beside = write_recipe(recipe, options.output)
+    except OSError as error:
+        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+    except PixelError as error:
+        raise CommandError(
+            f"{display(os.path.basename(str(error)), 400)}: leave it out, or make it without --pixels"
+        ) from error
+    except ValueError as error:
+        raise CommandError(display(str(error), 400)) from error
+    steps = f", {len(recipe.steps)} steps" if recipe.steps else ""
+    print(f"{recipe.n_volumes:,} arrays of {len(recipe.series):,} series{steps} in {display(script)}")
+    print(f"what was found in {display(beside)}")
+
+
+def compare_folders(options: argparse.Namespace) -> None:
+    """Print how two sources differ."""
+    from napari_dicommeta.analysis.compare import compare, markdown
+
+    first, second = (
+        display(os.path.basename(path.rstrip(os.sep)) or path, 60) for path in (options.source, options.other)
+    )
+    differences = compare(catalog_of(options.source), catalog_of(options.other))
+    if options.markdown:
+        print(markdown(differences, first, second, identifying=options.full))
+        return
+    rows = []
+    for one in differences:
+        is_same = not one.distance and (one.kind == "values" or not options.full)
+        if is_same or (one.identifying and not options.full):
+            continue
+        is_told = one.kind == "values"
+        rows.append(
+            {
+                "tag": one.keyword,
+                "differs": round(one.distance, 4),
+                "only in the first": _new(one.only_a, one.n_only_a) if is_told else "",
+                "files there": round(one.files_only_a, 4),
+                "only in the other": _new(one.only_b, one.n_only_b) if is_told else "",
+                "files in it": round(one.files_only_b, 4),
+                "kind": one.kind,
+            }
+        )
+    print_rows(rows, options)
+
+
+def _new(values: Sequence[tuple[str, int]], n: int) -> str:
+    more = f" and {n - 3:,} more" if n > 3 else ""
+    return ", ".join(f"{text or '(empty)'} ({files:,})" for text, files in values[:3]) + more
+
+
+def audit_labels(options: argparse.Namespace) -> None:
+    """Print how well each tag predicts the labels."""
+    from napari_dicommeta.analysis.audit import audit, read_labels
+
+    try:
+        labels = read_labels(options.labels)
+        result = audit(catalog_of(options.source), labels)
+    except OSError as error:
+        raise CommandError(f"{display(options.labels)}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise CommandError(display(str(error), 400)) from error
+    print(
+        f"guessing scores {result.baseline:.3f}; {result.n_units:,} keys matched by {result.key}, {result.n_files:,} "
+        f"files; {result.keys_without_files:,} keys without files, {result.files_without_label:,} files without label",
+        file=sys.stderr,
+    )
+    rows = [
+        {
+            "tag": one.keyword,
+            "score": round(one.score, 4),
+            "gain": round(one.gain, 4),
+            "p": round(one.p_value, 4),
+            "read as": one.how,
+            "shortcut": "yes" if one.is_shortcut else "",
+        }
+        for one in result.tags
+    ]
+    print_rows(rows, options)

@@ -1,0 +1,279 @@
+"""The command line: ``napari-dicommeta open | scan | tags | values | series | findings | recipe | compare | audit``."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.cli.check import SEVERITIES, audit_labels, compare_folders, tell_findings, write_recipes
+from napari_dicommeta.cli.terminal import CommandError, catalog_of, finished, print_rows
+from napari_dicommeta.dicom.values import display, registered_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pyarrow as pa
+
+    from napari_dicommeta.catalog.catalog import Catalog
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0, or 1 with a sentence on stderr that names what was wrong, or 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a console that lacks a character ends no command
+    code = 0
+    try:
+        run: Callable[[argparse.Namespace], int | None] = options.run
+        code = run(options) or 0
+        sys.stdout.flush()
+    except CommandError as error:
+        print(f"napari-dicommeta: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:  # of the output: what is read is told apart by its own
+        print(f"napari-dicommeta: {error.strerror or type(error).__name__}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("napari-dicommeta: stopped", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="napari-dicommeta", description="Count every tag's values in folders of DICOM, and open them in napari."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(
+        name: str,
+        run: Callable[[argparse.Namespace], int | None],
+        text: str,
+        tables: bool = True,
+        has_report: bool = False,
+    ) -> Any:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run=run)
+        sub.add_argument("source", metavar="SRC", help="a folder, a file, or a catalog saved as .parquet")
+        if tables:
+            form = sub.add_mutually_exclusive_group()
+            form.add_argument("--json", action="store_true", help="print JSON")
+            form.add_argument("--csv", action="store_true", help="print CSV")
+            if has_report:
+                form.add_argument("--markdown", action="store_true", help="print a report in Markdown")
+        return sub
+
+    sub = command("open", _open, "Open a folder or file in napari.", tables=False)
+    sub.add_argument("--json", action="store_true", help="print the volumes as JSON instead of opening a window")
+    sub = command("scan", _scan, "Scan a folder and save its catalog.", tables=False)
+    sub.add_argument("-o", "--output", required=True, help="the .parquet file to write")
+    _exported(command("tags", _tags, "Every tag: values, presence, VR."))
+    sub = command("values", _values, "The values of a tag and the files that hold each.")
+    sub.add_argument("tag", metavar="TAG", help="a keyword (WindowCenter), a path of keywords, or (gggg,eeee)")
+    sub.add_argument("--by", choices=("meaning", "spelling"), default="meaning", help="'1' and '1.0' as one, or apart")
+    _exported(sub)
+    sub = command("series", _series, "The series, their sizes and what is unusual about them.")
+    _exported(sub)
+    sub = command("findings", tell_findings, "What the values imply for preprocessing.", has_report=True)
+    sub.add_argument("--fail-on", choices=SEVERITIES, help="exit code 1 where there is one so severe, or more")
+    sub.add_argument("--pixels", action="store_true", help="sample the pixels too: are they really HU?")
+    sub.add_argument("--values-only", action="store_true", help="count values only, open no file again")
+    sub.add_argument("--decisions", metavar="FILE", help="what was accepted or dismissed, as the dock keeps it")
+    sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)
+    sub.add_argument("-o", "--output", required=True, help="the .py file to write; a .json comes beside it")
+    sub.add_argument("--pixels", action="store_true", help="read all pixels, and have the script compare them")
+    sub.add_argument("--decisions", metavar="FILE", help="take the steps of the findings that were put into the recipe")
+    sub = command(
+        "compare", compare_folders, "How the values of two folders differ, what differs most first.", has_report=True
+    )
+    sub.add_argument("other", metavar="OTHER", help="a second folder, file, or saved catalog")
+    sub.add_argument("--full", action="store_true", help="with tags that may identify persons")
+    sub = command("audit", audit_labels, "Which single tag predicts a label: the shortcuts of a data set.")
+    sub.add_argument("labels", metavar="LABELS.csv", help="the key (patient, study, series, file or folder), the label")
+    return parser
+
+
+def _exported(sub: Any) -> None:
+    sub.add_argument("-o", "--output", help="write to a .csv, .parquet, .md or .json file, without what identifies")
+    sub.add_argument("--full", action="store_true", help="write everything; the file's name then says PHI")
+
+
+def _open(options: argparse.Namespace) -> None:
+    from napari_dicommeta.volumes.load import LoadError, load
+
+    if options.json:
+        try:
+            volumes = load(options.source)
+        except LoadError as error:
+            raise CommandError(str(error)) from error
+        rows = [
+            {
+                "name": volume.name,
+                "series_instance_uid": volume.series_instance_uid,
+                "modality": volume.modality,
+                "shape": list(volume.array.shape),
+                "dtype": str(volume.array.dtype),
+                "units": volume.units,
+                "spacing_mm": [None if one != one else one for one in volume.geometry.spacing],
+                "windows": [[window.center, window.width, window.explanation] for window in volume.windows],
+                "notes": [str(note) for note in volume.notes],
+            }
+            for volume in volumes
+        ]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return
+    if not os.path.lexists(options.source):
+        raise CommandError(f"{display(options.source)}: there is no such file or folder")
+    try:
+        import napari
+    except ImportError as error:
+        raise CommandError('napari is not installed: pip install "napari-dicommeta[all]"') from error
+    viewer = napari.Viewer()
+    _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
+    dock.open_paths([os.path.abspath(options.source)])
+    napari.run()
+
+
+def _scan(options: argparse.Namespace) -> None:
+    if not options.output.lower().endswith(".parquet"):
+        raise CommandError(f"{display(options.output)}: a catalog's name ends in .parquet, by which it is known again")
+    catalog = catalog_of(options.source)
+    try:
+        catalog.save(options.output)
+    except OSError as error:
+        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+    print(
+        f"{catalog.n_files:,} files, {len(catalog.series):,} series, {len(catalog.tags()):,} tags in {options.output}"
+    )
+
+
+def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: bool) -> None:
+    """Write a table to the file that was asked for."""
+    from napari_dicommeta.export.tables import write
+
+    try:
+        print(f"wrote {display(write(table(), options.output, full=full))}")
+    except OSError as error:
+        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise CommandError(display(str(error), 400)) from error
+
+
+def _tags(options: argparse.Namespace) -> None:
+    from napari_dicommeta.export.tables import tag_table
+
+    catalog = catalog_of(options.source)
+    if options.output:
+        return _write(options, lambda: tag_table(catalog, full=options.full), options.full)
+    print_rows(tag_table(catalog, full=True).drop_columns("name").to_pylist(), options)
+
+
+def _windows(options: argparse.Namespace) -> None:
+    """The folder's presets: center, width and explanation together, and the files that state each."""
+    from napari_dicommeta.analysis.window_presets import folder_windows
+
+    rows = [
+        {
+            "window": window.explanation,
+            "center": window.center,
+            "width": window.width,
+            "function": window.function,
+            "files": files,
+            "note": window.fault,
+        }
+        for window, files in folder_windows(catalog_of(options.source)).items()
+    ]
+    print_rows(rows, options)
+
+
+def _values(options: argparse.Namespace) -> None:
+    from napari_dicommeta.dicom.tags import TagPath
+
+    if options.tag.lower() == "window":
+        if options.output:
+            raise CommandError("presets are no tag: write them with --csv or --json, or write WindowCenter")
+        return _windows(options)
+    try:
+        path = TagPath.parse(options.tag)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    catalog = catalog_of(options.source)
+    if options.output:
+        from napari_dicommeta.export.tables import value_table
+
+        return _write(options, lambda: value_table(catalog, path, by=options.by, full=options.full), options.full)
+    counts = catalog.values(path, by=options.by)
+    if options.json:
+        result = {
+            "tag": path.text,
+            "by": options.by,
+            "files": counts.n_files,
+            "absent": counts.absent,
+            "unknown": counts.unknown,
+            "values": dict(counts),
+        }
+        print(json.dumps(result, indent=1, ensure_ascii=False))
+        return
+    is_uid = path.vr == "UI"
+    flags = {value.text: value.flag for value in catalog.details(path)} if options.by == "meaning" else {}
+    rows = [
+        {
+            "value": text or "(empty)",
+            "files": files,
+            "note": flags.get(text) or (registered_name(text) if is_uid else ""),
+        }
+        for text, files in counts.items()
+    ]
+    for state, files in (("absent", counts.absent), ("unknown", counts.unknown)):
+        if files:
+            rows.append({"value": f"({state})", "files": files, "note": ""})
+    print_rows(rows, options)
+
+
+def _series(options: argparse.Namespace) -> None:
+    from napari_dicommeta.volumes.load import load_series
+
+    catalog = catalog_of(options.source)
+    if options.output:
+        return _write_series(options, catalog)
+    rows = []
+    for series in catalog.series:
+        volumes, refusals = load_series(series)
+        refused = [str(refusal) for refusal in refusals]
+        notes = [str(note) for volume in volumes for note in volume.notes] + refused
+        problems = [str(note) for volume in volumes for note in volume.problems] + refused
+        rows.append(
+            {
+                "series": series.name,
+                "modality": series.modality,
+                "files": series.n_files,
+                "size": series.size,
+                "units": volumes[0].units if volumes else "",
+                "notes": notes if options.json else "; ".join(dict.fromkeys(problems)),
+                **({"series_instance_uid": series.series_instance_uid} if options.json else {}),
+            }
+        )
+    print_rows(rows, options)
+
+
+def _write_series(options: argparse.Namespace, catalog: Catalog) -> None:
+    """A row a series for pandas, polars and DuckDB; without what may identify persons unless that is asked for."""
+    from napari_dicommeta.export.series_table import iter_series_index, without_identity
+
+    table = finished(iter_series_index(catalog), "series")
+    _write(options, lambda: table if options.full else without_identity(table), options.full)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

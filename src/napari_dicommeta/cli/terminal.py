@@ -1,0 +1,126 @@
+"""What the commands share: a source's catalog, progress on a terminal, rows as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.dicom.values import display
+from napari_dicommeta.export.tables import csv_cell
+from napari_dicommeta.support.generators import result_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Generator
+
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.scanning.scan import ScanProgress
+
+__all__ = ["Bar", "CommandError", "catalog_of", "finished", "print_rows"]
+
+
+class CommandError(Exception):
+    """What ends a command with exit code 1 and one sentence."""
+
+
+def catalog_of(source: str) -> Catalog:
+    """The catalog of a folder, a file, or one that was saved; what is not in it is told on stderr.
+
+    Raises
+    ------
+    CommandError
+        If there is no such source, or no DICOM in it.
+    """
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.storage import is_saved
+    from napari_dicommeta.scanning.scan import scan
+
+    if is_saved(source):
+        try:
+            return Catalog.load(source)
+        except ValueError as error:
+            raise CommandError(f"{display(source)}: {error}") from error
+        except OSError as error:
+            raise CommandError(f"{display(source)}: {error.strerror or type(error).__name__}") from error
+    catalog = scan(source, progress=_show_progress if sys.stderr.isatty() else None)
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    for failure in (*catalog.partial, *catalog.failures)[:5]:
+        print(f"{display(failure.path)}: {failure.outcome}: {failure.reason}", file=sys.stderr)
+    more = len(catalog.partial) + len(catalog.failures) - 5
+    if more > 0:
+        print(f"… and {more:,} more entries that are partial or no DICOM", file=sys.stderr)
+    if not catalog.n_files:
+        raise CommandError(f"{display(source)}: no DICOM file was found")
+    return catalog
+
+
+def _show_progress(progress: ScanProgress) -> None:
+    width = 24
+    share = progress.done / progress.found if progress.listed and progress.found else 0.0
+    bar = "█" * round(width * share) + "░" * (width - round(width * share))
+    print(f"\r{bar} {progress.done:,} of {progress.found:,} files", end="", file=sys.stderr, flush=True)
+
+
+def finished(steps: Generator[Any, None, Any], words: str) -> Any:
+    """What a generator of progress returns; how far it is on a terminal."""
+    bar = Bar(words)
+
+    def show(progress: Any) -> None:
+        bar.show(*(progress if isinstance(progress, tuple) else (progress.done, progress.total)))
+
+    result = result_of(steps, show)
+    bar.clear()
+    return result
+
+
+class Bar:
+    """How far something is, on a terminal only."""
+
+    def __init__(self, words: str) -> None:
+        self._words, self._is_shown = words, False
+
+    def show(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        if sys.stderr.isatty() and total:
+            print(f"\r{done:,} of {total:,} {self._words}", end="", file=sys.stderr, flush=True)
+            self._is_shown = True
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._is_shown:
+            print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
+
+
+def print_rows(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """Print rows as JSON, as CSV, or as a table that fits the terminal."""
+    if options.json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+    elif options.csv:
+        for row in ([dict(zip(rows[0], rows[0], strict=True))] if rows else []) + rows:
+            print(",".join(csv_cell(value) for value in row.values()))
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        print("nothing")
+        return
+    names = [name for name in rows[0] if any(row[name] not in ("", 0) for row in rows)]
+    cells = [
+        [f"{row[name]:,}" if isinstance(row[name], int) else display(str(row[name])) for name in names] for row in rows
+    ]
+    widths = [max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(names)]
+    room = max(shutil.get_terminal_size((100, 24)).columns, 40) if sys.stdout.isatty() else 10_000
+    while sum(widths) + 2 * len(widths) > room and max(widths) > 12:
+        widths[widths.index(max(widths))] -= 1
+    numeric = [all(isinstance(row[name], int) for row in rows) for name in names]
+    for line in [names, *cells]:
+        parts = []
+        for text, width, is_number in zip(line, widths, numeric, strict=True):
+            short = text if len(text) <= width else text[: width - 1] + "…"
+            parts.append(short.rjust(width) if is_number else short.ljust(width))
+        print("  ".join(parts).rstrip())

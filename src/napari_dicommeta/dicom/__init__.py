@@ -1,0 +1,1 @@
+"""One DICOM file: its elements, values, windows, tables and pixels."""

@@ -1,0 +1,336 @@
+"""One file -> its raw elements, never the pixels.
+
+Finds the data set behind preamble and file meta group (PS3.10 section 7), checks what its bytes really
+are against what they declare, inflates deflated ones under a cap, and hands over to the loop of
+`elements`. What that loop does not understand goes to pydicom.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from napari_dicommeta.dicom.elements import (
+    LONG_VR,
+    MAX_HEADER,
+    REFILL,
+    SHORT_VR,
+    CutError,
+    DataSetReader,
+    Element,
+    PixelLocation,
+    Window,
+    value_key,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Header", "HeaderError", "inflate", "open_regular", "parse_header", "pread", "read_header"]
+
+WINDOW = 8192
+"""Bytes of the first read: the whole header of nearly every file."""
+MAX_INFLATED = 64 << 20
+MAX_HANDED_OVER, MAX_HANDED_BYTES = 4, 1 << 20
+"""Damaged sequences of one file that pydicom is asked about, and how much of each it is given."""
+DAMAGED = "the deflated data set is damaged"
+IMPLICIT, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
+JPIP = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205")
+TRANSFER_SYNTAX = 0x00020010
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+_META_HEAD = struct.Struct("<HH2sH")
+_ULONG = struct.Struct("<L")
+_MAGIC = (
+    (b"\x89PNG", "a PNG image"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"%PDF", "a PDF document"),
+    (b"<", "HTML or XML text"),
+    (b"{", "JSON text"),
+)
+
+
+class HeaderError(Exception):
+    """A file that holds no readable DICOM header; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The raw elements of one file and how reading them ended.
+
+    `reason` is "" when all was read (outcome ok) and a sentence otherwise (outcome partial); `offset` is
+    then the byte of the damage, and `cut` the first tag about which nothing is known, -1 when there is none.
+    """
+
+    elements: tuple[Element, ...]
+    transfer_syntax: str
+    pixels: PixelLocation | None
+    reason: str = ""
+    offset: int = -1
+    cut: int = -1
+    contiguous: bool = False
+    """Whether all of it lay in the first window, so that other files may share its layout."""
+    little: bool = True
+    end: int = 0
+    """The byte after the last element that was read; the head of the pixel data included."""
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """The raw elements of the file at `path`, pixels left unread.
+
+    Raises
+    ------
+    HeaderError
+        If the file is not regular, is empty or holds no DICOM; the text names what was found.
+    OSError
+        If the file cannot be opened or read.
+    """
+    descriptor = open_regular(path)
+    try:
+        size = os.fstat(descriptor).st_size
+        return parse_header(lambda offset, count: pread(descriptor, count, offset), size)
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: str | os.PathLike[str]) -> int:
+    """A descriptor of a regular file, never blocking on a pipe or a device."""
+    descriptor = os.open(path, OPEN_FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise HeaderError("not a regular file")
+    return descriptor
+
+
+def pread(descriptor: int, count: int, offset: int) -> bytes:
+    """`count` bytes at `offset`, fewer at the end of the file."""
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, count, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, count)
+
+
+def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | None = None) -> Header:
+    """The raw elements of a file of `size` bytes, which ``fetch(offset, count)`` reads.
+
+    `first` are its first bytes where the caller has them already.
+
+    Raises
+    ------
+    HeaderError
+        If the bytes are no DICOM; the text names what was found instead.
+    """
+    if first is None:
+        first = fetch(0, min(WINDOW, size))
+    start = _start(first, size)
+    reader = DataSetReader(Window(fetch, size, first), [])
+    syntax, plain, little = "", True, True
+    reason, offset, cut = "", -1, -1
+    try:
+        syntax, position = _meta(reader, start)
+        if syntax == DEFLATED:
+            plain = False
+            position = _inflate(reader, position)
+        explicit, little = _encoding(reader, position, syntax)
+        reader.read(position, explicit, little)
+    except CutError as error:
+        reason, offset = error.args
+        cut = reader.known
+        _go_on(reader)
+    else:
+        cut = reader.known if reader.in_doubt else -1
+    if start != 132 and not any(element.key in ("00080016", "00080060", "00280010") for element in reader.elements):
+        raise HeaderError("not DICOM: no prefix, and neither SOP class, modality nor rows in what could be a data set")
+    if not reason and not reader.pixels and (why := _needs_pixels(reader.elements, syntax)):
+        reason, offset, cut = f"no pixel data, {why}: it may be cut off", size, reader.known
+    if not reason and reader.damage:
+        reason, offset = reader.damage, reader.damage_offset
+    window, pixels = reader.window, reader.pixels
+    plain = plain and not reason and reader.regular and window.base == 0 and window.fetched == len(first)
+    end = pixels.offset if pixels else size
+    return Header(tuple(reader.elements), syntax, pixels, reason, offset, cut, plain, little, end)
+
+
+def _go_on(reader: DataSetReader) -> None:
+    """Read what lies behind a damaged sequence: pydicom tells where, by the length that the sequence declares or by
+    its delimiter. The file stays partial, and what is not found behind the damage stays unknown.
+    """
+    for _ in range(MAX_HANDED_OVER):
+        if reader.lost_in is None or reader.pixels:
+            return
+        position = _behind(reader, reader.lost_in)
+        if position is None:
+            return
+        try:
+            reader.resume(position)
+        except CutError:
+            continue
+        return
+
+
+def _behind(reader: DataSetReader, position: int) -> int | None:
+    """The first byte of the next top-level element behind the one at `position`, None if pydicom finds none."""
+    import io
+    import warnings
+
+    from pydicom.filereader import data_element_generator
+
+    window, (explicit, little) = reader.window, reader.encoding
+    stream = io.BytesIO(window.fetch(position, min(MAX_HANDED_BYTES, window.size - position)))
+    heads = 0
+
+    def is_next(tag: int, _vr: str | None, _length: int) -> bool:
+        nonlocal heads
+        heads += tag >> 16 != 0xFFFE
+        return heads == 2
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
+            for _ in data_element_generator(stream, not explicit, little, stop_when=is_next):
+                pass
+    except Exception:  # noqa: BLE001  pydicom raises many kinds: then it does not know either
+        return None
+    return position + stream.tell() if heads == 2 else None
+
+
+def _start(first: bytes, size: int) -> int:
+    """The byte at which the first element begins, checked for plausibility where no prefix says so."""
+    if first[128:132] == b"DICM":
+        return 132
+    if not first:
+        raise HeaderError("the file is empty" if size == 0 else "the file could not be read")
+    for magic, what in _MAGIC:
+        if first.startswith(magic):
+            raise HeaderError(f"not DICOM: {what}")
+    if len(first) >= 8:
+        group, element, vr, _ = _META_HEAD.unpack_from(first)
+        length = _ULONG.unpack_from(first, 4)[0]
+        if group in (2, 8) and element < 0x3000 and (vr in SHORT_VR or vr in LONG_VR or length <= min(256, size)):
+            return 0
+        if first[:2] == b"\0\x08" and first[4:6] in SHORT_VR:  # a bare big endian data set
+            return 0
+    if size < 132:
+        raise HeaderError(f"not DICOM: {size} bytes are too few for its prefix at byte 128")
+    raise HeaderError("not DICOM: no DICM prefix at byte 128, and the file does not begin with an element")
+
+
+def _needs_pixels(elements: list[Element], syntax: str) -> str:
+    """Why a file with these elements must hold pixel data, "" if it need not."""
+    if syntax.startswith(JPIP):  # the pixels lie with a provider
+        return ""
+    if any(element.key == "00280010" for element in elements):
+        return "although it has Rows"
+    from pydicom.uid import UID
+
+    for element in elements:
+        if element.key in ("00020002", "00080016"):
+            name = str(UID(element.value[3:].rstrip(b"\0 ").decode("latin-1")).name)
+            is_image = name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage"))
+            if is_image and not name.startswith("Surface"):
+                return f"which a {name} file must hold"
+    return ""
+
+
+def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:
+    """The transfer syntax of the file meta group and the byte after the group (PS3.10 section 7.1)."""
+    window, syntax = reader.window, ""
+    while position < window.size:
+        index = window.need(position, 8)
+        group, number, vr, length = _META_HEAD.unpack_from(window.buffer, index)
+        if group != 2:
+            return syntax, position
+        tag, start = 0x00020000 | number, position + 8
+        reader.known = tag
+        if vr in LONG_VR:
+            length = _ULONG.unpack_from(window.buffer, window.need(position, 12) + 8)[0]
+            start += 4
+        elif vr not in SHORT_VR:
+            raise CutError("an element of the file meta group has no known VR", position)
+        if start + length > window.size:
+            raise CutError("a value of the file meta group declares more bytes than are left", position)
+        index = window.need(start, length)
+        raw = window.buffer[index : index + length]
+        if tag == TRANSFER_SYNTAX:
+            stripped = raw.rstrip(b"\0 ")
+            syntax = stripped.decode("ascii", "replace")
+            if len(raw) - len(stripped) > 1:
+                reader.note("the transfer syntax UID carries more padding than one byte", position)
+        key = f"{tag:08x}"
+        reader.elements.append(Element(key, vr, start, length, value_key(key, vr, raw, b"", False, True)))
+        reader.known = tag + 1
+        position = start + length
+    raise CutError("the file ends before its data set", position)
+
+
+def _encoding(reader: DataSetReader, position: int, syntax: str) -> tuple[bool, bool]:
+    """(explicit VR, little endian) of the data set: as its first element shows, where it contradicts the syntax."""
+    window = reader.window
+    index = window.need(position, min(8, max(window.size - position, 1)))
+    head = window.buffer[index : index + 8]
+    explicit = head[4:6] in SHORT_VR or head[4:6] in LONG_VR
+    little = syntax != BIG and not (not syntax and head[:2] == b"\0\x08")
+    if little and head[0] == 0 and head[1] not in (0, 2) and len(head) == 8:
+        raise CutError("declared little endian, but the data set is big endian", position)
+    known = syntax.startswith("1.2.840.10008.1.2") or not syntax
+    if not known:
+        reader.note("the transfer syntax is not one of DICOM's", position)
+    return explicit, little
+
+
+def inflate(fetch: Callable[[int, int], bytes], position: int, size: int, limit: int) -> tuple[bytes, str]:
+    """The inflated bytes of the deflated data set at `position` (PS3.5 section A.5), and what is wrong with them.
+
+    At most `limit` bytes; the second result is "" when the stream ended as it should.
+    """
+    inflater, total = zlib.decompressobj(-15), 0
+    parts: list[bytes] = []
+    data = b""
+    while not inflater.eof:
+        if not data:
+            if position >= size:
+                return b"".join(parts), "the deflated data set is cut off"
+            data = fetch(position, min(REFILL, size - position))
+            position += len(data)
+            if not data:
+                return b"".join(parts), "the file became shorter while it was read"
+        try:
+            part = inflater.decompress(data, 1 << 20)
+        except zlib.error:
+            return b"".join(parts), DAMAGED
+        data = inflater.unconsumed_tail
+        parts.append(part)
+        total += len(part)
+        if total > limit:
+            return b"".join(parts), f"the deflated data set holds more than {limit >> 20} MiB"
+    return b"".join(parts), ""
+
+
+def _inflate(reader: DataSetReader, position: int) -> int:
+    """Put the inflated data set in place of the file's bytes; its first position."""
+    window = reader.window
+    body, fault = inflate(window.fetch, position, window.size, MAX_INFLATED)
+    if fault == DAMAGED and not body:  # not deflated at all, or with a zlib header: both seen in the wild
+        raw = window.fetch(position, min(MAX_HEADER, window.size - position))
+        try:
+            body = zlib.decompressobj().decompress(raw, MAX_INFLATED)
+            fault = "the deflated data set has a zlib header, which DICOM forbids"
+        except zlib.error:
+            if raw[4:6] not in SHORT_VR and raw[4:6] not in LONG_VR:
+                raise CutError(fault, position) from None
+            reader.note("declared deflated, but the data set is not", position)
+            return position
+    elif fault:
+        reader.in_doubt = True
+    if not body:
+        raise CutError(fault or "the deflated data set is empty", position)
+    if fault:
+        reader.note(fault, position)
+    reader.window = Window(lambda offset, count: body[offset : offset + count], len(body), body)
+    return 0

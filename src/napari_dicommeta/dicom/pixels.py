@@ -1,0 +1,327 @@
+"""The stored samples of one frame: native bytes read in place, compressed frames decoded.
+
+Native frames are read with one ``preadv`` into the array that will hold them; bits above *Bits Stored* are
+taken off (PS3.5 section 8.1.1). Colour and palette images are converted by pydicom.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from napari_dicommeta.dicom.codecs import JPEG_DCT, DecodeError, decode_frame, register_with_pydicom
+from napari_dicommeta.dicom.header import BIG, DEFLATED, IMPLICIT, OPEN_FLAGS, inflate, pread
+
+__all__ = ["PixelError", "PixelFormat", "pixels_fault", "read_colour", "read_frame", "stored_digest"]
+
+LOSSY = JPEG_DCT | frozenset("1.2.840.10008.1.2.4." + end for end in ("81", "91", "93", "203"))
+"""What these decode to may overshoot *Bits Stored* by rounding; there are no bits of something else to take off."""
+MAX_COMPRESSION = 2000
+"""No codec of DICOM makes real images smaller than by this."""
+EXPLICIT = "1.2.840.10008.1.2.1"
+NATIVE = frozenset(("", IMPLICIT, EXPLICIT, BIG, DEFLATED))
+PACKED = {1: 1, 12: 2}
+"""Bits allocated that fill no whole bytes -> bytes of a sample once unpacked."""
+FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
+
+
+class PixelError(Exception):
+    """Pixel data that cannot be read; the text names the file, what was found and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class PixelFormat:
+    """The image pixel module of a stack (PS3.3 section C.7.6.3), equal for all of its images."""
+
+    rows: int
+    columns: int
+    samples: int
+    frames: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    signed: bool
+    photometric: str
+    transfer_syntax: str
+    pixel_tag: int = 0x7FE00010
+
+    @property
+    def is_native(self) -> bool:
+        """Whether the samples lie in the file as they are."""
+        return self.transfer_syntax in NATIVE
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether it opens as RGB: RGB, YBR or palette."""
+        return self.samples > 1 or self.photometric == "PALETTE COLOR"
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype of stored samples in this machine's byte order."""
+        if self.pixel_tag in FLOATS:
+            return np.dtype(FLOATS[self.pixel_tag])
+        return np.dtype(f"{'i' if self.signed else 'u'}{PACKED.get(self.bits_allocated, self.bits_allocated // 8)}")
+
+    @property
+    def frame_bytes(self) -> int:
+        """The bytes of one native frame."""
+        return self.rows * self.columns * self.samples * self.bits_allocated // 8
+
+    @property
+    def stored_range(self) -> tuple[int, int]:
+        """The smallest and largest stored value that the bits allow."""
+        if self.signed:
+            return -(1 << (self.bits_stored - 1)), (1 << (self.bits_stored - 1)) - 1
+        return 0, (1 << self.bits_stored) - 1
+
+    @property
+    def fault(self) -> str:
+        """Why no samples can be read in this format, "" if they can."""
+        if not (1 <= self.rows <= 65535 and 1 <= self.columns <= 65535):
+            return f"an image of {self.rows} × {self.columns} pixels"
+        if self.samples not in (1, 3, 4):
+            return f"{self.samples} samples per pixel"
+        if self.pixel_tag in FLOATS:
+            return ""
+        if self.bits_allocated not in (1, 8, 12, 16, 32, 64):
+            return f"{self.bits_allocated} bits allocated"
+        if not 1 <= self.bits_stored <= self.bits_allocated:
+            return f"{self.bits_stored} bits stored of {self.bits_allocated} allocated"
+        if not self.bits_stored - 1 <= self.high_bit < self.bits_allocated:
+            return f"high bit {self.high_bit} with {self.bits_stored} bits stored of {self.bits_allocated}"
+        return ""
+
+
+def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int) -> str:
+    """Why the pixel data of a file cannot be what its elements say, "" if it can.
+
+    `pixel_length` is the bytes of native pixel data, -1 for encapsulated frames.
+    """
+    if pixel_format.fault:
+        return pixel_format.fault
+    needed = pixel_format.frames * pixel_format.rows * pixel_format.columns * pixel_format.samples
+    needed = (needed * pixel_format.bits_allocated + 7) // 8
+    shape = f"{pixel_format.frames} frames of {pixel_format.rows} × {pixel_format.columns}"
+    if pixel_format.is_native:
+        if pixel_length < 0:
+            return "encapsulated frames in a native transfer syntax"
+        subsampled = pixel_format.photometric in ("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
+        if pixel_format.transfer_syntax != DEFLATED and pixel_length < needed and not subsampled:
+            return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are there"
+    elif needed > MAX_COMPRESSION * max(file_size, 1) or pixel_format.frames * 8 > file_size:
+        return f"{shape} cannot be in a file of {file_size:,} bytes"
+    return ""
+
+
+def read_frame(
+    path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None = None
+) -> np.ndarray:
+    """The stored samples of one grey frame: shape (rows, columns), `PixelFormat.dtype`, undefined bits taken off.
+
+    `offset` is where the file's pixel data begin (`PixelLocation.offset`). `out`, a C-contiguous array of the
+    frame's shape and item size, is filled and returned where given.
+
+    Raises
+    ------
+    PixelError
+        If the file cannot be read, is too short, or its frame cannot be decoded.
+    """
+    try:
+        if pixel_format.is_native:
+            stored = _read_native(path, offset, frame, pixel_format, out)
+        else:
+            data = _frame_bytes(path, offset, frame, pixel_format.frames)
+            stored = decode_frame(
+                data,
+                pixel_format.transfer_syntax,
+                pixel_format.rows,
+                pixel_format.columns,
+                1,
+                pixel_format.bits_allocated,
+            )
+            stored = _as_format(stored, pixel_format)
+    except DecodeError as error:
+        raise PixelError(f"{path}: frame {frame + 1}: {error}") from error
+    except OSError as error:
+        raise PixelError(f"{path}: {error.strerror or type(error).__name__}") from error
+    if pixel_format.pixel_tag not in FLOATS and pixel_format.transfer_syntax not in LOSSY:
+        _clear_undefined_bits(stored, pixel_format)
+    if out is not None and stored is not out:
+        out.view(stored.dtype)[...] = stored
+        return out
+    return stored
+
+
+def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> bytes:
+    """16 bytes that tell one frame's stored values from another's, whatever their transfer syntax.
+
+    Colour is told apart by its bytes as they are. A frame that cannot be read equals none but itself.
+    """
+    try:
+        if not pixel_format.is_colour:
+            data = read_frame(path, offset, frame, pixel_format).tobytes()
+        elif pixel_format.is_native:
+            with open(path, "rb") as file:
+                file.seek(offset + frame * pixel_format.frame_bytes)
+                data = file.read(pixel_format.frame_bytes)
+        else:
+            data = _frame_bytes(path, offset, frame, pixel_format.frames)
+    except (OSError, PixelError, DecodeError):
+        data = f"{path}\n{frame}".encode("utf-8", "surrogateescape")
+    return blake2b(data, digest_size=16).digest()
+
+
+def _as_format(stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
+    """A decoded array with the item size and sign of the format, its own memory."""
+    if stored.dtype.itemsize > pixel_format.dtype.itemsize:
+        raise DecodeError(
+            f"the codestream has {stored.dtype.itemsize * 8} bits, the image {pixel_format.bits_allocated}"
+        )
+    if stored.dtype.itemsize < pixel_format.dtype.itemsize:
+        # Few bits in a wide container: the sign bit is that of the codestream's own precision.
+        return stored.astype(pixel_format.dtype)
+    return np.ascontiguousarray(stored).astype(pixel_format.dtype, copy=True)
+
+
+def _clear_undefined_bits(stored: np.ndarray, pixel_format: PixelFormat) -> None:
+    """Shift by *High Bit*, take off the bits above *Bits Stored*, extend the sign: in place."""
+    allocated, bits = stored.dtype.itemsize * 8, pixel_format.bits_stored
+    above = allocated - 1 - pixel_format.high_bit
+    if bits == allocated or pixel_format.bits_allocated == 1:
+        return
+    if pixel_format.signed:
+        if above:
+            stored <<= above
+        stored >>= allocated - bits
+    else:
+        if shift := pixel_format.high_bit + 1 - bits:
+            stored >>= shift
+        stored &= (1 << bits) - 1
+
+
+def _read_native(path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None) -> np.ndarray:
+    shape, dtype = (pixel_format.rows, pixel_format.columns), pixel_format.dtype
+    if pixel_format.bits_allocated in PACKED:
+        return _read_packed(path, offset, frame, pixel_format)
+    stored = np.empty(shape, dtype) if out is None else out.view(dtype)
+    start = offset + frame * pixel_format.frame_bytes
+    if pixel_format.transfer_syntax == DEFLATED:
+        raw = _inflated(path, start + pixel_format.frame_bytes)[start : start + pixel_format.frame_bytes]
+        if len(raw) < pixel_format.frame_bytes:
+            raise DecodeError(f"{len(raw)} of {pixel_format.frame_bytes} bytes of pixel data are there")
+        stored[...] = np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape)
+        return stored
+    descriptor = os.open(path, OPEN_FLAGS)
+    try:
+        done = _read_into(descriptor, stored, start)
+    finally:
+        os.close(descriptor)
+    if done < pixel_format.frame_bytes:
+        raise DecodeError(f"{done} of {pixel_format.frame_bytes} bytes of pixel data are there")
+    if dtype.itemsize > 1 and (pixel_format.transfer_syntax == BIG) == (sys.byteorder == "little"):
+        stored.byteswap(inplace=True)
+    return stored if out is None else out
+
+
+def _read_into(descriptor: int, array: np.ndarray, offset: int) -> int:
+    """Fill `array` from `offset` of the file; the bytes that were there."""
+    view = memoryview(array.reshape(-1).view(np.uint8).data)
+    done = 0
+    while done < len(view):
+        if hasattr(os, "preadv"):
+            count = os.preadv(descriptor, [view[done:]], offset + done)
+        else:
+            data = pread(descriptor, len(view) - done, offset + done)
+            count = len(data)
+            view[done : done + count] = data
+        if count == 0:
+            break
+        done += count
+    return done
+
+
+def _read_packed(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> np.ndarray:
+    """A frame of 1 or 12 bits a sample, packed from the least significant on, frames without a gap (PS3.5 8.1.1)."""
+    size, count = pixel_format.bits_allocated, pixel_format.rows * pixel_format.columns
+    first = frame * count * size
+    start, length = offset + first // 8, (first % 8 + count * size + 7) // 8
+    if pixel_format.transfer_syntax == DEFLATED:
+        raw = _inflated(path, start + length)[start : start + length]
+    else:
+        with open(path, "rb") as file:
+            file.seek(start)
+            raw = file.read(length)
+    bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[first % 8 : first % 8 + count * size]
+    if len(bits) < count * size:
+        raise DecodeError(f"{len(bits) // size} of {count} pixels of {size} bits are there")
+    if size == 1:
+        stored = bits.astype(pixel_format.dtype)
+    else:
+        octets = np.packbits(np.pad(bits.reshape(count, size), ((0, 0), (0, 16 - size))), axis=1, bitorder="little")
+        stored = octets.reshape(-1).view("<u2").astype(pixel_format.dtype)
+    return stored.reshape(pixel_format.rows, pixel_format.columns)
+
+
+def _inflated(path: str, count: int) -> bytes:
+    """The first `count` bytes of a deflated file's data set."""
+    with open(path, "rb") as file:
+        head = file.read(4096)
+        size = os.fstat(file.fileno()).st_size
+        position = 132 + 12 + int.from_bytes(head[140:144], "little")  # the meta group states its length
+
+        def fetch(offset: int, length: int) -> bytes:
+            file.seek(offset)
+            return file.read(length)
+
+        return inflate(fetch, position, size, count)[0]
+
+
+def _frame_bytes(path: str, offset: int, frame: int, frames: int) -> bytes:
+    """The codestream of one encapsulated frame (PS3.5 section A.4)."""
+    from pydicom.encaps import get_frame
+
+    with open(path, "rb") as file:
+        file.seek(offset)
+        try:
+            return bytes(get_frame(file, frame, number_of_frames=frames))
+        except (ValueError, IndexError) as error:
+            raise DecodeError("its encapsulated fragments cannot be told apart") from error
+
+
+def read_colour(path: str, frame: int) -> np.ndarray:
+    """One colour frame as RGB: shape (rows, columns, 3), uint8 or uint16, converted from YBR or palette by pydicom.
+
+    Raises
+    ------
+    PixelError
+        If pydicom cannot decode or convert it.
+    """
+    import warnings
+
+    from pydicom import dcmread
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
+    from pydicom.uid import UID
+
+    register_with_pydicom()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
+            dataset = dcmread(path, force=True)
+            if not dataset.file_meta.get("TransferSyntaxUID"):  # a bare data set: as pydicom found it to be
+                implicit, _ = dataset.original_encoding
+                dataset.file_meta.TransferSyntaxUID = UID(IMPLICIT if implicit else EXPLICIT)
+            array = pixel_array(dataset, index=frame)
+            if dataset.PhotometricInterpretation == "PALETTE COLOR":
+                array = apply_color_lut(array, dataset)
+    except Exception as error:  # pydicom and codecs raise many kinds; the file is named with the kind
+        raise PixelError(f"{path}: {type(error).__name__} while reading colour pixels") from error
+    if array.ndim != 3:
+        raise PixelError(f"{path}: colour pixels of shape {array.shape}")
+    if array.dtype == np.uint16 and array.max(initial=0) > 255:
+        return np.asarray(array[..., :3])
+    return np.asarray(array[..., :3], dtype=np.uint8)

@@ -1,0 +1,159 @@
+"""Which elements identify a person, and so stay hidden and out of exports until they are asked for.
+
+First match wins:
+
+1. private elements, and elements inside private sequences, identify;
+2. the attributes of PS3.15 Table E.1-1 (`privacy_table.csv`), and elements inside its sequences, identify;
+3. names, dates, times, ages and titles of applications (PN DA DT TM AS AE) identify;
+4. UIDs identify, unless the value is one that PS3.6 registers: a SOP class, a transfer syntax;
+5. free text identifies: LT ST UT UC UR, and LO SH that are not on a short list of technical ones;
+6. binary values are never exported; numbers, codes, tags and sequences are technical, but for the names of files.
+
+The table has options that keep some of its attributes ("Retain Device Identity", "Retain Patient
+Characteristics"): none of them is taken, because which of them is right only the owner of the files can say. So
+*Protocol Name*, *Series Description*, *Contrast/Bolus Agent*, *Station Name*, *Patient's Sex* and *Patient's
+Weight* identify. An element counts by the VR that the file states and by the dictionary's: if either of them
+identifies, it does.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_dicommeta.dicom.tags import TagPath
+
+__all__ = ["PrivacyError", "in_table", "is_binary", "is_identifying", "is_protected", "is_registered", "read_as"]
+
+BINARY_VR = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
+_TECHNICAL_VR = frozenset(
+    ("DS", "IS", "FL", "FD", "SS", "US", "SL", "UL", "SV", "UV", "US or SS", "implicit", "xs", "CS", "AT", "SQ")
+) | (BINARY_VR - {"UN"})
+# LO and SH that describe the technique, not the person. None of them is in the table.
+_TECHNICAL_TEXT = frozenset(
+    [
+        "AcquisitionDeviceProcessingCode",
+        "AlgorithmName",
+        "AlgorithmVersion",
+        "AttenuationCorrectionMethod",
+        "CardiacFramingType",
+        "CodeMeaning",
+        "CodeValue",
+        "CodingSchemeDesignator",
+        "CodingSchemeVersion",
+        "CollimatorGridName",
+        "ContrastBolusRoute",
+        "ConvolutionKernel",
+        "DetectorManufacturerModelName",
+        "DetectorManufacturerName",
+        "DoseModeName",
+        "FilterType",
+        "HistogramExplanation",
+        "ImageFilter",
+        "ImagedNucleus",
+        "ImplementationVersionName",
+        "LUTExplanation",
+        "MIMETypeOfEncapsulatedDocument",
+        "Manufacturer",
+        "ManufacturerModelName",
+        "MappingResourceName",
+        "ModalityLUTType",
+        "PVCRejection",
+        "PhosphorType",
+        "PlateType",
+        "PositionReferenceIndicator",
+        "PulseSequenceName",
+        "Radiopharmaceutical",
+        "RadiopharmaceuticalRoute",
+        "ReceiveCoilManufacturerName",
+        "ReceiveCoilName",
+        "ReconstructionMethod",
+        "RescaleType",
+        "ScatterCorrectionMethod",
+        "SecondaryCaptureDeviceManufacturer",
+        "SecondaryCaptureDeviceManufacturerModelName",
+        "SecondaryCaptureDeviceSoftwareVersions",
+        "SegmentAlgorithmName",
+        "SequenceName",
+        "SoftwareVersions",
+        "StackID",
+        "TransmitCoilManufacturerName",
+        "TransmitCoilName",
+        "TypeOfFilters",
+        "WindowCenterWidthExplanation",
+    ]
+)
+# Codes (CS) that are the parts of a file's path, or a name given to a set of files (PS3.3 section F.3).
+_FILE_NAME = frozenset(("FileSetID", "FileSetDescriptorFileID", "ReferencedFileID"))
+# UIDs that are chosen from a register, not made for one object.
+_CHOSEN_UID = ("SOPClass", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "MappingResourceUID")
+
+
+class PrivacyError(ValueError):
+    """What may identify a person was asked of an export that shows technical values only. Carries no value."""
+
+
+def is_identifying(path: TagPath, vr: str) -> bool:
+    """Whether values of the element at `path`, stored with `vr`, may identify a person (PS3.15 Annex E).
+
+    Of UIDs only the attribute is known here: those that the Standard has chosen from its register, such as *SOP
+    Class UID* (0008,0016), do not identify. What is exported of them is for `is_registered` to say, value by value.
+    """
+    if is_protected(path):
+        return True
+    known, vr = path.vr, read_as(path, vr)
+    if _identifies(vr, path.keyword):
+        return True
+    return known not in (vr, "UN") and " or " not in known and _identifies(known, path.keyword)
+
+
+def is_protected(path: TagPath) -> bool:
+    """Whether the element identifies whatever its VR: it or a sequence around it is private, or in the table."""
+    return path.is_private or any(in_table(tag) for tag, _ in path.elements)
+
+
+def is_binary(path: TagPath, vr: str) -> bool:
+    """Whether values of the element at `path`, stored with `vr`, are bytes without a text: never exported."""
+    return read_as(path, vr) in BINARY_VR
+
+
+def is_registered(text: str) -> bool:
+    """Whether each UID of a value is registered in PS3.6 Annex A; True for an empty value."""
+    from napari_dicommeta.dicom.values import registered_name
+
+    return all(not uid or (uid.startswith("1.2.840.10008.") and bool(registered_name(uid))) for uid in text.split("\\"))
+
+
+def in_table(tag: int) -> bool:
+    """Whether PS3.15 Table E.1-1 names the attribute `tag`, by itself or as one of a repeating group."""
+    tags, patterns = _table()
+    return tag in tags or any(tag & mask == pattern for pattern, mask in patterns)
+
+
+def read_as(path: TagPath, vr: str) -> str:
+    """The VR with which a value stored with `vr` is read: the dictionary's where the file says UN."""
+    return path.vr.partition(" or ")[0] if vr == "UN" else vr
+
+
+def _identifies(vr: str, keyword: str) -> bool:
+    if vr in ("LO", "SH"):
+        return keyword not in _TECHNICAL_TEXT
+    if vr == "UI":
+        return not any(part in keyword for part in _CHOSEN_UID)
+    return vr not in _TECHNICAL_VR or keyword in _FILE_NAME
+
+
+@cache
+def _table() -> tuple[frozenset[int], tuple[tuple[int, int], ...]]:
+    """The tags of the table, and (pattern, mask) of its repeating groups."""
+    text = resources.files(__package__).joinpath("privacy_table.csv").read_text("utf-8")
+    rows = [line.partition(",")[0] for line in text.splitlines() if line and not line.startswith("#")]
+    tags = [int(tag, 16) for tag in rows[1:] if "x" not in tag]
+    patterns = [
+        (int(tag.replace("x", "0"), 16), int("".join("0" if digit == "x" else "f" for digit in tag), 16))
+        for tag in rows[1:]
+        if "x" in tag
+    ]
+    return frozenset(tags), tuple(patterns)

@@ -1,0 +1,272 @@
+"""A raw value -> its meaning and its spelling.
+
+The *spelling* is the stored text, padding stripped, components joined by a backslash; a binary number is
+its decimal as its own VR reads it. The *meaning* is equal for values that mean the same: ``1``, ``1.0`` and
+``1.000000`` are one number; the bytes 30 F8 are -2000 in every file with signed pixels, whatever VR they
+were written with. What merely looks alike is flagged, never merged.
+
+What is merged, rule by rule:
+
+* DS, IS: by exact decimal value, component by component (PS3.5 section 6.2);
+* US or SS attributes: by the same file's *Pixel Representation* (0028,0103) (PS3.3 section C.7.6.3.1);
+* FL, FD: by value, as the shortest decimal that gives it back;
+* text: without leading and trailing spaces of each component, decoded by *Specific Character Set*
+  (0008,0005); ST, LT, UT keep leading spaces and backslashes, which are significant there.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import warnings
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+from math import isfinite
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.elements import MULTIPLE, digest
+
+if TYPE_CHECKING:
+    from napari_dicommeta.dicom.tags import TagPath
+
+__all__ = ["Meaning", "counted", "decode", "decode_all", "display", "number", "numbers", "registered_name", "shortest"]
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_TEXT_IN_NUMBER = re.compile(rb"[0-9 +-][0-9] ?|[0-9] ")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
+_STRUCTS = {"SS": "h", "US": "H", "xs": "H", "SL": "i", "UL": "I", "SV": "q", "UV": "Q", "FL": "f", "FD": "d"}
+_BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
+_LONG_TEXT = frozenset(("ST", "LT", "UT", "UR"))
+_CHARSET = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
+
+# Reason codes of flags: part of the public vocabulary, so that findings can ask for them.
+NOT_A_NUMBER = "not a number"
+FRACTION = "a fraction in an integer string"
+TEXT_IN_NUMBER = "the bytes are text in a number field"
+WRONG_LENGTH = "the length does not fit its VR"
+UNDECODABLE = "not decodable by its character set"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one stored value means: ``text``; how it is written: ``spelling``, ``vr``; what is odd: ``flag``.
+
+    ``vr`` is the VR as stored, "implicit" for a US or SS attribute of an implicit VR file. ``raw`` is the
+    stored bytes, shortened to 32. ``flag`` is "" or a reason, one of the constants of this module.
+    """
+
+    text: str
+    spelling: str
+    vr: str
+    raw: bytes
+    flag: str = ""
+
+
+def number(text: str) -> float | None:
+    """The finite number that a DS or IS component spells, or None (PS3.5 section 6.2)."""
+    text = text.strip(" \0")
+    if not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    return value if isfinite(value) else None
+
+
+def numbers(text: str, count: int | None = None) -> tuple[float, ...] | None:
+    """All components of a meaning's text as numbers; None if one is none or there are not `count` of them."""
+    values = [number(part) for part in text.split("\\")]
+    if any(value is None for value in values) or (count is not None and len(values) != count):
+        return None
+    return tuple(value for value in values if value is not None)
+
+
+def is_text_in_number(value: float) -> bool:
+    """Whether a 16-bit number is really the bytes of a short text such as "0 ": 8240."""
+    return (
+        value.is_integer() and 0 <= value <= 65535 and bool(_TEXT_IN_NUMBER.fullmatch(int(value).to_bytes(2, "little")))
+    )
+
+
+def registered_name(text: str) -> str:
+    """The name under which PS3.6 Annex A registers a UID, "" for any other text."""
+    if not text.startswith("1.2.840.10008."):  # the root of all that are registered
+        return ""
+    from pydicom.uid import UID
+
+    name = str(UID(text).name)
+    return name if name != text else ""
+
+
+def display(text: str, limit: int = 200) -> str:
+    """`text` for a screen or terminal: controls, bidi overrides and surrogates escaped, cut at `limit`."""
+    text = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def counted(n: int, noun: str) -> str:
+    """So many of something in words: "1 file", "1,200 files"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def decode_all(value: bytes, path: TagPath) -> tuple[Meaning, ...]:
+    """The meanings of a column's value: one, or several where a nested element holds several in one file."""
+    if not value.startswith(MULTIPLE):
+        return (decode(value, path),)
+    parts, position = [], 3
+    while position < len(value):
+        length = int.from_bytes(value[position : position + 4], "little")
+        parts.append(decode(value[position + 4 : position + 4 + length], path))
+        position += 4 + length
+    return tuple(parts)
+
+
+def decode(value: bytes, path: TagPath) -> Meaning:
+    """The meaning of a stored value as `elements.value_key` wrote it, for the element at `path`."""
+    vr, context, raw = value[:2].decode("latin-1"), value[2:3], value[3:]
+    if vr == "UI":
+        text = raw.rstrip(b"\0 ").decode("latin-1").strip()
+        return Meaning(text, text, vr, raw[:32])
+    if context == b"q":
+        count = raw.decode("ascii")
+        text = "1 item" if count == "1" else f"{count} items"
+        return Meaning(text, text, "SQ", b"")
+    if context == b"#":
+        length, _, kept = raw.decode("ascii").partition(":")
+        text = f"{length} bytes" + (f", digest {kept}" if kept else ", not read")
+        return Meaning(text, text, vr, b"")
+    charset = b""
+    if context == b"c":
+        charset, _, raw = raw.partition(b"\n")
+    written = vr
+    if vr == "UN" and path.vr not in ("UN", "SQ"):
+        vr = "xs" if path.vr == "US or SS" else path.vr.split(" or ")[0]
+    if vr in ("DS", "IS"):
+        return _decimal(raw, vr, written)
+    if vr in _STRUCTS:
+        return _binary(raw, vr, written, context)
+    if vr == "AT":
+        return _attribute_tag(raw, written, context)
+    if vr in _BINARY:
+        text = raw.hex(" ").upper() if len(raw) <= 32 else f"{len(raw)} bytes, digest {digest(raw)}"
+        return Meaning(text, text, written, raw[:32])
+    return _text(raw, vr, written, charset)
+
+
+@lru_cache(maxsize=65536)
+def shortest(text: str) -> str | None:
+    """The shortest decimal of a number's text, exactly; None if it is no finite number."""
+    if _WHOLE.fullmatch(text):
+        return str(int(text))
+    if len(text) > 400 or number(text) is None:
+        return None
+    value = Decimal(text)
+    if not value:
+        return "0"
+    if not -20 <= value.adjusted() <= 20:
+        sign, digits, exponent = value.as_tuple()
+        assert isinstance(exponent, int)
+        kept = "".join(map(str, digits)).rstrip("0").lstrip("0")
+        mantissa = kept[0] + ("." + kept[1:] if kept[1:] else "")
+        return f"{'-' if sign else ''}{mantissa}E{value.adjusted():+d}"
+    plain = format(value, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+def _decimal(raw: bytes, vr: str, written: str) -> Meaning:
+    parts = [part.strip(" \0") for part in raw.decode("latin-1").split("\\")]
+    spelling = "\\".join(parts)
+    texts, flag = [], ""
+    for part in parts:
+        short = shortest(part)
+        if short is None and part:
+            flag = flag or NOT_A_NUMBER
+        elif vr == "IS" and short and not _WHOLE.fullmatch(part):
+            flag = flag or FRACTION
+        texts.append(part if short is None else short)
+    return Meaning("\\".join(texts), spelling, written, raw[:32], flag)
+
+
+def _binary(raw: bytes, vr: str, written: str, context: bytes) -> Meaning:
+    code = _STRUCTS[vr]
+    size = struct.calcsize("=" + code)
+    shown = "implicit" if written == "xs" else written
+    if len(raw) % size:
+        return Meaning(raw.hex(" ").upper(), raw.hex(" ").upper(), shown, raw[:32], WRONG_LENGTH)
+    order = ">" if context in (b">", b"S", b"U") else "<"
+    count = len(raw) // size
+    stored = struct.unpack(f"{order}{count}{code}", raw)
+    if code in "fd":
+        parts = [_float_text(value, code) for value in stored]
+        flag = "" if all(isfinite(value) for value in stored) else NOT_A_NUMBER
+        text = "\\".join(parts)
+        return Meaning(text, text, shown, raw[:32], flag)
+    spelling = "\\".join(map(str, stored))
+    if context in (b"s", b"S", b"u", b"U"):
+        flag = TEXT_IN_NUMBER if len(raw) == 2 and _TEXT_IN_NUMBER.fullmatch(raw) else ""
+        meant = struct.unpack(f"{order}{count}{'h' if context in (b's', b'S') else 'H'}", raw)
+        return Meaning("\\".join(map(str, meant)), spelling, shown, raw[:32], flag)
+    return Meaning(spelling, spelling, shown, raw[:32])
+
+
+def _float_text(value: float, code: str) -> str:
+    if not isfinite(value):
+        return str(value)
+    text = str(np.float32(value)) if code == "f" else repr(value)
+    return shortest(text) or text
+
+
+def _attribute_tag(raw: bytes, written: str, context: bytes) -> Meaning:
+    if len(raw) % 4:
+        return Meaning(raw.hex(" ").upper(), raw.hex(" ").upper(), written, raw[:32], WRONG_LENGTH)
+    halves = struct.unpack(f"{'>' if context == b'>' else '<'}{len(raw) // 2}H", raw)
+    text = "\\".join(f"({group:04X},{number:04X})" for group, number in zip(halves[::2], halves[1::2], strict=True))
+    return Meaning(text, text, written, raw[:32])
+
+
+@lru_cache(maxsize=1024)
+def _encodings(charset: bytes) -> tuple[str, ...]:
+    """Python's names of the character sets; none for text that names no character set."""
+    from pydicom.charset import convert_encodings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return tuple(convert_encodings([part.strip() for part in charset.decode("latin-1").split("\\")]))
+        except (LookupError, ValueError):
+            return ()
+
+
+def _text(raw: bytes, vr: str, written: str, charset: bytes) -> Meaning:
+    flag = ""
+    if raw.isascii() and b"\x1b" not in raw:
+        text = raw.decode("ascii")
+    elif vr not in _CHARSET or not charset or not _encodings(charset):
+        text = raw.decode("latin-1")
+        flag = UNDECODABLE if vr in _CHARSET else ""
+    else:
+        from pydicom.charset import decode_bytes
+        from pydicom.valuerep import PersonName
+
+        encodings = _encodings(charset)
+        delimiters = {0x0D, 0x0A, 0x09, 0x0C}
+        multiple = vr not in _LONG_TEXT
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            parts = raw.split(b"\\") if multiple and len(encodings) == 1 and encodings[0] != "shift_jis" else [raw]
+            try:
+                if vr == "PN":
+                    text = "\\".join(str(PersonName(part, list(encodings)).decode()) for part in parts)
+                else:
+                    text = "\\".join(decode_bytes(part, list(encodings), delimiters) for part in parts)
+            except (LookupError, ValueError):
+                text, flag = raw.decode("latin-1"), UNDECODABLE
+        if caught or "\ufffd" in text:
+            flag = UNDECODABLE
+    text = text.rstrip(" \x00") if vr in _LONG_TEXT else "\\".join(part.strip(" \x00") for part in text.split("\\"))
+    meant = text
+    if vr == "PN" and text.endswith("="):  # empty component groups at the end may be left out (PS3.5 section 6.2.1)
+        meant = text.rstrip("=")
+    return Meaning(meant, text, written, raw[:32], flag)

@@ -1,0 +1,319 @@
+"""A catalog -> a table with a row a series, for pandas, DuckDB and polars: what each is, its volumes and its geometry.
+
+Ten columns are named as in ``volume_geometry_index`` of the Imaging Data Commons, because they mean the same
+(ImagingDataCommons/idc-index-data, volume_geometry_index.sql; documented in idc-index, docs/indices_reference.md, here
+as of idc-index-data 24.1). They speak of all instances of a series, and are filled where IDC has a row: single-frame
+CT, MR and PET images, no LOCALIZER and no MIP among them; null elsewhere, and where an image lacks the element.
+
+* ``single_orientation``: all instances have the same *Image Orientation (Patient)* (0020,0037);
+* ``orthogonal_orientation``: the product of its row and column directions has length 1, within 0.01;
+* ``unique_slice_positions``: no two instances lie at one position along the normal;
+* ``consistent_in_plane_row``, ``consistent_in_plane_col``: the positions differ along the rows, and along the columns,
+  by less than 0.1 mm;
+* ``consistent_pixel_spacing``, ``consistent_image_dimensions``: one *Pixel Spacing* (0028,0030), one *Rows* and
+  *Columns*;
+* ``uniform_slice_spacing``: each step differs by less than 1 % from the span over the number of steps; null for one
+  instance;
+* ``obliquity_degrees``: between the normal and the nearest axis of the patient, rounded to 0.01;
+* ``regularly_spaced_3d_volume``: all of the booleans hold; false where one does not, else null where one is null.
+
+Values are compared by meaning, where IDC compares texts: ``0.5`` and ``0.500`` are one. Positions closer than
+`geometry.SAME_POSITION` are one. Copies of one instance count once, as an archive holds it once. ``volume_is_regular``
+and the columns around it are our own: they speak of the largest volume that `load` makes, whatever its class.
+
+Pixels stay unread but for what `loader.load_series` reads to make a volume: one frame of a colour volume, and of an MR,
+PET or NM volume with a rescale and a window; and the images at one place that no tag tells apart, which it compares.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from napari_dicommeta.dicom.functional_groups import GROUP_OF, GROUPS
+from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.export.tables import FEWEST, OTHER, stamped
+from napari_dicommeta.support.generators import result_of
+from napari_dicommeta.volumes.geometry import SAME_POSITION
+from napari_dicommeta.volumes.load import load_series
+from napari_dicommeta.volumes.notes import geometry_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = ["IDC_COLUMNS", "SCHEMA", "iter_series_index", "series_index", "without_identity"]
+
+IDC_COLUMNS = (
+    "single_orientation",
+    "orthogonal_orientation",
+    "unique_slice_positions",
+    "consistent_in_plane_row",
+    "consistent_in_plane_col",
+    "consistent_pixel_spacing",
+    "consistent_image_dimensions",
+    "uniform_slice_spacing",
+    "obliquity_degrees",
+    "regularly_spaced_3d_volume",
+)
+IDC_CLASSES = frozenset(
+    ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.128")  # CT, MR, PET
+)
+SLICE_TOLERANCE = 0.01
+"""Of the step."""
+IN_PLANE_TOLERANCE = 0.1
+"""mm."""
+ORIENTATION_TOLERANCE = 0.01
+"""Of the length of the normal."""
+TEXTS = (
+    "StudyInstanceUID",
+    "PatientID",
+    "Modality",
+    "SeriesDescription",
+    "SeriesNumber",
+    "Manufacturer",
+    "ManufacturerModelName",
+    "ConvolutionKernel",
+    "RescaleType",
+    "TransferSyntaxUID",
+)
+NUMBERS = ("Rows", "Columns", "SliceThickness", "KVP", "RescaleSlope", "RescaleIntercept", "PixelPaddingValue")
+WHOLE = ("Rows", "Columns")
+_GROUP_OF = {**GROUP_OF, "KVP": "CTXRayDetailsSequence"}
+WINDOW = pa.struct(
+    [("center", pa.float64()), ("width", pa.float64()), ("function", pa.string()), ("explanation", pa.string())]
+)
+SCHEMA = pa.schema(
+    [
+        ("SeriesInstanceUID", pa.string()),
+        *((keyword, pa.string()) for keyword in TEXTS),
+        *((keyword, pa.int32() if keyword in WHOLE else pa.float64()) for keyword in NUMBERS),
+        *((f"{keyword}_values", pa.int32()) for keyword in (*TEXTS, *NUMBERS)),
+        ("lossy", pa.bool_()),
+        ("n_files", pa.int32()),
+        ("n_images", pa.int32()),
+        ("n_volumes", pa.int32()),
+        ("n_refused", pa.int32()),
+        ("refusal_reason", pa.string()),
+        ("notes", pa.list_(pa.string())),
+        ("n_times", pa.int32()),
+        ("n_slices", pa.int32()),
+        ("n_rows", pa.int32()),
+        ("n_columns", pa.int32()),
+        ("spacing_k", pa.float64()),
+        ("spacing_j", pa.float64()),
+        ("spacing_i", pa.float64()),
+        ("units", pa.string()),
+        ("windows", pa.list_(WINDOW)),
+        ("is_colour", pa.bool_()),
+        ("is_placed", pa.bool_()),
+        ("tilt_degrees", pa.float64()),
+        ("missing_slices", pa.int32()),
+        ("uneven_mm", pa.float64()),
+        ("volume_is_regular", pa.bool_()),
+        *((name, pa.float64() if name == "obliquity_degrees" else pa.bool_()) for name in IDC_COLUMNS),
+    ]
+)
+
+
+def series_index(catalog: Catalog, *, progress: Callable[[int, int], None] | None = None) -> pa.Table:
+    """A table of `SCHEMA` with a row for each of ``catalog.series``, in their order.
+
+    A column named by a keyword holds the value that all images of the series (all files, where it has no image) share,
+    null where they do not: ``…_values`` says how many values they state. ``lossy``: an image says *Lossy Image
+    Compression* (0028,2110) 01. ``n_volumes``, ``n_refused`` (files), ``refusal_reason`` and ``notes`` (codes of what
+    needs a decision) are of all volumes, the columns from ``n_times`` to ``volume_is_regular`` of the largest one, null
+    without any: slices and spacing in mm along the array's axes k, j, i; spacing null where the files state none;
+    ``windows`` those of its middle slice first. ``volume_is_regular``: two slices or more, evenly spaced along a line
+    at right angles to them, none missing. The rest is IDC's, see the module.
+
+    `progress` is called with (series done, all series).
+    """
+    return result_of(iter_series_index(catalog), None if progress is None else lambda done: progress(*done))
+
+
+def iter_series_index(catalog: Catalog) -> Generator[tuple[int, int], None, pa.Table]:
+    """`series_index` as a generator that yields (series done, all series) and returns the table."""
+    rows: list[dict[str, Any]] = []
+    for series in catalog.series:
+        rows.append(_row(series))
+        yield len(rows), len(catalog.series)
+    return stamped(pa.Table.from_pylist(rows, schema=SCHEMA), full=True)
+
+
+def without_identity(table: pa.Table) -> pa.Table:
+    """A `series_index` without what may identify a person; ``export.write`` hands it out as it is.
+
+    Columns of tags that identify are left out, with refusals and the names of window presets. A text that fewer than
+    `export.FEWEST` patients share is "(other)". Rows are still in the order of the series: their numbers are what is
+    left to name them by.
+    """
+    keywords = {name: _keyword(name) for name in table.column_names}
+    names = [
+        name
+        for name, keyword in keywords.items()
+        if name != "refusal_reason" and (keyword is None or not is_identifying(keyword, keyword.vr))
+    ]
+    columns = {name: table.column(name).to_pylist() for name in names}
+    patients = table.column("PatientID").to_pylist()
+    for name in names:
+        if keywords[name] is not None and name in TEXTS:
+            held: dict[str | None, set[str | None]] = {}
+            for text, patient in zip(columns[name], patients, strict=True):
+                held.setdefault(text, set()).add(patient)
+            columns[name] = [text if text is None or len(held[text]) >= FEWEST else OTHER for text in columns[name]]
+    columns["windows"] = [
+        None if windows is None else [{**window, "explanation": None} for window in windows]
+        for windows in columns["windows"]
+    ]
+    schema = pa.schema([table.schema.field(name) for name in names])
+    return stamped(pa.table(columns, schema=schema), full=False)
+
+
+def _keyword(name: str) -> TagPath | None:
+    """The element that a column is named by, None for one that is not named by an element."""
+    return TagPath.parse(name) if name == "SeriesInstanceUID" or name in (*TEXTS, *NUMBERS) else None
+
+
+def _row(series: Series) -> dict[str, Any]:
+    catalog = series.catalog
+    with_images = np.flatnonzero(catalog.file_column("pixel_offset") >= 0)
+    images = catalog.rows(with_images) if len(with_images) else catalog
+    row: dict[str, Any] = {"SeriesInstanceUID": series.series_instance_uid or None}
+    for keyword in (*TEXTS, *NUMBERS):
+        texts, missing = _stated(images, keyword)
+        only = texts[0] if len(texts) == 1 and not missing else None
+        value = number(only) if only is not None and keyword in NUMBERS else only
+        row[keyword] = int(value) if isinstance(value, float) and keyword in WHOLE else value
+        row[f"{keyword}_values"] = len(texts)
+    volumes, refusals = load_series(series)
+    refused = {path for refusal in refusals for path in refusal.paths}
+    row |= {
+        "lossy": bool(images.values("LossyImageCompression").get("01", 0)),
+        "n_files": series.n_files,
+        "n_images": series.n_images,
+        "n_volumes": len(volumes),
+        "n_refused": len(refused),
+        "refusal_reason": "; ".join(dict.fromkeys(refusal.reason for refusal in refusals)) or None,
+        "notes": sorted({note.code for volume in volumes for note in volume.problems}),
+    }
+    if volumes:
+        row |= _of_volume(volumes[0], _states_spacing(images))
+    return row | _as_idc(images)
+
+
+def _stated(catalog: Catalog, keyword: str) -> tuple[list[str], int]:
+    """The values that the files state, in their functional groups where not outside, and the files without one."""
+    group = _GROUP_OF.get(keyword)
+    nested = [f"{which}.{group}.{keyword}" for which in GROUPS] if group else []
+    for tag in (keyword, *nested):
+        counts = catalog.values(tag)
+        if texts := [text for text in counts if text]:
+            return texts, counts.absent + counts.get("", 0)
+    return [], catalog.n_files
+
+
+def _states_spacing(catalog: Catalog) -> bool:
+    return any(_stated(catalog, keyword)[0] for keyword in ("PixelSpacing", "ImagerPixelSpacing"))
+
+
+def _of_volume(volume: Volume, states_spacing: bool) -> dict[str, Any]:
+    *lead, rows, columns = volume.array.shape[:-1] if volume.is_colour else volume.array.shape
+    if len(lead) == 1:  # without slices, all images lie at one place
+        lead = [lead[0], 1] if volume.axis else [1, lead[0]]
+    geometry = volume.geometry
+    k, j, i = geometry.spacing
+    is_placed = geometry.affine is not None
+    several = is_placed and len(geometry.steps) > 0
+    return {
+        "n_times": lead[0],
+        "n_slices": lead[1],
+        "n_rows": rows,
+        "n_columns": columns,
+        "spacing_k": k if np.isfinite(k) else None,
+        "spacing_j": j if states_spacing else None,
+        "spacing_i": i if states_spacing else None,
+        "units": volume.units or None,
+        "windows": [
+            {"center": one.center, "width": one.width, "function": one.function, "explanation": one.explanation}
+            for one in volume.windows
+        ],
+        "is_colour": volume.is_colour,
+        "is_placed": is_placed,
+        "tilt_degrees": geometry.tilt if several else None,
+        "missing_slices": sum(missing for _, _, missing in geometry.gaps) if several else None,
+        "uneven_mm": geometry.uneven if several else None,
+        "volume_is_regular": several and bool(np.isfinite(k)) and not any(geometry_notes(geometry)),
+    }
+
+
+def _as_idc(images: Catalog) -> dict[str, Any]:
+    """IDC's columns of the images of a series; {} where IDC has no row for it."""
+    names = ("SOPClassUID", "SOPInstanceUID", "ImageType", "ImagePositionPatient", "ImageOrientationPatient")
+    columns = [images.column_texts(name) for name in (*names, "PixelSpacing", "Rows", "Columns")]
+    instances = {
+        row[1] or f"file {n}": row for n, row in enumerate(zip(*columns, strict=True)) if row[0] in IDC_CLASSES
+    }
+    kinds = {kind for row in instances.values() for kind in (row[2] or "").split("\\")}
+    if not instances or any(kind == "LOCALIZER" or "MIP" in kind for kind in kinds):
+        return {}
+    _, _, _, positions, orientations, spacings, rows, image_columns = zip(*instances.values(), strict=True)
+    found: dict[str, Any] = {
+        "single_orientation": _is_one(orientations),
+        "consistent_pixel_spacing": _is_one(spacings),
+        "consistent_image_dimensions": _is_one(list(zip(rows, image_columns, strict=True))),
+    }
+    found |= _planes_as_idc(_table_of(positions, 3), _table_of(orientations, 6))
+    checks = [
+        found.get(name) for name in IDC_COLUMNS if name not in ("obliquity_degrees", "regularly_spaced_3d_volume")
+    ]
+    whole = False if False in checks else None if None in checks else True
+    return found | {"regularly_spaced_3d_volume": whole}
+
+
+def _planes_as_idc(positions: np.ndarray | None, orientations: np.ndarray | None) -> dict[str, Any]:
+    """IDC's columns of positions, mm of shape (n, 3), and directions of shape (n, 6); None: one is not stated."""
+    if orientations is None:
+        return {}
+    across, down = orientations[:, :3], orientations[:, 3:]
+    normals = np.cross(across, down)
+    lengths = np.linalg.norm(normals, axis=1)
+    found: dict[str, Any] = {"orthogonal_orientation": bool(np.abs(lengths - 1).max() <= ORIENTATION_TOLERANCE)}
+    if lengths[0] > 0:
+        cosine = min(float(np.abs(normals[0]).max() / lengths[0]), 1.0)
+        found["obliquity_degrees"] = round(float(np.degrees(np.arccos(cosine))), 2)
+    if positions is None:
+        return found
+    distances = np.sort((positions * normals).sum(axis=1))
+    steps = np.diff(distances)
+    found |= {
+        "unique_slice_positions": bool((steps > SAME_POSITION).all()),
+        "consistent_in_plane_row": bool(np.ptp((positions * across).sum(axis=1)) < IN_PLANE_TOLERANCE),
+        "consistent_in_plane_col": bool(np.ptp((positions * down).sum(axis=1)) < IN_PLANE_TOLERANCE),
+    }
+    if len(steps):
+        mean = (distances[-1] - distances[0]) / len(steps)
+        found["uniform_slice_spacing"] = bool(np.abs(steps - mean).max() < SLICE_TOLERANCE * mean)
+    return found
+
+
+def _is_one(values: Sequence[object]) -> bool | None:
+    """Whether all values are equal; None where one is not stated."""
+    if any(value in (None, "") or (isinstance(value, tuple) and None in value) for value in values):
+        return None
+    return len(set(values)) == 1
+
+
+def _table_of(texts: Sequence[str | None], width: int) -> np.ndarray | None:
+    """The numbers of each text, float64 of shape (n, width); None where one is not `width` numbers."""
+    found = {text: numbers(text or "", width) for text in set(texts)}
+    if any(value is None for value in found.values()):
+        return None
+    return np.array([found[text] for text in texts], dtype=np.float64)

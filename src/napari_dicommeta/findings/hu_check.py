@@ -1,0 +1,366 @@
+"""Whether values that are called HU can be HU: a sample of the pixels against the tags (PS3.3 section C.11.1.1.2).
+
+Air lies near -1000 HU and soft tissue near 0 to 60, so that a body in air has two populations 1000 to 1060 HU
+apart, and nothing but padding below -1100. Where that does not hold, each fault that is known of files is undone in
+turn; the one that makes the values those of a body in air is named. Where nothing does, as there is no air or no
+tissue in the field of view, nothing is said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.pixels import PixelError
+from napari_dicommeta.dicom.values import display
+from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.findings.hu_sample import DEEP, HIGHEST, LOWEST, HUSample, population_of, sample_of
+from napari_dicommeta.volumes.load import load_series
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.findings.hu_sample import Population
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = ["CheckProgress", "Checked", "HUSample", "check", "iter_plausibility", "sample_of", "unchecked_reason"]
+
+FEWEST = 4096
+"""Pixels below which a sample says nothing."""
+SMALLEST_SHIFT = 500
+"""HU; lung may be mistaken for air, so that less than this is no sign of a wrong intercept."""
+USUAL_INTERCEPTS = (-1024, -1000, -2048, -8192, -32768, 0)
+NEAR = 60
+"""HU; as close as air lies to -1000 in a well calibrated image with some noise."""
+USUAL_FACTORS = (2.0, 4.0, 0.5)
+FACTORS = tuple(1.04**n for n in range(-19, 42))
+"""0.47 to 5; less would make tissue of lung."""
+CONSTANT = 0.95
+"""The share of one value from which an image has no populations."""
+MOST_PADDINGS = 2
+UNREAD = "its pixels cannot be read: "
+STANDARD = "PS3.3 C.11.1.1.2"
+PADDING_STANDARD = "PS3.3 C.7.5.1.1.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of one volume: its sample and findings, or `skipped`, the reason why it was not looked at."""
+
+    series_instance_uid: str
+    name: str
+    sample: HUSample | None = None
+    findings: tuple[Finding, ...] = ()
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckProgress:
+    """How far a check is: series done, of how many, and what became of the volumes of the last of them."""
+
+    done: int
+    total: int
+    checked: tuple[Checked, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of the last series."""
+        return tuple(finding for one in self.checked for finding in one.findings)
+
+
+def iter_plausibility(series: Sequence[Series]) -> Generator[CheckProgress, None, tuple[Checked, ...]]:
+    """Yields progress before the first and after each of `series`, returns what became of each of their volumes.
+
+    Closing the generator ends the check. Some slices of each CT volume are read, nothing of others: a few
+    milliseconds a volume, more where frames are compressed.
+    """
+    found: list[Checked] = []
+    yield CheckProgress(0, len(series))
+    for done, one in enumerate(series, 1):
+        checked = tuple(_checked(one))
+        found += checked
+        yield CheckProgress(done, len(series), checked)
+    return tuple(found)
+
+
+def unread_finding(checked: Sequence[Checked]) -> tuple[Finding, ...]:
+    """A finding on the CT volumes whose pixels could not be read, none where all could."""
+    unread = [one for one in checked if one.skipped.startswith(UNREAD)]
+    if not unread:
+        return ()
+    reasons = Counter(one.skipped.removeprefix(UNREAD) for one in unread)
+    uids = tuple(dict.fromkeys(one.series_instance_uid for one in unread if one.series_instance_uid))
+    return (
+        Finding(
+            "hu-unread",
+            "decision",
+            f"The pixels of {len(unread):,} CT volumes could not be read, so that nothing is known of their HU",
+            tuple(reasons.most_common(12)),
+            ("PixelData",),
+            STANDARD,
+            "Look whether the files are there and whole, then check again.",
+            (("SeriesInstanceUID", uids),) if uids else (),
+            meaning="What was not looked at is not known to be right.",
+        ),
+    )
+
+
+def _checked(series: Series) -> Iterator[Checked]:
+    if series.modality != "CT" and "CT" not in series.catalog.values("Modality"):
+        yield Checked(series.series_instance_uid, series.name, skipped=f"{series.modality or 'no modality'}, not CT")
+        return
+    volumes, refusals = load_series(series)
+    types = dict(zip(series.catalog.paths, series.catalog.column_texts("ImageType"), strict=True))
+    for volume in volumes:
+        image_types = tuple(dict.fromkeys(types.get(path) or "" for path, _ in volume.files))
+        if reason := unchecked_reason(volume, image_types):
+            yield Checked(volume.series_instance_uid, volume.name, skipped=reason)
+            continue
+        try:
+            sample = sample_of(volume)
+        except PixelError as error:
+            reason = _without_folder(str(error), volume)
+            yield Checked(volume.series_instance_uid, volume.name, skipped=f"{UNREAD}{reason}")
+            continue
+        findings = check(volume, sample)
+        if not series.series_instance_uid and findings:
+            uids = tuple(dict.fromkeys(uid for uid in series.catalog.column_texts("SOPInstanceUID") if uid))
+            findings = tuple(replace(one, selection=(("SOPInstanceUID", uids),)) for one in findings)
+        few = f"a sample of {sample.n:,} pixels is too small" if sample.n < FEWEST else ""
+        yield Checked(volume.series_instance_uid, volume.name, sample, findings, few)
+    for refusal in refusals:
+        yield Checked(series.series_instance_uid, series.name, skipped=str(refusal))
+
+
+def _without_folder(text: str, volume: Volume) -> str:
+    """The text of a `PixelError`, its file named without the folders."""
+    path = next((path for path, _ in volume.files if text.startswith(f"{path}: ")), "")
+    return os.path.basename(path) + text[len(path) :]
+
+
+def unchecked_reason(volume: Volume, image_types: Sequence[str] = ()) -> str:
+    """Why the values of a volume need not be those of a body in HU, "" where they should.
+
+    `image_types`: *Image Type* (0008,0008) of its files.
+    """
+    if volume.modality != "CT":
+        return f"{volume.modality or 'no modality'}, not CT"
+    if volume.is_colour or volume.is_labels:
+        return "labels" if volume.is_labels else "colour"
+    if any("LOCALIZER" in one.split("\\") for one in image_types):
+        return "a localizer: a projection has other values"
+    missing = any(note.code == "rescale-missing" for note in volume.notes)
+    if volume.units != "HU" and not missing:
+        return f"its units are {volume.units}, not HU" if volume.units else "its files do not say that it is in HU"
+    return ""
+
+
+def check(volume: Volume, sample: HUSample) -> tuple[Finding, ...]:
+    """What the values of a sample say against the tags of its volume; () where they agree, or say nothing."""
+    if unchecked_reason(volume, sample.image_types) or sample.n < FEWEST:
+        return ()
+    body = population_of(sample)
+    if body.spike[1] > CONSTANT:
+        return ()
+    paddings: list[tuple[float, float]] = []
+    rest, kept = body, 1.0
+    while not (rest.is_in_place and rest.below < 0.01):
+        value, share = rest.spike
+        if not share or value >= LOWEST or len(paddings) == MOST_PADDINGS:
+            break
+        paddings.append((value, share * kept))
+        rest, kept = rest.without_spike(), kept * (1 - share)
+    else:
+        wrapped = [_wrong_sign(rest, sample)] if _is_wrapped(rest, sample) else []
+        return _told(volume, sample, [*wrapped, *(_padding(sample, *one) for one in paddings)])
+    if explained := _explained(body, sample):
+        return _told(volume, sample, [explained])
+    # Neither right nor explained: of several lone values the lowest is padding, if one is.
+    rest = body.without_spike() if paddings else body
+    found = [_below(rest)] if rest.below >= 0.01 else []
+    return _told(volume, sample, [*found, *(_padding(sample, *one) for one in paddings[:1])])
+
+
+def _told(volume: Volume, sample: HUSample, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """`findings` with the series they are about and what was looked at."""
+    uid = volume.series_instance_uid
+    return tuple(
+        replace(
+            one,
+            title=f"{display(volume.name, 60)}: {one.title}",
+            selection=(("SeriesInstanceUID", (uid,)),) if uid else (),
+            evidence=(("slices looked at", sample.n_slices),),
+            files=len({path for path, _ in volume.files}),
+            scope=hashlib.blake2b(f"{uid} {volume.name}".encode(), digest_size=6).hexdigest(),
+        )
+        for one in findings
+    )
+
+
+def _is_wrapped(body: Population, sample: HUSample) -> bool:
+    """Whether the few pixels far below air are dense bone whose highest bit was taken for a sign."""
+    change = _other_sign(sample)
+    if change is None or not sample.signed:
+        return False
+    below, deep, other = body.share(-np.inf, LOWEST), body.share(-np.inf, DEEP), body.mapped(change)
+    return (
+        0.0002 <= deep < 0.05
+        and deep >= 0.8 * below
+        and other.share(-np.inf, LOWEST) <= 0.1 * below
+        and other.share(HIGHEST, np.inf) <= 0.001
+    )
+
+
+def _other_sign(sample: HUSample) -> Callable[[np.ndarray], np.ndarray] | None:
+    """HU -> HU as if *Pixel Representation* were the other one; None where the tags do not say it of all slices."""
+    if sample.rescale is None or sample.bits is None or sample.signed is None:
+        return None
+    (slope, intercept), size, signed = sample.rescale, float(1 << sample.bits), sample.signed
+
+    def change(values: np.ndarray) -> np.ndarray:
+        stored = (values - intercept) / slope
+        moved = np.where(stored < 0, size, 0.0) if signed else np.where(stored >= size / 2, -size, 0.0)
+        return np.asarray((stored + moved) * slope + intercept)
+
+    return change
+
+
+def _explained(body: Population, sample: HUSample) -> Finding | None:
+    """The fault that, undone, makes the values of `body` those of a body in air; faults that are told apart first."""
+    if (change := _other_sign(sample)) and body.found_by(change):
+        return _wrong_sign(body, sample)
+    lowest = [body.lowest_population, body.without_spike().lowest_population]
+    airs = list(dict.fromkeys(one for one in lowest if one is not None))
+    if sample.rescale is not None and sample.rescale != (1.0, 0.0):
+        slope, intercept = sample.rescale
+        if body.found_by(lambda values: (values - intercept) / slope):
+            at = next((air for air in airs if abs((air - intercept) / slope + 1000) <= NEAR), -1000 * slope + intercept)
+            return _twice(at, slope, intercept)
+    shifted = [_shifted(air, sample) for air in airs if abs(air + 1000) > SMALLEST_SHIFT and _is_air(body, air)]
+    named = (one for one in shifted if one.code != "hu-intercept")
+    return next(named, None) or _scaled(body, sample) or next(iter(shifted), None)
+
+
+def _is_air(body: Population, air: float) -> bool:
+    return body.found_by(lambda values: values - air - 1000) is not None
+
+
+def _shifted(air: float, sample: HUSample) -> Finding:
+    """Air is elsewhere: which intercept would bring it to its place, and how the one of the file differs from it."""
+    stated = sample.rescale[1] if sample.rescale else None
+    fitting = -(air + 1000) + (stated or 0.0)
+    usual = min(USUAL_INTERCEPTS, key=lambda one: abs(one - fitting))
+    is_usual = abs(usual - fitting) <= NEAR
+    fitting = usual if is_usual else round(fitting)
+    where = f"air lies at {air:.0f}, not near -1000"
+    if stated is None:
+        code, what = "hu-intercept", f"the intercepts are wrong by {-(air + 1000):.0f}"
+    elif stated == 0 and is_usual:
+        code, what = "hu-intercept-missing", f"the intercept of {fitting:g} is probably missing"
+    elif is_usual and abs(stated - 2 * fitting) <= NEAR:
+        code, what = "hu-intercept-doubled", f"the intercept of {stated:g} is probably {fitting:g}, doubled"
+    elif is_usual and abs(stated + fitting) <= NEAR:
+        code, what = "hu-intercept-sign", f"the intercept of {stated:g} has probably the wrong sign, {fitting:g} fits"
+    else:
+        code, what = "hu-intercept", f"an intercept of {fitting:g} would fit, not {stated:g}"
+    return Finding(
+        code,
+        "wrong",
+        f"{where}: {what}",
+        tags=("RescaleIntercept",),
+        standard=STANDARD,
+        advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
+    )
+
+
+def _twice(air: float, slope: float, intercept: float) -> Finding:
+    return Finding(
+        "hu-rescale-twice",
+        "wrong",
+        f"air lies at {air:.0f}, not near -1000: stored values are already HU, and slope {slope:g} and "
+        f"intercept {intercept:g} are applied once more",
+        tags=("RescaleSlope", "RescaleIntercept"),
+        standard=STANDARD,
+        advice="Use the stored values as HU (slope 1, intercept 0), or leave the series out.",
+    )
+
+
+def _wrong_sign(body: Population, sample: HUSample) -> Finding:
+    below = body.share(-np.inf, LOWEST)
+    read, meant = ("signed", "unsigned") if sample.signed else ("unsigned", "signed")
+    size = 1 << (sample.bits or 16)
+    what = f"{below:.2%} of the pixels lie below {LOWEST}" if sample.signed else "air lies far above soft tissue"
+    return Finding(
+        "hu-sign",
+        "wrong",
+        f"{what}: {meant} values are read as {read}, which moves a part of them by {size:,}",
+        tags=("PixelRepresentation", "BitsStored"),
+        standard="PS3.3 C.7.6.3.1",
+        advice=f"Read the stored values as {meant}, or leave the series out.",
+    )
+
+
+def _scaled(body: Population, sample: HUSample) -> Finding | None:
+    """Air and soft tissue are too far apart, or too near: by which factor."""
+    if sample.rescale is None:
+        return None
+    slope, intercept = sample.rescale
+    named = [*USUAL_FACTORS, *(one for one in (slope, 1 / slope) if one >= FACTORS[0] and not 0.8 < one < 1.25)]
+    factors = [*named, *(one for one in FACTORS if not 0.8 < one < 1.25)]
+    found = ((factor, body.found_by(partial(_scaled_by, factor, intercept))) for factor in factors)
+    fitting = {factor: float(other.windows(0, 80).max()) for factor, other in found if other is not None}
+    if not fitting:
+        return None
+    best = max(fitting, key=lambda one: fitting[one])
+    # Soft tissue is broad: a factor that is known of files is as good as one close to it.
+    best = next((one for one in named if one in fitting and abs(one / best - 1) < 0.12), best)
+    return Finding(
+        "hu-slope",
+        "wrong" if best in named else "decision",
+        f"air and soft tissue are about {1040 * best:.0f} HU apart, not 1000 to 1060: a slope of about "
+        f"{slope / best:.2g} would fit, not {slope:g}",
+        tags=("RescaleSlope",),
+        standard=STANDARD,
+        advice="Look at the histogram, then correct Rescale Slope, or leave the series out.",
+    )
+
+
+def _scaled_by(factor: float, intercept: float, values: np.ndarray) -> np.ndarray:
+    return (values - intercept) / factor + intercept
+
+
+def _below(body: Population) -> Finding:
+    lowest = body.lowest_population
+    where = f", most of them near {lowest:.0f}" if lowest is not None and lowest < LOWEST else ""
+    return Finding(
+        "hu-below",
+        "decision",
+        f"{body.share(-np.inf, LOWEST):.1%} of the pixels lie below {LOWEST}{where}: nothing in a body does, nor is it "
+        "stated to be padding",
+        tags=("RescaleIntercept", "PixelPaddingValue"),
+        standard=STANDARD,
+        advice="Find out what these pixels are before values are averaged or scaled.",
+    )
+
+
+def _padding(sample: HUSample, value: float, share: float) -> Finding:
+    stated = f", while Pixel Padding Value is {' or '.join(sample.stated_padding)}" if sample.stated_padding else ""
+    stored = ""
+    if sample.rescale is not None:
+        slope, intercept = sample.rescale
+        stored = f" (stored {(value - intercept) / slope:g})"
+    return Finding(
+        "hu-padding",
+        "decision",
+        f"{share:.1%} of the pixels are exactly {value:g}{stored}, which looks like padding{display(stated)}",
+        tags=("PixelPaddingValue",),
+        standard=PADDING_STANDARD,
+        advice=f"Leave {value:g} out of statistics, or set it to -1000, before values are averaged or scaled.",
+    )

@@ -1,0 +1,356 @@
+"""What the rules of `findings` share: the columns of a catalog as codes, its series, and the notes of their volumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.functional_groups import GROUP_OF
+from napari_dicommeta.dicom.values import numbers
+from napari_dicommeta.findings.check import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from napari_dicommeta.catalog.catalog import Catalog, TagSummary
+    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.findings.check import Conditions
+
+__all__ = ["Joint", "SeriesFacts", "Survey", "VolumeFacts", "component_numbers", "spell_span", "top"]
+
+MOST = 12
+"""Lines of evidence that a finding gives before the rest is added up."""
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_FINER = (
+    ("SeriesInstanceUID",),
+    ("SOPInstanceUID",),
+    ("StudyInstanceUID", "SeriesInstanceUID"),
+    ("SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber", "ImagePositionPatient", "Modality"),
+)
+"""By what files are picked where the tags of a finding do not tell them from others."""
+MOST_TAGS = 12
+"""Tags by which files are told apart at most."""
+MOST_COMPARED = 200_000
+"""Values that are compared at most to find these tags."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """The joint values of some tags.
+
+    `texts`: the combinations that occur, None where files lack a tag. `ids`: for each file the number of its
+    combination, int64 of shape (n_files,).
+    """
+
+    texts: tuple[tuple[str | None, ...], ...]
+    ids: np.ndarray
+
+    def counted(self, mask: np.ndarray | None = None) -> list[tuple[tuple[str | None, ...], int]]:
+        """(combination, files) of the files in `mask`, most frequent first."""
+        ids = self.ids if mask is None else self.ids[mask]
+        counts = np.bincount(ids, minlength=len(self.texts)).tolist()
+        pairs = [(texts, n) for texts, n in zip(self.texts, counts, strict=True) if n]
+        return sorted(pairs, key=lambda pair: (-pair[1], [text or "" for text in pair[0]]))
+
+    def where(self, holds: Callable[..., bool]) -> np.ndarray:
+        """For each file whether `holds` says so of its texts, bool of shape (n_files,)."""
+        chosen = np.array([holds(*texts) for texts in self.texts], dtype=bool)
+        return chosen[self.ids] if len(chosen) else np.zeros(0, dtype=bool)
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFacts:
+    """What is kept of a volume: its `label`, the `rows` of its files in the catalog, spacing (k, j, i) mm, notes."""
+
+    label: str
+    rows: np.ndarray
+    spacing: tuple[float, float, float]
+    slices: int
+    modality: str
+    notes: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFacts:
+    """The volumes of a series, and (reason, rows) of its files that make none; `error` where looking at it failed."""
+
+    volumes: tuple[VolumeFacts, ...] = ()
+    refused: tuple[tuple[str, np.ndarray], ...] = ()
+    error: str = ""
+
+
+class Survey:
+    """A catalog as the rules look at it: each column is coded once, each series looked at once."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.n_files = catalog.n_files
+        self.series_facts: list[SeriesFacts] = []
+        self._own: dict[str, Joint] = {}
+        self._joint: dict[tuple[str, ...], Joint] = {}
+
+    # -- columns ------------------------------------------------------------------------------------
+
+    @cached_property
+    def summaries(self) -> tuple[TagSummary, ...]:
+        """`Catalog.tags`."""
+        return self.catalog.tags()
+
+    @cached_property
+    def _keywords(self) -> tuple[str, ...]:
+        """The elements outside sequences that have a keyword and more than one value, or are not in every file."""
+        return tuple(
+            one.keyword
+            for one in self.summaries
+            if len(one.path.elements) == 1
+            and not one.keyword.startswith("(")
+            and (one.distinct > 1 or one.present < self.n_files)
+        )
+
+    @cached_property
+    def _groups(self) -> tuple[str, ...]:
+        outer = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+        return tuple(one for one in outer if len(self.catalog.values(one)))
+
+    def own(self, tag: str) -> Joint:
+        """The values of one tag as the catalog has them."""
+        if tag not in self._own:
+            texts = self.catalog.column_texts(tag)
+            numbered = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+            ids = np.fromiter(map(numbered.__getitem__, texts), np.int64, len(texts))
+            self._own[tag] = Joint(tuple((text,) for text in numbered), ids)
+        return self._own[tag]
+
+    def joint(self, *tags: str) -> Joint:
+        """The joint values of `tags`; what enhanced images keep in functional groups counts as theirs."""
+        if tags not in self._joint:
+            self._joint[tags] = _combined([self._filled(tag) for tag in tags])
+        return self._joint[tags]
+
+    def _filled(self, tag: str) -> Joint:
+        column = self.own(tag)
+        if tag not in GROUP_OF:
+            return column
+        for outer in self._groups:
+            inner = self.own(f"{outer}.{GROUP_OF[tag]}.{tag}")
+            seen = {text: i for i, (text,) in enumerate(column.texts)}
+            added = np.array([seen.setdefault(text, len(seen)) for (text,) in inner.texts], dtype=np.int64)
+            lacking = column.where(lambda text: text is None)
+            column = Joint(tuple((text,) for text in seen), np.where(lacking, added[inner.ids], column.ids))
+        return column
+
+    def says(self, tag: str, *texts: str) -> np.ndarray:
+        """For each file whether `tag` is one of `texts`."""
+        return self.joint(tag).where(lambda text: text in texts)
+
+    def filled(self, tag: str) -> np.ndarray:
+        """For each file whether `tag` is there and not empty."""
+        return self.joint(tag).where(bool)
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """Which files hold pixel data, bool of shape (n_files,)."""
+        return np.asarray(self.catalog.file_column("pixel_offset") >= 0)
+
+    @cached_property
+    def grey(self) -> np.ndarray:
+        """Which files hold images of one sample a pixel that mean something measured: no secondary captures."""
+        kinds = self.joint("SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation")
+        held = kinds.where(
+            lambda samples, sop_class, photometric: (
+                samples in ("1", None, "")
+                and not (sop_class or "").startswith(SECONDARY_CAPTURE)
+                and (photometric or "MONOCHROME2").startswith("MONOCHROME")
+            )
+        )
+        grey: np.ndarray = self.images & held
+        return grey
+
+    @cached_property
+    def ct(self) -> np.ndarray:
+        """Which files hold CT images."""
+        ct: np.ndarray = self.grey & self.says("Modality", "CT")
+        return ct
+
+    @cached_property
+    def series(self) -> tuple[Series, ...]:
+        """The series of the catalog."""
+        return self.catalog.series
+
+    @cached_property
+    def series_ids(self) -> np.ndarray:
+        """For each file the number of its series, int64 of shape (n_files,)."""
+        ids = np.zeros(self.n_files, dtype=np.int64)
+        for i, one in enumerate(self.series):
+            ids[one.rows] = i
+        return ids
+
+    def mixing(self, of: np.ndarray, groups: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Which files of `mask` are in a group that holds several values of the codes `of`; int arrays (n_files,)."""
+        mixed = np.zeros(self.n_files, dtype=bool)
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            span = int(of.max()) + 1
+            pairs = np.unique(groups[rows] * span + of[rows])
+            several = np.bincount(pairs // span, minlength=int(groups.max()) + 1) > 1
+            mixed[rows] = several[groups[rows]]
+        return mixed
+
+    # -- volumes ------------------------------------------------------------------------------------
+
+    def look(self) -> Iterator[int]:
+        """Looks at one series after the other and yields how many have been."""
+        for series in self.series:
+            self.series_facts.append(_facts(series))
+            yield len(self.series_facts)
+
+    # -- findings -----------------------------------------------------------------------------------
+
+    def finding(
+        self,
+        code: str,
+        severity: str,
+        title: str,
+        mask: np.ndarray,
+        evidence: Iterable[tuple[str, int]] = (),
+        tags: Sequence[str] = (),
+        standard: str = "",
+        advice: str = "",
+        meaning: str = "",
+        by: Sequence[str] = (),
+        scope: str = "",
+    ) -> Finding:
+        """A finding about the files in `mask`, its selection by the tags `by`, or else `tags`, or else the UIDs."""
+        selection = self.selection(mask, tuple(by) or tuple(tags))
+        files = int(np.count_nonzero(mask))
+        return Finding(
+            code, severity, title, tuple(evidence), tuple(tags), standard, advice, selection, files, meaning, scope
+        )
+
+    def selection(self, mask: np.ndarray, tags: tuple[str, ...]) -> Conditions:
+        """The conditions under which `Catalog.where` gives the files in `mask`, the fewest first.
+
+        Files that no known element tells apart from others are given together with these.
+        """
+        if mask.all():
+            return ()
+        if not mask.any():
+            return (("SOPInstanceUID", ()),)
+        for names in ((tags,) if tags else ()) + _FINER:
+            joint = _combined([self.own(name) for name in names])
+            chosen = np.zeros(len(joint.texts), dtype=bool)
+            chosen[joint.ids[mask]] = True
+            confused = chosen[joint.ids] & ~mask
+            if not confused.any():
+                break
+        else:
+            names = self._telling_apart(mask, names, joint.ids)
+            joint = _combined([self.own(name) for name in names])
+            chosen = np.zeros(len(joint.texts), dtype=bool)
+            chosen[joint.ids[mask]] = True
+        wanted = tuple(texts for texts, is_one in zip(joint.texts, chosen.tolist(), strict=True) if is_one)
+        if len(names) == 1 and "." not in names[0] and all(text is not None for (text,) in wanted):
+            return ((names[0], tuple(text for (text,) in wanted if text is not None)),)
+        return ((names, wanted),)
+
+    def _telling_apart(self, mask: np.ndarray, names: tuple[str, ...], ids: np.ndarray) -> tuple[str, ...]:
+        """`names` and the other tags that are needed to tell the files in `mask` from others, as far as any does."""
+        among = np.isin(ids, ids[mask]) & np.isin(ids, ids[~mask])
+        rows = np.flatnonzero(among)
+        catalog, inside = self.catalog.rows(rows), mask[rows]
+        columns: dict[str, np.ndarray] = {}
+        known = set()
+        for tag in self._keywords:
+            if len(columns) * len(rows) > MOST_COMPARED:
+                break
+            column = _numbered(catalog.column_texts(tag))
+            if column.any() and column.tobytes() not in known:
+                known.add(column.tobytes())
+                columns[tag] = column
+        codes = ids[rows]
+        while (left := _confused(codes, inside)) and len(names) < MOST_TAGS:
+            finer = {tag: _finer(codes, column) for tag, column in columns.items()}
+            best = min(finer, key=lambda tag: _confused(finer[tag], inside), default="")
+            if not best or _confused(finer[best], inside) == left:
+                break
+            names, codes = (*names, best), finer[best]
+        return names
+
+
+def _numbered(texts: Sequence[str | None]) -> np.ndarray:
+    numbers: dict[str | None, int] = {}
+    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], dtype=np.int64)
+
+
+def _finer(codes: np.ndarray, column: np.ndarray) -> np.ndarray:
+    return np.asarray(np.unique(codes * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1])
+
+
+def _confused(codes: np.ndarray, inside: np.ndarray) -> int:
+    """How many files outside have the code of one inside."""
+    return int(np.count_nonzero(np.isin(codes[~inside], codes[inside])))
+
+
+def _combined(columns: Sequence[Joint]) -> Joint:
+    ids, texts = columns[0].ids, columns[0].texts
+    for column in columns[1:]:
+        size = len(column.texts)
+        unique, ids = _compact(ids * size + column.ids, len(texts) * size)
+        texts = tuple((*texts[i // size], *column.texts[i % size]) for i in unique.tolist())
+    return Joint(texts, ids)
+
+
+def _compact(codes: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
+    """The codes below `span` that occur, in order, and for each of `codes` its place among them."""
+    if span > 1 << 22:
+        unique, places = np.unique(codes, return_inverse=True)
+        return unique, places
+    occurs = np.bincount(codes, minlength=span) > 0
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]
+
+
+def _facts(series: Series) -> SeriesFacts:
+    from napari_dicommeta.volumes.load import load_series
+
+    row_of = dict(zip(series.catalog.paths, series.rows.tolist(), strict=True))
+
+    def rows(paths: Iterable[str]) -> np.ndarray:
+        return np.array(sorted({row_of[path] for path in paths if path in row_of}), dtype=np.int64)
+
+    try:
+        volumes, refusals = load_series(series)
+    except Exception as error:  # noqa: BLE001  one series that cannot be looked at loses none of the others
+        return SeriesFacts(error=type(error).__name__)
+    name = f"series {series.number}" if series.number else "a series without a number"
+    facts = []
+    for i, volume in enumerate(volumes, 1):
+        label = name + (f" [{i}]" if len(volumes) > 1 else "")
+        copies = [path for note in volume.notes if note.code == "left-out" for path, _ in note.evidence]
+        paths = [*(path for path, _ in volume.files), *copies]
+        slices = len(volume.geometry.steps) + 1
+        facts.append(VolumeFacts(label, rows(paths), volume.geometry.spacing, slices, volume.modality, volume.notes))
+    refused = tuple((refusal.reason, rows(refusal.paths)) for refusal in refusals)
+    return SeriesFacts(tuple(facts), refused)
+
+
+def top(evidence: Sequence[tuple[str, int]], what: str = "others", most: int = MOST) -> tuple[tuple[str, int], ...]:
+    """The first `most` lines of evidence, and one that adds up the rest."""
+    if len(evidence) <= most + 1:
+        return tuple(evidence)
+    rest = evidence[most:]
+    return (*evidence[:most], (f"{len(rest)} {what}", sum(files for _, files in rest)))
+
+
+def component_numbers(text: str | None, count: int | None = None) -> list[tuple[float, ...]]:
+    """The numbers of each of a file's values, which stand between bars; [] where one is none."""
+    found = [numbers(one, count) for one in text.split(" | ")] if text else []
+    return [one for one in found if one is not None] if all(one is not None for one in found) else []
+
+
+def spell_span(values: Sequence[float]) -> str:
+    """One number, or the smallest and the largest: "0.5 to 0.9"."""
+    low, high = min(values), max(values)
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"

@@ -1,0 +1,178 @@
+"""Scans beyond this machine's own files: fsspec URLs, and the workers of a Dask cluster.
+
+Both are optional: fsspec is imported when a source is a URL, dask when a client is handed over.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.catalog.columns import table_of
+from napari_dicommeta.dicom.header import WINDOW, HeaderError
+from napari_dicommeta.scanning.listing import Source, files_of, list_files, source_paths, sources_of
+from napari_dicommeta.scanning.recorder import Recorder, Recording
+from napari_dicommeta.scanning.worker import record
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.scanning.scan import Failure, ScanProgress
+
+__all__ = ["is_remote", "read_urls", "scan_distributed", "scan_remote"]
+
+BATCH = 512
+"""Files a task; small enough for progress, large enough that a task's overhead does not show."""
+THREADS = 32
+
+
+def is_remote(source: Source | Sequence[Source]) -> bool:
+    """Whether a source is named by URLs, ``s3://…``, ``memory://…``, ``zip://::archive.zip``, rather than by paths."""
+    return any("://" in one and not one.startswith("file://") for one in sources_of(source))
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise ImportError(f'{url} needs fsspec: pip install "napari-dicommeta[remote]"') from error
+    system, path = url_to_fs(url)
+    return system, str(path)
+
+
+def _urls(source: Source | Sequence[Source], failures: list[Failure]) -> list[tuple[str, str]]:
+    """(URL of the source, path in its file system) of every file in it."""
+    found = []
+    for one in sources_of(source):
+        system, path = _file_system(one)
+        try:
+            names = sorted(system.find(path))
+        except (OSError, ValueError) as error:
+            failures.append((one, "rejected", f"cannot be listed: {type(error).__name__}"))
+            continue
+        if not names:
+            failures.append((one, "vanished", "there is no such file or folder, or it is empty"))
+        found += [(one, name) for name in names]
+    return found
+
+
+def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
+    """The headers of (URL of the source, path in its file system), fetched a window at a time.
+
+    Systems that fetch by themselves in parallel (object stores) are asked from several threads; the others,
+    such as archives, from one.
+    """
+    recorder = Recorder()
+    systems: dict[str, Any] = {}
+    for url in {url for url, _ in files}:
+        systems[url] = _file_system(url)[0]
+
+    def first(file: tuple[str, str]) -> tuple[int, bytes] | Exception:
+        system, name = systems[file[0]], file[1]
+        try:
+            return int(system.size(name) or 0), system.cat_file(name, start=0, end=WINDOW)
+        except Exception as error:  # noqa: BLE001  each system has its own; the file is listed with its kind
+            return error
+
+    parallel = all(getattr(system, "async_impl", False) for system in systems.values())
+    with ThreadPoolExecutor(THREADS if parallel else 1) as pool:
+        for (url, name), window in zip(files, pool.map(first, files), strict=True):
+            system = systems[url]
+            shown = str(system.unstrip_protocol(name))
+            if isinstance(window, Exception):
+                recorder.fail(shown, "rejected", f"cannot be read: {type(window).__name__}")
+                continue
+            try:
+                recorder.add(shown, window[0], 0, window[1], _Fetch(system, name))
+            except HeaderError as error:
+                recorder.fail(shown, "rejected", str(error))
+            except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan
+                recorder.fail(shown, "rejected", f"unexpected {type(error).__name__} while reading the header")
+    return recorder.take()
+
+
+class _Fetch:
+    """Reads `count` bytes at `offset` of one file of a file system."""
+
+    def __init__(self, system: Any, name: str) -> None:
+        self._system, self._name = system, name
+
+    def __call__(self, offset: int, count: int) -> bytes:
+        return bytes(self._system.cat_file(self._name, start=offset, end=offset + count))
+
+
+def scan_remote(source: Source | Sequence[Source]) -> Generator[ScanProgress, None, Catalog]:
+    """The catalog of the files behind URLs, read by this process."""
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.scanning.scan import ScanProgress
+
+    failures: list[Failure] = []
+    files = _urls(source, failures)
+    tables: list[Any] = []
+    for start in range(0, len(files), BATCH):
+        yield ScanProgress(start, len(files), True, tuple(tables), tuple(failures))
+        recording = read_urls(files[start : start + BATCH])
+        tables.append(table_of(recording))
+        failures += recording.failures
+    return Catalog.of_tables(tables, failures)
+
+
+def _read_batch(files: list[Any], number: int, output: str | None) -> tuple[Any, int, list[Failure]]:
+    """On a worker: (table of a batch or None if it was written to `output`, its rows, failures)."""
+    recording = read_urls(files) if files and isinstance(files[0], tuple) else record(files)
+    table = table_of(recording)
+    if output is None:
+        return table, table.num_rows, recording.failures
+    from napari_dicommeta.catalog.columns import ColumnStore
+    from napari_dicommeta.catalog.storage import save
+
+    failed = [(path, reason, outcome) for path, outcome, reason in recording.failures]
+    save(ColumnStore.of_tables([table]), failed, os.path.join(output, f"part-{number:06d}.parquet"))
+    return None, table.num_rows, recording.failures
+
+
+def scan_distributed(
+    source: Source | Sequence[Source], client: Any, output: Source | None = None
+) -> Generator[ScanProgress, None, Catalog]:
+    """The catalog of files that the workers of a ``dask.distributed.Client`` read, a batch a task.
+
+    With `output`, a folder that all of them can write to, each batch becomes a part of a Parquet dataset there
+    and only counts travel; the catalog returned reads its columns from the dataset as they are needed.
+    """
+    from dask.distributed import as_completed
+
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.scanning.scan import INTERVAL, ScanProgress
+
+    failures: list[Failure] = []
+    files: list[Any] = (
+        _urls(source, failures) if is_remote(source) else list(files_of(list_files(source_paths(source)), failures))
+    )
+    target = None
+    if output is not None:
+        target = os.path.abspath(os.fspath(output))
+        os.makedirs(target, exist_ok=True)
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    numbers = range(len(batches))
+    futures = client.map(_read_batch, batches, numbers, output=target, pure=False)
+    tables: list[Any] = []
+    done, reported = 0, time.monotonic()
+    yield ScanProgress(0, len(files), True)
+    try:
+        for future in as_completed(futures):
+            table, rows, failed = future.result()
+            if table is not None:
+                tables.append(table)
+            failures += failed
+            done += rows + len(failed)
+            if time.monotonic() - reported > INTERVAL:
+                yield ScanProgress(done, len(files), True, tuple(tables), tuple(failures))
+                reported = time.monotonic()
+    finally:
+        client.cancel(futures)
+    if target is not None:
+        return Catalog.load(target)
+    return Catalog.of_tables(tables, failures)

@@ -1,0 +1,1 @@
+"""Series -> volumes: layout, geometry, rescale, lazy arrays, notes."""

@@ -1,0 +1,197 @@
+"""A source, a series or a catalog -> its volumes, and a reason for every file that makes none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.catalog.series import Refusal, Series, with_pixels
+from napari_dicommeta.dicom.pixels import PixelError, PixelFormat, pixels_fault
+from napari_dicommeta.dicom.values import number
+from napari_dicommeta.volumes.frames import frames_of
+from napari_dicommeta.volumes.rescale import PADDINGS, RefusedError
+from napari_dicommeta.volumes.segmentation import is_segmentation, segmentations
+from napari_dicommeta.volumes.stacks import split_keyword, stacks_of
+from napari_dicommeta.volumes.volume import Volume, volume_of_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.scanning.listing import Source
+    from napari_dicommeta.volumes.frames import Frame
+
+__all__ = ["LoadError", "Volumes", "load", "load_series", "nothing_found"]
+
+
+class LoadError(Exception):
+    """Nothing in a source can be opened as a volume; the text says why, file by file."""
+
+
+class Volumes(tuple[Volume, ...]):
+    """The volumes of a source, the largest first, with what could not be opened.
+
+    `refusals` are files that make no volume, each with its reason; `catalog` is what was scanned.
+    """
+
+    refusals: tuple[Refusal, ...] = ()
+    catalog: Catalog
+
+
+def load(
+    source: Source | Sequence[Source] | Series | Catalog,
+    *,
+    split: str = "auto",
+    padding: str = "keep",
+    missing_rescale: str = "refuse",
+) -> Volumes:
+    """The volumes in `source`, each lazy: ``np.asarray(load(path)[0].array)`` reads the pixels.
+
+    Parameters
+    ----------
+    source
+        A path or several, fsspec URLs excepted; a series; or a catalog.
+    split
+        How a series is parted into volumes: "auto", by what one grid can hold; "gaps", also where slices are
+        missing; "none", only where sizes or colours differ; or the keyword of an element, by whose values it is
+        parted first. Each split is in the volume's `notes` with its reason.
+    padding
+        Pixels that the file says lie outside the image, by *Pixel Padding Value* (PS3.3 section C.7.5.1.1.2): "keep"
+        leaves them as they are, "air" makes them -1000 in volumes in HU, "nan" makes them NaN and the array float32.
+    missing_rescale
+        What to do where only some images of a volume have *Rescale Slope* and *Intercept*: "refuse", or "series"
+        to take those of the others, if these agree.
+
+    Raises
+    ------
+    LoadError
+        If there is not one volume in it; the text gives the reasons.
+    ValueError
+        If an option has none of its values.
+    """
+    split_keyword(split)
+    if padding not in PADDINGS:
+        raise ValueError(f"padding must be one of {', '.join(PADDINGS)}, not {padding!r}")
+    if missing_rescale not in ("refuse", "series"):
+        raise ValueError(f"missing_rescale must be 'refuse' or 'series', not {missing_rescale!r}")
+    if isinstance(source, Catalog):
+        catalog = source
+    elif isinstance(source, Series):
+        catalog = source.catalog
+    else:
+        from napari_dicommeta.scanning.scan import scan
+
+        catalog = scan(source)
+    series = (source,) if isinstance(source, Series) else catalog.series
+    found: list[Volume] = []
+    refusals: list[Refusal] = []
+    for one in series:
+        volumes, refused = load_series(one, split, padding, missing_rescale)
+        found += volumes
+        refusals += refused
+    if not found:
+        raise LoadError(nothing_found(catalog, refusals))
+    volumes_found = Volumes(sorted(found, key=lambda volume: -volume.array.size))
+    volumes_found.refusals, volumes_found.catalog = tuple(refusals), catalog
+    return volumes_found
+
+
+def nothing_found(catalog: Catalog, refusals: Sequence[Refusal]) -> str:
+    """Why nothing can be shown, as one to six sentences."""
+    reasons = [str(refusal) for refusal in refusals]
+    reasons += [failure.brief for failure in catalog.failures]
+    if not reasons:
+        return "There are no files here."
+    more = f"\n… and {len(reasons) - 5} more" if len(reasons) > 5 else ""
+    return "No image could be opened.\n" + "\n".join(reasons[:5]) + more
+
+
+def load_series(
+    series: Series, split: str = "auto", padding: str = "keep", missing_rescale: str = "refuse"
+) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
+    """The volumes of one series, the largest first, and the files that make none with the reason; see `load`."""
+    catalog, refusals = with_pixels(series)
+    formats = _pixel_formats(catalog)
+    faults: dict[str, list[str]] = {}
+    usable = []
+    lengths, sizes = catalog.file_column("pixel_length").tolist(), catalog.file_column("size").tolist()
+    for row, (path, one) in enumerate(zip(catalog.paths, formats, strict=True)):
+        if fault := pixels_fault(one, lengths[row], sizes[row]):
+            faults.setdefault(f"its pixels cannot be read: {fault}", []).append(path)
+        else:
+            usable.append(row)
+    refusals += [Refusal(series, tuple(paths), reason) for reason, paths in faults.items()]
+    if not usable:
+        return (), tuple(refusals)
+    if faults:
+        catalog, formats = catalog.rows(np.array(usable, dtype=np.intp)), [formats[row] for row in usable]
+    keyword = split_keyword(split)
+    frames, failed = frames_of(catalog, formats, (keyword,) if keyword else ())
+    refusals += [Refusal(series, (path,), reason) for path, reason in failed]
+    segments: dict[str, list[Frame]] = {}
+    images: list[Frame] = []
+    for frame in frames:
+        (segments.setdefault(frame.path, []) if is_segmentation(frame) else images).append(frame)
+    volumes: list[Volume] = []
+    for path, of_file in segments.items():
+        try:
+            volumes += segmentations(series, of_file, split)
+        except RefusedError as error:
+            refusals.append(Refusal(series, (path,), str(error)))
+    stacks = stacks_of(images, split) if images else []
+    for i, stack in enumerate(stacks, 1):
+        suffix = f" [{i}]" if len(stacks) > 1 else ""
+        try:
+            volumes.append(volume_of_stack(series, stack, suffix, padding, missing_rescale))
+        except (RefusedError, PixelError) as error:
+            paths = tuple(dict.fromkeys(frame.path for frame in stack.frames))
+            refusals.append(Refusal(series, paths, str(error)))
+    return tuple(sorted(volumes, key=lambda volume: -volume.array.size)), tuple(refusals)
+
+
+def _pixel_formats(catalog: Catalog) -> list[PixelFormat]:
+    """The format of each file of a stack; bits, sign and transfer syntax may differ from file to file."""
+    tags = [
+        "Rows",
+        "Columns",
+        "SamplesPerPixel",
+        "NumberOfFrames",
+        "BitsAllocated",
+        "BitsStored",
+        "HighBit",
+        "PixelRepresentation",
+    ]
+    columns = [catalog.column_texts(tag) for tag in (*tags, "PhotometricInterpretation", "TransferSyntaxUID")]
+    made: dict[tuple[str | int | None, ...], PixelFormat] = {}
+    formats = []
+    for *texts, pixel_tag in zip(*columns, catalog.file_column("pixel_tag").tolist(), strict=True):
+        key = (*texts, pixel_tag)
+        if key not in made:
+            made[key] = _pixel_format(dict(zip(tags, texts[:8], strict=True)), texts[8], texts[9], pixel_tag)
+        formats.append(made[key])
+    return formats
+
+
+def _pixel_format(
+    texts: dict[str, str | None], photometric: str | None, transfer_syntax: str | None, pixel_tag: int
+) -> PixelFormat:
+    def whole(tag: str, default: int) -> int:
+        value = number(texts[tag] or "")
+        return default if value is None else int(value)
+
+    bits = whole("BitsAllocated", 16)
+    stored = whole("BitsStored", bits)
+    return PixelFormat(
+        whole("Rows", 0),
+        whole("Columns", 0),
+        whole("SamplesPerPixel", 1),
+        max(whole("NumberOfFrames", 1), 1),
+        bits,
+        stored,
+        whole("HighBit", stored - 1),
+        whole("PixelRepresentation", 0) == 1,
+        photometric or "MONOCHROME2",
+        transfer_syntax or "",
+        pixel_tag,
+    )

@@ -1,0 +1,267 @@
+"""Stored values -> what they mean: rescale, Modality LUT, dose scaling, padding and units (PS3.3 section C.11.1).
+
+Each frame has its own transform; where one of a stack has none, nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.luts import modality_luts
+from napari_dicommeta.dicom.values import is_text_in_number, number
+from napari_dicommeta.findings.check import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.dicom.luts import LookupTable
+    from napari_dicommeta.dicom.pixels import PixelFormat
+    from napari_dicommeta.volumes.frames import Frame
+
+__all__ = ["AIR", "PADDINGS", "Modality", "RefusedError", "Transform", "modality_of"]
+
+PADDINGS = ("keep", "air", "nan")
+AIR = -1000.0
+"""HU."""
+_PADDING_PREFIX = {0x7FE00008: "Float", 0x7FE00009: "DoubleFloat"}
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+
+
+class RefusedError(Exception):
+    """Frames that make no volume; the text is the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """Stored -> modality values of one frame: ``stored * slope + intercept``, or a table.
+
+    `padding`: the inclusive range of stored values that stand for pixels outside the image (PS3.3 section
+    C.7.5.1.1.2), None where the file states none.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+    table: LookupTable | None = None
+    padding: tuple[float, float] | None = None
+
+    def apply(self, stored: np.ndarray) -> np.ndarray:
+        """Modality values, float64 or the table's uint16, of the shape of `stored`."""
+        if self.table is not None:
+            return self.table.apply(stored)
+        if (self.slope, self.intercept) == (1, 0):
+            return stored
+        return np.asarray(stored * np.float64(self.slope) + self.intercept)
+
+    def is_padding(self, stored: np.ndarray) -> np.ndarray | None:
+        """Where `stored` is padding, bool; None where there can be none."""
+        if self.padding is None:
+            return None
+        low, high = self.padding
+        return np.asarray(stored == low if low == high else (stored >= low) & (stored <= high))
+
+    def exact_dtype(self, pixel_format: PixelFormat) -> np.dtype:
+        """int16 if every value that the bits allow stays whole and in range, else float32."""
+        if pixel_format.dtype.kind == "f":
+            return np.dtype(np.float32)
+        if self.table is not None:
+            return np.dtype(np.int16 if int(self.table.values.max(initial=0)) <= 32767 else np.float32)
+        if not (self.slope.is_integer() and self.intercept.is_integer()):
+            return np.dtype(np.float32)
+        low, high = (value * self.slope + self.intercept for value in pixel_format.stored_range)
+        fits = min(low, high) >= -32768 and max(low, high) <= 32767
+        return np.dtype(
+            np.int16 if fits and -32768 <= self.intercept <= 32767 and abs(self.slope) <= 32767 else np.float32
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Modality:
+    """The transforms of a stack's frames, the unit they give ("" where the file gives no right to one), and notes."""
+
+    transforms: tuple[Transform, ...]
+    units: str
+    notes: tuple[Finding, ...]
+
+
+def modality_of(frames: Sequence[Frame], missing_rescale: str = "refuse", padding: str = "keep") -> Modality:
+    """How the stored values of `frames` become modality values; the options as in `loader.load`.
+
+    Raises
+    ------
+    RefusedError
+        If rescale elements are missing in some frames (unless `missing_rescale` is "series": then those that the
+        others agree on are used), or are no numbers.
+    """
+    notes: list[Finding] = []
+    tables = _tables(frames, notes)
+    paddings = _paddings(frames, notes, padding)
+    if frames[0].text("SOPClassUID") == DOSE:
+        pairs, units = _dose(frames)
+    elif largest := number(frames[0].text("MaximumFractionalValue")):  # a fractional segmentation: 0 to 1
+        pairs, units = [(1 / largest, 0.0)] * len(frames), ""
+    else:
+        pairs, units = _rescale(frames, tables, missing_rescale, notes)
+    kinds = {table.kind for table in tables if table is not None}
+    if kinds:
+        units = kinds.pop() if len(kinds) == 1 else ""
+        units = "" if units == "US" else units
+    transforms = tuple(
+        Transform(*pair, table, padding) if table is None else Transform(1.0, 0.0, table, padding)
+        for pair, table, padding in zip(pairs, tables, paddings, strict=True)
+    )
+    if len(set(pairs)) > 1 and not kinds:
+        slopes, intercepts = sorted({slope for slope, _ in pairs}), sorted({intercept for _, intercept in pairs})
+        title = f"rescaled slice by slice: slopes {_span(slopes)}, intercepts {_span(intercepts)}"
+        notes.append(Finding("rescale-varies", "info", title, tags=("RescaleSlope", "RescaleIntercept")))
+    return Modality(transforms, units, tuple(notes))
+
+
+def _span(values: Sequence[float]) -> str:
+    return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g} ({len(values)} values)"
+
+
+def _tables(frames: Sequence[Frame], notes: list[Finding]) -> list[LookupTable | None]:
+    by_path: dict[str, LookupTable | None] = {}
+    for frame in frames:
+        if frame.path not in by_path:
+            found = modality_luts(frame.path) if frame.text("ModalityLUTSequence") else ()
+            by_path[frame.path] = found[0] if found else None
+            if frame.text("ModalityLUTSequence") not in ("", "0 items") and not found:
+                raise RefusedError("its Modality LUT Sequence holds no usable table")
+    tables = [by_path[frame.path] for frame in frames]
+    held = sum(table is not None for table in tables)
+    if 0 < held < len(tables):
+        raise RefusedError(f"a Modality LUT is missing in {len(tables) - held} of its {len(tables)} images")
+    if held:
+        both = any(frame.text("RescaleSlope") for frame in frames)
+        title = "stored values go through a Modality LUT" + (
+            ", the Rescale Slope beside it is not used" if both else ""
+        )
+        severity = "decision" if both else "info"
+        notes.append(Finding("modality-lut", severity, title, tags=("ModalityLUTSequence",), standard="PS3.3 C.11.1"))
+    return tables
+
+
+def _paddings(frames: Sequence[Frame], notes: list[Finding], treatment: str) -> list[tuple[float, float] | None]:
+    """The range of each frame's padding, stored values (PS3.3 section C.7.5.1.1.2)."""
+    known: dict[tuple[str, str, PixelFormat], tuple[float, float] | None] = {}
+    found = []
+    not_used: dict[str, str] = {}
+    for frame in frames:
+        prefix = _PADDING_PREFIX.get(frame.pixel_format.pixel_tag, "")
+        texts = frame.text(f"{prefix}PixelPaddingValue"), frame.text(f"{prefix}PixelPaddingRangeLimit")
+        key = (*texts, frame.pixel_format)
+        if key not in known:
+            known[key], why = _padding(*texts, frame.pixel_format)
+            if why:
+                not_used[texts[0]] = why
+        found.append(known[key])
+    where, tags = "PS3.3 C.7.5.1.1.2", ("PixelPaddingValue",)
+    for text, why in sorted(not_used.items()):
+        notes.append(
+            Finding("padding-impossible", "decision", f"Pixel Padding Value {text} {why}: not used", (), tags, where)
+        )
+    stated = {span for span in found if span is not None}
+    if stated:
+        spans = ", ".join(f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in sorted(stated))
+        how = (
+            "kept as they are, left out of the full range" if treatment == "keep" else f"made {treatment}, as asked for"
+        )
+        notes.append(Finding("padding", "info", f"stored values {spans} are padding: {how}", (), tags, where))
+    return found
+
+
+def _padding(value_text: str, limit_text: str, pixel_format: PixelFormat) -> tuple[tuple[float, float] | None, str]:
+    """The range of padding that an image states, and why it cannot be meant."""
+    value, limit = number(value_text), number(limit_text)
+    if value is None:
+        return None, "is no number" if value_text else ""
+    if is_text_in_number(value) and pixel_format.dtype.kind != "f":
+        return None, "is text in a number field"
+    span = sorted((value, value if limit is None else limit))
+    low, high = pixel_format.stored_range
+    if pixel_format.dtype.kind != "f" and (span[1] < low or span[0] > high):
+        return None, "cannot be stored in these bits"
+    return (span[0], span[1]), ""
+
+
+def _dose(frames: Sequence[Frame]) -> tuple[list[tuple[float, float]], str]:
+    """Dose grids: PS3.3 section C.8.8.3."""
+    pairs = []
+    for frame in frames:
+        scaling = number(frame.text("DoseGridScaling"))
+        if not scaling:
+            raise RefusedError(f"a Dose Grid Scaling of {frame.text('DoseGridScaling')!r} is no scaling")
+        pairs.append((scaling, 0.0))
+    units = frames[0].text("DoseUnits")
+    return pairs, "Gy" if units == "GY" else units.lower()
+
+
+def _rescale(
+    frames: Sequence[Frame], tables: Sequence[LookupTable | None], missing: str, notes: list[Finding]
+) -> tuple[list[tuple[float, float]], str]:
+    """(slope, intercept) of each frame and the units they give (PS3.3 sections C.11.1 and C.8.2.1)."""
+    texts = [(frame.text("RescaleSlope"), frame.text("RescaleIntercept")) for frame in frames]
+    held = [bool(slope and intercept) for slope, intercept in texts]
+    modality = frames[0].text("Modality")
+    if not any(held) or tables[0] is not None:
+        if modality == "CT" and tables[0] is None and not frames[0].pixel_format.is_colour:
+            title = "no Rescale Slope and Intercept, which CT requires: stored values are shown"
+            notes.append(Finding("rescale-missing", "wrong", title, standard="PS3.3 C.8.2.1"))
+        return [(1.0, 0.0)] * len(frames), frames[0].text("Units") if modality == "PT" else ""
+    if not all(held):
+        others = {pair for pair, has in zip(texts, held, strict=True) if has}
+        lacking = f"Rescale Slope or Intercept is missing in {held.count(False)} of its {len(frames)} files"
+        if missing != "series" or len(others) != 1:
+            raise RefusedError(f"{lacking}: raw and rescaled values would be mixed")
+        (only,) = others
+        if any((slope or only[0], intercept or only[1]) != only for slope, intercept in texts):
+            raise RefusedError(f"{lacking}, and what these state differs from the others")
+        texts = [only] * len(texts)
+        title = f"{lacking}: the others' {only[0]} and {only[1]} are used, as asked for"
+        notes.append(Finding("rescale-filled", "decision", title, tags=("RescaleSlope", "RescaleIntercept")))
+    made: dict[tuple[str, str], tuple[float, float]] = {}
+    for slope_text, intercept_text in dict.fromkeys(texts):
+        slope, intercept = number(slope_text), number(intercept_text)
+        if slope is None or intercept is None or slope == 0:
+            raise RefusedError(
+                f"a Rescale Slope of {slope_text!r} with an Intercept of {intercept_text!r} is no rescale"
+            )
+        made[slope_text, intercept_text] = slope, intercept
+    return [made[pair] for pair in texts], _units(frames, modality, notes)
+
+
+def _units(frames: Sequence[Frame], modality: str, notes: list[Finding]) -> str:
+    """HU, another *Rescale Type*, or PET's *Units*; "" where the files give no right to say."""
+    kinds = {frame.text("RescaleType") for frame in frames}
+    if modality == "CT" and kinds == {"", "HU"} and not frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
+        kinds = {"HU"}  # which CT is in where it does not say (PS3.3 section C.8.2.1)
+    kind = next(iter(kinds)) if len(kinds) == 1 else ""
+    if len(kinds) > 1:
+        title = f"Rescale Type differs: {', '.join(sorted(one or 'none' for one in kinds))}"
+        notes.append(Finding("rescale-type", "decision", title, tags=("RescaleType",)))
+        return ""
+    if modality == "PT":
+        return frames[0].text("Units")
+    if modality != "CT":
+        return "" if kind == "US" else kind
+    where = "PS3.3 C.11.1.1.2"
+    if kind == "" and frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
+        title = "a secondary capture without a Rescale Type: its values are not HU"
+        notes.append(Finding("rescale-type", "decision", title, tags=("SOPClassUID", "RescaleType"), standard=where))
+        return ""
+    if kind in ("", "HU"):
+        why = "Rescale Type says so" if kind else "CT without a Rescale Type"
+        notes.append(Finding("units", "info", f"HU: {why}", tags=("RescaleType",), standard=where))
+        return "HU"
+    if kind == "US" and frames[0].text("ImageType").startswith("ORIGINAL"):
+        title = "Rescale Type is US, Unspecified; original CT images are in HU"
+        notes.append(Finding("rescale-unspecified", "info", title, tags=("RescaleType",), standard=where))
+        return "HU"
+    title = f"Rescale Type is {kind}: the values may not be HU"
+    notes.append(Finding("rescale-type", "decision", title, tags=("RescaleType",), standard=where))
+    return kind

@@ -1,0 +1,191 @@
+"""Segmentation files (PS3.3 section C.8.20) -> volumes of segment numbers, or of fractions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.pixels import read_frame
+from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.volumes.geometry import SAME_POSITION, VolumeGeometry, position_ids
+from napari_dicommeta.volumes.lazy_array import LazyArray
+from napari_dicommeta.volumes.notes import geometry_notes
+from napari_dicommeta.volumes.rescale import RefusedError
+from napari_dicommeta.volumes.stacks import beside_one_another, by_orientation
+from napari_dicommeta.volumes.volume import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.volumes.frames import Frame
+
+__all__ = ["is_segmentation", "segmentations"]
+
+SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
+_ROW_POSITION, _COLUMN_POSITION = "RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix"
+MAX_EMPTY = 500
+"""Slices that a grid may have for each one that the file holds."""
+WHOLE = 0.05
+"""How far the position of a frame may be from a multiple of the step, as a part of it."""
+
+
+def is_segmentation(frame: Frame) -> bool:
+    """Whether the frame is of a segmentation whose pixels can be segment numbers; fractional ones are images."""
+    return frame.text("SOPClassUID") in (SEGMENTATION, LABEL_MAP) and frame.text("SegmentationType") != "FRACTIONAL"
+
+
+def segmentations(series: Series, frames: Sequence[Frame], split: str = "auto") -> list[Volume]:
+    """The volume of segment numbers of one file's frames, or one a segment where `split` is "ReferencedSegmentNumber".
+
+    Frames of other orientations, or beside one another, are volumes of their own. Planes between those that the
+    file holds are empty: it may leave out frames without a segment.
+    """
+    groups: dict[str, list[Frame]] = defaultdict(list)
+    for frame in frames:
+        segment = frame.text("ReferencedSegmentNumber") if split == "ReferencedSegmentNumber" else ""
+        groups[segment].append(frame)
+    parts = [
+        (segment, part)
+        for segment, group in groups.items()
+        for oriented in by_orientation(group)
+        for part in beside_one_another(oriented)
+    ]
+    volumes = []
+    for i, (segment, part) in enumerate(parts, 1):
+        suffix = (f" [{i}]" if len(parts) > 1 else "") + (f" segment {segment}" if segment else "")
+        volumes.append(_volume(series, part, suffix))
+    return volumes
+
+
+def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
+    first = frames[0]
+    segments = _segments(frames)
+    geometry, slices = _slices(frames, segments)
+    by_slice: dict[int, list[tuple[int, Frame]]] = defaultdict(list)
+    for k, segment, frame in sorted(zip(slices, segments, frames, strict=True), key=lambda one: one[:2]):
+        by_slice[k].append((segment, frame))
+    is_map = first.text("SOPClassUID") == LABEL_MAP
+    count = max(slices) + 1
+    largest = first.pixel_format.stored_range[1] if is_map else max(segments)
+
+    def read(k: int, out: np.ndarray) -> None:
+        out[...] = 0
+        for segment, frame in by_slice.get(k, ()):
+            stored = read_frame(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
+            if is_map:
+                out[...] = stored
+            else:
+                out[stored > 0] = segment
+
+    shape = (count, first.pixel_format.rows, first.pixel_format.columns)
+    array = LazyArray(shape, np.uint8 if largest <= 255 else np.uint16, read)
+    what = "the values are segment numbers" if is_map else f"segments {_span(segments)}, one number each"
+    notes = [*geometry_notes(geometry), Finding("segments", "info", what, tags=("SegmentSequence",))]
+    if not is_map and len(set(segments)) > 1 and first.text("SegmentsOverlap") != "NO":
+        title = "segments may overlap: where they do, the one with the highest number is shown"
+        advice = "open each alone with split='ReferencedSegmentNumber'"
+        notes.insert(0, Finding("segments-overlap", "decision", title, standard="PS3.3 C.8.20.2", advice=advice))
+    if empty := count - len(by_slice):
+        notes.append(
+            Finding("segments-empty", "info", f"{empty} of {count} slices hold no segment and are not in the file")
+        )
+    held = [by_slice[k][0][1] if k in by_slice else None for k in range(count)]
+    files = tuple((frame.path, frame.index) if frame else (first.path, -1) for frame in held)
+    return Volume(
+        series.name + suffix,
+        first.text("Modality") or series.modality,
+        series.series_instance_uid,
+        array,
+        "",
+        geometry,
+        (),
+        ((),) * count,
+        files,
+        notes=tuple(notes),
+        is_labels=True,
+        frame_of_reference=first.text("FrameOfReferenceUID"),
+    )
+
+
+def _segments(frames: Sequence[Frame]) -> list[int]:
+    """The segment number of each frame; 1 for those of a label map, which hold them as values.
+
+    Raises
+    ------
+    RefusedError
+        If the file has several segments and does not say which frame is of which.
+    """
+    stated = [number(frame.text("ReferencedSegmentNumber")) for frame in frames]
+    if all(stated):
+        return [int(one or 0) for one in stated]
+    first = frames[0]
+    count = int(number(first.text("SegmentSequence").partition(" ")[0]) or 1)
+    if count == 1 or first.text("SOPClassUID") == LABEL_MAP:
+        return [1] * len(frames)
+    whole = first.pixel_format.frames
+    if first.text("DimensionOrganizationType") == "TILED_FULL" and whole % count == 0:
+        return [frame.index // (whole // count) + 1 for frame in frames]  # PS3.3 section C.7.6.17.3
+    raise RefusedError(f"it has {count} segments, and its frames do not say of which they are")
+
+
+def _span(numbers: Sequence[int]) -> str:
+    distinct = sorted(set(numbers))
+    return str(distinct[0]) if len(distinct) == 1 else f"{distinct[0]} to {distinct[-1]} ({len(distinct)})"
+
+
+def _slices(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
+    """The grid of the frames' positions, empty slices filled in, and the slice of each frame."""
+    planes = [frame.plane for frame in frames if frame.plane is not None]
+    if len(planes) < len(frames):
+        return _unplaced(frames, segments)
+    ids = position_ids(planes)
+    order = [ids.index(place) for place in range(max(ids) + 1)]
+    as_they_are = VolumeGeometry.of_planes([planes[i] for i in order])
+    distances = np.array([planes[i].position for i in order]) @ planes[0].normal
+    if len(order) == 1:
+        return as_they_are, ids
+    stated = abs(number(frames[0].text("SpacingBetweenSlices")) or 0.0)
+    for step in (stated, float(np.diff(distances).min())):
+        if step < SAME_POSITION:
+            continue
+        multiples = (distances - distances[0]) / step
+        places = np.round(multiples).astype(int)
+        if np.abs(multiples - places).max() <= WHOLE and places[-1] < MAX_EMPTY * len(order):
+            break
+    else:
+        return as_they_are, ids
+    assert as_they_are.affine is not None
+    count = int(places[-1])
+    affine = as_they_are.affine.copy()
+    affine[:3, 0] *= (len(order) - 1) / count
+    spacing = (as_they_are.spacing[0] * (len(order) - 1) / count, *as_they_are.spacing[1:])
+    geometry = VolumeGeometry(spacing, affine, as_they_are.tilt, (float(distances[-1] - distances[0]) / count,) * count)
+    return geometry, [int(places[one]) for one in ids]
+
+
+def _unplaced(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
+    """Frames that do not lie in the patient: tiles of a slide by their place in it, others by their dimension indices
+    but that of the segment, or in the order of the file.
+    """
+    keys: list[tuple[object, ...]] = [(frame.text(_ROW_POSITION), frame.text(_COLUMN_POSITION)) for frame in frames]
+    indices = [numbers(frame.text("DimensionIndexValues")) or () for frame in frames]
+    if any(any(key) for key in keys):
+        known = list(dict.fromkeys(keys))
+    elif all(indices) and len(set(map(len, indices))) == 1:
+        columns = [column for column in zip(*indices, strict=True) if list(column) != [float(one) for one in segments]]
+        keys = list(zip(*columns, strict=True)) if columns else [()] * len(frames)
+        known = sorted(set(keys), key=lambda key: tuple(map(float, key)))  # type: ignore[arg-type]
+    else:
+        seen: dict[int, int] = defaultdict(int)
+        keys = []
+        for segment in segments:
+            keys.append((seen[segment],))
+            seen[segment] += 1
+        known = [(n,) for n in range(max(seen.values()))]
+    spacing = numbers(frames[0].text("PixelSpacing"), 2)
+    geometry = VolumeGeometry.unplaced((spacing[0], spacing[1]) if spacing else None)
+    return geometry, [known.index(key) for key in keys]

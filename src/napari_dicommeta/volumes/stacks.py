@@ -1,0 +1,465 @@
+"""Frames -> what one grid can hold: a stack of slices, or of slices and times, and why it was parted from others.
+
+A series is split where that removes a fault of its geometry, not because a tag differs: other sizes,
+orientations, positions that repeat or are unevenly spaced. Where positions repeat, the dimension that tells
+the images apart (echo, b-value, time …) becomes a fourth axis, and true duplicates are left out by name
+(PS3.3 section C.7.6.2, C.7.6.17).
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.pixels import stored_digest as _digest
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import number
+from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.volumes.frames import AXES, KINDS, TIMES
+from napari_dicommeta.volumes.geometry import VolumeGeometry, position_ids
+from napari_dicommeta.volumes.rescale import DOSE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from napari_dicommeta.volumes.frames import Frame
+    from napari_dicommeta.volumes.geometry import ImagePlane
+
+__all__ = ["SPLITS", "Stack", "beside_one_another", "by_orientation", "split_keyword", "stacks_of"]
+
+SPLITS = ("auto", "gaps", "none")
+"""How a series is parted: by what makes a grid; also at gaps; only by what no array could hold."""
+JOINT_AXES = (("DiffusionBValue", "DiffusionGradientOrientation"), AXES[:4])
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Frames in the order of an array: `times` volumes one after the other, slices along their normal.
+
+    `axis`: the keyword of the fourth axis, "" for a stack of slices. `is_one_place`: all frames lie at one place, so
+    that the fourth axis is the first of their array. `reasons`: why the stack was parted from its series.
+    `left_out`: frames that are true duplicates, each with the reason.
+    """
+
+    frames: tuple[Frame, ...]
+    times: int = 1
+    axis: str = ""
+    reasons: tuple[str, ...] = ()
+    notes: tuple[Finding, ...] = ()
+    left_out: tuple[tuple[Frame, str], ...] = ()
+    is_one_place: bool = False
+    is_grid: bool = True
+
+    @property
+    def planes(self) -> tuple[ImagePlane, ...]:
+        """The planes of the first volume; () where the frames do not say where they lie."""
+        first = self.frames[: len(self.frames) // self.times]
+        planes = tuple(frame.plane for frame in first if frame.plane is not None)
+        return planes if len(planes) == len(first) and self.is_grid else ()
+
+
+def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
+    """The stacks that `frames` make, the largest first.
+
+    `split`: "auto"; "gaps", also where slices are missing; "none", only where sizes or colours differ; or a keyword,
+    by whose values the frames are parted first.
+    """
+    usual = {keyword: _usual(frames, keyword) for keyword in ("Modality", "FrameOfReferenceUID")}
+    groups = _partition(frames, lambda frame: _kind(frame, usual))
+    kinds = [_kind(group[0], usual) for group in groups]
+    reasons = tuple(reason for i, reason in enumerate(_KIND_REASONS) if len({kind[i] for kind in kinds}) > 1)
+    if split == "none":
+        return _largest_first([_as_it_is(group, reasons) for group in groups])
+    if keyword := split_keyword(split):
+        parts = [part for group in groups for part in _partition(group, lambda frame: frame.text(keyword))]
+        reasons = (*reasons, f"by {keyword}, as asked for") if len(parts) > len(groups) else reasons
+        groups = parts
+    stacks = []
+    for group in groups:
+        oriented = by_orientation(group)
+        placed = [part[0].plane is not None for part in oriented]
+        why = reasons
+        if placed.count(True) > 1:
+            why = (*why, "the orientation or pixel spacing differs")
+        if not all(placed) and any(placed):
+            why = (*why, "some images do not say where they lie")
+        for part in oriented:
+            stacks += [replace(stack, reasons=(*why, *stack.reasons)) for stack in _resolve(part, KINDS)]
+    if split == "gaps":
+        stacks = [part for stack in stacks for part in _at_gaps(stack)]
+    return _largest_first(stacks)
+
+
+def split_keyword(split: str) -> str:
+    """The keyword by which `split` asks to part a series, "" for one of `SPLITS`.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    if split in SPLITS:
+        return ""
+    if not split:
+        raise ValueError(f"'' is no DICOM keyword, nor one of {', '.join(SPLITS)}")
+    return TagPath.parse(split).text
+
+
+def _largest_first(stacks: list[Stack]) -> list[Stack]:
+    return sorted(stacks, key=lambda stack: -len(stack.frames))
+
+
+BESIDE = 0.25
+"""Of the image's size; images whose positions differ by less within their plane lie one behind the other."""
+_KIND_REASONS = (
+    "the number of rows or columns differs",
+    "grey and colour images are mixed",
+    "the photometric interpretation differs",
+    "localizers are apart",
+    "each file holds several frames",
+    "the modality differs",
+    "the frame of reference differs",
+    "segments are apart",
+)
+
+
+def _usual(frames: Sequence[Frame], keyword: str) -> str:
+    """The text that most frames have, which stands for one that is missing too."""
+    counts = Counter(frame.text(keyword) for frame in frames if frame.text(keyword))
+    return counts.most_common(1)[0][0] if counts else ""
+
+
+def _as_it_is(frames: list[Frame], reasons: tuple[str, ...]) -> Stack:
+    """All of `frames` in one array, whether or not that is a grid."""
+    is_grid = len(by_orientation(frames)) == 1
+    notes: tuple[Finding, ...] = ()
+    if not is_grid:
+        title = "images of several orientations or spacings are in one array, as asked for: it is no grid"
+        notes = (Finding("no-grid", "decision", title, tags=("ImageOrientationPatient", "PixelSpacing")),)
+    return Stack(_in_order(frames), reasons=reasons, notes=notes, is_grid=is_grid)
+
+
+def _kind(frame: Frame, usual: Mapping[str, str]) -> tuple[object, ...]:
+    """What frames must have in common to be in one array, in the order of `_KIND_REASONS`."""
+    form = frame.pixel_format
+    grey = form.photometric if form.photometric.startswith("MONOCHROME") else "colour"
+    localizer = "LOCALIZER" in frame.text("ImageType").split("\\")
+    alone = frame.path if frame.plane is None and form.frames > 1 else ""
+    kind = frame.text("Modality") or usual["Modality"], frame.text("SOPClassUID") == DOSE
+    segment = frame.text("ReferencedSegmentNumber") if frame.text("SegmentationType") else ""
+    reference = frame.text("FrameOfReferenceUID") or usual["FrameOfReferenceUID"] if frame.plane is not None else ""
+    return (form.rows, form.columns), form.is_colour, grey, localizer, alone, kind, reference, segment
+
+
+def _partition(frames: Iterable[Frame], key: Callable[[Frame], object]) -> list[list[Frame]]:
+    groups: dict[object, list[Frame]] = {}
+    for frame in frames:
+        groups.setdefault(key(frame), []).append(frame)
+    return list(groups.values())
+
+
+def by_orientation(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """`frames` parted by orientation and pixel spacing, those without a place apart from those with one."""
+    parts: list[tuple[ImagePlane | None, list[Frame]]] = []
+    for frame in frames:
+        plane = frame.plane
+        for other, members in parts:
+            if plane is other or (plane and other and plane.same_grid(other)):
+                members.append(frame)
+                break
+        else:
+            parts.append((plane, [frame]))
+    return [members for _, members in parts]
+
+
+def _in_order(frames: Sequence[Frame]) -> tuple[Frame, ...]:
+    """`frames` by position, those at one place or without one by Instance Number, then file and frame."""
+    placed = [frame.plane for frame in frames if frame.plane is not None]
+    ids = position_ids(placed) if len(placed) == len(frames) else [0] * len(frames)
+    order = sorted(range(len(frames)), key=lambda i: (ids[i], *_sequence(frames[i])))
+    return tuple(frames[i] for i in order)
+
+
+def _sequence(frame: Frame) -> tuple[bool, float, str, int]:
+    instance = frame.instance_number
+    return instance is None, instance or 0.0, frame.path, frame.index
+
+
+def _ids(frames: Sequence[Frame]) -> list[int]:
+    return position_ids([frame.plane for frame in frames if frame.plane is not None])
+
+
+def _repeats(frames: Sequence[Frame]) -> int:
+    """How many of `frames` lie where another one lies."""
+    return len(frames) - len(set(_ids(frames)))
+
+
+def _is_even(frames: Sequence[Frame]) -> bool:
+    if _repeats(frames):
+        return False
+    return not VolumeGeometry.of_planes([frame.plane for frame in _in_order(frames) if frame.plane]).uneven
+
+
+def _resolve(frames: list[Frame], kinds: Sequence[str]) -> list[Stack]:
+    """The stacks of parallel frames of one size."""
+    if frames[0].plane is None:
+        return [Stack(_in_order(frames))]
+    beside = beside_one_another(frames)
+    if len(beside) > 1:
+        return _with_reason("they lie beside one another", [_resolve(part, kinds) for part in beside])
+    if not _repeats(frames):
+        return _by_spacing(frames)
+    parted = _by_kind(frames, kinds)
+    if parted and not (sum(map(_repeats, parted[1])) and _axis(frames)):
+        keyword, groups = parted
+        rest = kinds[kinds.index(keyword) + 1 :]
+        reason = f"{_name(keyword)} differs between images of one place"
+        return _with_reason(reason, [_resolve(group, rest) for group in groups])
+    if len(set(_ids(frames))) == 1:
+        return [_one_place(frames)]
+    frames, left_out = _without_copies(frames)
+    stacks = _in_time(frames) if _repeats(frames) else _by_spacing(frames)
+    return [replace(stacks[0], left_out=(*left_out, *stacks[0].left_out)), *stacks[1:]]
+
+
+def _with_reason(reason: str, parts: list[list[Stack]]) -> list[Stack]:
+    return [replace(stack, reasons=(reason, *stack.reasons)) for part in parts for stack in part]
+
+
+def _axis(frames: list[Frame]) -> str:
+    """The dimension whose values explain all repetitions, each with an image at every place; "" where none does."""
+    places = len(set(_ids(frames)))
+    for keyword in AXES:
+        groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
+        if 1 < len(groups) < len(frames) and all(len(group) == places and not _repeats(group) for group in groups):
+            return keyword
+    return ""
+
+
+def _without_copies(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """`frames` without those that have the place, SOP Instance UID and pixels of another one, and these."""
+
+    def instance(frame: Frame) -> object:
+        uid = frame.text("SOPInstanceUID")
+        return (uid, frame.index) if uid else id(frame)
+
+    return _without_repeats(frames, instance, "a copy of {}: the same SOP Instance UID and pixels")
+
+
+def _without_equals(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """`frames` without those that have the pixels of another one at the same place, and these."""
+    return _without_repeats(frames, lambda _frame: None, "a duplicate of {}: the same place and pixels")
+
+
+def _without_repeats(
+    frames: list[Frame], identity: Callable[[Frame], object], reason: str
+) -> tuple[list[Frame], list[tuple[Frame, str]]]:
+    """`frames` without those that have the place, `identity` and pixels of an earlier one, and these with the reason.
+
+    Pixels are read only of those that have the first two in common with another one.
+    """
+    keyed = [((place, identity(frame)), frame) for place, frame in zip(_ids(frames), frames, strict=True)]
+    counts = Counter(key for key, _ in keyed)
+    seen: dict[object, Frame] = {}
+    kept, repeats = [], []
+    for key, frame in sorted(keyed, key=lambda pair: _sequence(pair[1])):
+        first = seen.setdefault((key, _digest_of(frame)), frame) if counts[key] > 1 else frame
+        if first is frame:
+            kept.append(frame)
+        else:
+            repeats.append((frame, reason.format(os.path.basename(first.path))))
+    return kept, repeats
+
+
+def _by_spacing(frames: list[Frame]) -> list[Stack]:
+    """One stack, or where uneven slices lie between one another those of a tag that parts them into even ones.
+
+    Even blocks that lie one behind the other (a head scanned with two increments) stay one volume, with a note.
+    """
+    if len(frames) < 4 or _is_even(frames):
+        return [Stack(_in_order(frames))]
+    place = dict(zip(map(id, frames), _ids(frames), strict=True))
+    for keyword in (*KINDS, *AXES[:4], "AcquisitionNumber"):
+        groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
+        if not 1 < len(groups) <= len(frames) // 2 or not all(_is_even(group) for group in groups):
+            continue
+        spans = sorted([min(place[id(one)] for one in group), max(place[id(one)] for one in group)] for group in groups)
+        if any(before[1] > after[0] for before, after in pairwise(spans)):
+            reason = f"{_name(keyword)} differs, and all slices together are not evenly spaced"
+            return [Stack(_in_order(group), reasons=(reason,)) for group in groups]
+        title = f"{_name(keyword)} parts the slices into {len(groups)} blocks, each evenly spaced"
+        note = Finding("blocks", "info", title, tags=(keyword,), advice=f"open them apart with split={keyword!r}")
+        return [Stack(_in_order(frames), notes=(note,))]
+    return [Stack(_in_order(frames))]
+
+
+def _by_kind(frames: list[Frame], kinds: Sequence[str]) -> tuple[str, list[list[Frame]]] | None:
+    """The first keyword of `kinds` whose groups have fewer repeated positions, and the groups."""
+    for keyword in kinds:
+        groups = _partition(frames, lambda frame, keyword=keyword: _kind_text(frame, keyword))  # type: ignore[misc]
+        one_place = len(set(_ids(frames))) == 1
+        if 1 < len(groups) < len(frames) + one_place and sum(map(_repeats, groups)) < _repeats(frames):
+            return keyword, groups
+    return None
+
+
+def _kind_text(frame: Frame, keyword: str) -> str:
+    """What a frame is by `keyword`; of the image type without ORIGINAL or DERIVED, PRIMARY or SECONDARY."""
+    text = frame.text(keyword)
+    return "\\".join(text.split("\\")[2:]) if keyword in ("ImageType", "FrameType") else text
+
+
+def _in_time(frames: list[Frame]) -> list[Stack]:
+    """Frames whose positions repeat: along a fourth axis, or parted."""
+    for keywords in (*((axis,) for axis in AXES), *JOINT_AXES, *((axis,) for axis in TIMES)):
+        if stacks := _along(frames, keywords):
+            return stacks
+    kept, left_out = _without_equals(frames)
+    if not _repeats(kept):
+        stacks = _by_spacing(kept)
+        return [replace(stacks[0], left_out=tuple(left_out)), *stacks[1:]]
+    if len(set(Counter(_ids(frames)).values())) == 1:  # equal slices of several times, blank ones for instance
+        kept, left_out = frames, []
+    stacks = _by_number(kept)
+    return [replace(stacks[0], left_out=tuple(left_out)), *stacks[1:]]
+
+
+def beside_one_another(frames: list[Frame]) -> list[list[Frame]]:
+    """`frames` parted into stacks beside one another: at one distance along the normal, elsewhere in the plane.
+
+    Elsewhere is more than `BESIDE` of the image's own size: less is motion, or rounding. From one distance to the next
+    the stacks are followed from left to right, so that a tilted gantry parts nothing.
+    """
+    first = frames[0].plane
+    if first is None or not _repeats(frames):
+        return [frames]
+    form = frames[0].pixel_format
+    size = np.array([form.columns * first.spacing[1], form.rows * first.spacing[0]])
+    axes = np.array([first.row, first.column])
+    at = np.array([axes @ frame.plane.position for frame in frames if frame.plane]) / (BESIDE * size)
+    by_place: dict[int, list[list[int]]] = {}
+    for i, place in sorted(enumerate(_ids(frames)), key=lambda pair: (pair[1], tuple(at[pair[0]]))):
+        stacks = by_place.setdefault(place, [])
+        near = next((one for one in stacks if np.abs(at[one[0]] - at[i]).max() <= 1), None)
+        if near is None:
+            stacks.append([i])
+        else:
+            near.append(i)
+    count = max(map(len, by_place.values()))
+    if count == 1:
+        return [frames]
+    groups: list[list[int]] = [[] for _ in range(count)]
+    known = next(stacks for stacks in by_place.values() if len(stacks) == count)
+    last = [at[one[0]] for one in known]
+    for _, stacks in sorted(by_place.items()):
+        for n, one in enumerate(stacks):
+            here = at[one[0]]
+            number = n if len(stacks) == count else min(range(count), key=lambda m: float(np.abs(last[m] - here).max()))
+            groups[number] += one
+            last[number] = here
+    return [[frames[i] for i in group] for group in groups]
+
+
+def _one_place(frames: list[Frame]) -> Stack:
+    if len(frames) == 1:
+        return Stack(tuple(frames))
+    axis = next((one for one in (*AXES, *TIMES) if len({frame.text(one) for frame in frames}) == len(frames)), "")
+    ordered = tuple(sorted(frames, key=lambda frame: (_number(frame.text(axis)), *_sequence(frame))))
+    by = f", by {_name(axis)}" if axis else ", by Instance Number: nothing known says what tells them apart"
+    copies = len(_without_copies(frames)[1])  # shown all the same: in no grid they do no harm
+    same = f"; {copies} of them have the SOP Instance UID and pixels of another one" if copies else ""
+    note = Finding(
+        "one-place",
+        "info" if axis else "decision",
+        f"{len(frames)} images of one place{by}{same}",
+        tags=(axis or "InstanceNumber", "ImagePositionPatient"),
+        standard="PS3.3 C.7.6.17",
+    )
+    return Stack(ordered, len(ordered), axis or "InstanceNumber", notes=(note,), is_one_place=True)
+
+
+def _along(frames: list[Frame], keywords: Sequence[str]) -> list[Stack]:
+    """Stacks with a fourth axis by the values of `keywords`, [] where these do not explain the repetitions."""
+    groups = _partition(frames, lambda frame: tuple(frame.text(keyword) for keyword in keywords))
+    if not 1 < len(groups) < len(frames) or any(map(_repeats, groups)):
+        return []
+    varying = [one for one in keywords if len({frame.text(one) for frame in frames}) > 1]
+    groups.sort(key=lambda group: ([_number(group[0].text(one)) for one in varying], min(map(_sequence, group))))
+    return _of_volumes(frames, groups, " and ".join(map(_name, varying)), varying[0], "info")
+
+
+def _of_volumes(
+    frames: list[Frame], groups: list[list[Frame]], by: str, axis: str, severity: str, extra: str = ""
+) -> list[Stack]:
+    """One stack of the groups that have all positions, and one for each of the others; [] where none has all."""
+    place = dict(zip(map(id, frames), _ids(frames), strict=True))
+    places = len(set(place.values()))
+    whole = [group for group in groups if len(group) == places]
+    if not whole:
+        # Groups that lie apart or overlap: several acquisitions, each a volume of its own.
+        sets = Counter(frozenset(place[id(frame)] for frame in group) for group in groups)
+        if axis == "InstanceNumber" or (len(sets) == len(groups) and len(groups) > 8):
+            return []
+        reason = f"{by} differs, and the positions of the parts are not the same"
+        return [replace(stack, reasons=(reason,)) for group in groups for stack in _by_spacing(group)]
+    ordered = tuple(frame for group in whole for frame in _in_order(group))
+    notes: tuple[Finding, ...] = ()
+    if len(whole) > 1:
+        text = f"{len(whole)} volumes of {places} slices, by {by}{extra}"
+        notes = (Finding("volumes", severity, text, tags=(axis,), standard="PS3.3 C.7.6.17"),)
+    stacks = [Stack(ordered, len(whole), axis if len(whole) > 1 else "", notes=notes)]
+    for group in groups:
+        if len(group) != places:
+            reason = f"it has only {len(group)} of the {places} positions of the other volumes, by {by}"
+            stacks.append(Stack(_in_order(group), reasons=(reason,)))
+    return stacks
+
+
+def _by_number(frames: list[Frame]) -> list[Stack]:
+    """The n-th image of each place, by Instance Number, as the n-th volume."""
+    rank: Counter[int] = Counter()
+    groups: dict[int, list[Frame]] = {}
+    for place, frame in sorted(zip(_ids(frames), frames, strict=True), key=lambda pair: _sequence(pair[1])):
+        groups.setdefault(rank[place], []).append(frame)
+        rank[place] += 1
+    extra = ": no tag says what tells them apart"
+    return _of_volumes(frames, list(groups.values()), "Instance Number", "InstanceNumber", "decision", extra)
+
+
+def _at_gaps(stack: Stack) -> list[Stack]:
+    """`stack` parted where slices are missing."""
+    if not stack.planes or stack.is_one_place:
+        return [stack]
+    slices = len(stack.frames) // stack.times
+    cuts = [0, *(k + 1 for k, _, _ in VolumeGeometry.of_planes(stack.planes).gaps), slices]
+    if len(cuts) == 2:
+        return [stack]
+    reasons = (*stack.reasons, "parted where slices are missing, as asked for")
+    parts: list[Stack] = []
+    for a, b in pairwise(cuts):
+        part = tuple(frame for t in range(stack.times) for frame in stack.frames[t * slices + a : t * slices + b])
+        parts.append(replace(stack, frames=part, reasons=reasons, left_out=() if parts else stack.left_out))
+    return parts
+
+
+def _digest_of(frame: Frame) -> tuple[object, ...]:
+    """What two frames with the same modality values have in common."""
+    form = replace(frame.pixel_format, transfer_syntax="", frames=1)
+    rescale = frame.text("RescaleSlope"), frame.text("RescaleIntercept"), frame.text("DoseGridScaling")
+    return form, rescale, _digest(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
+
+
+def _number(text: str) -> tuple[bool, float, str]:
+    """A key that sorts numbers by value and texts behind them."""
+    value = number(text)
+    return value is None, value or 0.0, text
+
+
+def _name(keyword: str) -> str:
+    """*Echo Time*, for EchoTime."""
+    return TagPath.parse(keyword).name

@@ -1,0 +1,200 @@
+"""A stack of frames -> a volume: a lazy array in modality units, its geometry, windows, files and notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.pixels import PixelError, read_colour, read_frame
+from napari_dicommeta.dicom.values import numbers
+from napari_dicommeta.dicom.window import Window, middle_windows
+from napari_dicommeta.volumes.geometry import VolumeGeometry
+from napari_dicommeta.volumes.lazy_array import LazyArray
+from napari_dicommeta.volumes.notes import passport
+from napari_dicommeta.volumes.rescale import AIR, modality_of
+from napari_dicommeta.volumes.slice_windows import windows_of_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.volumes.frames import Frame
+    from napari_dicommeta.volumes.rescale import Transform
+    from napari_dicommeta.volumes.stacks import Stack
+
+__all__ = ["Volume", "volume_of_stack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """One volume of a series.
+
+    `array`: lazy, shape (k, j, i), (t, k, j, i) where positions repeat, (t, j, i) where all images lie at one place;
+    with a last axis of 3 for colour. int16 where every slope and intercept is whole and the range fits, else float32;
+    uint8 or uint16 for colour and labels. `units`: "HU", another *Rescale Type*, or "" where the files give no right
+    to say. `windows`: the files' presets, the middle slice's first. `slice_windows`: the presets of each slice.
+    `files`: (path, frame) behind each slice, times one after the other. `notes`: how it was made and what is unusual
+    about it. `axis`: the keyword of the axis t, "" without one.
+    """
+
+    name: str
+    modality: str
+    series_instance_uid: str
+    array: LazyArray
+    units: str
+    geometry: VolumeGeometry
+    windows: tuple[Window, ...]
+    slice_windows: tuple[tuple[Window, ...], ...] = field(repr=False)
+    files: tuple[tuple[str, int], ...] = field(repr=False)
+    inverted: bool = False
+    """MONOCHROME1: low values are shown bright; the array itself is not inverted."""
+    is_colour: bool = False
+    notes: tuple[Finding, ...] = ()
+    axis: str = ""
+    is_labels: bool = False
+    """A segmentation: values are segment numbers, 0 is none of them."""
+    frame_of_reference: str = ""
+    """(0020,0052): volumes that share it lie in one patient space."""
+    padding: tuple[tuple[float, float], ...] = ()
+    """Ranges of modality values that stand for padding in some slice."""
+    _range: list[tuple[float, float]] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """The notes that are more than good to know."""
+        return tuple(note for note in self.notes if note.severity != "info")
+
+    @property
+    def middle(self) -> tuple[int, ...]:
+        """The index of the slice in the middle: of all axes but the last two."""
+        lead = self.array.shape[: -3 if self.is_colour else -2]
+        return (0, lead[1] // 2) if len(lead) == 2 else (lead[0] // 2,)
+
+    def display_range(self) -> tuple[float, float]:
+        """The smallest and largest value of the middle slice without its padding, for the full-range window."""
+        if not self._range:
+            self._range.append(self._display_range())
+        return self._range[0]
+
+    def _display_range(self) -> tuple[float, float]:
+        plane = self.array[self.middle]
+        for low, high in self.padding:
+            kept = plane[(plane < low) | (plane > high)]
+            plane = kept if kept.size else plane
+        finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
+        if not finite.size:
+            return 0.0, 1.0
+        smallest, largest = float(finite.min()), float(finite.max())
+        return (smallest, largest) if largest > smallest else (smallest, smallest + 1)
+
+
+def volume_of_stack(
+    series: Series, stack: Stack, suffix: str = "", padding: str = "keep", missing_rescale: str = "refuse"
+) -> Volume:
+    """The volume of a stack of `series`; `padding` and `missing_rescale` as in `loader.load`.
+
+    Raises
+    ------
+    RefusedError, PixelError
+        If its frames make no volume; the text is the reason.
+    """
+    frames = stack.frames
+    first = frames[0]
+    modality = modality_of(frames, missing_rescale, padding)
+    planes = stack.planes
+    geometry = VolumeGeometry.of_planes(planes) if planes else VolumeGeometry.unplaced(_unplaced_spacing(first))
+    windows, window_notes = windows_of_frames(frames, modality.transforms)
+    is_colour = first.pixel_format.is_colour
+    lead = (stack.times,) if stack.is_one_place else (stack.times, len(frames) // stack.times)
+    lead = lead if stack.times > 1 else (len(frames),)
+    if is_colour:
+        array = _colour_array(frames, lead)
+    else:
+        array = _grey_array(frames, lead, modality.transforms, padding, modality.units)
+    kept = () if is_colour or padding != "keep" else _padding_ranges(modality.transforms)
+    return Volume(
+        series.name + suffix,
+        first.text("Modality") or series.modality,
+        series.series_instance_uid,
+        array,
+        "" if is_colour else modality.units,
+        geometry,
+        () if is_colour else middle_windows(windows),
+        windows,
+        tuple((frame.path, frame.index) for frame in frames),
+        first.pixel_format.photometric == "MONOCHROME1",
+        is_colour,
+        passport(stack, geometry, modality, windows, window_notes),
+        stack.axis if stack.times > 1 else "",
+        False,
+        first.text("FrameOfReferenceUID"),
+        kept,
+    )
+
+
+def _unplaced_spacing(frame: Frame) -> tuple[float, float] | None:
+    """The pixel spacing of images without a place: at the patient, or else at the detector (PS3.3 section 10.7.1.3)."""
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        pair = numbers(frame.text(keyword), 2)
+        if pair and min(pair) > 0:
+            return pair[0], pair[1]
+    return None
+
+
+def _padding_ranges(transforms: Sequence[Transform]) -> tuple[tuple[float, float], ...]:
+    ranges = set()
+    for transform in set(transforms):
+        if transform.padding is not None and (transform.table is None or transform.padding[0] == transform.padding[1]):
+            ends = [float(end) for end in transform.apply(np.array(transform.padding))]
+            ranges.add((min(ends), max(ends)))
+    return tuple(sorted(ranges))
+
+
+def _grey_array(
+    frames: Sequence[Frame], lead: tuple[int, ...], transforms: Sequence[Transform], padding: str, units: str
+) -> LazyArray:
+    form = frames[0].pixel_format
+    fill = {"nan": np.nan, "air": AIR if units == "HU" else None, "keep": None}[padding]
+    pairs = {(transform, frame.pixel_format) for transform, frame in zip(transforms, frames, strict=True)}
+    kinds = {transform.exact_dtype(one) for transform, one in pairs}
+    dtype = np.dtype(np.int16 if kinds == {np.dtype(np.int16)} and padding != "nan" else np.float32)
+
+    def read(n: int, out: np.ndarray) -> None:
+        _read_modality(frames[n], transforms[n], fill, out)
+
+    threads = 1 if all(frame.pixel_format.is_native for frame in frames) else 2
+    return LazyArray((*lead, form.rows, form.columns), dtype, read, threads=threads)
+
+
+def _read_modality(frame: Frame, transform: Transform, fill: float | None, out: np.ndarray) -> None:
+    """Fill `out`, int16 or float32 of shape (rows, columns), with modality values."""
+    form, offset = frame.pixel_format, frame.pixel_offset
+    plain = fill is None or transform.padding is None
+    if plain and out.dtype == np.int16 and form.dtype.itemsize == 2 and transform.table is None:
+        read_frame(frame.path, offset, frame.index, form, out)
+        if transform.slope != 1:
+            np.multiply(out, np.int16(transform.slope), out=out)
+        if transform.intercept:
+            np.add(out, np.int16(transform.intercept), out=out)
+        return
+    stored = read_frame(frame.path, offset, frame.index, form)
+    out[...] = transform.apply(stored)
+    if not plain and (mask := transform.is_padding(stored)) is not None:
+        out[mask] = fill
+
+
+def _colour_array(frames: Sequence[Frame], lead: tuple[int, ...]) -> LazyArray:
+    first = read_colour(frames[0].path, frames[0].index)
+    form = frames[0].pixel_format
+    shape = (form.rows, form.columns, 3)
+
+    def read(n: int, out: np.ndarray) -> None:
+        colours = first if n == 0 else read_colour(frames[n].path, frames[n].index)
+        if colours.shape != shape:
+            raise PixelError(f"{frames[n].path}: colour pixels of shape {colours.shape}, {shape} expected")
+        out[...] = colours if colours.dtype == out.dtype else colours >> 8
+
+    return LazyArray((*lead, *shape), first.dtype, read, plane_axes=3)
