@@ -39,7 +39,7 @@ def test_marks_quotes_blank_lines_and_repetitions_do_no_harm(tmp_path: Path) -> 
     text = '\ufeffid,label\n"Doe, Jane",0\n\nP2, 1 \nP2,1\nP3,\n'
     labels = read_labels(write_csv(tmp_path, text))
     assert (labels.key_name, labels.labels) == ("id", (("Doe, Jane", "0"), ("P2", "1")))
-    assert labels.unlabelled == 1
+    assert labels.unlabeled == 1
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def at(*heights: float) -> Callable[[int], object]:
 
 
 TWO_SERIES = {"SeriesInstanceUID": either(f"{ROOT}.21", f"{ROOT}.22"), "SeriesNumber": either(3, 4)}
-COLOUR = {
+COLOR = {
     "SamplesPerPixel": 3,
     "PhotometricInterpretation": "RGB",
     "PlanarConfiguration": 0,
@@ -162,8 +162,8 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("MONOCHROME2 secondary capture", 4),),
         set(),
     ),
-    ("colour", {"Modality": "OT", **COLOUR}, "info", 4, (("RGB", 4),), set()),
-    ("no-ct-values", COLOUR, "decision", 4, (("RGB image", 4),), set()),
+    ("color", {"Modality": "OT", **COLOR}, "info", 4, (("RGB", 4),), set()),
+    ("no-ct-values", COLOR, "decision", 4, (("RGB image", 4),), set()),
     (
         "lossy",
         {"LossyImageCompression": "01", "LossyImageCompressionRatio": either("9", None)},
@@ -186,7 +186,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
             ({"WindowWidth": 0}, "40 / 0: a width of 0 is not allowed for LINEAR"),
             ({"WindowWidth": -400}, "40 / -400: a width of -400 is not allowed for LINEAR"),
             ({"WindowWidth": 0.5}, "40 / 0.5: a width of 0.5 is not allowed for LINEAR"),
-            ({"WindowWidth": 2}, "40 / 2: a width of 2 HU shows hardly a grey level"),
+            ({"WindowWidth": 2}, "40 / 2: a width of 2 HU shows hardly a gray level"),
             # 12 unsigned bits with an intercept of -1024 reach from -1024 to 3071
             ({"WindowCenter": 3100}, "3100 / 400: the pixels can only be -1024 to 3071"),
             ({"WindowCenter": [40, 50]}, "40\\50 / 400: not as many centers as widths"),
@@ -586,16 +586,16 @@ def run(steps: Generator[FindingsProgress, None, tuple[Finding, ...]]) -> tuple[
             return yielded, end.value
 
 
-def test_progress_is_told_series_by_series_and_it_can_be_cancelled(tmp_path: Path) -> None:
+def test_progress_is_told_series_by_series_and_it_can_be_canceled(tmp_path: Path) -> None:
     write_series(tmp_path, 4, **NOBODY, **TWO_SERIES, ImagePositionPatient=at(0, 2.5, 0, 5))
     catalog = dm.scan(tmp_path)
     progress, found = run(iter_findings(catalog))
     assert found == findings_of(catalog)
     assert [(one.done, one.total) for one in progress] == [(0, 2), (1, 2), (2, 2)]
-    cancelled = iter_findings(catalog)
-    next(cancelled)
-    cancelled.close()
-    assert list(cancelled) == []
+    canceled = iter_findings(catalog)
+    next(canceled)
+    canceled.close()
+    assert list(canceled) == []
 
 
 def test_without_volumes_no_file_is_opened(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ ODDITIES = {
     "uneven slice distance": {"uneven", "gap"},
     "mixed slice geometry": PARTED,
     "no ImagePositionPatient": {"position-missing", "damaged", "no-pixels"},
-    "colour": {"colour", "no-ct-values"},
+    "color": {"color", "no-ct-values"},
     "slopes differ by frame": {"rescale-in-series"},
     "padding": {"padding", "padding-impossible"},
     "several windows": {"windows-vary", "absent-in-part"},
@@ -66,13 +66,13 @@ FOLDERS = {
         "orientations",
         "split",
         "rescale-in-series",
-        "colour",
+        "color",
         "volumes",
         "transfer-syntaxes",
         "image-twice",
         "absent-in-part",
     },
-    "dicomparser": {"transfer-syntaxes", "image-twice", "colour", "no-pixels"},
+    "dicomparser": {"transfer-syntaxes", "image-twice", "color", "no-pixels"},
     "fo-dicom": {
         "modality-lut",
         "monochrome1",
@@ -83,14 +83,14 @@ FOLDERS = {
         "damaged",
         "position-missing",
     },
-    "highdicom": {"monochrome1", "no-pixels", "colour"},
+    "highdicom": {"monochrome1", "no-pixels", "color"},
     "ibsi": {"rescale-in-series", "no-pixels", "kvp-zero"},
     "oro-dicom": {"orientations", "spacings"},
-    "pydicom-data": {"colour", "spacing-invalid", "monochrome1", "transfer-syntaxes", "modality-lut", "lossy"},
+    "pydicom-data": {"color", "spacing-invalid", "monochrome1", "transfer-syntaxes", "modality-lut", "lossy"},
     "pydicom-package": {"damaged", "suspect-value", "no-pixels", "window-doubled", "transfer-syntaxes", "unreadable"},
     "rt-utils": {"no-pixels", "series-studies"},
     "totalseg-ct": {"uids-missing"},
-    "weasis": {"colour", "transfer-syntaxes", "no-pixels"},
+    "weasis": {"color", "transfer-syntaxes", "no-pixels"},
 }
 # Files that are equal in all that a header says cannot be told apart by it.
 EQUAL_HEADERS = {("pydicom-package", "damaged"), ("pydicom-package", "one-place")}
@@ -157,7 +157,7 @@ def files_of(catalog: Catalog, folder: Path, uid: str) -> set[str]:
 def test_a_real_chest_ct_has_nothing_wrong(shared: Path) -> None:
     findings = findings_of(dm.scan(shared / "data" / "chestct-fuzun45"))
     assert [one.code for one in findings if one.severity == "wrong"] == []
-    # A thickness of 2 mm every 1 mm, private elements and dates; the README and the licence are no DICOM.
+    # A thickness of 2 mm every 1 mm, private elements and dates; the README and the license are no DICOM.
     assert {one.code for one in findings} == {"identifying", "unreadable", "rescale-type-missing", "slices-overlap"}
 
 

@@ -294,7 +294,7 @@ def test_many_threads_read_each_plane_once() -> None:
     assert sorted(read) == list(range(64))
 
 
-def test_warming_reads_neighbours_first() -> None:
+def test_warming_reads_neighbors_first() -> None:
     array, read = lazy()
     array.warm(3)
     joined(array)

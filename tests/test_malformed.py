@@ -93,7 +93,7 @@ def test_single_files_are_right_or_refused_by_name(cases: Path) -> None:
         try:
             for volume in dm.load(path):
                 array = np.asarray(volume.array)
-                if volume.is_colour or path.name.startswith(("d03", "d06", "d07", "d21")):
+                if volume.is_color or path.name.startswith(("d03", "d06", "d07", "d21")):
                     continue  # other pixels on purpose: 12 or 8 bits, unsigned
                 slope, intercept = (-1, -1024) if "slope_neg" in path.name else (1, -1024)
                 if not volume.units:

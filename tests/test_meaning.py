@@ -7,16 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import (
-    FRACTION,
-    NOT_A_NUMBER,
-    TEXT_IN_NUMBER,
-    UNDECODABLE,
-    decode,
-    display,
-    number,
-    shortest,
-)
+from napari_dicommeta.dicom.values import FRACTION, NOT_A_NUMBER, TEXT_IN_NUMBER, UNDECODABLE, decode, number, shortest
+from napari_dicommeta.support.words import display
 
 
 def meaning(keyword: str, value: bytes):

@@ -93,7 +93,7 @@ def test_the_table_is_that_of_the_package() -> None:
     assert len(tags) + len(patterns) == 655
 
 
-def test_the_table_names_its_source_licence_and_edition_and_its_keywords_are_right() -> None:
+def test_the_table_names_its_source_license_and_edition_and_its_keywords_are_right() -> None:
     text = privacy.resources.files("napari_dicommeta.dicom").joinpath("privacy_table.csv").read_text("utf-8")
     head = [line for line in text.splitlines() if line.startswith("#")]
     for words in ("PS3.15 Table E.1-1", "edition 2026c", "dicom-anonymizer 2.1.0", "BSD-3-Clause", "Kitware"):

@@ -63,12 +63,12 @@ def name_of(known: dict[str, Any]) -> str:
 
 
 def volumes_of(catalog: dm.Catalog, known: dict[str, Any], **options: Any) -> list[dm.Volume]:
-    """The grey volumes of a series of TRUTH.json, the largest first."""
+    """The gray volumes of a series of TRUTH.json, the largest first."""
     volumes: list[dm.Volume] = []
     for series in catalog.series:
         if series.series_instance_uid == known["SeriesInstanceUID"] and series.n_images:
             volumes += dm.load(series, **options)
-    return sorted((one for one in volumes if not one.is_colour), key=lambda one: -one.array.size)
+    return sorted((one for one in volumes if not one.is_color), key=lambda one: -one.array.size)
 
 
 def statistics(volumes: list[dm.Volume]) -> tuple[int, float, float, float]:

@@ -21,7 +21,7 @@ def test_folders_files_and_several_sources(tmp_path: Path) -> None:
     assert dm.scan([tmp_path, tmp_path / "a"]).n_files == 5  # each file once
 
 
-def test_neighbours_that_are_no_dicom_are_listed(tmp_path: Path) -> None:
+def test_neighbors_that_are_no_dicom_are_listed(tmp_path: Path) -> None:
     write_series(tmp_path, 2)
     (tmp_path / "README").write_text("hello " * 50)
     (tmp_path / "fake.dcm").write_text("this is not DICOM\n" * 20)

@@ -77,7 +77,7 @@ def test_a_plain_series_is_one_row(tmp_path: Path) -> None:
             {"center": 40, "width": 400, "function": "LINEAR", "explanation": "SOFT"},
             {"center": -600, "width": 1200, "function": "LINEAR", "explanation": "LUNG"},
         ],
-        "is_colour": False,
+        "is_color": False,
         "is_placed": True,
         "tilt_degrees": 0,
         "missing_slices": 0,
@@ -283,12 +283,12 @@ def test_no_pixel_is_read(tmp_path: Path, several: str) -> None:
         {"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB", "PlanarConfiguration": 0, "BitsStored": 16}
         | {"HighBit": 15, "PixelData": ct_pixels().tobytes() * 3},
     ],
-    ids=["MR", "colour"],
+    ids=["MR", "color"],
 )
 def test_of_some_volumes_one_frame_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
-    """As the module says: load asks the pixels of one frame whose units a window means, or how large colours are."""
+    """As the module says: load asks the pixels of one frame whose units a window means, or how large colors are."""
     from napari_dicommeta.dicom import pixels
     from napari_dicommeta.volumes import slice_windows as voi
     from napari_dicommeta.volumes import stacks, volume
@@ -304,7 +304,7 @@ def test_of_some_volumes_one_frame_is_read(
 
     for module in (voi, volume):
         monkeypatch.setattr(module, "read_frame", counted(pixels.read_frame))
-    monkeypatch.setattr(volume, "read_colour", counted(pixels.read_colour))
+    monkeypatch.setattr(volume, "read_color", counted(pixels.read_color))
     monkeypatch.setattr(stacks, "_digest", counted(pixels.stored_digest))
     row = row_of(tmp_path, 6, **changes)
     assert (row["n_volumes"], row["n_slices"]) == (1, 6)

@@ -194,7 +194,7 @@ def test_a_codestream_of_another_size_is_refused_before_it_is_decoded(tmp_path: 
         volume.array[0]
 
 
-def test_colour_opens_as_rgb(tmp_path: Path) -> None:
+def test_color_opens_as_rgb(tmp_path: Path) -> None:
     rgb = np.arange(16 * 12 * 3, dtype=np.uint8).reshape(16, 12, 3)
     changes = {
         "SamplesPerPixel": 3,
@@ -207,7 +207,7 @@ def test_colour_opens_as_rgb(tmp_path: Path) -> None:
     }
     write_series(tmp_path, 1, **changes)
     (volume,) = dm.load(tmp_path)
-    assert volume.is_colour
+    assert volume.is_color
     assert volume.units == ""
     np.testing.assert_array_equal(np.asarray(volume.array)[0], rgb)
 

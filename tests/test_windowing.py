@@ -165,9 +165,9 @@ def test_a_drag_of_a_sigmoid_stays_one(tmp_path: Path) -> None:
 
 def test_monochrome1_is_inverted_in_curves_too(tmp_path: Path) -> None:
     viewer, _ = shown(volume(tmp_path, VOILUTFunction="SIGMOID", PhotometricInterpretation="MONOCHROME1"))
-    colours = viewer.layers[0].colormap.colors[:, 0]
-    assert colours[0] > 0.99
-    assert colours[-1] < 0.01
+    colors = viewer.layers[0].colormap.colors[:, 0]
+    assert colors[0] > 0.99
+    assert colors[-1] < 0.01
 
 
 def test_without_a_volume_nothing_is_offered() -> None:

@@ -17,7 +17,7 @@ from window_driver import choose_tag, click_bar, drop, open_dock, open_series, s
 
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.tasks.source import Wanted
-from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, colours_of, contrast
+from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, colors_of, contrast
 
 
 @pytest.fixture
@@ -135,10 +135,10 @@ def test_what_has_the_keyboard_is_marked(qtbot: Any, viewer: Any, dock: Any, tmp
     read(qtbot, dock, two_series(tmp_path / "s"))
     viewer.window._qt_window.activateWindow()
     dock.tabs.setCurrentWidget(dock.tab)
-    accent = colours_of(viewer.theme).accent.name()
+    accent = colors_of(viewer.theme).accent.name()
 
     def is_marked(widget: QWidget) -> bool:
-        """Whether there is a line in the accent's colour along its top and its bottom."""
+        """Whether there is a line in the accent's color along its top and its bottom."""
         image, place = dock.grab().toImage(), widget.mapTo(dock, QPoint(0, 0))
         middle = place.x() + widget.width() // 2
         edges = (place.y(), place.y() + widget.height() - 1)
@@ -330,14 +330,14 @@ def test_empty_tabs_say_what_to_do(qtbot: Any, dock: Any, tmp_path: Path) -> Non
 def test_what_is_painted_can_be_read_on_each_ground(theme: str) -> None:
     from napari.utils.theme import get_theme
 
-    colours = colours_of(theme)
-    background = type(colours.text)(get_theme(theme).background.as_hex())
-    for ground in (background, colours.foreground):
-        for colour in (colours.text, colours.faint, colours.accent, colours.warning, colours.error):
-            assert contrast(colour, ground) >= TEXT
-        assert contrast(colours.muted, ground) >= GRAPHIC
-    assert contrast(colours.faint, colours.current) >= min(TEXT, contrast(colours.text, colours.current))
-    assert contrast(type(colours.text)("white"), type(colours.text)("black")) == pytest.approx(21)
+    colors = colors_of(theme)
+    background = type(colors.text)(get_theme(theme).background.as_hex())
+    for ground in (background, colors.foreground):
+        for color in (colors.text, colors.faint, colors.accent, colors.warning, colors.error):
+            assert contrast(color, ground) >= TEXT
+        assert contrast(colors.muted, ground) >= GRAPHIC
+    assert contrast(colors.faint, colors.current) >= min(TEXT, contrast(colors.text, colors.current))
+    assert contrast(type(colors.text)("white"), type(colors.text)("black")) == pytest.approx(21)
 
 
 def test_an_export_asks_anew_for_each_source_what_may_identify(qtbot: Any, dock: Any, tmp_path: Path) -> None:

@@ -394,12 +394,12 @@ def test_the_same_pair_the_other_way_round_is_one_filter(dock: Any) -> None:
     assert dock.exploration.selection.filters == ()
 
 
-def test_a_cancelled_scan_leaves_the_filters_of_what_stays(qtbot: Any, dock: Any, tmp_path: Path) -> None:
+def test_a_canceled_scan_leaves_the_filters_of_what_stays(qtbot: Any, dock: Any, tmp_path: Path) -> None:
     dock.exploration.toggle("KVP", "100")
     for i in range(8):
         write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}")
     dock.open_paths([str(tmp_path)])
     qtbot.waitUntil(lambda: dock.source.progress.isVisible(), timeout=10_000)
     dock.cancel()
-    if dock.source.title.text().startswith("study"):  # else it was read before it could be cancelled
+    if dock.source.title.text().startswith("study"):  # else it was read before it could be canceled
         assert matching(dock) == "5 of 18 files match"

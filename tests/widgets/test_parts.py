@@ -336,8 +336,8 @@ def test_the_contact_sheet_shows_what_could_be_read_and_what_not(qtbot) -> None:
     sheet.image_activated.connect(lambda number, path: activated.append((number, path)))
     sheet.begin(2, 40, 1)
     assert sheet.words.text() == "2 of 40 images of 1 series · double-click opens"
-    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    sheet.add(Thumbnail(0, "/a/<i>.dcm", "3 chest · <i>.dcm", grey))
+    gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    sheet.add(Thumbnail(0, "/a/<i>.dcm", "3 chest · <i>.dcm", gray))
     sheet.add(Thumbnail(5, "/a/2.dcm", "4 · 2.dcm", None, "the pixel data is cut"))
     assert sheet.model.rowCount() == 2
     assert "&lt;i&gt;" in sheet.model.item(0).toolTip()
@@ -363,7 +363,7 @@ def test_exports_leave_persons_out_unless_they_are_asked_for(qtbot, monkeypatch,
     menu.tags.trigger()
     menu.full.trigger()
     menu.values.trigger()
-    menu.values.trigger()  # the dialog is cancelled
+    menu.values.trigger()  # the dialog is canceled
     menu.picture.trigger()
     assert wished == [("tags", f"{x}.parquet", False), ("values", f"{x}.md", True), ("picture", f"{x}.png", True)]
 
@@ -611,7 +611,7 @@ def test_source_bar_counts_while_it_is_scanning(qtbot) -> None:
     assert bar.bar.maximum() == 20000  # 0 would animate without an end, and repaint the whole window
     bar.set_progress(1500, 20000, listed=True)
     assert (bar.bar.value(), bar.bar.maximum()) == (1500, 20000)
-    with qtbot.waitSignal(bar.scan_cancelled):
+    with qtbot.waitSignal(bar.scan_canceled):
         bar.cancel_button.click()
     bar.set_idle()
     assert not bar.progress.isVisible()
@@ -663,7 +663,7 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     assert decided[-1] == (FINDING, "", "")
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("", False))
     widget.set_findings((FINDING,))
-    qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)  # and cancelled
+    qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)  # and canceled
     assert len(decided) == 3
     assert not widget.buttons["dismissed"].isChecked()
 

@@ -146,7 +146,7 @@ def test_bad_input_is_told_in_the_dock(
     assert reason in shown
 
 
-def test_labels_come_over_a_grey_volume_and_the_strip_follows(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+def test_labels_come_over_a_gray_volume_and_the_strip_follows(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
     write_series(tmp_path / "ct", 5)
     mask = np.ones((16, 12), np.uint8)
     places = [{"ReferencedSegmentNumber": 1, "ImagePositionPatient": [0, 0, z]} for z in (0, 2.5)]
@@ -213,7 +213,7 @@ def test_the_rest_loads_beside_a_bad_file(qtbot: Any, viewer: Any, tmp_path: Pat
     assert "fake.dcm: not DICOM" in dock.series.problems.text()
 
 
-def test_a_scan_can_be_cancelled_and_another_source_opened(
+def test_a_scan_can_be_canceled_and_another_source_opened(
     qtbot: Any, viewer: Any, tmp_path: Path, phantom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_dicommeta.scanning import scan as scanner
@@ -227,7 +227,7 @@ def test_a_scan_can_be_cancelled_and_another_source_opened(
     qtbot.mouseClick(dock.source.cancel_button, Qt.MouseButton.LeftButton)
     assert dock.is_idle
     assert not dock.source.progress.isVisible()
-    assert dock.source.title.text() == "Cancelled: nothing is open"
+    assert dock.source.title.text() == "Canceled: nothing is open"
     drop(dock, phantom)
     wait_until_read(qtbot, dock)
     assert [layer.data.shape[0] for layer in viewer.layers] == [48]
@@ -271,9 +271,9 @@ def test_removing_a_layer_stops_its_reading(qtbot: Any, viewer: Any, phantom: Pa
 
 def test_the_theme_is_followed(qtbot: Any, viewer: Any) -> None:
     dock = open_dock(viewer)
-    dark = dock.values.delegate.colours
+    dark = dock.values.delegate.colors
     viewer.theme = "light"
-    assert dock.values.delegate.colours != dark
+    assert dock.values.delegate.colors != dark
     viewer.theme = "dark"
 
 

@@ -24,7 +24,7 @@ def viewer(make_napari_viewer: Any) -> Any:
 
 
 def drawn(viewer: Any, part: np.ndarray, window: dm.Window, inverted: bool) -> np.ndarray:
-    """The grey levels of the canvas where `part` is shown through `window`, one canvas pixel a pixel."""
+    """The gray levels of the canvas where `part` is shown through `window`, one canvas pixel a pixel."""
     viewer.layers.clear()
     layer = viewer.add_image(part, contrast_limits=(float(part.min()), float(part.max()) + 1))
     layer.colormap = "gray_r" if inverted else "gray"
@@ -32,7 +32,7 @@ def drawn(viewer: Any, part: np.ndarray, window: dm.Window, inverted: bool) -> n
     camera = viewer.scene.camera
     height, width = viewer.screenshot(canvas_only=True, flash=False).shape[:2]
     camera.zoom = 1
-    # pixel centres of the image on pixel centres of the canvas
+    # pixel centers of the image on pixel centers of the canvas
     rows, columns = part.shape
     j, i = (rows - 1) / 2 + (height - rows) % 2 / 2, (columns - 1) / 2 + (width - columns) % 2 / 2
     camera.center = (0, j, i)
@@ -76,7 +76,7 @@ def busiest(plane: np.ndarray) -> np.ndarray:
         ("dcm_qa_nih/20180918GE/mr_0004/*0010*", ["LINEAR"]),
     ],
 )
-def test_the_canvas_equals_pydicoms_windows_within_one_grey_level(
+def test_the_canvas_equals_pydicoms_windows_within_one_gray_level(
     viewer: Any, shared: Path, name: str, kinds: list[str]
 ) -> None:
     from pydicom import dcmread

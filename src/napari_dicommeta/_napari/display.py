@@ -72,8 +72,8 @@ def curve_colormap(window: Window, inverted: bool) -> Colormap:
     from napari.utils.colormaps import Colormap
 
     brightness = _brightness(window, inverted)
-    colours = np.stack([brightness, brightness, brightness, np.ones(SAMPLES)], axis=1).astype(np.float32)
-    return Colormap(colours, name=_name(window, inverted), interpolation="linear")
+    colors = np.stack([brightness, brightness, brightness, np.ones(SAMPLES)], axis=1).astype(np.float32)
+    return Colormap(colors, name=_name(window, inverted), interpolation="linear")
 
 
 def _brightness(window: Window, inverted: bool) -> np.ndarray:

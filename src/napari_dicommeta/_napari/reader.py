@@ -104,7 +104,7 @@ def layer_of(volume: Volume) -> Image | Labels:
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine}}
     if volume.is_labels:
         return Labels(volume.array, name=volume.name, metadata=metadata, **axes)
-    if volume.is_colour:
+    if volume.is_color:
         return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
     layer = Image(
@@ -134,7 +134,7 @@ def warm_up() -> None:
 def _axes(volume: Volume) -> dict[str, Any]:
     """Scale in mm (1 for times, and where the files give no distance), units and names of the axes."""
     k, j, i = (1.0 if one != one else one for one in volume.geometry.spacing)
-    lead = len(volume.array.shape) - (3 if volume.is_colour else 2)
+    lead = len(volume.array.shape) - (3 if volume.is_color else 2)
     if not volume.axis:
         return {"scale": (k, j, i), "units": ("mm",) * 3, "axis_labels": ("z", "y", "x")}
     scale = (1.0, k, j, i) if lead == 2 else (1.0, j, i)

@@ -33,7 +33,7 @@ VIEWS = (*_VIEWS, "3D")
 def anatomical_axes(volume: Volume) -> tuple[tuple[int, int], ...] | None:
     """The array axis (0: k, 1: j, 2: i) nearest to x, y and z of the patient, and its sign; None without a place."""
     cosines = _directions(volume)
-    if cosines is None or volume.array.ndim - volume.is_colour < 3:
+    if cosines is None or volume.array.ndim - volume.is_color < 3:
         return None
     best = max(permutations(range(3)), key=lambda axes: sum(abs(cosines[x, axis]) for x, axis in enumerate(axes)))
     return tuple((axis, 1 if cosines[x, axis] >= 0 else -1) for x, axis in enumerate(best))
@@ -42,7 +42,7 @@ def anatomical_axes(volume: Volume) -> tuple[tuple[int, int], ...] | None:
 def _directions(volume: Volume) -> np.ndarray | None:
     """The unit vectors of the array axes k, j, i in the patient, as columns; None where the files do not say."""
     affine = volume.geometry.affine
-    if affine is None or (volume.axis and volume.array.ndim - volume.is_colour == 3):
+    if affine is None or (volume.axis and volume.array.ndim - volume.is_color == 3):
         return None
     columns = affine[:3, :3]
     return np.asarray(columns / np.linalg.norm(columns, axis=0))

@@ -58,10 +58,10 @@ class Windowing:
 
     @property
     def layer(self) -> Any:
-        """The active layer if it is a grey volume, else None."""
+        """The active layer if it is a gray volume, else None."""
         active = self.viewer.layers.selection.active
         volume = volume_of(active)
-        return active if volume is not None and not (volume.is_colour or volume.is_labels) else None
+        return active if volume is not None and not (volume.is_color or volume.is_labels) else None
 
     @property
     def volume(self) -> Volume | None:
@@ -206,7 +206,7 @@ class Windowing:
         found = [active]
         for layer in self.viewer.layers:
             other = volume_of(layer)
-            if layer is active or other is None or not layer.visible or other.is_colour or other.is_labels:
+            if layer is active or other is None or not layer.visible or other.is_color or other.is_labels:
                 continue
             if other.units == volume.units and other.inverted == volume.inverted:
                 found.append(layer)

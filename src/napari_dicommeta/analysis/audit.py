@@ -56,14 +56,14 @@ AT_ONCE = 4_000_000
 class Labels:
     """The labels of a CSV file: `labels`, (key, label) in the order of the file, each key once.
 
-    `key_name` and `label_name` are the heads of the columns; `unlabelled` counts the rows without a key or a label.
+    `key_name` and `label_name` are the heads of the columns; `unlabeled` counts the rows without a key or a label.
     """
 
     path: str
     key_name: str
     label_name: str
     labels: tuple[tuple[str, str], ...]
-    unlabelled: int = 0
+    unlabeled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _delimiter(lines: str) -> str:
 def _labels(name: str, path: str, head: list[str], rows: list[tuple[int, list[str]]]) -> Labels:
     at = next((i for i, text in enumerate(head[1:], 1) if text.lower() in LABEL_NAMES), 1)
     found: dict[str, tuple[str, int]] = {}
-    unlabelled = 0
+    unlabeled = 0
     for line, row in rows:
         if len(row) != len(head):
             raise ValueError(
@@ -182,14 +182,14 @@ def _labels(name: str, path: str, head: list[str], rows: list[tuple[int, list[st
             )
         key, label = row[0], row[at]
         if not (key and label):
-            unlabelled += 1
+            unlabeled += 1
         elif found.setdefault(key, (label, line))[0] != label:
             raise ValueError(
                 f"{name}, line {line}: another label than in line {found[key][1]} for the same key; keep one"
             )
     if not found:
         raise ValueError(f"{name}: no line has a key and a label below the names of the columns")
-    return Labels(path, head[0], head[at], tuple((key, label) for key, (label, _) in found.items()), unlabelled)
+    return Labels(path, head[0], head[at], tuple((key, label) for key, (label, _) in found.items()), unlabeled)
 
 
 def audit(catalog: Catalog, labels: Labels, permutations: int = 200, seed: int = 0) -> AuditResult:

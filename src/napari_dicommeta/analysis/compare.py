@@ -32,7 +32,8 @@ from napari_dicommeta.catalog.distinct_texts import sort_key
 from napari_dicommeta.dicom.explain import EXPLAINED
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import display, number, numbers
+from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

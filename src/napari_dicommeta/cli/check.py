@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.cli.terminal import Bar, CommandError, catalog_of, finished, print_rows
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     import argparse

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.cli.check import SEVERITIES, audit_labels, compare_folders, tell_findings, write_recipes
 from napari_dicommeta.cli.terminal import CommandError, catalog_of, finished, print_rows
-from napari_dicommeta.dicom.values import display, registered_name
+from napari_dicommeta.dicom.values import registered_name
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

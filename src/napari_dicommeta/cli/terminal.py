@@ -7,9 +7,9 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.dicom.values import display
 from napari_dicommeta.export.tables import csv_cell
 from napari_dicommeta.support.generators import result_of
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     import argparse

@@ -37,9 +37,9 @@ class DecodeError(Exception):
 def decode_frame(
     data: bytes, transfer_syntax: str, rows: int, columns: int, samples: int = 1, bits_allocated: int = 16
 ) -> np.ndarray:
-    """The stored samples of one compressed frame: shape (rows, columns), or (rows, columns, samples) for colour.
+    """The stored samples of one compressed frame: shape (rows, columns), or (rows, columns, samples) for color.
 
-    dtype is that of the codestream: uint8, uint16 or int16, uint32 or int32. Colours are as they were
+    dtype is that of the codestream: uint8, uint16 or int16, uint32 or int32. Colors are as they were
     compressed: YBR stays YBR, except for JPEG 2000, whose component transform is part of the codestream.
 
     Raises
@@ -168,7 +168,7 @@ def is_available(uid: str) -> bool:
 
 
 def decode_for_pydicom(src: bytes, runner: Any) -> bytes:
-    """Pydicom's decoding plugin: the frame's samples as little endian bytes, colour by pixel."""
+    """Pydicom's decoding plugin: the frame's samples as little endian bytes, color by pixel."""
     array = decode_frame(
         src, str(runner.transfer_syntax), runner.rows, runner.columns, runner.samples_per_pixel, runner.bits_allocated
     )

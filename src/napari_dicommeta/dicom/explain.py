@@ -29,12 +29,12 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     "HighBit": ("the highest bit of the value, normally Bits Stored - 1", "C.7.6.3.1"),
     "SmallestImagePixelValue": ("the smallest stored value of the image, often out of date", "C.7.6.3"),
     "LargestImagePixelValue": ("the largest stored value of the image, often out of date", "C.7.6.3"),
-    "SamplesPerPixel": ("1: grey or palette, 3: colour", "C.7.6.3.1.1"),
+    "SamplesPerPixel": ("1: gray or palette, 3: color", "C.7.6.3.1.1"),
     "PhotometricInterpretation": (
         "what samples mean: MONOCHROME1 shows low values bright; RGB, YBR, palette",
         "C.7.6.3.1.2",
     ),
-    "PlanarConfiguration": ("0: colours pixel by pixel, 1: plane by plane", "C.7.6.3.1.3"),
+    "PlanarConfiguration": ("0: colors pixel by pixel, 1: plane by plane", "C.7.6.3.1.3"),
     "LossyImageCompression": (
         "01: the pixels went through lossy compression once, which stays true for ever",
         "C.7.6.1.1.5",
@@ -43,7 +43,7 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     "TransferSyntaxUID": ("how the file is encoded, and its pixels compressed", "PS3.5 section 10"),
     # display
     "WindowCenter": (
-        "with Window Width a preset: the value in the middle of the grey scale, after the rescale",
+        "with Window Width a preset: the value in the middle of the gray scale, after the rescale",
         "C.11.2.1.2",
     ),
     "WindowWidth": ("the span of values from black to white; at least 1 for LINEAR", "C.11.2.1.2"),
@@ -53,7 +53,7 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     "PresentationLUTShape": ("INVERSE shows low values bright", "C.11.6"),
     # place
     "ImagePositionPatient": (
-        "where the centre of the first pixel lies in the patient, mm: what slices are ordered by",
+        "where the center of the first pixel lies in the patient, mm: what slices are ordered by",
         "C.7.6.2.1.1",
     ),
     "ImageOrientationPatient": ("the directions of a row and of a column in the patient", "C.7.6.2.1.1"),

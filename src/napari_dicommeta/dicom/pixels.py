@@ -1,7 +1,7 @@
 """The stored samples of one frame: native bytes read in place, compressed frames decoded.
 
 Native frames are read with one ``preadv`` into the array that will hold them; bits above *Bits Stored* are
-taken off (PS3.5 section 8.1.1). Colour and palette images are converted by pydicom.
+taken off (PS3.5 section 8.1.1). Color and palette images are converted by pydicom.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from napari_dicommeta.dicom.codecs import JPEG_DCT, DecodeError, decode_frame, register_with_pydicom
 from napari_dicommeta.dicom.header import BIG, DEFLATED, IMPLICIT, OPEN_FLAGS, inflate, pread
 
-__all__ = ["PixelError", "PixelFormat", "pixels_fault", "read_colour", "read_frame", "stored_digest"]
+__all__ = ["PixelError", "PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest"]
 
 LOSSY = JPEG_DCT | frozenset("1.2.840.10008.1.2.4." + end for end in ("81", "91", "93", "203"))
 """What these decode to may overshoot *Bits Stored* by rounding; there are no bits of something else to take off."""
@@ -55,7 +55,7 @@ class PixelFormat:
         return self.transfer_syntax in NATIVE
 
     @property
-    def is_colour(self) -> bool:
+    def is_color(self) -> bool:
         """Whether it opens as RGB: RGB, YBR or palette."""
         return self.samples > 1 or self.photometric == "PALETTE COLOR"
 
@@ -120,7 +120,7 @@ def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int) -
 def read_frame(
     path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """The stored samples of one grey frame: shape (rows, columns), `PixelFormat.dtype`, undefined bits taken off.
+    """The stored samples of one gray frame: shape (rows, columns), `PixelFormat.dtype`, undefined bits taken off.
 
     `offset` is where the file's pixel data begin (`PixelLocation.offset`). `out`, a C-contiguous array of the
     frame's shape and item size, is filled and returned where given.
@@ -159,10 +159,10 @@ def read_frame(
 def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> bytes:
     """16 bytes that tell one frame's stored values from another's, whatever their transfer syntax.
 
-    Colour is told apart by its bytes as they are. A frame that cannot be read equals none but itself.
+    Color is told apart by its bytes as they are. A frame that cannot be read equals none but itself.
     """
     try:
-        if not pixel_format.is_colour:
+        if not pixel_format.is_color:
             data = read_frame(path, offset, frame, pixel_format).tobytes()
         elif pixel_format.is_native:
             with open(path, "rb") as file:
@@ -292,8 +292,8 @@ def _frame_bytes(path: str, offset: int, frame: int, frames: int) -> bytes:
             raise DecodeError("its encapsulated fragments cannot be told apart") from error
 
 
-def read_colour(path: str, frame: int) -> np.ndarray:
-    """One colour frame as RGB: shape (rows, columns, 3), uint8 or uint16, converted from YBR or palette by pydicom.
+def read_color(path: str, frame: int) -> np.ndarray:
+    """One color frame as RGB: shape (rows, columns, 3), uint8 or uint16, converted from YBR or palette by pydicom.
 
     Raises
     ------
@@ -319,9 +319,9 @@ def read_colour(path: str, frame: int) -> np.ndarray:
             if dataset.PhotometricInterpretation == "PALETTE COLOR":
                 array = apply_color_lut(array, dataset)
     except Exception as error:  # pydicom and codecs raise many kinds; the file is named with the kind
-        raise PixelError(f"{path}: {type(error).__name__} while reading colour pixels") from error
+        raise PixelError(f"{path}: {type(error).__name__} while reading color pixels") from error
     if array.ndim != 3:
-        raise PixelError(f"{path}: colour pixels of shape {array.shape}")
+        raise PixelError(f"{path}: color pixels of shape {array.shape}")
     if array.dtype == np.uint16 and array.max(initial=0) > 255:
         return np.asarray(array[..., :3])
     return np.asarray(array[..., :3], dtype=np.uint8)

@@ -32,12 +32,11 @@ from napari_dicommeta.dicom.elements import MULTIPLE, digest
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
 
-__all__ = ["Meaning", "counted", "decode", "decode_all", "display", "number", "numbers", "registered_name", "shortest"]
+__all__ = ["Meaning", "decode", "decode_all", "number", "numbers", "registered_name", "shortest"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _TEXT_IN_NUMBER = re.compile(rb"[0-9 +-][0-9] ?|[0-9] ")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _STRUCTS = {"SS": "h", "US": "H", "xs": "H", "SL": "i", "UL": "I", "SV": "q", "UV": "Q", "FL": "f", "FD": "d"}
 _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _LONG_TEXT = frozenset(("ST", "LT", "UT", "UR"))
@@ -98,17 +97,6 @@ def registered_name(text: str) -> str:
 
     name = str(UID(text).name)
     return name if name != text else ""
-
-
-def display(text: str, limit: int = 200) -> str:
-    """`text` for a screen or terminal: controls, bidi overrides and surrogates escaped, cut at `limit`."""
-    text = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def counted(n: int, noun: str) -> str:
-    """So many of something in words: "1 file", "1,200 files"."""
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def decode_all(value: bytes, path: TagPath) -> tuple[Meaning, ...]:

@@ -126,7 +126,7 @@ class Window:
         if self.fault or self.lut is not None or units != "HU":
             return ""
         if self.width < NARROW:
-            return f"a width of {self.width:g} HU shows hardly a grey level"
+            return f"a width of {self.width:g} HU shows hardly a gray level"
         low, high = self.limits
         if high < LOWEST_HU or low > HIGHEST_HU:
             return f"no tissue lies between {low:g} and {high:g} HU"

@@ -19,7 +19,7 @@ import numpy as np
 
 from napari_dicommeta.catalog.digest import common_folder, digest_of, file_digests, relative_paths
 from napari_dicommeta.dicom.pixels import PixelError
-from napari_dicommeta.dicom.values import counted, display
+from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.load import load_series
 
 if TYPE_CHECKING:

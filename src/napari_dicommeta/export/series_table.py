@@ -21,7 +21,7 @@ Values are compared by meaning, where IDC compares texts: ``0.5`` and ``0.500`` 
 `geometry.SAME_POSITION` are one. Copies of one instance count once, as an archive holds it once. ``volume_is_regular``
 and the columns around it are our own: they speak of the largest volume that `load` makes, whatever its class.
 
-Pixels stay unread but for what `loader.load_series` reads to make a volume: one frame of a colour volume, and of an MR,
+Pixels stay unread but for what `loader.load_series` reads to make a volume: one frame of a color volume, and of an MR,
 PET or NM volume with a rescale and a window; and the images at one place that no tag tells apart, which it compares.
 """
 
@@ -112,7 +112,7 @@ SCHEMA = pa.schema(
         ("spacing_i", pa.float64()),
         ("units", pa.string()),
         ("windows", pa.list_(WINDOW)),
-        ("is_colour", pa.bool_()),
+        ("is_color", pa.bool_()),
         ("is_placed", pa.bool_()),
         ("tilt_degrees", pa.float64()),
         ("missing_slices", pa.int32()),
@@ -225,7 +225,7 @@ def _states_spacing(catalog: Catalog) -> bool:
 
 
 def _of_volume(volume: Volume, states_spacing: bool) -> dict[str, Any]:
-    *lead, rows, columns = volume.array.shape[:-1] if volume.is_colour else volume.array.shape
+    *lead, rows, columns = volume.array.shape[:-1] if volume.is_color else volume.array.shape
     if len(lead) == 1:  # without slices, all images lie at one place
         lead = [lead[0], 1] if volume.axis else [1, lead[0]]
     geometry = volume.geometry
@@ -245,7 +245,7 @@ def _of_volume(volume: Volume, states_spacing: bool) -> dict[str, Any]:
             {"center": one.center, "width": one.width, "function": one.function, "explanation": one.explanation}
             for one in volume.windows
         ],
-        "is_colour": volume.is_colour,
+        "is_color": volume.is_color,
         "is_placed": is_placed,
         "tilt_degrees": geometry.tilt if several else None,
         "missing_slices": sum(missing for _, _, missing in geometry.gaps) if several else None,

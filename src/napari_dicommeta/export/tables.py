@@ -33,8 +33,9 @@ from napari_dicommeta.catalog.distinct_texts import sort_key
 from napari_dicommeta.dicom.elements import MULTIPLE
 from napari_dicommeta.dicom.privacy import PrivacyError, is_binary, is_identifying, is_protected, is_registered, read_as
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import display, number
+from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.atomic import replacing, write_text
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable

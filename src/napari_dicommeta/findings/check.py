@@ -137,7 +137,7 @@ def markdown(findings: Iterable[Finding], title: str = "") -> str:
 
 
 def _section(finding: Finding) -> list[str]:
-    from napari_dicommeta.dicom.values import counted
+    from napari_dicommeta.support.words import counted
 
     lines = [f"### {_escaped(finding.title)}", ""]
     about = [counted(finding.files, "file")] if finding.files else []
@@ -157,7 +157,7 @@ def _section(finding: Finding) -> list[str]:
 
 def _escaped(text: str) -> str:
     """`text` as Markdown shows it, on one line: what would be markup or HTML is escaped."""
-    from napari_dicommeta.dicom.values import display
+    from napari_dicommeta.support.words import display
 
     for mark in "\\`*_[]<>|#":
         text = text.replace(mark, f"\\{mark}")

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.pixels import PixelError
-from napari_dicommeta.dicom.values import display
 from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.findings.hu_sample import DEEP, HIGHEST, LOWEST, HUSample, population_of, sample_of
+from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.load import load_series
 
 if TYPE_CHECKING:
@@ -152,8 +152,8 @@ def unchecked_reason(volume: Volume, image_types: Sequence[str] = ()) -> str:
     """
     if volume.modality != "CT":
         return f"{volume.modality or 'no modality'}, not CT"
-    if volume.is_colour or volume.is_labels:
-        return "labels" if volume.is_labels else "colour"
+    if volume.is_color or volume.is_labels:
+        return "labels" if volume.is_labels else "color"
     if any("LOCALIZER" in one.split("\\") for one in image_types):
         return "a localizer: a projection has other values"
     missing = any(note.code == "rescale-missing" for note in volume.notes)

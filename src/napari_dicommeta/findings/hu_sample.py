@@ -104,7 +104,7 @@ class HUSample:
 
 
 def sample_of(volume: Volume) -> HUSample:
-    """The values of up to `SLICES` slices spread over a grey volume, of each about `PIXELS` pixels.
+    """The values of up to `SLICES` slices spread over a gray volume, of each about `PIXELS` pixels.
 
     Raises
     ------
@@ -186,10 +186,10 @@ class Population:
 
     def windows(self, low: float, high: float) -> np.ndarray:
         """The share of the pixels within half a `WINDOW` of low, low + 10, … high."""
-        centres = np.arange(low, high + 1, 10.0)
+        centers = np.arange(low, high + 1, 10.0)
         summed = np.concatenate([[0.0], np.cumsum(self.shares)])
-        ends = np.searchsorted(self.values, centres + WINDOW / 2, "right")
-        return np.asarray(summed[ends] - summed[np.searchsorted(self.values, centres - WINDOW / 2)])
+        ends = np.searchsorted(self.values, centers + WINDOW / 2, "right")
+        return np.asarray(summed[ends] - summed[np.searchsorted(self.values, centers - WINDOW / 2)])
 
     def tissue(self, prominence: float) -> float:
         """The share of the tallest `WINDOW` of soft tissue, 0.0 where it does not stand out of both its valleys."""

@@ -156,7 +156,7 @@ class Survey:
         return np.asarray(self.catalog.file_column("pixel_offset") >= 0)
 
     @cached_property
-    def grey(self) -> np.ndarray:
+    def gray(self) -> np.ndarray:
         """Which files hold images of one sample a pixel that mean something measured: no secondary captures."""
         kinds = self.joint("SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation")
         held = kinds.where(
@@ -166,13 +166,13 @@ class Survey:
                 and (photometric or "MONOCHROME2").startswith("MONOCHROME")
             )
         )
-        grey: np.ndarray = self.images & held
-        return grey
+        gray: np.ndarray = self.images & held
+        return gray
 
     @cached_property
     def ct(self) -> np.ndarray:
         """Which files hold CT images."""
-        ct: np.ndarray = self.grey & self.says("Modality", "CT")
+        ct: np.ndarray = self.gray & self.says("Modality", "CT")
         return ct
 
     @cached_property

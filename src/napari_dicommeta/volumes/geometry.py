@@ -33,7 +33,7 @@ SAME_POSITION = 1e-3
 class ImagePlane:
     """One image's place in the patient.
 
-    `position`: (0020,0032) *Image Position (Patient)*, mm, of the centre of the first pixel. `row` and `column`:
+    `position`: (0020,0032) *Image Position (Patient)*, mm, of the center of the first pixel. `row` and `column`:
     the direction cosines of (0020,0037), along a row (i grows) and along a column (j grows). `spacing`:
     (0028,0030) *Pixel Spacing*, mm between rows, then between columns.
     """

@@ -54,7 +54,7 @@ def load(
         A path or several, fsspec URLs excepted; a series; or a catalog.
     split
         How a series is parted into volumes: "auto", by what one grid can hold; "gaps", also where slices are
-        missing; "none", only where sizes or colours differ; or the keyword of an element, by whose values it is
+        missing; "none", only where sizes or colors differ; or the keyword of an element, by whose values it is
         parted first. Each split is in the volume's `notes` with its reason.
     padding
         Pixels that the file says lie outside the image, by *Pixel Padding Value* (PS3.3 section C.7.5.1.1.2): "keep"

@@ -209,7 +209,7 @@ def _rescale(
     held = [bool(slope and intercept) for slope, intercept in texts]
     modality = frames[0].text("Modality")
     if not any(held) or tables[0] is not None:
-        if modality == "CT" and tables[0] is None and not frames[0].pixel_format.is_colour:
+        if modality == "CT" and tables[0] is None and not frames[0].pixel_format.is_color:
             title = "no Rescale Slope and Intercept, which CT requires: stored values are shown"
             notes.append(Finding("rescale-missing", "wrong", title, standard="PS3.3 C.8.2.1"))
         return [(1.0, 0.0)] * len(frames), frames[0].text("Units") if modality == "PT" else ""

@@ -60,7 +60,7 @@ def windows_of_frames(
 
 def _means_stored(frame: Frame, transform: Transform, windows: Sequence[Window]) -> bool:
     first = next((window for window in windows if not window.fault and window.lut is None), None)
-    if first is None or frame.text("Modality") not in STORED or frame.pixel_format.is_colour:
+    if first is None or frame.text("Modality") not in STORED or frame.pixel_format.is_color:
         return False
     if transform.table is not None or (transform.slope, transform.intercept) == (1, 0):
         return False

@@ -66,7 +66,7 @@ class Stack:
 def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
     """The stacks that `frames` make, the largest first.
 
-    `split`: "auto"; "gaps", also where slices are missing; "none", only where sizes or colours differ; or a keyword,
+    `split`: "auto"; "gaps", also where slices are missing; "none", only where sizes or colors differ; or a keyword,
     by whose values the frames are parted first.
     """
     usual = {keyword: _usual(frames, keyword) for keyword in ("Modality", "FrameOfReferenceUID")}
@@ -118,7 +118,7 @@ BESIDE = 0.25
 """Of the image's size; images whose positions differ by less within their plane lie one behind the other."""
 _KIND_REASONS = (
     "the number of rows or columns differs",
-    "grey and colour images are mixed",
+    "gray and color images are mixed",
     "the photometric interpretation differs",
     "localizers are apart",
     "each file holds several frames",
@@ -147,13 +147,13 @@ def _as_it_is(frames: list[Frame], reasons: tuple[str, ...]) -> Stack:
 def _kind(frame: Frame, usual: Mapping[str, str]) -> tuple[object, ...]:
     """What frames must have in common to be in one array, in the order of `_KIND_REASONS`."""
     form = frame.pixel_format
-    grey = form.photometric if form.photometric.startswith("MONOCHROME") else "colour"
+    gray = form.photometric if form.photometric.startswith("MONOCHROME") else "color"
     localizer = "LOCALIZER" in frame.text("ImageType").split("\\")
     alone = frame.path if frame.plane is None and form.frames > 1 else ""
     kind = frame.text("Modality") or usual["Modality"], frame.text("SOPClassUID") == DOSE
     segment = frame.text("ReferencedSegmentNumber") if frame.text("SegmentationType") else ""
     reference = frame.text("FrameOfReferenceUID") or usual["FrameOfReferenceUID"] if frame.plane is not None else ""
-    return (form.rows, form.columns), form.is_colour, grey, localizer, alone, kind, reference, segment
+    return (form.rows, form.columns), form.is_color, gray, localizer, alone, kind, reference, segment
 
 
 def _partition(frames: Iterable[Frame], key: Callable[[Frame], object]) -> list[list[Frame]]:

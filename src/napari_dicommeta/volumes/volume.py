@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import PixelError, read_colour, read_frame
+from napari_dicommeta.dicom.pixels import PixelError, read_color, read_frame
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.dicom.window import Window, middle_windows
 from napari_dicommeta.volumes.geometry import VolumeGeometry
@@ -33,8 +33,8 @@ class Volume:
     """One volume of a series.
 
     `array`: lazy, shape (k, j, i), (t, k, j, i) where positions repeat, (t, j, i) where all images lie at one place;
-    with a last axis of 3 for colour. int16 where every slope and intercept is whole and the range fits, else float32;
-    uint8 or uint16 for colour and labels. `units`: "HU", another *Rescale Type*, or "" where the files give no right
+    with a last axis of 3 for color. int16 where every slope and intercept is whole and the range fits, else float32;
+    uint8 or uint16 for color and labels. `units`: "HU", another *Rescale Type*, or "" where the files give no right
     to say. `windows`: the files' presets, the middle slice's first. `slice_windows`: the presets of each slice.
     `files`: (path, frame) behind each slice, times one after the other. `notes`: how it was made and what is unusual
     about it. `axis`: the keyword of the axis t, "" without one.
@@ -51,7 +51,7 @@ class Volume:
     files: tuple[tuple[str, int], ...] = field(repr=False)
     inverted: bool = False
     """MONOCHROME1: low values are shown bright; the array itself is not inverted."""
-    is_colour: bool = False
+    is_color: bool = False
     notes: tuple[Finding, ...] = ()
     axis: str = ""
     is_labels: bool = False
@@ -70,7 +70,7 @@ class Volume:
     @property
     def middle(self) -> tuple[int, ...]:
         """The index of the slice in the middle: of all axes but the last two."""
-        lead = self.array.shape[: -3 if self.is_colour else -2]
+        lead = self.array.shape[: -3 if self.is_color else -2]
         return (0, lead[1] // 2) if len(lead) == 2 else (lead[0] // 2,)
 
     def display_range(self) -> tuple[float, float]:
@@ -107,26 +107,26 @@ def volume_of_stack(
     planes = stack.planes
     geometry = VolumeGeometry.of_planes(planes) if planes else VolumeGeometry.unplaced(_unplaced_spacing(first))
     windows, window_notes = windows_of_frames(frames, modality.transforms)
-    is_colour = first.pixel_format.is_colour
+    is_color = first.pixel_format.is_color
     lead = (stack.times,) if stack.is_one_place else (stack.times, len(frames) // stack.times)
     lead = lead if stack.times > 1 else (len(frames),)
-    if is_colour:
-        array = _colour_array(frames, lead)
+    if is_color:
+        array = _color_array(frames, lead)
     else:
-        array = _grey_array(frames, lead, modality.transforms, padding, modality.units)
-    kept = () if is_colour or padding != "keep" else _padding_ranges(modality.transforms)
+        array = _gray_array(frames, lead, modality.transforms, padding, modality.units)
+    kept = () if is_color or padding != "keep" else _padding_ranges(modality.transforms)
     return Volume(
         series.name + suffix,
         first.text("Modality") or series.modality,
         series.series_instance_uid,
         array,
-        "" if is_colour else modality.units,
+        "" if is_color else modality.units,
         geometry,
-        () if is_colour else middle_windows(windows),
+        () if is_color else middle_windows(windows),
         windows,
         tuple((frame.path, frame.index) for frame in frames),
         first.pixel_format.photometric == "MONOCHROME1",
-        is_colour,
+        is_color,
         passport(stack, geometry, modality, windows, window_notes),
         stack.axis if stack.times > 1 else "",
         False,
@@ -153,7 +153,7 @@ def _padding_ranges(transforms: Sequence[Transform]) -> tuple[tuple[float, float
     return tuple(sorted(ranges))
 
 
-def _grey_array(
+def _gray_array(
     frames: Sequence[Frame], lead: tuple[int, ...], transforms: Sequence[Transform], padding: str, units: str
 ) -> LazyArray:
     form = frames[0].pixel_format
@@ -186,15 +186,15 @@ def _read_modality(frame: Frame, transform: Transform, fill: float | None, out: 
         out[mask] = fill
 
 
-def _colour_array(frames: Sequence[Frame], lead: tuple[int, ...]) -> LazyArray:
-    first = read_colour(frames[0].path, frames[0].index)
+def _color_array(frames: Sequence[Frame], lead: tuple[int, ...]) -> LazyArray:
+    first = read_color(frames[0].path, frames[0].index)
     form = frames[0].pixel_format
     shape = (form.rows, form.columns, 3)
 
     def read(n: int, out: np.ndarray) -> None:
-        colours = first if n == 0 else read_colour(frames[n].path, frames[n].index)
-        if colours.shape != shape:
-            raise PixelError(f"{frames[n].path}: colour pixels of shape {colours.shape}, {shape} expected")
-        out[...] = colours if colours.dtype == out.dtype else colours >> 8
+        colors = first if n == 0 else read_color(frames[n].path, frames[n].index)
+        if colors.shape != shape:
+            raise PixelError(f"{frames[n].path}: color pixels of shape {colors.shape}, {shape} expected")
+        out[...] = colors if colors.dtype == out.dtype else colors >> 8
 
     return LazyArray((*lead, *shape), first.dtype, read, plane_axes=3)

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QMainWindow
 
 from napari_dicommeta._napari.display import go_to_slice
 from napari_dicommeta._napari.reader import layer_of, volumes_in
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

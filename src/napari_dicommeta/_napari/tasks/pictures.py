@@ -84,7 +84,7 @@ def _picture(volume: Volume) -> np.ndarray:
     plane = np.asarray(volume.array[volume.middle])
     rows, columns = volume.geometry.spacing[1:]
     small = thinned(plane, rows / columns if rows > 0 and columns > 0 else 1.0)
-    if volume.is_colour:
+    if volume.is_color:
         return small if small.dtype == np.uint8 else (small >> 8).astype(np.uint8)
     window = next((one for one in volume.windows if not one.fault), None)
     if window is not None:
@@ -92,5 +92,5 @@ def _picture(volume: Volume) -> np.ndarray:
     else:
         low, high = volume.display_range()
         shade = np.clip((small.astype(np.float32) - low) / (high - low), 0, 1)
-    grey = np.round(np.nan_to_num(np.asarray(shade, np.float32)) * 255).astype(np.uint8)
-    return 255 - grey if volume.inverted else grey
+    gray = np.round(np.nan_to_num(np.asarray(shade, np.float32)) * 255).astype(np.uint8)
+    return 255 - gray if volume.inverted else gray

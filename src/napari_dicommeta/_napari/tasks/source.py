@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.values import counted
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

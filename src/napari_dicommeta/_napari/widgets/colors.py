@@ -1,4 +1,4 @@
-"""The colours of the viewer's theme that painted widgets need, as far from their ground as reading needs."""
+"""The colors of the viewer's theme that painted widgets need, as far from their ground as reading needs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
 
-__all__ = ["Colours", "colours_of", "contrast"]
+__all__ = ["Colors", "colors_of", "contrast"]
 
 TEXT, GRAPHIC = 4.5, 3.0
 """The contrast that WCAG 2 asks of texts, and of graphics that tell something."""
 
 
 @dataclass(frozen=True, slots=True)
-class Colours:
-    """Qt colours by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags, `error`
+class Colors:
+    """Qt colors by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags, `error`
     for what is wrong, `current` for what is chosen, `foreground` the ground of lists.
     """
 
@@ -29,42 +29,42 @@ class Colours:
     error: QColor
 
 
-def colours_of(theme_name: str) -> Colours:
-    """The colours of a napari theme, moved towards its text where they could not be read on its grounds."""
+def colors_of(theme_name: str) -> Colors:
+    """The colors of a napari theme, moved towards its text where they could not be read on its grounds."""
     theme = get_theme(theme_name)
 
-    def colour(name: str) -> QColor:
+    def color(name: str) -> QColor:
         return QColor(getattr(theme, name).as_hex())
 
-    text, background, foreground, current = map(colour, ("text", "background", "foreground", "current"))
+    text, background, foreground, current = map(color, ("text", "background", "foreground", "current"))
     dark = background.lightness() < 128
     grounds = (background, foreground)
 
     def clear(found: QColor, least: float, on: tuple[QColor, ...] = grounds) -> QColor:
-        """`found`, or as little of the text's colour in it as is needed."""
+        """`found`, or as little of the text's color in it as is needed."""
         steps = (_mixed(found, text, i / 20) for i in range(20))
         return next((one for one in steps if min(contrast(one, ground) for ground in on) >= least), text)
 
-    return Colours(
+    return Colors(
         foreground,
         clear(QColor("#6d7888") if dark else QColor("#aab2bd"), GRAPHIC),
         clear(QColor("#4fb0ff") if dark else QColor("#0b6bcb"), TEXT),
         text,
         clear(_mixed(background, text, 0.6), TEXT, (*grounds, current)),
-        clear(colour("warning"), TEXT),
+        clear(color("warning"), TEXT),
         current,
-        clear(colour("error"), TEXT),
+        clear(color("error"), TEXT),
     )
 
 
 def contrast(one: QColor, other: QColor) -> float:
-    """How far two colours are apart, 1 to 21, as WCAG 2 counts it."""
+    """How far two colors are apart, 1 to 21, as WCAG 2 counts it."""
     low, high = sorted((_luminance(one), _luminance(other)))
     return (high + 0.05) / (low + 0.05)
 
 
-def _luminance(colour: QColor) -> float:
-    parts = (colour.redF(), colour.greenF(), colour.blueF())
+def _luminance(color: QColor) -> float:
+    parts = (color.redF(), color.greenF(), color.blueF())
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

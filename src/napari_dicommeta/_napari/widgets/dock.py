@@ -22,7 +22,7 @@ from napari_dicommeta._napari.state.workers import Sources
 from napari_dicommeta._napari.tasks.explore import SCOPES
 from napari_dicommeta._napari.tasks.pictures import sheet_rows
 from napari_dicommeta._napari.tasks.source import Opened, Partial, Wanted, problems_of
-from napari_dicommeta._napari.widgets.colors import colours_of
+from napari_dicommeta._napari.widgets.colors import colors_of
 from napari_dicommeta._napari.widgets.dock_frame import DockFrame
 from napari_dicommeta._napari.widgets.filter_bar import FilterBar
 from napari_dicommeta._napari.widgets.findings_tab import FindingsTab
@@ -76,7 +76,7 @@ class DicomDock(DockFrame):
         self.adding, self.viewing = Adding(viewer, self), Viewing(viewer, self)
         self._is_adding, self._is_tree_old = False, False
         self._kept_selection: Selection | None = None
-        """The filters of the source that stays where a scan is cancelled."""
+        """The filters of the source that stays where a scan is canceled."""
         # Tags are painted first: a layer takes napari its time.
         self._add_timer = QTimer(self, singleShot=True, interval=ADD_MS, timeout=self._show_first)
         self._look_timer = QTimer(self, singleShot=True, interval=LOOK_MS, timeout=self._look_into)
@@ -113,7 +113,7 @@ class DicomDock(DockFrame):
         self.paths_dropped.connect(self.open_paths)
         self.widened.connect(self.tab.set_direction)
         self.source.paths_chosen.connect(self.open_paths)
-        self.source.scan_cancelled.connect(self.cancel)
+        self.source.scan_canceled.connect(self.cancel)
         self.source.comparison_chosen.connect(self.handing_over.compare)
         self.source.preference_toggled.connect(prefer)
         self.source.set_preference(is_preferred())
@@ -167,10 +167,10 @@ class DicomDock(DockFrame):
         self.viewer.events.theme.connect(self._theme_changed)
 
     def _theme_changed(self, _event: object = None) -> None:
-        colours = colours_of(self.viewer.theme)
-        self.set_colours(colours)
+        colors = colors_of(self.viewer.theme)
+        self.set_colors(colors)
         for widget in (self.windows, self.series, self.tab, self.sheet, self.judged):
-            widget.set_colours(colours)
+            widget.set_colors(colors)
 
     # -- opening ------------------------------------------------------------------------------------
 
@@ -190,8 +190,8 @@ class DicomDock(DockFrame):
             self.source.set_idle()
             return
         self.source.set_idle()
-        self._name_source("Cancelled: nothing is open")
-        self._say(f"Cancelled. {WHAT_TO_DO}")
+        self._name_source("Canceled: nothing is open")
+        self._say(f"Canceled. {WHAT_TO_DO}")
         opened = self.opened
         kept = self._kept_selection if opened is not None else None
         self.exploration.set_catalog(opened.catalog if opened else None, opened.tags if opened else ())

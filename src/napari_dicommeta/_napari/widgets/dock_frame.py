@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QDragEnterEvent, QDropEvent, QPaintEvent, QResizeEvent
 
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
 
 __all__ = ["DockFrame"]
 
@@ -45,7 +45,7 @@ class _FocusMark(QWidget):
 
     def __init__(self, home: QWidget) -> None:
         super().__init__(home)
-        self._home, self.colour = home, QColor()
+        self._home, self.color = home, QColor()
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
@@ -71,7 +71,7 @@ class _FocusMark(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the line."""
         painter = QPainter(self)
-        painter.setPen(self.colour)
+        painter.setPen(self.color)
         painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
         painter.end()
 
@@ -115,9 +115,9 @@ class DockFrame(QWidget):
             for turning in place.findChildren((QComboBox, QAbstractSpinBox, QTabBar)):
                 turning.installEventFilter(self)
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self._mark.colour = colours.accent
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self._mark.color = colors.accent
         self._mark.update()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, Q
 
 from napari_dicommeta._napari.widgets.labels import line, scrolling, tip
 from napari_dicommeta.catalog.conditions import described
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

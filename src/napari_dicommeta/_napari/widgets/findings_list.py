@@ -24,15 +24,15 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
-from napari_dicommeta.dicom.values import counted, display
 from napari_dicommeta.findings.decisions import Decision, decision_on
+from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qtpy.QtGui import QColor, QPainter
 
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.findings.check import Finding
 
 __all__ = ["FindingsList"]
@@ -75,9 +75,9 @@ class _Model(QAbstractListModel):
 
 
 class _Delegate(QStyledItemDelegate):
-    """A stripe in the colour of the severity, the title in up to three lines, and files and state below it."""
+    """A stripe in the color of the severity, the title in up to three lines, and files and state below it."""
 
-    colours: Colours | None = None
+    colors: Colors | None = None
 
     def _title_rect(self, option: QStyleOptionViewItem, width: int, text: str) -> QRect:
         flags = int(Qt.TextFlag.TextWordWrap.value)
@@ -91,29 +91,29 @@ class _Delegate(QStyledItemDelegate):
         return QSize(60, title.height() + option.fontMetrics.lineSpacing() + 8)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
-        if self.colours is None:
+        if self.colors is None:
             return
-        finding, model, colours = index.data(Qt.ItemDataRole.UserRole), index.model(), self.colours
+        finding, model, colors = index.data(Qt.ItemDataRole.UserRole), index.model(), self.colors
         painter.save()
         if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(option.rect, colours.foreground)
+            painter.fillRect(option.rect, colors.foreground)
         stripe = QRect(option.rect.x() + 1, option.rect.y() + 3, 3, option.rect.height() - 6)
-        painter.fillRect(stripe, _severity_colour(colours, finding.severity))
+        painter.fillRect(stripe, _severity_color(colors, finding.severity))
         is_decided = decision_on(finding, model.decisions) is not None
         title = self._title_rect(option, option.rect.width(), index.data())
         place = QRect(option.rect.x() + 12, option.rect.y() + 3, option.rect.width() - 16, title.height())
-        painter.setPen(colours.faint if is_decided else colours.text)
+        painter.setPen(colors.faint if is_decided else colors.text)
         painter.setClipRect(option.rect)
         painter.drawText(place, int(Qt.TextFlag.TextWordWrap.value), index.data())
-        painter.setPen(colours.faint)
+        painter.setPen(colors.faint)
         below = QRect(place.x(), place.bottom() + 1, place.width(), option.fontMetrics.lineSpacing())
         words = option.fontMetrics.elidedText(model.second_line(finding), Qt.TextElideMode.ElideRight, below.width())
         painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, words)
         painter.restore()
 
 
-def _severity_colour(colours: Colours, severity: str) -> QColor:
-    return {"wrong": colours.error, "decision": colours.warning, "info": colours.muted}[severity]
+def _severity_color(colors: Colors, severity: str) -> QColor:
+    return {"wrong": colors.error, "decision": colors.warning, "info": colors.muted}[severity]
 
 
 class FindingsList(QWidget):
@@ -235,9 +235,9 @@ class FindingsList(QWidget):
             line.addWidget(button)
         return self.actions_line
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self.delegate.colours = colours
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self.delegate.colors = colors
         self.list.viewport().update()
 
     def set_findings(self, findings: tuple[Finding, ...], decisions: Sequence[Decision] = (), empty: str = "") -> None:

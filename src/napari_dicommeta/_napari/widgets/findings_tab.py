@@ -10,12 +10,12 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from napari_dicommeta._napari.state.check import Judging
 from napari_dicommeta._napari.widgets.findings_list import FindingsList
 from napari_dicommeta._napari.widgets.range_bins import RangeBins
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from napari_dicommeta._napari.state.workers import Sources
     from napari_dicommeta._napari.tasks.source import Opened
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.findings.check import Finding
 
 __all__ = ["FindingsTab"]
@@ -68,10 +68,10 @@ class FindingsTab(QWidget):
         """Look at volumes, then at pixels."""
         self.judging.look_at_volumes()
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self.list.set_colours(colours)
-        self.picture.set_colours(colours)
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self.list.set_colors(colors)
+        self.picture.set_colors(colors)
 
     def _show(self) -> None:
         findings = self.judging.findings

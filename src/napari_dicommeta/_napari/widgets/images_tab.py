@@ -10,11 +10,11 @@ from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.tasks.pictures import SIDE
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from napari_dicommeta._napari.tasks.pictures import Thumbnail
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
 
 __all__ = ["ContactSheet"]
 
@@ -53,9 +53,9 @@ class ContactSheet(QWidget):
         self.view.hide()
         self._ground = QColor(0, 0, 0)
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self._ground = colours.foreground
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self._ground = colors.foreground
 
     def set_empty_text(self, text: str) -> None:
         """Empty the sheet, and say why."""

@@ -9,12 +9,12 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView, QWidget
 
 from napari_dicommeta._napari.widgets.labels import tip
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QPainter
 
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.analysis.histogram import Joint
 
 __all__ = ["JointTable"]
@@ -72,23 +72,23 @@ class _Model(QAbstractTableModel):
 class _Delegate(QStyledItemDelegate):
     """The count on a ground whose strength is its share of the largest, by the square root."""
 
-    colours: Colours | None = None
+    colors: Colors | None = None
     most = 1
     chosen: frozenset[tuple[int, int]] = frozenset()
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
-        if self.colours is None:
+        if self.colors is None:
             return
-        files, colours = index.data(Qt.ItemDataRole.UserRole) or 0, self.colours
+        files, colors = index.data(Qt.ItemDataRole.UserRole) or 0, self.colors
         painter.save()
         if files:
-            ground = QColor(colours.accent)
+            ground = QColor(colors.accent)
             ground.setAlpha(30 + round(170 * (files / self.most) ** 0.5))
             painter.fillRect(option.rect.adjusted(1, 1, 0, 0), ground)
         if (index.row(), index.column()) in self.chosen or option.state & QStyle.StateFlag.State_Selected:
-            painter.setPen(colours.text)
+            painter.setPen(colors.text)
             painter.drawRect(option.rect.adjusted(1, 1, -2, -2))
-        painter.setPen(colours.text)
+        painter.setPen(colors.text)
         place = QRect(option.rect).adjusted(2, 0, -4, 0)
         align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
         painter.drawText(place, align, index.data(Qt.ItemDataRole.DisplayRole) or "")
@@ -122,9 +122,9 @@ class JointTable(QTableView):
         self.clicked.connect(self._activated)
         self.installEventFilter(self)
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self.delegate.colours = colours
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self.delegate.colors = colors
         self.viewport().update()
 
     def set_joint(self, joint: Joint | None, chosen: frozenset[tuple[str | None, str | None]] = frozenset()) -> None:

@@ -8,7 +8,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QSizePolicy, QWidget
 from superqt import QElidingLabel
 
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 __all__ = ["WHAT_TO_DO", "line", "paragraph", "scrolling", "tip"]
 

@@ -11,12 +11,12 @@ from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.widgets.labels import line, tip
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.dicom.window import Window
 
 __all__ = ["PICTURE", "PresetStrip"]
@@ -84,9 +84,9 @@ class PresetStrip(QWidget):
         for before, button in pairwise((*filter(None, [self.tab_after]), *self.buttons)):
             QWidget.setTabOrder(before, button)  # new ones would come after all else in the window
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        plain, current = colours.foreground.name(), colours.current.name()
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        plain, current = colors.foreground.name(), colors.current.name()
         self.setStyleSheet(
             f"QToolButton {{ border: 1px solid transparent; border-radius: 3px; padding: 2px; background: {plain} }}"
             f"QToolButton:hover {{ border-color: {current} }} QToolButton:checked {{ background: {current} }}"
@@ -106,8 +106,8 @@ class PresetStrip(QWidget):
                 continue
             low, high = full
             brightness = window.apply(plane) if window is not None else (plane - low) / max(high - low, 1e-9)
-            grey = np.nan_to_num(np.clip(1 - brightness if inverted else brightness, 0, 1) * 255)
-            pixels = np.ascontiguousarray(grey.astype(np.uint8))
+            gray = np.nan_to_num(np.clip(1 - brightness if inverted else brightness, 0, 1) * 255)
+            pixels = np.ascontiguousarray(gray.astype(np.uint8))
             height, width = pixels.shape
             image = QImage(pixels.data, width, height, width, QImage.Format.Format_Grayscale8).copy()
             button.setIcon(QIcon(QPixmap.fromImage(image)))

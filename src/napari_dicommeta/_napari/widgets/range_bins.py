@@ -11,12 +11,12 @@ from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_dicommeta.catalog.conditions import number_words, range_words
-from napari_dicommeta.dicom.values import counted
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
 
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.analysis.histogram import Bins
 
 __all__ = ["RangeBins"]
@@ -51,7 +51,7 @@ class RangeBins(QWidget):
         """The first and the last bin that are brushed."""
         self.chosen: tuple[float, float] | None = None
         """The range that is filtered for, whether it fits these bins or not."""
-        self._colours: Colours | None = None
+        self._colors: Colors | None = None
         self._anchor: int | None = None
         self._was_chosen = False
         self._hovered: int | None = None
@@ -60,9 +60,9 @@ class RangeBins(QWidget):
         """As much as there is."""
         return QSize(200, 160)
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self._colours = colours
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self._colors = colors
         self.update()
 
     def set_bins(self, bins: Bins | None, chosen: tuple[float, float] | None = None) -> None:
@@ -158,12 +158,12 @@ class RangeBins(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the bars, the brush, the ends of the axis and what lies under the mouse."""
-        if self._colours is None:
+        if self._colors is None:
             return
-        painter, colours, metrics = QPainter(self), self._colours, self.fontMetrics()
-        painter.fillRect(self.rect(), colours.foreground)
+        painter, colors, metrics = QPainter(self), self._colors, self.fontMetrics()
+        painter.fillRect(self.rect(), colors.foreground)
         if self.bins is None:
-            painter.setPen(colours.faint)
+            painter.setPen(colors.faint)
             painter.drawText(
                 self.rect(),
                 Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,
@@ -176,35 +176,35 @@ class RangeBins(QWidget):
         for i, (files, part) in enumerate(zip(bins.files, bins.part, strict=True)):
             left = area.left() + i * width
             is_open = not (math.isfinite(bins.edges[i]) and math.isfinite(bins.edges[i + 1]))
-            for count, colour, inset in ((files, colours.muted, 0.5), (part, colours.accent, width / 4)):
+            for count, color, inset in ((files, colors.muted, 0.5), (part, colors.accent, width / 4)):
                 if count:
                     height = max(area.height() * count / most, 1.5)
                     bar = QRectF(left + inset, area.bottom() - height, max(width - 2 * inset, 1), height)
-                    painter.fillRect(bar, QColor(colours.faint) if is_open and colour == colours.muted else colour)
-        self._paint_brush(painter, colours, area, width)
-        painter.setPen(colours.faint)
+                    painter.fillRect(bar, QColor(colors.faint) if is_open and color == colors.muted else color)
+        self._paint_brush(painter, colors, area, width)
+        painter.setPen(colors.faint)
         base = self.height() - metrics.descent() - 1
         first, second, last_but_one, last = (number_words(bins.edges[i]) for i in (0, 1, -2, -1))
         low = first if math.isfinite(bins.edges[0]) else f"< {second}"
         high = last if math.isfinite(bins.edges[-1]) else f"≥ {last_but_one}"
         painter.drawText(QPointF(area.left(), base), low)
         painter.drawText(QPointF(area.right() - metrics.horizontalAdvance(high), base), high)
-        painter.setPen(colours.text)
+        painter.setPen(colors.text)
         painter.drawText(QPointF(area.left(), metrics.ascent() + 1), self._words())
         painter.end()
 
-    def _paint_brush(self, painter: QPainter, colours: Colours, area: QRectF, width: float) -> None:
+    def _paint_brush(self, painter: QPainter, colors: Colors, area: QRectF, width: float) -> None:
         if self.span is not None:
             left, right = float(self.span[0]), float(self.span[1] + 1)
         elif self.chosen is not None:
             left, right = (self._place_of(end) for end in self.chosen)
         else:
             return
-        brush = QColor(colours.accent)
+        brush = QColor(colors.accent)
         brush.setAlpha(45)
         rect = QRectF(area.left() + left * width, area.top(), max((right - left) * width, 1), area.height())
         painter.fillRect(rect, brush)
-        painter.setPen(QPen(colours.accent, 1))
+        painter.setPen(QPen(colors.accent, 1))
         painter.drawRect(rect)
 
     def _words(self) -> str:

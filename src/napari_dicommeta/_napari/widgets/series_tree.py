@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_dicommeta._napari.tasks.rows import Branch, is_worth_grouping, next_order, series_branch, tree_of
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QColor
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
 
 __all__ = ["SeriesTree"]
 
@@ -414,9 +414,9 @@ class SeriesTree(QWidget):
         elif index.isValid():
             self.table.setExpanded(index, not self.table.isExpanded(index))
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self.model.warning, self.model.faint = colours.warning, colours.faint
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self.model.warning, self.model.faint = colors.warning, colors.faint
         self.table.viewport().update()
 
     def _show_notes(self, index: QModelIndex) -> None:

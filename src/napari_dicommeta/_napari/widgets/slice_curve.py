@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent, QPaintEvent
 
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
 
 __all__ = ["SliceCurve"]
 
@@ -31,16 +31,16 @@ class SliceCurve(QWidget):
         self.setToolTip("Along the slices of the active volume · click or drag: go to the slice")
         self.values: np.ndarray | None = None
         self.current = 0
-        self._colours: Colours | None = None
+        self._colors: Colors | None = None
         self.set_curve(None)
 
     def sizeHint(self) -> QSize:
         """As wide as there is room."""
         return QSize(100, HEIGHT)
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self._colours = colours
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self._colors = colors
         self.update()
 
     def set_curve(self, values: np.ndarray | None) -> None:
@@ -63,21 +63,21 @@ class SliceCurve(QWidget):
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the smallest and largest value, the lines, the mark and the value at it."""
-        if self.values is None or self._colours is None:
+        if self.values is None or self._colors is None:
             return
-        painter, colours = QPainter(self), self._colours
+        painter, colors = QPainter(self), self._colors
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics, area = self.fontMetrics(), self._area()
-        painter.fillRect(self.rect(), colours.foreground)
+        painter.fillRect(self.rect(), colors.foreground)
         low, high = float(np.nanmin(self.values)), float(np.nanmax(self.values))
-        painter.setPen(colours.faint)
+        painter.setPen(colors.faint)
         painter.drawText(QPointF(MARGIN, metrics.ascent() + 1), f"{high:g}")
         painter.drawText(QPointF(MARGIN, self.height() - metrics.descent() - 1), f"{low:g}")
         n = self.values.shape[1]
         xs = area.left() + np.arange(n) / max(n - 1, 1) * area.width()
         for line in self.values:
             ys = area.bottom() - (line - low) / (high - low) * area.height()
-            painter.setPen(QPen(colours.accent, 1.5))
+            painter.setPen(QPen(colors.accent, 1.5))
             for part in _unbroken(ys):
                 points = [QPointF(float(xs[k]), float(ys[k])) for k in part]
                 if len(points) == 1:
@@ -86,7 +86,7 @@ class SliceCurve(QWidget):
                     painter.drawPolyline(QPolygonF(points))
         if 0 <= self.current < n:
             x = float(xs[self.current])
-            painter.setPen(QPen(colours.text, 1))
+            painter.setPen(QPen(colors.text, 1))
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
             here = [f"{value:g}" for value in self.values[:, self.current] if np.isfinite(value)]
             text = f"slice {self.current + 1}: " + (" \\ ".join(here) or "none")

@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dicommeta._napari.widgets.labels import line, tip
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,16 +32,16 @@ RECENT = 8
 
 
 class SourceBar(QWidget):
-    """A line that names the source and its size; while a scan runs, a bar under it that can be cancelled.
+    """A line that names the source and its size; while a scan runs, a bar under it that can be canceled.
 
     `paths_chosen` carries the paths picked with Open…; `comparison_chosen` the folder or catalog to compare with, ""
-    for none; `scan_cancelled` the wish to stop; `preference_toggled` whether napari is to open folders with this
+    for none; `scan_canceled` the wish to stop; `preference_toggled` whether napari is to open folders with this
     plugin without asking. `recent` gives the folders that the menu offers.
     """
 
     paths_chosen = Signal(list)
     comparison_chosen = Signal(str)
-    scan_cancelled = Signal()
+    scan_canceled = Signal()
     preference_toggled = Signal(bool)
 
     def __init__(self, recent: Callable[[], Sequence[str]] = tuple, parent: QWidget | None = None) -> None:
@@ -68,7 +68,7 @@ class SourceBar(QWidget):
         self.count.setTextFormat(Qt.TextFormat.PlainText)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop reading; what was open before stays")
-        self.cancel_button.clicked.connect(self.scan_cancelled)
+        self.cancel_button.clicked.connect(self.scan_canceled)
         self.progress = QWidget()
         progress_line = QHBoxLayout(self.progress)
         progress_line.setContentsMargins(0, 0, 0, 0)

@@ -23,14 +23,14 @@ from qtpy.QtWidgets import (
 
 from napari_dicommeta._napari.tasks.rows import FOLDED, SHAPE_BARS, TagRow, next_order
 from napari_dicommeta._napari.widgets.labels import line
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from qtpy.QtGui import QPainter, QShowEvent
 
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
 
 __all__ = ["COLUMNS", "TagTable", "shown_rows"]
 
@@ -109,25 +109,25 @@ class _Model(QAbstractTableModel):
 class _BarDelegate(QStyledItemDelegate):
     """Paints the presence bar and the little histogram."""
 
-    colours: Colours | None = None
+    colors: Colors | None = None
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         super().paint(painter, option, index)
         row = index.data(Qt.ItemDataRole.UserRole)
-        if self.colours is None or index.column() not in (4, 5) or row is None:
+        if self.colors is None or index.column() not in (4, 5) or row is None:
             return
         cell = option.rect.adjusted(4, 5, -4, -5)
         painter.save()
         painter.setPen(Qt.PenStyle.NoPen)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        colour = self.colours.text if is_chosen else self.colours.muted  # the ground of a chosen row is near the latter
+        color = self.colors.text if is_chosen else self.colors.muted  # the ground of a chosen row is near the latter
         if index.column() == 4:
-            painter.setBrush(self.colours.foreground)
+            painter.setBrush(self.colors.foreground)
             painter.drawRect(cell)
-            painter.setBrush(colour)
+            painter.setBrush(color)
             painter.drawRect(QRect(cell.x(), cell.y(), round(cell.width() * row.present), cell.height()))
         else:
-            painter.setBrush(colour)
+            painter.setBrush(color)
             step = max(cell.width() // SHAPE_BARS, 3)
             for i, share in enumerate(row.shape):
                 height = max(1, round(cell.height() * share))
@@ -225,10 +225,10 @@ class TagTable(QWidget):
         header.customContextMenuRequested.connect(self._show_columns_menu)
         return table
 
-    def set_colours(self, colours: Colours) -> None:
-        """Repaint in the colours of a theme."""
-        self.delegate.colours = colours
-        self.filter.setStyleSheet(f"QLineEdit {{ placeholder-text-color: {colours.faint.name()} }}")
+    def set_colors(self, colors: Colors) -> None:
+        """Repaint in the colors of a theme."""
+        self.delegate.colors = colors
+        self.filter.setStyleSheet(f"QLineEdit {{ placeholder-text-color: {colors.faint.name()} }}")
         self.table.viewport().update()
 
     def set_rows(self, rows: tuple[TagRow, ...]) -> None:

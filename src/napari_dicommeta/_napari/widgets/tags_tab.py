@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta._napari.tasks.explore import Shown
     from napari_dicommeta._napari.tasks.rows import TagRow
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
 
 __all__ = ["TagsTab"]
 
@@ -146,10 +146,10 @@ class TagsTab(QWidget):
         """Show the chosen tag along the slices of the active volume; None: nothing varies there."""
         self.curve.set_curve(values)
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
         for widget in (self.table, self.values, self.curve, self.bins, self.joint):
-            widget.set_colours(colours)
+            widget.set_colors(colors)
 
     def set_direction(self, is_wide: bool) -> None:
         """Bars beside the tags where there is room, else below them."""

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 from napari_dicommeta._napari.widgets.labels import line, paragraph, tip
 from napari_dicommeta.analysis.histogram import Bar
 from napari_dicommeta.dicom.explain import explanation
-from napari_dicommeta.dicom.values import counted, display
+from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QPainter, QPixmap, QResizeEvent
 
     from napari_dicommeta._napari.tasks.explore import Shown
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.analysis.histogram import Histogram
 
 __all__ = ["ValueBars"]
@@ -114,7 +114,7 @@ class _Delegate(QStyledItemDelegate):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.colours: Colours | None = None
+        self.colors: Colors | None = None
         self.most = 1.0
         self.scales = (1.0, 1.0)
         """What the files of the whole and of the part are multiplied with."""
@@ -128,16 +128,16 @@ class _Delegate(QStyledItemDelegate):
         """The texts of the bars that are filtered for, None for the files without the tag."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
-        bar, colours = index.data(Qt.ItemDataRole.UserRole), self.colours
-        if bar is None or colours is None:
+        bar, colors = index.data(Qt.ItemDataRole.UserRole), self.colors
+        if bar is None or colors is None:
             return
         painter.save()
         if option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_HasFocus):
-            ground = QColor(colours.current)
+            ground = QColor(colors.current)
             ground.setAlpha(70)
             painter.fillRect(option.rect, ground)
         if (None if bar.state else bar.text) in self.chosen and index.internalId() == 0:
-            painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colours.accent)
+            painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colors.accent)
         metrics = option.fontMetrics
         rect = option.rect.adjusted(6, 1, -4, -1)
         part_width = metrics.horizontalAdvance("  " + self.widest[1]) if self.has_part else 0
@@ -149,7 +149,7 @@ class _Delegate(QStyledItemDelegate):
             text = f"{text}   {bar.note}"
             text_width = room  # a bar beside it could not be compared with the one above
         is_value = bar.text and not bar.note and not bar.state
-        painter.setPen(colours.warning if bar.flag else colours.text if is_value else colours.faint)
+        painter.setPen(colors.warning if bar.flag else colors.text if is_value else colors.faint)
         elided = metrics.elidedText(text, self.elide_mode, text_width - 6)
         painter.drawText(QRect(rect.x(), rect.y(), text_width, rect.height()), Qt.AlignmentFlag.AlignVCenter, elided)
         left, width = rect.x() + text_width, rect.width() - text_width - count_width
@@ -158,20 +158,20 @@ class _Delegate(QStyledItemDelegate):
             top = rect.y() + (rect.height() - height) // 2
             scale, part_scale = (width * scale / self.most for scale in self.scales)
             if bar.files:
-                painter.fillRect(QRect(left, top, max(1, round(bar.files * scale)), height), colours.muted)
+                painter.fillRect(QRect(left, top, max(1, round(bar.files * scale)), height), colors.muted)
             if bar.part:
                 inner = max(2, height // 2)
                 painter.fillRect(
                     QRect(left, top + (height - inner) // 2, max(1, round(bar.part * part_scale)), inner),
-                    colours.accent,
+                    colors.accent,
                 )
-        painter.setPen(colours.text)
+        painter.setPen(colors.text)
         numbers = QRect(rect.right() - count_width, rect.y(), count_width, rect.height())
         if self.has_part:
-            painter.setPen(colours.accent if bar.part else colours.faint)
+            painter.setPen(colors.accent if bar.part else colors.faint)
             painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{bar.part:,}")
             numbers.setRight(numbers.right() - part_width)
-            painter.setPen(colours.text)
+            painter.setPen(colors.text)
         painter.drawText(numbers, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"{bar.files:,}")
         painter.restore()
 
@@ -258,9 +258,9 @@ class ValueBars(QWidget):
         box.activated.connect(lambda _: self.beside_chosen.emit(box.currentData()))
         return box
 
-    def set_colours(self, colours: Colours) -> None:
-        """Repaint in the colours of a theme."""
-        self.delegate.colours = colours
+    def set_colors(self, colors: Colors) -> None:
+        """Repaint in the colors of a theme."""
+        self.delegate.colors = colors
         self.view.viewport().update()
 
     def set_companions(self, keywords: Sequence[str]) -> None:
@@ -381,9 +381,9 @@ class ValueBars(QWidget):
         self.rest.setToolTip(tip(self.rest.text()))
 
     def picture(self, shown: Shown, words: str) -> QPixmap:
-        """All bars of what is `shown` as a picture, in the colours of the window, with `words` below them."""
+        """All bars of what is `shown` as a picture, in the colors of the window, with `words` below them."""
         other = ValueBars()
-        other.delegate.colours = self.delegate.colours
+        other.delegate.colors = self.delegate.colors
         other.setStyleSheet(self.window().styleSheet())
         other.show_picture(shown)
         other.controls.hide()

@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta.dicom.values import display
 from napari_dicommeta.dicom.window import Window
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,12 +16,12 @@ from napari_dicommeta._napari.widgets.preset_strip import PICTURE, PresetStrip
 from napari_dicommeta._napari.widgets.window_fields import WindowFields
 from napari_dicommeta._napari.windowing import Windowing
 from napari_dicommeta.analysis.window_presets import STANDARD_CT, keep_window, kept_windows
-from napari_dicommeta.dicom.values import display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from napari_dicommeta._napari.widgets.colors import Colours
+    from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.dicom.window import Window
 
 __all__ = ["WindowPanel"]
@@ -74,9 +74,9 @@ class WindowPanel(QWidget):
         shortcut.activated.connect(lambda: action(self, value))
         shortcut.activatedAmbiguously.connect(lambda: action(_active_panel(self), value))
 
-    def set_colours(self, colours: Colours) -> None:
-        """Take the theme's colours."""
-        self.strip.set_colours(colours)
+    def set_colors(self, colors: Colors) -> None:
+        """Take the theme's colors."""
+        self.strip.set_colors(colors)
 
     def set_folder(self, windows: dict[Window, int]) -> None:
         """The folder's presets and the files that state each, which the menu offers."""

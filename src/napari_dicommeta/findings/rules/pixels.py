@@ -1,4 +1,4 @@
-"""Rules about pixels: bits and sign, padding, compression, encoding, colours."""
+"""Rules about pixels: bits and sign, padding, compression, encoding, colors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _count(mask: np.ndarray) -> int:
 
 def pixel_formats(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint(*BITS)
-    mask = survey.grey & joint.where(lambda *texts: all(texts))
+    mask = survey.gray & joint.where(lambda *texts: all(texts))
     counted = joint.counted(mask)
     if len(counted) < 2:
         return
@@ -228,7 +228,7 @@ def monochrome1(survey: Survey) -> Iterator[Finding]:
 
 def no_ct_values(survey: Survey) -> Iterator[Finding]:
     tags = ("Modality", "SOPClassUID", "SamplesPerPixel", "PhotometricInterpretation")
-    mask = survey.images & ~survey.grey & survey.says("Modality", "CT")
+    mask = survey.images & ~survey.gray & survey.says("Modality", "CT")
     if mask.any():
         joint = survey.joint(*tags)
         kinds: dict[str, int] = {}
@@ -238,7 +238,7 @@ def no_ct_values(survey: Survey) -> Iterator[Finding]:
         yield survey.finding(
             "no-ct-values",
             "decision",
-            "Images of modality CT are in colour or secondary captures: they hold no HU",
+            "Images of modality CT are in color or secondary captures: they hold no HU",
             mask,
             top(list(kinds.items())),
             tags,
@@ -248,20 +248,20 @@ def no_ct_values(survey: Survey) -> Iterator[Finding]:
         )
 
 
-def colour(survey: Survey) -> Iterator[Finding]:
+def color(survey: Survey) -> Iterator[Finding]:
     tag = survey.joint("PhotometricInterpretation")
     mask = survey.images & ~survey.says("Modality", "CT")
     mask &= tag.where(lambda text: bool(text) and not (text or "").startswith("MONOCHROME"))
     if mask.any():
         yield survey.finding(
-            "colour",
+            "color",
             "info",
-            "Images are in colour",
+            "Images are in color",
             mask,
             top([(str(text), n) for (text,), n in tag.counted(mask)], "other kinds"),
             ("PhotometricInterpretation",),
             "PS3.3 section C.7.6.3.1.2",
-            "Keep them apart from grey images; do not rescale or window them.",
+            "Keep them apart from gray images; do not rescale or window them.",
             "Their samples are shades for a screen, no measured values.",
             by=("PhotometricInterpretation", "Modality"),
         )
@@ -270,7 +270,7 @@ def colour(survey: Survey) -> Iterator[Finding]:
 PIXEL_RULES = (
     high_bit,
     no_ct_values,
-    colour,
+    color,
     lossy,
     padding,
     pixel_formats,

@@ -196,7 +196,7 @@ def spacings(survey: Survey) -> Iterator[Finding]:
 
 
 def places_missing(survey: Survey) -> Iterator[Finding]:
-    sectional = survey.grey & survey.joint("Modality").where(lambda text: text in SECTIONAL)
+    sectional = survey.gray & survey.joint("Modality").where(lambda text: text in SECTIONAL)
     place = survey.filled("ImagePositionPatient") & survey.filled("ImageOrientationPatient")
     missing = survey.images & ~place
     if missing.any():

@@ -61,7 +61,7 @@ def rescale_missing(survey: Survey) -> Iterator[Finding]:
     lacking = survey.images & held.where(lambda slope, intercept, lut: not (slope and intercept) and lut is None)
     some = survey.images & held.where(lambda slope, intercept, _lut: bool(slope or intercept))
     has_some = np.bincount(survey.series_ids[some], minlength=len(survey.series)) > 0
-    in_part = lacking & survey.grey & has_some[survey.series_ids] if survey.n_files else lacking
+    in_part = lacking & survey.gray & has_some[survey.series_ids] if survey.n_files else lacking
     affected = np.bincount(survey.series_ids[in_part], minlength=len(survey.series)) > 0
     tags = ("RescaleSlope", "RescaleIntercept")
     if in_part.any():

@@ -288,7 +288,7 @@ def step_and_thickness(survey: Survey) -> Iterator[Finding]:
             ("SliceThickness", "ImagePositionPatient"),
             "PS3.3 section C.7.6.2.1",
             "Take the spacing from the positions, never from Slice Thickness.",
-            "Neighbouring slices share part of the tissue: they are no independent samples."
+            "Neighboring slices share part of the tissue: they are no independent samples."
             if overlap
             else "Between the slices is tissue that no slice shows: interpolating there invents it.",
             by=("SeriesInstanceUID",),

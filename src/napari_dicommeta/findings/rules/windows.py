@@ -62,9 +62,9 @@ def window_implausible(survey: Survey) -> Iterator[Finding]:
         "PixelRepresentation",
     )
     joint = survey.joint(*tags)
-    grey = survey.grey
+    gray = survey.gray
     reasons = [_doubt(*texts) for texts in joint.texts]
-    mask = grey & np.array([bool(one) for one in reasons], dtype=bool)[joint.ids] if reasons else grey
+    mask = gray & np.array([bool(one) for one in reasons], dtype=bool)[joint.ids] if reasons else gray
     if not mask.any():
         return
     counts: dict[str, int] = {}
@@ -81,7 +81,7 @@ def window_implausible(survey: Survey) -> Iterator[Finding]:
         PAIR,
         "PS3.3 section C.11.2.1.2",
         "Take another preset, or one of your own for the modality; never scale pixels by such a window.",
-        "Images scaled by these are black, white, or of two grey levels; they are no guide to what matters in them.",
+        "Images scaled by these are black, white, or of two gray levels; they are no guide to what matters in them.",
         by=(*tags, "SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation"),
     )
 
