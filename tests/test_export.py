@@ -25,7 +25,8 @@ from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES
 from napari_dicommeta.dicom import privacy
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.export.tables import PrivacyError, csv_cell, markdown, phi_name, tag_table, value_table, write
+from napari_dicommeta.export.tables import csv_cell, markdown, phi_name, tag_table, value_table, write
+from napari_dicommeta.support.errors import PrivacyError
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
 

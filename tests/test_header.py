@@ -5,9 +5,10 @@ import struct
 import pytest
 from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, dicom, element, item
 
-from napari_dicommeta.dicom.header import Header, HeaderError, parse_header, read_header
+from napari_dicommeta.dicom.header import Header, parse_header, read_header
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import decode
+from napari_dicommeta.support.errors import HeaderError
 
 
 def parsed(data: bytes) -> Header:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import napari_dicommeta as dm
-from napari_dicommeta.dicom.pixels import PixelError
+from napari_dicommeta.support.errors import PixelError
 
 # Per case: slices of each volume, and the notes of the first that need a decision. Slices are 16 × 16 with stored
 # values -1000 to 800, slope 1, intercept -1024; a case's own words are in the generator's manifest.

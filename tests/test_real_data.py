@@ -17,9 +17,10 @@ import pytest
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.columns import first_tag_of
-from napari_dicommeta.dicom.header import HeaderError, parse_header, read_header
+from napari_dicommeta.dicom.header import parse_header, read_header
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import decode
+from napari_dicommeta.support.errors import HeaderError
 
 # Series that do not equal what stands in TRUTH.json, each with the reason; each has a test of its own below.
 EXPLAINED = {

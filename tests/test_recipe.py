@@ -15,9 +15,10 @@ from dicom_factory import ct_slice, encapsulated, enhanced, write_series
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.digest import digest_of
-from napari_dicommeta.export.recipe import Recipe, RecipeError, Step, recipe_of, recipe_of_json, step_of, write_recipe
+from napari_dicommeta.export.recipe import Recipe, Step, recipe_of, recipe_of_json, step_of, write_recipe
 from napari_dicommeta.export.recipe_script import unchanged
 from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.support.errors import RecipeError
 
 AGAIN = """
 import hashlib, importlib.util, json, sys

@@ -7,7 +7,7 @@ import pytest
 from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_pixels, ct_slice, encapsulated, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.dicom.pixels import PixelError
+from napari_dicommeta.support.errors import PixelError
 
 RLE, JPLL, JPEGLS, J2K = (
     "1.2.840.10008.1.2.5",

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.scanning.scan import ScanProgress as ScanProgress
     from napari_dicommeta.scanning.scan import iter_scan as iter_scan
     from napari_dicommeta.scanning.scan import scan as scan
+    from napari_dicommeta.support.errors import LoadError
     from napari_dicommeta.volumes.geometry import ImagePlane as ImagePlane
     from napari_dicommeta.volumes.geometry import VolumeGeometry as VolumeGeometry
-    from napari_dicommeta.volumes.load import LoadError as LoadError
     from napari_dicommeta.volumes.load import load as load
     from napari_dicommeta.volumes.volume import Volume as Volume
 

@@ -6,6 +6,8 @@ import os
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta.dicom.header import is_dicom
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -23,7 +25,7 @@ _PROBES = 64
 def get_reader(path: str | Sequence[str] | None = None) -> Callable[[Any], LayerData] | None:
     """The function that reads `path`, a file, a folder or several, or None where it holds no DICOM.
 
-    Files are told by their first bytes, so that another reader gets a folder of other images.
+    What is DICOM is decided as a scan decides it, so that another reader gets a folder of other images.
     """
     if not path:
         return None
@@ -33,27 +35,16 @@ def get_reader(path: str | Sequence[str] | None = None) -> Callable[[Any], Layer
 
 def _may_hold_dicom(path: str) -> bool:
     if not os.path.isdir(path):
-        return _is_dicom(path)
+        return is_dicom(path)
     seen = 0
     for folder, _, names in os.walk(path):
         for name in names:
-            if _is_dicom(os.path.join(folder, name)):
+            if is_dicom(os.path.join(folder, name)):
                 return True
             seen += 1
             if seen >= _PROBES:
                 return True  # too many to try them all here: the scan will tell
     return seen == 0
-
-
-def _is_dicom(path: str) -> bool:
-    try:
-        if not os.path.isfile(path):
-            return False
-        with open(path, "rb") as file:
-            head = file.read(132)
-    except OSError:
-        return False
-    return head[128:132] == b"DICM" or head[:4] in (b"\x08\x00\x05\x00", b"\x08\x00\x08\x00", b"\x02\x00\x00\x00")
 
 
 def read(path: str | Sequence[str]) -> LayerData:

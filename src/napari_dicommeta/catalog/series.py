@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.header import DEFLATED
+from napari_dicommeta.dicom.uids import DEFLATED, MEDIA_DIRECTORY
 from napari_dicommeta.dicom.values import number
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
 
 __all__ = ["Refusal", "Series", "group_series", "with_pixels"]
-
-DIRECTORY = "1.2.840.10008.1.3.10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def _series(uid: str, whole: Catalog, rows: np.ndarray) -> Series:
         return next((text for text in catalog.values(tag) if text), "")
 
     modality, description, series_number = most("Modality"), most("SeriesDescription"), most("SeriesNumber")
-    if most("MediaStorageSOPClassUID") == DIRECTORY:
+    if most("MediaStorageSOPClassUID") == MEDIA_DIRECTORY:
         modality, description = "", "DICOMDIR"
     name = " ".join(part for part in (series_number, description or modality or "series without a name") if part)
     images = int(np.count_nonzero(catalog.file_column("pixel_offset") >= 0))

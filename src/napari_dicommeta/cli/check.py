@@ -93,9 +93,9 @@ def tell_findings(options: argparse.Namespace) -> int:
 def write_recipes(options: argparse.Namespace) -> None:
     """Write the recipe of a source."""
     from napari_dicommeta.catalog.storage import is_saved
-    from napari_dicommeta.dicom.pixels import PixelError
     from napari_dicommeta.export.recipe import recipe_of, steps_of, write_recipe
     from napari_dicommeta.findings.decisions import decision_on
+    from napari_dicommeta.support.errors import PixelError
 
     decisions, catalog = _decisions(options), catalog_of(options.source)
     chosen: list[Finding] = []

@@ -111,7 +111,8 @@ def _exported(sub: Any) -> None:
 
 
 def _open(options: argparse.Namespace) -> None:
-    from napari_dicommeta.volumes.load import LoadError, load
+    from napari_dicommeta.support.errors import LoadError
+    from napari_dicommeta.volumes.load import load
 
     if options.json:
         try:

@@ -7,6 +7,7 @@ allocates anything. No codec detects damage inside lossless data; none is promis
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
 from itertools import pairwise
@@ -14,24 +15,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DecodeError", "decode_for_pydicom", "decode_frame", "is_available", "register_with_pydicom"]
+from napari_dicommeta.dicom.uids import DEFLATED_FRAME, HTJ2K, JPEG_2000, JPEG_DCT, JPEG_LOSSLESS, JPEG_LS, RLE
+from napari_dicommeta.support.errors import DecodeError
+from napari_dicommeta.support.log import log_fault
 
-RLE = "1.2.840.10008.1.2.5"
-DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
-_JPEG = "1.2.840.10008.1.2.4."
-JPEG_DCT = frozenset(_JPEG + end for end in ("50", "51", "52", "53", "54", "55", "56"))
-JPEG_LOSSLESS = frozenset(_JPEG + end for end in ("57", "58", "70"))
-JPEG_LS = frozenset(_JPEG + end for end in ("80", "81"))
-JPEG_2000 = frozenset(_JPEG + end for end in ("90", "91", "92", "93"))
-HTJ2K = frozenset(_JPEG + end for end in ("201", "202", "203"))
+__all__ = ["decode_for_pydicom", "decode_frame", "is_available", "register_with_pydicom"]
+
 DECODED = JPEG_DCT | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, DEFLATED_FRAME}
 
 DECODER_DEPENDENCIES = dict.fromkeys(DECODED, ("imagecodecs",))
 """Asked for by pydicom of a plugin."""
-
-
-class DecodeError(Exception):
-    """A frame that cannot be decoded; the text says what was found and what was expected."""
 
 
 def decode_frame(
@@ -73,6 +66,7 @@ def decode_frame(
     except DecodeError:
         raise
     except Exception as error:
+        log_fault("decoding a frame", error, logging.DEBUG)
         raise DecodeError(f"{type(error).__name__} while decoding transfer syntax {transfer_syntax}") from error
     expected = (rows, columns) if samples == 1 else (rows, columns, samples)
     if array.shape != expected:

@@ -13,11 +13,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.tags import dictionary_vr, escape_creator
+from napari_dicommeta.support.errors import CutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CutError", "DataSetReader", "Element", "PixelLocation", "Window", "value_key"]
+__all__ = ["DataSetReader", "Element", "FileBuffer", "PixelLocation", "value_key"]
 
 REFILL = 65536
 MAX_HEADER = 16 << 20
@@ -77,10 +78,6 @@ _TAG_LENGTH = {True: struct.Struct("<HHL"), False: struct.Struct(">HHL")}
 _ULONG = {True: struct.Struct("<L"), False: struct.Struct(">L")}
 
 
-class CutError(Exception):
-    """The data set ended, or was damaged beyond reading: (reason, offset)."""
-
-
 @dataclass(slots=True)
 class Element:
     """One raw element: its path key, VR as stored, absolute start and length of its value, and the value's key."""
@@ -132,7 +129,7 @@ def digest(raw: bytes) -> str:
     return blake2b(raw, digest_size=8).hexdigest()
 
 
-class Window:
+class FileBuffer:
     """Bytes of one file by their absolute position, fetched as they are needed and never beyond the cap."""
 
     __slots__ = ("base", "buffer", "fetch", "fetched", "size")
@@ -187,7 +184,7 @@ def _count_items(level: _Level, whole: bool = True) -> None:
 class DataSetReader:
     """Reads one data set into `elements`; `damage` holds the first fault that did not end the reading."""
 
-    def __init__(self, window: Window, elements: list[Element]) -> None:
+    def __init__(self, window: FileBuffer, elements: list[Element]) -> None:
         self.window, self.elements = window, elements
         self.pixels: PixelLocation | None = None
         self.damage, self.damage_offset = "", -1

@@ -6,17 +6,20 @@ item a frame; RT dose gives its planes by *Grid Frame Offset Vector*. Read by py
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.dicom.values import numbers, shortest
+from napari_dicommeta.support.errors import FunctionalGroupsError
+from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydicom.dataset import Dataset
 
-__all__ = ["GROUPS", "GROUP_OF", "FunctionalGroupsError", "frame_keyword", "frame_texts"]
+__all__ = ["GROUPS", "GROUP_OF", "frame_keyword", "frame_texts"]
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 GROUP_OF = {
@@ -47,10 +50,6 @@ def frame_keyword(tag: str) -> str:
     return _RENAMED.get(keyword, keyword)
 
 
-class FunctionalGroupsError(Exception):
-    """A file whose frames nothing can be said of; the text is the reason."""
-
-
 def frame_texts(path: str, count: int) -> list[dict[str, str]]:
     """Keyword -> text for each of the `count` frames of the file at `path`: what its functional groups hold.
 
@@ -75,6 +74,7 @@ def frame_texts(path: str, count: int) -> list[dict[str, str]]:
         except OSError as error:
             raise FunctionalGroupsError(f"cannot be read: {error.strerror or type(error).__name__}") from error
         except Exception as error:  # pydicom raises many kinds for broken files
+            log_fault("reading functional groups", error, logging.DEBUG)
             raise FunctionalGroupsError(f"its functional groups cannot be read: {type(error).__name__}") from error
 
 
@@ -99,7 +99,8 @@ def _texts(dataset: Dataset, depth: int) -> Iterator[tuple[str, str]]:
         try:
             element = dataset[tag]
             keyword, value = str(element.keyword), element.value
-        except Exception:  # noqa: BLE001  one element that pydicom cannot read loses neither the file nor the others
+        except Exception as error:  # noqa: BLE001  one broken element loses neither the file nor the others
+            log_fault("reading an element of a functional group", error, logging.DEBUG)
             continue
         if element.VR == "SQ":
             if depth and value and keyword not in ("ReferencedImageSequence", "SourceImageSequence"):

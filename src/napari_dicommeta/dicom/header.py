@@ -7,39 +7,39 @@ are against what they declare, inflates deflated ones under a cap, and hands ove
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_dicommeta.dicom.elements import (
     LONG_VR,
     MAX_HEADER,
     REFILL,
     SHORT_VR,
-    CutError,
     DataSetReader,
     Element,
+    FileBuffer,
     PixelLocation,
-    Window,
     value_key,
 )
+from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, JPIP, TRANSFER_SYNTAXES
+from napari_dicommeta.support.errors import CutError, HeaderError
+from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Header", "HeaderError", "inflate", "open_regular", "parse_header", "pread", "read_header"]
+__all__ = ["Header", "inflate", "is_dicom", "open_regular", "parse_header", "pread", "read_header"]
 
-WINDOW = 8192
+FIRST_READ = 8192
 """Bytes of the first read: the whole header of nearly every file."""
 MAX_INFLATED = 64 << 20
 MAX_HANDED_OVER, MAX_HANDED_BYTES = 4, 1 << 20
 """Damaged sequences of one file that pydicom is asked about, and how much of each it is given."""
-DAMAGED = "the deflated data set is damaged"
-IMPLICIT, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
-JPIP = ("1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.204", "1.2.840.10008.1.2.4.205")
 TRANSFER_SYNTAX = 0x00020010
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -54,10 +54,6 @@ _MAGIC = (
     (b"<", "HTML or XML text"),
     (b"{", "JSON text"),
 )
-
-
-class HeaderError(Exception):
-    """A file that holds no readable DICOM header; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +95,36 @@ def read_header(path: str | os.PathLike[str]) -> Header:
         os.close(descriptor)
 
 
+def is_dicom(path: str | os.PathLike[str]) -> bool:
+    """Return whether the file at `path` is DICOM, as a scan would count it: whole, or in part where it is damaged.
+
+    A file with the prefix "DICM" is (PS3.10 section 7.1); of one without, its data set is read. False as well where
+    it cannot be opened.
+    """
+    try:
+        descriptor = open_regular(path)
+    except (OSError, ValueError, HeaderError):
+        return False
+    try:
+        size = os.fstat(descriptor).st_size
+        first = pread(descriptor, min(FIRST_READ, size), 0)
+        if first[128:132] == b"DICM":
+            return True
+        parse_header(lambda offset, count: pread(descriptor, count, offset), size, first)
+    except (OSError, HeaderError):
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
 def open_regular(path: str | os.PathLike[str]) -> int:
     """A descriptor of a regular file, never blocking on a pipe or a device."""
     descriptor = os.open(path, OPEN_FLAGS)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise HeaderError("not a regular file")
+        raise HeaderError("not a regular file", "not-regular")
     return descriptor
 
 
@@ -127,9 +147,9 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
         If the bytes are no DICOM; the text names what was found instead.
     """
     if first is None:
-        first = fetch(0, min(WINDOW, size))
+        first = fetch(0, min(FIRST_READ, size))
     start = _start(first, size)
-    reader = DataSetReader(Window(fetch, size, first), [])
+    reader = DataSetReader(FileBuffer(fetch, size, first), [])
     syntax, plain, little = "", True, True
     reason, offset, cut = "", -1, -1
     try:
@@ -195,7 +215,8 @@ def _behind(reader: DataSetReader, position: int) -> int | None:
             warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
             for _ in data_element_generator(stream, not explicit, little, stop_when=is_next):
                 pass
-    except Exception:  # noqa: BLE001  pydicom raises many kinds: then it does not know either
+    except Exception as error:  # noqa: BLE001  pydicom raises many kinds: then it does not know either
+        log_fault("looking behind a damaged sequence", error, logging.DEBUG)
         return None
     return position + stream.tell() if heads == 2 else None
 
@@ -205,7 +226,11 @@ def _start(first: bytes, size: int) -> int:
     if first[128:132] == b"DICM":
         return 132
     if not first:
-        raise HeaderError("the file is empty" if size == 0 else "the file could not be read")
+        raise (
+            HeaderError("the file is empty", "empty")
+            if size == 0
+            else HeaderError("the file could not be read", "unreadable")
+        )
     for magic, what in _MAGIC:
         if first.startswith(magic):
             raise HeaderError(f"not DICOM: {what}")
@@ -223,7 +248,7 @@ def _start(first: bytes, size: int) -> int:
 
 def _needs_pixels(elements: list[Element], syntax: str) -> str:
     """Why a file with these elements must hold pixel data, "" if it need not."""
-    if syntax.startswith(JPIP):  # the pixels lie with a provider
+    if syntax in JPIP:  # the pixels lie with a provider
         return ""
     if any(element.key == "00280010" for element in elements):
         return "although it has Rows"
@@ -275,48 +300,56 @@ def _encoding(reader: DataSetReader, position: int, syntax: str) -> tuple[bool, 
     index = window.need(position, min(8, max(window.size - position, 1)))
     head = window.buffer[index : index + 8]
     explicit = head[4:6] in SHORT_VR or head[4:6] in LONG_VR
-    little = syntax != BIG and not (not syntax and head[:2] == b"\0\x08")
+    little = syntax != BIG_ENDIAN and not (not syntax and head[:2] == b"\0\x08")
     if little and head[0] == 0 and head[1] not in (0, 2) and len(head) == 8:
         raise CutError("declared little endian, but the data set is big endian", position)
-    known = syntax.startswith("1.2.840.10008.1.2") or not syntax
+    known = syntax.startswith(TRANSFER_SYNTAXES) or not syntax
     if not known:
         reader.note("the transfer syntax is not one of DICOM's", position)
     return explicit, little
 
 
-def inflate(fetch: Callable[[int, int], bytes], position: int, size: int, limit: int) -> tuple[bytes, str]:
-    """The inflated bytes of the deflated data set at `position` (PS3.5 section A.5), and what is wrong with them.
+class Inflated(NamedTuple):
+    """The inflated bytes of a data set; `fault` says why they are not all of it, "" where they are.
 
-    At most `limit` bytes; the second result is "" when the stream ended as it should.
+    `is_damaged`: the stream itself cannot be read, as opposed to one that is cut off or too long.
     """
+
+    data: bytes
+    fault: str = ""
+    is_damaged: bool = False
+
+
+def inflate(fetch: Callable[[int, int], bytes], position: int, size: int, limit: int) -> Inflated:
+    """Inflate the deflated data set at `position`, at most `limit` bytes of it (PS3.5 section A.5)."""
     inflater, total = zlib.decompressobj(-15), 0
     parts: list[bytes] = []
     data = b""
     while not inflater.eof:
         if not data:
             if position >= size:
-                return b"".join(parts), "the deflated data set is cut off"
+                return Inflated(b"".join(parts), "the deflated data set is cut off")
             data = fetch(position, min(REFILL, size - position))
             position += len(data)
             if not data:
-                return b"".join(parts), "the file became shorter while it was read"
+                return Inflated(b"".join(parts), "the file became shorter while it was read")
         try:
             part = inflater.decompress(data, 1 << 20)
         except zlib.error:
-            return b"".join(parts), DAMAGED
+            return Inflated(b"".join(parts), "the deflated data set is damaged", is_damaged=True)
         data = inflater.unconsumed_tail
         parts.append(part)
         total += len(part)
         if total > limit:
-            return b"".join(parts), f"the deflated data set holds more than {limit >> 20} MiB"
-    return b"".join(parts), ""
+            return Inflated(b"".join(parts), f"the deflated data set holds more than {limit >> 20} MiB")
+    return Inflated(b"".join(parts))
 
 
 def _inflate(reader: DataSetReader, position: int) -> int:
     """Put the inflated data set in place of the file's bytes; its first position."""
     window = reader.window
-    body, fault = inflate(window.fetch, position, window.size, MAX_INFLATED)
-    if fault == DAMAGED and not body:  # not deflated at all, or with a zlib header: both seen in the wild
+    body, fault, is_damaged = inflate(window.fetch, position, window.size, MAX_INFLATED)
+    if is_damaged and not body:  # not deflated at all, or with a zlib header: both seen in the wild
         raw = window.fetch(position, min(MAX_HEADER, window.size - position))
         try:
             body = zlib.decompressobj().decompress(raw, MAX_INFLATED)
@@ -332,5 +365,5 @@ def _inflate(reader: DataSetReader, position: int) -> int:
         raise CutError(fault or "the deflated data set is empty", position)
     if fault:
         reader.note(fault, position)
-    reader.window = Window(lambda offset, count: body[offset : offset + count], len(body), body)
+    reader.window = FileBuffer(lambda offset, count: body[offset : offset + count], len(body), body)
     return 0

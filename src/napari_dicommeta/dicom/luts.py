@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from napari_dicommeta.support.log import log_fault
 
 __all__ = ["LookupTable", "modality_luts", "voi_luts"]
 
@@ -68,7 +71,8 @@ def _tables(path: str, sequence: str) -> tuple[LookupTable, ...]:
             items = list(dataset.get(sequence) or ())
             little = dataset.is_little_endian is not False
             found = [_table(item, signed, little, sequence == MODALITY) for item in items]
-        except Exception:  # noqa: BLE001  pydicom raises many kinds for broken elements: then there is no table
+        except Exception as error:  # noqa: BLE001  pydicom raises many kinds for broken elements: then there is no table
+            log_fault("reading lookup tables", error, logging.DEBUG)
             return ()
     return tuple(table for table in found if table is not None)
 

@@ -6,6 +6,7 @@ taken off (PS3.5 section 8.1.1). Color and palette images are converted by pydic
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -13,24 +14,19 @@ from hashlib import blake2b
 
 import numpy as np
 
-from napari_dicommeta.dicom.codecs import JPEG_DCT, DecodeError, decode_frame, register_with_pydicom
-from napari_dicommeta.dicom.header import BIG, DEFLATED, IMPLICIT, OPEN_FLAGS, inflate, pread
+from napari_dicommeta.dicom.codecs import decode_frame, register_with_pydicom
+from napari_dicommeta.dicom.header import OPEN_FLAGS, inflate, pread
+from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, LOSSY_CODECS, NATIVE
+from napari_dicommeta.support.errors import DecodeError, PixelError
+from napari_dicommeta.support.log import log_fault
 
-__all__ = ["PixelError", "PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest"]
+__all__ = ["PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest"]
 
-LOSSY = JPEG_DCT | frozenset("1.2.840.10008.1.2.4." + end for end in ("81", "91", "93", "203"))
-"""What these decode to may overshoot *Bits Stored* by rounding; there are no bits of something else to take off."""
 MAX_COMPRESSION = 2000
 """No codec of DICOM makes real images smaller than by this."""
-EXPLICIT = "1.2.840.10008.1.2.1"
-NATIVE = frozenset(("", IMPLICIT, EXPLICIT, BIG, DEFLATED))
 PACKED = {1: 1, 12: 2}
 """Bits allocated that fill no whole bytes -> bytes of a sample once unpacked."""
 FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
-
-
-class PixelError(Exception):
-    """Pixel data that cannot be read; the text names the file, what was found and what was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +141,10 @@ def read_frame(
             )
             stored = _as_format(stored, pixel_format)
     except DecodeError as error:
-        raise PixelError(f"{path}: frame {frame + 1}: {error}") from error
+        raise PixelError(path, f"frame {frame + 1}: {error}") from error
     except OSError as error:
-        raise PixelError(f"{path}: {error.strerror or type(error).__name__}") from error
-    if pixel_format.pixel_tag not in FLOATS and pixel_format.transfer_syntax not in LOSSY:
+        raise PixelError(path, error.strerror or type(error).__name__) from error
+    if pixel_format.pixel_tag not in FLOATS and pixel_format.transfer_syntax not in LOSSY_CODECS:
         _clear_undefined_bits(stored, pixel_format)
     if out is not None and stored is not out:
         out.view(stored.dtype)[...] = stored
@@ -222,7 +218,7 @@ def _read_native(path: str, offset: int, frame: int, pixel_format: PixelFormat, 
         os.close(descriptor)
     if done < pixel_format.frame_bytes:
         raise DecodeError(f"{done} of {pixel_format.frame_bytes} bytes of pixel data are there")
-    if dtype.itemsize > 1 and (pixel_format.transfer_syntax == BIG) == (sys.byteorder == "little"):
+    if dtype.itemsize > 1 and (pixel_format.transfer_syntax == BIG_ENDIAN) == (sys.byteorder == "little"):
         stored.byteswap(inplace=True)
     return stored if out is None else out
 
@@ -277,7 +273,7 @@ def _inflated(path: str, count: int) -> bytes:
             file.seek(offset)
             return file.read(length)
 
-        return inflate(fetch, position, size, count)[0]
+        return inflate(fetch, position, size, count).data
 
 
 def _frame_bytes(path: str, offset: int, frame: int, frames: int) -> bytes:
@@ -319,9 +315,10 @@ def read_color(path: str, frame: int) -> np.ndarray:
             if dataset.PhotometricInterpretation == "PALETTE COLOR":
                 array = apply_color_lut(array, dataset)
     except Exception as error:  # pydicom and codecs raise many kinds; the file is named with the kind
-        raise PixelError(f"{path}: {type(error).__name__} while reading color pixels") from error
+        log_fault("reading color pixels", error, logging.DEBUG)
+        raise PixelError(path, f"{type(error).__name__} while reading color pixels") from error
     if array.ndim != 3:
-        raise PixelError(f"{path}: color pixels of shape {array.shape}")
+        raise PixelError(path, f"color pixels of shape {array.shape}")
     if array.dtype == np.uint16 and array.max(initial=0) > 255:
         return np.asarray(array[..., :3])
     return np.asarray(array[..., :3], dtype=np.uint8)

@@ -22,10 +22,12 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.dicom.uids import ROOT
+
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
 
-__all__ = ["PrivacyError", "in_table", "is_binary", "is_identifying", "is_protected", "is_registered", "read_as"]
+__all__ = ["in_table", "is_binary", "is_identifying", "is_protected", "is_registered", "read_as"]
 
 BINARY_VR = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _TECHNICAL_VR = frozenset(
@@ -91,10 +93,6 @@ _FILE_NAME = frozenset(("FileSetID", "FileSetDescriptorFileID", "ReferencedFileI
 _CHOSEN_UID = ("SOPClass", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "MappingResourceUID")
 
 
-class PrivacyError(ValueError):
-    """What may identify a person was asked of an export that shows technical values only. Carries no value."""
-
-
 def is_identifying(path: TagPath, vr: str) -> bool:
     """Whether values of the element at `path`, stored with `vr`, may identify a person (PS3.15 Annex E).
 
@@ -123,7 +121,7 @@ def is_registered(text: str) -> bool:
     """Whether each UID of a value is registered in PS3.6 Annex A; True for an empty value."""
     from napari_dicommeta.dicom.values import registered_name
 
-    return all(not uid or (uid.startswith("1.2.840.10008.") and bool(registered_name(uid))) for uid in text.split("\\"))
+    return all(not uid or (uid.startswith(ROOT) and bool(registered_name(uid))) for uid in text.split("\\"))
 
 
 def in_table(tag: int) -> bool:

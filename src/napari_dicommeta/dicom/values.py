@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.elements import MULTIPLE, digest
+from napari_dicommeta.dicom.uids import ROOT
 
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
@@ -91,7 +92,7 @@ def is_text_in_number(value: float) -> bool:
 
 def registered_name(text: str) -> str:
     """The name under which PS3.6 Annex A registers a UID, "" for any other text."""
-    if not text.startswith("1.2.840.10008."):  # the root of all that are registered
+    if not text.startswith(ROOT):
         return ""
     from pydicom.uid import UID
 

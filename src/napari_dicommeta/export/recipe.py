@@ -16,7 +16,7 @@ import numpy as np
 
 from napari_dicommeta.catalog.digest import common_folder, digest_of, file_digests, relative_paths
 from napari_dicommeta.dicom.functional_groups import GROUPS
-from napari_dicommeta.export.recipe_script import OPTIONS, RecipeError, order_of, pixels_of, script_text
+from napari_dicommeta.export.recipe_script import OPTIONS, order_of, pixels_of, script_text
 from napari_dicommeta.scanning.listing import sources_of
 from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.volumes.load import load_series
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Recipe",
-    "RecipeError",
     "SeriesRecipe",
     "Step",
     "VolumeRecipe",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.catalog.digest import common_folder, digest_of, file_digests, relative_paths
-from napari_dicommeta.dicom.pixels import PixelError
+from napari_dicommeta.support.errors import PixelError, RecipeError
 from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.load import load_series
 
@@ -28,16 +28,12 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.export.recipe import Recipe, SeriesRecipe, VolumeRecipe
 
-__all__ = ["RecipeError", "arrays", "main", "order_of", "pixels_of", "script_text", "unchanged", "without"]
+__all__ = ["arrays", "main", "order_of", "pixels_of", "script_text", "unchanged", "without"]
 
 WIDTH = 118
 OPTIONS = {"split": "auto", "padding": "keep", "missing_rescale": "refuse"}
 """How `load` opens a series where no step says otherwise."""
 Array = tuple[dict[str, Any], np.ndarray]
-
-
-class RecipeError(Exception):
-    """A recipe that cannot be followed as it was made; the text is one sentence that says why."""
 
 
 # -- running ------------------------------------------------------------------------------------------

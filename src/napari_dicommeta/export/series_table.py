@@ -35,6 +35,7 @@ import pyarrow as pa
 from napari_dicommeta.dicom.functional_groups import GROUP_OF, GROUPS
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.uids import CT_IMAGE, MR_IMAGE, PET_IMAGE
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.export.tables import FEWEST, OTHER, stamped
 from napari_dicommeta.support.generators import result_of
@@ -63,9 +64,7 @@ IDC_COLUMNS = (
     "obliquity_degrees",
     "regularly_spaced_3d_volume",
 )
-IDC_CLASSES = frozenset(
-    ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.128")  # CT, MR, PET
-)
+IDC_CLASSES = frozenset((CT_IMAGE, MR_IMAGE, PET_IMAGE))
 SLICE_TOLERANCE = 0.01
 """Of the step."""
 IN_PLANE_TOLERANCE = 0.1

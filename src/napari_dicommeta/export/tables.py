@@ -31,10 +31,11 @@ import pyarrow.compute as pc
 from napari_dicommeta.catalog.columns import first_tag_of
 from napari_dicommeta.catalog.distinct_texts import sort_key
 from napari_dicommeta.dicom.elements import MULTIPLE
-from napari_dicommeta.dicom.privacy import PrivacyError, is_binary, is_identifying, is_protected, is_registered, read_as
+from napari_dicommeta.dicom.privacy import is_binary, is_identifying, is_protected, is_registered, read_as
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.atomic import replacing, write_text
+from napari_dicommeta.support.errors import PrivacyError
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ __all__ = [
     "FEWEST",
     "OTHER",
     "UNKNOWN",
-    "PrivacyError",
     "csv_cell",
     "markdown",
     "phi_name",

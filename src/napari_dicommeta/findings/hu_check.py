@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import PixelError
 from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.findings.hu_sample import DEEP, HIGHEST, LOWEST, HUSample, population_of, sample_of
+from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.load import load_series
 

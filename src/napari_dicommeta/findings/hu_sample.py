@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import PixelError
 from napari_dicommeta.dicom.values import number
+from napari_dicommeta.support.errors import PixelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

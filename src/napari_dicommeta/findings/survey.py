@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.functional_groups import GROUP_OF
+from napari_dicommeta.dicom.uids import SECONDARY_CAPTURE
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.findings.check import Finding
 
@@ -23,7 +24,6 @@ __all__ = ["Joint", "SeriesFacts", "Survey", "VolumeFacts", "component_numbers",
 
 MOST = 12
 """Lines of evidence that a finding gives before the rest is added up."""
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 _FINER = (
     ("SeriesInstanceUID",),
     ("SOPInstanceUID",),

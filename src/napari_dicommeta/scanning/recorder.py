@@ -19,7 +19,9 @@ from operator import getitem
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.elements import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MULTIPLE, SHORT_VR, Element, value_key
-from napari_dicommeta.dicom.header import OPEN_FLAGS, WINDOW, Header, HeaderError, open_regular, parse_header, pread
+from napari_dicommeta.dicom.header import FIRST_READ, OPEN_FLAGS, Header, open_regular, parse_header, pread
+from napari_dicommeta.support.errors import HeaderError
+from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,6 +242,7 @@ class Recorder:
         except OSError as error:
             self.fail(path, "rejected", f"cannot be read: {error.strerror or type(error).__name__}")
         except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan: it is listed with its kind
+            log_fault("reading a header", error)
             self.fail(path, "rejected", f"unexpected {type(error).__name__} while reading the header")
         return None
 
@@ -341,7 +344,7 @@ class Recorder:
                 steps.append((head, 0, -element.length if fixed else element.length))
             else:
                 width = _length_width(first, element)
-                longest = WINDOW if element.length > LONG else MAX_BINARY
+                longest = FIRST_READ if element.length > LONG else MAX_BINARY
                 steps.append((first[position : element.start - width], width, longest))
             position = end
         gaps.append(f"{header.end - position}s")
@@ -400,7 +403,7 @@ def first_window(path: str) -> FirstWindow:
         status = os.fstat(descriptor)
         if status.st_mode & 0o170000 != 0o100000:
             return 0, 0, b"", "skipped", "not a regular file"
-        return status.st_size, status.st_mtime_ns, os.read(descriptor, WINDOW), "", ""
+        return status.st_size, status.st_mtime_ns, os.read(descriptor, FIRST_READ), "", ""
     except OSError as error:
         return 0, 0, b"", "rejected", f"cannot be read: {error.strerror or type(error).__name__}"
     finally:

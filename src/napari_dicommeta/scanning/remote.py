@@ -5,16 +5,19 @@ Both are optional: fsspec is imported when a source is a URL, dask when a client
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.catalog.columns import table_of
-from napari_dicommeta.dicom.header import WINDOW, HeaderError
+from napari_dicommeta.dicom.header import FIRST_READ
 from napari_dicommeta.scanning.listing import Source, files_of, list_files, source_paths, sources_of
 from napari_dicommeta.scanning.recorder import Recorder, Recording
 from napari_dicommeta.scanning.worker import record
+from napari_dicommeta.support.errors import HeaderError
+from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -73,8 +76,9 @@ def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
     def first(file: tuple[str, str]) -> tuple[int, bytes] | Exception:
         system, name = systems[file[0]], file[1]
         try:
-            return int(system.size(name) or 0), system.cat_file(name, start=0, end=WINDOW)
+            return int(system.size(name) or 0), system.cat_file(name, start=0, end=FIRST_READ)
         except Exception as error:  # noqa: BLE001  each system has its own; the file is listed with its kind
+            log_fault("fetching the first bytes of a remote file", error, logging.DEBUG)
             return error
 
     parallel = all(getattr(system, "async_impl", False) for system in systems.values())
@@ -90,6 +94,7 @@ def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
             except HeaderError as error:
                 recorder.fail(shown, "rejected", str(error))
             except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan
+                log_fault("reading a remote header", error)
                 recorder.fail(shown, "rejected", f"unexpected {type(error).__name__} while reading the header")
     return recorder.take()
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.catalog.conditions import Spelled, ends_of, texts_of
-from napari_dicommeta.dicom.functional_groups import GROUPS, FunctionalGroupsError, frame_keyword, frame_texts
+from napari_dicommeta.dicom.functional_groups import GROUPS, frame_keyword, frame_texts
 from napari_dicommeta.dicom.values import number
+from napari_dicommeta.support.errors import FunctionalGroupsError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

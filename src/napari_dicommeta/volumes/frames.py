@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.functional_groups import FunctionalGroupsError, frame_texts
+from napari_dicommeta.dicom.functional_groups import frame_texts
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.dicom.window import WINDOW_TAGS
+from napari_dicommeta.support.errors import FunctionalGroupsError
 from napari_dicommeta.volumes.geometry import ImagePlane
 
 if TYPE_CHECKING:

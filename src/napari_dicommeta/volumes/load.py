@@ -8,10 +8,11 @@ import numpy as np
 
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.series import Refusal, Series, with_pixels
-from napari_dicommeta.dicom.pixels import PixelError, PixelFormat, pixels_fault
+from napari_dicommeta.dicom.pixels import PixelFormat, pixels_fault
 from napari_dicommeta.dicom.values import number
+from napari_dicommeta.support.errors import LoadError, PixelError, RefusedError
 from napari_dicommeta.volumes.frames import frames_of
-from napari_dicommeta.volumes.rescale import PADDINGS, RefusedError
+from napari_dicommeta.volumes.rescale import PADDINGS
 from napari_dicommeta.volumes.segmentation import is_segmentation, segmentations
 from napari_dicommeta.volumes.stacks import split_keyword, stacks_of
 from napari_dicommeta.volumes.volume import Volume, volume_of_stack
@@ -22,11 +23,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.scanning.listing import Source
     from napari_dicommeta.volumes.frames import Frame
 
-__all__ = ["LoadError", "Volumes", "load", "load_series", "nothing_found"]
-
-
-class LoadError(Exception):
-    """Nothing in a source can be opened as a volume; the text says why, file by file."""
+__all__ = ["Volumes", "load", "load_series", "nothing_found"]
 
 
 class Volumes(tuple[Volume, ...]):

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.luts import modality_luts
+from napari_dicommeta.dicom.uids import RT_DOSE, SECONDARY_CAPTURE
 from napari_dicommeta.dicom.values import is_text_in_number, number
 from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.support.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,18 +23,12 @@ if TYPE_CHECKING:
     from napari_dicommeta.dicom.pixels import PixelFormat
     from napari_dicommeta.volumes.frames import Frame
 
-__all__ = ["AIR", "PADDINGS", "Modality", "RefusedError", "Transform", "modality_of"]
+__all__ = ["AIR", "PADDINGS", "Modality", "Transform", "modality_of"]
 
 PADDINGS = ("keep", "air", "nan")
 AIR = -1000.0
 """HU."""
 _PADDING_PREFIX = {0x7FE00008: "Float", 0x7FE00009: "DoubleFloat"}
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
-
-
-class RefusedError(Exception):
-    """Frames that make no volume; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +95,7 @@ def modality_of(frames: Sequence[Frame], missing_rescale: str = "refuse", paddin
     notes: list[Finding] = []
     tables = _tables(frames, notes)
     paddings = _paddings(frames, notes, padding)
-    if frames[0].text("SOPClassUID") == DOSE:
+    if frames[0].text("SOPClassUID") == RT_DOSE:
         pairs, units = _dose(frames)
     elif largest := number(frames[0].text("MaximumFractionalValue")):  # a fractional segmentation: 0 to 1
         pairs, units = [(1 / largest, 0.0)] * len(frames), ""
@@ -131,11 +127,13 @@ def _tables(frames: Sequence[Frame], notes: list[Finding]) -> list[LookupTable |
             found = modality_luts(frame.path) if frame.text("ModalityLUTSequence") else ()
             by_path[frame.path] = found[0] if found else None
             if frame.text("ModalityLUTSequence") not in ("", "0 items") and not found:
-                raise RefusedError("its Modality LUT Sequence holds no usable table")
+                raise RefusedError("modality-lut", "its Modality LUT Sequence holds no usable table")
     tables = [by_path[frame.path] for frame in frames]
     held = sum(table is not None for table in tables)
     if 0 < held < len(tables):
-        raise RefusedError(f"a Modality LUT is missing in {len(tables) - held} of its {len(tables)} images")
+        raise RefusedError(
+            "modality-lut-missing", f"a Modality LUT is missing in {len(tables) - held} of its {len(tables)} images"
+        )
     if held:
         both = any(frame.text("RescaleSlope") for frame in frames)
         title = "stored values go through a Modality LUT" + (
@@ -195,7 +193,9 @@ def _dose(frames: Sequence[Frame]) -> tuple[list[tuple[float, float]], str]:
     for frame in frames:
         scaling = number(frame.text("DoseGridScaling"))
         if not scaling:
-            raise RefusedError(f"a Dose Grid Scaling of {frame.text('DoseGridScaling')!r} is no scaling")
+            raise RefusedError(
+                "dose-scaling", f"a Dose Grid Scaling of {frame.text('DoseGridScaling')!r} is no scaling"
+            )
         pairs.append((scaling, 0.0))
     units = frames[0].text("DoseUnits")
     return pairs, "Gy" if units == "GY" else units.lower()
@@ -217,10 +217,10 @@ def _rescale(
         others = {pair for pair, has in zip(texts, held, strict=True) if has}
         lacking = f"Rescale Slope or Intercept is missing in {held.count(False)} of its {len(frames)} files"
         if missing != "series" or len(others) != 1:
-            raise RefusedError(f"{lacking}: raw and rescaled values would be mixed")
+            raise RefusedError("rescale-missing", f"{lacking}: raw and rescaled values would be mixed")
         (only,) = others
         if any((slope or only[0], intercept or only[1]) != only for slope, intercept in texts):
-            raise RefusedError(f"{lacking}, and what these state differs from the others")
+            raise RefusedError("rescale-contradicts", f"{lacking}, and what these state differs from the others")
         texts = [only] * len(texts)
         title = f"{lacking}: the others' {only[0]} and {only[1]} are used, as asked for"
         notes.append(Finding("rescale-filled", "decision", title, tags=("RescaleSlope", "RescaleIntercept")))
@@ -228,9 +228,8 @@ def _rescale(
     for slope_text, intercept_text in dict.fromkeys(texts):
         slope, intercept = number(slope_text), number(intercept_text)
         if slope is None or intercept is None or slope == 0:
-            raise RefusedError(
-                f"a Rescale Slope of {slope_text!r} with an Intercept of {intercept_text!r} is no rescale"
-            )
+            stated = f"a Rescale Slope of {slope_text!r} with an Intercept of {intercept_text!r}"
+            raise RefusedError("rescale-invalid", f"{stated} is no rescale")
         made[slope_text, intercept_text] = slope, intercept
     return [made[pair] for pair in texts], _units(frames, modality, notes)
 

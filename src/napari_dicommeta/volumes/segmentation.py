@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.pixels import read_frame
+from napari_dicommeta.dicom.uids import LABEL_MAP, SEGMENTATION
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.volumes.geometry import SAME_POSITION, VolumeGeometry, position_ids
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.notes import geometry_notes
-from napari_dicommeta.volumes.rescale import RefusedError
 from napari_dicommeta.volumes.stacks import beside_one_another, by_orientation
 from napari_dicommeta.volumes.volume import Volume
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["is_segmentation", "segmentations"]
 
-SEGMENTATION, LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"
 _ROW_POSITION, _COLUMN_POSITION = "RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix"
 MAX_EMPTY = 500
 """Slices that a grid may have for each one that the file holds."""
@@ -129,7 +129,7 @@ def _segments(frames: Sequence[Frame]) -> list[int]:
     whole = first.pixel_format.frames
     if first.text("DimensionOrganizationType") == "TILED_FULL" and whole % count == 0:
         return [frame.index // (whole // count) + 1 for frame in frames]  # PS3.3 section C.7.6.17.3
-    raise RefusedError(f"it has {count} segments, and its frames do not say of which they are")
+    raise RefusedError("segments-unsaid", f"it has {count} segments, and its frames do not say of which they are")
 
 
 def _span(numbers: Sequence[int]) -> str:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.luts import voi_luts
-from napari_dicommeta.dicom.pixels import PixelError, read_frame
+from napari_dicommeta.dicom.pixels import read_frame
 from napari_dicommeta.dicom.window import WINDOW_TAGS, Window, in_stored_values, windows_of
 from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.support.errors import PixelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

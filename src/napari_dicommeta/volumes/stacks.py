@@ -18,11 +18,11 @@ import numpy as np
 
 from napari_dicommeta.dicom.pixels import stored_digest as _digest
 from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.uids import RT_DOSE
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.volumes.frames import AXES, KINDS, TIMES
 from napari_dicommeta.volumes.geometry import VolumeGeometry, position_ids
-from napari_dicommeta.volumes.rescale import DOSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -150,7 +150,7 @@ def _kind(frame: Frame, usual: Mapping[str, str]) -> tuple[object, ...]:
     gray = form.photometric if form.photometric.startswith("MONOCHROME") else "color"
     localizer = "LOCALIZER" in frame.text("ImageType").split("\\")
     alone = frame.path if frame.plane is None and form.frames > 1 else ""
-    kind = frame.text("Modality") or usual["Modality"], frame.text("SOPClassUID") == DOSE
+    kind = frame.text("Modality") or usual["Modality"], frame.text("SOPClassUID") == RT_DOSE
     segment = frame.text("ReferencedSegmentNumber") if frame.text("SegmentationType") else ""
     reference = frame.text("FrameOfReferenceUID") or usual["FrameOfReferenceUID"] if frame.plane is not None else ""
     return (form.rows, form.columns), form.is_color, gray, localizer, alone, kind, reference, segment

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import PixelError, read_color, read_frame
+from napari_dicommeta.dicom.pixels import read_color, read_frame
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.dicom.window import Window, middle_windows
+from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.notes import passport
@@ -194,7 +195,7 @@ def _color_array(frames: Sequence[Frame], lead: tuple[int, ...]) -> LazyArray:
     def read(n: int, out: np.ndarray) -> None:
         colors = first if n == 0 else read_color(frames[n].path, frames[n].index)
         if colors.shape != shape:
-            raise PixelError(f"{frames[n].path}: color pixels of shape {colors.shape}, {shape} expected")
+            raise PixelError(frames[n].path, f"color pixels of shape {colors.shape}, {shape} expected")
         out[...] = colors if colors.dtype == out.dtype else colors >> 8
 
     return LazyArray((*lead, *shape), first.dtype, read, plane_axes=3)

@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QApplication
 
 from napari_dicommeta._napari.tasks.compare import compare_with
 from napari_dicommeta._napari.tasks.export import bars_to_show, exported, text_of
-from napari_dicommeta.dicom.privacy import PrivacyError
 from napari_dicommeta.support.atomic import replacing
+from napari_dicommeta.support.errors import PrivacyError
 from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:

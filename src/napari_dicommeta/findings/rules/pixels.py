@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.uids import LOSSY_SYNTAXES, SECONDARY_CAPTURE
 from napari_dicommeta.dicom.values import is_text_in_number, number, registered_name
-from napari_dicommeta.findings.survey import SECONDARY_CAPTURE, spell_span, top
+from napari_dicommeta.findings.survey import spell_span, top
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["PIXEL_RULES"]
 
 BITS = ("BitsStored", "HighBit", "PixelRepresentation")
-LOSSY_SYNTAXES = frozenset(
-    f"1.2.840.10008.1.2.4.{one}" for one in ("50", "51", "81", "100", "101", "102", "103", "104", "105", "106")
-)
-"""Transfer syntaxes that are always lossy; JPEG 2000 (.91) may be either (PS3.5 Annex A.4)."""
 LOSSY_TAGS = ("LossyImageCompression", "LossyImageCompressionRatio", "TransferSyntaxUID")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.dicom.uids import IMPLICIT
 from napari_dicommeta.dicom.values import FRACTION, NOT_A_NUMBER, TEXT_IN_NUMBER, UNDECODABLE, WRONG_LENGTH, number
 from napari_dicommeta.findings.survey import top
 
@@ -75,7 +76,6 @@ ADVICE = {
 _ONE = r"(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)?"
 _NUMBERS = re.compile(rf"{_ONE}(?:\\{_ONE})*")
 _WHOLE = re.compile(r"(?:[+-]?[0-9]+)?(?:\\(?:[+-]?[0-9]+)?)*")
-IMPLICIT = "1.2.840.10008.1.2"
 MANY = 2000
 """Distinct numbers of a tag beyond which those that are plainly numbers are not looked at one by one."""
 _UNFLAGGED = frozenset(("UI", "SQ", "DA", "TM", "DT", "CS", "AS", "AE", "UR", "OB", "OW", "OF", "OD", "OL", "OV", "UN"))

@@ -1,0 +1,72 @@
+"""The UIDs that this library decides by (PS3.6 Annex A); all others are looked up in pydicom's dictionary."""
+
+from __future__ import annotations
+
+__all__ = [
+    "BIG_ENDIAN",
+    "CT_IMAGE",
+    "DEFLATED",
+    "DEFLATED_FRAME",
+    "EXPLICIT",
+    "HTJ2K",
+    "IMPLICIT",
+    "JPEG_2000",
+    "JPEG_DCT",
+    "JPEG_LOSSLESS",
+    "JPEG_LS",
+    "JPIP",
+    "LABEL_MAP",
+    "LOSSY_CODECS",
+    "LOSSY_SYNTAXES",
+    "MEDIA_DIRECTORY",
+    "MR_IMAGE",
+    "NATIVE",
+    "PET_IMAGE",
+    "RLE",
+    "ROOT",
+    "RT_DOSE",
+    "SECONDARY_CAPTURE",
+    "SEGMENTATION",
+    "TRANSFER_SYNTAXES",
+]
+
+ROOT = "1.2.840.10008."
+"""Under which all registered UIDs stand."""
+TRANSFER_SYNTAXES = "1.2.840.10008.1.2"
+"""With which all transfer syntaxes begin."""
+
+IMPLICIT = "1.2.840.10008.1.2"
+EXPLICIT = "1.2.840.10008.1.2.1"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+RLE = "1.2.840.10008.1.2.5"
+DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
+NATIVE = frozenset(("", IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED))
+"""Transfer syntaxes of pixels that lie in the file as they are; a bare data set states none."""
+
+
+def _jpeg(*ends: str) -> frozenset[str]:
+    return frozenset(f"1.2.840.10008.1.2.4.{end}" for end in ends)
+
+
+JPEG_DCT = _jpeg("50", "51", "52", "53", "54", "55", "56")
+JPEG_LOSSLESS = _jpeg("57", "58", "70")
+JPEG_LS = _jpeg("80", "81")
+JPEG_2000 = _jpeg("90", "91", "92", "93")
+HTJ2K = _jpeg("201", "202", "203")
+JPIP = _jpeg("94", "95", "204", "205")
+"""Whose pixels lie with a provider."""
+LOSSY_CODECS = JPEG_DCT | _jpeg("81", "91", "93", "203")
+"""What these decode to may be rounded; JPEG 2000 (.91, .93, .203) may be lossless as well (PS3.5 Annex A.4)."""
+LOSSY_SYNTAXES = _jpeg("50", "51", "81", "100", "101", "102", "103", "104", "105", "106")
+"""Transfer syntaxes that are always lossy (PS3.5 Annex A.4)."""
+
+CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
+PET_IMAGE = "1.2.840.10008.5.1.4.1.1.128"
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+"""With which those of multi-frame captures begin, too."""
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
+RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
