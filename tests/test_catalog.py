@@ -12,6 +12,7 @@ import napari_dicommeta as dm
 from napari_dicommeta.catalog.catalog import Catalog, ScanFailure
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.tables import catalog_of_recordings
 
 SLOPES = ["1", "1.0", "1.000000", "2", ""]
 
@@ -65,7 +66,7 @@ def test_texts_are_no_burden_to_the_garbage_collector(tmp_path: Path) -> None:
     for n in range(3):
         (tmp_path / f"{n}.dcm").write_bytes(ct_slice(n))
     catalog = dm.scan(tmp_path)
-    column = catalog._store.find(TagPath.parse("SOPInstanceUID"))
+    column = catalog.file_rows.store.find(TagPath.parse("SOPInstanceUID"))
     assert column is not None
     assert catalog.values("SOPInstanceUID", by="spelling") == catalog.values("SOPInstanceUID")
     assert column.texts("spelling") is column.texts("meaning")  # a UID is spelled in one way: kept once
@@ -112,7 +113,7 @@ def recorded(files: list[tuple[str, str, str]]) -> Catalog:
     for name, slope, center in files:
         data = ct_slice(0, RescaleSlope=slope, WindowCenter=center, SOPInstanceUID=f"1.2.{len(name)}")
         recorder.add(name, len(data), 0, data, lambda offset, count, data=data: data[offset : offset + count])
-    return Catalog.of_recordings([recorder.take()])
+    return catalog_of_recordings([recorder.take()])
 
 
 FILES = st.lists(

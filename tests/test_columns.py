@@ -47,7 +47,7 @@ def test_a_catalog_of_many_files_counts_by_runs_and_one_of_few_without(monkeypat
     table = pa.table({"path": [f"{i:03}" for i in range(100)], "cut": pa.array([-1] * 100, pa.int64()), KEY: values})
     whole = Catalog(ColumnStore(table))
     many, few = whole.rows(np.arange(10, 80)), whole.rows(np.array([3, 99]))
-    assert (many._below is not None, few._below is not None) == (True, False)
+    assert (many.file_rows._below is not None, few.file_rows._below is not None) == (True, False)
     assert many.values("RescaleSlope") == {"1": 40, "2": 30}
     assert few.values("RescaleSlope") == {"1": 1, "2": 1}
     monkeypatch.setattr(columns, "FEW", 10**6)  # no runs at all

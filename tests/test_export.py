@@ -129,7 +129,9 @@ def test_a_count_of_few_patients_of_a_part_is_left_out_together_with_another() -
     part = catalog.rows(np.array([*range(20), *range(40, 55), *range(80, 83)]))  # 20, 15 and 3 patients
     expected = {"120": 20, "100": None, "80": None}
     assert {row[0]: row[3] for row in rows(value_table(catalog, "KVP", part))} == expected
-    rest = catalog.rows(np.setdiff1d(np.arange(120), part._rows))  # 20, 25 and 37 patients, 20, 15 and 3 outside
+    rest = catalog.rows(
+        np.setdiff1d(np.arange(120), part.file_rows.rows)
+    )  # 20, 25 and 37 patients, 20, 15 and 3 outside
     assert {row[0]: row[3] for row in rows(value_table(catalog, "KVP", rest))} == expected
 
 

@@ -24,7 +24,7 @@ ODDITIES = {
     "uneven slice distance": {"uneven", "gap"},
     "mixed slice geometry": PARTED,
     "no ImagePositionPatient": {"position-missing", "damaged", "no-pixels"},
-    "color": {"color", "no-ct-values"},
+    "colour": {"color", "no-ct-values"},
     "slopes differ by frame": {"rescale-in-series"},
     "padding": {"padding", "padding-impossible"},
     "several windows": {"windows-vary", "absent-in-part"},

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.tables import catalog_of_recordings
 
 
 def catalog_of(paths: list[Path], *, layouts: bool = True) -> Catalog:
@@ -17,7 +18,7 @@ def catalog_of(paths: list[Path], *, layouts: bool = True) -> Catalog:
         recorder._learn = lambda *_: None  # type: ignore[method-assign]
     for path in paths:
         recorder.read(str(path))
-    return Catalog.of_recordings([recorder.take()])
+    return catalog_of_recordings([recorder.take()])
 
 
 def test_layouts_change_nothing_but_the_speed(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_other_lengths_and_several_items_take_the_quick_way_too(tmp_path: Path) 
     for path in paths:
         recorder.read(str(path))
     assert len(loops) == 1
-    quick, slow = Catalog.of_recordings([recorder.take()]), catalog_of(paths, layouts=False)
+    quick, slow = catalog_of_recordings([recorder.take()]), catalog_of(paths, layouts=False)
     assert quick.to_arrow("spelling").to_pydict() == slow.to_arrow("spelling").to_pydict()
     assert dict(quick.values("DeidentificationMethodCodeSequence.CodeValue")) == {"A": 40, "BCD": 40}
     for name in ("pixel_offset", "pixel_length", "cut"):
@@ -76,7 +77,7 @@ def test_any_change_of_bytes_is_read_the_same_either_way(data: st.DataObject) ->
         for number, raw in enumerate(files):
             window = len(raw), 0, raw[:8192], "", ""
             recorder.take_in(str(number), window) if raw[128:132] == b"DICM" else None
-        catalog = Catalog.of_recordings([recorder.take()])
+        catalog = catalog_of_recordings([recorder.take()])
         numbers = [catalog.file_column(name).tolist() for name in ("pixel_offset", "pixel_length", "cut")]
         return catalog.to_arrow("spelling").to_pydict(), catalog.partial, catalog.failures, numbers
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog as Catalog
     from napari_dicommeta.catalog.catalog import ScanFailure as ScanFailure
+    from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.catalog.counts import TagSummary as TagSummary
     from napari_dicommeta.catalog.counts import ValueCount as ValueCount
-    from napari_dicommeta.catalog.series import Series as Series
     from napari_dicommeta.dicom.tags import TagPath as TagPath
     from napari_dicommeta.dicom.window import Window as Window
     from napari_dicommeta.findings.check import Finding as Finding
-    from napari_dicommeta.scanning.scan import ScanProgress as ScanProgress
+    from napari_dicommeta.scanning.progress import ScanProgress
     from napari_dicommeta.scanning.scan import iter_scan as iter_scan
     from napari_dicommeta.scanning.scan import scan as scan
     from napari_dicommeta.support.errors import LoadError
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "catalog.catalog": ("Catalog", "ScanFailure"),
+    "catalog.catalog": ("Catalog", "ScanFailure", "Series"),
     "catalog.counts": ("TagSummary", "ValueCount"),
     "findings.check": ("Finding",),
     "volumes.geometry": ("ImagePlane", "VolumeGeometry"),
     "volumes.load": ("LoadError", "load"),
-    "scanning.scan": ("ScanProgress", "iter_scan", "scan"),
-    "catalog.series": ("Series",),
+    "scanning.progress": ("ScanProgress",),
+    "scanning.scan": ("iter_scan", "scan"),
     "dicom.tags": ("TagPath",),
     "volumes.volume": ("Volume",),
     "dicom.window": ("Window",),

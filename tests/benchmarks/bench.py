@@ -153,7 +153,11 @@ def bench_scan(folder: Path) -> None:
 
         print(f"save {save:.2f} s, load and all tags {timed(load)[0]:.2f} s, {target.stat().st_size / 1e6:.1f} MB")
         report(
-            "save and load", save + timed(lambda: dm.Catalog.load(target)._store.table)[0], 2, at_most=True, unit=" s"
+            "save and load",
+            save + timed(lambda: dm.Catalog.load(target).file_rows.store.table)[0],
+            2,
+            at_most=True,
+            unit=" s",
         )
     forget([str(folder)])
     cached = SCAN.replace("sys.argv[1])", "sys.argv[1], cache=True)")

@@ -17,13 +17,12 @@ from napari_dicommeta.support.cached import cached_property
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_dicommeta.scanning.recorder import Recording
 
-__all__ = ["Column", "ColumnStore", "first_tag_of", "table_of"]
+__all__ = ["Column", "ColumnStore", "first_tag_of"]
 
 UID = b"UI."
 VALUES = pa.dictionary(pa.int32(), pa.binary())
-FEW = 20
+RUN_FILES = 20
 """Files for each run of equal codes, from which on counting the runs is faster."""
 FILE_COLUMNS = {
     "path": pa.string(),
@@ -112,7 +111,7 @@ class Column:
         Most tags are one value for a whole series, whose files stand next to one another.
         """
         changes = np.flatnonzero(np.diff(self.codes)) + 1
-        if len(changes) * FEW > len(self.codes) or not len(self.codes):
+        if len(changes) * RUN_FILES > len(self.codes) or not len(self.codes):
             return None
         bounds = np.concatenate([[0], changes, [len(self.codes)]])
         return bounds, self.codes[bounds[:-1]]
@@ -263,39 +262,3 @@ def _chunk(column: pa.ChunkedArray) -> pa.Array:
     if column.num_chunks == 1:
         return column.chunk(0)
     return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
-
-
-def table_of(recording: Recording) -> pa.Table:
-    """What a recorder has read as a table: the file columns, and a dictionary-encoded column for each tag's key."""
-    files, n = recording.files, len(recording.files.paths)
-    reasons = [files.reasons.get(i, (None, None)) for i in range(n)]
-    paths = [_storable(path) for path in files.paths]
-    columns: dict[str, pa.Array] = {
-        "path": pa.array(paths, pa.string()),
-        "size": pa.array(np.frombuffer(files.sizes, np.int64)),
-        "mtime": pa.array(np.frombuffer(files.mtimes, np.int64)),
-        "pixel_offset": pa.array(np.frombuffer(files.pixel_offsets, np.int64)),
-        "pixel_length": pa.array(np.frombuffer(files.pixel_lengths, np.int64)),
-        "pixel_tag": pa.array(np.frombuffer(files.pixel_tags, np.int64)),
-        "cut": pa.array(np.frombuffer(files.cuts, np.int64)),
-        "reason": pa.array([reason for reason, _ in reasons], pa.string()),
-        "damage_offset": pa.array([offset for _, offset in reasons], pa.int64()),
-    }
-    codes = np.full((len(recording.columns), n), -1, dtype=np.int32)
-    for numbers, file_bytes, code_bytes in recording.blocks:
-        rows = np.frombuffer(file_bytes, np.int32)
-        block = np.frombuffer(code_bytes, np.int32).reshape(len(rows), len(numbers))
-        codes[np.array(numbers, dtype=np.intp)[:, None], rows[None, :]] = block.T
-    for (key, values), column in zip(recording.columns, codes, strict=True):
-        indices = pa.array(column, mask=column < 0)
-        columns[key] = pa.DictionaryArray.from_arrays(indices, pa.array(values, pa.binary()))
-    return pa.table(columns)
-
-
-def _storable(path: str) -> str:
-    r"""A path as valid Unicode: a name that is none (surrogate escapes) has its odd bytes written as \\xNN."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return path

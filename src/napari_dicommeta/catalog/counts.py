@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Numbers", "Spelling", "TagSummary", "ValueCount", "ValueCounts"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TagSummary:
     """How one tag is filled: files in which it is `present` with a value, `empty`, `absent` or `unknown`.
 
@@ -45,7 +45,7 @@ class TagSummary:
         return self.path.tag
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
     """One way a value is written: its text, its VR as stored, its bytes (at most 32), the files."""
 
@@ -106,7 +106,7 @@ class ValueCounts(Mapping[Any, int]):
         return f"{self._counts!r} (absent: {self.absent}, unknown: {self.unknown})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Numbers:
     """The numbers of a tag: each component of each distinct value, and the files that hold the value.
 

@@ -43,16 +43,14 @@ def digest_of(catalog: Catalog) -> str:
 def file_digests(catalog: Catalog) -> np.ndarray:
     """For each file a number that its size and its elements' stored values make, uint64 of shape (n_files,)."""
     total = _mixed(catalog.file_column("size").astype(np.uint64))
-    store, rows = catalog._store, catalog._rows
-    for key in store.keys:
-        column = store.column(key)
-        codes = column.codes if rows is None else column.codes[rows]
+    for column in catalog.file_rows.columns():
+        codes = catalog.file_rows.stored_codes(column)
         is_used = np.bincount(codes + 1, minlength=len(column.values) + 1)[1:] > 0
         if not is_used.any():
             continue
         of_code = np.zeros(len(column.values) + 1, dtype=np.uint64)  # the last one, for code -1, stays 0: no element
         used = column.values if is_used.all() else column.values.filter(pa.array(is_used))
-        seed = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "little")
+        seed = int.from_bytes(blake2b(column.path.key.encode(), digest_size=8).digest(), "little")
         of_code[:-1][is_used] = _mixed(_hashes(used) + np.uint64(seed))
         total += of_code[codes]
     return _mixed(total)

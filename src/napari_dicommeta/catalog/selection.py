@@ -12,9 +12,8 @@ from napari_dicommeta.catalog.conditions import Spelled, ends_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.catalog.conditions import Condition, Tags
-    from napari_dicommeta.catalog.series import Series
 
 __all__ = ["Selection"]
 

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES, Column, ColumnStore
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.atomic import replacing
+from napari_dicommeta.support.errors import CatalogError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def is_saved(source: str) -> bool:
     return source.lower().endswith(".parquet") and os.path.isfile(source)
 
 
-def save(store: ColumnStore, failures: Sequence[tuple[str, str, str]], path: str | os.PathLike[str]) -> None:
+def save(store: ColumnStore, failures: Sequence[tuple[str, str, str, str]], path: str | os.PathLike[str]) -> None:
     """Write `store` and `failures` to `path`: beside it first, then renamed; mode 0600.
 
     Raises
@@ -60,14 +61,14 @@ def save(store: ColumnStore, failures: Sequence[tuple[str, str, str]], path: str
         pq.write_table(table, beside, compression="zstd", write_statistics=False)
 
 
-def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str, str]]]:
+def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str, str, str]]]:
     """The store and failures that `save` wrote; `path` may also be a folder of such files.
 
     Columns are read from the files when they are first asked for.
 
     Raises
     ------
-    ValueError
+    CatalogError
         If a file is no catalog, or one of a newer version.
     OSError
         If there is none, or it cannot be read.
@@ -77,7 +78,7 @@ def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str
     if os.path.isdir(target):
         names = [os.path.join(target, name) for name in sorted(os.listdir(target)) if name.endswith(".parquet")]
         if not names:
-            raise ValueError("the folder holds no .parquet file")
+            raise CatalogError("the folder holds no .parquet file")
     parts = [_Part(name) for name in names]
     failures = [tuple(failure) for part in parts for failure in part.metadata["failures"]]
     return ColumnStore(SavedTable(parts)), failures
@@ -90,13 +91,13 @@ class _Part:
         try:
             self.file = pq.ParquetFile(path)
         except pa.ArrowInvalid as error:
-            raise ValueError("it is no Parquet file") from error
+            raise CatalogError("it is no Parquet file") from error
         raw = (self.file.schema_arrow.metadata or {}).get(METADATA)
         if raw is None:
-            raise ValueError("it is a Parquet file, but no catalog of napari-dicommeta")
+            raise CatalogError("it is a Parquet file, but no catalog of napari-dicommeta")
         self.metadata = json.loads(raw)
         if self.metadata["version"] > VERSION:
-            raise ValueError(
+            raise CatalogError(
                 f"it was written by a newer version of napari-dicommeta (format {self.metadata['version']})"
             )
         self.keys = frozenset(self.metadata["keys"])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.scanning.scan import ScanProgress
+    from napari_dicommeta.scanning.progress import ScanProgress
 
 __all__ = ["Bar", "CommandError", "catalog_of", "finished", "print_rows"]
 

@@ -24,8 +24,7 @@ from napari_dicommeta.volumes.load import load_series
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.findings.check import Finding
     from napari_dicommeta.scanning.listing import Source
     from napari_dicommeta.volumes.volume import Volume

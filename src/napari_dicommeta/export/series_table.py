@@ -46,8 +46,7 @@ from napari_dicommeta.volumes.notes import geometry_notes
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["IDC_COLUMNS", "SCHEMA", "iter_series_index", "series_index", "without_identity"]

@@ -79,7 +79,7 @@ def tag_table(catalog: Catalog, *, full: bool = False) -> pa.Table:
     """
     rows = []
     for summary in catalog.tags():
-        column = catalog._store.find(summary.path)
+        column = catalog.file_rows.find(summary.path)
         if not full and (_has_bytes(summary.path, column) or _refusal(catalog, summary.path, column)):
             continue
         rows.append(
@@ -123,10 +123,10 @@ def value_table(
     """
     if by not in ("meaning", "spelling"):
         raise ValueError(f"by must be 'meaning' or 'spelling', not {by!r}")
-    if part is not None and part._store is not catalog._store:
+    if part is not None and part.file_rows.store is not catalog.file_rows.store:
         raise ValueError("the part must be a selection of the same catalog: made by where, rows or series")
     path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
-    column = catalog._store.find(path)
+    column = catalog.file_rows.find(path)
     if _has_bytes(path, column):
         raise PrivacyError(f"{_named(path)}: its values are bytes, which are never exported")
     if not full and (reason := _refusal(catalog, path, column)):
@@ -185,7 +185,7 @@ def _refusal(catalog: Catalog, path: TagPath, column: Column | None) -> str:
     registered = []
     if column is not None:
         texts = column.texts("meaning")
-        totals = texts.totals(column.count(catalog._rows, catalog._below)[0])
+        totals = texts.totals(catalog.file_rows.count(column)[0])
         registered = [is_registered(texts.texts[i]) for i in np.flatnonzero(totals) if texts.texts[i]]
     if any(registered) and (all(registered) or not is_identifying(path, "UI")):
         return ""
@@ -232,17 +232,17 @@ class _Held:
 
 
 def _held(catalog: Catalog, path: TagPath, column: Column | None, part: Catalog | None, by: str) -> _Held:
-    store, rows = catalog._store, catalog._rows
+    rows = catalog.file_rows
     patient, n_patients = _patients(catalog)
-    inside = np.zeros(catalog.n_files, dtype=bool) if part is None else _inside(catalog, part)
+    inside = np.zeros(catalog.n_files, dtype=bool) if part is None else rows.contains(part.file_rows)
     if column is None:
         texts: tuple[str, ...] = ()
         codes = np.full(catalog.n_files, -1)
     else:
         texts = column.texts(by).texts
-        codes = (column.codes if rows is None else column.codes[rows]).astype(np.int64)
-    if len(store.cut_rows):
-        cuts = store.cuts if rows is None else store.cuts[rows]
+        codes = rows.stored_codes(column).astype(np.int64)
+    cuts = rows.cuts
+    if cuts is not None:
         codes = np.where((codes < 0) & (cuts >= 0) & (cuts <= first_tag_of(path.key)), -2, codes)
     n_codes = 2 + (0 if column is None else len(column.values))
     key, files = _tally(((codes + 2) * n_patients + patient) * 2 + inside, n_codes * n_patients * 2)
@@ -278,19 +278,12 @@ def _patients(catalog: Catalog) -> tuple[np.ndarray, int]:
 
 def _identities(catalog: Catalog, keyword: str) -> tuple[np.ndarray, int]:
     """For each file the number of its value of `keyword`, -1 where it has none, and a number above all of them."""
-    column = catalog._store.find(TagPath.parse(keyword))
+    column = catalog.file_rows.find(keyword)
     if column is None:
         return np.full(catalog.n_files, -1), 0
     texts = column.joined_texts("meaning")
     numbers = np.array([i if text else -1 for i, text in enumerate(texts)] + [-1])
-    return np.asarray(numbers[column.joined_ids("meaning", catalog._rows)]), len(texts)
-
-
-def _inside(catalog: Catalog, part: Catalog) -> np.ndarray:
-    """For each file of `catalog` whether it is one of `part`, bool of shape (n_files,)."""
-    among = np.zeros(catalog._store.n_files, dtype=bool)
-    among[slice(None) if part._rows is None else part._rows] = True
-    return among if catalog._rows is None else among[catalog._rows]
+    return np.asarray(numbers[catalog.file_rows.joined_ids(column, "meaning")]), len(texts)
 
 
 def _tally(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:

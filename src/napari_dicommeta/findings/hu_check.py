@@ -26,7 +26,7 @@ from napari_dicommeta.volumes.load import load_series
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.findings.hu_sample import Population
     from napari_dicommeta.volumes.volume import Volume
 

@@ -16,8 +16,8 @@ from napari_dicommeta.findings.check import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from napari_dicommeta.catalog.catalog import Catalog, TagSummary
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.catalog.counts import TagSummary
     from napari_dicommeta.findings.check import Conditions
 
 __all__ = ["Joint", "SeriesFacts", "Survey", "VolumeFacts", "component_numbers", "spell_span", "top"]

@@ -1,31 +1,43 @@
 """A source's catalog kept between scans: only files whose size or modification time changed are read again.
 
-Beside the catalog lie a mark for each folder (see `marks`) and the status of the files that were no DICOM.
+Beside the catalog lie a mark for each folder (see `folder_marks`) and the status of the files that were no DICOM.
 Of folders whose mark is as it was, nothing is listed and no file compared.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.scanning.folder_marks import folder_marks
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.scanning.folder_marks import Marked, mark_folder
 from napari_dicommeta.scanning.listing import files_of, list_files
+from napari_dicommeta.scanning.local import scan_paths
+from napari_dicommeta.scanning.worker import Worker
+from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.scanning.scan import Failure, ScanProgress
+    from napari_dicommeta.scanning.progress import Failure, ScanProgress
 
-__all__ = ["cache_file", "forget", "scan_cached"]
+__all__ = ["cache_file", "folder_marks", "forget", "scan_cached"]
+
+MAX_FILES_ALONE = 4000
+"""Up to here, starting processes to mark folders costs more than it saves."""
+MAX_FOLDERS = 64
+"""How many folders a process is asked for at once, at most."""
 
 
 def cache_file(paths: Sequence[str]) -> Path:
@@ -46,13 +58,14 @@ class _Kept:
 
 def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProgress, None, Catalog]:
     """The catalog of `paths`, read again only where files have changed since the last scan, and kept for the next."""
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.scanning.scan import scan_paths
-
     target = cache_file(paths)
     kept, beside = Catalog.of_tables([]), _Kept()
-    with suppress(OSError, ValueError, TypeError):  # no cache yet, or one that cannot be used: all is read
+    try:
         kept, beside = Catalog.load(target), _Kept(**json.loads(_beside(target).read_text()))
+    except FileNotFoundError:
+        LOGGER.info("no cache yet")
+    except (OSError, ValueError, TypeError) as error:
+        log_fault("reading the cache (all files are read instead)", error, logging.WARNING)
     marks = folder_marks([path for path in paths if os.path.isdir(path)], workers)
     as_before = {folder for folder, mark in marks.items() if mark and mark == beside.marks.get(folder)}
     if len(as_before) == len(marks) == len(beside.marks) and all(path in marks for path in paths):
@@ -87,6 +100,56 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     return catalog
 
 
+def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, str]:
+    """Folder -> mark, for `tops` and all folders below; links to folders are not followed."""
+    marks: dict[str, str] = {}
+    pending = list(tops)
+    files = 0
+
+    def take(folders: Sequence[str], results: Sequence[Marked]) -> None:
+        nonlocal files
+        for folder, (mark, count, inside) in zip(folders, results, strict=True):
+            marks[folder] = mark
+            files += count
+            pending.extend(one for one in inside if one not in marks)
+
+    count = workers or os.cpu_count() or 1
+    while pending and (count == 1 or files <= MAX_FILES_ALONE):
+        folder = pending.pop()
+        take([folder], [mark_folder(folder)])
+    if not pending:
+        return marks
+    idle: SimpleQueue[Worker] = SimpleQueue()
+
+    def ask(folders: list[str]) -> list[Marked]:
+        worker = idle.get()
+        try:
+            return worker.marks(folders)
+        except (OSError, EOFError) as error:  # the process died: this one does its work
+            log_fault("marking folders in a process", error, logging.WARNING)
+            return [mark_folder(folder) for folder in folders]
+        finally:
+            idle.put(worker)
+
+    started = [Worker() for _ in range(count)]
+    for worker in started:
+        idle.put(worker)
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            asked: dict[Future[list[Marked]], list[str]] = {}
+            while pending or asked:
+                size = max(1, min(MAX_FOLDERS, len(pending) // (2 * count)))
+                while pending and len(asked) < 2 * count:
+                    batch, pending[-size:] = pending[-size:], []
+                    asked[pool.submit(ask, batch)] = batch
+                for future in wait(asked, return_when=FIRST_COMPLETED).done:
+                    take(asked.pop(future), future.result())
+    finally:
+        for worker in started:
+            worker.stop()
+    return marks
+
+
 def _status(path: str) -> list[int]:
     """The size and modification time (ns) of a file, -1 where there is none."""
     try:
@@ -102,7 +165,7 @@ def _beside(target: Path) -> Path:
 
 def _keep(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[str, list[int]]) -> None:
     """Save the catalog; a cache that cannot be written costs time, not the scan."""
-    with suppress(OSError):
+    try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileNotFoundError):
             os.unlink(_beside(target))  # first: a catalog without it is read anew, one with a stale one never
@@ -110,6 +173,8 @@ def _keep(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[
         descriptor = os.open(_beside(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump({"marks": marks, "rejected": rejected}, file)
+    except OSError as error:
+        log_fault("writing the cache", error, logging.WARNING)
 
 
 def forget(paths: Sequence[str]) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "files_of", "list_files", "source_paths", "sources_of"]
 
 Source = str | os.PathLike[str]
+OtherEntry = tuple[str, str, str, str]
+"""(path, outcome, reason, code), as an `Entry` or as scanning processes send it."""
 
 
 class Entry(NamedTuple):
@@ -23,6 +25,7 @@ class Entry(NamedTuple):
     path: str
     outcome: str
     reason: str
+    code: str = ""
 
 
 class _Folder(str):
@@ -42,7 +45,7 @@ def sources_of(source: Source | Sequence[Source]) -> tuple[str, ...]:
     return tuple(os.fspath(one) for one in sources)
 
 
-def files_of(entries: Iterable[str | tuple[str, str, str]], others: list[tuple[str, str, str]]) -> Iterator[str]:
+def files_of(entries: Iterable[str | OtherEntry], others: list[OtherEntry]) -> Iterator[str]:
     """The files of a listing; its other entries are appended to `others`."""
     for entry in entries:
         if isinstance(entry, str):

@@ -155,7 +155,7 @@ class Recording:
     """
 
     files: FileColumns
-    failures: list[tuple[str, str, str]]
+    failures: list[tuple[str, str, str, str]]
     columns: list[tuple[str, list[bytes]]]
     blocks: list[tuple[tuple[int, ...], bytes, bytes]]
 
@@ -173,7 +173,7 @@ class Recorder:
 
     def _reset(self) -> None:
         self.files = FileColumns()
-        self.failures: list[tuple[str, str, str]] = []
+        self.failures: list[tuple[str, str, str, str]] = []
         self._columns: dict[str, _Column] = {}
         self._rows: dict[tuple[int, ...], _Rows] = {}
         self._codes: dict[tuple[str, bytes, bytes, bool], _Codes] = {}
@@ -238,7 +238,7 @@ class Recorder:
         try:
             self.add(path, size, mtime, first, lambda offset, count: _fetch(path, offset, count))
         except HeaderError as error:
-            self.fail(path, "rejected", str(error))
+            self.fail(path, "rejected", str(error), error.code)
         except OSError as error:
             self.fail(path, "rejected", f"cannot be read: {error.strerror or type(error).__name__}")
         except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan: it is listed with its kind
@@ -246,9 +246,9 @@ class Recorder:
             self.fail(path, "rejected", f"unexpected {type(error).__name__} while reading the header")
         return None
 
-    def fail(self, path: str, outcome: str, reason: str) -> None:
-        """Note a directory entry that is no row of the catalog."""
-        self.failures.append((path, outcome, reason))
+    def fail(self, path: str, outcome: str, reason: str, code: str = "") -> None:
+        """Note a directory entry that is no row of the catalog; see `ScanFailure`."""
+        self.failures.append((path, outcome, reason, code))
 
     def take(self) -> Recording:
         """What was read since the last `take`; the recorder starts anew."""

@@ -11,10 +11,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.catalog.columns import table_of
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.catalog.columns import ColumnStore
 from napari_dicommeta.dicom.header import FIRST_READ
 from napari_dicommeta.scanning.listing import Source, files_of, list_files, source_paths, sources_of
+from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
 from napari_dicommeta.scanning.recorder import Recorder, Recording
+from napari_dicommeta.scanning.tables import table_of
 from napari_dicommeta.scanning.worker import record
 from napari_dicommeta.support.errors import HeaderError
 from napari_dicommeta.support.log import log_fault
@@ -22,14 +25,13 @@ from napari_dicommeta.support.log import log_fault
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.scanning.scan import Failure, ScanProgress
+    from napari_dicommeta.scanning.progress import Failure
 
 __all__ = ["is_remote", "read_urls", "scan_distributed", "scan_remote"]
 
-BATCH = 512
+TASK_FILES = 512
 """Files a task; small enough for progress, large enough that a task's overhead does not show."""
-THREADS = 32
+FETCH_THREADS = 32
 
 
 def is_remote(source: Source | Sequence[Source]) -> bool:
@@ -54,10 +56,10 @@ def _urls(source: Source | Sequence[Source], failures: list[Failure]) -> list[tu
         try:
             names = sorted(system.find(path))
         except (OSError, ValueError) as error:
-            failures.append((one, "rejected", f"cannot be listed: {type(error).__name__}"))
+            failures.append((one, "rejected", f"cannot be listed: {type(error).__name__}", "unreadable"))
             continue
         if not names:
-            failures.append((one, "vanished", "there is no such file or folder, or it is empty"))
+            failures.append((one, "vanished", "there is no such file or folder, or it is empty", ""))
         found += [(one, name) for name in names]
     return found
 
@@ -82,7 +84,7 @@ def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
             return error
 
     parallel = all(getattr(system, "async_impl", False) for system in systems.values())
-    with ThreadPoolExecutor(THREADS if parallel else 1) as pool:
+    with ThreadPoolExecutor(FETCH_THREADS if parallel else 1) as pool:
         for (url, name), window in zip(files, pool.map(first, files), strict=True):
             system = systems[url]
             shown = str(system.unstrip_protocol(name))
@@ -92,7 +94,7 @@ def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
             try:
                 recorder.add(shown, window[0], 0, window[1], _Fetch(system, name))
             except HeaderError as error:
-                recorder.fail(shown, "rejected", str(error))
+                recorder.fail(shown, "rejected", str(error), error.code)
             except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan
                 log_fault("reading a remote header", error)
                 recorder.fail(shown, "rejected", f"unexpected {type(error).__name__} while reading the header")
@@ -111,15 +113,12 @@ class _Fetch:
 
 def scan_remote(source: Source | Sequence[Source]) -> Generator[ScanProgress, None, Catalog]:
     """The catalog of the files behind URLs, read by this process."""
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.scanning.scan import ScanProgress
-
     failures: list[Failure] = []
     files = _urls(source, failures)
     tables: list[Any] = []
-    for start in range(0, len(files), BATCH):
+    for start in range(0, len(files), TASK_FILES):
         yield ScanProgress(start, len(files), True, tuple(tables), tuple(failures))
-        recording = read_urls(files[start : start + BATCH])
+        recording = read_urls(files[start : start + TASK_FILES])
         tables.append(table_of(recording))
         failures += recording.failures
     return Catalog.of_tables(tables, failures)
@@ -131,10 +130,9 @@ def _read_batch(files: list[Any], number: int, output: str | None) -> tuple[Any,
     table = table_of(recording)
     if output is None:
         return table, table.num_rows, recording.failures
-    from napari_dicommeta.catalog.columns import ColumnStore
     from napari_dicommeta.catalog.storage import save
 
-    failed = [(path, reason, outcome) for path, outcome, reason in recording.failures]
+    failed = [(path, reason, outcome, code) for path, outcome, reason, code in recording.failures]
     save(ColumnStore.of_tables([table]), failed, os.path.join(output, f"part-{number:06d}.parquet"))
     return None, table.num_rows, recording.failures
 
@@ -149,9 +147,6 @@ def scan_distributed(
     """
     from dask.distributed import as_completed
 
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.scanning.scan import INTERVAL, ScanProgress
-
     failures: list[Failure] = []
     files: list[Any] = (
         _urls(source, failures) if is_remote(source) else list(files_of(list_files(source_paths(source)), failures))
@@ -160,7 +155,7 @@ def scan_distributed(
     if output is not None:
         target = os.path.abspath(os.fspath(output))
         os.makedirs(target, exist_ok=True)
-    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    batches = [files[start : start + TASK_FILES] for start in range(0, len(files), TASK_FILES)]
     numbers = range(len(batches))
     futures = client.map(_read_batch, batches, numbers, output=target, pure=False)
     tables: list[Any] = []
@@ -173,7 +168,7 @@ def scan_distributed(
                 tables.append(table)
             failures += failed
             done += rows + len(failed)
-            if time.monotonic() - reported > INTERVAL:
+            if time.monotonic() - reported > REPORT_SECONDS:
                 yield ScanProgress(done, len(files), True, tuple(tables), tuple(failures))
                 reported = time.monotonic()
     finally:

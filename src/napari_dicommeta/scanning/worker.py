@@ -13,6 +13,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from napari_dicommeta.scanning.folder_marks import mark_folder
 from napari_dicommeta.scanning.recorder import Recorder, Recording, first_window
+from napari_dicommeta.support.log import LOGGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,11 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["Worker", "main", "read_all", "record"]
 
 _SIZE = struct.Struct("<Q")
-MARKS = ""
+ASK_MARKS = ""
 """Before folders, asks for their marks; no path is empty."""
-STEP, PROBE, THREADS = 64, 8, 16
-SLOW = 5e-4
-"""Seconds a file, from which waiting outweighs parsing."""
+STEP_FILES, PROBE_FILES, READ_THREADS = 64, 8, 16
+SLOW_SECONDS = 5e-4
+"""A file, from which waiting outweighs parsing."""
 
 
 def _send(stream: BinaryIO, thing: object) -> None:
@@ -61,18 +63,18 @@ def read_all(recorder: Recorder, paths: list[str]) -> Iterator[int]:
     pool: ThreadPoolExecutor | None = None
     slow = False
     try:
-        for number, start in enumerate(range(0, len(paths), STEP)):
-            step = paths[start : start + STEP]
+        for number, start in enumerate(range(0, len(paths), STEP_FILES)):
+            step = paths[start : start + STEP_FILES]
             began = time.perf_counter()
             if slow and number % 8:
-                pool = pool or ThreadPoolExecutor(THREADS)
+                pool = pool or ThreadPoolExecutor(READ_THREADS)
                 for path, window in zip(step, pool.map(first_window, step), strict=True):
                     recorder.take_in(path, window)
             else:
-                for path in step[:PROBE]:
+                for path in step[:PROBE_FILES]:
                     recorder.read(path)
-                slow = (time.perf_counter() - began) / min(PROBE, len(step)) > SLOW
-                for path in step[PROBE:]:
+                slow = (time.perf_counter() - began) / min(PROBE_FILES, len(step)) > SLOW_SECONDS
+                for path in step[PROBE_FILES:]:
                     recorder.read(path)
             yield start + len(step)
     finally:
@@ -101,7 +103,7 @@ def main() -> None:
         except EOFError:
             return
         assert isinstance(paths, list)
-        if paths[:1] == [MARKS]:
+        if paths[:1] == [ASK_MARKS]:
             _send(stdout, [mark_folder(folder) for folder in paths[1:]])
         else:
             _send(stdout, record(paths))
@@ -117,9 +119,11 @@ class Worker:
             [sys.executable, "-c", code],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
+        self._errors = threading.Thread(target=self._log_errors, name="dicommeta-worker-log", daemon=True)
+        self._errors.start()
 
     def read(self, paths: list[str]) -> Recording:
         """The recording of the files at `paths`.
@@ -135,7 +139,7 @@ class Worker:
 
     def marks(self, folders: list[str]) -> list[tuple[str, int, list[str]]]:
         """What `mark_folder` gives for each of `folders`; raises as `read` does."""
-        marked: list[tuple[str, int, list[str]]] = self._ask([MARKS, *folders])
+        marked: list[tuple[str, int, list[str]]] = self._ask([ASK_MARKS, *folders])
         return marked
 
     def _ask(self, paths: list[str]) -> Any:
@@ -144,11 +148,19 @@ class Worker:
         _send(self._process.stdin, paths)  # type: ignore[arg-type]
         return _receive(self._process.stdout)  # type: ignore[arg-type]
 
+    def _log_errors(self) -> None:
+        """Log what the process writes to stderr, which may name files: at DEBUG."""
+        assert self._process.stderr is not None
+        with suppress(OSError, ValueError):  # the pipe is closed with the process
+            for line in self._process.stderr:
+                LOGGER.debug("scanning process %d: %s", self._process.pid, line.decode("utf-8", "replace").rstrip())
+
     def stop(self) -> None:
         """End the process at once."""
         self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout):
+        self._process.wait()
+        self._errors.join(1)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
                 with suppress(OSError):  # a batch was in the pipe when the process ended: nobody waits for it
                     stream.close()
-        self._process.wait()

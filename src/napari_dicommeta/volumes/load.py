@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.catalog.series import Refusal, Series, with_pixels
+from napari_dicommeta.catalog.catalog import Catalog, Series
 from napari_dicommeta.dicom.pixels import PixelFormat, pixels_fault
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import LoadError, PixelError, RefusedError
 from napari_dicommeta.volumes.frames import frames_of
+from napari_dicommeta.volumes.refusal import Refusal, with_pixels
 from napari_dicommeta.volumes.rescale import PADDINGS
 from napari_dicommeta.volumes.segmentation import is_segmentation, segmentations
 from napari_dicommeta.volumes.stacks import split_keyword, stacks_of

@@ -21,7 +21,7 @@ from napari_dicommeta.volumes.volume import Volume
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.volumes.frames import Frame
 
 __all__ = ["is_segmentation", "segmentations"]

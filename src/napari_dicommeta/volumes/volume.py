@@ -20,7 +20,7 @@ from napari_dicommeta.volumes.slice_windows import windows_of_frames
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.findings.check import Finding
     from napari_dicommeta.volumes.frames import Frame
     from napari_dicommeta.volumes.rescale import Transform

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from napari_dicommeta._napari.state.workers import Sources
     from napari_dicommeta._napari.tasks.rows import TagRow
     from napari_dicommeta.analysis.compare import TagDifference
-    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.catalog.conditions import Condition, Tags
-    from napari_dicommeta.catalog.series import Series
 
 __all__ = ["Exploration"]
 

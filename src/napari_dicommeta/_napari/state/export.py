@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_dicommeta._napari.tasks.explore import Other, Shown
     from napari_dicommeta.analysis.compare import TagDifference
     from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.scanning.scan import ScanProgress
+    from napari_dicommeta.scanning.progress import ScanProgress
 
 __all__ = ["HandingOver"]
 

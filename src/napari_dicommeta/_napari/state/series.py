@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_dicommeta._napari.tasks.source import Opened
-    from napari_dicommeta.catalog.series import Refusal
+    from napari_dicommeta.volumes.refusal import Refusal
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["Shelf"]

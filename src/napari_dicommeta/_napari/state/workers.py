@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from napari_dicommeta._napari.tasks.source import Opened, Wanted
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Series
 
 __all__ = ["Sources"]
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_dicommeta._napari.tasks.source import Opened
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.findings.check import Finding, FindingsProgress
     from napari_dicommeta.findings.decisions import Decision
     from napari_dicommeta.findings.hu_check import Checked, CheckProgress

@@ -13,8 +13,7 @@ from napari_dicommeta.catalog.selection import Selection
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Catalog, Series
 
 __all__ = ["SCOPES", "Other", "Shown", "Wish", "resolve", "scope_catalog"]
 

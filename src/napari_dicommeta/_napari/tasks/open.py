@@ -11,17 +11,16 @@ from napari_dicommeta._napari.reader import warm_up
 from napari_dicommeta._napari.tasks.rows import noted, series_rows, tag_rows
 from napari_dicommeta._napari.tasks.source import Opened, Partial
 from napari_dicommeta.analysis.window_presets import folder_windows
-from napari_dicommeta.catalog.series import Refusal
 from napari_dicommeta.scanning.scan import iter_scan
 from napari_dicommeta.volumes.load import load_series
+from napari_dicommeta.volumes.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow
     from napari_dicommeta._napari.tasks.source import Wanted
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["open_source", "series_notes", "series_volumes"]

@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from napari_dicommeta.catalog.series import Series
+    from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["SHEET", "Thumbnail", "sheet_rows", "thinned", "thumbnails"]

@@ -10,9 +10,9 @@ from napari_dicommeta.dicom.privacy import is_identifying
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.catalog.counts import TagSummary
-    from napari_dicommeta.catalog.series import Refusal, Series
+    from napari_dicommeta.volumes.refusal import Refusal
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = [

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow, TagRow
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.catalog.series import Refusal, Series
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.dicom.window import Window
-    from napari_dicommeta.scanning.scan import ScanProgress
+    from napari_dicommeta.scanning.progress import ScanProgress
+    from napari_dicommeta.volumes.refusal import Refusal
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["Opened", "Partial", "Wanted", "problems_of"]

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_dicommeta._napari.tasks.rows import Offer
+    from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.catalog.selection import Selection
-    from napari_dicommeta.catalog.series import Series
     from napari_dicommeta.findings.check import Finding
     from napari_dicommeta.volumes.volume import Volume
 

@@ -15,7 +15,7 @@ from napari_dicommeta.findings.survey import top
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_dicommeta.catalog.catalog import Spelling, TagSummary
+    from napari_dicommeta.catalog.counts import Spelling, TagSummary
     from napari_dicommeta.findings.check import Finding
     from napari_dicommeta.findings.survey import Survey
 

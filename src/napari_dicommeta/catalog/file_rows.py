@@ -1,0 +1,279 @@
+"""Rows of a column store, and all that is counted over them: under `Catalog`, exports and digests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from napari_dicommeta.catalog.columns import RUN_FILES, Column, ColumnStore, first_tag_of
+from napari_dicommeta.catalog.conditions import Condition, Spelled
+from napari_dicommeta.catalog.counts import Numbers, Spelling, TagSummary, ValueCount, ValueCounts
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.support.cached import cached_property
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from napari_dicommeta.dicom.values import Meaning
+
+__all__ = ["FileRows", "tag_path"]
+
+
+def tag_path(tag: str | TagPath) -> TagPath:
+    """Return the path that `tag` names; a path stays as it is.
+
+    Raises
+    ------
+    ValueError
+        If a text is neither a keyword nor a tag.
+    """
+    return tag if isinstance(tag, TagPath) else TagPath.parse(tag)
+
+
+class FileRows:
+    """The files at `rows` of `store`, None for all of them. `by` is "meaning" or "spelling" everywhere."""
+
+    def __init__(self, store: ColumnStore, rows: np.ndarray | None = None) -> None:
+        self.store, self.rows = store, rows
+
+    @property
+    def n_files(self) -> int:
+        """The number of files."""
+        return self.store.n_files if self.rows is None else len(self.rows)
+
+    def at(self, indices: np.ndarray) -> FileRows:
+        """Return the files at `indices`, integers into these ones; the store is shared."""
+        return FileRows(self.store, indices if self.rows is None else self.rows[indices])
+
+    def taken(self) -> ColumnStore:
+        """Return a store of these files only."""
+        return self.store.taken(self.rows)
+
+    def contains(self, part: FileRows) -> np.ndarray:
+        """Return for each of these files whether it is one of `part`, of the same store: bool of shape (n_files,)."""
+        among = np.zeros(self.store.n_files, dtype=bool)
+        among[slice(None) if part.rows is None else part.rows] = True
+        return among if self.rows is None else among[self.rows]
+
+    # -- columns ------------------------------------------------------------------------------------
+
+    def columns(self) -> Iterator[Column]:
+        """Yield the columns of the store, whether or not one of these files holds a value."""
+        return map(self.store.column, self.store.keys)
+
+    def find(self, tag: str | TagPath) -> Column | None:
+        """Return the column of a tag, None if no file of the store holds it."""
+        return self.store.find(tag_path(tag))
+
+    def file_column(self, name: str) -> pa.Array:
+        """Return one of `columns.FILE_COLUMNS`."""
+        array = self.store.file_column(name)
+        return array if self.rows is None else array.take(pa.array(self.rows))
+
+    def stored_codes(self, column: Column) -> np.ndarray:
+        """Return for each file the number of its stored value in `column`, -1 where it lacks the tag; int32."""
+        return column.codes if self.rows is None else column.codes[self.rows]
+
+    def joined_ids(self, column: Column, by: str) -> np.ndarray:
+        """Return for each file the index into ``column.joined_texts(by)``, -1 where it lacks the tag."""
+        return column.joined_ids(by, self.rows)
+
+    def count(self, column: Column) -> tuple[np.ndarray, int]:
+        """Return (files of each stored value, files without one)."""
+        return column.count(self.rows, self._below)
+
+    @cached_property
+    def _below(self) -> np.ndarray | None:
+        """How many of the files come before each of the store's; None where they are so few that each is looked at."""
+        if self.rows is None or len(self.rows) * RUN_FILES < self.store.n_files:
+            return None
+        return np.concatenate([[0], np.cumsum(np.bincount(self.rows, minlength=self.store.n_files))])
+
+    @property
+    def cuts(self) -> np.ndarray | None:
+        """For each file the first tag of which nothing is known, -1 where all is; None where all is of every file."""
+        if not len(self.store.cut_rows):
+            return None
+        return self.store.cuts if self.rows is None else self.store.cuts[self.rows]
+
+    def unknown(self, first_tag: int, column: Column | None) -> int:
+        """Return how many files without a tag are damaged before it would come."""
+        cut_rows = self.store.cut_rows
+        if not len(cut_rows):
+            return 0
+        if self.rows is not None:
+            cut_rows = np.intersect1d(cut_rows, self.rows, assume_unique=True)
+        behind = self.store.cuts[cut_rows] <= first_tag
+        return int(np.count_nonzero(behind if column is None else behind & (column.codes[cut_rows] < 0)))
+
+    # -- counting -----------------------------------------------------------------------------------
+
+    def summaries(self) -> tuple[TagSummary, ...]:
+        """Return a summary of every tag that one of the files holds, in the order of the tags."""
+        counted = ((column, *self.count(column)) for column in self.columns())
+        summaries = [self._summary(column, counts, missing) for column, counts, missing in counted if counts.any()]
+        return tuple(sorted(summaries, key=lambda summary: summary.path))
+
+    def _summary(self, column: Column, counts: np.ndarray, missing: int) -> TagSummary:
+        held = int(counts.sum())
+        empty = int(counts[column.empty].sum())
+        unknown = self.unknown(column.first_tag, column) if missing else 0
+        return TagSummary(
+            path=column.path,
+            vr=column.main_vr(counts),
+            present=held - empty,
+            empty=empty,
+            absent=missing - unknown,
+            unknown=unknown,
+            distinct=column.texts("meaning").distinct(counts),
+            spellings=column.texts("spelling").distinct(counts),
+        )
+
+    def values(self, path: TagPath, by: str, most: int | None) -> ValueCounts:
+        """Return the values of a tag and the files that hold each, at most `most` of them."""
+        column = self.find(path)
+        if column is None:
+            unknown = self.unknown(first_tag_of(path.key), None)
+            return ValueCounts({}, self.n_files, self.n_files - unknown, unknown)
+        counts, missing = self.count(column)
+        unknown = self.unknown(column.first_tag, column) if missing else 0
+        texts = column.texts(by)
+        totals = texts.totals(counts)
+        all_values = int(np.count_nonzero(totals)), int(totals.sum())
+        return ValueCounts(texts.counted(totals, most), self.n_files, missing - unknown, unknown, all_values)
+
+    def joint_values(self, paths: Sequence[TagPath], by: str) -> ValueCounts:
+        """Return the values that occur together, as tuples of texts, None for an absent one."""
+        coded = [self.codes(path, by) for path in paths]
+        together = np.zeros(self.n_files, dtype=np.int64)
+        for texts, ids in coded:
+            together = np.unique(together, return_inverse=True)[1] * len(texts) + ids  # so it fits into 64 bits
+        _, first, counts = np.unique(together, return_index=True, return_counts=True)
+        pairs = [
+            (tuple(texts[ids[row]] for texts, ids in coded), n)
+            for row, n in zip(first.tolist(), counts.tolist(), strict=True)
+        ]
+        pairs.sort(key=lambda pair: (-pair[1], [text or "" for text in pair[0]]))
+        nothing = tuple(None for _ in paths)
+        absent = next((n for key, n in pairs if key == nothing), 0)
+        return ValueCounts({key: n for key, n in pairs if key != nothing}, self.n_files, absent, 0)
+
+    def details(self, path: TagPath) -> tuple[ValueCount, ...]:
+        """Return the values of a tag by meaning, each with its spellings, VRs, bytes and flags; most frequent first."""
+        column = self.find(path)
+        if column is None:
+            return ()
+        counts, _ = self.count(column)
+        by_text: dict[str, dict[tuple[str, str], list[Any]]] = {}
+        for entry in np.flatnonzero(counts):
+            files = int(counts[entry])
+            seen: dict[tuple[str, str, str], Meaning] = {}
+            for meaning in column.meanings(int(entry)):
+                seen[meaning.text, meaning.spelling, meaning.vr] = meaning
+            for meaning in seen.values():
+                spellings = by_text.setdefault(meaning.text, {})
+                spelling = spellings.setdefault((meaning.spelling, meaning.vr), [meaning, 0])
+                spelling[1] += files
+        texts = column.texts("meaning")
+        totals = texts.counted(texts.totals(counts))
+        return tuple(
+            ValueCount(
+                text,
+                files,
+                tuple(
+                    Spelling(text=meaning.spelling, vr=meaning.vr, raw=meaning.raw, files=n_files, flag=meaning.flag)
+                    for meaning, n_files in sorted(
+                        by_text[text].values(), key=lambda item: (-item[1], item[0].spelling)
+                    )
+                ),
+                next((meaning.flag for meaning, _ in by_text[text].values() if meaning.flag), ""),
+            )
+            for text, files in totals.items()
+        )
+
+    def numbers(self, path: TagPath) -> Numbers | None:
+        """Return the numbers among the values of a tag and the files that hold each; None where no file holds it."""
+        column = self.find(path)
+        if column is None:
+            return None
+        counts, missing = self.count(column)
+        unknown = self.unknown(column.first_tag, column) if missing else 0
+        owners, values, weights, without = column.texts("meaning").counted_numbers(counts)
+        return Numbers(
+            owners=owners,
+            values=values,
+            weights=weights,
+            not_numbers=without,
+            absent=missing - unknown,
+            unknown=unknown,
+        )
+
+    def codes(self, path: TagPath, by: str) -> tuple[list[str | None], np.ndarray]:
+        """Return the distinct texts of a tag, last of all None, and each file's index among them, int64."""
+        column = self.find(path)
+        if column is None:
+            return [None], np.zeros(self.n_files, dtype=np.int64)
+        texts: list[str | None] = [*column.joined_texts(by), None]
+        ids = self.joined_ids(column, by)
+        return texts, np.where(ids < 0, len(texts) - 1, ids)
+
+    def variation(self, path: TagPath) -> str:
+        """Return how a tag varies: "constant", "between series", "within series" or "unique"."""
+        column = self.find(path)
+        if column is None or self.n_files == 0:
+            return "constant"
+        ids = self.joined_ids(column, "meaning")
+        distinct = len(np.unique(ids))
+        if distinct == 1:
+            return "constant"
+        if distinct == self.n_files:
+            return "unique"
+        uid = self.find("SeriesInstanceUID")
+        series = np.zeros(self.n_files) if uid is None else self.joined_ids(uid, "meaning")
+        order = np.argsort(series, kind="stable")
+        same_series = np.diff(series[order]) == 0
+        return "within series" if (np.diff(ids[order])[same_series] != 0).any() else "between series"
+
+    # -- selecting ----------------------------------------------------------------------------------
+
+    def mask(self, conditions: Mapping[Any, Condition], by: str) -> np.ndarray:
+        """Return for each file whether all `conditions` of `Catalog.where` hold, bool of shape (n_files,)."""
+        mask = np.ones(self.n_files, dtype=bool)
+        for tag, condition in conditions.items():
+            if isinstance(tag, tuple):
+                mask &= self._joint_mask(tag, cast("Sequence[tuple[str | None, ...]]", condition), by)
+                continue
+            column = self.find(tag)
+            asked, how = (condition.texts, "spelling") if isinstance(condition, Spelled) else (condition, by)
+            if column is None:
+                mask &= asked is False or (isinstance(asked, (tuple, list)) and None in asked)
+            else:
+                mask &= column.matches(asked, how)[self.stored_codes(column)]
+        return mask
+
+    def _joint_mask(self, tags: tuple[str, ...], wanted: Sequence[tuple[str | None, ...]], by: str) -> np.ndarray:
+        """Return for each file whether its values of `tags` are together one of `wanted`."""
+        of_file = np.zeros(self.n_files, dtype=np.int64)
+        of_wanted = np.zeros(len(wanted), dtype=np.int64)
+        for i, tag in enumerate(tags):
+            column = self.find(tag)
+            texts = [] if column is None else column.joined_texts(by)
+            numbers: dict[str | None, int] = {text: n for n, text in enumerate(texts, 1)}
+            numbers[None] = 0
+            asked = np.array([numbers.get(texts_of_row[i], -1) for texts_of_row in wanted], dtype=np.int64)
+            if i > 1:  # of two tags the numbers fit into 64 bits, of more they are counted again first
+                of_file, of_wanted = _renumbered(of_file, of_wanted)
+            if column is not None:
+                of_file = of_file * len(numbers) + self.joined_ids(column, by) + 1
+            of_wanted = np.where((of_wanted < 0) | (asked < 0), -1, of_wanted * len(numbers) + asked)
+        return np.isin(of_file, of_wanted)
+
+
+def _renumbered(held: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same numbers counted from 0, and those of `wanted`, -1 for what is not held."""
+    values, numbers = np.unique(held, return_inverse=True)
+    places = np.minimum(np.searchsorted(values, wanted), max(len(values) - 1, 0))
+    is_held = values[places] == wanted if len(values) else np.zeros(len(wanted), dtype=bool)
+    return numbers.astype(np.int64), np.where(is_held, places, -1)

@@ -1,0 +1,176 @@
+"""The files of a listing -> a catalog, read by this process, or by one process a core while this one lists the folders.
+
+Headers are parsed in Python, which threads do not speed up. Where storage is slow, each process overlaps its reads
+with threads.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.scanning.listing import files_of
+from napari_dicommeta.scanning.progress import REPORT_SECONDS, Failure, ScanProgress
+from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.tables import table_of
+from napari_dicommeta.scanning.worker import Worker, read_all, record
+from napari_dicommeta.support.log import LOGGER
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    import pyarrow as pa
+
+__all__ = ["scan_paths"]
+
+MAX_FILES_ALONE = 2000
+"""Up to here, starting processes costs more than it saves."""
+FIRST_FILES = 200
+"""Files that are read before the processes have started."""
+BATCH_FILES = 4096
+
+
+def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
+    """The catalog of the files of a listing: paths, and other entries as (path, outcome, reason)."""
+    failures: list[Failure] = []
+    more = files_of(entries, failures)
+    first: list[str] = []
+    for path in more:
+        first.append(path)
+        if len(first) > MAX_FILES_ALONE:
+            break
+    count = (os.cpu_count() or 1) if workers is None else workers
+    LOGGER.info("scanning with %d processes", count if len(first) > MAX_FILES_ALONE and count > 1 else 1)
+    if len(first) <= MAX_FILES_ALONE or count <= 1:
+        return (yield from _alone(first, more, failures))
+    return (yield from _together(first, more, failures, count))
+
+
+def _alone(first: list[str], more: Iterator[str], failures: list[Failure]) -> Generator[ScanProgress, None, Catalog]:
+    recorder = Recorder()
+    tables: list[pa.Table] = []
+    paths = [*first, *more]
+    reported = time.monotonic()
+    yield ScanProgress(0, len(paths), True)
+
+    def take() -> None:
+        recording = recorder.take()
+        tables.append(table_of(recording))
+        failures.extend(recording.failures)
+
+    for done in read_all(recorder, paths):
+        if time.monotonic() - reported > REPORT_SECONDS:
+            take()
+            yield ScanProgress(done, len(paths), True, tuple(tables), tuple(failures))
+            reported = time.monotonic()
+    take()
+    return Catalog.of_tables(tables, failures)
+
+
+def _together(
+    first: list[str], more: Iterator[str], failures: list[Failure], count: int
+) -> Generator[ScanProgress, None, Catalog]:
+    batches: queue.Queue[_Batch | None] = queue.Queue()
+    results: queue.Queue[_Part | None] = queue.Queue()
+    workers = [Worker() for _ in range(count)]
+    stopped = threading.Event()
+    threads = [
+        threading.Thread(target=_drive, args=(worker, batches, results, stopped), daemon=True) for worker in workers
+    ]
+    parts: dict[int, pa.Table] = {}
+    done, found, finished = 0, 0, 0
+    reported = time.monotonic()
+
+    def collect(wait: float) -> None:
+        nonlocal done, finished
+        try:
+            while True:
+                part = results.get(timeout=wait) if wait else results.get_nowait()
+                wait = 0
+                if part is None:
+                    finished += 1
+                    continue
+                number, table, failed = part
+                parts[number] = table
+                failures.extend(failed)
+                done += table.num_rows + len(failed)
+        except queue.Empty:
+            return
+
+    try:
+        for thread in threads:
+            thread.start()
+        # The first few here: processes take their time to start, and something is to be seen meanwhile.
+        recording = record(first[:FIRST_FILES], stopped.is_set)
+        parts[0] = table_of(recording)
+        failures.extend(recording.failures)
+        done = found = len(first[:FIRST_FILES])
+        yield ScanProgress(done, found, False, tuple(parts.values()), tuple(failures))
+        for number, batch in enumerate(_batches(first[FIRST_FILES:], more), 1):
+            batches.put((number, batch))
+            found += len(batch)
+            collect(0)
+            if time.monotonic() - reported > REPORT_SECONDS:
+                yield ScanProgress(done, found, False, tuple(parts.values()), tuple(failures))
+                reported = time.monotonic()
+        for _ in workers:
+            batches.put(None)
+        while finished < len(workers):
+            collect(REPORT_SECONDS)
+            if time.monotonic() - reported > REPORT_SECONDS:
+                yield ScanProgress(done, found, True, tuple(parts.values()), tuple(failures))
+                reported = time.monotonic()
+    finally:
+        stopped.set()
+        for worker in workers:
+            worker.stop()
+            batches.put(None)  # wakes a thread that waits for a batch
+        for thread in threads:
+            thread.join()
+    # In the order of the listing, which is that of the paths: nothing is left to sort. Each part is let go of.
+    return Catalog.of_tables((parts.pop(number) for number in sorted(parts)), failures)
+
+
+_Batch = tuple[int, list[str]]
+_Part = tuple[int, Any, list[Failure]]
+
+
+def _batches(first: list[str], more: Iterator[str]) -> Iterator[list[str]]:
+    """The paths in batches, small ones first, so that all processes begin at once."""
+    for start in range(0, len(first), max(BATCH_FILES // 4, 1)):
+        yield first[start : start + max(BATCH_FILES // 4, 1)]
+    batch: list[str] = []
+    for path in more:
+        batch.append(path)
+        if len(batch) >= BATCH_FILES:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _drive(
+    worker: Worker,
+    batches: queue.Queue[_Batch | None],
+    results: queue.Queue[_Part | None],
+    stopped: threading.Event,
+) -> None:
+    """Feed one process; what it cannot do because it died is done here."""
+    alive = True
+    while (numbered := batches.get()) is not None and not stopped.is_set():
+        number, batch = numbered
+        recording = None
+        if alive:
+            try:
+                recording = worker.read(batch)
+            except (OSError, EOFError) as error:
+                LOGGER.warning("a scanning process ended (%s): its files are read by this one", type(error).__name__)
+                alive = False
+        if recording is None:
+            recording = record(batch, stopped.is_set)
+        results.put((number, table_of(recording), recording.failures))
+    results.put(None)
