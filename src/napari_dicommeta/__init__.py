@@ -8,45 +8,81 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta._version import __version__
+
 if TYPE_CHECKING:
+    from napari_dicommeta.analysis.audit import audit as audit
+    from napari_dicommeta.analysis.audit import read_labels as read_labels
+    from napari_dicommeta.analysis.compare import compare as compare
     from napari_dicommeta.catalog.catalog import Catalog as Catalog
     from napari_dicommeta.catalog.catalog import ScanFailure as ScanFailure
-    from napari_dicommeta.catalog.catalog import Series
+    from napari_dicommeta.catalog.catalog import Series as Series
     from napari_dicommeta.catalog.counts import TagSummary as TagSummary
     from napari_dicommeta.catalog.counts import ValueCount as ValueCount
     from napari_dicommeta.dicom.tags import TagPath as TagPath
     from napari_dicommeta.dicom.window import Window as Window
-    from napari_dicommeta.findings.check import Finding as Finding
-    from napari_dicommeta.scanning.progress import ScanProgress
+    from napari_dicommeta.export.recipe import make_recipe as make_recipe
+    from napari_dicommeta.export.recipe import write_recipe as write_recipe
+    from napari_dicommeta.export.series_table import series_table as series_table
+    from napari_dicommeta.findings.check import check as check
+    from napari_dicommeta.findings.finding import Finding as Finding
+    from napari_dicommeta.scanning.progress import ScanProgress as ScanProgress
     from napari_dicommeta.scanning.scan import iter_scan as iter_scan
     from napari_dicommeta.scanning.scan import scan as scan
-    from napari_dicommeta.support.errors import LoadError
+    from napari_dicommeta.support.errors import CatalogError as CatalogError
+    from napari_dicommeta.support.errors import DicomMetaError as DicomMetaError
+    from napari_dicommeta.support.errors import HeaderError as HeaderError
+    from napari_dicommeta.support.errors import LoadError as LoadError
+    from napari_dicommeta.support.errors import PixelError as PixelError
+    from napari_dicommeta.support.errors import PrivacyError as PrivacyError
+    from napari_dicommeta.support.errors import RecipeError as RecipeError
     from napari_dicommeta.volumes.geometry import ImagePlane as ImagePlane
     from napari_dicommeta.volumes.geometry import VolumeGeometry as VolumeGeometry
     from napari_dicommeta.volumes.load import load as load
+    from napari_dicommeta.volumes.note import Note as Note
     from napari_dicommeta.volumes.volume import Volume as Volume
 
-__version__ = "0.1.0"
-
-_HOMES = {
+_NAMES_OF = {
+    "analysis.audit": ("audit", "read_labels"),
+    "analysis.compare": ("compare",),
     "catalog.catalog": ("Catalog", "ScanFailure", "Series"),
     "catalog.counts": ("TagSummary", "ValueCount"),
-    "findings.check": ("Finding",),
-    "volumes.geometry": ("ImagePlane", "VolumeGeometry"),
-    "volumes.load": ("LoadError", "load"),
+    "dicom.tags": ("TagPath",),
+    "dicom.window": ("Window",),
+    "export.recipe": ("make_recipe", "write_recipe"),
+    "export.series_table": ("series_table",),
+    "findings.check": ("check",),
+    "findings.finding": ("Finding",),
     "scanning.progress": ("ScanProgress",),
     "scanning.scan": ("iter_scan", "scan"),
-    "dicom.tags": ("TagPath",),
+    "support.errors": (
+        "CatalogError",
+        "DicomMetaError",
+        "HeaderError",
+        "LoadError",
+        "PixelError",
+        "PrivacyError",
+        "RecipeError",
+    ),
+    "volumes.geometry": ("ImagePlane", "VolumeGeometry"),
+    "volumes.load": ("load",),
+    "volumes.note": ("Note",),
     "volumes.volume": ("Volume",),
-    "dicom.window": ("Window",),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in names}
 
 __all__ = [
     "Catalog",
+    "CatalogError",
+    "DicomMetaError",
     "Finding",
+    "HeaderError",
     "ImagePlane",
     "LoadError",
+    "Note",
+    "PixelError",
+    "PrivacyError",
+    "RecipeError",
     "ScanFailure",
     "ScanProgress",
     "Series",
@@ -57,17 +93,24 @@ __all__ = [
     "VolumeGeometry",
     "Window",
     "__version__",
+    "audit",
+    "check",
+    "compare",
     "iter_scan",
     "load",
+    "make_recipe",
+    "read_labels",
     "scan",
+    "series_table",
+    "write_recipe",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    home = _HOME_OF.get(name)
-    if home is None:
+    module = _MODULE_OF.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
+    value = getattr(import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value
 

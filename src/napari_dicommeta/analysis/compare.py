@@ -33,14 +33,14 @@ from napari_dicommeta.dicom.explain import EXPLAINED
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number, numbers
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.markdown import escape_markdown, markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["ABSENT", "TagDifference", "compare", "importance", "jensen_shannon", "markdown"]
+__all__ = ["ABSENT", "TagDifference", "compare", "comparison_report", "importance", "jensen_shannon"]
 
 ABSENT = "(absent)"
 """The value of a file without the tag."""
@@ -390,7 +390,7 @@ def _largest(tag: _Tag, totals: np.ndarray, limit: int) -> list[int]:
     return ordered[:limit]
 
 
-def markdown(
+def comparison_report(
     differences: Sequence[TagDifference], name_a: str, name_b: str, limit: int = 30, *, identifying: bool = False
 ) -> str:
     """The first `limit` of `differences` as a Markdown table, and a line that counts those that are not in it.
@@ -401,14 +401,18 @@ def markdown(
     hidden = len(differences) - len(shown)
     differing = [one for one in shown if one.kind == "unique" or one.distance > 0 or one.n_only_a or one.n_only_b]
     equal = len(shown) - len(differing)
-    a, b = _cell(name_a), _cell(name_b)
-    lines = [f"| tag | distance | only in {a} | only in {b} | {a} → {b} |", "|---|---|---|---|---|"]
-    for one in differing[:limit]:
-        news = [
-            _news(one.only_a, one.n_only_a, one.files_only_a),
-            _news(one.only_b, one.n_only_b, one.files_only_b),
-        ]
-        lines.append(f"| {_cell(one.keyword)} | {one.distance:.3f} | {news[0]} | {news[1]} | {_bars(one)} |")
+    a, b = escape_markdown(name_a), escape_markdown(name_b)
+    rows = [
+        (
+            escape_markdown(difference.keyword),
+            f"{difference.distance:.3f}",
+            _news(difference.only_a, difference.n_only_a, difference.files_only_a),
+            _news(difference.only_b, difference.n_only_b, difference.files_only_b),
+            _bars(difference),
+        )
+        for difference in differing[:limit]
+    ]
+    table = markdown_table(("tag", "distance", f"only in {a}", f"only in {b}", f"{a} → {b}"), rows)
     counted = [
         (len(differing) - limit, "more that differ"),
         (equal, "equal on both sides"),
@@ -416,13 +420,13 @@ def markdown(
     ]
     rest = "; ".join(f"{n} {what}" for n, what in counted if n > 0)
     note = "Distance: Jensen-Shannon divergence of the values over the files, 0 (alike) to 1 (nothing in common)."
-    return "\n".join([*lines, "", note + (f" Tags: {rest}." if rest else "")]) + "\n"
+    return table + "\n" + note + (f" Tags: {rest}." if rest else "") + "\n"
 
 
 def _news(values: tuple[tuple[str, int], ...], n: int, share: float) -> str:
     if not n:
         return ""
-    named = ", ".join(_cell(text or "(empty)", 40) for text, _ in values[:3])
+    named = ", ".join(escape_markdown(text or "(empty)", 40) for text, _ in values[:3])
     return f"{named}{f' and {n - 3} more' if n > 3 else ''}: {share:.1%} of files"
 
 
@@ -431,14 +435,6 @@ def _bars(one: TagDifference) -> str:
         return f"another value for each; {one.shared} on both sides"
     if one.bins:
         return f"in {one.bins} bins"
-    named = ", ".join(f"{_cell(text or '(empty)', 40)}: {a} → {b}" for text, a, b in one.values[:3])
+    named = ", ".join(f"{escape_markdown(text or '(empty)', 40)}: {a} → {b}" for text, a, b in one.values[:3])
     more = len(one.values) - 3 + one.rest_values
     return named + (f", and {more} more" if more > 0 else "")
-
-
-def _cell(text: str, limit: int = 80) -> str:
-    """`text` as it may stand in a cell of a Markdown table: no markup, no line break."""
-    shown = display(text, limit)
-    for mark in "\\`*_|<>[]":
-        shown = shown.replace(mark, "\\" + mark)
-    return shown

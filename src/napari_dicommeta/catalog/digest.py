@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["common_folder", "digest_of", "file_digests", "relative_paths"]
+__all__ = ["catalog_digest", "common_folder", "file_digests", "relative_paths"]
 
 VERSION = b"dicommeta-1"
 """Digests of another version are other ones."""
@@ -27,7 +27,7 @@ _BLOCK = 1 << 22
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def digest_of(catalog: Catalog) -> str:
+def catalog_digest(catalog: Catalog) -> str:
     """32 hexadecimal digits of what a catalog holds: its files' relative paths, sizes and stored values.
 
     The same for a folder that was moved, for files in another order, for a catalog that was saved and loaded; another

@@ -1,4 +1,4 @@
-"""The commands that judge: ``findings``, ``recipe``, ``compare``, ``audit``."""
+"""The commands that check a data set: ``findings``, ``recipe``, ``compare``, ``audit``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.cli.terminal import Bar, CommandError, catalog_of, finished, print_rows
+from napari_dicommeta.cli.terminal import Bar, CommandError, finished, print_rows, read_catalog
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.findings.check import Finding
     from napari_dicommeta.findings.decisions import Decision
+    from napari_dicommeta.findings.finding import Finding
 
-__all__ = ["SEVERITIES", "audit_labels", "compare_folders", "tell_findings", "write_recipes"]
+__all__ = ["SEVERITIES", "audit_labels", "compare_folders", "print_findings", "write_recipes"]
 
 SEVERITIES = ("wrong", "decision", "info")
+"""Those of `volumes.note`, which the parser needs before anything is imported."""
 
 
 def _decisions(options: argparse.Namespace) -> tuple[Decision, ...]:
@@ -36,35 +37,39 @@ def _decisions(options: argparse.Namespace) -> tuple[Decision, ...]:
         raise CommandError(display(str(error), 400)) from error
 
 
-def _judged(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, ...]:
-    """The findings of counts, volumes and, where they are asked for, pixels."""
-    from napari_dicommeta.findings.check import findings_of, iter_findings
-    from napari_dicommeta.findings.hu_check import iter_plausibility, unread_finding
+def _findings(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, ...]:
+    """Return the findings of counts, volumes and, where they are asked for, pixels."""
+    from napari_dicommeta.findings.check import check, iter_check
+    from napari_dicommeta.findings.finding import finding_order
+    from napari_dicommeta.findings.hu_check import hu_findings, iter_hu_check
 
-    if options.values_only:
-        findings = findings_of(catalog, volumes=False)
-    else:
-        findings = finished(iter_findings(catalog), "series")
+    of_values_only = options.values_only
+    findings = check(catalog, volumes=False) if of_values_only else finished(iter_check(catalog), "series")
     if options.pixels:
-        checked = finished(iter_plausibility(catalog.series), "series' pixels")
-        findings += (*(finding for one in checked for finding in one.findings), *unread_finding(checked))
-        skipped = Counter(one.skipped for one in checked if one.skipped)
-        for reason, n in skipped.most_common(5):
+        checked = finished(iter_hu_check(catalog.series), "series' pixels")
+        findings += hu_findings(checked)
+        reasons = Counter(volume.reason for volume in checked if volume.reason)
+        for reason, n in reasons.most_common(5):
             print(f"{n:,} not looked at: {display(reason)}", file=sys.stderr)
-        if len(skipped) > 5:
-            print(f"… and {len(skipped) - 5} more reasons", file=sys.stderr)
-    return tuple(sorted(findings, key=lambda one: (SEVERITIES.index(one.severity), -one.files)))
+        if len(reasons) > 5:
+            print(f"… and {len(reasons) - 5} more reasons", file=sys.stderr)
+    return tuple(sorted(findings, key=finding_order))
 
 
-def tell_findings(options: argparse.Namespace) -> int:
-    """Print the findings; 1 where one that is not decided is as severe as ``--fail-on`` says."""
-    from napari_dicommeta.findings.check import markdown
+def print_findings(options: argparse.Namespace) -> int:
+    """Print the findings; return 1 where one that is not decided is as severe as ``--fail-on`` says."""
     from napari_dicommeta.findings.decisions import decision_on, undecided
+    from napari_dicommeta.findings.report import findings_report
 
-    decisions, catalog = _decisions(options), catalog_of(options.source)
-    findings = _judged(catalog, options)
+    if options.list:
+        return _print_kinds(options)
+    if options.source is None:
+        raise CommandError("a folder, a file or a saved catalog is needed, or --list for the kinds of findings")
+    decisions, catalog = _decisions(options), read_catalog(options.source)
+    findings = _findings(catalog, options)
     if options.markdown:
-        print(markdown(undecided(findings, decisions), f"{catalog.n_files:,} files, {len(catalog.series):,} series"))
+        title = f"{catalog.n_files:,} files, {len(catalog.series):,} series"
+        print(findings_report(undecided(findings, decisions), title))
     else:
         rows: list[dict[str, Any]] = []
         for finding in findings:
@@ -76,7 +81,7 @@ def tell_findings(options: argparse.Namespace) -> int:
                     "files": finding.files,
                     "advice": finding.advice,
                     "standard": finding.standard,
-                    "decided": f"{decision.state} {decision.word}".strip() if decision is not None else "",
+                    "decided": f"{decision.state} {decision.reason}".strip() if decision is not None else "",
                 }
             )
             if options.json:
@@ -87,21 +92,35 @@ def tell_findings(options: argparse.Namespace) -> int:
     if options.fail_on is None:
         return 0
     limit = SEVERITIES.index(options.fail_on)
-    return int(any(SEVERITIES.index(one.severity) <= limit for one in undecided(findings, decisions)))
+    return int(any(SEVERITIES.index(finding.severity) <= limit for finding in undecided(findings, decisions)))
+
+
+def _print_kinds(options: argparse.Namespace) -> int:
+    """Print every kind of finding: its code, its severity and a sentence; more of it as JSON or CSV."""
+    from napari_dicommeta.findings.check import finding_kinds
+
+    rows = []
+    for kind in finding_kinds():
+        row = {"severity": " or ".join(kind.severities), "code": kind.code, "finding": kind.title}
+        if options.json or options.csv:
+            row |= {"needs": kind.needs, "standard": kind.standard, "advice": kind.advice, "meaning": kind.meaning}
+        rows.append(row)
+    print_rows(rows, options)
+    return 0
 
 
 def write_recipes(options: argparse.Namespace) -> None:
     """Write the recipe of a source."""
     from napari_dicommeta.catalog.storage import is_saved
-    from napari_dicommeta.export.recipe import recipe_of, steps_of, write_recipe
+    from napari_dicommeta.export.recipe import make_recipe, steps_of, write_recipe
     from napari_dicommeta.findings.decisions import decision_on
     from napari_dicommeta.support.errors import PixelError
 
-    decisions, catalog = _decisions(options), catalog_of(options.source)
+    decisions, catalog = _decisions(options), read_catalog(options.source)
     chosen: list[Finding] = []
     if decisions:
         options.values_only = False
-        for finding in _judged(catalog, options):
+        for finding in _findings(catalog, options):
             decision = decision_on(finding, decisions)
             if decision is not None and decision.state == "recipe":
                 chosen.append(finding)
@@ -112,14 +131,15 @@ def write_recipes(options: argparse.Namespace) -> None:
     source = None if is_saved(options.source) else os.path.abspath(options.source)
     bar = Bar("series")
     try:
-        recipe = recipe_of(catalog, source, steps=steps_of(chosen), pixels=options.pixels, progress=bar.show)
+        recipe = make_recipe(catalog, source, steps=steps_of(chosen), pixels=options.pixels, progress=bar.show)
         bar.clear()
         script, beside = write_recipe(recipe, options.output)
     except OSError as error:
         raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
     except PixelError as error:
         raise CommandError(
-            f"{display(os.path.basename(str(error)), 400)}: leave it out, or make it without --pixels"
+            f"{display(os.path.basename(error.path))}: {display(error.reason, 400)}: leave it out, "
+            "or make the recipe without --pixels"
         ) from error
     except ValueError as error:
         raise CommandError(display(str(error), 400)) from error
@@ -130,14 +150,14 @@ def write_recipes(options: argparse.Namespace) -> None:
 
 def compare_folders(options: argparse.Namespace) -> None:
     """Print how two sources differ."""
-    from napari_dicommeta.analysis.compare import compare, markdown
+    from napari_dicommeta.analysis.compare import compare, comparison_report
 
     first, second = (
         display(os.path.basename(path.rstrip(os.sep)) or path, 60) for path in (options.source, options.other)
     )
-    differences = compare(catalog_of(options.source), catalog_of(options.other))
+    differences = compare(read_catalog(options.source), read_catalog(options.other))
     if options.markdown:
-        print(markdown(differences, first, second, identifying=options.full))
+        print(comparison_report(differences, first, second, identifying=options.full))
         return
     rows = []
     for one in differences:
@@ -170,7 +190,7 @@ def audit_labels(options: argparse.Namespace) -> None:
 
     try:
         labels = read_labels(options.labels)
-        result = audit(catalog_of(options.source), labels)
+        result = audit(read_catalog(options.source), labels)
     except OSError as error:
         raise CommandError(f"{display(options.labels)}: {error.strerror or error}") from error
     except ValueError as error:

@@ -1,17 +1,21 @@
-"""The command line: ``napari-dicommeta open | scan | tags | values | series | findings | recipe | compare | audit``."""
+"""The command line: ``napari-dicommeta open | scan | tags | values | series | findings | …``."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import json
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.cli.check import SEVERITIES, audit_labels, compare_folders, tell_findings, write_recipes
-from napari_dicommeta.cli.terminal import CommandError, catalog_of, finished, print_rows
+from napari_dicommeta._version import __version__
+from napari_dicommeta.cli.check import SEVERITIES, audit_labels, compare_folders, print_findings, write_recipes
+from napari_dicommeta.cli.info import print_info
+from napari_dicommeta.cli.terminal import CommandError, finished, print_rows, read_catalog
 from napari_dicommeta.dicom.values import registered_name
+from napari_dicommeta.support.log import VARIABLE, show_log
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a console that lacks a character ends no command
+    if options.verbose or VARIABLE not in os.environ:
+        show_log((logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)])
     code = 0
     try:
         run: Callable[[argparse.Namespace], int | None] = options.run
@@ -55,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="napari-dicommeta", description="Count every tag's values in folders of DICOM, and open them in napari."
     )
+    parser.add_argument("--version", action="version", version=f"napari-dicommeta {__version__}")
+    parser.add_argument("-v", dest="verbose", action="count", default=0, help="show the log; -vv shows all of it")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("-v", dest="verbose", action="count", default=argparse.SUPPRESS, help="show the log (-vv: all)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(
@@ -63,10 +73,11 @@ def _parser() -> argparse.ArgumentParser:
         text: str,
         tables: bool = True,
         has_report: bool = False,
+        nargs: str | None = None,
     ) -> Any:
-        sub = commands.add_parser(name, help=text, description=text)
+        sub = commands.add_parser(name, help=text, description=text, parents=[shared])
         sub.set_defaults(run=run)
-        sub.add_argument("source", metavar="SRC", help="a folder, a file, or a catalog saved as .parquet")
+        sub.add_argument("source", metavar="SRC", nargs=nargs, help="a folder, a file, or a catalog saved as .parquet")
         if tables:
             form = sub.add_mutually_exclusive_group()
             form.add_argument("--json", action="store_true", help="print JSON")
@@ -86,7 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     _exported(sub)
     sub = command("series", _series, "The series, their sizes and what is unusual about them.")
     _exported(sub)
-    sub = command("findings", tell_findings, "What the values imply for preprocessing.", has_report=True)
+    sub = command("findings", print_findings, "What the values imply for preprocessing.", has_report=True, nargs="?")
+    sub.add_argument("--list", action="store_true", help="list every kind of finding, without looking at files")
     sub.add_argument("--fail-on", choices=SEVERITIES, help="exit code 1 where there is one so severe, or more")
     sub.add_argument("--pixels", action="store_true", help="sample the pixels too: are they really HU?")
     sub.add_argument("--values-only", action="store_true", help="count values only, open no file again")
@@ -102,6 +114,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--full", action="store_true", help="with tags that may identify persons")
     sub = command("audit", audit_labels, "Which single tag predicts a label: the shortcuts of a data set.")
     sub.add_argument("labels", metavar="LABELS.csv", help="the key (patient, study, series, file or folder), the label")
+    text = "Versions, codecs and places of files, for a bug report."
+    sub = commands.add_parser("info", help=text, description=text, parents=[shared])
+    sub.set_defaults(run=print_info)
+    sub.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -150,7 +166,7 @@ def _open(options: argparse.Namespace) -> None:
 def _scan(options: argparse.Namespace) -> None:
     if not options.output.lower().endswith(".parquet"):
         raise CommandError(f"{display(options.output)}: a catalog's name ends in .parquet, by which it is known again")
-    catalog = catalog_of(options.source)
+    catalog = read_catalog(options.source)
     try:
         catalog.save(options.output)
     except OSError as error:
@@ -175,7 +191,7 @@ def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: boo
 def _tags(options: argparse.Namespace) -> None:
     from napari_dicommeta.export.tables import tag_table
 
-    catalog = catalog_of(options.source)
+    catalog = read_catalog(options.source)
     if options.output:
         return _write(options, lambda: tag_table(catalog, full=options.full), options.full)
     print_rows(tag_table(catalog, full=True).drop_columns("name").to_pylist(), options)
@@ -194,7 +210,7 @@ def _windows(options: argparse.Namespace) -> None:
             "files": files,
             "note": window.fault,
         }
-        for window, files in folder_windows(catalog_of(options.source)).items()
+        for window, files in folder_windows(read_catalog(options.source)).items()
     ]
     print_rows(rows, options)
 
@@ -210,7 +226,7 @@ def _values(options: argparse.Namespace) -> None:
         path = TagPath.parse(options.tag)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    catalog = catalog_of(options.source)
+    catalog = read_catalog(options.source)
     if options.output:
         from napari_dicommeta.export.tables import value_table
 
@@ -246,7 +262,7 @@ def _values(options: argparse.Namespace) -> None:
 def _series(options: argparse.Namespace) -> None:
     from napari_dicommeta.volumes.load import load_series
 
-    catalog = catalog_of(options.source)
+    catalog = read_catalog(options.source)
     if options.output:
         return _write_series(options, catalog)
     rows = []
@@ -271,11 +287,7 @@ def _series(options: argparse.Namespace) -> None:
 
 def _write_series(options: argparse.Namespace, catalog: Catalog) -> None:
     """A row a series for pandas, polars and DuckDB; without what may identify persons unless that is asked for."""
-    from napari_dicommeta.export.series_table import iter_series_index, without_identity
+    from napari_dicommeta.export.series_table import iter_series_table, without_identity
 
-    table = finished(iter_series_index(catalog), "series")
+    table = finished(iter_series_table(catalog), "series")
     _write(options, lambda: table if options.full else without_identity(table), options.full)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

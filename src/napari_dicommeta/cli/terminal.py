@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.export.tables import csv_cell
+from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.words import display
 
@@ -18,15 +19,15 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.scanning.progress import ScanProgress
 
-__all__ = ["Bar", "CommandError", "catalog_of", "finished", "print_rows"]
+__all__ = ["Bar", "CommandError", "finished", "print_rows", "read_catalog"]
 
 
-class CommandError(Exception):
+class CommandError(DicomMetaError):
     """What ends a command with exit code 1 and one sentence."""
 
 
-def catalog_of(source: str) -> Catalog:
-    """The catalog of a folder, a file, or one that was saved; what is not in it is told on stderr.
+def read_catalog(source: str) -> Catalog:
+    """Read the catalog of a folder, a file, or one that was saved; what is not in it is listed on stderr.
 
     Raises
     ------

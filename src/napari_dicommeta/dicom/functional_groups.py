@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pydicom.dataset import Dataset
 
-__all__ = ["GROUPS", "GROUP_OF", "frame_keyword", "frame_texts"]
+__all__ = ["GROUPS", "GROUP_OF", "frame_keyword", "read_frame_texts"]
 
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 GROUP_OF = {
@@ -50,7 +50,7 @@ def frame_keyword(tag: str) -> str:
     return _RENAMED.get(keyword, keyword)
 
 
-def frame_texts(path: str, count: int) -> list[dict[str, str]]:
+def read_frame_texts(path: str, count: int) -> list[dict[str, str]]:
     """Keyword -> text for each of the `count` frames of the file at `path`: what its functional groups hold.
 
     Texts are as in a catalog: components joined by backslashes. A keyword of the frame's own item wins over the

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_dicommeta.support.log import log_fault
 
-__all__ = ["LookupTable", "modality_luts", "voi_luts"]
+__all__ = ["LookupTable", "read_modality_luts", "read_voi_luts"]
 
 
 MODALITY = "ModalityLUTSequence"
@@ -49,12 +49,12 @@ class LookupTable:
         return np.asarray(self.values[entries])
 
 
-def modality_luts(path: str) -> tuple[LookupTable, ...]:
+def read_modality_luts(path: str) -> tuple[LookupTable, ...]:
     """The tables of (0028,3000) *Modality LUT Sequence*, at most one in a valid file."""
     return _tables(path, MODALITY)
 
 
-def voi_luts(path: str) -> tuple[LookupTable, ...]:
+def read_voi_luts(path: str) -> tuple[LookupTable, ...]:
     """The tables of (0028,3010) *VOI LUT Sequence*, alternatives to one another and to the windows."""
     return _tables(path, "VOILUTSequence")
 

@@ -20,7 +20,7 @@ from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT
 from napari_dicommeta.support.errors import DecodeError, PixelError
 from napari_dicommeta.support.log import log_fault
 
-__all__ = ["PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest"]
+__all__ = ["PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest", "stored_range"]
 
 MAX_COMPRESSION = 2000
 """No codec of DICOM makes real images smaller than by this."""
@@ -70,9 +70,7 @@ class PixelFormat:
     @property
     def stored_range(self) -> tuple[int, int]:
         """The smallest and largest stored value that the bits allow."""
-        if self.signed:
-            return -(1 << (self.bits_stored - 1)), (1 << (self.bits_stored - 1)) - 1
-        return 0, (1 << self.bits_stored) - 1
+        return stored_range(self.bits_stored, self.signed)
 
     @property
     def fault(self) -> str:
@@ -90,6 +88,11 @@ class PixelFormat:
         if not self.bits_stored - 1 <= self.high_bit < self.bits_allocated:
             return f"high bit {self.high_bit} with {self.bits_stored} bits stored of {self.bits_allocated}"
         return ""
+
+
+def stored_range(bits: int, signed: bool) -> tuple[int, int]:
+    """Return the smallest and the largest value that *Bits Stored* and *Pixel Representation* allow."""
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
 
 
 def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int) -> str:

@@ -6,42 +6,34 @@ What is in it was found in the headers; pixels are read only where that is asked
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.catalog.digest import common_folder, digest_of, file_digests, relative_paths
+from napari_dicommeta._version import __version__
+from napari_dicommeta.catalog.digest import catalog_digest, common_folder, file_digests, relative_paths
 from napari_dicommeta.dicom.functional_groups import GROUPS
-from napari_dicommeta.export.recipe_script import OPTIONS, order_of, pixels_of, script_text
+from napari_dicommeta.export.recipe_model import OPTIONS, Recipe, SeriesRecipe, Step, VolumeRecipe, recipe_of_json
+from napari_dicommeta.export.recipe_run import order_digest, pixels_digest
+from napari_dicommeta.export.recipe_script import script_text
 from napari_dicommeta.scanning.listing import sources_of
 from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.volumes.load import load_series
+from napari_dicommeta.volumes.rescale import PADDINGS
+from napari_dicommeta.volumes.stacks import split_keyword
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog, Series
-    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.scanning.listing import Source
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = [
-    "Recipe",
-    "SeriesRecipe",
-    "Step",
-    "VolumeRecipe",
-    "recipe_of",
-    "recipe_of_json",
-    "step_of",
-    "steps_of",
-    "write_recipe",
-]
+__all__ = ["make_recipe", "step_of", "steps_of", "write_recipe"]
 
-FORMAT = 1
 FOUND = {
     "slope": "RescaleSlope",
     "intercept": "RescaleIntercept",
@@ -64,107 +56,9 @@ _OF_FINDINGS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One decision about a folder.
-
-    `kind`: "exclude" leaves the files of `selection` out; "split", "padding" and "missing_rescale" open the series that
-    hold a file of it with that option of `load` at `value`; any other kind is advice, which a person follows: nothing
-    is resampled here. `selection`: conditions of `Catalog.where`, () for all files. `reason`: why.
-    """
-
-    kind: str
-    value: str = ""
-    selection: tuple[tuple[Any, Any], ...] = ()
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "selection", _unplain(_plain(self.selection)))
-
-    @property
-    def is_advice(self) -> bool:
-        """Whether the recipe cannot run it."""
-        return self.kind not in ("exclude", *OPTIONS)
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeRecipe:
-    """One array: its shape, dtype and what it is made of.
-
-    `files`: for each slice the number of its file in `Recipe.files`; `frames`: for each slice the frame in that file,
-    () where all are the first. `order`: a digest of both. `spacing`: mm of (k, j, i), None where the files give none.
-    `orientation`: *Image Orientation (Patient)* of the grid, () where the files do not place it. `found`: what the
-    files state, (what, texts) with None for files that state nothing. `windows`: (center, width, function,
-    explanation). `split`: why it was parted from its series. `left_out`: (number of a file, why).
-    `pixels`: a digest of the values, "" where they were not read.
-    """
-
-    shape: tuple[int, ...]
-    dtype: str
-    units: str
-    axis: str
-    spacing: tuple[float | None, ...]
-    orientation: tuple[float, ...]
-    found: tuple[tuple[str, tuple[str | None, ...]], ...]
-    windows: tuple[tuple[float, float, str, str], ...]
-    split: tuple[str, ...]
-    order: str
-    files: tuple[int, ...]
-    frames: tuple[int, ...] = ()
-    left_out: tuple[tuple[int, str], ...] = ()
-    pixels: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesRecipe:
-    """One series: the options with which it is opened, the arrays that come of it, the files that make none.
-
-    `first` is the path of its first file: with `uid` it tells series apart. `refusals`: (why, numbers of the files).
-    """
-
-    uid: str
-    first: str
-    modality: str
-    n_files: int
-    options: tuple[tuple[str, str], ...]
-    volumes: tuple[VolumeRecipe, ...] = ()
-    refusals: tuple[tuple[str, tuple[int, ...]], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to make arrays of a folder.
-
-    `version` of the library that made it. `digest` of the catalog. `folder`: where it was, "" where that is not known.
-    `sources`: what of it was scanned, "" for all. `files`: (path relative to the folder, digest) of all files, in the
-    order of their paths. `steps`: decisions that were asked for. `excluded`: (number of a file, number of the step that
-    left it out).
-    """
-
-    version: str
-    digest: str
-    folder: str
-    sources: tuple[str, ...]
-    files: tuple[tuple[str, str], ...]
-    steps: tuple[Step, ...]
-    excluded: tuple[tuple[int, int], ...]
-    series: tuple[SeriesRecipe, ...]
-
-    @property
-    def n_volumes(self) -> int:
-        """The number of arrays."""
-        return sum(len(one.volumes) for one in self.series)
-
-    def to_json(self) -> str:
-        """The recipe as JSON; `recipe_of_json` gives it back."""
-        content = {"format": FORMAT, **asdict(self)}
-        content["steps"] = [{**step, "selection": _plain(step["selection"])} for step in content["steps"]]
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def recipe_of(
+def make_recipe(
     catalog: Catalog,
-    source: Source | Sequence[Source] | None,
+    source: Source | Sequence[Source] | None = None,
     *,
     steps: Sequence[Step] = (),
     pixels: bool = False,
@@ -183,8 +77,6 @@ def recipe_of(
     PixelError
         With `pixels`, if some cannot be read.
     """
-    from napari_dicommeta import __version__
-
     for step in steps:
         if step.kind in OPTIONS:
             _check_option(step)
@@ -205,14 +97,14 @@ def recipe_of(
         if progress is not None:
             progress(done, len(every))
     return Recipe(
-        __version__,
-        digest_of(catalog),
-        folder if source is not None else "",
-        sources,
-        tuple(zip(names, digests, strict=True)),
-        tuple(steps),
-        tuple(sorted(excluded.items())),
-        tuple(series),
+        version=__version__,
+        digest=catalog_digest(catalog),
+        folder=folder if source is not None else "",
+        sources=sources,
+        files=tuple(zip(names, digests, strict=True)),
+        steps=tuple(steps),
+        excluded=tuple(sorted(excluded.items())),
+        series=tuple(series),
     )
 
 
@@ -267,43 +159,7 @@ def _check_is_recipe(path: str) -> None:
         raise ValueError(f"{name} is there and no recipe: it would be lost. Choose another name") from error
 
 
-def recipe_of_json(text: str) -> Recipe:
-    """The recipe that `Recipe.to_json` wrote.
-
-    Raises
-    ------
-    ValueError
-        If it is none, or one of a newer version.
-    """
-    try:
-        content = json.loads(text)
-        if content.pop("format") > FORMAT:
-            raise ValueError("the recipe was written by a newer version of napari-dicommeta")
-        for step in content["steps"]:
-            step["selection"] = _unplain(step["selection"])
-        parts = {name: _tuples(content[name]) for name in ("sources", "files", "excluded")}
-        steps = tuple(Step(**step) for step in content["steps"])
-        series = tuple(
-            SeriesRecipe(
-                **{
-                    **{name: _tuples(value) for name, value in one.items()},
-                    "volumes": tuple(
-                        VolumeRecipe(**{name: _tuples(value) for name, value in volume.items()})
-                        for volume in one["volumes"]
-                    ),
-                }
-            )
-            for one in content["series"]
-        )
-        return Recipe(content["version"], content["digest"], content["folder"], **parts, steps=steps, series=series)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("it is no recipe of napari-dicommeta") from error
-
-
 def _check_option(step: Step) -> None:
-    from napari_dicommeta.volumes.rescale import PADDINGS
-    from napari_dicommeta.volumes.stacks import split_keyword
-
     allowed = {"padding": PADDINGS, "missing_rescale": ("refuse", "series")}
     if step.kind == "split":
         split_keyword(step.value)
@@ -361,13 +217,13 @@ def _series(
             options[step.kind] = step.value
     volumes, refusals = load_series(series, options["split"], options["padding"], options["missing_rescale"])
     return SeriesRecipe(
-        series.series_instance_uid,
-        min(names[row] for row in rows.tolist()),
-        series.modality,
-        series.n_files,
-        tuple(options.items()),
-        tuple(_volume(volume, numbers, names, stated, pixels) for volume in volumes),
-        tuple((refusal.reason, tuple(numbers[path] for path in refusal.paths)) for refusal in refusals),
+        uid=series.series_instance_uid,
+        first=min(names[row] for row in rows.tolist()),
+        modality=series.modality,
+        n_files=series.n_files,
+        options=tuple(options.items()),
+        volumes=tuple(_volume(volume, numbers, names, stated, pixels) for volume in volumes),
+        refusals=tuple((refusal.reason, tuple(numbers[path] for path in refusal.paths)) for refusal in refusals),
     )
 
 
@@ -385,35 +241,22 @@ def _volume(
     found = {what: tuple(dict.fromkeys(texts[path] for path in paths)) for what, texts in stated.items()}
     left_out = [note for note in volume.notes if note.code == "left-out"]
     return VolumeRecipe(
-        tuple(volume.array.shape),
-        str(volume.array.dtype),
-        volume.units,
-        volume.axis,
-        tuple(round(one, 6) if math.isfinite(one) else None for one in spacing),
-        orientation,
-        tuple((what, texts) for what, texts in found.items() if texts != (None,)),
-        tuple((one.center, one.width, one.function, one.explanation) for one in volume.windows if not one.fault),
-        tuple(note.title for note in volume.notes if note.code == "split"),
-        order_of([(names[path], frame) for path, frame in zip(files, frames, strict=True)]),
-        files,
-        frames if any(frames) else (),
-        tuple((numbers[path], note.title) for note in left_out for path, _ in note.evidence if path in numbers),
-        pixels_of(np.asarray(volume.array)) if pixels else "",
+        shape=tuple(volume.array.shape),
+        dtype=str(volume.array.dtype),
+        units=volume.units,
+        axis=volume.axis,
+        spacing=tuple(round(length, 6) if math.isfinite(length) else None for length in spacing),
+        orientation=orientation,
+        found=tuple((what, texts) for what, texts in found.items() if texts != (None,)),
+        windows=tuple(
+            (window.center, window.width, window.function, window.explanation)
+            for window in volume.windows
+            if not window.fault
+        ),
+        split=tuple(note.title for note in volume.notes if note.code == "split"),
+        order=order_digest([(names[path], frame) for path, frame in zip(files, frames, strict=True)]),
+        files=files,
+        frames=frames if any(frames) else (),
+        left_out=tuple((numbers[path], note.title) for note in left_out for path in note.paths if path in numbers),
+        pixels=pixels_digest(np.asarray(volume.array)) if pixels else "",
     )
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _plain(value: Any) -> Any:
-    """A selection as JSON: tuples as lists, a range as an object."""
-    if isinstance(value, slice):
-        return {"from": value.start, "to": value.stop}
-    return list(map(_plain, value)) if isinstance(value, (tuple, list)) else value
-
-
-def _unplain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return slice(value["from"], value["to"])
-    return tuple(map(_unplain, value)) if isinstance(value, list) else value

@@ -21,7 +21,7 @@ Values are compared by meaning, where IDC compares texts: ``0.5`` and ``0.500`` 
 `geometry.SAME_POSITION` are one. Copies of one instance count once, as an archive holds it once. ``volume_is_regular``
 and the columns around it are our own: they speak of the largest volume that `load` makes, whatever its class.
 
-Pixels stay unread but for what `loader.load_series` reads to make a volume: one frame of a color volume, and of an MR,
+Pixels stay unread but for what `load.load_series` reads to make a volume: one frame of a color volume, and of an MR,
 PET or NM volume with a rescale and a window; and the images at one place that no tag tells apart, which it compares.
 """
 
@@ -37,7 +37,8 @@ from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.uids import CT_IMAGE, MR_IMAGE, PET_IMAGE
 from napari_dicommeta.dicom.values import number, numbers
-from napari_dicommeta.export.tables import FEWEST, OTHER, stamped
+from napari_dicommeta.export.small_counts import MIN_PATIENTS, OTHER
+from napari_dicommeta.export.tables import stamped
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.volumes.geometry import SAME_POSITION
 from napari_dicommeta.volumes.load import load_series
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["IDC_COLUMNS", "SCHEMA", "iter_series_index", "series_index", "without_identity"]
+__all__ = ["IDC_COLUMNS", "SCHEMA", "iter_series_table", "series_table", "without_identity"]
 
 IDC_COLUMNS = (
     "single_orientation",
@@ -121,7 +122,7 @@ SCHEMA = pa.schema(
 )
 
 
-def series_index(catalog: Catalog, *, progress: Callable[[int, int], None] | None = None) -> pa.Table:
+def series_table(catalog: Catalog, *, progress: Callable[[int, int], None] | None = None) -> pa.Table:
     """A table of `SCHEMA` with a row for each of ``catalog.series``, in their order.
 
     A column named by a keyword holds the value that all images of the series (all files, where it has no image) share,
@@ -134,11 +135,12 @@ def series_index(catalog: Catalog, *, progress: Callable[[int, int], None] | Non
 
     `progress` is called with (series done, all series).
     """
-    return result_of(iter_series_index(catalog), None if progress is None else lambda done: progress(*done))
+    report = None if progress is None else lambda done: progress(*done)
+    return result_of(iter_series_table(catalog), report)
 
 
-def iter_series_index(catalog: Catalog) -> Generator[tuple[int, int], None, pa.Table]:
-    """`series_index` as a generator that yields (series done, all series) and returns the table."""
+def iter_series_table(catalog: Catalog) -> Generator[tuple[int, int], None, pa.Table]:
+    """`series_table` as a generator that yields (series done, all series) and returns the table."""
     rows: list[dict[str, Any]] = []
     for series in catalog.series:
         rows.append(_row(series))
@@ -147,11 +149,11 @@ def iter_series_index(catalog: Catalog) -> Generator[tuple[int, int], None, pa.T
 
 
 def without_identity(table: pa.Table) -> pa.Table:
-    """A `series_index` without what may identify a person; ``export.write`` hands it out as it is.
+    """A `series_table` without what may identify a person; ``tables.write`` hands it out as it is.
 
     Columns of tags that identify are left out, with refusals and the names of window presets. A text that fewer than
-    `export.FEWEST` patients share is "(other)". Rows are still in the order of the series: their numbers are what is
-    left to name them by.
+    `small_counts.MIN_PATIENTS` patients share is "(other)". Rows are still in the order of the series: their numbers
+    are what is left to name them by.
     """
     keywords = {name: _keyword(name) for name in table.column_names}
     names = [
@@ -166,7 +168,9 @@ def without_identity(table: pa.Table) -> pa.Table:
             held: dict[str | None, set[str | None]] = {}
             for text, patient in zip(columns[name], patients, strict=True):
                 held.setdefault(text, set()).add(patient)
-            columns[name] = [text if text is None or len(held[text]) >= FEWEST else OTHER for text in columns[name]]
+            columns[name] = [
+                text if text is None or len(held[text]) >= MIN_PATIENTS else OTHER for text in columns[name]
+            ]
     columns["windows"] = [
         None if windows is None else [{**window, "explanation": None} for window in windows]
         for windows in columns["windows"]

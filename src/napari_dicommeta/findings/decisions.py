@@ -1,4 +1,4 @@
-"""What was decided about findings: accepted, dismissed with a word, or made a step of the recipe; kept as JSON."""
+"""What was decided about findings: accepted, dismissed with a reason, or made a step of the recipe; kept as JSON."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from napari_dicommeta.support.atomic import write_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.finding import Finding
 
 __all__ = ["STATES", "Decision", "decision_on", "load_decisions", "save_decisions", "undecided", "with_decision"]
 
 STATES = ("accepted", "dismissed", "recipe")
-"""It is so and is lived with; it is no fault here, with a word why; its step goes into the recipe."""
+"""Keep the data as they are; not a problem in this data set, with the reason; its step goes into the recipe."""
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """A decision on the findings of a rule on certain tags, whatever files they then concern.
 
-    `state` is one of `STATES`; `word` says why; `scope` is the finding's.
+    `state` is one of `STATES`; `reason` says why; `scope` is the finding's.
     """
 
     code: str
     tags: tuple[str, ...]
     state: str
-    word: str = ""
+    reason: str = ""
     scope: str = ""
 
     def is_on(self, finding: Finding) -> bool:
@@ -44,7 +44,9 @@ def decision_on(finding: Finding, decisions: Iterable[Decision]) -> Decision | N
     return next((one for one in decisions if one.is_on(finding)), None)
 
 
-def with_decision(decisions: Sequence[Decision], finding: Finding, state: str, word: str = "") -> tuple[Decision, ...]:
+def with_decision(
+    decisions: Sequence[Decision], finding: Finding, state: str, reason: str = ""
+) -> tuple[Decision, ...]:
     """`decisions` with this one on `finding` in place of an earlier one; without any where `state` is "".
 
     Raises
@@ -54,8 +56,11 @@ def with_decision(decisions: Sequence[Decision], finding: Finding, state: str, w
     """
     if state and state not in STATES:
         raise ValueError(f"a finding is {', '.join(STATES)}, not {state!r}")
-    others = tuple(one for one in decisions if not one.is_on(finding))
-    return (*others, Decision(finding.code, finding.tags, state, word, finding.scope)) if state else others
+    others = tuple(decision for decision in decisions if not decision.is_on(finding))
+    if not state:
+        return others
+    made = Decision(code=finding.code, tags=finding.tags, state=state, reason=reason, scope=finding.scope)
+    return (*others, made)
 
 
 def undecided(findings: Iterable[Finding], decisions: Sequence[Decision]) -> tuple[Finding, ...]:
@@ -92,7 +97,7 @@ def load_decisions(path: str | os.PathLike[str]) -> tuple[Decision, ...]:
         if content["version"] > VERSION:
             raise ValueError(f"{name} was written by a newer version of napari-dicommeta")
         rows = [
-            (row["code"], tuple(row["tags"]), row["state"], row.get("word") or "", row.get("scope") or "")
+            (row["code"], tuple(row["tags"]), row["state"], row.get("reason") or "", row.get("scope") or "")
             for row in content["decisions"]
         ]
         if any(isinstance(row["tags"], str) for row in content["decisions"]):
@@ -101,7 +106,8 @@ def load_decisions(path: str | os.PathLike[str]) -> tuple[Decision, ...]:
         raise ValueError(f"{name} holds no decisions on findings: {type(error).__name__}") from error
     for code, tags, state, *words in rows:
         if not all(isinstance(text, str) for text in (code, *tags, *words)):
-            raise ValueError(f"{name} holds no decisions on findings: code, tags, word and scope are texts")
+            raise ValueError(f"{name} holds no decisions on findings: code, tags, reason and scope are texts")
         if state not in STATES:
             raise ValueError(f"{name}: a finding is {', '.join(STATES)}, not {state!r}")
-    return tuple(Decision(*row) for row in rows)
+    names = ("code", "tags", "state", "reason", "scope")
+    return tuple(Decision(**dict(zip(names, row, strict=True))) for row in rows)

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.findings.check import Finding
-from napari_dicommeta.findings.hu_sample import DEEP, HIGHEST, LOWEST, HUSample, population_of, sample_of
+from napari_dicommeta.findings.finding import Finding
+from napari_dicommeta.findings.hu_sample import DEEP, HIGHEST, LOWEST, HUSample, population_of, read_sample
+from napari_dicommeta.findings.rule import kind_of, rule
 from napari_dicommeta.support.errors import PixelError
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.load import load_series
 
 if TYPE_CHECKING:
@@ -30,39 +31,50 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.hu_sample import Population
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["CheckProgress", "Checked", "HUSample", "check", "iter_plausibility", "sample_of", "unchecked_reason"]
+__all__ = [
+    "Checked",
+    "HUCheckProgress",
+    "check_sample",
+    "hu_findings",
+    "iter_hu_check",
+    "why_unchecked",
+]
 
-FEWEST = 4096
+MIN_PIXELS = 4096
 """Pixels below which a sample says nothing."""
-SMALLEST_SHIFT = 500
+MIN_SHIFT_HU = 500
 """HU; lung may be mistaken for air, so that less than this is no sign of a wrong intercept."""
 USUAL_INTERCEPTS = (-1024, -1000, -2048, -8192, -32768, 0)
-NEAR = 60
+NEAR_HU = 60
 """HU; as close as air lies to -1000 in a well calibrated image with some noise."""
 USUAL_FACTORS = (2.0, 4.0, 0.5)
 FACTORS = tuple(1.04**n for n in range(-19, 42))
 """0.47 to 5; less would make tissue of lung."""
-CONSTANT = 0.95
+CONSTANT_SHARE = 0.95
 """The share of one value from which an image has no populations."""
-MOST_PADDINGS = 2
-UNREAD = "its pixels cannot be read: "
-STANDARD = "PS3.3 C.11.1.1.2"
-PADDING_STANDARD = "PS3.3 C.7.5.1.1.2"
+MAX_PADDINGS = 2
+HU_STANDARD = "PS3.3 section C.11.1.1.2"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What became of one volume: its sample and findings, or `skipped`, the reason why it was not looked at."""
+    """What became of one volume: its sample and findings, or why it was not looked at.
+
+    `state`: "checked"; "not-ct", "localizer", "labels", "color" or "no-hu" for one whose values need not be HU;
+    "too-small" for a sample that says nothing; "unreadable" where its pixels could not be read; "refused" for files
+    that make no volume. `reason` says it in words, "" where it was checked.
+    """
 
     series_instance_uid: str
     name: str
+    state: str = "checked"
+    reason: str = ""
     sample: HUSample | None = None
     findings: tuple[Finding, ...] = ()
-    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class CheckProgress:
+class HUCheckProgress:
     """How far a check is: series done, of how many, and what became of the volumes of the last of them."""
 
     done: int
@@ -72,124 +84,139 @@ class CheckProgress:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The findings of the last series."""
-        return tuple(finding for one in self.checked for finding in one.findings)
+        return tuple(finding for checked in self.checked for finding in checked.findings)
 
 
-def iter_plausibility(series: Sequence[Series]) -> Generator[CheckProgress, None, tuple[Checked, ...]]:
-    """Yields progress before the first and after each of `series`, returns what became of each of their volumes.
+def iter_hu_check(series: Sequence[Series]) -> Generator[HUCheckProgress, None, tuple[Checked, ...]]:
+    """Yield progress before the first and after each of `series`; return what became of each of their volumes.
 
     Closing the generator ends the check. Some slices of each CT volume are read, nothing of others: a few
     milliseconds a volume, more where frames are compressed.
     """
-    found: list[Checked] = []
-    yield CheckProgress(0, len(series))
-    for done, one in enumerate(series, 1):
-        checked = tuple(_checked(one))
-        found += checked
-        yield CheckProgress(done, len(series), checked)
-    return tuple(found)
+    every: list[Checked] = []
+    yield HUCheckProgress(0, len(series))
+    for done, of_series in enumerate(series, 1):
+        checked = tuple(_check_series(of_series))
+        every += checked
+        yield HUCheckProgress(done, len(series), checked)
+    return tuple(every)
 
 
-def unread_finding(checked: Sequence[Checked]) -> tuple[Finding, ...]:
-    """A finding on the CT volumes whose pixels could not be read, none where all could."""
-    unread = [one for one in checked if one.skipped.startswith(UNREAD)]
-    if not unread:
-        return ()
-    reasons = Counter(one.skipped.removeprefix(UNREAD) for one in unread)
-    uids = tuple(dict.fromkeys(one.series_instance_uid for one in unread if one.series_instance_uid))
-    return (
-        Finding(
+def hu_findings(checked: Sequence[Checked]) -> tuple[Finding, ...]:
+    """Return all findings of a check, and one on the CT volumes whose pixels could not be read."""
+    return (*(finding for volume in checked for finding in volume.findings), *_unread(checked))
+
+
+@rule(
+    "hu-unread",
+    severity="decision",
+    title="The pixels of CT volumes could not be read, so that nothing is known of their HU",
+    tags=("PixelData",),
+    standard=HU_STANDARD,
+    advice="Check that the files are there and whole, then check again.",
+    meaning="What was not looked at is not known to be right.",
+    needs="pixels",
+)
+def _unread(checked: Sequence[Checked]) -> Iterator[Finding]:
+    unread = [volume for volume in checked if volume.state == "unreadable"]
+    if unread:
+        uids = tuple(dict.fromkeys(volume.series_instance_uid for volume in unread if volume.series_instance_uid))
+        finding = _finding(
             "hu-unread",
-            "decision",
-            f"The pixels of {len(unread):,} CT volumes could not be read, so that nothing is known of their HU",
-            tuple(reasons.most_common(12)),
-            ("PixelData",),
-            STANDARD,
-            "Look whether the files are there and whole, then check again.",
-            (("SeriesInstanceUID", uids),) if uids else (),
-            meaning="What was not looked at is not known to be right.",
-        ),
-    )
+            f"The pixels of {counted(len(unread), 'CT volume')} could not be read: nothing is known of their HU",
+        )
+        yield replace(
+            finding,
+            evidence=tuple(Counter(volume.reason for volume in unread).most_common(12)),
+            selection=(("SeriesInstanceUID", uids),) if uids else (),
+        )
 
 
-def _checked(series: Series) -> Iterator[Checked]:
+def _check_series(series: Series) -> Iterator[Checked]:
+    def unchecked(state: str, reason: str, name: str = series.name) -> Checked:
+        return Checked(series_instance_uid=series.series_instance_uid, name=name, state=state, reason=reason)
+
     if series.modality != "CT" and "CT" not in series.catalog.values("Modality"):
-        yield Checked(series.series_instance_uid, series.name, skipped=f"{series.modality or 'no modality'}, not CT")
+        yield unchecked("not-ct", f"{series.modality or 'no modality'}, not CT")
         return
     volumes, refusals = load_series(series)
     types = dict(zip(series.catalog.paths, series.catalog.column_texts("ImageType"), strict=True))
     for volume in volumes:
         image_types = tuple(dict.fromkeys(types.get(path) or "" for path, _ in volume.files))
-        if reason := unchecked_reason(volume, image_types):
-            yield Checked(volume.series_instance_uid, volume.name, skipped=reason)
+        state, reason = why_unchecked(volume, image_types)
+        if state:
+            yield unchecked(state, reason, volume.name)
             continue
         try:
-            sample = sample_of(volume)
+            sample = read_sample(volume, series.catalog)
         except PixelError as error:
-            reason = _without_folder(str(error), volume)
-            yield Checked(volume.series_instance_uid, volume.name, skipped=f"{UNREAD}{reason}")
+            yield unchecked("unreadable", f"{os.path.basename(error.path)}: {error.reason}", volume.name)
             continue
-        findings = check(volume, sample)
+        findings = check_sample(volume, sample)
         if not series.series_instance_uid and findings:
             uids = tuple(dict.fromkeys(uid for uid in series.catalog.column_texts("SOPInstanceUID") if uid))
-            findings = tuple(replace(one, selection=(("SOPInstanceUID", uids),)) for one in findings)
-        few = f"a sample of {sample.n:,} pixels is too small" if sample.n < FEWEST else ""
-        yield Checked(volume.series_instance_uid, volume.name, sample, findings, few)
+            findings = tuple(replace(finding, selection=(("SOPInstanceUID", uids),)) for finding in findings)
+        too_small = sample.n < MIN_PIXELS
+        yield Checked(
+            series_instance_uid=volume.series_instance_uid,
+            name=volume.name,
+            state="too-small" if too_small else "checked",
+            reason=f"a sample of {sample.n:,} pixels is too small" if too_small else "",
+            sample=sample,
+            findings=findings,
+        )
     for refusal in refusals:
-        yield Checked(series.series_instance_uid, series.name, skipped=str(refusal))
+        yield unchecked("refused", str(refusal))
 
 
-def _without_folder(text: str, volume: Volume) -> str:
-    """The text of a `PixelError`, its file named without the folders."""
-    path = next((path for path, _ in volume.files if text.startswith(f"{path}: ")), "")
-    return os.path.basename(path) + text[len(path) :]
+def why_unchecked(volume: Volume, image_types: Sequence[str] = ()) -> tuple[str, str]:
+    """Return why the values of a volume need not be those of a body in HU, as (state, reason); ("", "") where they do.
 
-
-def unchecked_reason(volume: Volume, image_types: Sequence[str] = ()) -> str:
-    """Why the values of a volume need not be those of a body in HU, "" where they should.
-
-    `image_types`: *Image Type* (0008,0008) of its files.
+    `image_types`: *Image Type* (0008,0008) of its files; `Checked` lists the states.
     """
     if volume.modality != "CT":
-        return f"{volume.modality or 'no modality'}, not CT"
-    if volume.is_color or volume.is_labels:
-        return "labels" if volume.is_labels else "color"
-    if any("LOCALIZER" in one.split("\\") for one in image_types):
-        return "a localizer: a projection has other values"
+        return "not-ct", f"{volume.modality or 'no modality'}, not CT"
+    if volume.is_labels:
+        return "labels", "labels"
+    if volume.is_color:
+        return "color", "color"
+    if any("LOCALIZER" in image_type.split("\\") for image_type in image_types):
+        return "localizer", "a localizer: a projection has other values"
     missing = any(note.code == "rescale-missing" for note in volume.notes)
     if volume.units != "HU" and not missing:
-        return f"its units are {volume.units}, not HU" if volume.units else "its files do not say that it is in HU"
-    return ""
+        reason = f"its units are {volume.units}, not HU" if volume.units else "its files do not say that it is in HU"
+        return "no-hu", reason
+    return "", ""
 
 
-def check(volume: Volume, sample: HUSample) -> tuple[Finding, ...]:
-    """What the values of a sample say against the tags of its volume; () where they agree, or say nothing."""
-    if unchecked_reason(volume, sample.image_types) or sample.n < FEWEST:
+def check_sample(volume: Volume, sample: HUSample) -> tuple[Finding, ...]:
+    """Return what the values of a sample say against the tags of its volume; () where they agree, or say nothing."""
+    if why_unchecked(volume, sample.image_types)[0] or sample.n < MIN_PIXELS:
         return ()
     body = population_of(sample)
-    if body.spike[1] > CONSTANT:
+    if body.spike[1] > CONSTANT_SHARE:
         return ()
     paddings: list[tuple[float, float]] = []
     rest, kept = body, 1.0
     while not (rest.is_in_place and rest.below < 0.01):
         value, share = rest.spike
-        if not share or value >= LOWEST or len(paddings) == MOST_PADDINGS:
+        if not share or value >= LOWEST or len(paddings) == MAX_PADDINGS:
             break
         paddings.append((value, share * kept))
         rest, kept = rest.without_spike(), kept * (1 - share)
     else:
         wrapped = [_wrong_sign(rest, sample)] if _is_wrapped(rest, sample) else []
-        return _told(volume, sample, [*wrapped, *(_padding(sample, *one) for one in paddings)])
+        return _about(volume, sample, [*wrapped, *(_padding(sample, *one) for one in paddings)])
     if explained := _explained(body, sample):
-        return _told(volume, sample, [explained])
+        return _about(volume, sample, [explained])
     # Neither right nor explained: of several lone values the lowest is padding, if one is.
     rest = body.without_spike() if paddings else body
     found = [_below(rest)] if rest.below >= 0.01 else []
-    return _told(volume, sample, [*found, *(_padding(sample, *one) for one in paddings[:1])])
+    return _about(volume, sample, [*found, *(_padding(sample, *one) for one in paddings[:1])])
 
 
-def _told(volume: Volume, sample: HUSample, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """`findings` with the series they are about and what was looked at."""
+def _about(volume: Volume, sample: HUSample, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return `findings` with the series they are about and what was looked at."""
     uid = volume.series_instance_uid
     return tuple(
         replace(
@@ -241,9 +268,11 @@ def _explained(body: Population, sample: HUSample) -> Finding | None:
     if sample.rescale is not None and sample.rescale != (1.0, 0.0):
         slope, intercept = sample.rescale
         if body.found_by(lambda values: (values - intercept) / slope):
-            at = next((air for air in airs if abs((air - intercept) / slope + 1000) <= NEAR), -1000 * slope + intercept)
+            at = next(
+                (air for air in airs if abs((air - intercept) / slope + 1000) <= NEAR_HU), -1000 * slope + intercept
+            )
             return _twice(at, slope, intercept)
-    shifted = [_shifted(air, sample) for air in airs if abs(air + 1000) > SMALLEST_SHIFT and _is_air(body, air)]
+    shifted = [_shifted(air, sample) for air in airs if abs(air + 1000) > MIN_SHIFT_HU and _is_air(body, air)]
     named = (one for one in shifted if one.code != "hu-intercept")
     return next(named, None) or _scaled(body, sample) or next(iter(shifted), None)
 
@@ -252,61 +281,110 @@ def _is_air(body: Population, air: float) -> bool:
     return body.found_by(lambda values: values - air - 1000) is not None
 
 
+@rule(
+    "hu-intercept",
+    severity="wrong",
+    title="Air does not lie near -1000: the intercept is wrong",
+    tags=("RescaleIntercept",),
+    standard=HU_STANDARD,
+    advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
+    needs="pixels",
+)
+@rule(
+    "hu-intercept-missing",
+    severity="wrong",
+    title="Air does not lie near -1000: the intercept is missing",
+    tags=("RescaleIntercept",),
+    standard=HU_STANDARD,
+    advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
+    needs="pixels",
+)
+@rule(
+    "hu-intercept-doubled",
+    severity="wrong",
+    title="Air does not lie near -1000: the intercept is doubled",
+    tags=("RescaleIntercept",),
+    standard=HU_STANDARD,
+    advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
+    needs="pixels",
+)
+@rule(
+    "hu-intercept-sign",
+    severity="wrong",
+    title="Air does not lie near -1000: the intercept has the wrong sign",
+    tags=("RescaleIntercept",),
+    standard=HU_STANDARD,
+    advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
+    needs="pixels",
+)
 def _shifted(air: float, sample: HUSample) -> Finding:
     """Air is elsewhere: which intercept would bring it to its place, and how the one of the file differs from it."""
     stated = sample.rescale[1] if sample.rescale else None
     fitting = -(air + 1000) + (stated or 0.0)
     usual = min(USUAL_INTERCEPTS, key=lambda one: abs(one - fitting))
-    is_usual = abs(usual - fitting) <= NEAR
+    is_usual = abs(usual - fitting) <= NEAR_HU
     fitting = usual if is_usual else round(fitting)
     where = f"air lies at {air:.0f}, not near -1000"
     if stated is None:
         code, what = "hu-intercept", f"the intercepts are wrong by {-(air + 1000):.0f}"
     elif stated == 0 and is_usual:
         code, what = "hu-intercept-missing", f"the intercept of {fitting:g} is probably missing"
-    elif is_usual and abs(stated - 2 * fitting) <= NEAR:
+    elif is_usual and abs(stated - 2 * fitting) <= NEAR_HU:
         code, what = "hu-intercept-doubled", f"the intercept of {stated:g} is probably {fitting:g}, doubled"
-    elif is_usual and abs(stated + fitting) <= NEAR:
+    elif is_usual and abs(stated + fitting) <= NEAR_HU:
         code, what = "hu-intercept-sign", f"the intercept of {stated:g} has probably the wrong sign, {fitting:g} fits"
     else:
         code, what = "hu-intercept", f"an intercept of {fitting:g} would fit, not {stated:g}"
-    return Finding(
-        code,
-        "wrong",
-        f"{where}: {what}",
-        tags=("RescaleIntercept",),
-        standard=STANDARD,
-        advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
-    )
+    return _finding(code, f"{where}: {what}")
 
 
+@rule(
+    "hu-rescale-twice",
+    severity="wrong",
+    title="Stored values are already HU, and slope and intercept are applied once more",
+    tags=("RescaleSlope", "RescaleIntercept"),
+    standard=HU_STANDARD,
+    advice="Use the stored values as HU (slope 1, intercept 0), or leave the series out.",
+    needs="pixels",
+)
 def _twice(air: float, slope: float, intercept: float) -> Finding:
-    return Finding(
+    return _finding(
         "hu-rescale-twice",
-        "wrong",
         f"air lies at {air:.0f}, not near -1000: stored values are already HU, and slope {slope:g} and "
         f"intercept {intercept:g} are applied once more",
-        tags=("RescaleSlope", "RescaleIntercept"),
-        standard=STANDARD,
-        advice="Use the stored values as HU (slope 1, intercept 0), or leave the series out.",
     )
 
 
+@rule(
+    "hu-sign",
+    severity="wrong",
+    title="Values are read with the wrong sign",
+    tags=("PixelRepresentation", "BitsStored"),
+    standard="PS3.3 section C.7.6.3.1",
+    advice="Read the stored values with the other sign, or leave the series out.",
+    needs="pixels",
+)
 def _wrong_sign(body: Population, sample: HUSample) -> Finding:
     below = body.share(-np.inf, LOWEST)
     read, meant = ("signed", "unsigned") if sample.signed else ("unsigned", "signed")
     size = 1 << (sample.bits or 16)
     what = f"{below:.2%} of the pixels lie below {LOWEST}" if sample.signed else "air lies far above soft tissue"
-    return Finding(
+    return _finding(
         "hu-sign",
-        "wrong",
         f"{what}: {meant} values are read as {read}, which moves a part of them by {size:,}",
-        tags=("PixelRepresentation", "BitsStored"),
-        standard="PS3.3 C.7.6.3.1",
         advice=f"Read the stored values as {meant}, or leave the series out.",
     )
 
 
+@rule(
+    "hu-slope",
+    severity=("wrong", "decision"),
+    title="Air and soft tissue are too far apart, or too near: the slope is wrong",
+    tags=("RescaleSlope",),
+    standard=HU_STANDARD,
+    advice="Look at the histogram, then correct Rescale Slope, or leave the series out.",
+    needs="pixels",
+)
 def _scaled(body: Population, sample: HUSample) -> Finding | None:
     """Air and soft tissue are too far apart, or too near: by which factor."""
     if sample.rescale is None:
@@ -321,14 +399,11 @@ def _scaled(body: Population, sample: HUSample) -> Finding | None:
     best = max(fitting, key=lambda one: fitting[one])
     # Soft tissue is broad: a factor that is known of files is as good as one close to it.
     best = next((one for one in named if one in fitting and abs(one / best - 1) < 0.12), best)
-    return Finding(
+    return _finding(
         "hu-slope",
-        "wrong" if best in named else "decision",
         f"air and soft tissue are about {1040 * best:.0f} HU apart, not 1000 to 1060: a slope of about "
         f"{slope / best:.2g} would fit, not {slope:g}",
-        tags=("RescaleSlope",),
-        standard=STANDARD,
-        advice="Look at the histogram, then correct Rescale Slope, or leave the series out.",
+        severity="wrong" if best in named else "decision",
     )
 
 
@@ -336,31 +411,56 @@ def _scaled_by(factor: float, intercept: float, values: np.ndarray) -> np.ndarra
     return (values - intercept) / factor + intercept
 
 
+@rule(
+    "hu-below",
+    severity="decision",
+    title="Pixels lie below everything that is in a body",
+    tags=("RescaleIntercept", "PixelPaddingValue"),
+    standard=HU_STANDARD,
+    advice="Find out what these pixels are before values are averaged or scaled.",
+    needs="pixels",
+)
 def _below(body: Population) -> Finding:
     lowest = body.lowest_population
     where = f", most of them near {lowest:.0f}" if lowest is not None and lowest < LOWEST else ""
-    return Finding(
+    return _finding(
         "hu-below",
-        "decision",
         f"{body.share(-np.inf, LOWEST):.1%} of the pixels lie below {LOWEST}{where}: nothing in a body does, nor is it "
         "stated to be padding",
-        tags=("RescaleIntercept", "PixelPaddingValue"),
-        standard=STANDARD,
-        advice="Find out what these pixels are before values are averaged or scaled.",
     )
 
 
+@rule(
+    "hu-padding",
+    severity="decision",
+    title="One value looks like padding that the files do not state",
+    tags=("PixelPaddingValue",),
+    standard="PS3.3 section C.7.5.1.1.2",
+    advice="Leave the value out of statistics, or set it to -1000, before values are averaged or scaled.",
+    needs="pixels",
+)
 def _padding(sample: HUSample, value: float, share: float) -> Finding:
     stated = f", while Pixel Padding Value is {' or '.join(sample.stated_padding)}" if sample.stated_padding else ""
     stored = ""
     if sample.rescale is not None:
         slope, intercept = sample.rescale
         stored = f" (stored {(value - intercept) / slope:g})"
-    return Finding(
+    return _finding(
         "hu-padding",
-        "decision",
         f"{share:.1%} of the pixels are exactly {value:g}{stored}, which looks like padding{display(stated)}",
-        tags=("PixelPaddingValue",),
-        standard=PADDING_STANDARD,
         advice=f"Leave {value:g} out of statistics, or set it to -1000, before values are averaged or scaled.",
+    )
+
+
+def _finding(code: str, title: str, severity: str = "", advice: str = "") -> Finding:
+    """Return a finding; what is not given is as registered for `code`."""
+    kind = kind_of(code)
+    return Finding(
+        code=code,
+        severity=severity or kind.severities[0],
+        title=title,
+        tags=kind.tags,
+        standard=kind.standard,
+        advice=advice or kind.advice,
+        meaning=kind.meaning,
     )

@@ -7,7 +7,7 @@ nothing but padding below -1100.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,30 +17,31 @@ from napari_dicommeta.support.errors import PixelError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["DEEP", "HIGHEST", "LOWEST", "HUSample", "Population", "population_of", "sample_of"]
+__all__ = ["DEEP", "HIGHEST", "LOWEST", "HUSample", "Population", "population_of", "read_sample"]
 
-SLICES = 9
+MAX_SLICES = 9
 """Slices of a volume that are read."""
-PIXELS = 1 << 16
+SLICE_PIXELS = 1 << 16
 """Of one slice, about."""
 FARTHEST = 1 << 17
 """HU; values beyond are counted there."""
-AIR = (-1060, -940)
+AIR_HU = (-1060, -940)
 """HU; of the most of air, noise included."""
 LOWEST = -1100
 """HU; nothing but padding, and the noise of air, lies below."""
 DEEP = -1400
 """HU; nor does noise reach this far."""
-TISSUE = (-150, 180)
-VALLEYS = ((-700, -200), (250, 700))
+TISSUE_HU = (-150, 180)
+VALLEYS_HU = ((-700, -200), (250, 700))
 """HU; between lung and fat, and above contrast medium: a body has fewer pixels there than of soft tissue."""
-ABOVE_TISSUE, BELOW_THAT = (940, 1180), (300, 800)
+ABOVE_TISSUE_HU, BELOW_BONE_HU = (940, 1180), (300, 800)
 """HU; bone has no population there that stands out of what is below it."""
 HIGHEST = 3200
 """HU; little but metal lies above."""
-WINDOW = 40
+BAND_HU = 40
 """HU; the width over which pixels are added up for a population."""
 _RESCALE = ("RescaleSlope", "RescaleIntercept")
 _PLACES = (
@@ -50,7 +51,7 @@ _PLACES = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HUSample:
     """The modality values of some pixels of a volume, counted, without the padding that its files state.
 
@@ -103,8 +104,10 @@ class HUSample:
         )
 
 
-def sample_of(volume: Volume) -> HUSample:
-    """The values of up to `SLICES` slices spread over a gray volume, of each about `PIXELS` pixels.
+def read_sample(volume: Volume, catalog: Catalog) -> HUSample:
+    """Read up to `MAX_SLICES` slices spread over a grayscale volume, of each about `SLICE_PIXELS` pixels.
+
+    `catalog` holds the volume's files, as that of its series does: what their tags state is taken from there.
 
     Raises
     ------
@@ -114,8 +117,8 @@ def sample_of(volume: Volume) -> HUSample:
     array = volume.array
     lead = array.shape[:-2]
     n_planes = int(np.prod(lead))
-    step = max(1, int(np.ceil(np.sqrt(array.shape[-1] * array.shape[-2] / PIXELS))))
-    chosen = np.unique(np.linspace(0, n_planes - 1, min(SLICES, n_planes)).round().astype(int)).tolist()
+    step = max(1, int(np.ceil(np.sqrt(array.shape[-1] * array.shape[-2] / SLICE_PIXELS))))
+    chosen = np.unique(np.linspace(0, n_planes - 1, min(MAX_SLICES, n_planes)).round().astype(int)).tolist()
     parts, used, n_padding = [], [], 0
     failed: PixelError | None = None
     for plane in chosen:
@@ -124,28 +127,30 @@ def sample_of(volume: Volume) -> HUSample:
         except PixelError as error:
             failed = error
             continue
-        kept = np.isfinite(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
+        inside = np.isfinite(values) if values.dtype.kind == "f" else np.ones(len(values), dtype=bool)
         for low, high in volume.padding:
-            kept &= (values < low) | (values > high)
-        n_padding += len(values) - int(kept.sum())
-        parts.append(np.clip(np.rint(values[kept]), -FARTHEST, FARTHEST).astype(np.int64))
+            inside &= (values < low) | (values > high)
+        n_padding += len(values) - int(inside.sum())
+        parts.append(np.clip(np.rint(values[inside]), -FARTHEST, FARTHEST).astype(np.int64))
         used.append(volume.files[plane][0])
     if failed is not None and not parts:
         raise failed
     whole = np.concatenate(parts)
     low = int(whole.min()) if len(whole) else 0
+    paths = frozenset(used)
+    rows = np.flatnonzero([path in paths for path in catalog.paths])
     return HUSample(
-        low, np.bincount(whole - low), len(whole), n_padding, len(used), *_stated(tuple(dict.fromkeys(used)))
+        low=low,
+        counts=np.bincount(whole - low),
+        n=len(whole),
+        n_padding=n_padding,
+        n_slices=len(used),
+        **_stated(catalog.rows(rows)),
     )
 
 
-def _stated(
-    paths: tuple[str, ...],
-) -> tuple[tuple[float, float] | None, int | None, bool | None, tuple[str, ...], tuple[str, ...]]:
-    """Of some files: rescale, bits stored, whether signed, padding values, image types."""
-    from napari_dicommeta.scanning.scan import scan
-
-    catalog = scan(paths, workers=1)
+def _stated(catalog: Catalog) -> dict[str, Any]:
+    """Return what all files of `catalog` state, as fields of an `HUSample`."""
 
     def only(*tags: str) -> str | None:
         texts = {text for tag in tags for text in catalog.values(tag) if text}
@@ -156,14 +161,13 @@ def _stated(
     # One of the two alone is no rescale; what the volume then shows are stored values.
     rescale = (1.0, 0.0) if "" in pair else None if slope is None or intercept is None else (slope, intercept)
     bits, sign = number(only("BitsStored") or ""), only("PixelRepresentation")
-    paddings = tuple(text for text in catalog.values("PixelPaddingValue") if text)
-    return (
-        rescale,
-        None if bits is None else int(bits),
-        None if sign is None else sign == "1",
-        paddings,
-        tuple(text for text in catalog.values("ImageType") if text),
-    )
+    return {
+        "rescale": rescale,
+        "bits": None if bits is None else int(bits),
+        "signed": None if sign is None else sign == "1",
+        "stated_padding": tuple(text for text in catalog.values("PixelPaddingValue") if text),
+        "image_types": tuple(text for text in catalog.values("ImageType") if text),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +189,16 @@ class Population:
         return float(self.shares[first:last].sum())
 
     def windows(self, low: float, high: float) -> np.ndarray:
-        """The share of the pixels within half a `WINDOW` of low, low + 10, … high."""
+        """The share of the pixels within half a `BAND_HU` of low, low + 10, … high."""
         centers = np.arange(low, high + 1, 10.0)
         summed = np.concatenate([[0.0], np.cumsum(self.shares)])
-        ends = np.searchsorted(self.values, centers + WINDOW / 2, "right")
-        return np.asarray(summed[ends] - summed[np.searchsorted(self.values, centers - WINDOW / 2)])
+        ends = np.searchsorted(self.values, centers + BAND_HU / 2, "right")
+        return np.asarray(summed[ends] - summed[np.searchsorted(self.values, centers - BAND_HU / 2)])
 
     def tissue(self, prominence: float) -> float:
-        """The share of the tallest `WINDOW` of soft tissue, 0.0 where it does not stand out of both its valleys."""
-        tallest = float(self.windows(*TISSUE).max(initial=0.0))
-        valley = max(float(self.windows(*valley).min(initial=1.0)) for valley in VALLEYS)
+        """The share of the tallest `BAND_HU` of soft tissue, 0.0 where it does not stand out of both its valleys."""
+        tallest = float(self.windows(*TISSUE_HU).max(initial=0.0))
+        valley = max(float(self.windows(*valley).min(initial=1.0)) for valley in VALLEYS_HU)
         return tallest if tallest >= prominence * valley else 0.0
 
     @property
@@ -219,21 +223,21 @@ class Population:
     def below(self) -> float:
         """The share of the pixels below `LOWEST` that are not the noise of air."""
         lowest = self.lowest_population
-        is_noise = lowest is not None and AIR[0] <= lowest <= AIR[1]
+        is_noise = lowest is not None and AIR_HU[0] <= lowest <= AIR_HU[1]
         return self.share(-np.inf, DEEP if is_noise else LOWEST)
 
     @property
     def is_in_place(self) -> bool:
         """Whether there is some air, and some tissue that stands out, where they shall be."""
-        return self.share(*AIR) >= 0.02 and self.tissue(1.5) >= 0.005 and not self.is_padding_for_air
+        return self.share(*AIR_HU) >= 0.02 and self.tissue(1.5) >= 0.005 and not self.is_padding_for_air
 
     @property
     def is_in_air(self) -> bool:
         """Whether these are the values of a body in air: air, prominent soft tissue, nothing where nothing can be."""
-        air = self.share(*AIR)
+        air = self.share(*AIR_HU)
         return (
             air >= 0.05
-            and self.share(*TISSUE) >= max(0.01, 0.1 * (1 - air))
+            and self.share(*TISSUE_HU) >= max(0.01, 0.1 * (1 - air))
             and self.tissue(2.0) >= 0.005
             and self.share(-np.inf, LOWEST) < 0.005
             and self.share(HIGHEST, np.inf) < 0.01
@@ -247,12 +251,12 @@ class Population:
         Air has noise; where it has none, as in a drawing, nothing tells the two apart.
         """
         value, share = self.spike
-        if not share or not AIR[0] <= value <= AIR[1] or self.share(*AIR) > 1.1 * share:
+        if not share or not AIR_HU[0] <= value <= AIR_HU[1] or self.share(*AIR_HU) > 1.1 * share:
             return False
-        first, last = np.searchsorted(self.values, TISSUE[0]), np.searchsorted(self.values, TISSUE[1], "right")
+        first, last = np.searchsorted(self.values, TISSUE_HU[0]), np.searchsorted(self.values, TISSUE_HU[1], "right")
         if self.shares[first:last].max(initial=0.0) > 0.3 * self.shares[first:last].sum():
             return False
-        tallest, valley = self.windows(*ABOVE_TISSUE).max(initial=0.0), self.windows(*BELOW_THAT).min(initial=1.0)
+        tallest, valley = self.windows(*ABOVE_TISSUE_HU).max(initial=0.0), self.windows(*BELOW_BONE_HU).min(initial=1.0)
         return bool(tallest >= max(0.005, 2 * valley))
 
     def found_by(self, change: Callable[[np.ndarray], np.ndarray]) -> Population | None:
@@ -265,12 +269,12 @@ class Population:
     def lowest_population(self) -> float | None:
         """Where the pixels of the lowest population are most, HU; None where there is no population."""
         summed = np.concatenate([[0.0], np.cumsum(self.shares)])
-        ends = np.searchsorted(self.values, self.values + WINDOW, "right")
+        ends = np.searchsorted(self.values, self.values + BAND_HU, "right")
         starts = np.flatnonzero(summed[ends] - summed[:-1] >= 0.04)
         if not len(starts):
             return None
         start = float(self.values[starts[0]])
-        within = int(np.searchsorted(self.values, start + 2.5 * WINDOW, "right"))
+        within = int(np.searchsorted(self.values, start + 2.5 * BAND_HU, "right"))
         return start + 10.0 * int(np.argmax(self.windows(start, float(self.values[within - 1]))))
 
 

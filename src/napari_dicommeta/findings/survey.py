@@ -1,4 +1,4 @@
-"""What the rules of `findings` share: the columns of a catalog as codes, its series, and the notes of their volumes."""
+"""What rules look at: the columns of a catalog as codes, its series, and the notes of their volumes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import numpy as np
 
 from napari_dicommeta.dicom.functional_groups import GROUP_OF
 from napari_dicommeta.dicom.uids import SECONDARY_CAPTURE
-from napari_dicommeta.dicom.values import numbers
-from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.findings.finding import Finding
+from napari_dicommeta.findings.rule import kind_of
+from napari_dicommeta.support.log import log_fault
+from napari_dicommeta.volumes.load import load_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.catalog.counts import TagSummary
-    from napari_dicommeta.findings.check import Conditions
+    from napari_dicommeta.findings.finding import Conditions
+    from napari_dicommeta.volumes.note import Note
 
-__all__ = ["Joint", "SeriesFacts", "Survey", "VolumeFacts", "component_numbers", "spell_span", "top"]
+__all__ = ["Joint", "SeriesFacts", "Survey", "VolumeFacts"]
 
-MOST = 12
-"""Lines of evidence that a finding gives before the rest is added up."""
 _FINER = (
     ("SeriesInstanceUID",),
     ("SOPInstanceUID",),
@@ -61,7 +62,7 @@ class Joint:
         return chosen[self.ids] if len(chosen) else np.zeros(0, dtype=bool)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeFacts:
     """What is kept of a volume: its `label`, the `rows` of its files in the catalog, spacing (k, j, i) mm, notes."""
 
@@ -70,7 +71,7 @@ class VolumeFacts:
     spacing: tuple[float, float, float]
     slices: int
     modality: str
-    notes: tuple[Finding, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +213,11 @@ class Survey:
     def finding(
         self,
         code: str,
-        severity: str,
-        title: str,
         mask: np.ndarray,
         evidence: Iterable[tuple[str, int]] = (),
+        *,
+        title: str = "",
+        severity: str = "",
         tags: Sequence[str] = (),
         standard: str = "",
         advice: str = "",
@@ -223,11 +225,24 @@ class Survey:
         by: Sequence[str] = (),
         scope: str = "",
     ) -> Finding:
-        """A finding about the files in `mask`, its selection by the tags `by`, or else `tags`, or else the UIDs."""
-        selection = self.selection(mask, tuple(by) or tuple(tags))
-        files = int(np.count_nonzero(mask))
+        """Return a finding about the files in `mask`; what is not given is as registered for `code`.
+
+        Its selection is made of the tags `by`, or else of `tags`, or else of the UIDs.
+        """
+        kind = kind_of(code)
+        tags = tuple(tags) or kind.tags
         return Finding(
-            code, severity, title, tuple(evidence), tuple(tags), standard, advice, selection, files, meaning, scope
+            code=code,
+            severity=severity or kind.severities[0],
+            title=title or kind.title,
+            tags=tags,
+            standard=standard or kind.standard,
+            advice=advice or kind.advice,
+            evidence=tuple(evidence),
+            selection=self.selection(mask, tuple(by) or kind.by or tags),
+            files=int(np.count_nonzero(mask)),
+            meaning=meaning or kind.meaning,
+            scope=scope,
         )
 
     def selection(self, mask: np.ndarray, tags: tuple[str, ...]) -> Conditions:
@@ -247,7 +262,7 @@ class Survey:
             if not confused.any():
                 break
         else:
-            names = self._telling_apart(mask, names, joint.ids)
+            names = self._distinguishing(mask, names, joint.ids)
             joint = _combined([self.own(name) for name in names])
             chosen = np.zeros(len(joint.texts), dtype=bool)
             chosen[joint.ids[mask]] = True
@@ -256,7 +271,7 @@ class Survey:
             return ((names[0], tuple(text for (text,) in wanted if text is not None)),)
         return ((names, wanted),)
 
-    def _telling_apart(self, mask: np.ndarray, names: tuple[str, ...], ids: np.ndarray) -> tuple[str, ...]:
+    def _distinguishing(self, mask: np.ndarray, names: tuple[str, ...], ids: np.ndarray) -> tuple[str, ...]:
         """`names` and the other tags that are needed to tell the files in `mask` from others, as far as any does."""
         among = np.isin(ids, ids[mask]) & np.isin(ids, ids[~mask])
         rows = np.flatnonzero(among)
@@ -313,8 +328,6 @@ def _compact(codes: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _facts(series: Series) -> SeriesFacts:
-    from napari_dicommeta.volumes.load import load_series
-
     row_of = dict(zip(series.catalog.paths, series.rows.tolist(), strict=True))
 
     def rows(paths: Iterable[str]) -> np.ndarray:
@@ -323,34 +336,24 @@ def _facts(series: Series) -> SeriesFacts:
     try:
         volumes, refusals = load_series(series)
     except Exception as error:  # noqa: BLE001  one series that cannot be looked at loses none of the others
+        log_fault("looking at a series", error)
         return SeriesFacts(error=type(error).__name__)
     name = f"series {series.number}" if series.number else "a series without a number"
     facts = []
     for i, volume in enumerate(volumes, 1):
         label = name + (f" [{i}]" if len(volumes) > 1 else "")
-        copies = [path for note in volume.notes if note.code == "left-out" for path, _ in note.evidence]
+        copies = [path for note in volume.notes if note.code == "left-out" for path in note.paths]
         paths = [*(path for path, _ in volume.files), *copies]
         slices = len(volume.geometry.steps) + 1
-        facts.append(VolumeFacts(label, rows(paths), volume.geometry.spacing, slices, volume.modality, volume.notes))
+        facts.append(
+            VolumeFacts(
+                label=label,
+                rows=rows(paths),
+                spacing=volume.geometry.spacing,
+                slices=slices,
+                modality=volume.modality,
+                notes=volume.notes,
+            )
+        )
     refused = tuple((refusal.reason, rows(refusal.paths)) for refusal in refusals)
     return SeriesFacts(tuple(facts), refused)
-
-
-def top(evidence: Sequence[tuple[str, int]], what: str = "others", most: int = MOST) -> tuple[tuple[str, int], ...]:
-    """The first `most` lines of evidence, and one that adds up the rest."""
-    if len(evidence) <= most + 1:
-        return tuple(evidence)
-    rest = evidence[most:]
-    return (*evidence[:most], (f"{len(rest)} {what}", sum(files for _, files in rest)))
-
-
-def component_numbers(text: str | None, count: int | None = None) -> list[tuple[float, ...]]:
-    """The numbers of each of a file's values, which stand between bars; [] where one is none."""
-    found = [numbers(one, count) for one in text.split(" | ")] if text else []
-    return [one for one in found if one is not None] if all(one is not None for one in found) else []
-
-
-def spell_span(values: Sequence[float]) -> str:
-    """One number, or the smallest and the largest: "0.5 to 0.9"."""
-    low, high = min(values), max(values)
-    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.catalog.conditions import Spelled, ends_of, texts_of
-from napari_dicommeta.dicom.functional_groups import GROUPS, frame_keyword, frame_texts
+from napari_dicommeta.dicom.functional_groups import GROUPS, frame_keyword, read_frame_texts
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import FunctionalGroupsError
 
@@ -106,7 +106,7 @@ def _of_file(path: str, count: int) -> list[dict[str, str]]:
 
 @lru_cache(maxsize=FILES_KEPT)
 def _read(path: str, count: int, _mtime: int, _size: int) -> list[dict[str, str]]:
-    return frame_texts(path, count)
+    return read_frame_texts(path, count)
 
 
 def _holds(text: str | None, condition: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.functional_groups import frame_texts
+from napari_dicommeta.dicom.functional_groups import read_frame_texts
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.dicom.window import WINDOW_TAGS
 from napari_dicommeta.support.errors import FunctionalGroupsError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.dicom.pixels import PixelFormat
 
-__all__ = ["AXES", "KINDS", "TIMES", "Frame", "frames_of"]
+__all__ = ["AXES", "KINDS", "TIMES", "Frame", "read_frames"]
 
 KINDS = ("ImageType", "FrameType", "ComplexImageComponent", "ConvolutionKernel", "StackID", "ReferencedSegmentNumber")
 """Images that differ here are of another kind: parted, never another time of one volume."""
@@ -111,7 +111,7 @@ class Frame:
         return number(self.text("InstanceNumber"))
 
 
-def frames_of(
+def read_frames(
     catalog: Catalog, formats: Sequence[PixelFormat], more: Sequence[str] = ()
 ) -> tuple[list[Frame], list[tuple[str, str]]]:
     """The frames of the files of `catalog`, in their order, and (path, reason) of files that cannot be read any more.
@@ -128,7 +128,7 @@ def frames_of(
     for row, (path, pixel_format) in enumerate(zip(catalog.paths, formats, strict=True)):
         top = {tag: text for tag, column in columns if (text := column[row]) is not None}
         try:
-            own = frame_texts(path, pixel_format.frames) if any(column[row] for column in grouped) else None
+            own = read_frame_texts(path, pixel_format.frames) if any(column[row] for column in grouped) else None
         except FunctionalGroupsError as error:
             failed.append((path, str(error)))
             continue

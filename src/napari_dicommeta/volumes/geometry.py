@@ -15,10 +15,12 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ImagePlane", "VolumeGeometry", "position_ids"]
+__all__ = ["ImagePlane", "VolumeGeometry", "is_orientation", "position_ids"]
 
 ORIENTATION_TOLERANCE = 1e-4
 """Direction cosines closer than this are one orientation."""
+UNIT_TOLERANCE = 0.01
+"""Of the lengths of two direction cosines from 1, and of their product from 0."""
 SPACING_TOLERANCE = 0.01
 """Relative; with `SPACING_FLOOR` the deviation from even spacing that is not worth a note."""
 SPACING_FLOOR = 0.01
@@ -27,6 +29,13 @@ FARTHEST = 1e7
 """mm; no image of a patient lies farther away."""
 SAME_POSITION = 1e-3
 """mm; positions along the normal closer than this are one."""
+
+
+def is_orientation(cosines: Sequence[float]) -> bool:
+    """Return whether six cosines are two directions of length 1 at right angles, within `UNIT_TOLERANCE`."""
+    row, column = np.array(cosines[:3]), np.array(cosines[3:])
+    off = abs(np.linalg.norm(row) - 1), abs(np.linalg.norm(column) - 1), abs(row @ column)
+    return bool(max(off) <= UNIT_TOLERANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,7 @@ class ImagePlane:
             return None
         if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
             return None
-        row, column = np.array(orientation[:3]), np.array(orientation[3:])
-        if abs(np.linalg.norm(row) - 1) > 1e-2 or abs(np.linalg.norm(column) - 1) > 1e-2 or abs(row @ column) > 1e-2:
+        if not is_orientation(orientation):
             return None
         x, y, z = position
         return cls(

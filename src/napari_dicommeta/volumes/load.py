@@ -10,12 +10,12 @@ from napari_dicommeta.catalog.catalog import Catalog, Series
 from napari_dicommeta.dicom.pixels import PixelFormat, pixels_fault
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import LoadError, PixelError, RefusedError
-from napari_dicommeta.volumes.frames import frames_of
+from napari_dicommeta.volumes.frames import read_frames
 from napari_dicommeta.volumes.refusal import Refusal, with_pixels
 from napari_dicommeta.volumes.rescale import PADDINGS
 from napari_dicommeta.volumes.segmentation import is_segmentation, segmentations
-from napari_dicommeta.volumes.stacks import split_keyword, stacks_of
-from napari_dicommeta.volumes.volume import Volume, volume_of_stack
+from napari_dicommeta.volumes.stacks import read_stacks, split_keyword
+from napari_dicommeta.volumes.volume import Volume, load_stack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,14 +118,14 @@ def load_series(
             faults.setdefault(f"its pixels cannot be read: {fault}", []).append(path)
         else:
             usable.append(row)
-    refusals += [Refusal(series, tuple(paths), reason) for reason, paths in faults.items()]
+    refusals += [Refusal(series, tuple(paths), reason, "pixels-impossible") for reason, paths in faults.items()]
     if not usable:
         return (), tuple(refusals)
     if faults:
         catalog, formats = catalog.rows(np.array(usable, dtype=np.intp)), [formats[row] for row in usable]
     keyword = split_keyword(split)
-    frames, failed = frames_of(catalog, formats, (keyword,) if keyword else ())
-    refusals += [Refusal(series, (path,), reason) for path, reason in failed]
+    frames, failed = read_frames(catalog, formats, (keyword,) if keyword else ())
+    refusals += [Refusal(series, (path,), reason, "frames-unreadable") for path, reason in failed]
     segments: dict[str, list[Frame]] = {}
     images: list[Frame] = []
     for frame in frames:
@@ -135,15 +135,16 @@ def load_series(
         try:
             volumes += segmentations(series, of_file, split)
         except RefusedError as error:
-            refusals.append(Refusal(series, (path,), str(error)))
-    stacks = stacks_of(images, split) if images else []
+            refusals.append(Refusal(series, (path,), error.reason, error.code))
+    stacks = read_stacks(images, split) if images else []
     for i, stack in enumerate(stacks, 1):
         suffix = f" [{i}]" if len(stacks) > 1 else ""
         try:
-            volumes.append(volume_of_stack(series, stack, suffix, padding, missing_rescale))
+            volumes.append(load_stack(series, stack, suffix, padding, missing_rescale))
         except (RefusedError, PixelError) as error:
             paths = tuple(dict.fromkeys(frame.path for frame in stack.frames))
-            refusals.append(Refusal(series, paths, str(error)))
+            code = error.code if isinstance(error, RefusedError) else "pixels-unreadable"
+            refusals.append(Refusal(series, paths, str(error), code))
     return tuple(sorted(volumes, key=lambda volume: -volume.array.size)), tuple(refusals)
 
 

@@ -126,7 +126,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="Slices are missing",
         standard=_PLACE,
         tags=("ImagePositionPatient",),
-        advice="Ask for the slices, split the volume at the gaps (split='gaps'), or leave it out; never stack over a gap.",
+        advice="Ask for the slices, split the volume at the gaps (split='gaps'), or leave it out.",
         meaning="Stacked as if nothing were missing, everything behind the gap lies too close.",
         is_finding=True,
     ),

@@ -18,11 +18,16 @@ __all__ = ["Refusal", "with_pixels"]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Files that make no volume: what they are, how many, and why not."""
+    """Files of a series that make no volume, and why not.
+
+    `code` names the kind of `reason`: "no-pixels", "damaged" (before the pixels), "pixels-cut", "pixels-impossible",
+    "pixels-unreadable", "frames-unreadable", or that of a `RefusedError`, such as "rescale-missing".
+    """
 
     series: Series
     paths: tuple[str, ...]
     reason: str
+    code: str
 
     def __str__(self) -> str:
         first = os.path.basename(self.paths[0])
@@ -31,22 +36,24 @@ class Refusal:
 
 
 def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:
-    """The catalog of a series' files that hold whole pixel data, and the others with the reason."""
+    """Return the catalog of a series' files that hold whole pixel data, and the others with the reason."""
     catalog = series.catalog
     offsets = catalog.file_column("pixel_offset")
     without = np.flatnonzero(offsets < 0)
-    reasons_of = {failure.path: failure.reason for failure in catalog.partial}
+    damages = {failure.path: failure.reason for failure in catalog.partial}
     refusals: list[Refusal] = []
     if len(without):
-        by_reason: dict[str, list[str]] = {}
+        by_reason: dict[tuple[str, str], list[str]] = {}
         for i in without.tolist():
             path = catalog.paths[i]
-            by_reason.setdefault(reasons_of.get(path, "the file has no pixel data"), []).append(path)
-        refusals = [Refusal(series, tuple(paths), reason) for reason, paths in by_reason.items()]
+            damage = damages.get(path)
+            reason = (damage, "damaged") if damage else ("the file has no pixel data", "no-pixels")
+            by_reason.setdefault(reason, []).append(path)
+        refusals = [Refusal(series, tuple(paths), *reason) for reason, paths in by_reason.items()]
     cut = catalog.file_column("pixel_length") + offsets > catalog.file_column("size")
     cut &= (offsets >= 0) & np.array([text != DEFLATED for text in catalog.column_texts("TransferSyntaxUID")])
     refusals += [
-        Refusal(series, (catalog.paths[i],), reasons_of.get(catalog.paths[i], "the pixel data is cut"))
+        Refusal(series, (catalog.paths[i],), damages.get(catalog.paths[i], "the pixel data is cut"), "pixels-cut")
         for i in np.flatnonzero(cut).tolist()
     ]
     return catalog.rows(np.flatnonzero((offsets >= 0) & ~cut)), refusals

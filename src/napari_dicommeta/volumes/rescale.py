@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.luts import modality_luts
+from napari_dicommeta.dicom.luts import read_modality_luts
 from napari_dicommeta.dicom.uids import RT_DOSE, SECONDARY_CAPTURE
 from napari_dicommeta.dicom.values import is_text_in_number, number
-from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.support.errors import RefusedError
+from napari_dicommeta.volumes.note import make_note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.dicom.luts import LookupTable
     from napari_dicommeta.dicom.pixels import PixelFormat
     from napari_dicommeta.volumes.frames import Frame
+    from napari_dicommeta.volumes.note import Note
 
-__all__ = ["AIR", "PADDINGS", "Modality", "Transform", "modality_of"]
+__all__ = ["AIR", "PADDINGS", "Rescale", "Transform", "read_rescale"]
 
 PADDINGS = ("keep", "air", "nan")
 AIR = -1000.0
@@ -75,16 +76,18 @@ class Transform:
 
 
 @dataclass(frozen=True, slots=True)
-class Modality:
+class Rescale:
     """The transforms of a stack's frames, the unit they give ("" where the file gives no right to one), and notes."""
 
     transforms: tuple[Transform, ...]
     units: str
-    notes: tuple[Finding, ...]
+    notes: tuple[Note, ...]
 
 
-def modality_of(frames: Sequence[Frame], missing_rescale: str = "refuse", padding: str = "keep") -> Modality:
-    """How the stored values of `frames` become modality values; the options as in `loader.load`.
+def read_rescale(frames: Sequence[Frame], missing_rescale: str = "refuse", padding: str = "keep") -> Rescale:
+    """Return how the stored values of `frames` become modality values; tables are read from their files.
+
+    The options are those of `load`.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def modality_of(frames: Sequence[Frame], missing_rescale: str = "refuse", paddin
         If rescale elements are missing in some frames (unless `missing_rescale` is "series": then those that the
         others agree on are used), or are no numbers.
     """
-    notes: list[Finding] = []
+    notes: list[Note] = []
     tables = _tables(frames, notes)
     paddings = _paddings(frames, notes, padding)
     if frames[0].text("SOPClassUID") == RT_DOSE:
@@ -111,20 +114,20 @@ def modality_of(frames: Sequence[Frame], missing_rescale: str = "refuse", paddin
     )
     if len(set(pairs)) > 1 and not kinds:
         slopes, intercepts = sorted({slope for slope, _ in pairs}), sorted({intercept for _, intercept in pairs})
-        title = f"rescaled slice by slice: slopes {_span(slopes)}, intercepts {_span(intercepts)}"
-        notes.append(Finding("rescale-varies", "info", title, tags=("RescaleSlope", "RescaleIntercept")))
-    return Modality(transforms, units, tuple(notes))
+        title = f"Rescaled slice by slice: slopes {_span(slopes)}, intercepts {_span(intercepts)}"
+        notes.append(make_note("rescale-varies", title))
+    return Rescale(transforms, units, tuple(notes))
 
 
 def _span(values: Sequence[float]) -> str:
     return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g} ({len(values)} values)"
 
 
-def _tables(frames: Sequence[Frame], notes: list[Finding]) -> list[LookupTable | None]:
+def _tables(frames: Sequence[Frame], notes: list[Note]) -> list[LookupTable | None]:
     by_path: dict[str, LookupTable | None] = {}
     for frame in frames:
         if frame.path not in by_path:
-            found = modality_luts(frame.path) if frame.text("ModalityLUTSequence") else ()
+            found = read_modality_luts(frame.path) if frame.text("ModalityLUTSequence") else ()
             by_path[frame.path] = found[0] if found else None
             if frame.text("ModalityLUTSequence") not in ("", "0 items") and not found:
                 raise RefusedError("modality-lut", "its Modality LUT Sequence holds no usable table")
@@ -136,15 +139,15 @@ def _tables(frames: Sequence[Frame], notes: list[Finding]) -> list[LookupTable |
         )
     if held:
         both = any(frame.text("RescaleSlope") for frame in frames)
-        title = "stored values go through a Modality LUT" + (
+        title = "Stored values go through a Modality LUT" + (
             ", the Rescale Slope beside it is not used" if both else ""
         )
         severity = "decision" if both else "info"
-        notes.append(Finding("modality-lut", severity, title, tags=("ModalityLUTSequence",), standard="PS3.3 C.11.1"))
+        notes.append(make_note("modality-lut", title, severity=severity))
     return tables
 
 
-def _paddings(frames: Sequence[Frame], notes: list[Finding], treatment: str) -> list[tuple[float, float] | None]:
+def _paddings(frames: Sequence[Frame], notes: list[Note], treatment: str) -> list[tuple[float, float] | None]:
     """The range of each frame's padding, stored values (PS3.3 section C.7.5.1.1.2)."""
     known: dict[tuple[str, str, PixelFormat], tuple[float, float] | None] = {}
     found = []
@@ -158,18 +161,13 @@ def _paddings(frames: Sequence[Frame], notes: list[Finding], treatment: str) -> 
             if why:
                 not_used[texts[0]] = why
         found.append(known[key])
-    where, tags = "PS3.3 C.7.5.1.1.2", ("PixelPaddingValue",)
     for text, why in sorted(not_used.items()):
-        notes.append(
-            Finding("padding-impossible", "decision", f"Pixel Padding Value {text} {why}: not used", (), tags, where)
-        )
+        notes.append(make_note("padding-impossible", f"Pixel Padding Value {text} {why}: not used"))
     stated = {span for span in found if span is not None}
     if stated:
         spans = ", ".join(f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in sorted(stated))
-        how = (
-            "kept as they are, left out of the full range" if treatment == "keep" else f"made {treatment}, as asked for"
-        )
-        notes.append(Finding("padding", "info", f"stored values {spans} are padding: {how}", (), tags, where))
+        how = "kept, but left out of the full range" if treatment == "keep" else f"made {treatment}, as asked for"
+        notes.append(make_note("padding", f"Stored values {spans} are padding: {how}"))
     return found
 
 
@@ -202,7 +200,7 @@ def _dose(frames: Sequence[Frame]) -> tuple[list[tuple[float, float]], str]:
 
 
 def _rescale(
-    frames: Sequence[Frame], tables: Sequence[LookupTable | None], missing: str, notes: list[Finding]
+    frames: Sequence[Frame], tables: Sequence[LookupTable | None], missing: str, notes: list[Note]
 ) -> tuple[list[tuple[float, float]], str]:
     """(slope, intercept) of each frame and the units they give (PS3.3 sections C.11.1 and C.8.2.1)."""
     texts = [(frame.text("RescaleSlope"), frame.text("RescaleIntercept")) for frame in frames]
@@ -210,8 +208,8 @@ def _rescale(
     modality = frames[0].text("Modality")
     if not any(held) or tables[0] is not None:
         if modality == "CT" and tables[0] is None and not frames[0].pixel_format.is_color:
-            title = "no Rescale Slope and Intercept, which CT requires: stored values are shown"
-            notes.append(Finding("rescale-missing", "wrong", title, standard="PS3.3 C.8.2.1"))
+            title = "No Rescale Slope and Intercept, which CT requires: stored values are shown"
+            notes.append(make_note("rescale-missing", title))
         return [(1.0, 0.0)] * len(frames), frames[0].text("Units") if modality == "PT" else ""
     if not all(held):
         others = {pair for pair, has in zip(texts, held, strict=True) if has}
@@ -223,7 +221,7 @@ def _rescale(
             raise RefusedError("rescale-contradicts", f"{lacking}, and what these state differs from the others")
         texts = [only] * len(texts)
         title = f"{lacking}: the others' {only[0]} and {only[1]} are used, as asked for"
-        notes.append(Finding("rescale-filled", "decision", title, tags=("RescaleSlope", "RescaleIntercept")))
+        notes.append(make_note("rescale-filled", title))
     made: dict[tuple[str, str], tuple[float, float]] = {}
     for slope_text, intercept_text in dict.fromkeys(texts):
         slope, intercept = number(slope_text), number(intercept_text)
@@ -234,7 +232,7 @@ def _rescale(
     return [made[pair] for pair in texts], _units(frames, modality, notes)
 
 
-def _units(frames: Sequence[Frame], modality: str, notes: list[Finding]) -> str:
+def _units(frames: Sequence[Frame], modality: str, notes: list[Note]) -> str:
     """HU, another *Rescale Type*, or PET's *Units*; "" where the files give no right to say."""
     kinds = {frame.text("RescaleType") for frame in frames}
     if modality == "CT" and kinds == {"", "HU"} and not frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
@@ -242,25 +240,24 @@ def _units(frames: Sequence[Frame], modality: str, notes: list[Finding]) -> str:
     kind = next(iter(kinds)) if len(kinds) == 1 else ""
     if len(kinds) > 1:
         title = f"Rescale Type differs: {', '.join(sorted(one or 'none' for one in kinds))}"
-        notes.append(Finding("rescale-type", "decision", title, tags=("RescaleType",)))
+        notes.append(make_note("rescale-type", title))
         return ""
     if modality == "PT":
         return frames[0].text("Units")
     if modality != "CT":
         return "" if kind == "US" else kind
-    where = "PS3.3 C.11.1.1.2"
     if kind == "" and frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
-        title = "a secondary capture without a Rescale Type: its values are not HU"
-        notes.append(Finding("rescale-type", "decision", title, tags=("SOPClassUID", "RescaleType"), standard=where))
+        title = "A secondary capture without a Rescale Type: its values are not HU"
+        notes.append(make_note("rescale-type", title, tags=("SOPClassUID", "RescaleType")))
         return ""
     if kind in ("", "HU"):
         why = "Rescale Type says so" if kind else "CT without a Rescale Type"
-        notes.append(Finding("units", "info", f"HU: {why}", tags=("RescaleType",), standard=where))
+        notes.append(make_note("units", f"HU: {why}"))
         return "HU"
     if kind == "US" and frames[0].text("ImageType").startswith("ORIGINAL"):
         title = "Rescale Type is US, Unspecified; original CT images are in HU"
-        notes.append(Finding("rescale-unspecified", "info", title, tags=("RescaleType",), standard=where))
+        notes.append(make_note("rescale-unspecified", title))
         return "HU"
     title = f"Rescale Type is {kind}: the values may not be HU"
-    notes.append(Finding("rescale-type", "decision", title, tags=("RescaleType",), standard=where))
+    notes.append(make_note("rescale-type", title))
     return kind

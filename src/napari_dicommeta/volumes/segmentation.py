@@ -10,10 +10,10 @@ import numpy as np
 from napari_dicommeta.dicom.pixels import read_frame
 from napari_dicommeta.dicom.uids import LABEL_MAP, SEGMENTATION
 from napari_dicommeta.dicom.values import number, numbers
-from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.volumes.geometry import SAME_POSITION, VolumeGeometry, position_ids
 from napari_dicommeta.volumes.lazy_array import LazyArray
+from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.notes import geometry_notes
 from napari_dicommeta.volumes.stacks import beside_one_another, by_orientation
 from napari_dicommeta.volumes.volume import Volume
@@ -29,7 +29,7 @@ __all__ = ["is_segmentation", "segmentations"]
 _ROW_POSITION, _COLUMN_POSITION = "RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix"
 MAX_EMPTY = 500
 """Slices that a grid may have for each one that the file holds."""
-WHOLE = 0.05
+STEP_TOLERANCE = 0.05
 """How far the position of a frame may be from a multiple of the step, as a part of it."""
 
 
@@ -83,28 +83,26 @@ def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
 
     shape = (count, first.pixel_format.rows, first.pixel_format.columns)
     array = LazyArray(shape, np.uint8 if largest <= 255 else np.uint16, read)
-    what = "the values are segment numbers" if is_map else f"segments {_span(segments)}, one number each"
-    notes = [*geometry_notes(geometry), Finding("segments", "info", what, tags=("SegmentSequence",))]
+    title = "Values are segment numbers" if is_map else f"Segments {_span(segments)}, one number each"
+    notes = [*geometry_notes(geometry), make_note("segments", title)]
     if not is_map and len(set(segments)) > 1 and first.text("SegmentsOverlap") != "NO":
-        title = "segments may overlap: where they do, the one with the highest number is shown"
-        advice = "open each alone with split='ReferencedSegmentNumber'"
-        notes.insert(0, Finding("segments-overlap", "decision", title, standard="PS3.3 C.8.20.2", advice=advice))
+        title = "Segments may overlap: where they do, the one with the highest number is shown"
+        notes.insert(0, make_note("segments-overlap", title))
     if empty := count - len(by_slice):
-        notes.append(
-            Finding("segments-empty", "info", f"{empty} of {count} slices hold no segment and are not in the file")
-        )
+        title = f"{empty} of {count} slices hold no segment and are not in the file"
+        notes.append(make_note("segments-empty", title))
     held = [by_slice[k][0][1] if k in by_slice else None for k in range(count)]
     files = tuple((frame.path, frame.index) if frame else (first.path, -1) for frame in held)
     return Volume(
-        series.name + suffix,
-        first.text("Modality") or series.modality,
-        series.series_instance_uid,
-        array,
-        "",
-        geometry,
-        (),
-        ((),) * count,
-        files,
+        name=series.name + suffix,
+        modality=first.text("Modality") or series.modality,
+        series_instance_uid=series.series_instance_uid,
+        array=array,
+        units="",
+        geometry=geometry,
+        windows=(),
+        slice_windows=((),) * count,
+        files=files,
         notes=tuple(notes),
         is_labels=True,
         frame_of_reference=first.text("FrameOfReferenceUID"),
@@ -154,7 +152,7 @@ def _slices(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeo
             continue
         multiples = (distances - distances[0]) / step
         places = np.round(multiples).astype(int)
-        if np.abs(multiples - places).max() <= WHOLE and places[-1] < MAX_EMPTY * len(order):
+        if np.abs(multiples - places).max() <= STEP_TOLERANCE and places[-1] < MAX_EMPTY * len(order):
             break
     else:
         return as_they_are, ids

@@ -5,28 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.luts import voi_luts
+from napari_dicommeta.dicom.luts import read_voi_luts
 from napari_dicommeta.dicom.pixels import read_frame
 from napari_dicommeta.dicom.window import WINDOW_TAGS, Window, in_stored_values, windows_of
-from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.volumes.note import make_note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.volumes.frames import Frame
+    from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.rescale import Transform
 
-__all__ = ["windows_of_frames"]
+__all__ = ["read_slice_windows"]
 
-TABLES = ("VOILUTSequence.LUTDescriptor", "VOILUTSequence.LUTExplanation", "VOILUTSequence.LUTData")
-STORED = frozenset(("MR", "PT", "NM"))
+TABLE_TAGS = ("VOILUTSequence.LUTDescriptor", "VOILUTSequence.LUTExplanation", "VOILUTSequence.LUTData")
+STORED_VALUE_MODALITIES = frozenset(("MR", "PT", "NM"))
 """Modalities whose windows often mean stored values although a rescale is there."""
 
 
-def windows_of_frames(
+def read_slice_windows(
     frames: Sequence[Frame], transforms: Sequence[Transform]
-) -> tuple[tuple[tuple[Window, ...], ...], tuple[Finding, ...]]:
+) -> tuple[tuple[tuple[Window, ...], ...], tuple[Note, ...]]:
     """The windows of each frame, pairs before tables (PS3.3 section C.11.2), and a note where they mean stored values.
 
     That is decided once for all frames, by the values of the one in the middle.
@@ -36,21 +37,17 @@ def windows_of_frames(
     for frame in frames:
         texts = tuple(frame.text(keyword) for keyword in WINDOW_TAGS)
         has_tables = frame.text("VOILUTSequence") not in ("", "0 items")
-        key = (*texts, *(frame.text(keyword) for keyword in TABLES)) if has_tables else texts
+        key = (*texts, *(frame.text(keyword) for keyword in TABLE_TAGS)) if has_tables else texts
         if key not in made:
             made[key] = windows_of(*texts)
             if has_tables:
-                made[key] += tuple(map(Window.of_table, voi_luts(frame.path)))
+                made[key] += tuple(map(Window.of_table, read_voi_luts(frame.path)))
         windows.append(made[key])
     middle = len(frames) // 2
     if not _means_stored(frames[middle], transforms[middle], windows[middle]):
         return tuple(windows), ()
-    note = Finding(
-        "windows-stored",
-        "info",
-        "the window presets fit the stored values, not the rescaled ones: they are shown in stored values",
-        tags=("WindowCenter", "WindowWidth", "RescaleSlope"),
-        standard="PS3.3 C.11.2.1.2",
+    note = make_note(
+        "windows-stored", "Window presets fit the stored values, not the rescaled ones: they are shown in stored values"
     )
     converted = (
         tuple(replace(window, rescale=(transform.slope, transform.intercept)) for window in of_frame)
@@ -61,7 +58,7 @@ def windows_of_frames(
 
 def _means_stored(frame: Frame, transform: Transform, windows: Sequence[Window]) -> bool:
     first = next((window for window in windows if not window.fault and window.lut is None), None)
-    if first is None or frame.text("Modality") not in STORED or frame.pixel_format.is_color:
+    if first is None or frame.text("Modality") not in STORED_VALUE_MODALITIES or frame.pixel_format.is_color:
         return False
     if transform.table is not None or (transform.slope, transform.intercept) == (1, 0):
         return False

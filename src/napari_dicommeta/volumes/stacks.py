@@ -1,4 +1,4 @@
-"""Frames -> what one grid can hold: a stack of slices, or of slices and times, and why it was parted from others.
+"""Frames -> what one grid can hold: a stack of slices, or of slices and times, and why it was split from others.
 
 A series is split where that removes a fault of its geometry, not because a tag differs: other sizes,
 orientations, positions that repeat or are unevenly spaced. Where positions repeat, the dimension that tells
@@ -20,20 +20,21 @@ from napari_dicommeta.dicom.pixels import stored_digest as _digest
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.uids import RT_DOSE
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.volumes.frames import AXES, KINDS, TIMES
 from napari_dicommeta.volumes.geometry import VolumeGeometry, position_ids
+from napari_dicommeta.volumes.note import make_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from napari_dicommeta.volumes.frames import Frame
     from napari_dicommeta.volumes.geometry import ImagePlane
+    from napari_dicommeta.volumes.note import Note
 
-__all__ = ["SPLITS", "Stack", "beside_one_another", "by_orientation", "split_keyword", "stacks_of"]
+__all__ = ["SPLITS", "Stack", "beside_one_another", "by_orientation", "read_stacks", "split_keyword"]
 
 SPLITS = ("auto", "gaps", "none")
-"""How a series is parted: by what makes a grid; also at gaps; only by what no array could hold."""
+"""How a series is split: by what makes a grid; also at gaps; only by what no array could hold."""
 JOINT_AXES = (("DiffusionBValue", "DiffusionGradientOrientation"), AXES[:4])
 
 
@@ -42,7 +43,7 @@ class Stack:
     """Frames in the order of an array: `times` volumes one after the other, slices along their normal.
 
     `axis`: the keyword of the fourth axis, "" for a stack of slices. `is_one_place`: all frames lie at one place, so
-    that the fourth axis is the first of their array. `reasons`: why the stack was parted from its series.
+    that the fourth axis is the first of their array. `reasons`: why the stack was split from its series.
     `left_out`: frames that are true duplicates, each with the reason.
     """
 
@@ -50,7 +51,7 @@ class Stack:
     times: int = 1
     axis: str = ""
     reasons: tuple[str, ...] = ()
-    notes: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
     left_out: tuple[tuple[Frame, str], ...] = ()
     is_one_place: bool = False
     is_grid: bool = True
@@ -63,11 +64,11 @@ class Stack:
         return planes if len(planes) == len(first) and self.is_grid else ()
 
 
-def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
+def read_stacks(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
     """The stacks that `frames` make, the largest first.
 
     `split`: "auto"; "gaps", also where slices are missing; "none", only where sizes or colors differ; or a keyword,
-    by whose values the frames are parted first.
+    by whose values the frames are split first.
     """
     usual = {keyword: _usual(frames, keyword) for keyword in ("Modality", "FrameOfReferenceUID")}
     groups = _partition(frames, lambda frame: _kind(frame, usual))
@@ -96,7 +97,7 @@ def stacks_of(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
 
 
 def split_keyword(split: str) -> str:
-    """The keyword by which `split` asks to part a series, "" for one of `SPLITS`.
+    """The keyword by which `split` asks to split a series, "" for one of `SPLITS`.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def _largest_first(stacks: list[Stack]) -> list[Stack]:
     return sorted(stacks, key=lambda stack: -len(stack.frames))
 
 
-BESIDE = 0.25
+STACK_OFFSET_FRACTION = 0.25
 """Of the image's size; images whose positions differ by less within their plane lie one behind the other."""
 _KIND_REASONS = (
     "the number of rows or columns differs",
@@ -137,10 +138,10 @@ def _usual(frames: Sequence[Frame], keyword: str) -> str:
 def _as_it_is(frames: list[Frame], reasons: tuple[str, ...]) -> Stack:
     """All of `frames` in one array, whether or not that is a grid."""
     is_grid = len(by_orientation(frames)) == 1
-    notes: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
     if not is_grid:
-        title = "images of several orientations or spacings are in one array, as asked for: it is no grid"
-        notes = (Finding("no-grid", "decision", title, tags=("ImageOrientationPatient", "PixelSpacing")),)
+        title = "Images of several orientations or spacings are in one array, as asked for: it is no grid"
+        notes = (make_note("no-grid", title),)
     return Stack(_in_order(frames), reasons=reasons, notes=notes, is_grid=is_grid)
 
 
@@ -164,7 +165,7 @@ def _partition(frames: Iterable[Frame], key: Callable[[Frame], object]) -> list[
 
 
 def by_orientation(frames: Sequence[Frame]) -> list[list[Frame]]:
-    """`frames` parted by orientation and pixel spacing, those without a place apart from those with one."""
+    """`frames` split by orientation and pixel spacing, those without a place apart from those with one."""
     parts: list[tuple[ImagePlane | None, list[Frame]]] = []
     for frame in frames:
         plane = frame.plane
@@ -214,9 +215,9 @@ def _resolve(frames: list[Frame], kinds: Sequence[str]) -> list[Stack]:
         return _with_reason("they lie beside one another", [_resolve(part, kinds) for part in beside])
     if not _repeats(frames):
         return _by_spacing(frames)
-    parted = _by_kind(frames, kinds)
-    if parted and not (sum(map(_repeats, parted[1])) and _axis(frames)):
-        keyword, groups = parted
+    by_kind = _by_kind(frames, kinds)
+    if by_kind and not (sum(map(_repeats, by_kind[1])) and _axis(frames)):
+        keyword, groups = by_kind
         rest = kinds[kinds.index(keyword) + 1 :]
         reason = f"{_name(keyword)} differs between images of one place"
         return _with_reason(reason, [_resolve(group, rest) for group in groups])
@@ -277,7 +278,7 @@ def _without_repeats(
 
 
 def _by_spacing(frames: list[Frame]) -> list[Stack]:
-    """One stack, or where uneven slices lie between one another those of a tag that parts them into even ones.
+    """One stack, or where uneven slices lie between one another those of a tag that splits them into even ones.
 
     Even blocks that lie one behind the other (a head scanned with two increments) stay one volume, with a note.
     """
@@ -292,8 +293,9 @@ def _by_spacing(frames: list[Frame]) -> list[Stack]:
         if any(before[1] > after[0] for before, after in pairwise(spans)):
             reason = f"{_name(keyword)} differs, and all slices together are not evenly spaced"
             return [Stack(_in_order(group), reasons=(reason,)) for group in groups]
-        title = f"{_name(keyword)} parts the slices into {len(groups)} blocks, each evenly spaced"
-        note = Finding("blocks", "info", title, tags=(keyword,), advice=f"open them apart with split={keyword!r}")
+        title = f"{_name(keyword)} splits the slices into {len(groups)} blocks, each evenly spaced"
+        advice = f"Resample along the positions, or open the blocks as volumes of their own with split={keyword!r}."
+        note = make_note("blocks", title, tags=(keyword,), advice=advice)
         return [Stack(_in_order(frames), notes=(note,))]
     return [Stack(_in_order(frames))]
 
@@ -315,7 +317,7 @@ def _kind_text(frame: Frame, keyword: str) -> str:
 
 
 def _in_time(frames: list[Frame]) -> list[Stack]:
-    """Frames whose positions repeat: along a fourth axis, or parted."""
+    """Frames whose positions repeat: along a fourth axis, or split."""
     for keywords in (*((axis,) for axis in AXES), *JOINT_AXES, *((axis,) for axis in TIMES)):
         if stacks := _along(frames, keywords):
             return stacks
@@ -330,10 +332,10 @@ def _in_time(frames: list[Frame]) -> list[Stack]:
 
 
 def beside_one_another(frames: list[Frame]) -> list[list[Frame]]:
-    """`frames` parted into stacks beside one another: at one distance along the normal, elsewhere in the plane.
+    """`frames` split into stacks beside one another: at one distance along the normal, elsewhere in the plane.
 
-    Elsewhere is more than `BESIDE` of the image's own size: less is motion, or rounding. From one distance to the next
-    the stacks are followed from left to right, so that a tilted gantry parts nothing.
+    Elsewhere is more than `STACK_OFFSET_FRACTION` of the image's own size: less is motion, or rounding. From one
+    distance to the next the stacks are followed from left to right, so that a tilted gantry splits nothing.
     """
     first = frames[0].plane
     if first is None or not _repeats(frames):
@@ -341,7 +343,7 @@ def beside_one_another(frames: list[Frame]) -> list[list[Frame]]:
     form = frames[0].pixel_format
     size = np.array([form.columns * first.spacing[1], form.rows * first.spacing[0]])
     axes = np.array([first.row, first.column])
-    at = np.array([axes @ frame.plane.position for frame in frames if frame.plane]) / (BESIDE * size)
+    at = np.array([axes @ frame.plane.position for frame in frames if frame.plane]) / (STACK_OFFSET_FRACTION * size)
     by_place: dict[int, list[list[int]]] = {}
     for i, place in sorted(enumerate(_ids(frames)), key=lambda pair: (pair[1], tuple(at[pair[0]]))):
         stacks = by_place.setdefault(place, [])
@@ -373,12 +375,11 @@ def _one_place(frames: list[Frame]) -> Stack:
     by = f", by {_name(axis)}" if axis else ", by Instance Number: nothing known says what tells them apart"
     copies = len(_without_copies(frames)[1])  # shown all the same: in no grid they do no harm
     same = f"; {copies} of them have the SOP Instance UID and pixels of another one" if copies else ""
-    note = Finding(
+    note = make_note(
         "one-place",
-        "info" if axis else "decision",
         f"{len(frames)} images of one place{by}{same}",
+        severity="info" if axis else "decision",
         tags=(axis or "InstanceNumber", "ImagePositionPatient"),
-        standard="PS3.3 C.7.6.17",
     )
     return Stack(ordered, len(ordered), axis or "InstanceNumber", notes=(note,), is_one_place=True)
 
@@ -408,10 +409,10 @@ def _of_volumes(
         reason = f"{by} differs, and the positions of the parts are not the same"
         return [replace(stack, reasons=(reason,)) for group in groups for stack in _by_spacing(group)]
     ordered = tuple(frame for group in whole for frame in _in_order(group))
-    notes: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
     if len(whole) > 1:
         text = f"{len(whole)} volumes of {places} slices, by {by}{extra}"
-        notes = (Finding("volumes", severity, text, tags=(axis,), standard="PS3.3 C.7.6.17"),)
+        notes = (make_note("volumes", text, severity=severity, tags=(axis,)),)
     stacks = [Stack(ordered, len(whole), axis if len(whole) > 1 else "", notes=notes)]
     for group in groups:
         if len(group) != places:
@@ -432,14 +433,14 @@ def _by_number(frames: list[Frame]) -> list[Stack]:
 
 
 def _at_gaps(stack: Stack) -> list[Stack]:
-    """`stack` parted where slices are missing."""
+    """`stack` split where slices are missing."""
     if not stack.planes or stack.is_one_place:
         return [stack]
     slices = len(stack.frames) // stack.times
     cuts = [0, *(k + 1 for k, _, _ in VolumeGeometry.of_planes(stack.planes).gaps), slices]
     if len(cuts) == 2:
         return [stack]
-    reasons = (*stack.reasons, "parted where slices are missing, as asked for")
+    reasons = (*stack.reasons, "split where slices are missing, as asked for")
     parts: list[Stack] = []
     for a, b in pairwise(cuts):
         part = tuple(frame for t in range(stack.times) for frame in stack.frames[t * slices + a : t * slices + b])

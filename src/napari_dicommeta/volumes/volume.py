@@ -13,23 +13,23 @@ from napari_dicommeta.dicom.window import Window, middle_windows
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
-from napari_dicommeta.volumes.notes import passport
-from napari_dicommeta.volumes.rescale import AIR, modality_of
-from napari_dicommeta.volumes.slice_windows import windows_of_frames
+from napari_dicommeta.volumes.notes import volume_notes
+from napari_dicommeta.volumes.rescale import AIR, read_rescale
+from napari_dicommeta.volumes.slice_windows import read_slice_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.catalog.catalog import Series
-    from napari_dicommeta.findings.check import Finding
     from napari_dicommeta.volumes.frames import Frame
+    from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.rescale import Transform
     from napari_dicommeta.volumes.stacks import Stack
 
-__all__ = ["Volume", "volume_of_stack"]
+__all__ = ["Volume", "load_stack"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Volume:
     """One volume of a series.
 
@@ -53,7 +53,7 @@ class Volume:
     inverted: bool = False
     """MONOCHROME1: low values are shown bright; the array itself is not inverted."""
     is_color: bool = False
-    notes: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
     axis: str = ""
     is_labels: bool = False
     """A segmentation: values are segment numbers, 0 is none of them."""
@@ -64,7 +64,7 @@ class Volume:
     _range: list[tuple[float, float]] = field(default_factory=list, repr=False, compare=False)
 
     @property
-    def problems(self) -> tuple[Finding, ...]:
+    def problems(self) -> tuple[Note, ...]:
         """The notes that are more than good to know."""
         return tuple(note for note in self.notes if note.severity != "info")
 
@@ -92,7 +92,7 @@ class Volume:
         return (smallest, largest) if largest > smallest else (smallest, smallest + 1)
 
 
-def volume_of_stack(
+def load_stack(
     series: Series, stack: Stack, suffix: str = "", padding: str = "keep", missing_rescale: str = "refuse"
 ) -> Volume:
     """The volume of a stack of `series`; `padding` and `missing_rescale` as in `loader.load`.
@@ -104,35 +104,34 @@ def volume_of_stack(
     """
     frames = stack.frames
     first = frames[0]
-    modality = modality_of(frames, missing_rescale, padding)
+    rescale = read_rescale(frames, missing_rescale, padding)
     planes = stack.planes
     geometry = VolumeGeometry.of_planes(planes) if planes else VolumeGeometry.unplaced(_unplaced_spacing(first))
-    windows, window_notes = windows_of_frames(frames, modality.transforms)
+    windows, window_notes = read_slice_windows(frames, rescale.transforms)
     is_color = first.pixel_format.is_color
     lead = (stack.times,) if stack.is_one_place else (stack.times, len(frames) // stack.times)
     lead = lead if stack.times > 1 else (len(frames),)
     if is_color:
         array = _color_array(frames, lead)
     else:
-        array = _gray_array(frames, lead, modality.transforms, padding, modality.units)
-    kept = () if is_color or padding != "keep" else _padding_ranges(modality.transforms)
+        array = _gray_array(frames, lead, rescale.transforms, padding, rescale.units)
+    kept = () if is_color or padding != "keep" else _padding_ranges(rescale.transforms)
     return Volume(
-        series.name + suffix,
-        first.text("Modality") or series.modality,
-        series.series_instance_uid,
-        array,
-        "" if is_color else modality.units,
-        geometry,
-        () if is_color else middle_windows(windows),
-        windows,
-        tuple((frame.path, frame.index) for frame in frames),
-        first.pixel_format.photometric == "MONOCHROME1",
-        is_color,
-        passport(stack, geometry, modality, windows, window_notes),
-        stack.axis if stack.times > 1 else "",
-        False,
-        first.text("FrameOfReferenceUID"),
-        kept,
+        name=series.name + suffix,
+        modality=first.text("Modality") or series.modality,
+        series_instance_uid=series.series_instance_uid,
+        array=array,
+        units="" if is_color else rescale.units,
+        geometry=geometry,
+        windows=() if is_color else middle_windows(windows),
+        slice_windows=windows,
+        files=tuple((frame.path, frame.index) for frame in frames),
+        inverted=first.pixel_format.photometric == "MONOCHROME1",
+        is_color=is_color,
+        notes=volume_notes(stack, geometry, rescale, windows, window_notes),
+        axis=stack.axis if stack.times > 1 else "",
+        frame_of_reference=first.text("FrameOfReferenceUID"),
+        padding=kept,
     )
 
 

@@ -18,14 +18,14 @@ from napari_dicommeta._napari.tasks.check import (
     write_recipe_of,
     write_report,
 )
-from napari_dicommeta.findings.check import SEVERITIES
 from napari_dicommeta.findings.decisions import Decision, with_decision
+from napari_dicommeta.findings.finding import SEVERITIES
 
 if TYPE_CHECKING:
     from napari_dicommeta._napari.state.workers import Sources
     from napari_dicommeta._napari.tasks.source import Opened
     from napari_dicommeta.analysis.histogram import Bins
-    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.hu_check import Checked
 
 __all__ = ["Judging"]

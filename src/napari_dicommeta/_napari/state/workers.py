@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +14,7 @@ from superqt.utils import thread_worker
 
 from napari_dicommeta._napari.state.gc_pause import Calming
 from napari_dicommeta._napari.state.threads import start
+from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,11 +157,13 @@ class Sources(QObject):
             del self._workers[name]
             self._calming.stay()
             if isinstance(value, _Failure):
+                log_fault(f"the task {name!r}", value.error, logging.DEBUG)
                 (errored or on_fault)(value.error)
             elif returned is not None:
                 returned(value)
 
         def on_fault(error: Exception) -> None:
+            log_fault(f"the task {name!r}", error)
             show_error(f"A fault of napari-dicommeta ({name}): {type(error).__name__}")
 
         if yielded is not None:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from napari_dicommeta._napari.tasks.source import Opened
     from napari_dicommeta.catalog.catalog import Catalog, Series
-    from napari_dicommeta.findings.check import Finding, FindingsProgress
+    from napari_dicommeta.findings.check import CheckProgress
     from napari_dicommeta.findings.decisions import Decision
-    from napari_dicommeta.findings.hu_check import Checked, CheckProgress
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.findings.hu_check import Checked, HUCheckProgress
     from napari_dicommeta.findings.hu_sample import HUSample
 
 __all__ = [
@@ -49,26 +50,26 @@ class Judged:
 
 def count_findings(catalog: Catalog) -> Judged:
     """The findings of what is counted alone, and the digest."""
-    from napari_dicommeta.catalog.digest import digest_of
-    from napari_dicommeta.findings.check import findings_of
+    from napari_dicommeta.catalog.digest import catalog_digest
+    from napari_dicommeta.findings.check import check
 
-    return Judged(findings_of(catalog, volumes=False), digest_of(catalog))
+    return Judged(check(catalog, volumes=False), catalog_digest(catalog))
 
 
-def volume_findings(catalog: Catalog) -> Generator[FindingsProgress, None, Judged]:
+def volume_findings(catalog: Catalog) -> Generator[CheckProgress, None, Judged]:
     """The findings of counts and volumes; yields progress."""
-    from napari_dicommeta.catalog.digest import digest_of
-    from napari_dicommeta.findings.check import iter_findings
+    from napari_dicommeta.catalog.digest import catalog_digest
+    from napari_dicommeta.findings.check import iter_check
 
-    findings = yield from iter_findings(catalog)
-    return Judged(findings, digest_of(catalog))
+    findings = yield from iter_check(catalog)
+    return Judged(findings, catalog_digest(catalog))
 
 
-def pixel_check(series: Sequence[Series]) -> Generator[CheckProgress, None, tuple[Checked, ...]]:
+def pixel_check(series: Sequence[Series]) -> Generator[HUCheckProgress, None, tuple[Checked, ...]]:
     """What a sample of the pixels says against the tags; yields progress."""
-    from napari_dicommeta.findings.hu_check import iter_plausibility
+    from napari_dicommeta.findings.hu_check import iter_hu_check
 
-    return iter_plausibility(series)
+    return iter_hu_check(series)
 
 
 def sample_bins(sample: HUSample) -> Bins:
@@ -101,14 +102,14 @@ def keep_decisions(digest: str, decisions: Sequence[Decision]) -> None:
 
 def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
     """Write the findings as Markdown, those that were dismissed with the word for it; the path."""
-    from napari_dicommeta.findings.check import markdown
+    from napari_dicommeta.findings.report import findings_report
 
     decided = [(finding, decision_on(finding, decisions)) for finding in findings]
     left = tuple(finding for finding, decision in decided if decision is None or decision.state != "dismissed")
-    text = markdown(left, f"{opened.catalog.n_files:,} files, {len(opened.series):,} series")
+    text = findings_report(left, f"{opened.catalog.n_files:,} files, {len(opened.series):,} series")
     dismissed = [(finding, one) for finding, one in decided if one is not None and one.state == "dismissed"]
     if dismissed:
-        lines = [f"* {finding.title}{': ' + one.word if one.word else ''}" for finding, one in dismissed]
+        lines = [f"* {finding.title}{': ' + one.reason if one.reason else ''}" for finding, one in dismissed]
         text += "\n## Dismissed\n\n" + "\n".join(lines) + "\n"
     write_text(path, text)
     return path
@@ -116,9 +117,9 @@ def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequenc
 
 def write_recipe_of(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
     """Write the recipe of the source with the steps of the findings that were put into it; the path."""
-    from napari_dicommeta.export.recipe import recipe_of, steps_of, write_recipe
+    from napari_dicommeta.export.recipe import make_recipe, steps_of, write_recipe
 
     chosen = [finding for finding in findings if (one := decision_on(finding, decisions)) and one.state == "recipe"]
     source = opened.paths[0] if len(opened.paths) == 1 else opened.paths
-    write_recipe(recipe_of(opened.catalog, source, steps=steps_of(chosen)), path)
+    write_recipe(make_recipe(opened.catalog, source, steps=steps_of(chosen)), path)
     return path

@@ -42,17 +42,17 @@ def exported(what: str, path: str, shown: Shown, base: Catalog, part: Catalog | 
 
 def is_withheld(table: pa.Table) -> bool:
     """Whether values of few patients are merged into one row."""
-    from napari_dicommeta.export.tables import OTHER
+    from napari_dicommeta.export.small_counts import OTHER
 
     return "value" in table.column_names and OTHER in table.column("value").to_pylist()
 
 
 def text_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[str, bool]:
     """The table of `what` in Markdown, and whether values are withheld."""
-    from napari_dicommeta.export.tables import markdown
+    from napari_dicommeta.export.tables import table_markdown
 
     table = table_of(what, shown, base, part, full)
-    return markdown(table), is_withheld(table)
+    return table_markdown(table), is_withheld(table)
 
 
 def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[Shown, bool]:

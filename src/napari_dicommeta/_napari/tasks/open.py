@@ -12,6 +12,8 @@ from napari_dicommeta._napari.tasks.rows import noted, series_rows, tag_rows
 from napari_dicommeta._napari.tasks.source import Opened, Partial
 from napari_dicommeta.analysis.window_presets import folder_windows
 from napari_dicommeta.scanning.scan import iter_scan
+from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.volumes.load import load_series
 from napari_dicommeta.volumes.refusal import Refusal
 
@@ -104,11 +106,17 @@ def _shown_volumes(
         try:
             volume.display_range()
             shown.append(volume)
+        except PixelError as error:
+            refused.append(_refused(series, volume, f"{os.path.basename(error.path)}: {error.reason}"))
         except Exception as error:  # noqa: BLE001  a codec may raise anything; the other series go on
-            paths = tuple(dict.fromkeys(path for path, _ in volume.files))
-            reason = f"its pixels cannot be read: {os.path.basename(str(error)) or type(error).__name__}"
-            refused.append(Refusal(series, paths, reason))
+            log_fault("reading the middle slice of a volume", error)
+            refused.append(_refused(series, volume, type(error).__name__))
     return tuple(shown), tuple(refused)
+
+
+def _refused(series: Series, volume: Volume, why: str) -> Refusal:
+    paths = tuple(dict.fromkeys(path for path, _ in volume.files))
+    return Refusal(series, paths, f"its pixels cannot be read: {why}", "pixels-unreadable")
 
 
 def series_volumes(

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.support.log import log_fault
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -76,8 +79,11 @@ def thumbnails(series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> Ite
                 yield Thumbnail(number, path, caption, _picture(volumes[0]))
             else:
                 yield Thumbnail(number, path, caption, None, "; ".join(refusal.reason for refusal in refusals))
+        except PixelError as error:
+            yield Thumbnail(number, path, caption, None, error.reason)
         except Exception as error:  # noqa: BLE001  a codec may raise anything; the sheet goes on and says so
-            yield Thumbnail(number, path, caption, None, str(error) or type(error).__name__)
+            log_fault("making a thumbnail", error)
+            yield Thumbnail(number, path, caption, None, type(error).__name__)
 
 
 def _picture(volume: Volume) -> np.ndarray:

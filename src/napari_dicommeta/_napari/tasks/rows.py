@@ -211,7 +211,7 @@ def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offe
         found.append(Offer("Split at gaps", "slices are missing: one volume for each run of slices", split="gaps"))
     if len({volume.array.shape[-2:] for volume in volumes}) < len(volumes):
         found.append(Offer("Merge", "one volume of all images of one size, in spite of what parts them", split="none"))
-    if any(" is missing in " in refusal.reason for refusal in refusals):
+    if any(refusal.code == "rescale-missing" for refusal in refusals):
         why = "images without a rescale take that of the others"
         found.append(Offer("Open anyway", why, missing_rescale="series"))
     return tuple(found)

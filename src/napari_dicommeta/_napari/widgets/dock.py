@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from napari_dicommeta._napari.tasks.rows import Offer
     from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.catalog.selection import Selection
-    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["DicomDock"]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QColor, QPainter
 
     from napari_dicommeta._napari.widgets.colors import Colors
-    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.finding import Finding
 
 __all__ = ["FindingsList"]
 
@@ -59,7 +59,7 @@ class _Model(QAbstractListModel):
 
     def second_line(self, finding: Finding) -> str:
         decision = decision_on(finding, self.decisions)
-        state = f"{STATE_WORDS[decision.state]}{': ' + decision.word if decision.word else ''}" if decision else ""
+        state = f"{STATE_WORDS[decision.state]}{': ' + decision.reason if decision.reason else ''}" if decision else ""
         files = counted(finding.files, "file") if finding.files else ""
         return display(" · ".join(part for part in (WORDS[finding.severity], files, state) if part), 200)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from napari_dicommeta._napari.state.workers import Sources
     from napari_dicommeta._napari.tasks.source import Opened
     from napari_dicommeta._napari.widgets.colors import Colors
-    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.finding import Finding
 
 __all__ = ["FindingsTab"]
 

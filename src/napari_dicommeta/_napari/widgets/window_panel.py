@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari_dicommeta._napari.widgets.preset_strip import PICTURE, PresetStrip
 from napari_dicommeta._napari.widgets.window_fields import WindowFields
 from napari_dicommeta._napari.windowing import Windowing
 from napari_dicommeta.analysis.window_presets import STANDARD_CT, keep_window, kept_windows
+from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -158,7 +160,8 @@ class WindowPanel(QWidget):
                 self._show_presets(presets, volume.units)
         try:
             plane = np.asarray(self._layer.data[slice_index(self._layer, self._viewer.dims.point)])
-        except Exception:  # noqa: BLE001  the canvas says so when it asks for the same slice
+        except Exception as error:  # noqa: BLE001  the canvas says so when it asks for the same slice
+            log_fault("reading a slice for the thumbnails of presets", error, logging.DEBUG)
             return
         rows, columns = volume.geometry.spacing[1:]
         self.strip.set_pictures(thinned(plane, rows / columns, PICTURE), volume.display_range(), volume.inverted)

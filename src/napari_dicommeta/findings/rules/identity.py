@@ -2,67 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dicommeta.dicom.privacy import is_identifying
-from napari_dicommeta.findings.survey import top
+from napari_dicommeta.findings.evidence import by_files, file_count, top
+from napari_dicommeta.findings.rule import kind_of, rule
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
-
-__all__ = ["IDENTITY_RULES"]
 
 DIRECT = frozenset(("PN", "DA", "DT", "TM", "AS", "AE"))
 DESCRIBING = frozenset(("SeriesDescription", "StudyDescription", "ProtocolName", "ImageComments"))
-OUTER = (  # (outer, inner, code, severity, what is wrong, what it means)
-    (
-        "SeriesInstanceUID",
-        "StudyInstanceUID",
-        "series-studies",
-        "wrong",
-        "A Series Instance UID occurs in several studies",
-        "Files of several examinations would be put into one series.",
-    ),
-    (
-        "SeriesInstanceUID",
-        "Modality",
-        "series-modalities",
-        "wrong",
-        "A Series Instance UID occurs with several modalities",
-        "A series is of one modality; values of several kinds would be put into one volume.",
-    ),
-    (
-        "SeriesInstanceUID",
-        "FrameOfReferenceUID",
-        "series-frames",
-        "decision",
-        "A series holds several frames of reference",
-        "Positions of images with other frames of reference do not compare: they are no one volume.",
-    ),
-    (
-        "StudyInstanceUID",
-        "PatientID",
-        "study-patients",
-        "wrong",
-        "A Study Instance UID occurs with several Patient IDs",
-        "Images of several patients would count as one, or one patient as several.",
-    ),
-    (
-        "StudyInstanceUID",
-        "StudyDate",
-        "study-dates",
-        "decision",
-        "The Study Date differs within a study",
-        "Dates were changed file by file, or two examinations share a UID: time between examinations is unsure.",
-    ),
-)
-ORDER = (("StudyDate", "SeriesDate"), ("StudyDate", "AcquisitionDate"), ("AcquisitionDate", "ContentDate"))
+OUTER_CODES = ("series-studies", "series-modalities", "series-frames", "study-patients", "study-dates")
+"""Findings on two tags, of which the first can have only one value of the second."""
+SPLIT_BOTH = "Split these files by both tags, and ask the source of the data which is right."
+DATE_ORDER = (("StudyDate", "SeriesDate"), ("StudyDate", "AcquisitionDate"), ("AcquisitionDate", "ContentDate"))
 """Pairs of dates of which the second is never more than a day before the first."""
 SAME_IMAGE = (
     "SeriesInstanceUID",
@@ -82,89 +44,137 @@ SAME_IMAGE = (
 META = (("MediaStorageSOPInstanceUID", "SOPInstanceUID"), ("MediaStorageSOPClassUID", "SOPClassUID"))
 
 
-def _count(mask: np.ndarray) -> int:
-    return int(np.count_nonzero(mask))
-
-
+@rule(
+    "unreadable",
+    severity=("decision", "info"),
+    title="Directory entries are not in the catalog",
+    standard="PS3.10 section 7",
+    advice="Look at the reasons: delivered files that are damaged must be asked for again.",
+    meaning="Rejected entries are damaged or no DICOM; skipped ones are no regular files; vanished ones were removed.",
+)
+@rule(
+    "damaged",
+    severity="wrong",
+    title="Files can be read only up to their damage",
+    by=("SOPInstanceUID",),
+    standard="PS3.10 section 7",
+    advice="Ask for these files again, or leave them out.",
+    meaning="What stands behind the damage is unknown, pixels included.",
+)
 def unreadable(survey: Survey) -> Iterator[Finding]:
-    reasons: dict[str, int] = {}
-    for failure in survey.catalog.failures:
-        what = f"{failure.outcome}: {failure.reason}"
-        reasons[what] = reasons.get(what, 0) + 1
-    if reasons:
-        harmless = all(what.startswith(("rejected: not DICOM", "skipped")) for what in reasons)
+    failures = survey.catalog.failures
+    if failures:
+        reasons = Counter(f"{failure.outcome}: {failure.reason}" for failure in failures)
         yield survey.finding(
             "unreadable",
-            "info" if harmless else "decision",
-            f"{sum(reasons.values()):,} directory entries are not in the catalog",
             np.zeros(survey.n_files, dtype=bool),
-            top(sorted(reasons.items(), key=lambda one: (-one[1], one[0])), "other reasons"),
-            (),
-            "PS3.10 section 7",
-            "Look at the reasons: delivered files that are damaged must be asked for again.",
-            "Rejected entries are damaged or no DICOM; skipped ones are no regular files; vanished ones were removed.",
+            top(by_files(reasons.items()), "other reasons"),
+            title=f"{len(failures):,} directory entries are not in the catalog",
+            severity="info" if all(failure.is_harmless for failure in failures) else "decision",
         )
     partial = frozenset(failure.path for failure in survey.catalog.partial)
     if partial:
         mask = np.array([path in partial for path in survey.catalog.paths], dtype=bool)
-        reasons = {}
-        for failure in survey.catalog.partial:
-            reasons[failure.reason] = reasons.get(failure.reason, 0) + 1
-        yield survey.finding(
-            "damaged",
-            "wrong",
-            "Files can be read only up to their damage",
-            mask,
-            top(sorted(reasons.items(), key=lambda one: (-one[1], one[0])), "other reasons"),
-            (),
-            "PS3.10 section 7",
-            "Ask for these files again, or leave them out.",
-            "What stands behind the damage is unknown, pixels included.",
-            by=("SOPInstanceUID",),
-        )
+        reasons = Counter(failure.reason for failure in survey.catalog.partial)
+        yield survey.finding("damaged", mask, top(by_files(reasons.items()), "other reasons"))
 
 
+@rule(
+    "identifying",
+    severity="decision",
+    title="Identifying tags are filled",
+    standard="PS3.15 Table E.1-1",
+    advice="Have the data de-identified before they are shared; keep exports to technical tags.",
+    meaning="Pseudonyms fill the same tags as names do: only the source of the data can say which these are.",
+)
 def identifying(survey: Survey) -> Iterator[Finding]:
-    """Names of tags only: their values are nobody's business here."""
+    """Yield the names of tags only: their values are not shown here."""
     filled, others, private = [], 0, 0
-    for one in survey.summaries:
-        if not one.present or not is_identifying(one.path, one.vr) or one.vr in ("UI", "SQ"):
+    for summary in survey.summaries:
+        if not summary.present or not is_identifying(summary.path, summary.vr) or summary.vr in ("UI", "SQ"):
             continue
-        if one.path.is_private:
+        if summary.path.is_private:
             private += 1
-        elif len(one.path.elements) == 1 and (one.vr in DIRECT or one.keyword not in DESCRIBING):
-            filled.append(one)
+        elif len(summary.path.elements) == 1 and (summary.vr in DIRECT or summary.keyword not in DESCRIBING):
+            filled.append(summary)
         else:
             others += 1
     if not filled:
         return
-    filled.sort(key=lambda one: (-one.present, one.path))
+    filled.sort(key=lambda summary: (-summary.present, summary.path))
     if filled[0].present == survey.n_files:
         mask = np.ones(survey.n_files, dtype=bool)
     else:
-        mask = np.logical_or.reduce([survey.filled(one.keyword) for one in filled])
+        mask = np.logical_or.reduce([survey.filled(summary.keyword) for summary in filled])
     removed = survey.says("PatientIdentityRemoved", "YES")
-    said = f"; {_count(removed & mask):,} of the files say that the identity was removed" if removed.any() else ""
+    said = f"; {file_count(removed & mask):,} of the files say that the identity was removed" if removed.any() else ""
     texts = f", {others} more inside sequences or descriptions" if others else ""
     yield survey.finding(
         "identifying",
-        "decision",
-        f"{len(filled)} identifying tags are filled{texts}"
+        mask,
+        top([(summary.keyword, summary.present) for summary in filled], "other tags"),
+        title=f"{len(filled)} identifying tags are filled{texts}"
         + (f", {private} private elements" if private else "")
         + said,
-        mask,
-        top([(one.keyword, one.present) for one in filled], "other tags"),
-        tuple(one.keyword for one in filled[:20]),
-        "PS3.15 Table E.1-1",
-        "Have the data de-identified before they are shared; keep exports to technical tags.",
-        "Pseudonyms fill the same tags as names do: only whoever delivered the data can say which these are.",
-        by=tuple(one.keyword for one in filled[:3]),
+        tags=tuple(summary.keyword for summary in filled[:20]),
+        by=tuple(summary.keyword for summary in filled[:3]),
     )
 
 
+@rule(
+    "series-studies",
+    severity="wrong",
+    title="A Series Instance UID occurs in several studies",
+    tags=("SeriesInstanceUID", "StudyInstanceUID"),
+    by=("SeriesInstanceUID",),
+    standard="PS3.3 section C.7.3.1",
+    advice=SPLIT_BOTH,
+    meaning="Files of several examinations would be put into one series.",
+)
+@rule(
+    "series-modalities",
+    severity="wrong",
+    title="A Series Instance UID occurs with several modalities",
+    tags=("SeriesInstanceUID", "Modality"),
+    by=("SeriesInstanceUID",),
+    standard="PS3.3 section C.7.3.1",
+    advice=SPLIT_BOTH,
+    meaning="A series is of one modality; values of several kinds would be put into one volume.",
+)
+@rule(
+    "series-frames",
+    severity="decision",
+    title="A series holds several frames of reference",
+    tags=("SeriesInstanceUID", "FrameOfReferenceUID"),
+    by=("SeriesInstanceUID",),
+    standard="PS3.3 section C.7.3.1",
+    advice=SPLIT_BOTH,
+    meaning="Positions of images with other frames of reference do not compare: they are not one volume.",
+)
+@rule(
+    "study-patients",
+    severity="wrong",
+    title="A Study Instance UID occurs with several Patient IDs",
+    tags=("StudyInstanceUID", "PatientID"),
+    by=("StudyInstanceUID",),
+    standard="PS3.3 section C.7.2.1",
+    advice=SPLIT_BOTH,
+    meaning="Images of several patients would count as one, or one patient as several.",
+)
+@rule(
+    "study-dates",
+    severity="decision",
+    title="The Study Date differs within a study",
+    tags=("StudyInstanceUID", "StudyDate"),
+    by=("StudyInstanceUID",),
+    standard="PS3.3 section C.7.2.1",
+    advice=SPLIT_BOTH,
+    meaning="Dates were changed file by file, or two examinations share a UID: time between examinations is unsure.",
+)
 def contradictions(survey: Survey) -> Iterator[Finding]:
-    """An outer UID that occurs with several values of what it can have only one of."""
-    for outer, inner, code, severity, title, meaning in OUTER:
+    """Yield outer UIDs that occur with several values of what they can have only one of."""
+    for code in OUTER_CODES:
+        outer, inner = kind_of(code).tags
         outside, inside = survey.joint(outer), survey.joint(inner)
         held = survey.filled(outer) & survey.filled(inner)
         if not held.any():
@@ -174,53 +184,35 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
             mask &= survey.images
             mask = survey.mixing(inside.ids, outside.ids, mask)
         if mask.any():
-            groups = np.bincount(outside.ids[mask])
-            n = int(np.count_nonzero(groups))
-            yield survey.finding(
-                code,
-                severity,
-                title,
-                mask,
-                (
-                    (
-                        f"in {n} {'series' if outer.startswith('Series') else 'stud' + ('y' if n == 1 else 'ies')}",
-                        _count(mask),
-                    ),
-                ),
-                (outer, inner),
-                "PS3.3 section C.7.3.1" if outer.startswith("Series") else "PS3.3 section C.7.2.1",
-                "Part these files by both tags, and ask whoever delivered them which is right.",
-                meaning,
-                by=(outer,),
-            )
+            n = int(np.count_nonzero(np.bincount(outside.ids[mask])))
+            groups = "series" if outer == "SeriesInstanceUID" else "study" if n == 1 else "studies"
+            yield survey.finding(code, mask, ((f"in {n} {groups}", file_count(mask)),))
 
 
+@rule(
+    "date-order",
+    severity="decision",
+    title="Dates contradict: an image is older than its study, or made after its content",
+    standard="PS3.3 section C.7.6.1",
+    advice="Do not compute ages or intervals from them; ask how the dates were shifted.",
+    meaning="Dates that were shifted one by one, or kept from an older examination, say nothing about time.",
+)
 def date_order(survey: Survey) -> Iterator[Finding]:
     lines, masks, tags = [], [], []
-    for first, second in ORDER:
+    for first, second in DATE_ORDER:
         joint = survey.joint(first, second)
 
-        def is_before(one: str | None, other: str | None) -> bool:
-            a, b = _date(one), _date(other)
+        def is_before(earlier: str | None, later: str | None) -> bool:
+            a, b = _date(earlier), _date(later)
             return a is not None and b is not None and (a - b).days > 1
 
         mask = joint.where(is_before)
         if mask.any():
-            lines.append((f"{second} before {first}", _count(mask)))
+            lines.append((f"{second} before {first}", file_count(mask)))
             masks.append(mask)
             tags += [first, second]
     if masks:
-        yield survey.finding(
-            "date-order",
-            "decision",
-            "Dates contradict: an image is older than its study, or made after its content",
-            np.logical_or.reduce(masks),
-            lines,
-            tuple(dict.fromkeys(tags)),
-            "PS3.3 section C.7.6.1",
-            "Do not compute ages or intervals from them; ask how the dates were shifted.",
-            "Dates that were shifted one by one, or kept from an older examination, say nothing about time.",
-        )
+        yield survey.finding("date-order", np.logical_or.reduce(masks), lines, tags=tuple(dict.fromkeys(tags)))
 
 
 def _date(text: str | None) -> date | None:
@@ -233,103 +225,78 @@ def _date(text: str | None) -> date | None:
         return None
 
 
+@rule(
+    "image-twice",
+    severity="decision",
+    title="Images of one SOP Instance UID are in several files, and their headers agree",
+    tags=("SOPInstanceUID",),
+    standard="PS3.3 section C.12.1",
+    advice="Compare their pixels; where these agree too, keep one file of each SOP Instance UID.",
+    meaning="Duplicates count double, and land in training and test alike. The same pixels under different UIDs are "
+    "not found by this: that needs a pass over the pixels.",
+)
+@rule(
+    "uid-reused",
+    severity="wrong",
+    title="Files of different contents have one SOP Instance UID",
+    tags=("SOPInstanceUID",),
+    standard="PS3.3 section C.12.1",
+    advice="Distinguish them by their files; give the images UIDs of their own before they are stored in an archive.",
+    meaning="Programs that go by the UID keep one of them and lose the others.",
+)
 def same_image(survey: Survey) -> Iterator[Finding]:
-    """One SOP Instance UID in several files: the same image twice, or other contents under one name."""
+    """Yield SOP Instance UIDs in several files: the same image twice, or other contents under one name."""
     uids = survey.own("SOPInstanceUID")
     held = survey.filled("SOPInstanceUID")
     counts = np.bincount(uids.ids[held], minlength=len(uids.texts))
     repeated = held & survey.images & (counts > 1)[uids.ids] if survey.n_files else held
     if not repeated.any():
         return
-    rows = np.flatnonzero(repeated)
     other = survey.mixing(survey.joint(*SAME_IMAGE).ids, uids.ids, repeated)
-    copies = repeated & ~other
-    pixel_pass = "The same pixels under different UIDs are not found by this: that needs a pass over the pixels."
-    for code, severity, title, mask, advice, meaning in (
-        (
-            "image-twice",
-            "decision",
-            "Images of one SOP Instance UID are in several files, and their headers agree",
-            copies,
-            "Compare their pixels; where these agree too, keep one file of each SOP Instance UID.",
-            f"Copies count double, and land in training and test alike. {pixel_pass}",
-        ),
-        (
-            "uid-reused",
-            "wrong",
-            "Files of different contents have one SOP Instance UID",
-            other,
-            "Tell them apart by their files; give the images UIDs of their own before they are stored in an archive.",
-            "Programs that go by the UID keep one of them and lose the others.",
-        ),
-    ):
+    for code, mask in (("image-twice", repeated & ~other), ("uid-reused", other)):
         if mask.any():
-            n = len(np.unique(uids.ids[rows[mask[rows]]]))
-            yield survey.finding(
-                code,
-                severity,
-                title,
-                mask,
-                ((f"{n} SOP Instance UID{'s' if n > 1 else ''} in several files", _count(mask)),),
-                ("SOPInstanceUID",),
-                "PS3.3 section C.12.1",
-                advice,
-                meaning,
-            )
+            n = len(np.unique(uids.ids[mask]))
+            evidence = f"{counted(n, 'SOP Instance UID')} in several files"
+            yield survey.finding(code, mask, ((evidence, file_count(mask)),))
 
 
+@rule(
+    "meta-contradicts",
+    severity="decision",
+    title="The file meta information names another object than the data set",
+    by=("SOPInstanceUID",),
+    standard="PS3.10 section 7.1",
+    advice="Go by the data set; write the file meta information again before the files are sent to an archive.",
+    meaning="UIDs were changed in one place only, as a de-identification often does.",
+)
 def meta_contradicts(survey: Survey) -> Iterator[Finding]:
     lines, masks, tags = [], [], []
     for in_meta, in_set in META:
         texts = zip(survey.catalog.column_texts(in_meta), survey.catalog.column_texts(in_set), strict=True)
-        mask = np.array([bool(one and other and one != other) for one, other in texts], dtype=bool)
+        mask = np.array([bool(meta and text and meta != text) for meta, text in texts], dtype=bool)
         if mask.any():
-            lines.append((f"{in_meta} is not {in_set}", _count(mask)))
+            lines.append((f"{in_meta} is not {in_set}", file_count(mask)))
             masks.append(mask)
             tags += [in_meta, in_set]
     if masks:
-        yield survey.finding(
-            "meta-contradicts",
-            "decision",
-            "The file meta information names another object than the data set",
-            np.logical_or.reduce(masks),
-            lines,
-            tuple(tags),
-            "PS3.10 section 7.1",
-            "Go by the data set; write the file meta information anew before the files are sent to an archive.",
-            "Somebody changed UIDs in one place only, as a de-identification often does.",
-            by=("SOPInstanceUID",),
-        )
+        yield survey.finding("meta-contradicts", np.logical_or.reduce(masks), lines, tags=tuple(tags))
 
 
+@rule(
+    "uids-missing",
+    severity="decision",
+    title="Images have no UID of their own, of their series or of their study",
+    standard="PS3.3 section C.7.3.1",
+    advice="Check the grouping: such files are split by study, series number, modality and folder instead.",
+    meaning="Which images belong together is then a guess.",
+)
 def uids_missing(survey: Survey) -> Iterator[Finding]:
     lines, masks, tags = [], [], []
     for tag in ("SeriesInstanceUID", "SOPInstanceUID", "StudyInstanceUID"):
         mask = survey.images & ~survey.filled(tag)
         if mask.any():
-            lines.append((f"{tag} absent or empty", _count(mask)))
+            lines.append((f"{tag} absent or empty", file_count(mask)))
             masks.append(mask)
             tags.append(tag)
     if masks:
-        yield survey.finding(
-            "uids-missing",
-            "decision",
-            "Images have no UID of their own, of their series or of their study",
-            np.logical_or.reduce(masks),
-            lines,
-            tuple(tags),
-            "PS3.3 section C.7.3.1",
-            "Check the grouping: such files are parted by study, series number, modality and folder instead.",
-            "Which images belong together is then a guess.",
-        )
-
-
-IDENTITY_RULES = (
-    unreadable,
-    contradictions,
-    same_image,
-    uids_missing,
-    date_order,
-    meta_contradicts,
-    identifying,
-)
+        yield survey.finding("uids-missing", np.logical_or.reduce(masks), lines, tags=tuple(tags))

@@ -1,4 +1,4 @@
-"""Rules about window presets: doubled, impossible or implausible ones, and those that differ from image to image."""
+"""Rules about window presets: duplicate, impossible or implausible ones, and those that differ from image to image."""
 
 from __future__ import annotations
 
@@ -6,25 +6,40 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.pixels import stored_range
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.dicom.window import windows_of
-from napari_dicommeta.findings.survey import top
+from napari_dicommeta.findings.evidence import by_files, file_count, top
+from napari_dicommeta.findings.rule import rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_dicommeta.findings.check import Finding
+    from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-__all__ = ["WINDOW_RULES"]
-
 PAIR = ("WindowCenter", "WindowWidth")
+WINDOW_CONTEXT = (
+    *PAIR,
+    "VOILUTFunction",
+    "Modality",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "BitsStored",
+    "PixelRepresentation",
+)
+"""What says whether a window can be meant."""
 
 
-def _count(mask: np.ndarray) -> int:
-    return int(np.count_nonzero(mask))
-
-
+@rule(
+    "window-doubled",
+    severity="info",
+    title="Files give the same window preset twice",
+    tags=PAIR,
+    standard="PS3.3 section C.11.2.1.2",
+    advice="Count such a preset once.",
+    meaning="Presets counted file by file would show these twice as often as they are.",
+)
 def window_doubled(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint(*PAIR)
 
@@ -34,37 +49,29 @@ def window_doubled(survey: Survey) -> Iterator[Finding]:
 
     mask = joint.where(is_doubled)
     if mask.any():
-        yield survey.finding(
-            "window-doubled",
-            "info",
-            "Files give the same window preset twice",
-            mask,
-            top([(_window(texts), n) for texts, n in joint.counted(mask)], "other pairs"),
-            PAIR,
-            "PS3.3 section C.11.2.1.2",
-            "Count such a preset once.",
-            "Presets counted file by file would show these twice as often as they are.",
-        )
+        evidence = [(_window(texts), n) for texts, n in joint.counted(mask)]
+        yield survey.finding("window-doubled", mask, top(evidence, "other pairs"))
 
 
 def _window(texts: tuple[str | None, ...]) -> str:
     return f"{texts[0] if texts[0] is not None else 'none'} / {texts[1] if texts[1] is not None else 'none'}"
 
 
+@rule(
+    "window-implausible",
+    severity="decision",
+    title="Window presets cannot be meant as they stand",
+    tags=PAIR,
+    by=(*WINDOW_CONTEXT, "SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation"),
+    standard="PS3.3 section C.11.2.1.2",
+    advice="Take another preset, or one of your own for the modality; never scale pixels by such a window.",
+    meaning="Images scaled by these are black, white, or of two gray levels; they do not show what matters.",
+)
 def window_implausible(survey: Survey) -> Iterator[Finding]:
-    tags = (
-        *PAIR,
-        "VOILUTFunction",
-        "Modality",
-        "RescaleSlope",
-        "RescaleIntercept",
-        "BitsStored",
-        "PixelRepresentation",
-    )
-    joint = survey.joint(*tags)
+    joint = survey.joint(*WINDOW_CONTEXT)
     gray = survey.gray
     reasons = [_doubt(*texts) for texts in joint.texts]
-    mask = gray & np.array([bool(one) for one in reasons], dtype=bool)[joint.ids] if reasons else gray
+    mask = gray & np.array([bool(of_text) for of_text in reasons], dtype=bool)[joint.ids] if reasons else gray
     if not mask.any():
         return
     counts: dict[str, int] = {}
@@ -72,58 +79,56 @@ def window_implausible(survey: Survey) -> Iterator[Finding]:
         if n:
             for reason in reasons[i]:
                 counts[reason] = counts.get(reason, 0) + n
-    yield survey.finding(
-        "window-implausible",
-        "decision",
-        "Window presets cannot be meant as they stand",
-        mask,
-        top(sorted(counts.items(), key=lambda one: (-one[1], one[0])), "other windows"),
-        PAIR,
-        "PS3.3 section C.11.2.1.2",
-        "Take another preset, or one of your own for the modality; never scale pixels by such a window.",
-        "Images scaled by these are black, white, or of two gray levels; they are no guide to what matters in them.",
-        by=(*tags, "SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation"),
-    )
+    yield survey.finding("window-implausible", mask, top(by_files(counts.items()), "other windows"))
 
 
 def _doubt(
     center: str | None, width: str | None, function: str | None, modality: str | None, *rest: str | None
 ) -> tuple[str, ...]:
-    """Why the windows of a file cannot be meant, each as the evidence names it."""
-    found = []
+    """Return why the windows of a file cannot be meant, each as the evidence names it."""
+    reasons = []
     allowed = _allowed(*rest)
     centers, widths = (center or "").split(" | "), (width or "").split(" | ")
     if len(centers) > 1 or len(widths) > 1:  # of several frames: which belong together is not known here
         centers = centers[:1] * len(widths)
         allowed = None
-    for one, other in zip(centers, widths, strict=True):
-        if bool(one) != bool(other):
-            found.append(f"{one or 'none'} / {other or 'none'}: one of the pair is missing")
-        elif one.count("\\") != other.count("\\") and len(widths) == 1:
-            found.append(f"{one} / {other}: not as many centers as widths")
-        for window in windows_of(one, other, "", function or ""):
+    for of_center, of_width in zip(centers, widths, strict=True):
+        if bool(of_center) != bool(of_width):
+            reasons.append(f"{of_center or 'none'} / {of_width or 'none'}: one of the pair is missing")
+        elif of_center.count("\\") != of_width.count("\\") and len(widths) == 1:
+            reasons.append(f"{of_center} / {of_width}: not as many centers as widths")
+        for window in windows_of(of_center, of_width, "", function or ""):
             why = window.fault or window.doubt("HU" if modality == "CT" else "")
             if not why and allowed and modality == "CT":
                 low, high = window.limits
                 if not (low <= allowed[1] and high >= allowed[0] and allowed[0] <= window.center <= allowed[1]):
                     why = f"the pixels can only be {allowed[0]:g} to {allowed[1]:g}"
             if why:
-                found.append(f"{window.numbers}: {why}")
-    return tuple(dict.fromkeys(found))
+                reasons.append(f"{window.numbers}: {why}")
+    return tuple(dict.fromkeys(reasons))
 
 
 def _allowed(
     slope: str | None, intercept: str | None, bits: str | None, sign: str | None
 ) -> tuple[float, float] | None:
-    """The smallest and largest value that the bits allow, rescaled; None where the files do not say."""
+    """Return the smallest and largest value that the bits allow, rescaled; None where the files do not say."""
     factor, offset, stored = number(slope or ""), number(intercept or ""), number(bits or "")
     if factor is None or offset is None or stored is None or not 1 <= stored <= 64:
         return None
-    ends = (-(2 ** (stored - 1)), 2 ** (stored - 1) - 1) if sign == "1" else (0, 2**stored - 1)
-    low, high = sorted(end * factor + offset for end in ends)
+    low, high = sorted(end * factor + offset for end in stored_range(int(stored), sign == "1"))
     return low, high
 
 
+@rule(
+    "windows-vary",
+    severity="info",
+    title="Window presets differ from image to image",
+    tags=PAIR,
+    by=("SeriesInstanceUID",),
+    standard="PS3.3 section C.11.2",
+    advice="Choose one window for a series; scaling each image by its own makes slices incomparable.",
+    meaning="Usual for MR and PET, whose images are brightened one by one; in CT, kinds of images may be mixed.",
+)
 def windows_vary(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint(*PAIR)
     held = survey.images & joint.where(lambda center, width: bool(center and width))
@@ -131,19 +136,9 @@ def windows_vary(survey: Survey) -> Iterator[Finding]:
     mask = survey.mixing(joint.ids, survey.series_ids, held) | of_frames if survey.n_files else held
     if mask.any():
         series = len(np.unique(survey.series_ids[mask]))
-        sets = len(joint.counted(mask))
         yield survey.finding(
             "windows-vary",
-            "info",
-            f"Window presets differ from image to image in {series} series",
             mask,
-            ((f"{sets} sets of presets", _count(mask)),),
-            PAIR,
-            "PS3.3 section C.11.2",
-            "Choose one window for a series; scaling each image by its own makes slices incomparable.",
-            "Usual for MR and PET, whose images are brightened one by one; in CT, kinds of images may be mixed.",
-            by=("SeriesInstanceUID",),
+            ((f"{len(joint.counted(mask))} sets of presets", file_count(mask)),),
+            title=f"Window presets differ from image to image in {series} series",
         )
-
-
-WINDOW_RULES = (window_implausible, window_doubled, windows_vary)

@@ -26,7 +26,9 @@ from dicom_factory import (
 import napari_dicommeta as dm
 import napari_dicommeta.findings.rules.values
 from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.findings.check import SEVERITIES, Finding, FindingsProgress, findings_of, iter_findings, markdown
+from napari_dicommeta.findings.check import FindingsProgress, findings_of, iter_findings
+from napari_dicommeta.findings.finding import SEVERITIES, Finding
+from napari_dicommeta.findings.report import findings_report
 from napari_dicommeta.findings.rules.places import orientation_name
 
 NOBODY = {"PatientName": None, "PatientID": None}
@@ -562,7 +564,7 @@ def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None
     finding = only(catalog, "identifying")
     assert dict(finding.evidence) == {"PatientBirthDate": 2, "PatientID": 2, "PatientName": 2}
     assert "2 of the files say that the identity was removed" in finding.title
-    text = markdown(findings_of(catalog))
+    text = findings_report(findings_of(catalog))
     assert "Doe" not in text
     assert "19700101" not in text
 
@@ -674,10 +676,10 @@ def test_a_report_in_markdown_escapes_what_files_say() -> None:
         Finding("a", "wrong", "A | b <i>", (("x|y\n*z*", 1234),), ("KVP",), "PS3.5", "Do_it.", (), 1234, "Why & how"),
         Finding("b", "info", "Second"),
     )
-    assert markdown(findings, "My #1") == (
+    assert findings_report(findings, "My #1") == (
         "# My \\#1\n\n1 wrong, 0 needs a decision, 1 good to know.\n\n"
         "## Wrong\n\n### A \\| b \\<i\\>\n\n1,234 files · `a` · KVP\n\nWhy &amp; how\n\n"
         "| what | files |\n|---|---:|\n| x\\|y\\n\\*z\\* | 1,234 |\n\n**Do\\_it.** (PS3.5)\n\n"
         "## Good to know\n\n### Second\n\n`b`\n"
     )
-    assert markdown(()) == "# Findings\n\n0 wrong, 0 needs a decision, 0 good to know.\n"
+    assert findings_report(()) == "# Findings\n\n0 wrong, 0 needs a decision, 0 good to know.\n"

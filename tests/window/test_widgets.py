@@ -26,8 +26,8 @@ from napari_dicommeta._napari.widgets.value_bars import ValueBars
 from napari_dicommeta.analysis.histogram import Bar, Bins, Histogram, Joint
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.window import Window
-from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.findings.decisions import Decision
+from napari_dicommeta.findings.finding import Finding
 
 
 def row(keyword: str, **changes: object) -> TagRow:

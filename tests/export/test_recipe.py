@@ -14,10 +14,11 @@ import pytest
 from dicom_factory import ct_slice, encapsulated, enhanced, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.catalog.digest import digest_of
-from napari_dicommeta.export.recipe import Recipe, Step, recipe_of, recipe_of_json, step_of, write_recipe
-from napari_dicommeta.export.recipe_script import unchanged
-from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.catalog.digest import catalog_digest
+from napari_dicommeta.export.recipe import make_recipe, step_of, write_recipe
+from napari_dicommeta.export.recipe_model import Recipe, Step, recipe_of_json
+from napari_dicommeta.export.recipe_run import unchanged
+from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.support.errors import RecipeError
 
 AGAIN = """
@@ -55,7 +56,7 @@ def shown(source: object, **options: str) -> list[Any]:
 
 
 def recipe_in(folder: Path, script: Path, *steps: Step) -> Recipe:
-    recipe = recipe_of(dm.scan(folder), folder, steps=steps)
+    recipe = make_recipe(dm.scan(folder), folder, steps=steps)
     write_recipe(recipe, script)
     return recipe
 
@@ -93,8 +94,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_recipe_states_what_was_found_and_what_is_done(folder: Path) -> None:
-    recipe = recipe_of(dm.scan(folder), folder)
-    assert recipe.digest == digest_of(dm.scan(folder))
+    recipe = make_recipe(dm.scan(folder), folder)
+    assert recipe.digest == catalog_digest(dm.scan(folder))
     assert (recipe.folder, recipe.sources, len(recipe.files)) == (str(folder), ("",), 13)
     of = {one.uid: one for one in recipe.series}
     plain = of["1.2.826.0.1.3680043.10.1731.99.2"]
@@ -129,7 +130,7 @@ def test_json_gives_back_the_same_recipe(folder: Path) -> None:
         Step("split", "gaps", (("SeriesInstanceUID", ("1.2.3",)),)),
         Step("resample", "1 mm", reason="spacings differ"),
     )
-    recipe = recipe_of(dm.scan(folder), folder, steps=steps)
+    recipe = make_recipe(dm.scan(folder), folder, steps=steps)
     assert recipe_of_json(recipe.to_json()) == recipe
     assert json.loads(recipe.to_json())["digest"] == recipe.digest
 
@@ -156,12 +157,12 @@ def test_lists_in_a_selection_are_as_good_as_tuples() -> None:
 )
 def test_a_step_that_cannot_be_done_is_refused_when_it_is_made(folder: Path, step: Step) -> None:
     with pytest.raises(ValueError, match=r"padding|missing_rescale|NoSuchKeyword|selection"):
-        recipe_of(dm.scan(folder), folder, steps=[step])
+        make_recipe(dm.scan(folder), folder, steps=[step])
 
 
 def test_progress_counts_the_series(folder: Path) -> None:
     told: list[tuple[int, int]] = []
-    recipe_of(dm.scan(folder), folder, progress=lambda done, total: told.append((done, total)))
+    make_recipe(dm.scan(folder), folder, progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -186,13 +187,13 @@ def test_a_script_makes_the_same_arrays_in_a_fresh_interpreter(folder: Path, tmp
 
 
 def test_files_are_readable_by_their_owner_only(folder: Path, tmp_path: Path) -> None:
-    written = write_recipe(recipe_of(dm.scan(folder), folder), tmp_path / "recipe.py")
+    written = write_recipe(make_recipe(dm.scan(folder), folder), tmp_path / "recipe.py")
     assert written == (str(tmp_path / "recipe.py"), str(tmp_path / "recipe.json"))
     if os.name == "posix":
         assert [os.stat(path).st_mode & 0o777 for path in written] == [0o600, 0o600]
     assert {path.name for path in tmp_path.iterdir()} == {"source", "recipe.py", "recipe.json"}
     with pytest.raises(ValueError, match="another suffix"):
-        write_recipe(recipe_of(dm.scan(folder), folder), tmp_path / "recipe.json")
+        write_recipe(make_recipe(dm.scan(folder), folder), tmp_path / "recipe.json")
 
 
 def test_neither_patients_nor_dates_are_in_it(folder: Path, tmp_path: Path) -> None:
@@ -216,7 +217,7 @@ def test_a_moved_folder_is_given_as_the_argument(folder: Path, tmp_path: Path) -
 
 def test_a_saved_catalog_gives_a_script_that_needs_the_folder(folder: Path, tmp_path: Path) -> None:
     dm.scan(folder).save(tmp_path / "c.parquet")
-    write_recipe(recipe_of(dm.Catalog.load(tmp_path / "c.parquet"), None), tmp_path / "recipe.py")
+    write_recipe(make_recipe(dm.Catalog.load(tmp_path / "c.parquet"), None), tmp_path / "recipe.py")
     assert str(folder) not in (tmp_path / "recipe.py").read_text("utf-8")
     without = child(tmp_path / "recipe.py")
     assert (without.returncode, "name their folder" in without.stderr) == (1, True)
@@ -229,7 +230,7 @@ def test_a_saved_catalog_gives_a_script_that_needs_the_folder(folder: Path, tmp_
 
 def test_one_file_and_several_folders_are_sources_too(folder: Path, tmp_path: Path) -> None:
     for source in (folder / "frames.dcm", [folder / "a", folder / "frames.dcm"]):
-        recipe = recipe_of(dm.scan(source), source)
+        recipe = make_recipe(dm.scan(source), source)
         write_recipe(recipe, tmp_path / "recipe.py")
         assert sorted(made_again(tmp_path / "recipe.py")) == sorted(shown(source))
 
@@ -272,8 +273,8 @@ def test_a_changed_folder_is_refused_in_one_sentence(
 
 def test_pixels_that_changed_alone_are_seen_where_they_were_read(folder: Path, tmp_path: Path) -> None:
     catalog = dm.scan(folder)
-    write_recipe(recipe_of(catalog, folder), tmp_path / "headers.py")
-    write_recipe(recipe_of(catalog, folder, pixels=True), tmp_path / "pixels.py")
+    write_recipe(make_recipe(catalog, folder), tmp_path / "headers.py")
+    write_recipe(make_recipe(catalog, folder, pixels=True), tmp_path / "pixels.py")
     assert sorted(made_again(tmp_path / "pixels.py")) == sorted(shown(folder))
     path = folder / "a" / "im004.dcm"
     path.write_bytes(path.read_bytes()[:-2] + b"\1\1")
@@ -301,7 +302,7 @@ def test_without_its_json_a_script_still_refuses(folder: Path, tmp_path: Path) -
 def test_json_of_another_recipe_is_not_believed(folder: Path, tmp_path: Path) -> None:
     recipe_in(folder, tmp_path / "recipe.py")
     write_series(tmp_path / "other", 2)
-    other = recipe_of(dm.scan(tmp_path / "other"), tmp_path / "other")
+    other = make_recipe(dm.scan(tmp_path / "other"), tmp_path / "other")
     (tmp_path / "recipe.json").write_text(other.to_json())
     assert len(made_again(tmp_path / "recipe.py")) == 3
 

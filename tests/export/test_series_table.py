@@ -13,7 +13,7 @@ import pytest
 from dicom_factory import AXIAL, ROOT, ct_pixels, ct_slice, enhanced, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.export.series_table import IDC_COLUMNS, SCHEMA, iter_series_index, series_index
+from napari_dicommeta.export.series_table import IDC_COLUMNS, SCHEMA, iter_series_table, series_table
 
 MR_IMAGE, RT_PLAN = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.481.5"
 REGULAR = dict.fromkeys(IDC_COLUMNS, True) | {"obliquity_degrees": 0.0}
@@ -21,7 +21,7 @@ NOT_IDC = dict.fromkeys(IDC_COLUMNS)
 
 
 def rows_of(source: Path) -> list[dict[str, Any]]:
-    return series_index(dm.scan(source, workers=1)).to_pylist()
+    return series_table(dm.scan(source, workers=1)).to_pylist()
 
 
 def row_of(folder: Path, count: int = 4, **changes: Any) -> dict[str, Any]:
@@ -268,11 +268,11 @@ def test_no_pixel_is_read(tmp_path: Path, several: str) -> None:
             content = {"TemporalPositionIdentifier": t + 1, "SOPInstanceUID": lambda k, t=t: f"{ROOT}.3.{t}.{k}"}
             write_series(tmp_path / str(t), 3, **content)
     catalog = dm.scan(tmp_path, workers=1)
-    before = series_index(catalog)
+    before = series_table(catalog)
     for path, offset in zip(catalog.paths, catalog.file_column("pixel_offset").tolist(), strict=True):
         with open(path, "r+b") as file:
             file.truncate(offset)
-    assert series_index(catalog) == before
+    assert series_table(catalog) == before
     assert before["n_volumes"].to_pylist() == [1]
 
 
@@ -316,15 +316,15 @@ def test_progress_and_the_order_of_the_series(tmp_path: Path) -> None:
     write_series(tmp_path / "b", 3, SeriesInstanceUID=f"{ROOT}.7")
     catalog = dm.scan(tmp_path, workers=1)
     told: list[tuple[int, int]] = []
-    table = series_index(catalog, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 2), (2, 2)] == list(iter_series_index(catalog))
+    table = series_table(catalog, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)] == list(iter_series_table(catalog))
     assert table["SeriesInstanceUID"].to_pylist() == [f"{ROOT}.7", f"{ROOT}.2"]
     assert [one.series_instance_uid for one in catalog.series] == table["SeriesInstanceUID"].to_pylist()
 
 
 def test_the_table_is_typed_and_survives_parquet_and_pandas(tmp_path: Path) -> None:
     write_series(tmp_path / "a", 2)
-    table = series_index(dm.scan(tmp_path / "a", workers=1))
+    table = series_table(dm.scan(tmp_path / "a", workers=1))
     assert table.schema == SCHEMA
     assert len({name.lower() for name in SCHEMA.names}) == len(SCHEMA)  # SQL does not tell cases apart
     pq.write_table(table, tmp_path / "series.parquet")
@@ -332,7 +332,7 @@ def test_the_table_is_typed_and_survives_parquet_and_pandas(tmp_path: Path) -> N
     frame = table.to_pandas()
     assert frame["regularly_spaced_3d_volume"].dtype == bool
     assert frame["spacing_k"].dtype == np.float64
-    empty = series_index(dm.scan(tmp_path / "a", workers=1).where(Modality="MR"))
+    empty = series_table(dm.scan(tmp_path / "a", workers=1).where(Modality="MR"))
     assert (empty.num_rows, empty.schema) == (0, SCHEMA)
     assert pa.types.is_list(SCHEMA.field("windows").type)
 
@@ -346,7 +346,7 @@ def test_real_series_have_the_shape_spacing_and_steps_that_other_tools_found(sha
             continue
         if folder not in tables:
             files = [path for path in sorted((shared / "data" / folder).iterdir()) if path.is_file()]
-            tables[folder] = series_index(dm.scan(files, workers=1)).to_pylist()
+            tables[folder] = series_table(dm.scan(files, workers=1)).to_pylist()
         uid = known["SeriesInstanceUID"] or None
         (row,) = [one for one in tables[folder] if one["SeriesInstanceUID"] == uid and one["n_images"]]
         # Images of one place are counted there as slices, and one of two files of one place could not be read.

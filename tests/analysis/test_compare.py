@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import ROOT, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.analysis.compare import ABSENT, TagDifference, compare, jensen_shannon, markdown
+from napari_dicommeta.analysis.compare import ABSENT, TagDifference, compare, comparison_report, jensen_shannon
 
 
 def by_keyword(differences: tuple[TagDifference, ...]) -> dict[str, TagDifference]:
@@ -250,7 +250,7 @@ def test_the_markdown_hides_who_it_is_and_counts_what_it_leaves_out(tmp_path: Pa
     a = scanned(tmp_path / "a", ConvolutionKernel="B|31f", PatientID="P1", KVP=120)
     b = scanned(tmp_path / "b", ConvolutionKernel="B70f", PatientID="P2", KVP=80)
     differences = compare(a, b)
-    text = markdown(differences, "train", "te|st", limit=1)
+    text = comparison_report(differences, "train", "te|st", limit=1)
     lines = text.splitlines()
     assert lines[0] == "| tag | distance | only in train | only in te\\|st | train → te\\|st |"
     # KVP and the kernel differ equally: explanations begin with KVP.
@@ -258,11 +258,11 @@ def test_the_markdown_hides_who_it_is_and_counts_what_it_leaves_out(tmp_path: Pa
     assert "1 more that differ" in text
     identifying = sum(one.identifying for one in differences)
     assert f"{identifying} that may identify a person, not shown" in text
-    assert "PatientID" not in markdown(differences, "train", "test")
-    whole = markdown(differences, "train", "test", limit=99, identifying=True)
+    assert "PatientID" not in comparison_report(differences, "train", "test")
+    whole = comparison_report(differences, "train", "test", limit=99, identifying=True)
     assert "| PatientID | 0.000 |  |  | another value for each; 0 on both sides |" in whole
     assert "P2" not in whole
-    assert "B\\|31f" in markdown(differences, "train", "test")
+    assert "B\\|31f" in comparison_report(differences, "train", "test")
 
 
 def test_a_real_folder_against_itself_and_its_halves(shared: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dicommeta.findings.check import Finding
 from napari_dicommeta.findings.decisions import (
     STATES,
     Decision,
@@ -18,6 +17,7 @@ from napari_dicommeta.findings.decisions import (
     undecided,
     with_decision,
 )
+from napari_dicommeta.findings.finding import Finding
 
 SPELLED = Finding("spellings", "info", "RescaleSlope: spelled in 2 ways", tags=("RescaleSlope",))
 OTHER = Finding("spellings", "info", "PixelSpacing: spelled in 2 ways", tags=("PixelSpacing",))

@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_pixels, ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.dicom.luts import LookupTable, modality_luts, voi_luts
+from napari_dicommeta.dicom.luts import LookupTable, read_modality_luts, read_voi_luts
 
 REAL = ["fo-dicom/CR-ModalitySequenceLUT.dcm", "pydicom-data/mlut_18.dcm"]
 
@@ -115,7 +115,7 @@ def test_a_descriptor_of_no_entries_means_65536(tmp_path: Path) -> None:
     values = np.arange(65536)[::-1]
     path = tmp_path / "x.dcm"
     path.write_bytes(ct_slice(0, ModalityLUTSequence=[lut(values, count=0)]))
-    (table,) = modality_luts(str(path))
+    (table,) = read_modality_luts(str(path))
     np.testing.assert_array_equal(table.values, values)
     (volume,) = dm.load(path)
     assert volume.array.dtype == np.float32
@@ -288,7 +288,7 @@ def test_inputs_far_beyond_the_table_do_not_wrap() -> None:
 def test_a_table_cannot_be_written_to(tmp_path: Path) -> None:
     path = tmp_path / "x.dcm"
     path.write_bytes(ct_slice(0, ModalityLUTSequence=[lut(SQUARES)]))
-    (found,) = modality_luts(str(path))
+    (found,) = read_modality_luts(str(path))
     with pytest.raises(ValueError, match="read-only"):
         found.values[0] = 1
 
@@ -296,7 +296,7 @@ def test_a_table_cannot_be_written_to(tmp_path: Path) -> None:
 def test_a_table_says_what_it_is(tmp_path: Path) -> None:
     path = tmp_path / "x.dcm"
     path.write_bytes(ct_slice(0, ModalityLUTSequence=[lut([5, 6], 7, 12, "OD", LUTExplanation="Film 3 ")]))
-    (found,) = modality_luts(str(path))
+    (found,) = read_modality_luts(str(path))
     assert (found.first, found.bits, found.values.tolist(), found.kind, found.explanation) == (
         7,
         12,
@@ -304,7 +304,7 @@ def test_a_table_says_what_it_is(tmp_path: Path) -> None:
         "OD",
         "Film 3",
     )
-    assert voi_luts(str(path)) == ()
+    assert read_voi_luts(str(path)) == ()
 
 
 def test_voi_tables_are_alternatives_in_their_order(tmp_path: Path) -> None:
@@ -315,14 +315,14 @@ def test_voi_tables_are_alternatives_in_their_order(tmp_path: Path) -> None:
         lut([3, 4, 5], -2, 10, kind=None, LUTExplanation="SOFT", descriptor_vr="SS"),
     ]
     path.write_bytes(ct_slice(0, VOILUTSequence=items, PixelRepresentation=1))
-    assert [(one.explanation, one.first, one.bits, one.values.tolist()) for one in voi_luts(str(path))] == [
+    assert [(one.explanation, one.first, one.bits, one.values.tolist()) for one in read_voi_luts(str(path))] == [
         ("NORMAL", 0, 16, [1, 2]),
         ("SOFT", -2, 10, [3, 4, 5]),
     ]
-    assert modality_luts(str(path)) == ()
+    assert read_modality_luts(str(path)) == ()
 
 
 def test_a_file_that_is_gone_or_no_dicom_has_no_tables(tmp_path: Path) -> None:
-    assert modality_luts(str(tmp_path / "gone")) == ()
+    assert read_modality_luts(str(tmp_path / "gone")) == ()
     (tmp_path / "x").write_bytes(struct.pack("<100L", *range(100)))
-    assert modality_luts(str(tmp_path / "x")) == ()
+    assert read_modality_luts(str(tmp_path / "x")) == ()

@@ -13,7 +13,9 @@ import pytest
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.findings.check import Finding, findings_of, markdown
+from napari_dicommeta.findings.check import findings_of
+from napari_dicommeta.findings.finding import Finding
+from napari_dicommeta.findings.report import findings_report
 
 REPEATED = {"volumes", "one-place", "left-out", "split", "image-twice"}
 PARTED = {"split", "orientations"}
@@ -261,4 +263,4 @@ def test_malformed_files_break_no_rule(shared: Path, tmp_path: Path) -> None:
     assert {"damaged", "unreadable"} <= codes
     assert only(findings, "damaged").files == len(catalog.partial)
     assert sum(n for _, n in only(findings, "unreadable").evidence) == len(catalog.failures)
-    assert all(line.isprintable() for line in markdown(findings).splitlines())
+    assert all(line.isprintable() for line in findings_report(findings).splitlines())

@@ -9,7 +9,7 @@ from npe2 import PluginManifest
 
 import napari_dicommeta
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog import digest
-from napari_dicommeta.catalog.digest import common_folder, digest_of, file_digests, relative_paths
+from napari_dicommeta.catalog.digest import catalog_digest, common_folder, file_digests, relative_paths
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def original(folder: Path) -> str:
-    return digest_of(dm.scan(folder))
+    return catalog_digest(dm.scan(folder))
 
 
 def test_a_digest_is_of_what_the_files_hold_not_of_where_and_when(folder: Path, original: str, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_digest_is_of_what_the_files_hold_not_of_where_and_when(folder: Path, 
     moved = tmp_path / "elsewhere" / "deep"
     moved.parent.mkdir()
     shutil.move(folder, moved)
-    assert digest_of(dm.scan(moved)) == original
+    assert catalog_digest(dm.scan(moved)) == original
 
 
 def test_the_order_of_the_files_and_of_what_they_hold_does_not_matter(
@@ -44,11 +44,11 @@ def test_the_order_of_the_files_and_of_what_they_hold_does_not_matter(
 ) -> None:
     catalog = dm.scan(folder)
     order = np.random.default_rng(1).permutation(catalog.n_files)
-    assert digest_of(catalog.rows(order)) == original
-    assert digest_of(dm.scan(folder / "b") + dm.scan(folder / "a")) == original
-    assert digest_of(dm.scan(sorted(folder.rglob("*.dcm"), reverse=True))) == original
+    assert catalog_digest(catalog.rows(order)) == original
+    assert catalog_digest(dm.scan(folder / "b") + dm.scan(folder / "a")) == original
+    assert catalog_digest(dm.scan(sorted(folder.rglob("*.dcm"), reverse=True))) == original
     catalog.save(tmp_path / "c.parquet")
-    assert digest_of(dm.Catalog.load(tmp_path / "c.parquet")) == original
+    assert catalog_digest(dm.Catalog.load(tmp_path / "c.parquet")) == original
     (file_digest,) = file_digests(dm.scan(folder / "a" / "im001.dcm"))
     assert file_digest == file_digests(catalog)[catalog.paths.index(str(folder / "a" / "im001.dcm"))]
 
@@ -56,7 +56,7 @@ def test_the_order_of_the_files_and_of_what_they_hold_does_not_matter(
 def test_the_number_of_processes_does_not_matter(tmp_path: Path) -> None:
     for k in range(2100):  # enough for several processes
         (tmp_path / f"{k}.dcm").write_bytes(ct_slice(k, PixelData=Raw("OW", b"\0\0"), Rows=1, Columns=1))
-    assert digest_of(dm.scan(tmp_path, workers=1)) == digest_of(dm.scan(tmp_path, workers=2))
+    assert catalog_digest(dm.scan(tmp_path, workers=1)) == catalog_digest(dm.scan(tmp_path, workers=2))
 
 
 @pytest.mark.parametrize(
@@ -79,18 +79,18 @@ def test_a_digest_changes_with_any_value(folder: Path, original: str, changes: d
     changed.write_bytes(ct_slice(0, **{"KVP": 100, **changes}))
     catalog = dm.scan(folder)
     after = dict(zip(catalog.paths, file_digests(catalog).tolist(), strict=True))
-    assert digest_of(catalog) != original
+    assert catalog_digest(catalog) != original
     assert [path for path in before if before[path] != after[path]] == [str(changed)]
 
 
 def test_a_digest_changes_with_a_name_a_file_more_and_a_file_less(folder: Path, original: str) -> None:
     (folder / "a" / "im001.dcm").rename(folder / "a" / "im009.dcm")
-    renamed = digest_of(dm.scan(folder))
+    renamed = catalog_digest(dm.scan(folder))
     shutil.copy(folder / "a" / "im009.dcm", folder / "a" / "im001.dcm")
-    more = digest_of(dm.scan(folder))
+    more = catalog_digest(dm.scan(folder))
     for name in ("im001.dcm", "im009.dcm"):
         (folder / "a" / name).unlink()
-    less = digest_of(dm.scan(folder))
+    less = catalog_digest(dm.scan(folder))
     assert len({original, renamed, more, less}) == 4
 
 
@@ -99,13 +99,13 @@ def test_two_files_that_change_places_are_another_folder(folder: Path, original:
     data = one.read_bytes()
     one.write_bytes(other.read_bytes())
     other.write_bytes(data)
-    assert digest_of(dm.scan(folder)) != original
+    assert catalog_digest(dm.scan(folder)) != original
 
 
 def test_an_empty_catalog_has_a_digest_of_its_own(tmp_path: Path, original: str) -> None:
     empty = dm.scan(tmp_path / "nothing")
     assert empty.n_files == 0
-    assert digest_of(empty) != original
+    assert catalog_digest(empty) != original
 
 
 def test_paths_are_relative_to_the_folder_that_holds_all() -> None:

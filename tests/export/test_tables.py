@@ -25,7 +25,7 @@ from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES
 from napari_dicommeta.dicom import privacy
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.export.tables import csv_cell, markdown, phi_name, tag_table, value_table, write
+from napari_dicommeta.export.tables import csv_cell, phi_name, table_markdown, tag_table, value_table, write
 from napari_dicommeta.support.errors import PrivacyError
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
@@ -223,7 +223,7 @@ def test_a_catalog_without_files_gives_empty_tables() -> None:
     assert rows(tag_table(nothing)) == []
     assert rows(value_table(nothing, "KVP", nothing)) == []
     assert rows(value_table(nothing, "SOPClassUID")) == []
-    assert markdown(value_table(nothing, "KVP")) == "| value | files | patients |\n| --- | ---: | ---: |\n"
+    assert table_markdown(value_table(nothing, "KVP")) == "| value | files | patients |\n| --- | ---: | ---: |\n"
 
 
 SIZES = st.sampled_from([0, 0, 1, 2, 5, 10, 11, 12, 20])
@@ -343,7 +343,7 @@ def test_any_text_is_one_harmless_cell(text: str) -> None:
 @given(st.lists(st.text(), min_size=1, max_size=4))
 def test_any_text_is_one_markdown_cell_without_markup(texts: list[str]) -> None:
     table = pa.table({"value": pa.array([t.encode("utf-8", "replace").decode() for t in texts])})
-    lines = markdown(table).split("\n")
+    lines = table_markdown(table).split("\n")
     assert len(lines) == len(texts) + 3
     assert lines[-1] == ""
     for line in lines[2:-1]:
@@ -360,7 +360,7 @@ def test_any_text_is_one_markdown_cell_without_markup(texts: list[str]) -> None:
 
 def test_markdown_shows_numbers_to_the_right_and_escapes_markup() -> None:
     table = pa.table({"value": ["a|b", "<img src=x>", "ORIGINAL\\PRIMARY", "[x](y) & *z*"], "files": [1, 20, 3, None]})
-    assert markdown(table) == (
+    assert table_markdown(table) == (
         "| value | files |\n"
         "| --- | ---: |\n"
         "| a\\|b | 1 |\n"
@@ -377,7 +377,7 @@ def test_each_suffix_writes_its_format(tmp_path: Path) -> None:
     assert write(TABLE, tmp_path / "a.csv") == str(tmp_path / "a.csv")
     assert (tmp_path / "a.csv").read_bytes() == "value,files\r\n-2000,-1\r\n'=x,2\r\nü,3\r\n,\r\n".encode()
     write(TABLE, str(tmp_path / "a.MD"))
-    assert (tmp_path / "a.MD").read_text("utf-8") == markdown(TABLE)
+    assert (tmp_path / "a.MD").read_text("utf-8") == table_markdown(TABLE)
     write(TABLE, tmp_path / "a.json")
     assert json.loads((tmp_path / "a.json").read_text("ascii")) == TABLE.to_pylist()
     write(TABLE, tmp_path / "a.parquet")

@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_pixels, ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.findings.check import Finding
+from napari_dicommeta.findings.finding import Finding
 
 PET_IMAGE = "1.2.840.10008.5.1.4.1.1.128"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"

@@ -1,0 +1,103 @@
+"""The command ``info``: what a bug report needs to say about an installation."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta._version import __version__
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["installation", "print_info"]
+
+PACKAGES = (
+    "pydicom",
+    "imagecodecs",
+    "numpy",
+    "pyarrow",
+    "napari",
+    "qtpy",
+    "PyQt6",
+    "PySide6",
+    "magicgui",
+    "superqt",
+    "fsspec",
+    "dask",
+    "python-gdcm",
+    "pylibjpeg",
+)
+CODECS = {
+    "JPEG": "jpeg8",
+    "JPEG lossless": "ljpeg",
+    "JPEG-LS": "jpegls",
+    "JPEG 2000": "jpeg2k",
+    "HTJ2K": "htj2k",
+    "RLE": "packbits",
+}
+"""What pixel data are compressed with, and the codec of imagecodecs that reads it."""
+
+
+def installation() -> dict[str, dict[str, Any]]:
+    """Return versions, codecs and places of files; nothing of any data set is among them."""
+    return {
+        "versions": {
+            "napari-dicommeta": __version__,
+            "Python": platform.python_version(),
+            "system": platform.platform(),
+            **{name: _version(name) for name in PACKAGES},
+        },
+        "machine": {"processors": os.cpu_count() or 1, "executable": sys.executable},
+        "codecs": _codecs(),
+        "places": _places(),
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _codecs() -> dict[str, str]:
+    """Return whether each codec is there, and its version."""
+    try:
+        import imagecodecs
+    except ImportError as error:
+        return dict.fromkeys(CODECS, f"not available: {error}")
+    found = {}
+    for name, codec in CODECS.items():
+        is_there = getattr(getattr(imagecodecs, codec.upper(), None), "available", False)
+        found[name] = str(getattr(imagecodecs, f"{codec}_version")()) if is_there else "not available"
+    return found
+
+
+def _places() -> dict[str, str]:
+    """Return where scans are cached, and decisions and windows are stored, and whether anything is there."""
+    from platformdirs import user_cache_path, user_config_path, user_data_path
+
+    application = "napari-dicommeta"
+    paths = {
+        "cache": user_cache_path(application),
+        "decisions": user_data_path(application) / "decisions",
+        "windows": user_config_path(application),
+    }
+    return {name: f"{path}{'' if path.exists() else ' (nothing there yet)'}" for name, path in paths.items()}
+
+
+def print_info(options: argparse.Namespace) -> None:
+    """Print `installation`, as text or JSON."""
+    sections = installation()
+    if options.json:
+        print(json.dumps(sections, indent=1, ensure_ascii=False))
+        return
+    for section, lines in sections.items():
+        print(section)
+        for name, value in lines.items():
+            print(f"  {name:<18} {value}")
