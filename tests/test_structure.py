@@ -1,4 +1,4 @@
-"""The rules that keep the rooms clean: an ``ast`` walk over the source, and fresh interpreters."""
+"""The rules that keep the house clean: a walk over the source, and fresh interpreters."""
 
 from __future__ import annotations
 
@@ -9,63 +9,116 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from import_graph import FLOORS, NAME, SOURCE, circles, import_graph, imported_names, module_name, modules, upward
 
-SOURCE = Path(__file__).resolve().parents[1] / "src" / "napari_dicommeta"
-FILES = sorted(SOURCE.rglob("*.py"))
-GUI = {"napari", "qtpy", "magicgui", "superqt", "vispy", "dask"}
-QT = {"qtpy", "magicgui", "superqt"}
-COMPOSERS = {"dock.py", "findings_tab.py", "tags_tab.py", "window_panel.py"}
-"""The widgets that put others together."""
-STATE = "napari_dicommeta._napari.state"
-WIDGETS = "napari_dicommeta._napari.widgets"
-
-
-def imports(path: Path) -> Iterator[tuple[str, ast.AST]]:
-    tree = ast.parse(path.read_text("utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name, node
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module, node
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}", node
+FILES = list(modules().values())
+GUI = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt6", "PySide6"}
+QT = GUI - {"napari", "vispy"}
+INSIDE_FUNCTIONS = {"cli": {"napari"}, "scanning": {"dask"}}
+"""What a package of the library may import, but only where it is asked for."""
+MAX_LINES = 500
+MAX_POSITIONAL = 4
+WIDGETS = f"{NAME}._napari.widgets"
 
 
-def is_library(path: Path) -> bool:
-    return not any(part.startswith("_") and part != "__init__.py" for part in path.relative_to(SOURCE).parts)
+def parts_of(path: Path) -> list[str]:
+    return module_name(path).split(".")[1:]
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if is_library(path)], ids=lambda path: path.name)
-def test_the_library_knows_no_napari_and_no_qt(path: Path) -> None:
-    # `open` starts napari, a scan that is handed a client uses dask: both inside their function
-    allowed = {"cli/main.py": {"napari"}, "scanning/remote.py": {"dask"}}.get(
-        path.relative_to(SOURCE).as_posix(), set()
-    )
-    top = [name for name, node in imports(path) if name.split(".")[0] in GUI - allowed]
-    assert top == []
-    tree = ast.parse(path.read_text("utf-8"))
-    at_top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    assert not [node for node in at_top if ast.unparse(node).split()[1].split(".")[0] in GUI]
+def files_inside(*package: str) -> list[Path]:
+    return [path for path in FILES if parts_of(path)[: len(package)] == [*package]]
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if not is_library(path)], ids=lambda path: path.name)
-def test_only_widgets_import_qt_and_none_imports_another(path: Path) -> None:
-    names = [name for name, _ in imports(path)]
-    if path.parent.name not in ("state", "widgets"):
-        assert not [name for name in names if name.split(".")[0] in QT or name.startswith("napari.qt")]
-        assert not [name for name in names if name.startswith((STATE, WIDGETS))]
-    elif path.parent.name == "state":
-        assert not [name for name in names if name.startswith(WIDGETS)]
-    elif path.name not in COMPOSERS:  # those that put others together
-        widgets = {name.split(".")[3] for name in names if name.startswith(f"{WIDGETS}.")}
-        assert widgets <= {"colors", "labels"}
+def files_outside(package: str) -> list[Path]:
+    return [path for path in FILES if parts_of(path)[:1] != [package]]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_nothing_imports_private_napari_and_no_module_is_too_long(path: Path) -> None:
-    assert not [name for name, _ in imports(path) if name.startswith("napari._")]
-    assert len(path.read_text("utf-8").splitlines()) <= 500
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def test_every_package_has_its_floor() -> None:
+    packages = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
+    assert packages == {package for floor in FLOORS for package in floor}
+
+
+def test_imports_lead_down_only() -> None:
+    assert upward(import_graph()) == []
+
+
+def test_no_modules_import_one_another() -> None:
+    assert circles(import_graph()) == []
+
+
+def test_the_search_for_circles_and_for_imports_upward_finds_them() -> None:
+    graph = {f"{NAME}.dicom.a": {f"{NAME}.catalog.b"}, f"{NAME}.catalog.b": {f"{NAME}.catalog.c"}}
+    graph[f"{NAME}.catalog.c"] = {f"{NAME}.catalog.b"}
+    assert circles(graph) == [[f"{NAME}.catalog.b", f"{NAME}.catalog.c"]]
+    assert upward(graph) == [f"{NAME}.dicom.a -> {NAME}.catalog.b"]
+    inside = {f"{NAME}._napari.tasks.a": {f"{NAME}._napari.widgets.b"}, f"{NAME}._napari.widgets.b": set()}
+    assert upward(inside) == [f"{NAME}._napari.tasks.a -> {NAME}._napari.widgets.b"]
+
+
+def test_the_library_knows_no_napari_and_no_qt() -> None:
+    for path in files_outside("_napari"):
+        foreign = {name.split(".")[0] for name in imported_names(path)} & (GUI | {"dask"})
+        assert foreign <= INSIDE_FUNCTIONS.get((parts_of(path) or [""])[0], set()), path
+        at_top = [node for node in tree_of(path).body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert not {ast.unparse(node).split()[1].split(".")[0] for node in at_top} & (GUI | {"dask"}), path
+
+
+def test_only_states_and_widgets_import_qt() -> None:
+    for path in files_inside("_napari"):
+        names = set(imported_names(path))
+        assert not [name for name in names if name.startswith("napari._")], path
+        if parts_of(path)[1:2] not in (["state"], ["widgets"]):
+            assert not [name for name in names if name.split(".")[0] in QT or name.startswith("napari.qt")], path
+
+
+def widget_classes(path: Path) -> Iterator[str]:
+    """The classes of a module that are widgets: their bases' names begin with Q and are no models or delegates."""
+    for node in tree_of(path).body:
+        bases = [ast.unparse(base) for base in getattr(node, "bases", ())]
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from (base for base in bases if base.startswith("Q") and not base.endswith(("Model", "Delegate")))
+
+
+def test_a_widget_imports_no_other_unless_it_puts_others_together() -> None:
+    for path in files_inside("_napari", "widgets"):
+        if path.stem != "dock" and not path.stem.endswith(("_tab", "_panel")):
+            imported = {other for other in import_graph()[module_name(path)] if other.startswith(WIDGETS)}
+            assert not [other for other in imported if list(widget_classes(modules()[other]))], path
+
+
+def test_no_module_is_too_long() -> None:
+    assert not {path.name for path in FILES if len(path.read_text("utf-8").splitlines()) > MAX_LINES}
+
+
+def test_records_of_many_fields_are_made_by_keywords() -> None:
+    for path in FILES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+                fields = [statement for statement in node.body if isinstance(statement, ast.AnnAssign)]
+                is_record = any(decorator.startswith("dataclass") for decorator in decorators)
+                if is_record and len(fields) > MAX_POSITIONAL:
+                    assert any("kw_only=True" in decorator for decorator in decorators), node.name
+
+
+def test_whatever_is_caught_is_logged_raised_or_handed_on() -> None:
+    """``except Exception`` hides faults: each of them calls the log, raises, or returns the error as a value."""
+    for path in FILES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception"):
+                body = "\n".join(map(ast.unparse, node.body))
+                assert any(word in body for word in ("log_fault(", "raise", "_Failure(")), f"{path}:{node.lineno}"
+
+
+def test_uids_have_one_home() -> None:
+    for path in FILES:
+        texts = [node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant)]
+        uids = [text for text in texts if isinstance(text, str) and text.startswith("1.2.840.10008.")]
+        assert not uids or parts_of(path) == ["dicom", "uids"], path
 
 
 def loaded_by(code: str) -> set[str]:
@@ -87,14 +140,15 @@ def test_the_reader_sniffs_without_pydicom_and_the_worker_starts_light(phantom: 
 
 
 def test_the_library_works_without_napari_and_qt(phantom: Path) -> None:
+    absent = sorted(GUI | {"dask"})
     code = f"""
-for name in {sorted(GUI)!r}: sys.modules[name] = None
+for name in {absent!r}: sys.modules[name] = None
 import numpy as np, napari_dicommeta as dm
 (volume,) = dm.load({str(phantom)!r})
-assert np.asarray(volume.array).shape == (48, 256, 256)
-for name in {sorted(GUI)!r}: del sys.modules[name]
+assert np.asarray(volume).shape == (48, 256, 256)
+for name in {absent!r}: del sys.modules[name]
 """
-    assert loaded_by(code) & GUI == set()
+    assert loaded_by(code) & {*absent} == set()
 
 
 def test_every_public_name_is_there() -> None:
@@ -107,3 +161,11 @@ def test_every_public_name_is_there() -> None:
     assert set(dm.__all__) <= set(dir(dm))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         dm.nothing  # noqa: B018
+
+
+def test_all_errors_are_of_one_family() -> None:
+    import napari_dicommeta as dm
+
+    errors = [getattr(dm, name) for name in dm.__all__ if name.endswith("Error")]
+    assert len(errors) >= 6
+    assert all(issubclass(error, dm.DicomMetaError) for error in errors)

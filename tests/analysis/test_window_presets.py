@@ -6,7 +6,8 @@ import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.analysis.window_presets import STANDARD_CT, folder_windows, keep_window, kept_windows
+from napari_dicommeta._napari.kept_windows import keep_window, kept_windows
+from napari_dicommeta.analysis.window_presets import STANDARD_CT, folder_windows
 
 
 def test_the_folders_windows_are_whole_triples(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.catalog.conditions import Spelled, described, keyword_of
+from napari_dicommeta._napari.words import described, keyword_of
+from napari_dicommeta.catalog.conditions import Spelled
 from napari_dicommeta.catalog.selection import Selection
 
 

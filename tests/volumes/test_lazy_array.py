@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import copy
+import pickle
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -40,7 +42,7 @@ def lazy(lead: tuple[int, ...] = (8,), cache_bytes: int = UNBOUNDED, threads: in
 
 
 def joined(array: LazyArray) -> None:
-    for thread in array._warmers:
+    for thread in array._ahead.threads:
         thread.join(60)
         assert not thread.is_alive()
 
@@ -232,7 +234,7 @@ def test_asking_a_bounded_array_for_everything_does_not_keep_it() -> None:
     array, read = lazy(cache_bytes=BOUNDED)
     np.testing.assert_array_equal(np.asarray(array), full())
     assert not array.keeps_all
-    assert array._planes is None
+    assert array._cache._whole is None
     assert array.loaded <= 3
     np.asarray(array)
     assert len(read) >= 2 * 8 - 3  # all over again, but what was kept
@@ -267,8 +269,8 @@ def test_many_threads_see_the_values_of_the_full_array(cache_bytes: int) -> None
                 wrong.append((t, k))
             if not np.array_equal(array[t, k : k + 3, 1], whole[t, k : k + 3, 1]):
                 wrong.append((t, k))
-            with array._guard:
-                kept = len(array._recent)
+            with array._cache._guard:
+                kept = len(array._cache._recent)
             if kept > 3:
                 wrong.append(kept)
 
@@ -312,7 +314,7 @@ def test_warming_begins_in_the_middle() -> None:
 def test_several_warming_threads_read_each_plane_once() -> None:
     array, read = lazy((64,), threads=2)
     array.warm(10)
-    assert len(array._warmers) == 2
+    assert len(array._ahead.threads) == 2
     joined(array)
     assert sorted(read) == list(range(64))
 
@@ -364,14 +366,14 @@ def test_warming_follows_the_plane_used_last() -> None:
 def test_warming_a_bounded_array_reads_around_the_plane_used_last_only() -> None:
     array, read = lazy((100,), 8 * PLANE_BYTES)
     done = threading.Event()
-    whole = array._read
+    whole = array._reader.read
 
     def counted(n: int, out: np.ndarray) -> None:
         whole(n, out)
         if len(read) >= 5:
             done.set()
 
-    array._read = counted
+    array._reader.read = counted
     array.warm(50)
     assert done.wait(60)
     # half of the eight that fit: two on either side
@@ -397,7 +399,7 @@ def test_warming_twice_starts_no_more_threads() -> None:
     array, _ = lazy()
     array.warm()
     array.warm()
-    assert len(array._warmers) == 1
+    assert len(array._ahead.threads) == 1
     array.close()
 
 
@@ -405,11 +407,11 @@ def test_close_stops_warming_and_leaves_the_array_readable() -> None:
     gate = Gate((50, 2, 2))
     gate.array.warm(0)
     gate.wait(1)
-    gate.array._stopped.set()  # as close does, which then waits for the plane that is being read
+    gate.array._ahead._stopped.set()  # as close does, which then waits for the plane that is being read
     gate.allow(1)
     gate.array.close()
     assert gate.begun == [0]
-    assert not any(thread.is_alive() for thread in gate.array._warmers)
+    assert not any(thread.is_alive() for thread in gate.array._ahead.threads)
     gate.allow(1000)
     assert int(gate.array[7][0, 0]) == 7
 
@@ -419,7 +421,7 @@ def test_nothing_is_warmed_after_close() -> None:
     array.close()
     array.close()
     array.warm()
-    assert array._warmers == []
+    assert array._ahead.threads == []
     assert read == []
 
 
@@ -455,15 +457,35 @@ def test_a_plane_that_cannot_be_read_raises_each_time_it_is_asked_for(cache_byte
 
 
 @EVERY_MODE
-@pytest.mark.parametrize(("dtype", "shown"), [(np.int16, -1024), (np.float32, -1024), (np.uint8, 0), (np.uint16, 0)])
-def test_with_on_error_a_plane_that_cannot_be_read_is_told_of_and_empty(
-    dtype: type, shown: int, cache_bytes: int
+@pytest.mark.parametrize(("dtype", "shown"), [(np.int16, 0), (np.float32, np.nan), (np.uint8, 0), (np.uint16, 0)])
+def test_with_on_error_a_plane_that_cannot_be_read_is_reported_and_blank(
+    dtype: type, shown: float, cache_bytes: int
 ) -> None:
-    array, told = broken((2, 4), {5}, cache_bytes, dtype), []
-    array.on_error = lambda n, error: told.append((n, str(error)))
-    assert np.unique(array[1, 1]).tolist() == [shown]
-    assert told == [(5, "plane 5")]
+    array, reported = broken((2, 4), {5}, cache_bytes, dtype), []
+    array.on_error = lambda n, error: reported.append((n, str(error)))
+    np.testing.assert_array_equal(array[1, 1], np.full(PLANE, shown, dtype))
+    assert reported == [(5, "plane 5")]
     np.testing.assert_array_equal(array[1, 2], full((2, 4))[1, 2].astype(dtype))
+
+
+class Blanked:
+    """A source of planes that says what a broken one reads as."""
+
+    def __call__(self, n: int, out: np.ndarray) -> None:
+        if n == 1:
+            raise OSError("plane 1")
+        out[...] = 7
+
+    def blank(self, n: int) -> float:
+        return -n
+
+
+@EVERY_MODE
+def test_in_an_array_of_integers_the_source_says_what_a_broken_plane_reads_as(cache_bytes: int) -> None:
+    array = LazyArray((3, *PLANE), np.int16, Blanked())
+    array.cache_bytes, array.on_error = cache_bytes, lambda n, error: None
+    assert np.unique(array[1]).tolist() == [-1]
+    assert np.unique(array[2]).tolist() == [7]
 
 
 def test_on_error_is_called_once_a_plane() -> None:
@@ -506,7 +528,7 @@ def test_an_error_while_warming_is_told_of_once() -> None:
 
 def test_close_ends_all_warming_threads_whenever_it_is_called() -> None:
     array, _ = lazy((100,), 8 * PLANE_BYTES, threads=2)
-    inner, arrived, go_on = array._next, threading.Event(), threading.Event()
+    inner, arrived, go_on = array._ahead._next, threading.Event(), threading.Event()
     late: list[threading.Thread] = []
 
     def slowly(capacity: int) -> int | None:
@@ -517,17 +539,172 @@ def test_close_ends_all_warming_threads_whenever_it_is_called() -> None:
             go_on.wait(60)  # one thread is held between looking for work and waiting for it
         return found
 
-    array._next = slowly
+    array._ahead._next = slowly
     array.warm(50)
     assert arrived.wait(60)
     closing = threading.Thread(target=array.close)
     closing.start()
-    for thread in array._warmers:
+    for thread in array._ahead.threads:
         if thread not in late:
             thread.join(60)
     go_on.set()
     closing.join(2)
     alive = closing.is_alive()
-    array._moved.set()
+    array._cache.moved.set()
     closing.join(60)
     assert not alive
+
+
+# -- as an array of NumPy ---------------------------------------------------------------------------
+
+
+class Ramp:
+    """Planes of `full`, at the top of the module: to be pickled."""
+
+    def __call__(self, n: int, out: np.ndarray) -> None:
+        out[...] = full((8,))[n]
+
+
+def ramp(cache_bytes: int = UNBOUNDED) -> LazyArray:
+    array = LazyArray((8, *PLANE), np.int16, Ramp())
+    array.cache_bytes = cache_bytes
+    return array
+
+
+OPERATIONS = [
+    lambda a: a > 40,
+    lambda a: a == 12,
+    lambda a: a != 12,
+    lambda a: 3 - a,
+    lambda a: -a,
+    lambda a: abs(a - 50),
+    lambda a: a * 2.5,
+    lambda a: a // 7,
+    lambda a: divmod(a, 7),
+    lambda a: a % 5,
+    lambda a: a**2,
+    lambda a: a & 3,
+    lambda a: ~a,
+    lambda a: np.sqrt(a),
+    lambda a: np.add.reduce(a, axis=1),
+    lambda a: np.add.outer(a[0, 0], a[1, 0]),
+    lambda a: np.where(a > 40, a, 0),
+    lambda a: np.percentile(a, [5, 50]),
+    lambda a: np.concatenate([a, a]),
+    lambda a: np.mean(a, axis=0),
+    lambda a: a.max(),
+    lambda a: a.min(axis=0),
+    lambda a: a.mean(),
+    lambda a: a.sum(axis=(1, 2), dtype=float),
+    lambda a: a.std(),
+    lambda a: a.astype(np.float64),
+    lambda a: a.T,
+    lambda a: a.copy(),
+    lambda a: a.reshape(-1),
+    lambda a: a.reshape(4, 2, 12),
+    lambda a: a.ravel(),
+    lambda a: a.flatten(),
+    lambda a: a.transpose(2, 0, 1),
+    lambda a: a.argmax(),
+    lambda a: a.any(),
+    lambda a: a.clip(5, 9),
+    lambda a: a.tolist(),
+    lambda a: list(a),
+    lambda a: a[a > 40],
+    lambda a: a[np.array([1, 3]), :, 2],
+    lambda a: 17 in a,
+    lambda a: len(a),
+]
+
+
+@EVERY_MODE
+@pytest.mark.parametrize("number", range(len(OPERATIONS)))
+def test_it_computes_as_numpys_arrays_do(number: int, cache_bytes: int) -> None:
+    found, expected = OPERATIONS[number](ramp(cache_bytes)), OPERATIONS[number](full())
+    assert not isinstance(found, LazyArray)
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+    assert np.asarray(found).dtype == np.asarray(expected).dtype
+
+
+def test_two_of_them_compute_together() -> None:
+    np.testing.assert_array_equal(ramp() + ramp(), full() * 2)
+
+
+def test_of_several_elements_there_is_no_truth() -> None:
+    with pytest.raises(ValueError, match="ambiguous"):
+        bool(ramp())
+
+
+WRITES = [
+    (0, 5),
+    ((0, 0, 0), 5),
+    (slice(2, 4), -1),
+    ((Ellipsis, 2), 9),
+    ((slice(None), 1), np.arange(4)),
+    ([1, 5], 3),
+    ((np.array([0, 7, 7]), np.array([1, 2, 2]), np.array([3, 0, 1])), [1, 2, 3]),
+    (full() % 5 == 0, 0),
+    (np.array([True] * 4 + [False] * 4), 8),
+    (Ellipsis, 4),
+    ((), 6),
+]
+
+
+@EVERY_MODE
+@pytest.mark.parametrize("number", range(len(WRITES)))
+def test_elements_are_assigned_as_in_numpys_arrays(number: int, cache_bytes: int) -> None:
+    index, value = WRITES[number]
+    array, expected = ramp(cache_bytes), full()
+    array[index] = value
+    expected[index] = value
+    np.testing.assert_array_equal(np.asarray(array), expected)
+    np.testing.assert_array_equal(array[3], expected[3])
+
+
+def test_assigning_reads_only_the_planes_that_are_touched() -> None:
+    array, read = lazy()
+    array[np.array([2, 2]), np.array([0, 1]), np.array([0, 0])] = 1
+    array[6, 1] = 2
+    assert read == [2, 6]
+
+
+def test_in_place_operators_change_the_array_and_check_the_casting() -> None:
+    array, expected = ramp(), full()
+    array += 1
+    expected += 1
+    np.multiply.at(array, (0, 1), 3)
+    np.multiply.at(expected, (0, 1), 3)
+    assert isinstance(array, LazyArray)
+    np.testing.assert_array_equal(np.asarray(array), expected)
+    with pytest.raises(TypeError, match="same_kind"):
+        array += 0.5
+
+
+@EVERY_MODE
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda a: pickle.loads(pickle.dumps(a))], ids=["copy", "deepcopy", "pickle"]
+)
+def test_copies_have_the_changes_and_none_of_each_others(
+    copied: Callable[[LazyArray], LazyArray], cache_bytes: int
+) -> None:
+    array, expected = ramp(cache_bytes), full()
+    array[2, 1] = -1
+    expected[2, 1] = -1
+    other = copied(array)
+    assert other.loaded <= 1  # the changed plane, not what was read
+    np.testing.assert_array_equal(np.asarray(other), expected)
+    other[0] = 100
+    array[1] = 50
+    assert int(np.asarray(array)[0, 0, 0]) == 0
+    assert int(np.asarray(other)[1, 0, 0]) == 12
+
+
+def test_a_pickle_does_not_hold_the_planes_that_were_read() -> None:
+    array = LazyArray((64, 256, 256), np.int16, Zeros())
+    np.asarray(array)
+    assert len(pickle.dumps(array)) < 2000
+
+
+class Zeros:
+    def __call__(self, n: int, out: np.ndarray) -> None:
+        out[...] = 0

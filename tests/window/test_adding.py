@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from dicom_factory import write_series
 from napari.components import ViewerModel
+from napari_dicommeta._napari.state.adding import Adding
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 import napari_dicommeta as dm
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.state import gc_pause as calming_module
-from napari_dicommeta._napari.state.adding import Adding
 from napari_dicommeta._napari.state.gc_pause import Calming
 from napari_dicommeta._napari.state.workers import Sources
 from napari_dicommeta._napari.tasks import gc_pause as _calm

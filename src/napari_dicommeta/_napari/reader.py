@@ -84,8 +84,9 @@ def _dock() -> Any:
 def layer_of(volume: Volume) -> Image | Labels:
     """A napari layer of `volume`, in mm: an image, shown with its first usable window preset, or labels.
 
-    The data stay lazy. Scale and translate are those of the acquisition: mm between slices, rows, columns. The
-    patient affine and everything else is in ``layer.metadata["dicommeta"]``.
+    The data of images stay lazy, those of labels are a NumPy array, to be edited. Scale and translate are those of the
+    acquisition: mm between slices, rows, columns. The patient affine and everything else is in
+    ``layer.metadata["dicommeta"]``.
     """
     from napari.layers import Image, Labels
 
@@ -94,7 +95,9 @@ def layer_of(volume: Volume) -> Image | Labels:
     axes = _axes(volume)
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine}}
     if volume.is_labels:
-        return Labels(volume.array, name=volume.name, metadata=metadata, **axes)
+        # napari paints into NumPy arrays only; one too large to be kept stays lazy.
+        data = volume.array.editable() if volume.array.keeps_all else volume.array
+        return Labels(path=data, name=volume.name, metadata=metadata, **axes)
     if volume.is_color:
         return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()

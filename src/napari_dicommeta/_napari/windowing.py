@@ -168,13 +168,17 @@ class Windowing:
         if last is not None and last.lut is None and last.rescale is None:
             return last
         low, high = self.layer.contrast_limits
-        return Window((low + high) / 2 + 0.5, high - low + 1)
+        return Window(center=(low + high) / 2 + 0.5, width=high - low + 1)
 
     def dragged(self, right: float, up: float) -> None:
         """Change width by pixels to the right and level by pixels up, as on a workstation."""
         window = self.shown()
         each = max(window.width, 20.0) * DRAG
-        self.show(Window(window.center + up * each, max(window.width + right * each, 1.0), window.function))
+        self.show(
+            Window(
+                center=window.center + up * each, width=max(window.width + right * each, 1.0), function=window.function
+            )
+        )
 
     def set_all_layers(self, is_on: bool) -> None:
         """Link the limits of all visible volumes with the active layer's units, or unlink them."""

@@ -52,7 +52,7 @@ AT_ONCE = 4_000_000
 """Labels dealt out at once, to bound the memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """The labels of a CSV file: `labels`, (key, label) in the order of the file, each key once.
 
@@ -66,7 +66,7 @@ class Labels:
     unlabeled: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TagAudit:
     """How well one tag predicts the label.
 
@@ -93,7 +93,7 @@ class TagAudit:
         return self.path.text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditResult:
     """The tags of a catalog, the best predictor of the label first, and what was matched to what.
 
@@ -189,7 +189,13 @@ def _labels(name: str, path: str, head: list[str], rows: list[tuple[int, list[st
             )
     if not found:
         raise ValueError(f"{name}: no line has a key and a label below the names of the columns")
-    return Labels(path, head[0], head[at], tuple((key, label) for key, (label, _) in found.items()), unlabeled)
+    return Labels(
+        path=path,
+        key_name=head[0],
+        label_name=head[at],
+        labels=tuple((key, label) for key, (label, _) in found.items()),
+        unlabeled=unlabeled,
+    )
 
 
 def audit(catalog: Catalog, labels: Labels, permutations: int = 200, seed: int = 0) -> AuditResult:
@@ -245,16 +251,16 @@ def audit(catalog: Catalog, labels: Labels, permutations: int = 200, seed: int =
     found = [_tag_audit(readings[i], float(scores[i]), chance, y, kept) for i in best.values()]
     found.sort(key=lambda one: (-one.score, *importance(one.path)))
     return AuditResult(
-        key,
-        len(y),
-        len(rows),
-        int(np.count_nonzero(~matched)),
-        int(np.count_nonzero(units < 0)),
-        tuple((text, counts[text]) for text in kept),
-        tuple((text, n) for text, n in sorted(counts.items()) if n == 1),
-        baseline,
-        permutations,
-        tuple(found),
+        key=key,
+        n_units=len(y),
+        n_files=len(rows),
+        keys_without_files=int(np.count_nonzero(~matched)),
+        files_without_label=int(np.count_nonzero(units < 0)),
+        labels=tuple((text, counts[text]) for text in kept),
+        left_out=tuple((text, n) for text, n in sorted(counts.items()) if n == 1),
+        baseline=baseline,
+        permutations=permutations,
+        tags=tuple(found),
     )
 
 
@@ -291,7 +297,7 @@ def _candidates(catalog: Catalog) -> Iterator[tuple[str, Sequence[str]]]:
         yield name, [at_level[folder] for folder in folders]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
     """One way to read a tag: for each unit the number of its value, and the text of the value of a number."""
 
@@ -329,7 +335,9 @@ def _by_values(path: TagPath, vr: str, owner: np.ndarray, code: np.ndarray, text
         values[unit] = numbers.setdefault(held.tobytes(), len(sets))
         if values[unit] == len(sets):
             sets.append(held)
-    return _Reading(path, vr, "values", values, lambda number: _set_text(sets[number].tolist(), texts))
+    return _Reading(
+        path=path, vr=vr, how="values", values=values, text=lambda number: _set_text(sets[number].tolist(), texts)
+    )
 
 
 def _set_text(codes: list[int], texts: list[str]) -> str:
@@ -366,7 +374,7 @@ def _in_bins(
         names = [f"{span[0]:g} … {span[-1]:g}" if len(span) > 1 else f"{span[0]:g}" for span in spans]
         names.append("no number")
         of = f" of component {component + 1}" if max(map(len, rows)) > 1 else ""
-        yield _Reading(path, vr, f"{n_bins} bins{of}", values, names.__getitem__)
+        yield _Reading(path=path, vr=vr, how=f"{n_bins} bins{of}", values=values, text=names.__getitem__)
 
 
 def _medians(units: np.ndarray, values: np.ndarray, n_units: int) -> np.ndarray:
@@ -464,14 +472,14 @@ def _tag_audit(reading: _Reading, score: float, chance: np.ndarray, y: np.ndarra
     )
     rest = cells[MAX_ROWS:]
     return TagAudit(
-        reading.path,
-        reading.how,
-        score,
-        gain,
-        p_value,
-        p_value <= CHANCE and gain >= NOTABLE_GAIN * (1 - baseline),
-        rows,
-        len(rest),
-        int(totals[rest].sum()),
-        is_identifying(reading.path, reading.vr),
+        path=reading.path,
+        how=reading.how,
+        score=score,
+        gain=gain,
+        p_value=p_value,
+        is_shortcut=p_value <= CHANCE and gain >= NOTABLE_GAIN * (1 - baseline),
+        values=rows,
+        rest_values=len(rest),
+        rest_units=int(totals[rest].sum()),
+        identifying=is_identifying(reading.path, reading.vr),
     )

@@ -64,7 +64,7 @@ _OF_ONE = frozenset(("PN", "DA", "DT", "TM"))
 _IDENTIFIERS = frozenset(("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID"))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TagDifference:
     """How the values of one tag differ between catalogs a and b.
 
@@ -131,7 +131,7 @@ class _Side:
         return len(self.cuts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Tag:
     """One tag on both sides: its texts, each file's text as a number (-1: absent), and which files are known."""
 
@@ -216,7 +216,15 @@ def _tag(name: str, vr: str, a: _Side, b: _Side) -> _Tag:
         unknown.append(int(np.count_nonzero(~is_known)))
         codes.append(of_files)
         known.append(series)
-    return _Tag(path, vr, texts, (codes[0], codes[1]), np.stack(counts), (unknown[0], unknown[1]), (known[0], known[1]))
+    return _Tag(
+        path=path,
+        vr=vr,
+        texts=texts,
+        codes=(codes[0], codes[1]),
+        counts=np.stack(counts),
+        unknown=(unknown[0], unknown[1]),
+        series=(known[0], known[1]),
+    )
 
 
 def _is_unique(tag: _Tag, sides: tuple[_Side, _Side]) -> bool:
@@ -271,25 +279,26 @@ def _difference(tag: _Tag, sides: tuple[_Side, _Side], limit: int) -> TagDiffere
         for i in (0, 1)
     ]
     return TagDifference(
-        tag.path,
-        distance,
-        kind,
-        news[0],
-        news[1],
-        int(only[0].sum()),
-        int(only[1].sum()),
-        float(shares[0]),
-        float(shares[1]),
-        tuple((tag.text(cell), int(counts[0, cell]), int(counts[1, cell])) for cell in bars),
-        int(held.any(axis=0).sum()) - len(bars),
-        int(counts[0].sum() - counts[0, bars].sum()),
-        int(counts[1].sum() - counts[1, bars].sum()),
-        int(present[0]),
-        int(present[1]),
-        *tag.unknown,
-        int(both.sum()),
-        bins,
-        is_identifying(tag.path, tag.vr),
+        path=tag.path,
+        distance=distance,
+        kind=kind,
+        only_a=news[0],
+        only_b=news[1],
+        n_only_a=int(only[0].sum()),
+        n_only_b=int(only[1].sum()),
+        files_only_a=float(shares[0]),
+        files_only_b=float(shares[1]),
+        values=tuple((tag.text(cell), int(counts[0, cell]), int(counts[1, cell])) for cell in bars),
+        rest_values=int(held.any(axis=0).sum()) - len(bars),
+        rest_a=int(counts[0].sum() - counts[0, bars].sum()),
+        rest_b=int(counts[1].sum() - counts[1, bars].sum()),
+        present_a=int(present[0]),
+        present_b=int(present[1]),
+        unknown_a=tag.unknown[0],
+        unknown_b=tag.unknown[1],
+        shared=int(both.sum()),
+        bins=bins,
+        identifying=is_identifying(tag.path, tag.vr),
     )
 
 

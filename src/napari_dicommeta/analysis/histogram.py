@@ -23,7 +23,7 @@ TAIL = 0.005
 """The share of numbers at each end that may lie outside the bins, in the two open ones."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
     """One value: the files of the whole that hold it, and those of the part.
 
@@ -42,7 +42,7 @@ class Bar:
     state: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
     """The bars of one tag, most frequent first, and everything that is not a bar.
 
@@ -87,26 +87,26 @@ def histogram_of(
         held = dict(in_part.items()) if in_part is not None else {}
         is_uid = path.vr == "UI"
         bars = tuple(
-            Bar(text, files, held.get(text, 0), label=registered_name(text) if is_uid else "")
+            Bar(text=text, files=files, part=held.get(text, 0), label=registered_name(text) if is_uid else "")
             for text, files in counts.items()
         )
     if union and in_part is not None:
         there = counts if len(counts) == counts.n_values else catalog.values(path, by)
         new = [(text, files) for text, files in in_part.items() if text not in there]
-        bars += tuple(Bar(text, 0, files) for text, files in new[: max(limit - len(bars), 0)])
+        bars += tuple(Bar(text=text, files=0, part=files) for text, files in new[: max(limit - len(bars), 0)])
     return Histogram(
-        path,
-        bars,
-        catalog.n_files,
-        0 if part is None else part.n_files,
-        counts.n_values - len(counts),
-        counts.n_held - sum(counts.values()),
-        counts.absent,
-        counts.unknown,
-        in_part.absent if in_part is not None else 0,
-        in_part.unknown if in_part is not None else 0,
-        in_part.n_held - sum(bar.part for bar in bars) if in_part is not None else 0,
-        counts.n_held + counts.absent + counts.unknown > catalog.n_files,
+        path=path,
+        bars=bars,
+        files=catalog.n_files,
+        part_files=0 if part is None else part.n_files,
+        rest_values=counts.n_values - len(counts),
+        rest_files=counts.n_held - sum(counts.values()),
+        absent=counts.absent,
+        unknown=counts.unknown,
+        part_absent=in_part.absent if in_part is not None else 0,
+        part_unknown=in_part.unknown if in_part is not None else 0,
+        part_rest_files=in_part.n_held - sum(bar.part for bar in bars) if in_part is not None else 0,
+        is_several=counts.n_held + counts.absent + counts.unknown > catalog.n_files,
     )
 
 
@@ -121,19 +121,27 @@ def _with_spellings(catalog: Catalog, part: Catalog | None, path: TagPath) -> tu
     for value in catalog.details(path):
         spellings = tuple(
             Bar(
-                spelling.text,
-                spelling.files,
-                part_spelled.get((value.text, spelling.text, spelling.vr), 0),
-                spelling.flag,
-                f"{spelling.vr}  {spelling.raw.hex(' ').upper()}".strip(),
+                text=spelling.text,
+                files=spelling.files,
+                part=part_spelled.get((value.text, spelling.text, spelling.vr), 0),
+                flag=spelling.flag,
+                note=f"{spelling.vr}  {spelling.raw.hex(' ').upper()}".strip(),
             )
             for spelling in value.spellings
         )
-        bars.append(Bar(value.text, value.files, part_totals.get(value.text, 0), value.flag, spellings=spellings))
+        bars.append(
+            Bar(
+                text=value.text,
+                files=value.files,
+                part=part_totals.get(value.text, 0),
+                flag=value.flag,
+                spellings=spellings,
+            )
+        )
     return tuple(bars)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Bins:
     """The numbers of one tag in bins of equal width.
 
@@ -164,14 +172,14 @@ def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, m
         return None
     of_part = part.numbers(path) if part is not None else None
     return Bins(
-        path,
-        edges,
-        counted.binned(edges),
-        of_part.binned(edges) if of_part is not None else (0,) * (len(edges) - 1),
-        counted.not_numbers,
-        counted.absent,
-        counted.unknown,
-        catalog.n_files - counted.not_numbers - counted.absent - counted.unknown,
+        path=path,
+        edges=edges,
+        files=counted.binned(edges),
+        part=of_part.binned(edges) if of_part is not None else (0,) * (len(edges) - 1),
+        not_numbers=counted.not_numbers,
+        absent=counted.absent,
+        unknown=counted.unknown,
+        binned=catalog.n_files - counted.not_numbers - counted.absent - counted.unknown,
     )
 
 
@@ -199,7 +207,7 @@ def _edges(values: np.ndarray, weights: np.ndarray, most: int) -> tuple[float, .
     return tuple(float(edge) for edge in edges)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Joint:
     """How the values of two tags stand together: a table of files.
 
@@ -223,7 +231,7 @@ def joint_of(catalog: Catalog, first: str | TagPath, second: str | TagPath, most
     shape = (len(rows), len(columns))
     flat = np.bincount(row_of[both] * len(columns) + column_of[both], minlength=shape[0] * shape[1])
     counts = tuple(tuple(map(int, line)) for line in flat.reshape(shape).tolist())
-    return Joint((one, two), rows, columns, counts, int(np.count_nonzero(~both)))
+    return Joint(paths=(one, two), rows=rows, columns=columns, counts=counts, rest=int(np.count_nonzero(~both)))
 
 
 def _frequent(catalog: Catalog, path: TagPath, most: int) -> tuple[tuple[str | None, ...], np.ndarray]:

@@ -1,25 +1,13 @@
-"""What is asked of a tag's values, as `Catalog.where` takes it, and how people are told of it."""
+"""What is asked of a tag's values, as `Catalog.where` takes it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, nextafter
 
 from napari_dicommeta.dicom.values import shortest
 
-__all__ = [
-    "Condition",
-    "Spelled",
-    "Tags",
-    "as_text",
-    "described",
-    "ends_of",
-    "keyword_of",
-    "number_words",
-    "range_words",
-    "texts_of",
-]
+__all__ = ["Condition", "Spelled", "Tags", "as_text", "ends_of", "texts_of"]
 
 Tags = str | tuple[str, ...]
 
@@ -52,51 +40,3 @@ def ends_of(condition: slice) -> tuple[float, float]:
     low = float("-inf") if condition.start is None else float(condition.start)
     high = float("inf") if condition.stop is None else float(condition.stop)
     return low, high
-
-
-def keyword_of(tag: Tags) -> str:
-    """The innermost keyword, after that of its sequence: ``PixelMeasures.PixelSpacing``; those of a pair joined."""
-    tags = (tag,) if isinstance(tag, str) else tag
-    return " × ".join(
-        ".".join(level.removesuffix("Sequence") or level for level in one.split(".")[-2:]) for one in tags
-    )
-
-
-def described(tag: Tags, condition: Condition) -> str:
-    """A filter in words: ``RescaleSlope = 1 or 2``, ``SliceThickness 0.5 … 1.5``, ``KVP absent or unknown``.
-
-    A range that ends just below a round number is told by that: ``KVP 100 … < 120``.
-    """
-    name = keyword_of(tag)
-    if isinstance(condition, bool):
-        return f"{name} {'present' if condition else 'absent or unknown'}"
-    if isinstance(condition, slice):
-        return f"{name} {range_words(*ends_of(condition))}"
-    if isinstance(condition, Spelled):
-        name, condition = f"{name} spelled", condition.texts
-    texts = condition if isinstance(condition, (tuple, list)) else (condition,)
-    shown = [" × ".join(_shown(part) for part in one) if isinstance(one, tuple) else _shown(one) for one in texts[:20]]
-    more = f" or {len(texts) - 20} more" if len(texts) > 20 else ""
-    return f"{name} = {' or '.join(shown)}{more}"
-
-
-def range_words(low: float, high: float) -> str:
-    """A range of numbers, ends included, in words: ``1 … 2``, ``1 … < 2`` where it ends just below 2, ``≥ 1``."""
-    if low == high:
-        return number_words(low)
-    above = nextafter(high, float("inf"))
-    is_below = isfinite(high) and float(f"{above:.12g}") == above
-    last = f"< {number_words(above)}" if is_below else number_words(high)
-    if not isfinite(low):
-        return "any" if not isfinite(high) else last if is_below else f"≤ {last}"
-    return f"{number_words(low)} … {last}" if isfinite(high) else f"≥ {number_words(low)}"
-
-
-def number_words(value: float) -> str:
-    """A number as people write it: no exponent where it is no shorter, no digits that come from binary fractions."""
-    text = f"{round(value, 12):.12g}"
-    return f"{value:.0f}" if "e+" in text and abs(value) < 1e15 else text
-
-
-def _shown(text: object) -> str:
-    return "(absent)" if text is None else str(text) or "(empty)"

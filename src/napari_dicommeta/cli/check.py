@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.cli.terminal import Bar, CommandError, finished, print_rows, read_catalog
+from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows, read_catalog
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def write_recipes(options: argparse.Namespace) -> None:
         hint = "; those of pixels (hu-…) need --pixels" if any(code.startswith("hu-") for code in lost) else ""
         raise CommandError(f"no finding here for the decisions on {display(', '.join(lost))}{hint}")
     source = None if is_saved(options.source) else os.path.abspath(options.source)
-    bar = Bar("series")
+    bar = ProgressLine("series")
     try:
         recipe = make_recipe(catalog, source, steps=steps_of(chosen), pixels=options.pixels, progress=bar.show)
         bar.clear()

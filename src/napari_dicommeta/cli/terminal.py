@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.scanning.progress import ScanProgress
 
-__all__ = ["Bar", "CommandError", "finished", "print_rows", "read_catalog"]
+__all__ = ["CommandError", "ProgressLine", "finished", "print_rows", "read_catalog"]
 
 
 class CommandError(DicomMetaError):
@@ -67,7 +67,7 @@ def _show_progress(progress: ScanProgress) -> None:
 
 def finished(steps: Generator[Any, None, Any], words: str) -> Any:
     """What a generator of progress returns; how far it is on a terminal."""
-    bar = Bar(words)
+    bar = ProgressLine(words)
 
     def show(progress: Any) -> None:
         bar.show(*(progress if isinstance(progress, tuple) else (progress.done, progress.total)))
@@ -77,7 +77,7 @@ def finished(steps: Generator[Any, None, Any], words: str) -> Any:
     return result
 
 
-class Bar:
+class ProgressLine:
     """How far something is, on a terminal only."""
 
     def __init__(self, words: str) -> None:

@@ -78,7 +78,7 @@ _TAG_LENGTH = {True: struct.Struct("<HHL"), False: struct.Struct(">HHL")}
 _ULONG = {True: struct.Struct("<L"), False: struct.Struct(">L")}
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Element:
     """One raw element: its path key, VR as stored, absolute start and length of its value, and the value's key."""
 
@@ -158,7 +158,7 @@ class FileBuffer:
         return 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Level:
     """A data set, sequence or item that is being read, where it ends (None: at its delimiter), and its context."""
 
@@ -214,7 +214,9 @@ class DataSetReader:
         May be called again to go on behind damage; what is read then does not count as `known`.
         """
         window = self.window
-        level = self._top = self._top or _Level(False, window.size, "", explicit, little)
+        level = self._top = self._top or _Level(
+            is_sequence=False, end=window.size, prefix="", explicit=explicit, little=little
+        )
         stack = [level]
         self.lost_in = None
         try:
@@ -272,7 +274,17 @@ class DataSetReader:
             if end is not None and end > limit:
                 self.overrun = self.overrun or ("an item declares more bytes than are left", position - 8)
                 end = limit
-            stack.append(_Level(False, end, level.prefix, level.explicit, level.little, level.charset, level.signed))
+            stack.append(
+                _Level(
+                    is_sequence=False,
+                    end=end,
+                    prefix=level.prefix,
+                    explicit=level.explicit,
+                    little=level.little,
+                    charset=level.charset,
+                    signed=level.signed,
+                )
+            )
         elif len(stack) > 1 and tag == (SEQUENCE_END if level.is_sequence else ITEM_END):
             if length:
                 self.note("a delimiter has a length", position - 8)
@@ -315,11 +327,11 @@ class DataSetReader:
         if start + length > end:
             raise CutError("a value declares more bytes than are left", position)
         if length > MAX_VALUE:
-            self.elements.append(Element(key, vr, start, length, vr + b"#%d:" % length))
+            self.elements.append(Element(key=key, vr=vr, start=start, length=length, value=vr + b"#%d:" % length))
         else:
             index = window.need(start, length)
             raw = window.buffer[index : index + length]
-            self._keep(tag, Element(key, vr, start, length, b""), raw, level)
+            self._keep(tag, Element(key=key, vr=vr, start=start, length=length, value=b""), raw, level)
         if len(stack) == 1:
             self._passed(tag)
         return start + length
@@ -398,7 +410,7 @@ class DataSetReader:
             length = end - start
         if len(stack) >= 2 * MAX_DEPTH:
             raise CutError(f"sequences are nested more than {MAX_DEPTH} deep", start)
-        element = Element(key, b"SQ", start, 0, b"SQq0")
+        element = Element(key=key, vr=b"SQ", start=start, length=0, value=b"SQq0")
         self.elements.append(element)
         explicit, little = level.explicit, level.little
         if vr == b"UN":  # its items are in implicit VR little endian (PS3.5 section 6.2.2), or should be
@@ -407,7 +419,18 @@ class DataSetReader:
             inner = self.window.buffer[index + 12 : index + 14]
             explicit = inner in SHORT_VR or inner in LONG_VR
         stop = None if length == UNDEFINED else start + length
-        stack.append(_Level(True, stop, key + "/", explicit, little, level.charset, level.signed, element=element))
+        stack.append(
+            _Level(
+                is_sequence=True,
+                end=stop,
+                prefix=key + "/",
+                explicit=explicit,
+                little=little,
+                charset=level.charset,
+                signed=level.signed,
+                element=element,
+            )
+        )
         return start
 
     def _delimited(self, key: str, vr: bytes, start: int, level: _Level) -> int:
@@ -423,7 +446,7 @@ class DataSetReader:
             self.note("a value of undefined length that is neither a sequence nor encapsulated", start)
         raw = self.window.buffer[index:found]
         value = value_key(key, vr, raw, level.charset, bool(level.signed), level.little)
-        self.elements.append(Element(key, vr, start, len(raw), value))
+        self.elements.append(Element(key=key, vr=vr, start=start, length=len(raw), value=value))
         return start + len(raw) + 8
 
     def _pixel_data(self, tag: int, position: int, level: _Level) -> int:

@@ -56,7 +56,7 @@ _MAGIC = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """The raw elements of one file and how reading them ended.
 
@@ -174,7 +174,17 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
     window, pixels = reader.window, reader.pixels
     plain = plain and not reason and reader.regular and window.base == 0 and window.fetched == len(first)
     end = pixels.offset if pixels else size
-    return Header(tuple(reader.elements), syntax, pixels, reason, offset, cut, plain, little, end)
+    return Header(
+        elements=tuple(reader.elements),
+        transfer_syntax=syntax,
+        pixels=pixels,
+        reason=reason,
+        offset=offset,
+        cut=cut,
+        contiguous=plain,
+        little=little,
+        end=end,
+    )
 
 
 def _go_on(reader: DataSetReader) -> None:
@@ -288,7 +298,9 @@ def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:
             if len(raw) - len(stripped) > 1:
                 reader.note("the transfer syntax UID carries more padding than one byte", position)
         key = f"{tag:08x}"
-        reader.elements.append(Element(key, vr, start, length, value_key(key, vr, raw, b"", False, True)))
+        reader.elements.append(
+            Element(key=key, vr=vr, start=start, length=length, value=value_key(key, vr, raw, b"", False, True))
+        )
         reader.known = tag + 1
         position = start + length
     raise CutError("the file ends before its data set", position)

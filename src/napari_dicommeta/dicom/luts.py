@@ -17,7 +17,7 @@ __all__ = ["LookupTable", "read_modality_luts", "read_voi_luts"]
 MODALITY = "ModalityLUTSequence"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LookupTable:
     """A table of output values.
 
@@ -99,4 +99,6 @@ def _table(item: Any, signed: bool, little: bool, is_modality: bool) -> LookupTa
     values = values[:count].astype(np.uint16)
     values.flags.writeable = False
     kind = str(item.get("ModalityLUTType", "") or "")
-    return LookupTable(first, bits, values, kind, str(item.get("LUTExplanation", "") or "").strip())
+    return LookupTable(
+        first=first, bits=bits, values=values, kind=kind, explanation=str(item.get("LUTExplanation", "") or "").strip()
+    )

@@ -29,7 +29,7 @@ PACKED = {1: 1, 12: 2}
 FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PixelFormat:
     """The image pixel module of a stack (PS3.3 section C.7.6.3), equal for all of its images."""
 

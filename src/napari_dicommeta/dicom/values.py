@@ -51,7 +51,7 @@ WRONG_LENGTH = "the length does not fit its VR"
 UNDECODABLE = "not decodable by its character set"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
     """What one stored value means: ``text``; how it is written: ``spelling``, ``vr``; what is odd: ``flag``.
 
@@ -117,15 +117,15 @@ def decode(value: bytes, path: TagPath) -> Meaning:
     vr, context, raw = value[:2].decode("latin-1"), value[2:3], value[3:]
     if vr == "UI":
         text = raw.rstrip(b"\0 ").decode("latin-1").strip()
-        return Meaning(text, text, vr, raw[:32])
+        return Meaning(text=text, spelling=text, vr=vr, raw=raw[:32])
     if context == b"q":
         count = raw.decode("ascii")
         text = "1 item" if count == "1" else f"{count} items"
-        return Meaning(text, text, "SQ", b"")
+        return Meaning(text=text, spelling=text, vr="SQ", raw=b"")
     if context == b"#":
         length, _, kept = raw.decode("ascii").partition(":")
         text = f"{length} bytes" + (f", digest {kept}" if kept else ", not read")
-        return Meaning(text, text, vr, b"")
+        return Meaning(text=text, spelling=text, vr=vr, raw=b"")
     charset = b""
     if context == b"c":
         charset, _, raw = raw.partition(b"\n")
@@ -140,7 +140,7 @@ def decode(value: bytes, path: TagPath) -> Meaning:
         return _attribute_tag(raw, written, context)
     if vr in _BINARY:
         text = raw.hex(" ").upper() if len(raw) <= 32 else f"{len(raw)} bytes, digest {digest(raw)}"
-        return Meaning(text, text, written, raw[:32])
+        return Meaning(text=text, spelling=text, vr=written, raw=raw[:32])
     return _text(raw, vr, written, charset)
 
 
@@ -175,7 +175,7 @@ def _decimal(raw: bytes, vr: str, written: str) -> Meaning:
         elif vr == "IS" and short and not _WHOLE.fullmatch(part):
             flag = flag or FRACTION
         texts.append(part if short is None else short)
-    return Meaning("\\".join(texts), spelling, written, raw[:32], flag)
+    return Meaning(text="\\".join(texts), spelling=spelling, vr=written, raw=raw[:32], flag=flag)
 
 
 def _binary(raw: bytes, vr: str, written: str, context: bytes) -> Meaning:
@@ -183,7 +183,9 @@ def _binary(raw: bytes, vr: str, written: str, context: bytes) -> Meaning:
     size = struct.calcsize("=" + code)
     shown = "implicit" if written == "xs" else written
     if len(raw) % size:
-        return Meaning(raw.hex(" ").upper(), raw.hex(" ").upper(), shown, raw[:32], WRONG_LENGTH)
+        return Meaning(
+            text=raw.hex(" ").upper(), spelling=raw.hex(" ").upper(), vr=shown, raw=raw[:32], flag=WRONG_LENGTH
+        )
     order = ">" if context in (b">", b"S", b"U") else "<"
     count = len(raw) // size
     stored = struct.unpack(f"{order}{count}{code}", raw)
@@ -191,13 +193,13 @@ def _binary(raw: bytes, vr: str, written: str, context: bytes) -> Meaning:
         parts = [_float_text(value, code) for value in stored]
         flag = "" if all(isfinite(value) for value in stored) else NOT_A_NUMBER
         text = "\\".join(parts)
-        return Meaning(text, text, shown, raw[:32], flag)
+        return Meaning(text=text, spelling=text, vr=shown, raw=raw[:32], flag=flag)
     spelling = "\\".join(map(str, stored))
     if context in (b"s", b"S", b"u", b"U"):
         flag = TEXT_IN_NUMBER if len(raw) == 2 and _TEXT_IN_NUMBER.fullmatch(raw) else ""
         meant = struct.unpack(f"{order}{count}{'h' if context in (b's', b'S') else 'H'}", raw)
-        return Meaning("\\".join(map(str, meant)), spelling, shown, raw[:32], flag)
-    return Meaning(spelling, spelling, shown, raw[:32])
+        return Meaning(text="\\".join(map(str, meant)), spelling=spelling, vr=shown, raw=raw[:32], flag=flag)
+    return Meaning(text=spelling, spelling=spelling, vr=shown, raw=raw[:32])
 
 
 def _float_text(value: float, code: str) -> str:
@@ -209,10 +211,12 @@ def _float_text(value: float, code: str) -> str:
 
 def _attribute_tag(raw: bytes, written: str, context: bytes) -> Meaning:
     if len(raw) % 4:
-        return Meaning(raw.hex(" ").upper(), raw.hex(" ").upper(), written, raw[:32], WRONG_LENGTH)
+        return Meaning(
+            text=raw.hex(" ").upper(), spelling=raw.hex(" ").upper(), vr=written, raw=raw[:32], flag=WRONG_LENGTH
+        )
     halves = struct.unpack(f"{'>' if context == b'>' else '<'}{len(raw) // 2}H", raw)
     text = "\\".join(f"({group:04X},{number:04X})" for group, number in zip(halves[::2], halves[1::2], strict=True))
-    return Meaning(text, text, written, raw[:32])
+    return Meaning(text=text, spelling=text, vr=written, raw=raw[:32])
 
 
 @lru_cache(maxsize=1024)
@@ -258,4 +262,4 @@ def _text(raw: bytes, vr: str, written: str, charset: bytes) -> Meaning:
     meant = text
     if vr == "PN" and text.endswith("="):  # empty component groups at the end may be left out (PS3.5 section 6.2.1)
         meant = text.rstrip("=")
-    return Meaning(meant, text, written, raw[:32], flag)
+    return Meaning(text=meant, spelling=text, vr=written, raw=raw[:32], flag=flag)

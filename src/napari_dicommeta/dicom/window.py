@@ -41,7 +41,7 @@ SIGMOID_SPAN = 2.0
 """A SIGMOID is shown over center ± this many widths, where it has come within 0.04 % of its ends."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """One window preset, in the units of the modality transform's output (HU for CT).
 
@@ -64,7 +64,7 @@ class Window:
     def of_table(cls, lut: LookupTable) -> Window:
         """The window of an item of *VOI LUT Sequence*."""
         n = len(lut.values)
-        return cls(lut.first + (n - 1) / 2, float(n), "LUT", lut.explanation, lut)
+        return cls(center=lut.first + (n - 1) / 2, width=float(n), function="LUT", explanation=lut.explanation, lut=lut)
 
     @property
     def fault(self) -> str:
@@ -176,10 +176,10 @@ def windows_of(center: str, width: str, explanation: str = "", function: str = "
         c_value, w_value = number(c), number(w)
         windows.append(
             Window(
-                math.nan if c_value is None else c_value,
-                math.nan if w_value is None else w_value,
-                function or "LINEAR",
-                explanations[i] if i < len(explanations) else "",
+                center=math.nan if c_value is None else c_value,
+                width=math.nan if w_value is None else w_value,
+                function=function or "LINEAR",
+                explanation=explanations[i] if i < len(explanations) else "",
             )
         )
     return _folded(windows)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Conditions
     from napari_dicommeta.volumes.note import Note
 
-__all__ = ["Joint", "SeriesFacts", "Survey", "VolumeFacts"]
+__all__ = ["CodedValues", "SeriesFacts", "Survey", "VolumeFacts"]
 
 _FINER = (
     ("SeriesInstanceUID",),
@@ -39,7 +39,7 @@ MOST_COMPARED = 200_000
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
+class CodedValues:
     """The joint values of some tags.
 
     `texts`: the combinations that occur, None where files lack a tag. `ids`: for each file the number of its
@@ -90,8 +90,8 @@ class Survey:
         self.catalog = catalog
         self.n_files = catalog.n_files
         self.series_facts: list[SeriesFacts] = []
-        self._own: dict[str, Joint] = {}
-        self._joint: dict[tuple[str, ...], Joint] = {}
+        self._own: dict[str, CodedValues] = {}
+        self._joint: dict[tuple[str, ...], CodedValues] = {}
 
     # -- columns ------------------------------------------------------------------------------------
 
@@ -116,22 +116,22 @@ class Survey:
         outer = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
         return tuple(one for one in outer if len(self.catalog.values(one)))
 
-    def own(self, tag: str) -> Joint:
+    def own(self, tag: str) -> CodedValues:
         """The values of one tag as the catalog has them."""
         if tag not in self._own:
             texts = self.catalog.column_texts(tag)
             numbered = {text: i for i, text in enumerate(dict.fromkeys(texts))}
             ids = np.fromiter(map(numbered.__getitem__, texts), np.int64, len(texts))
-            self._own[tag] = Joint(tuple((text,) for text in numbered), ids)
+            self._own[tag] = CodedValues(tuple((text,) for text in numbered), ids)
         return self._own[tag]
 
-    def joint(self, *tags: str) -> Joint:
+    def joint(self, *tags: str) -> CodedValues:
         """The joint values of `tags`; what enhanced images keep in functional groups counts as theirs."""
         if tags not in self._joint:
             self._joint[tags] = _combined([self._filled(tag) for tag in tags])
         return self._joint[tags]
 
-    def _filled(self, tag: str) -> Joint:
+    def _filled(self, tag: str) -> CodedValues:
         column = self.own(tag)
         if tag not in GROUP_OF:
             return column
@@ -140,7 +140,7 @@ class Survey:
             seen = {text: i for i, (text,) in enumerate(column.texts)}
             added = np.array([seen.setdefault(text, len(seen)) for (text,) in inner.texts], dtype=np.int64)
             lacking = column.where(lambda text: text is None)
-            column = Joint(tuple((text,) for text in seen), np.where(lacking, added[inner.ids], column.ids))
+            column = CodedValues(tuple((text,) for text in seen), np.where(lacking, added[inner.ids], column.ids))
         return column
 
     def says(self, tag: str, *texts: str) -> np.ndarray:
@@ -309,13 +309,13 @@ def _confused(codes: np.ndarray, inside: np.ndarray) -> int:
     return int(np.count_nonzero(np.isin(codes[~inside], codes[inside])))
 
 
-def _combined(columns: Sequence[Joint]) -> Joint:
+def _combined(columns: Sequence[CodedValues]) -> CodedValues:
     ids, texts = columns[0].ids, columns[0].texts
     for column in columns[1:]:
         size = len(column.texts)
         unique, ids = _compact(ids * size + column.ids, len(texts) * size)
         texts = tuple((*texts[i // size], *column.texts[i % size]) for i in unique.tolist())
-    return Joint(texts, ids)
+    return CodedValues(texts, ids)
 
 
 def _compact(codes: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:

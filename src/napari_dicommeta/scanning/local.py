@@ -55,7 +55,7 @@ def _alone(first: list[str], more: Iterator[str], failures: list[Failure]) -> Ge
     tables: list[pa.Table] = []
     paths = [*first, *more]
     reported = time.monotonic()
-    yield ScanProgress(0, len(paths), True)
+    yield ScanProgress(done=0, found=len(paths), listed=True)
 
     def take() -> None:
         recording = recorder.take()
@@ -65,7 +65,7 @@ def _alone(first: list[str], more: Iterator[str], failures: list[Failure]) -> Ge
     for done in read_all(recorder, paths):
         if time.monotonic() - reported > REPORT_SECONDS:
             take()
-            yield ScanProgress(done, len(paths), True, tuple(tables), tuple(failures))
+            yield ScanProgress(done=done, found=len(paths), listed=True, tables=tuple(tables), failures=tuple(failures))
             reported = time.monotonic()
     take()
     return Catalog.of_tables(tables, failures)
@@ -109,20 +109,24 @@ def _together(
         parts[0] = table_of(recording)
         failures.extend(recording.failures)
         done = found = len(first[:FIRST_FILES])
-        yield ScanProgress(done, found, False, tuple(parts.values()), tuple(failures))
+        yield ScanProgress(done=done, found=found, listed=False, tables=tuple(parts.values()), failures=tuple(failures))
         for number, batch in enumerate(_batches(first[FIRST_FILES:], more), 1):
             batches.put((number, batch))
             found += len(batch)
             collect(0)
             if time.monotonic() - reported > REPORT_SECONDS:
-                yield ScanProgress(done, found, False, tuple(parts.values()), tuple(failures))
+                yield ScanProgress(
+                    done=done, found=found, listed=False, tables=tuple(parts.values()), failures=tuple(failures)
+                )
                 reported = time.monotonic()
         for _ in workers:
             batches.put(None)
         while finished < len(workers):
             collect(REPORT_SECONDS)
             if time.monotonic() - reported > REPORT_SECONDS:
-                yield ScanProgress(done, found, True, tuple(parts.values()), tuple(failures))
+                yield ScanProgress(
+                    done=done, found=found, listed=True, tables=tuple(parts.values()), failures=tuple(failures)
+                )
                 reported = time.monotonic()
     finally:
         stopped.set()

@@ -18,7 +18,7 @@ Failure = tuple[str, str, str, str]
 """(path, outcome, reason, code) of a directory entry that is no row of the catalog; see `ScanFailure`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanProgress:
     """How far a scan is: files read, files found so far, whether the listing is complete."""
 

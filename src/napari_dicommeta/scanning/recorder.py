@@ -83,7 +83,7 @@ class _Rows:
     codes: array[int] = field(default_factory=lambda: array("i"))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Layout:
     """Where the values of one kind of header lie, and the bytes between them."""
 
@@ -130,7 +130,7 @@ class _Layout:
         return raws, end
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class FileColumns:
     """What is known of each readable file besides its elements, one entry a file."""
 
@@ -350,15 +350,15 @@ class Recorder:
         gaps.append(f"{header.end - position}s")
         struct_of_gaps = struct.Struct("".join(gaps))
         layout = _Layout(
-            struct_of_gaps,
-            struct_of_gaps.unpack_from(first),
-            struct.Struct("".join(values)),
-            tuple(codes),
-            self._rows_of(tuple(columns)),
-            header.end,
-            header,
-            tuple(steps),
-            first[position : header.end],
+            gaps=struct_of_gaps,
+            skeleton=struct_of_gaps.unpack_from(first),
+            values=struct.Struct("".join(values)),
+            codes=tuple(codes),
+            rows=self._rows_of(tuple(columns)),
+            end=header.end,
+            header=header,
+            steps=tuple(steps),
+            tail=first[position : header.end],
         )
         self._stretched = [layout, *self._stretched[: MAX_STRETCHED - 1]]
         if self._count >= MAX_LAYOUTS:

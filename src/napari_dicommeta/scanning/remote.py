@@ -117,7 +117,7 @@ def scan_remote(source: Source | Sequence[Source]) -> Generator[ScanProgress, No
     files = _urls(source, failures)
     tables: list[Any] = []
     for start in range(0, len(files), TASK_FILES):
-        yield ScanProgress(start, len(files), True, tuple(tables), tuple(failures))
+        yield ScanProgress(done=start, found=len(files), listed=True, tables=tuple(tables), failures=tuple(failures))
         recording = read_urls(files[start : start + TASK_FILES])
         tables.append(table_of(recording))
         failures += recording.failures
@@ -160,7 +160,7 @@ def scan_distributed(
     futures = client.map(_read_batch, batches, numbers, output=target, pure=False)
     tables: list[Any] = []
     done, reported = 0, time.monotonic()
-    yield ScanProgress(0, len(files), True)
+    yield ScanProgress(done=0, found=len(files), listed=True)
     try:
         for future in as_completed(futures):
             table, rows, failed = future.result()
@@ -169,7 +169,9 @@ def scan_distributed(
             failures += failed
             done += rows + len(failed)
             if time.monotonic() - reported > REPORT_SECONDS:
-                yield ScanProgress(done, len(files), True, tuple(tables), tuple(failures))
+                yield ScanProgress(
+                    done=done, found=len(files), listed=True, tables=tuple(tables), failures=tuple(failures)
+                )
                 reported = time.monotonic()
     finally:
         client.cancel(futures)

@@ -86,7 +86,7 @@ GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", 
 """Where a file says something of its single frames."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """One frame of one file.
 
@@ -141,5 +141,14 @@ def read_frames(
                 key = ("", "", key[2])  # one position for the whole file says where none of its frames lies
             if key not in planes:
                 planes[key] = ImagePlane.of(numbers(key[0], 3), numbers(key[1], 6), numbers(key[2], 2))
-            frames.append(Frame(path, index, planes[key], texts, pixel_format, offsets[row]))
+            frames.append(
+                Frame(
+                    path=path,
+                    index=index,
+                    plane=planes[key],
+                    texts=texts,
+                    pixel_format=pixel_format,
+                    pixel_offset=offsets[row],
+                )
+            )
     return frames, failed

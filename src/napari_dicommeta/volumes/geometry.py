@@ -104,7 +104,7 @@ class ImagePlane:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeGeometry:
     """The grid of a volume.
 
@@ -147,7 +147,13 @@ class VolumeGeometry:
             off = np.linalg.norm(positions - positions[0] - np.outer(along, positions[-1] - positions[0]), axis=1)
             k = int(np.argmax(off))
             beside = (k, float(off[k]))
-        return cls((length, first.spacing[0], first.spacing[1]), affine, round(tilt, 4), steps, beside)
+        return cls(
+            spacing=(length, first.spacing[0], first.spacing[1]),
+            affine=affine,
+            tilt=round(tilt, 4),
+            steps=steps,
+            beside=beside,
+        )
 
     @property
     def gaps(self) -> tuple[tuple[int, float, int], ...]:
@@ -185,7 +191,7 @@ class VolumeGeometry:
     def unplaced(cls, spacing: tuple[float, float] | None) -> VolumeGeometry:
         """The grid of images that say nothing of their place: pixel spacing at most, 1 where even that is missing."""
         rows, columns = spacing or (1.0, 1.0)
-        return cls((float("nan"), rows, columns), None)
+        return cls(spacing=(float("nan"), rows, columns), affine=None)
 
     @property
     def uneven(self) -> float:

@@ -1,40 +1,77 @@
-"""A duck array over planes that are read when they are first asked for."""
+"""An array over planes that are read when they are first asked for, which behaves as NumPy's own."""
 
 from __future__ import annotations
 
 import math
-import os
-import threading
-from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from napari_dicommeta.volumes.plane_cache import PlaneCache
+from napari_dicommeta.volumes.plane_reader import PlaneReader
+from napari_dicommeta.volumes.read_ahead import ReadAhead
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-__all__ = ["CACHE_BYTES", "LazyArray"]
+__all__ = ["LazyArray"]
 
-CACHE_BYTES = 1 << 30
-"""Up to here an array keeps all planes that it has read; a larger one keeps the last of them, in so much memory."""
+METHODS = [
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "argsort",
+    "astype",
+    "clip",
+    "conj",
+    "copy",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "dot",
+    "flatten",
+    "item",
+    "max",
+    "mean",
+    "min",
+    "nonzero",
+    "prod",
+    "ravel",
+    "repeat",
+    "reshape",
+    "round",
+    "searchsorted",
+    "squeeze",
+    "std",
+    "sum",
+    "swapaxes",
+    "take",
+    "tobytes",
+    "tolist",
+    "trace",
+    "transpose",
+    "var",
+    "view",
+]
+"""Methods of `numpy.ndarray` that leave the array as it is."""
 
 
-PATIENCE = 0.5
-"""Seconds after which a thread that reads ahead looks again where it is."""
-
-
-class LazyArray:
+class LazyArray(NDArrayOperatorsMixin):
     """An array of planes, shape (k, j, i), or with more axes before or behind, that reads a plane when it is indexed.
 
-    ``read(n, out)`` fills plane `n`, counted over all axes before those of a plane (C order). Indexing and
-    ``np.asarray`` behave as those of the full array. Planes that were read are kept, all of them where they fit
-    into `cache_bytes`, else the last ones used: scrolling through 20 GB takes no more memory than that, and only
-    ``np.asarray`` allocates the whole. All methods may be called from any thread. `warm` reads ahead in the
-    background, `close` stops that.
+    ``read(n, out)`` fills plane `n`, counted over all axes before those of a plane (C order). Indexing, operators,
+    `numpy.ufunc`, methods such as ``.max()`` or ``.astype(…)`` and ``np.asarray`` behave as those of the full array,
+    and give NumPy arrays. Planes that were read are kept, all of them where they fit into `cache_bytes`, else the last
+    ones used: scrolling through 20 GB takes no more memory than that; what works on the whole array allocates it.
 
-    A plane that cannot be read raises on access, unless `on_error` is set: then ``on_error(n, error)`` is called
-    once and the plane reads as the smallest value of the dtype's useful range, -1024 or 0.
+    Elements can be assigned to. That changes this array in memory only, never a file; a copy has the changes too.
+    Copies and pickles hold how planes are read, and those that were written to, not the cache.
+
+    All methods may be called from any thread. `warm` reads ahead in the background, `close` stops that. A plane that
+    cannot be read raises `PixelError`, unless `on_error` is set: then ``on_error(n, error)`` is called once and the
+    plane reads as NaN, or in an array of integers as the volume's padding or lowest value.
     """
 
     def __init__(
@@ -46,22 +83,13 @@ class LazyArray:
         threads: int = 1,
     ) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
-        self.on_error: Callable[[int, Exception], object] | None = None
-        self.cache_bytes = CACHE_BYTES
-        self._lead, self._plane = shape[: len(shape) - plane_axes], shape[len(shape) - plane_axes :]
-        self._n = math.prod(self._lead)
-        self._read, self._threads = read, threads
-        self._planes: np.ndarray | None = None
-        self._recent: OrderedDict[int, np.ndarray] = OrderedDict()
-        self._loaded = np.zeros(self._n, dtype=bool)
-        self._told: set[int] = set()
-        self._tried = np.zeros(self._n, dtype=bool)
-        self._guard = threading.Lock()
-        self._locks = [threading.Lock() for _ in range(min(self._n, 64))]
-        self._at = self._n // 2
-        self._moved = threading.Event()
-        self._stopped = threading.Event()
-        self._warmers: list[threading.Thread] = []
+        self._plane_axes, self._threads = plane_axes, threads
+        self._lead, plane = shape[: len(shape) - plane_axes], shape[len(shape) - plane_axes :]
+        self._reader = PlaneReader(read)
+        self._cache = PlaneCache(math.prod(self._lead), plane, self.dtype, self._reader)
+        self._ahead = ReadAhead(self._cache, threads)
+
+    # -- what it is ---------------------------------------------------------------------------------
 
     @property
     def ndim(self) -> int:
@@ -74,6 +102,11 @@ class LazyArray:
         return math.prod(self.shape)
 
     @property
+    def itemsize(self) -> int:
+        """The bytes of an element."""
+        return self.dtype.itemsize
+
+    @property
     def nbytes(self) -> int:
         """The bytes of the full array."""
         return self.size * self.dtype.itemsize
@@ -81,207 +114,236 @@ class LazyArray:
     @property
     def n_planes(self) -> int:
         """The number of planes."""
-        return self._n
+        return self._cache.n
 
     @property
     def loaded(self) -> int:
         """How many planes are in memory."""
-        return int(self._loaded.sum())
+        return int(self._cache.loaded.sum())
 
     @property
     def keeps_all(self) -> bool:
         """Whether all planes may stay in memory."""
-        return self._planes is not None or self.nbytes <= self.cache_bytes
+        return self._cache.keeps_all
+
+    @property
+    def cache_bytes(self) -> int:
+        """Up to which size all planes are kept, and how much memory the last ones take where they are not."""
+        return self._cache.cache_bytes
+
+    @cache_bytes.setter
+    def cache_bytes(self, value: int) -> None:
+        self._cache.cache_bytes = value
+
+    @property
+    def on_error(self) -> Callable[[int, Exception], object] | None:
+        """What is called with the number of a plane that cannot be read, and the error; None: it is raised."""
+        return self._reader.on_error
+
+    @on_error.setter
+    def on_error(self, call: Callable[[int, Exception], object] | None) -> None:
+        self._reader.on_error = call
 
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ValueError("the truth value of an array of several elements is ambiguous: use .any() or .all()")
+        return bool(np.asarray(self).item())
+
     def __repr__(self) -> str:
-        return f"<LazyArray {self.shape} {self.dtype}, {self.loaded} of {self._n} planes in memory>"
+        return f"<LazyArray {self.shape} {self.dtype}, {self.loaded} of {self.n_planes} planes in memory>"
+
+    # -- reading ------------------------------------------------------------------------------------
 
     def __getitem__(self, index: Any) -> np.ndarray:
         indices = index if isinstance(index, tuple) else (index,)
-        numbers = np.arange(self._n).reshape(self._lead)
-        plain = all(one is Ellipsis or type(one) in (int, slice) or isinstance(one, np.integer) for one in indices)
-        if plain and len(indices) <= self.ndim + 1:
+        cache = self._cache
+        if _are_basic(indices) and len(indices) <= self.ndim + 1:
             indices = self._expanded(indices)
             lead, rest = indices[: len(self._lead)], indices[len(self._lead) :]
-            wanted = numbers[lead]
-            if self.keeps_all:
-                self._ensure(wanted)
-                return np.asarray(self._all()[index])
-            return np.asarray(self._gathered(wanted)[(slice(None),) * wanted.ndim + rest])
-        if not self.keeps_all:
-            return np.asarray(self.__array__()[index])
-        first = indices[0] if indices else Ellipsis
-        simple = first is not Ellipsis and first is not None and not (isinstance(first, np.ndarray) and first.ndim > 1)
-        self._ensure(numbers[first] if simple else numbers)
-        return np.asarray(self._all()[index])
+            wanted = self._numbers()[lead]
+            if cache.keeps_all:
+                cache.load(wanted)
+                return np.asarray(self._whole()[index])
+            return np.asarray(cache.gather(wanted)[(slice(None),) * wanted.ndim + rest])
+        wanted = self._touched(indices)
+        if cache.keeps_all:
+            cache.load(wanted)
+            return np.asarray(self._whole()[index])
+        if self._are_points(indices):
+            planes, places = np.unique(self._numbers()[indices[: len(self._lead)]], return_inverse=True)
+            points = places.reshape(np.shape(self._numbers()[indices[: len(self._lead)]]))
+            return np.asarray(cache.gather(planes)[(points, *indices[len(self._lead) :])])
+        return np.asarray(self.__array__()[index])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        indices = index if isinstance(index, tuple) else (index,)
+        self._cache.begin_edit(np.unique(self._touched(indices)))
+        self._whole()[index] = np.asarray(value) if isinstance(value, LazyArray) else value
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, value: object) -> bool:
+        return bool(value in np.asarray(self))
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        if self.keeps_all:
-            self._ensure(np.arange(self._n))
-            full = self._all()
+        cache = self._cache
+        if cache.keeps_all:
+            cache.load(np.arange(cache.n))
+            full = self._whole()
         else:
-            full = self._gathered(np.arange(self._n)).reshape(self.shape)
+            full = cache.gather(np.arange(cache.n)).reshape(self.shape)
         if dtype is not None and np.dtype(dtype) != self.dtype:
             return full.astype(dtype)
-        return full.copy() if copy and self.keeps_all else full
+        return full.copy() if copy and cache.keeps_all else full
+
+    def editable(self) -> np.ndarray:
+        """Return all planes as a NumPy array that shares its memory with this one: writing to it changes both."""
+        self._cache.begin_edit(np.arange(self.n_planes))
+        return self._whole()
 
     def warm(self, start: int | None = None) -> None:
         """Read ahead in the background, the planes next to the one used last first; to begin with, next to `start`."""
-        if self._warmers or self._stopped.is_set():
-            return
-        if start is not None:
-            self._at = start
-        for number in range(self._threads):
-            thread = threading.Thread(target=self._warm, name=f"dicommeta-warm-{number}", daemon=True)
-            self._warmers.append(thread)
-            thread.start()
+        if start is not None and not self._ahead.threads:
+            self._cache.at = start
+        self._ahead.start()
 
     def close(self) -> None:
         """Stop reading in the background; planes can still be read by indexing."""
-        self._stopped.set()
-        self._moved.set()
-        for thread in self._warmers:
-            if thread is not threading.current_thread():
-                thread.join()
+        self._ahead.stop()
+
+    def keep(self, n: int, plane: np.ndarray) -> None:
+        """Keep plane `n`, which was read already, in memory."""
+        self._cache.put(n, plane)
+
+    # -- NumPy --------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        target = inputs[0]
+        arrays = [_as_numpy(value) for value in inputs]
+        options = {name: _as_numpy(value) for name, value in options.items()}
+        if method == "at" and isinstance(target, LazyArray):  # in place, at some elements of the first input
+            target._cache.begin_edit(np.arange(target.n_planes))
+            ufunc.at(target._whole(), *arrays[1:])
+            return None
+        outs = options.pop("out", ())
+        if not any(isinstance(out, LazyArray) for out in outs):
+            return getattr(ufunc, method)(*arrays, **options, **({"out": outs} if outs else {}))
+        # In place: computed into an array of the same dtype, so that NumPy checks the casting, then assigned.
+        made = tuple(np.empty(out.shape, out.dtype) if isinstance(out, LazyArray) else out for out in outs)
+        getattr(ufunc, method)(*arrays, **options, out=made)
+        for out, result in zip(outs, made, strict=True):
+            if isinstance(out, LazyArray):
+                out[...] = result
+        return outs[0] if len(outs) == 1 else outs
+
+    @property
+    def T(self) -> np.ndarray:
+        """All planes with the axes reversed."""
+        return np.asarray(self).T
+
+    @property
+    def flat(self) -> np.flatiter[np.ndarray]:
+        """An iterator over all elements."""
+        return np.asarray(self).flat
+
+    @property
+    def real(self) -> np.ndarray:
+        """All planes: there are no complex values."""
+        return np.asarray(self)
+
+    def __copy__(self) -> LazyArray:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, _memo: dict[int, Any]) -> LazyArray:
+        copied = LazyArray(self.shape, self.dtype, self._reader.read, self._plane_axes, self._threads)
+        copied.cache_bytes, copied.on_error = self.cache_bytes, self.on_error
+        copied._cache.restore(self._cache.edited)
+        return copied
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "shape": self.shape,
+            "dtype": self.dtype,
+            "read": self._reader.read,
+            "plane_axes": self._plane_axes,
+            "threads": self._threads,
+            "cache_bytes": self.cache_bytes,
+            "edited": self._cache.edited,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        edited, cache_bytes = state.pop("edited"), state.pop("cache_bytes")
+        self.__init__(**state)  # type: ignore[misc]
+        self.cache_bytes = cache_bytes
+        self._cache.restore(edited)
+
+    # -- indices ------------------------------------------------------------------------------------
+
+    def _whole(self) -> np.ndarray:
+        return self._cache.whole().reshape(self.shape)
+
+    def _numbers(self) -> np.ndarray:
+        """Return the number of each plane, int64 of the shape of the leading axes."""
+        return np.arange(self._cache.n).reshape(self._lead)
 
     def _expanded(self, indices: tuple[Any, ...]) -> tuple[Any, ...]:
-        """`indices` with an entry for each axis."""
-        at = next((i for i, one in enumerate(indices) if one is Ellipsis), len(indices))
+        """Return `indices` with an entry for each axis."""
+        at = next((i for i, entry in enumerate(indices) if entry is Ellipsis), len(indices))
         behind = indices[at + 1 :]
         if len(indices[:at]) + len(behind) > self.ndim or Ellipsis in behind:
             raise IndexError(f"too many indices for an array of {self.ndim} axes")
         return (*indices[:at], *(slice(None),) * (self.ndim - at - len(behind)), *behind)
 
-    def _warm(self) -> None:
-        capacity = self._n if self.keeps_all else max(1, self._capacity() // 2)
-        while not self._stopped.is_set():
-            n = self._next(capacity)
-            if n is not None:
-                self._fetch(n)
-            elif self.keeps_all:
-                return
-            else:
-                self._moved.clear()
-                if not self._stopped.is_set() and self._next(capacity) is None:
-                    self._moved.wait(PATIENCE)
+    def _touched(self, indices: tuple[Any, ...]) -> np.ndarray:
+        """Return the numbers of the planes that an index may need: exactly them, or more."""
+        numbers, n_lead = self._numbers(), len(self._lead)
+        if _are_basic(indices) and len(indices) <= self.ndim + 1:
+            return np.asarray(numbers[self._expanded(indices)[:n_lead]])
+        first = indices[0] if indices else Ellipsis
+        if len(indices) == 1 and isinstance(first, np.ndarray) and first.dtype == bool and first.shape == self.shape:
+            return numbers[first.reshape(*self._lead, -1).any(axis=-1)]
+        if len(indices) >= n_lead and all(_is_place(entry) for entry in indices[:n_lead]):
+            return np.asarray(numbers[indices[:n_lead]])
+        return numbers
 
-    def _next(self, capacity: int) -> int | None:
-        """The plane nearest to the one used last that is not there, of the `capacity` ones around it."""
-        at = self._at
-        missing = np.flatnonzero(~(self._loaded | self._tried))
-        if len(missing) == 0:
-            return None
-        distances = np.abs(missing - at) * 2 - (missing > at)  # of two at one distance the one behind first
-        nearest = int(missing[np.argmin(distances)])
-        if self._threads > 1 and self._locks[nearest % len(self._locks)].locked():  # another thread is at it
-            distances[missing == nearest] += 2 * self._n
-            nearest = int(missing[np.argmin(distances)])
-        return nearest if abs(nearest - at) <= capacity // 2 or capacity >= self._n else None
+    def _are_points(self, indices: tuple[Any, ...]) -> bool:
+        """Return whether an index has integers, one or many, for each leading axis."""
+        lead = indices[: len(self._lead)]
+        return len(lead) == len(self._lead) and all(_is_place(entry) and not isinstance(entry, slice) for entry in lead)
 
-    def _fetch(self, n: int) -> None:
-        try:
-            if self.keeps_all:
-                self._ensure_one(n)
-            else:
-                self._plane_of(n, ahead=True)
-        except Exception:  # noqa: BLE001  it will be raised, with its reason, to whoever asks for the plane
-            self._tried[n] = True
 
-    def _capacity(self) -> int:
-        """How many planes the cache holds."""
-        return max(2, self.cache_bytes // max(1, math.prod(self._plane) * self.dtype.itemsize))
+def _as_numpy(value: Any) -> Any:
+    return np.asarray(value) if isinstance(value, LazyArray) else value
 
-    def _all(self) -> np.ndarray:
-        return self._allocated().reshape(self.shape)
 
-    def _allocated(self) -> np.ndarray:
-        with self._guard:
-            if self._planes is None:
-                # Memory is taken page by page, as planes are read.
-                self._planes = np.empty((self._n, *self._plane), self.dtype)
-                self._loaded[:] = False
-                for n, plane in self._recent.items():  # read while there was less room
-                    self._planes[n], self._loaded[n] = plane, True
-                self._recent.clear()
-            return self._planes
+def _are_basic(indices: tuple[Any, ...]) -> bool:
+    return all(entry is Ellipsis or type(entry) in (int, slice) or isinstance(entry, np.integer) for entry in indices)
 
-    def _ensure(self, numbers: np.ndarray) -> None:
-        """Have these planes in the full array."""
-        flat = numbers.reshape(-1)
-        if not flat.size:
-            return
-        self._at = int(flat[len(flat) // 2])
-        self._allocated()
-        self._each(self._ensure_one, flat[~self._loaded[flat]].tolist())
 
-    def _each(self, task: Callable[[int], object], numbers: list[int]) -> None:
-        """Run `task` for each plane, many of them in parallel: reading and decoding wait for no lock of Python's."""
-        workers = min(os.cpu_count() or 1, len(numbers) // 4)
-        if workers < 2:
-            for n in numbers:
-                task(n)
-            return
-        with ThreadPoolExecutor(workers) as pool:
-            parts = [numbers[i::workers] for i in range(workers)]
-            for future in [pool.submit(lambda part: [task(n) for n in part], part) for part in parts]:
-                future.result()
+def _is_place(entry: object) -> TypeGuard[Any]:
+    """Return whether an entry of an index is an integer, a slice, or an array or list of integers."""
+    if isinstance(entry, (bool, np.bool_)):
+        return False
+    if isinstance(entry, (int, np.integer, slice)):
+        return True
+    if not isinstance(entry, (np.ndarray, list)):
+        return False
+    places = np.asarray(entry)
+    return places.dtype.kind in "iu" or places.size == 0
 
-    def _ensure_one(self, n: int) -> None:
-        planes = self._allocated()
-        with self._locks[n % len(self._locks)]:
-            if not self._loaded[n]:
-                self._fill(n, planes[n])
-                self._loaded[n] = True
 
-    def _fill(self, n: int, out: np.ndarray) -> None:
-        try:
-            self._read(n, out)
-        except Exception as error:
-            if self.on_error is None:
-                raise
-            out[...] = -1024 if self.dtype.kind in "if" else 0
-            if n not in self._told:
-                self._told.add(n)
-                self.on_error(n, error)
+def _delegated(name: str) -> Callable[..., Any]:
+    def method(self: LazyArray, *arguments: Any, **options: Any) -> Any:
+        return getattr(np.asarray(self), name)(*arguments, **options)
 
-    def _gathered(self, numbers: np.ndarray) -> np.ndarray:
-        """These planes in an array of their own, shape of `numbers` and of a plane, by way of the bounded cache."""
-        flat = numbers.reshape(-1).tolist()
-        out = np.empty((len(flat), *self._plane), self.dtype)
-        if len(flat) > self._capacity() // 2:  # so many would only push one another out: they go past the cache
+    method.__name__ = name
+    method.__doc__ = f"Return what `numpy.ndarray.{name}` does of all planes."
+    return method
 
-            def copy(i: int) -> None:
-                kept = self._recent.get(flat[i])
-                if kept is None:
-                    self._fill(flat[i], out[i])
-                else:
-                    out[i] = kept
 
-            self._each(copy, list(range(len(flat))))
-        else:
-            for i, n in enumerate(flat):
-                out[i] = self._plane_of(n)
-        return out.reshape(*numbers.shape, *self._plane)
-
-    def _plane_of(self, n: int, ahead: bool = False) -> np.ndarray:
-        if not ahead:
-            self._at = n
-            self._moved.set()
-        with self._locks[n % len(self._locks)]:
-            with self._guard:
-                kept = self._recent.get(n)
-                if kept is not None:
-                    self._recent.move_to_end(n)
-                    return kept
-            plane = np.empty(self._plane, self.dtype)
-            self._fill(n, plane)
-            with self._guard:
-                self._recent[n] = plane
-                self._loaded[n] = True
-                while len(self._recent) > self._capacity():
-                    gone, _ = self._recent.popitem(last=False)
-                    self._loaded[gone] = False
-            return plane
+for _name in METHODS:
+    setattr(LazyArray, _name, _delegated(_name))

@@ -181,15 +181,15 @@ def _pixel_format(
     bits = whole("BitsAllocated", 16)
     stored = whole("BitsStored", bits)
     return PixelFormat(
-        whole("Rows", 0),
-        whole("Columns", 0),
-        whole("SamplesPerPixel", 1),
-        max(whole("NumberOfFrames", 1), 1),
-        bits,
-        stored,
-        whole("HighBit", stored - 1),
-        whole("PixelRepresentation", 0) == 1,
-        photometric or "MONOCHROME2",
-        transfer_syntax or "",
-        pixel_tag,
+        rows=whole("Rows", 0),
+        columns=whole("Columns", 0),
+        samples=whole("SamplesPerPixel", 1),
+        frames=max(whole("NumberOfFrames", 1), 1),
+        bits_allocated=bits,
+        bits_stored=stored,
+        high_bit=whole("HighBit", stored - 1),
+        signed=whole("PixelRepresentation", 0) == 1,
+        photometric=photometric or "MONOCHROME2",
+        transfer_syntax=transfer_syntax or "",
+        pixel_tag=pixel_tag,
     )

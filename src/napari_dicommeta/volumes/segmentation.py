@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import read_frame
 from napari_dicommeta.dicom.uids import LABEL_MAP, SEGMENTATION
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.support.errors import RefusedError
@@ -15,6 +14,7 @@ from napari_dicommeta.volumes.geometry import SAME_POSITION, VolumeGeometry, pos
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.notes import geometry_notes
+from napari_dicommeta.volumes.planes import SegmentPlanes
 from napari_dicommeta.volumes.stacks import beside_one_another, by_orientation
 from napari_dicommeta.volumes.volume import Volume
 
@@ -72,17 +72,9 @@ def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
     count = max(slices) + 1
     largest = first.pixel_format.stored_range[1] if is_map else max(segments)
 
-    def read(k: int, out: np.ndarray) -> None:
-        out[...] = 0
-        for segment, frame in by_slice.get(k, ()):
-            stored = read_frame(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
-            if is_map:
-                out[...] = stored
-            else:
-                out[stored > 0] = segment
-
+    planes = SegmentPlanes({k: tuple(of_slice) for k, of_slice in by_slice.items()}, is_map)
     shape = (count, first.pixel_format.rows, first.pixel_format.columns)
-    array = LazyArray(shape, np.uint8 if largest <= 255 else np.uint16, read)
+    array = LazyArray(shape, np.uint8 if largest <= 255 else np.uint16, planes)
     title = "Values are segment numbers" if is_map else f"Segments {_span(segments)}, one number each"
     notes = [*geometry_notes(geometry), make_note("segments", title)]
     if not is_map and len(set(segments)) > 1 and first.text("SegmentsOverlap") != "NO":
@@ -161,7 +153,12 @@ def _slices(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeo
     affine = as_they_are.affine.copy()
     affine[:3, 0] *= (len(order) - 1) / count
     spacing = (as_they_are.spacing[0] * (len(order) - 1) / count, *as_they_are.spacing[1:])
-    geometry = VolumeGeometry(spacing, affine, as_they_are.tilt, (float(distances[-1] - distances[0]) / count,) * count)
+    geometry = VolumeGeometry(
+        spacing=spacing,
+        affine=affine,
+        tilt=as_they_are.tilt,
+        steps=(float(distances[-1] - distances[0]) / count,) * count,
+    )
     return geometry, [int(places[one]) for one in ids]
 
 

@@ -38,7 +38,7 @@ SPLITS = ("auto", "gaps", "none")
 JOINT_AXES = (("DiffusionBValue", "DiffusionGradientOrientation"), AXES[:4])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """Frames in the order of an array: `times` volumes one after the other, slices along their normal.
 
@@ -142,7 +142,7 @@ def _as_it_is(frames: list[Frame], reasons: tuple[str, ...]) -> Stack:
     if not is_grid:
         title = "Images of several orientations or spacings are in one array, as asked for: it is no grid"
         notes = (make_note("no-grid", title),)
-    return Stack(_in_order(frames), reasons=reasons, notes=notes, is_grid=is_grid)
+    return Stack(frames=_in_order(frames), reasons=reasons, notes=notes, is_grid=is_grid)
 
 
 def _kind(frame: Frame, usual: Mapping[str, str]) -> tuple[object, ...]:
@@ -209,7 +209,7 @@ def _is_even(frames: Sequence[Frame]) -> bool:
 def _resolve(frames: list[Frame], kinds: Sequence[str]) -> list[Stack]:
     """The stacks of parallel frames of one size."""
     if frames[0].plane is None:
-        return [Stack(_in_order(frames))]
+        return [Stack(frames=_in_order(frames))]
     beside = beside_one_another(frames)
     if len(beside) > 1:
         return _with_reason("they lie beside one another", [_resolve(part, kinds) for part in beside])
@@ -283,7 +283,7 @@ def _by_spacing(frames: list[Frame]) -> list[Stack]:
     Even blocks that lie one behind the other (a head scanned with two increments) stay one volume, with a note.
     """
     if len(frames) < 4 or _is_even(frames):
-        return [Stack(_in_order(frames))]
+        return [Stack(frames=_in_order(frames))]
     place = dict(zip(map(id, frames), _ids(frames), strict=True))
     for keyword in (*KINDS, *AXES[:4], "AcquisitionNumber"):
         groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
@@ -292,12 +292,12 @@ def _by_spacing(frames: list[Frame]) -> list[Stack]:
         spans = sorted([min(place[id(one)] for one in group), max(place[id(one)] for one in group)] for group in groups)
         if any(before[1] > after[0] for before, after in pairwise(spans)):
             reason = f"{_name(keyword)} differs, and all slices together are not evenly spaced"
-            return [Stack(_in_order(group), reasons=(reason,)) for group in groups]
+            return [Stack(frames=_in_order(group), reasons=(reason,)) for group in groups]
         title = f"{_name(keyword)} splits the slices into {len(groups)} blocks, each evenly spaced"
         advice = f"Resample along the positions, or open the blocks as volumes of their own with split={keyword!r}."
         note = make_note("blocks", title, tags=(keyword,), advice=advice)
-        return [Stack(_in_order(frames), notes=(note,))]
-    return [Stack(_in_order(frames))]
+        return [Stack(frames=_in_order(frames), notes=(note,))]
+    return [Stack(frames=_in_order(frames))]
 
 
 def _by_kind(frames: list[Frame], kinds: Sequence[str]) -> tuple[str, list[list[Frame]]] | None:
@@ -369,7 +369,7 @@ def beside_one_another(frames: list[Frame]) -> list[list[Frame]]:
 
 def _one_place(frames: list[Frame]) -> Stack:
     if len(frames) == 1:
-        return Stack(tuple(frames))
+        return Stack(frames=tuple(frames))
     axis = next((one for one in (*AXES, *TIMES) if len({frame.text(one) for frame in frames}) == len(frames)), "")
     ordered = tuple(sorted(frames, key=lambda frame: (_number(frame.text(axis)), *_sequence(frame))))
     by = f", by {_name(axis)}" if axis else ", by Instance Number: nothing known says what tells them apart"
@@ -381,7 +381,7 @@ def _one_place(frames: list[Frame]) -> Stack:
         severity="info" if axis else "decision",
         tags=(axis or "InstanceNumber", "ImagePositionPatient"),
     )
-    return Stack(ordered, len(ordered), axis or "InstanceNumber", notes=(note,), is_one_place=True)
+    return Stack(frames=ordered, times=len(ordered), axis=axis or "InstanceNumber", notes=(note,), is_one_place=True)
 
 
 def _along(frames: list[Frame], keywords: Sequence[str]) -> list[Stack]:
@@ -413,11 +413,11 @@ def _of_volumes(
     if len(whole) > 1:
         text = f"{len(whole)} volumes of {places} slices, by {by}{extra}"
         notes = (make_note("volumes", text, severity=severity, tags=(axis,)),)
-    stacks = [Stack(ordered, len(whole), axis if len(whole) > 1 else "", notes=notes)]
+    stacks = [Stack(frames=ordered, times=len(whole), axis=axis if len(whole) > 1 else "", notes=notes)]
     for group in groups:
         if len(group) != places:
             reason = f"it has only {len(group)} of the {places} positions of the other volumes, by {by}"
-            stacks.append(Stack(_in_order(group), reasons=(reason,)))
+            stacks.append(Stack(frames=_in_order(group), reasons=(reason,)))
     return stacks
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import read_color, read_frame
+from napari_dicommeta.dicom.pixels import read_color
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.dicom.window import Window, middle_windows
-from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.notes import volume_notes
+from napari_dicommeta.volumes.planes import ColorPlanes, RescaledPlanes
 from napari_dicommeta.volumes.rescale import AIR, read_rescale
 from napari_dicommeta.volumes.slice_windows import read_slice_windows
 
@@ -62,6 +62,9 @@ class Volume:
     padding: tuple[tuple[float, float], ...] = ()
     """Ranges of modality values that stand for padding in some slice."""
     _range: list[tuple[float, float]] = field(default_factory=list, repr=False, compare=False)
+
+    def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
+        return self.array.__array__(dtype, copy)
 
     @property
     def problems(self) -> tuple[Note, ...]:
@@ -154,47 +157,23 @@ def _padding_ranges(transforms: Sequence[Transform]) -> tuple[tuple[float, float
 
 
 def _gray_array(
-    frames: Sequence[Frame], lead: tuple[int, ...], transforms: Sequence[Transform], padding: str, units: str
+    frames: tuple[Frame, ...], lead: tuple[int, ...], transforms: tuple[Transform, ...], padding: str, units: str
 ) -> LazyArray:
     form = frames[0].pixel_format
     fill = {"nan": np.nan, "air": AIR if units == "HU" else None, "keep": None}[padding]
     pairs = {(transform, frame.pixel_format) for transform, frame in zip(transforms, frames, strict=True)}
-    kinds = {transform.exact_dtype(one) for transform, one in pairs}
-    dtype = np.dtype(np.int16 if kinds == {np.dtype(np.int16)} and padding != "nan" else np.float32)
-
-    def read(n: int, out: np.ndarray) -> None:
-        _read_modality(frames[n], transforms[n], fill, out)
-
+    dtypes = {transform.exact_dtype(pixel_format) for transform, pixel_format in pairs}
+    dtype = np.dtype(np.int16 if dtypes == {np.dtype(np.int16)} and padding != "nan" else np.float32)
     threads = 1 if all(frame.pixel_format.is_native for frame in frames) else 2
-    return LazyArray((*lead, form.rows, form.columns), dtype, read, threads=threads)
+    planes = RescaledPlanes(frames, transforms, fill)
+    return LazyArray((*lead, form.rows, form.columns), dtype, planes, threads=threads)
 
 
-def _read_modality(frame: Frame, transform: Transform, fill: float | None, out: np.ndarray) -> None:
-    """Fill `out`, int16 or float32 of shape (rows, columns), with modality values."""
-    form, offset = frame.pixel_format, frame.pixel_offset
-    plain = fill is None or transform.padding is None
-    if plain and out.dtype == np.int16 and form.dtype.itemsize == 2 and transform.table is None:
-        read_frame(frame.path, offset, frame.index, form, out)
-        if transform.slope != 1:
-            np.multiply(out, np.int16(transform.slope), out=out)
-        if transform.intercept:
-            np.add(out, np.int16(transform.intercept), out=out)
-        return
-    stored = read_frame(frame.path, offset, frame.index, form)
-    out[...] = transform.apply(stored)
-    if not plain and (mask := transform.is_padding(stored)) is not None:
-        out[mask] = fill
-
-
-def _color_array(frames: Sequence[Frame], lead: tuple[int, ...]) -> LazyArray:
+def _color_array(frames: tuple[Frame, ...], lead: tuple[int, ...]) -> LazyArray:
     first = read_color(frames[0].path, frames[0].index)
     form = frames[0].pixel_format
-    shape = (form.rows, form.columns, 3)
-
-    def read(n: int, out: np.ndarray) -> None:
-        colors = first if n == 0 else read_color(frames[n].path, frames[n].index)
-        if colors.shape != shape:
-            raise PixelError(frames[n].path, f"color pixels of shape {colors.shape}, {shape} expected")
-        out[...] = colors if colors.dtype == out.dtype else colors >> 8
-
-    return LazyArray((*lead, *shape), first.dtype, read, plane_axes=3)
+    planes = ColorPlanes(frames, (form.rows, form.columns, 3))
+    array = LazyArray((*lead, *planes.shape), first.dtype, planes, plane_axes=3)
+    if first.shape == planes.shape:  # else it is refused when it is asked for
+        array.keep(0, first)
+    return array

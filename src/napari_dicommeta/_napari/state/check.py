@@ -8,7 +8,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dicommeta._napari.tasks.check import (
     MAX_UNASKED,
-    Judged,
+    CheckResult,
     count_findings,
     decisions_of,
     keep_decisions,
@@ -22,32 +22,32 @@ from napari_dicommeta.findings.decisions import Decision, with_decision
 from napari_dicommeta.findings.finding import SEVERITIES
 
 if TYPE_CHECKING:
-    from napari_dicommeta._napari.state.workers import Sources
+    from napari_dicommeta._napari.state.workers import Workers
     from napari_dicommeta._napari.tasks.source import Opened
     from napari_dicommeta.analysis.histogram import Bins
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.hu_check import Checked
 
-__all__ = ["Judging"]
+__all__ = ["Checks"]
 
 
-class Judging(QObject):
+class Checks(QObject):
     """Findings of what is open, as they come.
 
-    `findings_changed` says that `findings` or `decisions` are others, `counts_judged` that what is counted has been
+    `findings_changed` says that `findings` or `decisions` are others, `counts_checked` that what is counted has been
     looked at; `progressed` carries words, done and total, "" when a check is over; `written` the path of a report or
     recipe; `failed` what went wrong, as a sentence.
     """
 
     findings_changed = Signal()
-    counts_judged = Signal()
+    counts_checked = Signal()
     progressed = Signal(str, int, int)
     written = Signal(str)
     failed = Signal(str)
 
-    def __init__(self, sources: Sources, parent: QObject | None = None) -> None:
+    def __init__(self, sources: Workers, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._sources = sources
+        self._workers = sources
         self.opened: Opened | None = None
         self.decisions: tuple[Decision, ...] = ()
         self.checked: tuple[Checked, ...] = ()
@@ -69,7 +69,7 @@ class Judging(QObject):
         self._of_tags = ()
         self.findings_changed.emit()
         if opened is not None and opened.catalog.n_files:
-            self._sources.run(
+            self._workers.run(
                 "findings", lambda: count_findings(opened.catalog), self._counts_judged, None, self._not_counted
             )
 
@@ -92,7 +92,7 @@ class Judging(QObject):
         def report(progress: object) -> None:
             self.progressed.emit(words, progress.done, progress.total)  # type: ignore[attr-defined]
 
-        self._sources.run("findings", work, then, report, self._stopped)  # type: ignore[arg-type]
+        self._workers.run("findings", work, then, report, self._stopped)  # type: ignore[arg-type]
 
     def _stopped(self, error: Exception) -> None:
         self.progressed.emit("", 0, 0)
@@ -100,25 +100,25 @@ class Judging(QObject):
 
     def cancel(self) -> None:
         """Stop a check; what was found stays."""
-        if self._sources.stop("findings"):
+        if self._workers.stop("findings"):
             self.progressed.emit("", 0, 0)
 
-    def _judged(self, judged: Judged) -> None:
+    def _judged(self, judged: CheckResult) -> None:
         self._of_tags = judged.findings
         if judged.digest != self._digest:
             self._digest, self.decisions = judged.digest, decisions_of(judged.digest)
         self.progressed.emit("", 0, 0)
         self.findings_changed.emit()
 
-    def _counts_judged(self, judged: Judged) -> None:
+    def _counts_judged(self, judged: CheckResult) -> None:
         self._judged(judged)
-        self.counts_judged.emit()
+        self.counts_checked.emit()
 
     def _not_counted(self, error: Exception) -> None:
         self._stopped(error)
-        self.counts_judged.emit()
+        self.counts_checked.emit()
 
-    def _volumes_judged(self, judged: Judged) -> None:
+    def _volumes_judged(self, judged: CheckResult) -> None:
         self._judged(judged)
         if self.opened is not None and len(self.opened.series) <= MAX_UNASKED:
             self.look_at_pixels()
@@ -160,4 +160,4 @@ class Judging(QObject):
         def fail(error: Exception) -> None:
             self.failed.emit(f"Nothing was written: {error}")
 
-        self._sources.run("write", work, self.written.emit, None, fail)  # type: ignore[arg-type]
+        self._workers.run("write", work, self.written.emit, None, fail)  # type: ignore[arg-type]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_dicommeta._napari.tasks.compare import with_differences
-from napari_dicommeta._napari.tasks.explore import Other, Shown, Wish, resolve, scope_catalog
+from napari_dicommeta._napari.tasks.explore import Other, Query, Shown, resolve, scope_catalog
 from napari_dicommeta._napari.tasks.rows import tag_rows
 from napari_dicommeta.catalog.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta._napari.state.workers import Sources
+    from napari_dicommeta._napari.state.workers import Workers
     from napari_dicommeta._napari.tasks.rows import TagRow
     from napari_dicommeta.analysis.compare import TagDifference
     from napari_dicommeta.catalog.catalog import Catalog, Series
@@ -45,11 +45,11 @@ class Exploration(QObject):
     _picture_due = Signal()
     rows_counted = Signal(tuple)
 
-    def __init__(self, sources: Sources, parent: QObject | None = None) -> None:
+    def __init__(self, sources: Workers, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._sources = sources
+        self._workers = sources
         self.catalog: Catalog | None = None
-        self.wish = Wish()
+        self.query = Query()
         self.selection: Selection | None = None
         self.active: Series | None = None
         self.chosen: tuple[Series, ...] = ()
@@ -66,19 +66,19 @@ class Exploration(QObject):
         self.catalog, self._rows, self._base = catalog, rows, None
         self.selection = Selection(catalog) if catalog is not None and is_whole else None
         self.active, self.chosen = None, ()
-        if self.wish.scope != "folder":
-            self.wish = replace(self.wish, scope="folder")
+        if self.query.scope != "folder":
+            self.query = replace(self.query, scope="folder")
         if is_whole:
             self.filters_changed.emit()
         self.count_rows()
         self.change_picture()
 
-    def set_wish(self, wish: Wish) -> None:
+    def set_query(self, query: Query) -> None:
         """Look at another tag, over other files, or as something else."""
-        before, self.wish = self.wish, wish
-        if wish.scope != before.scope:
+        before, self.query = self.query, query
+        if query.scope != before.scope:
             self.count_rows()
-        if wish != before:
+        if query != before:
             self.change_picture()
 
     def set_active(self, series: Series | None) -> None:
@@ -93,7 +93,7 @@ class Exploration(QObject):
         self._followed(("selection",))
 
     def _followed(self, scopes: tuple[str, ...]) -> None:
-        if self.wish.scope in scopes:
+        if self.query.scope in scopes:
             self.count_rows()
         self.change_picture()
 
@@ -107,9 +107,9 @@ class Exploration(QObject):
         """The files of the scope; all where there is no such scope now."""
         if self.catalog is None:
             return None
-        key = (self.wish.scope, id(self.catalog), id(self.active), tuple(map(id, self.chosen)))
+        key = (self.query.scope, id(self.catalog), id(self.active), tuple(map(id, self.chosen)))
         if self._base is None or self._base[0] != key:
-            found = scope_catalog(self.catalog, self.wish.scope, self.active, self.chosen)
+            found = scope_catalog(self.catalog, self.query.scope, self.active, self.chosen)
             self._base = (key, self.catalog if found is None else found)
         return self._base[1]
 
@@ -126,11 +126,11 @@ class Exploration(QObject):
 
     def picture(self) -> Shown:
         """What the widgets show now; over the folder where there is no such scope any more."""
-        if not self.is_there(self.wish.scope):  # nothing else is counted under its name
-            self.wish = replace(self.wish, scope="folder")
+        if not self.is_there(self.query.scope):  # nothing else is counted under its name
+            self.query = replace(self.query, scope="folder")
             self.count_rows()
-        is_counted = self.wish.scope != "selection" or self.active in self.chosen
-        return resolve(self.wish, self.base(), self.selection, self.active if is_counted else None, self.other)
+        is_counted = self.query.scope != "selection" or self.active in self.chosen
+        return resolve(self.query, self.base(), self.selection, self.active if is_counted else None, self.other)
 
     def change_picture(self) -> None:
         """Something that `picture` shows is another."""
@@ -186,7 +186,7 @@ class Exploration(QObject):
 
     def count_rows(self) -> None:
         """Count the tags of the files in scope that match: at once where that is known, else in a thread."""
-        self._sources.stop("rows")
+        self._workers.stop("rows")
         files = self.files()
         if files is None or files is self.catalog:
             self._count_timer.stop()
@@ -200,12 +200,12 @@ class Exploration(QObject):
     @property
     def is_counting(self) -> bool:
         """Whether the rows of the tags are still to come."""
-        return self._count_timer.isActive() or self._sources.is_running("rows")
+        return self._count_timer.isActive() or self._workers.is_running("rows")
 
     def _count_in_thread(self) -> None:
         files = self.files()
         if files is not None:
-            self._sources.run("rows", lambda: tag_rows(files), self._counted)
+            self._workers.run("rows", lambda: tag_rows(files), self._counted)
 
     def _counted(self, rows: tuple[TagRow, ...]) -> None:
         if self.other is not None:

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from qtpy.QtGui import QPixmap
 
     from napari_dicommeta._napari.state.explore import Exploration
-    from napari_dicommeta._napari.state.workers import Sources
+    from napari_dicommeta._napari.state.workers import Workers
     from napari_dicommeta._napari.tasks.explore import Other, Shown
     from napari_dicommeta.analysis.compare import TagDifference
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.scanning.progress import ScanProgress
 
-__all__ = ["HandingOver"]
+__all__ = ["Exports"]
 
 WITHHELD = "values of fewer than 11 patients are withheld; with PHI all are written"
 
 
-class HandingOver(QObject):
+class Exports(QObject):
     """`compared` carries words on what is compared, "" for nothing; `progressed` (done, found, listed)."""
 
     compared = Signal(str)
@@ -39,12 +39,12 @@ class HandingOver(QObject):
     def __init__(
         self,
         exploration: Exploration,
-        sources: Sources,
+        sources: Workers,
         paint: Callable[[Shown, str], QPixmap],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._exploration, self._sources, self._picture_of = exploration, sources, paint
+        self._exploration, self._workers, self._picture_of = exploration, sources, paint
 
     # -- exports ------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ class HandingOver(QObject):
         if base is None:
             return
         if what == "picture":
-            self._sources.run(
+            self._workers.run(
                 "export",
                 lambda: bars_to_show(shown, base, part, full),
                 lambda found: self._paint(found[0], found[1], path, full),
@@ -69,7 +69,7 @@ class HandingOver(QObject):
                 self._failed,
             )
         else:
-            self._sources.run(
+            self._workers.run(
                 "export",
                 lambda: exported(what, path, shown, base, part, full),
                 lambda found: self._written(*found),
@@ -82,7 +82,7 @@ class HandingOver(QObject):
         shown = self._exploration.picture()
         base, part = self._base_and_part(what, shown)
         if base is not None:
-            self._sources.run(
+            self._workers.run(
                 "export", lambda: text_of(what, shown, base, part, full), self._copied, None, self._failed
             )
 
@@ -135,19 +135,19 @@ class HandingOver(QObject):
             self.end_comparison()
         elif catalog is not None:
             self.compared.emit("Reading what to compare with …")
-            self._sources.run(
+            self._workers.run(
                 "compare", lambda: compare_with(catalog, path), self._compared, self._read, self._not_compared
             )
 
     def cancel(self) -> None:
         """Stop reading what to compare with."""
-        if self._sources.stop("compare"):
+        if self._workers.stop("compare"):
             self.compared.emit(self._words())
             self.progressed.emit(0, 0, True)
 
     def end_comparison(self) -> None:
         """Compare with nothing."""
-        self._sources.stop("compare")
+        self._workers.stop("compare")
         if self._exploration.other is not None:
             self._exploration.set_other(None)
         self.compared.emit("")

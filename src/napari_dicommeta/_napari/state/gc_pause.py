@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QCoreApplication, QEvent, QObject, QTimer
 
-from napari_dicommeta._napari.tasks import gc_pause as _calm
+from napari_dicommeta._napari.tasks import gc_pause as gc_pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Calming"]
+__all__ = ["GCPause"]
 
 REST_MS = 2000
 """As long as nothing is read and nobody uses mouse or keys, until garbage is collected."""
 INPUT = {QEvent.Type.KeyPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonPress, QEvent.Type.Wheel}
 
 
-class Calming(QObject):
+class GCPause(QObject):
     """Calm from `begin` on, until for a while nothing `is_busy` and there was no input."""
 
     def __init__(self, is_busy: Callable[[], bool], parent: QObject | None = None) -> None:
@@ -31,13 +31,13 @@ class Calming(QObject):
         """Much is going to be read."""
         if not self._is_calm:
             self._is_calm = True
-            _calm.begin()
+            gc_pause.begin()
         self._timer.start()
 
     def stay(self) -> None:
         """More is read, or has been: set aside that, too."""
         if self._is_calm:
-            _calm.renew()
+            gc_pause.renew()
             self._timer.start()
 
     def look(self) -> None:
@@ -60,7 +60,7 @@ class Calming(QObject):
     def _end(self, is_quiet: bool) -> None:
         self._watch(False)
         self._is_calm = False
-        _calm.end(is_quiet)
+        gc_pause.end(is_quiet)
 
     def _watch(self, is_on: bool) -> None:
         self._had_input = False

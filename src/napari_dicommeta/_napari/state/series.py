@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.refusal import Refusal
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["Shelf"]
+__all__ = ["SeriesRows"]
 
 NOTES_MS = 200
 """Notes of series come by the hundred: they are shown together."""
 
 
-class Shelf(QObject):
+class SeriesRows(QObject):
     """Rows of series, told to a tree. `matches` gives how many files of each series match, nothing without a filter."""
 
     def __init__(self, viewer: Any, tree: Any, matches: Callable[[], list[int]], parent: QObject | None = None) -> None:

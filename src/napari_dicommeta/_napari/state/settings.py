@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from qtpy.QtWidgets import QSplitter
 
-__all__ = ["Habits"]
+__all__ = ["DockSettings"]
 
 WIDTH_MS = 500
 """After the dock has become wider or narrower, until that is kept: dragging its edge changes it all the time."""
 
 
-class Habits(QObject):
+class DockSettings(QObject):
     """Keeps choices in napari's settings as they are made; `recall` takes those of earlier sessions.
 
     `splitters`: the name of a setting and the splitter whose sizes it holds. `frame` tells by `resized` that it was.

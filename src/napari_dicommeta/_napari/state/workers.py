@@ -12,17 +12,17 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import thread_worker
 
-from napari_dicommeta._napari.state.gc_pause import Calming
+from napari_dicommeta._napari.state.gc_pause import GCPause
 from napari_dicommeta._napari.state.threads import start
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_dicommeta._napari.tasks.source import Opened, Wanted
+    from napari_dicommeta._napari.tasks.source import Opened, SeriesRequest
     from napari_dicommeta.catalog.catalog import Series
 
-__all__ = ["Sources"]
+__all__ = ["Workers"]
 
 COLLECT_MS = 15
 """napari calls a reader once for each dropped file: paths that come within twice this time are one source.
@@ -34,7 +34,7 @@ JOIN = 0.5
 """Seconds in which paths still join the source that is being read."""
 
 
-class Sources(QObject):
+class Workers(QObject):
     """Reads, one source at a time; what is asked for anew takes the place of what is running.
 
     `begun` carries the paths, `progressed` a `Partial`, `opened` an `Opened`, `failed` the error of a scan;
@@ -59,7 +59,7 @@ class Sources(QObject):
         self._workers: dict[str, tuple[Any, list[Callable[[], Any]]]] = {}
         self._collector = QTimer(self, singleShot=True, interval=COLLECT_MS, timeout=self._collected)
         self._is_waiting = False
-        self._calming = Calming(lambda: bool(self._workers), self)
+        self._gc_pause = GCPause(lambda: bool(self._workers), self)
 
     def prepare(self) -> None:
         """Import in a thread what the first source will need, and make napari ready for its layers."""
@@ -93,7 +93,7 @@ class Sources(QObject):
         paths = [*(self._scanned if is_late else ()), *self._pending]
         self._scanned, self._pending, self._since = paths, [], time.monotonic()
         self.cancel()
-        self._calming.begin()
+        self._gc_pause.begin()
         self.begun.emit(paths)
 
         def scan() -> Any:
@@ -109,7 +109,7 @@ class Sources(QObject):
         """Stop a scan that is running; whether there was one."""
         return self.stop("scan")
 
-    def open_series(self, opened: Opened, wanted: Sequence[Wanted]) -> None:
+    def open_series(self, opened: Opened, wanted: Sequence[SeriesRequest]) -> None:
         """Load the volumes of series."""
         from napari_dicommeta._napari.tasks.open import series_volumes
 
@@ -146,7 +146,7 @@ class Sources(QObject):
         task = [work]
         worker = thread_worker(_generating(task) if yielded is not None else _calling(task))()
         self._workers[name] = worker, task
-        self._calming.stay()
+        self._gc_pause.stay()
 
         def is_current() -> bool:  # what a stopped worker still has to say reaches nobody
             return self._workers.get(name, (None,))[0] is worker
@@ -155,7 +155,7 @@ class Sources(QObject):
             if not is_current():
                 return
             del self._workers[name]
-            self._calming.stay()
+            self._gc_pause.stay()
             if isinstance(value, _Failure):
                 log_fault(f"the task {name!r}", value.error, logging.DEBUG)
                 (errored or on_fault)(value.error)
@@ -190,7 +190,7 @@ class Sources(QObject):
         self._collector.stop()
         for name in tuple(self._workers):
             self.stop(name)
-        self._calming.stop()
+        self._gc_pause.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_UNASKED",
-    "Judged",
+    "CheckResult",
     "count_findings",
     "decisions_of",
     "keep_decisions",
@@ -41,28 +41,28 @@ MAX_UNASKED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CheckResult:
     """The findings of a catalog, and its digest, under which decisions are kept."""
 
     findings: tuple[Finding, ...]
     digest: str
 
 
-def count_findings(catalog: Catalog) -> Judged:
+def count_findings(catalog: Catalog) -> CheckResult:
     """The findings of what is counted alone, and the digest."""
     from napari_dicommeta.catalog.digest import catalog_digest
     from napari_dicommeta.findings.check import check
 
-    return Judged(check(catalog, volumes=False), catalog_digest(catalog))
+    return CheckResult(check(catalog, volumes=False), catalog_digest(catalog))
 
 
-def volume_findings(catalog: Catalog) -> Generator[CheckProgress, None, Judged]:
+def volume_findings(catalog: Catalog) -> Generator[CheckProgress, None, CheckResult]:
     """The findings of counts and volumes; yields progress."""
     from napari_dicommeta.catalog.digest import catalog_digest
     from napari_dicommeta.findings.check import iter_check
 
     findings = yield from iter_check(catalog)
-    return Judged(findings, catalog_digest(catalog))
+    return CheckResult(findings, catalog_digest(catalog))
 
 
 def pixel_check(series: Sequence[Series]) -> Generator[HUCheckProgress, None, tuple[Checked, ...]]:
@@ -77,7 +77,7 @@ def sample_bins(sample: HUSample) -> Bins:
     bars = sample.histogram()
     edges = (*(low for low, _, _ in bars), bars[-1][1])
     pixels = tuple(n for _, _, n in bars)
-    return Bins(TagPath.parse("PixelData"), edges, pixels, (0,) * len(pixels))
+    return Bins(path=TagPath.parse("PixelData"), edges=edges, files=pixels, part=(0,) * len(pixels))
 
 
 def _kept(digest: str) -> Path:

@@ -61,7 +61,15 @@ def with_differences(rows: tuple[TagRow, ...], differences: Mapping[str, TagDiff
     """`rows` with how much each tag differs, and a row for each tag that only the other folder has."""
     here = {row.keyword for row in rows}
     only_there = [
-        TagRow(one.keyword, one.path.name, one.path.tag_text, one.path.vr, 0, 0.0, ())
+        TagRow(
+            keyword=one.keyword,
+            name=one.path.name,
+            tag=one.path.tag_text,
+            vr=one.path.vr,
+            distinct=0,
+            present=0.0,
+            shape=(),
+        )
         for keyword, one in differences.items()
         if keyword not in here and not one.identifying and one.kind == "values"
     ]

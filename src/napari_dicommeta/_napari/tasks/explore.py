@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.catalog import Catalog, Series
 
-__all__ = ["SCOPES", "Other", "Shown", "Wish", "resolve", "scope_catalog"]
+__all__ = ["SCOPES", "Other", "Query", "Shown", "resolve", "scope_catalog"]
 
 SCOPES = ("folder", "study", "series", "selection")
 """All files; those of the active layer's study; of its series; of the rows chosen in the series table."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Query:
     """What the user asks to see: a tag, over which files, as what; `beside`: a second tag, for their pairs.
 
     `scope` is one of `SCOPES`, `view` "meaning", "spelling" or "ranges".
@@ -47,15 +47,15 @@ class Other:
     catalog: Catalog
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The picture: bars, bins or pairs of `wish.keyword` over `scope`, with those of the part called `part_name`.
+    """The picture: bars, bins or pairs of `query.keyword` over `scope`, with those of the part called `part_name`.
 
     `chosen` and `range` are the tag's own filter, which does not hide its other values; None among the chosen stands
     for the files without the tag. `by_share`: the part is another folder, so bars compare by their shares.
     """
 
-    wish: Wish
+    query: Query
     histogram: Histogram | None = None
     bins: Bins | None = None
     joint: Joint | None = None
@@ -85,34 +85,34 @@ def scope_catalog(catalog: Catalog, scope: str, active: Series | None, chosen: S
 
 
 def resolve(
-    wish: Wish, base: Catalog | None, filters: Selection | None, active: Series | None, other: Other | None = None
+    query: Query, base: Catalog | None, filters: Selection | None, active: Series | None, other: Other | None = None
 ) -> Shown:
-    """The picture of `wish` over the files of `base`, the catalog of its scope, that pass `filters`.
+    """The picture of `query` over the files of `base`, the catalog of its scope, that pass `filters`.
 
     The part is `other` where there is one, else the active series, unless that is the scope.
     """
-    if base is None or not wish.keyword:
-        return Shown(wish)
+    if base is None or not query.keyword:
+        return Shown(query=query)
     chosen = filters if filters is not None and filters.filters else None
-    whole, scope = base, wish.scope
-    part = active.catalog if active is not None and wish.scope != "series" else None
+    whole, scope = base, query.scope
+    part = active.catalog if active is not None and query.scope != "series" else None
     part_name = active.name if active is not None and part is not None else ""
-    shown = Shown(wish)
+    shown = Shown(query=query)
     if chosen is not None:
-        without = chosen.aside_from(wish.keyword).filters
+        without = chosen.aside_from(query.keyword).filters
         whole = Selection(base, without).files()
         scope = f"matching in {scope}" if without and scope != "folder" else "matching" if without else scope
         part = Selection(part, without).files() if part is not None else None
-        shown = replace(shown, chosen=chosen.texts(wish.keyword, wish.by), range=chosen.range_of(wish.keyword))
+        shown = replace(shown, chosen=chosen.texts(query.keyword, query.by), range=chosen.range_of(query.keyword))
     if other is not None:
         part, part_name = other.catalog, other.name
         if chosen is not None:
-            part = Selection(part, chosen.aside_from(wish.keyword).filters).files()
-    histogram = histogram_of(whole, wish.keyword, part, wish.by, union=other is not None)
-    bins = bins_of(whole, wish.keyword, part) if wish.view == "ranges" else None
+            part = Selection(part, chosen.aside_from(query.keyword).filters).files()
+    histogram = histogram_of(whole, query.keyword, part, query.by, union=other is not None)
+    bins = bins_of(whole, query.keyword, part) if query.view == "ranges" else None
     joint = None
-    if wish.beside and wish.beside != wish.keyword:
-        pair = (wish.keyword, wish.beside)
+    if query.beside and query.beside != query.keyword:
+        pair = (query.keyword, query.beside)
         joint = joint_of(whole, *pair)
         if chosen is not None:
             shown = replace(shown, pairs=frozenset(chosen.pairs(pair)))

@@ -29,7 +29,7 @@ def table_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full:
 
     if what == "tags":
         return tag_table(base, full=full)
-    return value_table(base, shown.wish.keyword, part, by=shown.wish.by, full=full)
+    return value_table(base, shown.query.keyword, part, by=shown.query.by, full=full)
 
 
 def exported(what: str, path: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[str, bool]:
@@ -63,11 +63,11 @@ def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) 
     # One series is one patient: its counts are not for everybody.
     is_part = part is not None and bool(part.n_files) and None not in parts
     bars = tuple(
-        Bar(value, files, of_part if is_part else 0)
+        Bar(text=value, files=files, part=of_part if is_part else 0)
         for value, files, of_part in zip(columns["value"], columns["files"], parts, strict=True)
     )
     part_files = part.n_files if part is not None and is_part else 0
-    histogram = Histogram(TagPath.parse(shown.wish.keyword), bars, base.n_files, part_files)
+    histogram = Histogram(path=TagPath.parse(shown.query.keyword), bars=bars, files=base.n_files, part_files=part_files)
     name = (shown.part_name if full else "the active series") if is_part else ""  # a description may name a person
     only = replace(shown, histogram=histogram, part_name=name, by_share=False, chosen=())
     return only, is_withheld(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from importlib import import_module
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow
-    from napari_dicommeta._napari.tasks.source import Wanted
+    from napari_dicommeta._napari.tasks.source import SeriesRequest
     from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.volumes.volume import Volume
 
@@ -79,7 +80,16 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     is_open = {volume.series_instance_uid for volume in volumes}  # such a series is there, with notes
     rows = series_rows(catalog, [one for one in refusals if one.series.series_instance_uid not in is_open])
     windows = folder_windows(catalog)
-    return Opened(tuple(paths), catalog, catalog.series, rows, volumes, tuple(refusals), tag_rows(catalog), windows)
+    return Opened(
+        paths=tuple(paths),
+        catalog=catalog,
+        series=catalog.series,
+        rows=rows,
+        volumes=volumes,
+        refusals=tuple(refusals),
+        tags=tag_rows(catalog),
+        windows=windows,
+    )
 
 
 def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
@@ -106,6 +116,8 @@ def _shown_volumes(
         try:
             volume.display_range()
             shown.append(volume)
+            if volume.is_labels and volume.array.keeps_all:
+                _read_all(volume)
         except PixelError as error:
             refused.append(_refused(series, volume, f"{os.path.basename(error.path)}: {error.reason}"))
         except Exception as error:  # noqa: BLE001  a codec may raise anything; the other series go on
@@ -114,14 +126,23 @@ def _shown_volumes(
     return tuple(shown), tuple(refused)
 
 
+def _read_all(volume: Volume) -> None:
+    """Read all slices of labels here, not in the main thread, which needs them as a NumPy array."""
+    for plane in range(len(volume.array)):
+        try:
+            volume.array[plane]
+        except PixelError as error:  # the layer shows the slice empty, and says so
+            log_fault("reading a slice of labels", error, logging.DEBUG)
+
+
 def _refused(series: Series, volume: Volume, why: str) -> Refusal:
     paths = tuple(dict.fromkeys(path for path, _ in volume.files))
     return Refusal(series, paths, f"its pixels cannot be read: {why}", "pixels-unreadable")
 
 
 def series_volumes(
-    opened: Opened, wanted: Sequence[Wanted]
-) -> tuple[Opened, tuple[tuple[Wanted, tuple[Volume, ...], tuple[Refusal, ...]], ...]]:
+    opened: Opened, wanted: Sequence[SeriesRequest]
+) -> tuple[Opened, tuple[tuple[SeriesRequest, tuple[Volume, ...], tuple[Refusal, ...]], ...]]:
     """What is wanted of `opened`, ready to be shown: (wanted, volumes, refusals) of each series."""
     found = []
     for one in wanted:

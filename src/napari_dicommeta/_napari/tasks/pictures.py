@@ -25,7 +25,7 @@ SIDE = 84
 """Pixels of a picture's longer side."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Thumbnail:
     """One image of a series: `picture` is uint8 of shape (rows, columns) or (rows, columns, 3), or None."""
 
@@ -76,14 +76,20 @@ def thumbnails(series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> Ite
         try:
             volumes, refusals = load_series(replace(one, catalog=catalog, rows=one.rows[[row]]))
             if volumes:
-                yield Thumbnail(number, path, caption, _picture(volumes[0]))
+                yield Thumbnail(series=number, path=path, caption=caption, picture=_picture(volumes[0]))
             else:
-                yield Thumbnail(number, path, caption, None, "; ".join(refusal.reason for refusal in refusals))
+                yield Thumbnail(
+                    series=number,
+                    path=path,
+                    caption=caption,
+                    picture=None,
+                    reason="; ".join(refusal.reason for refusal in refusals),
+                )
         except PixelError as error:
-            yield Thumbnail(number, path, caption, None, error.reason)
+            yield Thumbnail(series=number, path=path, caption=caption, picture=None, reason=error.reason)
         except Exception as error:  # noqa: BLE001  a codec may raise anything; the sheet goes on and says so
             log_fault("making a thumbnail", error)
-            yield Thumbnail(number, path, caption, None, type(error).__name__)
+            yield Thumbnail(series=number, path=path, caption=caption, picture=None, reason=type(error).__name__)
 
 
 def _picture(volume: Volume) -> np.ndarray:

@@ -38,7 +38,7 @@ FOLDED = ("constant", "unique", "identifying", "private")
 """The kinds of tags that are folded away until they are asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TagRow:
     """One line: the tag's `keyword`, dictionary `name` and `tag` as text, how it is filled, and its largest counts.
 
@@ -69,7 +69,7 @@ class Offer:
     missing_rescale: str = "refuse"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesRow:
     """One line: the series' name, modality and size; why it cannot be opened, and whether it is open.
 
@@ -126,15 +126,15 @@ def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
             shape = tuple(count / most[0] for count in most)
         rows.append(
             TagRow(
-                summary.keyword,
-                summary.path.name,
-                summary.path.tag_text,
-                summary.vr,
-                summary.distinct,
-                summary.present / n,
-                shape,
-                _kind(summary, n),
-                summary.spellings,
+                keyword=summary.keyword,
+                name=summary.path.name,
+                tag=summary.path.tag_text,
+                vr=summary.vr,
+                distinct=summary.distinct,
+                present=summary.present / n,
+                shape=shape,
+                kind=_kind(summary, n),
+                spellings=summary.spellings,
             )
         )
     return tuple(rows)
@@ -169,10 +169,10 @@ def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRo
         study = " ".join(filter(None, named)) or f"study …{first(series, 'StudyInstanceUID')[-8:] or ' without a UID'}"
         rows.append(
             SeriesRow(
-                series.name,
-                series.modality,
-                series.size,
-                reasons.get(series.series_instance_uid, "") or ("" if series.n_images else "it holds no image"),
+                name=series.name,
+                modality=series.modality,
+                size=series.size,
+                reason=reasons.get(series.series_instance_uid, "") or ("" if series.n_images else "it holds no image"),
                 number=number,
                 files=series.n_files,
                 patient=first(series, "PatientID") or first(series, "PatientName") or "patient without an ID",
@@ -217,7 +217,7 @@ def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offe
     return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
     """A node of the series tree: a patient, a study, a series or one of its volumes, and what lies below it.
 
@@ -233,8 +233,8 @@ class Branch:
 
 def series_branch(row: SeriesRow) -> Branch:
     """The branch of a series, with its volumes below it where there are several."""
-    volumes = tuple(Branch("volume", name, row, i) for i, name in enumerate(row.volumes))
-    return Branch("series", row.name, row, None, volumes)
+    volumes = tuple(Branch(kind="volume", text=name, row=row, volume=i) for i, name in enumerate(row.volumes))
+    return Branch(kind="series", text=row.name, row=row, volume=None, below=volumes)
 
 
 def is_worth_grouping(rows: Sequence[SeriesRow]) -> bool:
@@ -252,10 +252,10 @@ def tree_of(rows: Sequence[SeriesRow], by_patient: bool) -> tuple[Branch, ...]:
         patients.setdefault(row.patient, {}).setdefault(row.study_uid, []).append(row)
     return tuple(
         Branch(
-            "patient",
-            patient,
+            kind="patient",
+            text=patient,
             below=tuple(
-                Branch("study", of_study[0].study, below=tuple(map(series_branch, of_study)))
+                Branch(kind="study", text=of_study[0].study, below=tuple(map(series_branch, of_study)))
                 for of_study in studies.values()
             ),
         )

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.refusal import Refusal
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["Opened", "Partial", "Wanted", "problems_of"]
+__all__ = ["Opened", "Partial", "SeriesRequest", "problems_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A source that has been scanned: what the dock shows of it."""
 
@@ -62,8 +62,8 @@ class Partial:
     tags: tuple[TagRow, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesRequest:
     """A series to be opened: one of its volumes, or with None all of them, with other options of `load_series`."""
 
     number: int

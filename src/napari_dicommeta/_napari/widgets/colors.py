@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
 
-__all__ = ["Colors", "colors_of", "contrast"]
+__all__ = ["Colors", "contrast", "theme_colors"]
 
 TEXT, GRAPHIC = 4.5, 3.0
 """The contrast that WCAG 2 asks of texts, and of graphics that tell something."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Colors:
     """Qt colors by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags, `error`
     for what is wrong, `current` for what is chosen, `foreground` the ground of lists.
@@ -29,7 +29,7 @@ class Colors:
     error: QColor
 
 
-def colors_of(theme_name: str) -> Colors:
+def theme_colors(theme_name: str) -> Colors:
     """The colors of a napari theme, moved towards its text where they could not be read on its grounds."""
     theme = get_theme(theme_name)
 
@@ -46,14 +46,14 @@ def colors_of(theme_name: str) -> Colors:
         return next((one for one in steps if min(contrast(one, ground) for ground in on) >= least), text)
 
     return Colors(
-        foreground,
-        clear(QColor("#6d7888") if dark else QColor("#aab2bd"), GRAPHIC),
-        clear(QColor("#4fb0ff") if dark else QColor("#0b6bcb"), TEXT),
-        text,
-        clear(_mixed(background, text, 0.6), TEXT, (*grounds, current)),
-        clear(color("warning"), TEXT),
-        current,
-        clear(color("error"), TEXT),
+        foreground=foreground,
+        muted=clear(QColor("#6d7888") if dark else QColor("#aab2bd"), GRAPHIC),
+        accent=clear(QColor("#4fb0ff") if dark else QColor("#0b6bcb"), TEXT),
+        text=text,
+        faint=clear(_mixed(background, text, 0.6), TEXT, (*grounds, current)),
+        warning=clear(color("warning"), TEXT),
+        current=current,
+        error=clear(color("error"), TEXT),
     )
 
 

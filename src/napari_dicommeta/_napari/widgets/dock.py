@@ -12,17 +12,17 @@ from qtpy.QtWidgets import QTabWidget
 
 from napari_dicommeta._napari.reader import volume_of, volumes_in
 from napari_dicommeta._napari.settings import is_preferred, prefer, recent_folders, remember_folder
-from napari_dicommeta._napari.state.adding import Adding
 from napari_dicommeta._napari.state.explore import Exploration
-from napari_dicommeta._napari.state.export import HandingOver
-from napari_dicommeta._napari.state.series import Shelf
-from napari_dicommeta._napari.state.settings import Habits
-from napari_dicommeta._napari.state.viewing import Viewing
-from napari_dicommeta._napari.state.workers import Sources
+from napari_dicommeta._napari.state.export import Exports
+from napari_dicommeta._napari.state.layers import LayerQueue
+from napari_dicommeta._napari.state.series import SeriesRows
+from napari_dicommeta._napari.state.settings import DockSettings
+from napari_dicommeta._napari.state.view import View
+from napari_dicommeta._napari.state.workers import Workers
 from napari_dicommeta._napari.tasks.explore import SCOPES
 from napari_dicommeta._napari.tasks.pictures import sheet_rows
-from napari_dicommeta._napari.tasks.source import Opened, Partial, Wanted, problems_of
-from napari_dicommeta._napari.widgets.colors import colors_of
+from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, problems_of
+from napari_dicommeta._napari.widgets.colors import theme_colors
 from napari_dicommeta._napari.widgets.dock_frame import DockFrame
 from napari_dicommeta._napari.widgets.filter_bar import FilterBar
 from napari_dicommeta._napari.widgets.findings_tab import FindingsTab
@@ -71,9 +71,9 @@ class DicomDock(DockFrame):
         self.viewer = viewer
         self.opened: Opened | None = None
         self._sheet_key: object = None
-        self.sources = Sources(self)
-        self.exploration = Exploration(self.sources, self)
-        self.adding, self.viewing = Adding(viewer, self), Viewing(viewer, self)
+        self.workers = Workers(self)
+        self.exploration = Exploration(self.workers, self)
+        self.layer_queue, self.view = LayerQueue(viewer, self), View(viewer, self)
         self._is_adding, self._is_tree_old = False, False
         self._kept_selection: Selection | None = None
         """The filters of the source that stays where a scan is canceled."""
@@ -82,11 +82,11 @@ class DicomDock(DockFrame):
         self._look_timer = QTimer(self, singleShot=True, interval=LOOK_MS, timeout=self._look_into)
         self._build()
         self._connect()
-        QTimer(self, singleShot=True, interval=PREPARE_MS, timeout=self.sources.prepare).start()
+        QTimer(self, singleShot=True, interval=PREPARE_MS, timeout=self.workers.prepare).start()
         # After it: napari looks for plugins' settings for a tenth of a second.
         splitters = {"sizes": self.tab.splitter, "findings_sizes": self.findings.splitter}
-        self.habits = Habits(self, self.tags, self.series, splitters, self)
-        QTimer(self, singleShot=True, timeout=self.habits.recall).start()
+        self.settings = DockSettings(self, self.tags, self.series, splitters, self)
+        QTimer(self, singleShot=True, timeout=self.settings.recall).start()
         self._theme_changed()
         self._active_changed()
 
@@ -98,12 +98,12 @@ class DicomDock(DockFrame):
         self.presets.tab_after = self.source.cancel_button
         self.views, self.filters, self.tab = ViewBar(), FilterBar(), TagsTab()
         self.tags, self.values, self.curve = self.tab.table, self.tab.values, self.tab.curve
-        self.shelf = Shelf(self.viewer, self.series, self._matches, self)
-        self.sheet, self.judged = ContactSheet(), FindingsTab(self.sources)
-        self.findings = self.judged.list
-        self.handing_over = HandingOver(self.exploration, self.sources, self.values.picture, self)
+        self.series_rows = SeriesRows(self.viewer, self.series, self._matches, self)
+        self.sheet, self.findings_tab = ContactSheet(), FindingsTab(self.workers)
+        self.findings = self.findings_tab.list
+        self.exports = Exports(self.exploration, self.workers, self.values.picture, self)
         self.tabs = QTabWidget()
-        for words, widget in zip(TABS, (self.series, self.tab, self.sheet, self.judged), strict=True):
+        for words, widget in zip(TABS, (self.series, self.tab, self.sheet, self.findings_tab), strict=True):
             self.tabs.setTabToolTip(self.tabs.addTab(widget, words), TABS[words])
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
@@ -114,79 +114,83 @@ class DicomDock(DockFrame):
         self.widened.connect(self.tab.set_direction)
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_canceled.connect(self.cancel)
-        self.source.comparison_chosen.connect(self.handing_over.compare)
+        self.source.comparison_chosen.connect(self.exports.compare)
         self.source.preference_toggled.connect(prefer)
         self.source.set_preference(is_preferred())
-        self.tab.export.file_wished.connect(self.handing_over.export)
-        self.tab.export.clipboard_wished.connect(self.handing_over.copy)
-        self.handing_over.compared.connect(self.source.set_other)
-        self.handing_over.progressed.connect(self._comparing)
-        sources = self.sources
+        self.tab.export.file_requested.connect(self.exports.export)
+        self.tab.export.clipboard_requested.connect(self.exports.copy)
+        self.exports.compared.connect(self.source.set_other)
+        self.exports.progressed.connect(self._comparing)
+        workers = self.workers
         for signal, slot in (
-            (sources.begun, self._begun),
-            (sources.progressed, self._progressed),
-            (sources.opened, self._opened),
-            (sources.failed, self._failed),
-            (sources.series_opened, self._series_opened),
-            (sources.series_failed, self._series_failed),
-            (sources.series_noted, self.shelf.note),
-            (sources.pictured, self.sheet.add),
+            (workers.begun, self._begun),
+            (workers.progressed, self._progressed),
+            (workers.opened, self._opened),
+            (workers.failed, self._failed),
+            (workers.series_opened, self._series_opened),
+            (workers.series_failed, self._series_failed),
+            (workers.series_noted, self.series_rows.note),
+            (workers.pictured, self.sheet.add),
         ):
             signal.connect(slot)
-        self.destroyed.connect(sources.stop_all)
+        self.destroyed.connect(workers.stop_all)
         exploration = self.exploration
         exploration.filters_changed.connect(self._filters_changed)
         exploration.picture_changed.connect(self._show_picture)
         exploration.rows_counted.connect(self.tab.set_rows)
-        self.tab.wish_changed.connect(exploration.set_wish)
+        self.tab.query_changed.connect(exploration.set_query)
         self.filters.filter_removed.connect(exploration.remove_filter)
         self.values.value_activated.connect(self.toggle_value)
         self.tab.bins.range_chosen.connect(
-            lambda low, high: exploration.set_filter(exploration.wish.keyword, slice(low, high))
+            lambda low, high: exploration.set_filter(exploration.query.keyword, slice(low, high))
         )
-        self.tab.bins.range_cleared.connect(lambda: exploration.remove_filter(exploration.wish.keyword))
+        self.tab.bins.range_cleared.connect(lambda: exploration.remove_filter(exploration.query.keyword))
         self.tab.joint.pair_activated.connect(self.toggle_pair)
-        self.curve.slice_chosen.connect(self.viewing.go_to_slice)
+        self.curve.slice_chosen.connect(self.view.go_to_slice)
         self.series.series_activated.connect(
-            lambda chosen: self.open_wanted([Wanted(number, volume) for number, volume in chosen])
+            lambda chosen: self.open_requested(
+                [SeriesRequest(number=number, volume=volume) for number, volume in chosen]
+            )
         )
         self.series.offer_chosen.connect(self._take_offer)
         self.series.chosen_changed.connect(self._series_chosen)
-        self.sheet.image_activated.connect(lambda number, path: self.open_wanted([Wanted(number, path=path)]))
+        self.sheet.image_activated.connect(
+            lambda number, path: self.open_requested([SeriesRequest(number=number, path=path)])
+        )
         self.tabs.currentChanged.connect(self._tab_changed)
-        self.judged.judging.counts_judged.connect(self._note_series)
-        self.judged.finding_chosen.connect(self._finding_chosen)
-        self.judged.counted.connect(lambda n: self.tabs.setTabText(3, f"Findings {n}" if n else "Findings"))
-        self.views.view_chosen.connect(self.viewing.show_view)
+        self.findings_tab.checks.counts_checked.connect(self._note_series)
+        self.findings_tab.finding_chosen.connect(self._finding_chosen)
+        self.findings_tab.counted.connect(lambda n: self.tabs.setTabText(3, f"Findings {n}" if n else "Findings"))
+        self.views.view_chosen.connect(self.view.show_view)
         self.views.patient_space_toggled.connect(self.set_patient_space)
-        self.viewing.view_changed.connect(self.views.set_view)
-        self.adding.changed.connect(self._adding_changed)
+        self.view.view_changed.connect(self.views.set_view)
+        self.layer_queue.changed.connect(self._adding_changed)
         self.viewer.dims.events.point.connect(self._mark_slice)
         self.viewer.layers.selection.events.active.connect(self._active_changed)
         self.viewer.layers.events.removed.connect(self._layer_removed)
         self.viewer.events.theme.connect(self._theme_changed)
 
     def _theme_changed(self, _event: object = None) -> None:
-        colors = colors_of(self.viewer.theme)
+        colors = theme_colors(self.viewer.theme)
         self.set_colors(colors)
-        for widget in (self.windows, self.series, self.tab, self.sheet, self.judged):
+        for widget in (self.windows, self.series, self.tab, self.sheet, self.findings_tab):
             widget.set_colors(colors)
 
     # -- opening ------------------------------------------------------------------------------------
 
     def open_paths(self, paths: Sequence[str]) -> None:
         """Open folders and files; calls that follow at once, as those of a drop do, join into one source."""
-        self.sources.open_paths(paths)
+        self.workers.open_paths(paths)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is being read, nor about to be."""
-        return self.sources.is_idle and not self._is_adding and not self.adding.is_adding
+        return self.workers.is_idle and not self._is_adding and not self.layer_queue.is_adding
 
     def cancel(self) -> None:
         """Stop a scan that is running; what was open before stays."""
-        self.handing_over.cancel()
-        if not self.sources.cancel():
+        self.exports.cancel()
+        if not self.workers.cancel():
             self.source.set_idle()
             return
         self.source.set_idle()
@@ -208,7 +212,7 @@ class DicomDock(DockFrame):
 
     def _say(self, words: str) -> None:
         """What the tabs say while they have nothing to show."""
-        for widget in (self.series, self.tab, self.sheet, self.judged):
+        for widget in (self.series, self.tab, self.sheet, self.findings_tab):
             widget.set_empty_text(words)
         self._sheet_key = None
 
@@ -235,10 +239,10 @@ class DicomDock(DockFrame):
 
     def _opened(self, opened: Opened) -> None:
         self.opened, self._kept_selection = opened, None
-        self.adding.begin_source()
-        self.shelf.set_opened(opened)
-        self.judged.forget()
-        self.handing_over.end_comparison()
+        self.layer_queue.begin_source()
+        self.series_rows.set_opened(opened)
+        self.findings_tab.forget()
+        self.exports.end_comparison()
         self.windows.set_folder(opened.windows)
         self.source.set_idle()
         self._name_source()
@@ -251,7 +255,7 @@ class DicomDock(DockFrame):
             self._say(f"{nothing_found(opened.catalog, opened.refusals)}\n{WHAT_TO_DO}")
         else:
             self._say("No image to show.")
-            self.judged.set_empty_text("Checking the values …")
+            self.findings_tab.set_empty_text("Checking the values …")
         self._is_adding = True
         self.tab.set_source(opened.tags)
         self.tab.export.forget()
@@ -263,7 +267,7 @@ class DicomDock(DockFrame):
         self._is_adding = False
         opened = self.opened
         if opened is not None:
-            self.adding.add(opened.volumes, lambda _: self._first_shown(opened))
+            self.layer_queue.add(opened.volumes, lambda _: self._first_shown(opened))
 
     def _first_shown(self, opened: Opened) -> None:
         self._align_added()
@@ -274,12 +278,12 @@ class DicomDock(DockFrame):
     def _look_into(self) -> None:
         """Judge the source, one thing after the other and not before its picture is there: threads take time."""
         if self.opened is not None:
-            self.judged.set_opened(self.opened)
+            self.findings_tab.set_opened(self.opened)
 
     def _note_series(self) -> None:
         """Look through the series, then through their volumes for findings."""
         if self.opened is not None:
-            self.sources.note_series(self.opened, lambda _: self.judged.look_further())
+            self.workers.note_series(self.opened, lambda _: self.findings_tab.look_further())
 
     def _adding_changed(self, is_adding: bool) -> None:
         self.windows.set_waiting(is_adding)
@@ -293,26 +297,26 @@ class DicomDock(DockFrame):
 
     def open_series(self, row: int) -> None:
         """Open the series of this row as layers, or say why it cannot be."""
-        self.open_wanted([Wanted(row)])
+        self.open_requested([SeriesRequest(number=row)])
 
-    def open_wanted(self, wanted: Sequence[Wanted]) -> None:
+    def open_requested(self, wanted: Sequence[SeriesRequest]) -> None:
         """Open series as layers, at the first slice that matches the filters."""
         if self.opened is not None:
             there = [one for one in wanted if 0 <= one.number < len(self.opened.series)]
             if len(there) == 1 and there[0].path and self._is_shown(there[0]):
                 return
             if there:
-                self.sources.open_series(self.opened, there)
+                self.workers.open_series(self.opened, there)
 
-    def _is_shown(self, wanted: Wanted) -> bool:
+    def _is_shown(self, wanted: SeriesRequest) -> bool:
         """Whether a slice that is wanted is in a layer, which is then shown."""
-        shown = self.viewing.go_to_file(volumes_in(self.viewer.layers), {wanted.path})
+        shown = self.view.go_to_file(volumes_in(self.viewer.layers), {wanted.path})
         if shown is not None:
             self._go_to_frame(shown, {wanted.path})
         return shown is not None
 
     def _take_offer(self, number: int, offer: Offer) -> None:
-        self.open_wanted([Wanted(number, split=offer.split, missing_rescale=offer.missing_rescale)])
+        self.open_requested([SeriesRequest(number=number, split=offer.split, missing_rescale=offer.missing_rescale)])
 
     def _series_opened(self, loaded: Any) -> None:
         opened, found = loaded
@@ -322,10 +326,10 @@ class DicomDock(DockFrame):
         matching = set(selection.files().paths) if selection is not None and selection.filters else set()
         for wanted, volumes, refusals in found:
             if (wanted.volume, wanted.split, wanted.missing_rescale) == (None, "auto", "refuse"):
-                self.shelf.note_opened(wanted.number, volumes, refusals)
+                self.series_rows.note_opened(wanted.number, volumes, refusals)
             if volumes:
                 paths = {wanted.path} if wanted.path else matching
-                self.adding.add(volumes, partial(self._series_shown, paths, wanted.volume is None))
+                self.layer_queue.add(volumes, partial(self._series_shown, paths, wanted.volume is None))
             else:
                 problems += [f"{opened.series[wanted.number].name} cannot be opened.", *map(str, refusals)]
         if problems:
@@ -333,11 +337,11 @@ class DicomDock(DockFrame):
         self._show_series()
 
     def _series_shown(self, paths: Collection[str], is_whole: bool, volumes: Sequence[Volume]) -> None:
-        shown = self.viewing.go_to_file(volumes, paths)
+        shown = self.view.go_to_file(volumes, paths)
         if shown is not None:
             self._go_to_frame(shown, paths)
         elif volumes:
-            self.viewing.activate(volumes[0])
+            self.view.activate(volumes[0])
             if paths and is_whole:
                 show_info("No slice here is of a file that matches: it is a copy, or was left out as the notes say.")
         self._align_added()
@@ -348,13 +352,13 @@ class DicomDock(DockFrame):
         filters = selection.filters if selection is not None else ()
         if not is_of_frames(volume, [tag for tag, _ in filters]):
             return
-        before = self.viewing.slice_shown()
+        before = self.view.slice_shown()
 
         def go(n: int | None) -> None:
-            if n is not None and self._active_volume() is volume and self.viewing.slice_shown() == before:
-                self.viewing.go_to_slice(n)
+            if n is not None and self._active_volume() is volume and self.view.slice_shown() == before:
+                self.view.go_to_slice(n)
 
-        self.sources.run("frame", lambda: slice_matching(volume, paths, filters), go)
+        self.workers.run("frame", lambda: slice_matching(volume, paths, filters), go)
 
     # -- showing ------------------------------------------------------------------------------------
 
@@ -363,9 +367,11 @@ class DicomDock(DockFrame):
 
     def _show_series(self) -> None:
         """Show the series that match, once their tab is looked at."""
-        self._is_tree_old = self.tabs.currentWidget() is not self.series or self._is_adding or self.adding.is_adding
+        self._is_tree_old = (
+            self.tabs.currentWidget() is not self.series or self._is_adding or self.layer_queue.is_adding
+        )
         if not self._is_tree_old:
-            self.shelf.show()
+            self.series_rows.show()
 
     def _tab_changed(self, _index: int) -> None:
         if self._is_tree_old:
@@ -374,20 +380,20 @@ class DicomDock(DockFrame):
 
     def toggle_value(self, text: str | None) -> None:
         """Filter by a value of the chosen tag, None for the files without it, or no longer."""
-        wish = self.exploration.wish
-        if wish.keyword:
-            self.exploration.toggle(wish.keyword, text, wish.by)
+        query = self.exploration.query
+        if query.keyword:
+            self.exploration.toggle(query.keyword, text, query.by)
 
     def toggle_pair(self, first: str | None, second: str | None) -> None:
         """Filter by a pair of values of the two tags that are shown together, or no longer."""
-        wish = self.exploration.wish
-        self.exploration.toggle_pair((wish.keyword, wish.beside), (first, second))
+        query = self.exploration.query
+        self.exploration.toggle_pair((query.keyword, query.beside), (first, second))
 
     def _filters_changed(self) -> None:
         """Let chips, series and images follow the filters."""
         selection = self.exploration.selection
         filters = selection.filters if selection is not None else ()
-        self.sources.stop("frame")
+        self.workers.stop("frame")
         if selection is not None:
             files = selection.files().n_files if filters else selection.catalog.n_files
             self.filters.set_filters(filters, files, selection.catalog.n_files)
@@ -398,16 +404,16 @@ class DicomDock(DockFrame):
 
     def _show_picture(self) -> None:
         shown = self.exploration.picture()
-        self.tab.set_wish(shown.wish)
+        self.tab.set_query(shown.query)
         self.tab.set_scopes({scope: self.exploration.is_there(scope) for scope in SCOPES})
         self.tab.show_picture(shown)
-        volume, series, keyword = self._active_volume(), self.exploration.active, shown.wish.keyword
-        self.sources.stop("curve")
+        volume, series, keyword = self._active_volume(), self.exploration.active, shown.query.keyword
+        self.workers.stop("curve")
         if series is None or volume is None or shown.histogram is None:
             self._show_curve(None)
         elif is_of_frames(volume, (keyword,)):
             self._show_curve(None)
-            self.sources.run("curve", lambda: values_along(volume, series.catalog, keyword), self._show_curve)
+            self.workers.run("curve", lambda: values_along(volume, series.catalog, keyword), self._show_curve)
         else:
             self._show_curve(values_along(volume, series.catalog, keyword))
 
@@ -427,7 +433,7 @@ class DicomDock(DockFrame):
         rows = sheet_rows(self.opened.series, mask)
         matching = [np.count_nonzero(mask[one.rows]) for one in self.opened.series if one.n_images]
         self.sheet.begin(len(rows), int(sum(matching)), int(np.count_nonzero(matching)))
-        self.sources.picture(self.opened.series, rows)
+        self.workers.picture(self.opened.series, rows)
 
     def _finding_chosen(self, finding: Finding) -> None:
         """Choose the tag a finding rests on, and filter to its files."""
@@ -448,7 +454,7 @@ class DicomDock(DockFrame):
 
     def _active_series(self) -> Series | None:
         volume = self._active_volume()
-        if volume is None or self.opened is None or self.sources.is_scanning:
+        if volume is None or self.opened is None or self.workers.is_scanning:
             return None
         uid = volume.series_instance_uid
         path = volume.files[0][0]  # copies in other folders are other series
@@ -456,9 +462,9 @@ class DicomDock(DockFrame):
         return next((series for series in of_uid if path in series.catalog.paths), None)
 
     def _active_changed(self, _event: object = None) -> None:
-        if self.adding.is_adding:
+        if self.layer_queue.is_adding:
             return
-        self.viewing.tell_view()
+        self.view.tell_view()
         series = self._active_series()
         volume = self._active_volume()
         if series is not None and self.opened is not None and volume is not None:
@@ -471,13 +477,13 @@ class DicomDock(DockFrame):
             self.exploration.set_chosen([self.opened.series[number] for number in numbers])
 
     def _mark_slice(self, _event: object = None) -> None:
-        number = self.viewing.slice_shown() if self.curve.values is not None else None
+        number = self.view.slice_shown() if self.curve.values is not None else None
         if number is not None:
             self.curve.set_current(number)
 
     def set_patient_space(self, is_on: bool) -> None:
         """Put all volumes where they lie in the patient, in the axes of the active one; or back."""
-        self.viewing.set_patient_space(is_on)
+        self.view.set_patient_space(is_on)
         self.views.set_patient_space(is_on)
 
     def _layer_removed(self, event: Any) -> None:

@@ -11,13 +11,13 @@ KINDS = "CSV (*.csv);;Parquet (*.parquet);;Markdown (*.md);;JSON (*.json)"
 
 
 class ExportMenu(QPushButton):
-    """Export ▾. `file_wished` carries what ("tags", "values" or "picture"), the path, and whether persons may be in it.
+    """Export ▾. `file_requested` carries what ("tags", "values" or "picture"), the path, and whether with PHI.
 
-    `clipboard_wished` carries what, and the same; it is put there as a Markdown table.
+    `clipboard_requested` carries what, and the same; it is put there as a Markdown table.
     """
 
-    file_wished = Signal(str, str, bool)
-    clipboard_wished = Signal(str, bool)
+    file_requested = Signal(str, str, bool)
+    clipboard_requested = Signal(str, bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Export", parent)
@@ -56,7 +56,7 @@ class ExportMenu(QPushButton):
             suffix = chosen.partition("*")[2].rstrip(")")
             kinds_of = (".png",) if what == "picture" else (".csv", ".parquet", ".md", ".json")
             has_suffix = path.lower().endswith(kinds_of)
-            self.file_wished.emit(what, path if has_suffix else path + suffix, self.full.isChecked())
+            self.file_requested.emit(what, path if has_suffix else path + suffix, self.full.isChecked())
 
     def _copy(self, what: str) -> None:
-        self.clipboard_wished.emit(what, self.full.isChecked())
+        self.clipboard_requested.emit(what, self.full.isChecked())

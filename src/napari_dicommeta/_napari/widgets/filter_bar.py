@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_dicommeta._napari.keys import REMOVE
 from napari_dicommeta._napari.widgets.labels import line, scrolling, tip
-from napari_dicommeta.catalog.conditions import described
+from napari_dicommeta._napari.words import described
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ CHIP, BESIDE = 190, 60
 """Pixels of a chip's text at least, where it is long, and of what else is in its line."""
 LINES = 4
 """Chips that are seen at once: more are scrolled, tags and bars need the room."""
-_REMOVING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+_REMOVING = tuple(getattr(Qt.Key, f"Key_{name}") for name in REMOVE)
 
 
 class _Chip(QPushButton):

@@ -120,16 +120,16 @@ class FindingsList(QWidget):
     """A list of findings; choosing one says what it rests on.
 
     `finding_selected` carries the chosen `Finding`; `decision_made` it with the state ("accepted", "dismissed",
-    "recipe", "" to take it back) and the word; `pixels_wished` and `cancel_wished` concern the check of pixels,
-    `recipe_wished` and `report_wished` what is written.
+    "recipe", "" to take it back) and the word; `pixels_requested` and `cancel_requested` concern the check of pixels,
+    `recipe_requested` and `report_requested` what is written.
     """
 
     finding_selected = Signal(object)
     decision_made = Signal(object, str, str)
-    pixels_wished = Signal()
-    cancel_wished = Signal()
-    recipe_wished = Signal()
-    report_wished = Signal()
+    pixels_requested = Signal()
+    cancel_requested = Signal()
+    recipe_requested = Signal()
+    report_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -210,7 +210,7 @@ class FindingsList(QWidget):
         self.bar.setFixedHeight(6)
         self.progress_words = QLabel("")
         self.cancel_button = self._button("Cancel", "Stop; what was found stays")
-        self.cancel_button.clicked.connect(self.cancel_wished)
+        self.cancel_button.clicked.connect(self.cancel_requested)
         line = QHBoxLayout(self.progress)
         line.setContentsMargins(0, 0, 0, 0)
         line.addWidget(self.bar, 1)
@@ -227,9 +227,9 @@ class FindingsList(QWidget):
         line = QHBoxLayout(self.actions_line)
         line.setContentsMargins(0, 0, 0, 0)
         for button, signal in (
-            (self.pixels_button, self.pixels_wished),
-            (self.report_button, self.report_wished),
-            (self.recipe_button, self.recipe_wished),
+            (self.pixels_button, self.pixels_requested),
+            (self.report_button, self.report_requested),
+            (self.recipe_button, self.recipe_requested),
         ):
             button.clicked.connect(signal)
             line.addWidget(button)

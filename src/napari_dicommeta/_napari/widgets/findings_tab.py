@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_dicommeta._napari.state.check import Judging
+from napari_dicommeta._napari.state.check import Checks
 from napari_dicommeta._napari.widgets.findings_list import FindingsList
 from napari_dicommeta._napari.widgets.range_bins import RangeBins
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
-    from napari_dicommeta._napari.state.workers import Sources
+    from napari_dicommeta._napari.state.workers import Workers
     from napari_dicommeta._napari.tasks.source import Opened
     from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.findings.finding import Finding
@@ -27,9 +27,9 @@ class FindingsTab(QWidget):
     finding_chosen = Signal(object)
     counted = Signal(int)
 
-    def __init__(self, sources: Sources, parent: QWidget | None = None) -> None:
+    def __init__(self, sources: Workers, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.judging = Judging(sources, self)
+        self.checks = Checks(sources, self)
         self.list, self.picture = FindingsList(), RangeBins("pixel")
         self.picture.setMaximumHeight(90)
         self.picture.hide()
@@ -37,22 +37,24 @@ class FindingsTab(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.list)
-        self.judging.findings_changed.connect(self._show)
-        self.judging.progressed.connect(self.list.set_progress)
-        self.judging.written.connect(self._written)
-        self.judging.failed.connect(self._failed)
+        self.checks.findings_changed.connect(self._show)
+        self.checks.progressed.connect(self.list.set_progress)
+        self.checks.written.connect(self._written)
+        self.checks.failed.connect(self._failed)
         self.list.finding_selected.connect(self._chosen)
-        self.list.decision_made.connect(self.judging.decide)
-        self.list.pixels_wished.connect(self.judging.look_at_pixels)
-        self.list.cancel_wished.connect(self.judging.cancel)
-        self.list.report_wished.connect(lambda: self._ask("findings.md", "Markdown (*.md)", self.judging.write_report))
-        self.list.recipe_wished.connect(lambda: self._ask("recipe.py", "Python (*.py)", self.judging.write_recipe))
+        self.list.decision_made.connect(self.checks.decide)
+        self.list.pixels_requested.connect(self.checks.look_at_pixels)
+        self.list.cancel_requested.connect(self.checks.cancel)
+        self.list.report_requested.connect(
+            lambda: self._ask("findings.md", "Markdown (*.md)", self.checks.write_report)
+        )
+        self.list.recipe_requested.connect(lambda: self._ask("recipe.py", "Python (*.py)", self.checks.write_recipe))
         self.list.set_source(False)
 
     def set_opened(self, opened: Opened) -> None:
         """Judge this source."""
         self.list.set_source(bool(opened.catalog.n_files))
-        self.judging.set_opened(opened)
+        self.checks.set_opened(opened)
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no finding."""
@@ -62,11 +64,11 @@ class FindingsTab(QWidget):
         """Judge nothing: another source is open, which is judged soon."""
         self.list.set_source(False)
         self.picture.hide()
-        self.judging.set_opened(None)
+        self.checks.set_opened(None)
 
     def look_further(self) -> None:
         """Look at volumes, then at pixels."""
-        self.judging.look_at_volumes()
+        self.checks.look_at_volumes()
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
@@ -74,13 +76,13 @@ class FindingsTab(QWidget):
         self.picture.set_colors(colors)
 
     def _show(self) -> None:
-        findings = self.judging.findings
-        is_open = self.judging.opened is not None and self.judging.opened.catalog.n_files
-        self.list.set_findings(findings, self.judging.decisions, "Nothing found in these values." if is_open else "")
+        findings = self.checks.findings
+        is_open = self.checks.opened is not None and self.checks.opened.catalog.n_files
+        self.list.set_findings(findings, self.checks.decisions, "Nothing found in these values." if is_open else "")
         self.counted.emit(len(findings))
 
     def _chosen(self, finding: Finding) -> None:
-        bins = self.judging.picture_of(finding)
+        bins = self.checks.picture_of(finding)
         self.picture.setVisible(bins is not None)
         self.picture.set_bins(bins)
         self.finding_chosen.emit(finding)

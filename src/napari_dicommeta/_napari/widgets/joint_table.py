@@ -8,6 +8,7 @@ from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QRect
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView, QWidget
 
+from napari_dicommeta._napari.keys import CHOOSE
 from napari_dicommeta._napari.widgets.labels import tip
 from napari_dicommeta.support.words import display
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JointTable"]
 
-_CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
+_CHOOSING = tuple(getattr(Qt.Key, f"Key_{name}") for name in CHOOSE)
 
 
 def _shown(text: str | None) -> str:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from napari_dicommeta._napari.keys import preset_key
 from napari_dicommeta._napari.widgets.labels import line, tip
 from napari_dicommeta.support.words import display
 
@@ -76,8 +77,8 @@ class PresetStrip(QWidget):
             button.setToolTip(tip(display(_tip(window, i, units, spreads[i] if spreads else ""), 400)))
             button.clicked.connect(lambda _=False, i=i: self.window_chosen.emit(i))
             self.buttons.append(button)
-        full = self._button("full range", "Alt+0")
-        full.setToolTip("The smallest to the largest value of the middle slice, without padding · Alt+0")
+        full = self._button("full range", preset_key(-1))
+        full.setToolTip(f"The smallest to the largest value of the middle slice, without padding · {preset_key(-1)}")
         full.clicked.connect(lambda: self.window_chosen.emit(-1))
         self.buttons.append(full)
         self._place()
@@ -163,6 +164,6 @@ def _tip(window: Window, i: int, units: str, spread: str) -> str:
         parts.append(spread)
     if window.times > 1:
         parts.append(f"stated {window.times} times")
-    if i < 9:
-        parts.append(f"Alt+{i + 1}")
+    if key := preset_key(i):
+        parts.append(key)
     return " · ".join(parts)

@@ -10,7 +10,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_dicommeta.catalog.conditions import number_words, range_words
+from napari_dicommeta._napari.words import number_words, range_words
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ class SourceBar(QWidget):
     """A line that names the source and its size; while a scan runs, a bar under it that can be canceled.
 
     `paths_chosen` carries the paths picked with Open…; `comparison_chosen` the folder or catalog to compare with, ""
-    for none; `scan_canceled` the wish to stop; `preference_toggled` whether napari is to open folders with this
+    for none; `scan_canceled` the query to stop; `preference_toggled` whether napari is to open folders with this
     plugin without asking. `recent` gives the folders that the menu offers.
     """
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 
-from napari_dicommeta._napari.tasks.explore import SCOPES, Wish
+from napari_dicommeta._napari.tasks.explore import SCOPES, Query
 from napari_dicommeta._napari.tasks.rows import FOLDED
 from napari_dicommeta._napari.widgets.export_menu import ExportMenu
 from napari_dicommeta._napari.widgets.joint_table import JointTable
@@ -40,13 +40,13 @@ COMPANIONS = 200
 
 
 class TagsTab(QWidget):
-    """Puts the widgets around a `Wish`. `wish_changed` carries what the user asks to see."""
+    """Puts the widgets around a `Query`. `query_changed` carries what the user asks to see."""
 
-    wish_changed = Signal(object)
+    query_changed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.wish = Wish()
+        self.query = Query()
         self.table, self.values, self.curve = TagTable(), ValueBars(), SliceCurve()
         self.bins, self.joint, self.export = RangeBins(), JointTable(), ExportMenu()
         self.values.stack.addWidget(self.bins)
@@ -81,21 +81,21 @@ class TagsTab(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.splitter)
-        self.scope_box.activated.connect(lambda _: self._wish(scope=self.scope_box.currentData()))
-        self.table.tag_selected.connect(lambda keyword: self._wish(keyword=keyword))
+        self.scope_box.activated.connect(lambda _: self._ask_for(scope=self.scope_box.currentData()))
+        self.table.tag_selected.connect(lambda keyword: self._ask_for(keyword=keyword))
         self.table.tag_activated.connect(lambda _keyword: self.values.enter())
-        self.values.view_chosen.connect(lambda view: self._wish(view=view, beside=""))
-        self.values.beside_chosen.connect(lambda keyword: self._wish(beside=keyword))
+        self.values.view_chosen.connect(lambda view: self._ask_for(view=view, beside=""))
+        self.values.beside_chosen.connect(lambda keyword: self._ask_for(beside=keyword))
 
-    def _wish(self, **changes: str) -> None:
-        self.wish = replace(self.wish, **changes)
-        self.wish_changed.emit(self.wish)
+    def _ask_for(self, **changes: str) -> None:
+        self.query = replace(self.query, **changes)
+        self.query_changed.emit(self.query)
 
-    def set_wish(self, wish: Wish) -> None:
+    def set_query(self, query: Query) -> None:
         """Show what is asked for, without a signal."""
-        self.wish = wish
-        self.scope_box.setCurrentIndex(self.scope_box.findData(wish.scope))
-        self.values.set_choice(wish.view, wish.beside)
+        self.query = query
+        self.scope_box.setCurrentIndex(self.scope_box.findData(query.scope))
+        self.values.set_choice(query.view, query.beside)
 
     def set_scopes(self, there: dict[str, bool]) -> None:
         """Which scopes there are now; the others cannot be chosen."""
@@ -105,8 +105,8 @@ class TagsTab(QWidget):
 
     def set_source(self, rows: tuple[TagRow, ...]) -> None:
         """Another source, with these tags: one that it lacks is looked at no more."""
-        if self.wish.keyword not in {row.keyword for row in rows}:
-            self.wish = replace(self.wish, keyword="", beside="")
+        if self.query.keyword not in {row.keyword for row in rows}:
+            self.query = replace(self.query, keyword="", beside="")
             self.table.forget()
 
     def set_rows(self, rows: tuple[TagRow, ...]) -> None:
@@ -114,13 +114,13 @@ class TagsTab(QWidget):
         self.table.set_rows(rows)
         ordered = sorted(rows, key=lambda row: ("", *FOLDED).index(row.kind))  # what tells most first
         offered = [row.keyword for row in ordered][:COMPANIONS]
-        beside = [self.wish.beside] if self.wish.beside and self.wish.beside not in offered else []
+        beside = [self.query.beside] if self.query.beside and self.query.beside not in offered else []
         self.values.set_companions([*beside, *offered])
-        self.values.set_choice(self.wish.view, self.wish.beside)
-        if not self.wish.keyword and self.table.model.rows:
+        self.values.set_choice(self.query.view, self.query.beside)
+        if not self.query.keyword and self.table.model.rows:
             shown = [row.keyword for row in self.table.model.rows]
             self.table.select(next((one for one in (*FIRST_TAGS, *EXPLAINED) if one in shown), shown[0]))
-            self._wish(keyword=self.table.selected())
+            self._ask_for(keyword=self.table.selected())
 
     def set_empty_text(self, text: str) -> None:
         """What to say while there is no tag."""
@@ -129,7 +129,7 @@ class TagsTab(QWidget):
     def show_tag(self, keyword: str) -> None:
         """Choose a tag, unfolding what hides it, and tell."""
         if self.table.reveal(keyword):
-            self._wish(keyword=keyword)
+            self._ask_for(keyword=keyword)
 
     def show_picture(self, shown: Shown) -> None:
         """Show the values of the chosen tag."""
@@ -137,10 +137,10 @@ class TagsTab(QWidget):
         self.bins.set_bins(shown.bins, shown.range)
         self.joint.set_joint(shown.joint, shown.pairs)
         front = (
-            self.joint if shown.joint is not None else self.bins if shown.wish.view == "ranges" else self.values.view
+            self.joint if shown.joint is not None else self.bins if shown.query.view == "ranges" else self.values.view
         )
         self.values.stack.setCurrentWidget(front)
-        self.export.set_tag(shown.wish.keyword if shown.histogram is not None else "")
+        self.export.set_tag(shown.query.keyword if shown.histogram is not None else "")
 
     def set_curve(self, values: np.ndarray | None) -> None:
         """Show the chosen tag along the slices of the active volume; None: nothing varies there."""

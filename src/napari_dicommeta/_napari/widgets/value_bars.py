@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dicommeta._napari.keys import CHOOSE
 from napari_dicommeta._napari.widgets.labels import line, paragraph, tip
 from napari_dicommeta.analysis.histogram import Bar
 from napari_dicommeta.dicom.explain import explanation
@@ -44,7 +45,7 @@ MEASURED = 40
 EMPTY = "Tags are there as soon as files are read: drop a folder here, or use Open…"
 PICTURE_WIDTH, PICTURE_BARS = 720, 200
 """Pixels, and bars, of a picture that is handed over."""
-_CHOOSING = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
+_CHOOSING = tuple(getattr(Qt.Key, f"Key_{name}") for name in CHOOSE)
 
 
 def shown_text(bar: Bar) -> str:
@@ -329,7 +330,7 @@ class ValueBars(QWidget):
             ("absent", histogram.absent, histogram.part_absent),
             ("unknown", histogram.unknown, histogram.part_unknown),
         )
-        others = [Bar("", files, part, state=state) for state, files, part in states if files or part]
+        others = [Bar(text="", files=files, part=part, state=state) for state, files, part in states if files or part]
         bars = (*histogram.bars, *others)
         delegate = self.delegate
         delegate.has_part = bool(part_name)
@@ -363,7 +364,7 @@ class ValueBars(QWidget):
             if shown.joint.rest:
                 words.append(f"{counted(shown.joint.rest, 'file')} more with other pairs")
         else:
-            if shown.wish.view == "ranges":
+            if shown.query.view == "ranges":
                 if shown.bins is not None and shown.bins.not_numbers:
                     words.append(f"no number in {counted(shown.bins.not_numbers, 'file')}")
             elif histogram.rest_values or histogram.part_rest_files:

@@ -142,7 +142,12 @@ class WindowFields(QWidget):
 
     def _typed(self, name: str = "") -> Window:
         """What the fields say, under the function that is shown."""
-        return Window(self.center.native.value(), self.width_field.native.value(), self._function, name)
+        return Window(
+            center=self.center.native.value(),
+            width=self.width_field.native.value(),
+            function=self._function,
+            explanation=name,
+        )
 
     def _keep(self) -> None:
         name, chosen = QInputDialog.getText(self, "Keep this window", "Name:")

@@ -11,12 +11,14 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.display import slice_index
+from napari_dicommeta._napari.kept_windows import keep_window, load_kept_windows
+from napari_dicommeta._napari.keys import DRAG_MODIFIERS, PRESET_KEYS, STEP_KEYS
 from napari_dicommeta._napari.reader import volumes_in
 from napari_dicommeta._napari.tasks.pictures import thinned
 from napari_dicommeta._napari.widgets.preset_strip import PICTURE, PresetStrip
 from napari_dicommeta._napari.widgets.window_fields import WindowFields
 from napari_dicommeta._napari.windowing import Windowing
-from napari_dicommeta.analysis.window_presets import STANDARD_CT, keep_window, kept_windows
+from napari_dicommeta.analysis.window_presets import STANDARD_CT
 from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.support.words import display
 
@@ -30,8 +32,6 @@ __all__ = ["WindowPanel"]
 
 PICTURE_MS = 60
 """After the last step, until the thumbnails follow."""
-MODIFIERS = {"Control", "Alt"}
-"""With one of these a drag on the canvas changes the window."""
 
 
 class WindowPanel(QWidget):
@@ -48,7 +48,7 @@ class WindowPanel(QWidget):
         layout.addWidget(self.fields)
         self._viewer = viewer
         self._layer: Any = None
-        self._kept_windows = kept_windows()
+        self._kept_windows = load_kept_windows()
         self._folder: dict[Window, int] = {}
         self._updating, self._is_waiting = False, False
         self._picture_timer = QTimer(self, singleShot=True, interval=PICTURE_MS, timeout=self._show_pictures)
@@ -62,10 +62,9 @@ class WindowPanel(QWidget):
         viewer.layers.events.removed.connect(self._limits_changed)
         viewer.dims.events.point.connect(self._stepped)
         viewer.mouse_drag_callbacks.append(self._drag)
-        for digit in range(10):
-            self._key(f"Alt+{digit}", WindowPanel.choose, digit - 1)
-        self._key("Alt+[", WindowPanel.step, -1)
-        self._key("Alt+]", WindowPanel.step, 1)
+        for keys, action in ((PRESET_KEYS, WindowPanel.choose), (STEP_KEYS, WindowPanel.step)):
+            for key, value in keys.items():
+                self._key(key, action, value)
         self._menus()
         self.update_layer()
 
@@ -200,7 +199,7 @@ class WindowPanel(QWidget):
     def _drag(self, _viewer: Any, event: Any) -> Iterator[None]:
         """With Ctrl or Alt: right and left for the width, up and down for the level."""
         names = {getattr(modifier, "name", str(modifier)) for modifier in event.modifiers}
-        if self.windowing.layer is None or not names & MODIFIERS or event.button != 1:
+        if self.windowing.layer is None or not names & DRAG_MODIFIERS or event.button != 1:
             return
         camera = getattr(self._viewer, "scene", self._viewer).camera
         panning, camera.mouse_pan = camera.mouse_pan, False

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["Viewing"]
+__all__ = ["View"]
 
 
-class Viewing(QObject):
+class View(QObject):
     """`view_changed` carries the plane shown, whether the volume has anatomical axes, and whether there is a volume."""
 
     view_changed = Signal(str, bool, bool)

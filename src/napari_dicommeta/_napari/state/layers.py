@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["Adding"]
+__all__ = ["LayerQueue"]
 
 _OVER = object()
 
@@ -37,7 +37,7 @@ class _Batch:
     """Whether the viewer had no layer before."""
 
 
-class Adding(QObject):
+class LayerQueue(QObject):
     """Adds layers, one step an event: sliders, layer, and the picture, with which all of it is painted.
 
     All in one event napari takes a sixth of a second and more. `changed` says that layers begin to come, True, or that

@@ -1,0 +1,186 @@
+"""Planes kept in memory: all of them where they fit, else the last ones used."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from napari_dicommeta.volumes.plane_reader import PlaneReader
+
+__all__ = ["CACHE_BYTES", "PlaneCache"]
+
+CACHE_BYTES = 1 << 30
+"""Up to here an array keeps all planes that it has read; a larger one keeps the last of them, in so much memory."""
+MAX_LOCKS = 64
+
+
+class PlaneCache:
+    """The `n` planes of one shape and dtype behind an array; all methods may be called from any thread.
+
+    Once a plane was edited, all that are read stay in memory.
+    """
+
+    def __init__(self, n: int, plane: tuple[int, ...], dtype: np.dtype, reader: PlaneReader) -> None:
+        self.n, self.plane, self.dtype, self.reader = n, plane, dtype, reader
+        self.cache_bytes = CACHE_BYTES
+        self.loaded = np.zeros(n, dtype=bool)
+        self.at = n // 2
+        """The plane used last."""
+        self.moved = threading.Event()
+        """Set when another plane is used."""
+        self._whole: np.ndarray | None = None
+        self._recent: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._edited: set[int] = set()
+        self._guard = threading.Lock()
+        self._locks = [threading.Lock() for _ in range(min(n, MAX_LOCKS))]
+
+    @property
+    def plane_bytes(self) -> int:
+        """The bytes of one plane."""
+        return math.prod(self.plane) * self.dtype.itemsize
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether all planes may stay in memory."""
+        return self._whole is not None or self.n * self.plane_bytes <= self.cache_bytes
+
+    @property
+    def capacity(self) -> int:
+        """How many planes the cache holds where it does not keep all."""
+        return max(2, self.cache_bytes // max(1, self.plane_bytes))
+
+    def whole(self) -> np.ndarray:
+        """Return the array of all planes, shape (n, *plane), as far as they are loaded."""
+        with self._guard:
+            if self._whole is None:
+                # Memory is taken page by page, as planes are read.
+                self._whole = np.empty((self.n, *self.plane), self.dtype)
+                self.loaded[:] = False
+                for n, plane in self._recent.items():  # read while there was less room
+                    self._whole[n], self.loaded[n] = plane, True
+                self._recent.clear()
+            return self._whole
+
+    def load(self, numbers: np.ndarray) -> None:
+        """Have these planes in `whole`."""
+        flat = numbers.reshape(-1)
+        if not flat.size:
+            return
+        self.at = int(flat[len(flat) // 2])
+        self.whole()
+        self._each(self._load_one, flat[~self.loaded[flat]].tolist())
+
+    def gather(self, numbers: np.ndarray) -> np.ndarray:
+        """Return these planes in an array of their own, shape of `numbers` and of a plane, by way of the cache."""
+        flat = numbers.reshape(-1).tolist()
+        out = np.empty((len(flat), *self.plane), self.dtype)
+        if len(flat) > self.capacity // 2:  # so many would only push one another out: they go past the cache
+
+            def copy(i: int) -> None:
+                recent = self._recent.get(flat[i])
+                if recent is None:
+                    self.reader.fill(flat[i], out[i])
+                else:
+                    out[i] = recent
+
+            self._each(copy, list(range(len(flat))))
+        else:
+            for i, n in enumerate(flat):
+                out[i] = self._plane(n)
+        return out.reshape(*numbers.shape, *self.plane)
+
+    def fetch(self, n: int) -> None:
+        """Have plane `n` in memory, without taking it for the one used last."""
+        if self.keeps_all:
+            self._load_one(n)
+        else:
+            self._plane(n, ahead=True)
+
+    def is_being_read(self, n: int) -> bool:
+        """Return whether a thread is at plane `n` now, or at one that shares its lock."""
+        return self._locks[n % len(self._locks)].locked()
+
+    def put(self, n: int, plane: np.ndarray) -> None:
+        """Keep plane `n`, which was read already."""
+        with self._guard:
+            if self._whole is not None:
+                self._whole[n] = plane
+            else:
+                self._recent[n] = np.array(plane, self.dtype)
+            self.loaded[n] = True
+
+    # -- editing ------------------------------------------------------------------------------------
+
+    def begin_edit(self, numbers: np.ndarray) -> np.ndarray:
+        """Return `whole` with these planes loaded, to be written to: they are then those of this array alone."""
+        whole = self.whole()
+        self.load(numbers)
+        with self._guard:
+            self._edited.update(numbers.reshape(-1).tolist())
+        return whole
+
+    @property
+    def edited(self) -> dict[int, np.ndarray]:
+        """The planes that were written to, by their numbers."""
+        with self._guard:
+            whole = self._whole
+            return {} if whole is None else {n: whole[n].copy() for n in sorted(self._edited)}
+
+    def restore(self, edited: Mapping[int, np.ndarray]) -> None:
+        """Take planes that were written to in another array."""
+        if edited:
+            whole = self.whole()
+            for n, plane in edited.items():
+                whole[n] = plane
+                self.loaded[n] = True
+            self._edited.update(edited)
+
+    # -- one plane ----------------------------------------------------------------------------------
+
+    def _each(self, task: Callable[[int], object], numbers: list[int]) -> None:
+        """Run `task` for each plane, many of them in parallel: reading and decoding wait for no lock of Python's."""
+        workers = min(os.cpu_count() or 1, len(numbers) // 4)
+        if workers < 2:
+            for n in numbers:
+                task(n)
+            return
+        with ThreadPoolExecutor(workers) as pool:
+            parts = [numbers[i::workers] for i in range(workers)]
+            for future in [pool.submit(lambda part: [task(n) for n in part], part) for part in parts]:
+                future.result()
+
+    def _load_one(self, n: int) -> None:
+        whole = self.whole()
+        with self._locks[n % len(self._locks)]:
+            if not self.loaded[n]:
+                self.reader.fill(n, whole[n])
+                self.loaded[n] = True
+
+    def _plane(self, n: int, ahead: bool = False) -> np.ndarray:
+        if not ahead:
+            self.at = n
+            self.moved.set()
+        with self._locks[n % len(self._locks)]:
+            with self._guard:
+                recent = self._recent.get(n)
+                if recent is not None:
+                    self._recent.move_to_end(n)
+                    return recent
+            plane = np.empty(self.plane, self.dtype)
+            self.reader.fill(n, plane)
+            with self._guard:
+                self._recent[n] = plane
+                self.loaded[n] = True
+                while len(self._recent) > self.capacity:
+                    oldest, _ = self._recent.popitem(last=False)
+                    self.loaded[oldest] = False
+            return plane

@@ -1,0 +1,47 @@
+"""Planes that are read one by one, and what stands in for one that cannot be read."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+__all__ = ["PlaneReader"]
+
+
+class PlaneReader:
+    """Reads planes by ``read(n, out)``, which fills `out` with plane `n`.
+
+    A plane that cannot be read raises, unless `on_error` is set: then ``on_error(n, error)`` is called once for it, and
+    it reads as NaN in an array of floats, and as ``read.blank(n)`` in one of integers; 0 where `read` has no `blank`.
+    """
+
+    def __init__(self, read: Callable[[int, np.ndarray], None]) -> None:
+        self.read = read
+        self.on_error: Callable[[int, Exception], object] | None = None
+        self._reported: set[int] = set()
+        self._guard = threading.Lock()
+
+    def fill(self, n: int, out: np.ndarray) -> None:
+        """Fill `out` with plane `n`."""
+        try:
+            self.read(n, out)
+        except Exception as error:
+            if self.on_error is None:
+                raise
+            out[...] = self._blank(n, out.dtype)
+            with self._guard:
+                is_new = n not in self._reported
+                self._reported.add(n)
+            if is_new:
+                self.on_error(n, error)
+
+    def _blank(self, n: int, dtype: np.dtype) -> float:
+        if dtype.kind == "f":
+            return float("nan")
+        blank = getattr(self.read, "blank", None)
+        return 0 if blank is None else float(blank(n))
