@@ -70,7 +70,7 @@ def test_every_command_is_documented(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
-    commands = ["audit", "compare", "findings", "open", "recipe", "scan", "series", "tags", "values"]
+    commands = ["audit", "compare", "findings", "info", "open", "recipe", "scan", "series", "tags", "values"]
     assert sorted(shown) == commands
     assert [command for command in shown if f"`{command}" not in README] == []
     assert os.path.exists("Chest CT phantom")

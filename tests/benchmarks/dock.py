@@ -61,8 +61,8 @@ def measure(folder: str) -> dict[str, float]:
     gaps = [(after - before, after) for before, after in pairwise(beats)]
     found["freeze"] = max(gap for gap, at in gaps if at < began + found["scan"] - 0.5)
     found["opening"] = max(gap for gap, at in gaps if at >= began + found["scan"] - 0.5)
-    dock.sources.stop("notes")
-    dock.judged.judging.cancel()
+    dock.workers.stop("notes")
+    dock.findings_tab.checks.cancel()
     timer.stop()
     dock.tabs.setCurrentWidget(dock.tab)
     wait(1000)
@@ -116,12 +116,12 @@ def measure(folder: str) -> dict[str, float]:
     found["filter"] = median(times)
     times = []
     for scope in ("series", "study", "folder") * 3:
-        times.append(painted(lambda scope=scope: dock.tab._wish(scope=scope)))
+        times.append(painted(lambda scope=scope: dock.tab._query(scope=scope)))
         wait(300)
     found["scope"] = median(times)
     times = []
     for view in ("ranges", "spelling", "meaning") * 2:
-        times.append(painted(lambda view=view: dock.tab._wish(view=view)))
+        times.append(painted(lambda view=view: dock.tab._query(view=view)))
         wait(100)
     found["view"] = median(times)
     return found

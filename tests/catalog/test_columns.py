@@ -50,7 +50,7 @@ def test_a_catalog_of_many_files_counts_by_runs_and_one_of_few_without(monkeypat
     assert (many.file_rows._below is not None, few.file_rows._below is not None) == (True, False)
     assert many.values("RescaleSlope") == {"1": 40, "2": 30}
     assert few.values("RescaleSlope") == {"1": 1, "2": 1}
-    monkeypatch.setattr(columns, "FEW", 10**6)  # no runs at all
+    monkeypatch.setattr(columns, "RUN_FILES", 10**6)  # no runs at all
     other = Catalog(ColumnStore(table)).rows(np.arange(10, 80))
     assert other.values("RescaleSlope") == many.values("RescaleSlope")
 

@@ -12,7 +12,9 @@ import pydicom
 import pytest
 from dicom_factory import ct_slice, write_series
 
+from napari_dicommeta import __version__
 from napari_dicommeta.cli.main import main
+from napari_dicommeta.findings.check import finding_kinds
 from napari_dicommeta.findings.decisions import Decision, save_decisions
 
 
@@ -66,9 +68,9 @@ def test_tags_and_series_and_findings(folder: Path, capsys: pytest.CaptureFixtur
     (row,) = json.loads(out)
     assert (row["files"], row["size"], row["units"]) == (3, "3 × 16 × 12", "HU")
     assert row["notes"] == [
-        "slices in order of their positions, 2.5 mm apart",
+        "Slices in the order of their positions, 2.5 mm apart",
         "HU: Rescale Type says so",
-        "rescaled slice by slice: slopes 1 to 2 (2 values), intercepts -1024",
+        "Rescaled slice by slice: slopes 1 to 2 (2 values), intercepts -1024",
     ]
     _, out, _ = run(capsys, "series", str(folder))
     assert out.splitlines()[1].split()[-1] == "HU"  # nothing that needs a decision
@@ -157,7 +159,9 @@ def test_findings_fail_a_check_unless_they_are_decided(tmp_path: Path, capsys: p
     assert run(capsys, "findings", folder, "--fail-on", "wrong")[0] == 0
     assert run(capsys, "findings", folder, "--fail-on", "decision")[0] == 1
     decided = [row for row in found.values() if row["severity"] == "decision"]
-    decisions = [Decision(row["code"], tuple(row["tags"]), "dismissed", "known") for row in decided]
+    decisions = [
+        Decision(code=row["code"], tags=tuple(row["tags"]), state="dismissed", reason="known") for row in decided
+    ]
     save_decisions(decisions, tmp_path / "decisions.json")
     arguments = ("findings", folder, "--decisions", str(tmp_path / "decisions.json"))
     code, out, _ = run(capsys, *arguments, "--fail-on", "decision")
@@ -194,7 +198,7 @@ def test_a_recipe_runs_and_takes_the_steps_that_were_chosen(tmp_path: Path, caps
     assert "4 × 16 × 12" in made
     _, out, _ = run(capsys, "findings", str(tmp_path / "in"), "--json")
     (gap,) = [row for row in json.loads(out) if row["code"] == "gap"]
-    save_decisions([Decision("gap", tuple(gap["tags"]), "recipe")], tmp_path / "decisions.json")
+    save_decisions([Decision(code="gap", tags=tuple(gap["tags"]), state="recipe")], tmp_path / "decisions.json")
     arguments = ("recipe", str(tmp_path / "in"), "-o", str(script), "--decisions", str(tmp_path / "decisions.json"))
     code, out, _ = run(capsys, *arguments)
     assert out.startswith("2 arrays of 1 series, 1 steps in ")
@@ -253,3 +257,35 @@ def test_tables_are_written_without_persons_unless_they_are_asked_for(
     assert "SECRET" not in err
     code, _, err = run(capsys, "tags", folder, "-o", str(tmp_path / "tags.docx"))
     assert (code, ".docx" in err) == (1, True)
+
+
+def test_every_kind_of_finding_is_listed_without_a_source(capsys: pytest.CaptureFixture[str]) -> None:
+    kinds = {kind.code: kind for kind in finding_kinds()}
+    code, out, err = run(capsys, "findings", "--list")
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) == 1 + len(kinds)
+    assert all(any(word in line.split() for line in out.splitlines()) for word in kinds)
+    _, out, _ = run(capsys, "findings", "--list", "--json")
+    rows = {row["code"]: row for row in json.loads(out)}
+    assert {word: row["standard"] for word, row in rows.items()} == {word: one.standard for word, one in kinds.items()}
+    assert rows["gap"]["severity"] == "decision"
+    code, out, err = run(capsys, "findings")
+    assert (code, out, "--list" in err) == (1, "", True)
+
+
+def test_a_bug_report_has_the_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "info")
+    assert code == 0
+    assert ["napari-dicommeta", __version__] in [line.split() for line in out.splitlines()]
+    _, out, _ = run(capsys, "info", "--json")
+    assert json.loads(out)["versions"]["napari-dicommeta"] == __version__
+    assert json.loads(out)["versions"]["pydicom"] == pydicom.__version__
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"napari-dicommeta {__version__}\n")
+    command = [sys.executable, "-m", "napari_dicommeta", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"napari-dicommeta {__version__}\n"

@@ -134,7 +134,7 @@ def test_each_frame_has_its_own_slope_and_intercept(tmp_path: Path) -> None:
     same(volume, np.stack([ct_pixels(k).astype(int) * (k + 1) - 100 * k for k in SORTED]))
     assert volume.array.dtype == np.int16  # 4095 · 4 fits
     assert titles(volume)["rescale-varies"] == (
-        "rescaled slice by slice: slopes 1 to 4 (4 values), intercepts -300 to 0 (4 values)"
+        "Rescaled slice by slice: slopes 1 to 4 (4 values), intercepts -300 to 0 (4 values)"
     )
 
 
@@ -203,7 +203,7 @@ def test_stacks_of_one_file_at_the_same_places_are_volumes(tmp_path: Path) -> No
     same(found[-1024], hu(0, 1, 2))
     same(found[-724], hu(3, 4, 5))  # ct_pixels(3)[0, 0] = 300
     for volume in volumes:
-        assert titles(volume)["split"] == "parted from its series: Stack ID differs between images of one place"
+        assert titles(volume)["split"] == "Split from its series: Stack ID differs between images of one place"
 
 
 def test_frame_types_at_the_same_places_are_volumes_not_times(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_z_coordinates_of_a_dose_hold_for_a_normal_to_the_feet_too(tmp_path: Pat
 def test_uneven_planes_of_a_dose_are_noted(tmp_path: Path) -> None:
     (volume,) = opened(tmp_path, dose(images(), [0, 2, 5, 8]))
     assert volume.geometry.steps == (2, 3, 3)
-    assert titles(volume)["uneven"].startswith("slices are 2 to 3 mm apart")
+    assert titles(volume)["uneven"].startswith("Slices are 2 to 3 mm apart")
 
 
 def test_a_dose_without_offsets_says_nothing_of_its_planes(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import struct
+from pathlib import Path
 
 import pytest
-from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, dicom, element, item
+from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, data_set, dicom, element, item
 
-from napari_dicommeta.dicom.header import Header, parse_header, read_header
+import napari_dicommeta as dm
+from napari_dicommeta.dicom.header import Header, is_dicom, parse_header, read_header
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import decode
 from napari_dicommeta.support.errors import HeaderError
@@ -202,3 +204,41 @@ def test_where_pydicom_finds_nothing_either_the_rest_is_unknown() -> None:
     assert header.cut == 0x00080018 + 1
     assert header.pixels is None
     assert "Rows" not in texts(header)
+
+
+# The data set begins with the SOP Class UID, (0008,0016).
+BARE, BARE_EXPLICIT = (
+    data_set(ct_content(0, SpecificCharacterSet=None, ImageType=None), explicit) for explicit in (False, True)
+)
+NO_IMAGE = data_set({"SpecificCharacterSet": "ISO_IR 100", "PatientName": "A^B"})
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "outcome"),
+    [
+        (ct_slice(0), True, "ok"),
+        (BARE, True, "ok"),
+        (BARE_EXPLICIT, True, "ok"),
+        (data_set(ct_content(0), little=False), True, "ok"),
+        (NO_IMAGE, False, "rejected"),
+        (b"hello " * 100, False, "rejected"),
+        (b"", False, "rejected"),
+        (ct_slice(0)[:-10], True, "partial"),  # in its pixels
+        (ct_slice(0)[:400], True, "partial"),  # in its data set
+        (ct_slice(0)[:150], True, "partial"),  # in its meta group
+        (ct_slice(0)[:132], True, "partial"),  # behind its prefix
+        (BARE[:-10], True, "partial"),
+    ],
+    ids=lambda one: f"{len(one)} bytes" if isinstance(one, bytes) else None,
+)
+def test_a_file_is_dicom_where_a_scan_counts_it(tmp_path: Path, data: bytes, expected: bool, outcome: str) -> None:
+    assert BARE[:4] == BARE_EXPLICIT[:4] == b"\x08\0\x16\0"
+    path = tmp_path / "x"
+    path.write_bytes(data)
+    catalog = dm.scan(path)
+    assert is_dicom(path) is expected is (catalog.n_files == 1)
+    assert {name: n for name, n in catalog.outcomes.items() if n} == {outcome: 1}
+
+
+def test_a_folder_or_a_path_that_is_gone_is_no_dicom_file(tmp_path: Path) -> None:
+    assert (is_dicom(tmp_path), is_dicom(tmp_path / "gone"), is_dicom("a\0b")) == (False, False, False)

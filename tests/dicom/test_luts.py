@@ -141,7 +141,7 @@ def test_beside_a_rescale_the_table_wins_with_a_note(tmp_path: Path) -> None:
     assert ("modality-lut", "decision") in codes(volume)
     (note,) = [note for note in volume.notes if note.code == "modality-lut"]
     assert "the Rescale Slope beside it is not used" in str(note)
-    assert note.standard == "PS3.3 C.11.1"
+    assert note.standard == "PS3.3 section C.11.1"
 
 
 NO_RESCALE = {"RescaleSlope": None, "RescaleIntercept": None, "RescaleType": None}

@@ -168,12 +168,14 @@ def test_progress_counts_the_series(folder: Path) -> None:
 
 def test_findings_that_have_a_step_and_those_that_are_advice() -> None:
     here = (("SeriesInstanceUID", ("1.2.3",)),)
-    gap = Finding("gap", "decision", "one slice is missing", selection=here)
+    gap = Finding(code="gap", severity="decision", title="one slice is missing", selection=here)
     assert step_of(gap) == Step("split", "gaps", here, "one slice is missing")
-    shifted = Finding("hu-intercept-missing", "wrong", "air lies at 24", selection=here)
+    shifted = Finding(code="hu-intercept-missing", severity="wrong", title="air lies at 24", selection=here)
     assert step_of(shifted) == Step("exclude", "", here, "air lies at 24")
-    assert step_of(Finding("hu-sign", "wrong", "without files")) is None  # that would leave out everything
-    assert step_of(Finding("lossy", "decision", "a person decides", selection=here)) is None
+    assert (
+        step_of(Finding(code="hu-sign", severity="wrong", title="without files")) is None
+    )  # that would leave out everything
+    assert step_of(Finding(code="lossy", severity="decision", title="a person decides", selection=here)) is None
 
 
 # -- running it ---------------------------------------------------------------------------------------

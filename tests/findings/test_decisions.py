@@ -19,16 +19,18 @@ from napari_dicommeta.findings.decisions import (
 )
 from napari_dicommeta.findings.finding import Finding
 
-SPELLED = Finding("spellings", "info", "RescaleSlope: spelled in 2 ways", tags=("RescaleSlope",))
-OTHER = Finding("spellings", "info", "PixelSpacing: spelled in 2 ways", tags=("PixelSpacing",))
-PADDED = Finding("padding", "info", "padding -2000", tags=("PixelPaddingValue",))
+SPELLED = Finding(code="spellings", severity="info", title="RescaleSlope: spelled in 2 ways", tags=("RescaleSlope",))
+OTHER = Finding(code="spellings", severity="info", title="PixelSpacing: spelled in 2 ways", tags=("PixelSpacing",))
+PADDED = Finding(code="padding", severity="info", title="padding -2000", tags=("PixelPaddingValue",))
 
 
 def test_a_decision_stands_for_a_rule_on_its_tags_not_for_its_words() -> None:
     decisions = with_decision((), SPELLED, "dismissed", "numbers are compared")
-    again = Finding("spellings", "info", "RescaleSlope: spelled in 3 ways", tags=("RescaleSlope",), files=7)
+    again = Finding(
+        code="spellings", severity="info", title="RescaleSlope: spelled in 3 ways", tags=("RescaleSlope",), files=7
+    )
     assert decision_on(again, decisions) == Decision(
-        "spellings", ("RescaleSlope",), "dismissed", "numbers are compared"
+        code="spellings", tags=("RescaleSlope",), state="dismissed", reason="numbers are compared"
     )
     assert decision_on(OTHER, decisions) is None
     assert undecided((SPELLED, OTHER, PADDED), decisions) == (OTHER, PADDED)
@@ -45,11 +47,21 @@ def test_a_later_decision_takes_the_place_of_an_earlier_one() -> None:
 
 @given(
     st.lists(
-        st.builds(Decision, st.text(), st.lists(st.text()).map(tuple), st.sampled_from(STATES), st.text()), max_size=4
+        st.builds(
+            Decision,
+            code=st.text(),
+            tags=st.lists(st.text()).map(tuple),
+            state=st.sampled_from(STATES),
+            reason=st.text(),
+            scope=st.text(),
+        ),
+        max_size=4,
     )
 )
 def test_save_and_load_are_the_identity(tmp_path_factory: pytest.TempPathFactory, decisions: list[Decision]) -> None:
-    surrogate_free = [one for one in decisions if all(t.isprintable() for t in (one.code, one.word, *one.tags))]
+    surrogate_free = [
+        one for one in decisions if all(t.isprintable() for t in (one.code, one.reason, one.scope, *one.tags))
+    ]
     path = tmp_path_factory.mktemp("d") / "decisions.json"
     save_decisions(surrogate_free, path)
     assert load_decisions(path) == tuple(surrogate_free)

@@ -12,25 +12,30 @@ from dicom_factory import Raw, write_series
 import napari_dicommeta as dm
 from napari_dicommeta.findings.hu_check import (
     Checked,
-    CheckProgress,
-    HUSample,
-    check,
-    iter_plausibility,
-    sample_of,
-    unchecked_reason,
+    HUCheckProgress,
+    check_sample,
+    hu_findings,
+    iter_hu_check,
+    why_unchecked,
 )
+from napari_dicommeta.findings.hu_sample import HUSample, read_sample
 from napari_dicommeta.phantom import PADDING, chest
 
 Change = Callable[[pydicom.Dataset], None]
 
 
 def checked(series: Sequence[dm.Series]) -> tuple[Checked, ...]:
-    steps = iter_plausibility(series)
+    steps = iter_hu_check(series)
     while True:
         try:
             next(steps)
         except StopIteration as stop:
             return stop.value
+
+
+def sample_of(volume: dm.Volume) -> HUSample:
+    """A sample of a volume whose files lie in one folder."""
+    return read_sample(volume, dm.scan(Path(volume.files[0][0]).parent))
 
 
 def findings_in(folder: Path) -> list[dm.Finding]:
@@ -192,7 +197,7 @@ def test_padding_that_no_file_states_is_found_beside_what_they_do_state(phantom:
 
 def test_the_phantom_is_right_and_its_padding_left_out_of_the_sample(phantom: Path) -> None:
     (one,) = checked(dm.scan(phantom).series)
-    assert (one.findings, one.skipped) == ((), "")
+    assert (one.findings, one.state, one.reason) == ((), "checked", "")
     sample = one.sample
     assert sample is not None
     held = set((sample.low + np.flatnonzero(sample.counts)).tolist())
@@ -282,41 +287,46 @@ def test_padding_where_air_is_does_not_hide_that_the_intercept_is_missing(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "state", "reason"),
     [
-        ({"Modality": "MR"}, "MR, not CT"),
-        ({"Modality": "PT"}, "PT, not CT"),
-        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "a localizer: a projection has other values"),
-        ({"RescaleType": "MGML"}, "its units are MGML, not HU"),
-        ({"RescaleType": lambda k: ["HU", "US"][k % 2]}, "its files do not say that it is in HU"),
+        ({"Modality": "MR"}, "not-ct", "MR, not CT"),
+        ({"Modality": "PT"}, "not-ct", "PT, not CT"),
+        (
+            {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
+            "localizer",
+            "a localizer: a projection has other values",
+        ),
+        ({"RescaleType": "MGML"}, "no-hu", "its units are MGML, not HU"),
+        ({"RescaleType": lambda k: ["HU", "US"][k % 2]}, "no-hu", "its files do not say that it is in HU"),
     ],
 )
 def test_what_need_not_be_hu_is_not_looked_at_and_says_why(
-    tmp_path: Path, changes: dict[str, object], reason: str
+    tmp_path: Path, changes: dict[str, object], state: str, reason: str
 ) -> None:
     folder = image(tmp_path, noisy((24, 64), (1064, 64)), RescaleIntercept=0, **changes)
     (one,) = checked(dm.scan(folder).series)
-    assert (one.skipped, one.sample, one.findings) == (reason, None, ())
+    assert (one.state, one.reason, one.sample, one.findings) == (state, reason, None, ())
 
 
 def test_check_itself_leaves_out_what_need_not_be_hu(tmp_path: Path) -> None:
     folder = image(tmp_path, noisy((24, 64), (1064, 64)), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     (volume,) = dm.load(folder)
-    assert unchecked_reason(volume) == ""
-    assert check(volume, sample_of(volume)) == ()
+    assert why_unchecked(volume) == ("", "")
+    assert check_sample(volume, sample_of(volume)) == ()
 
 
 def test_a_sample_too_small_to_tell_says_so(tmp_path: Path) -> None:
     write_series(tmp_path, 4)
     (one,) = checked(dm.scan(tmp_path).series)
-    assert one.skipped == "a sample of 768 pixels is too small"
+    assert (one.state, one.reason) == ("too-small", "a sample of 768 pixels is too small")
     assert one.findings == ()
 
 
 def test_files_without_an_image_are_told(tmp_path: Path) -> None:
     write_series(tmp_path, 2, PixelData=None, Rows=None, Columns=None)
     (one,) = checked(dm.scan(tmp_path).series)
-    assert "no pixel data" in one.skipped
+    assert one.state == "refused"
+    assert "no pixel data" in one.reason
 
 
 def test_a_slice_that_cannot_be_read_costs_only_itself(phantom: Path, tmp_path: Path) -> None:
@@ -335,8 +345,12 @@ def test_a_volume_of_which_no_slice_can_be_read_says_so(phantom: Path, tmp_path:
     for path in folder.iterdir():
         path.unlink()
     (one,) = checked(catalog.series)
-    assert one.skipped.startswith("its pixels cannot be read")
-    assert str(folder) not in one.skipped
+    assert one.state == "unreadable"
+    assert "slice_" in one.reason
+    assert str(folder) not in one.reason
+    (finding,) = hu_findings([one])
+    assert (finding.code, finding.severity, finding.evidence) == ("hu-unread", "decision", ((one.reason, 1),))
+    assert catalog.where(dict(finding.selection)).n_files == 8
 
 
 def test_a_series_without_a_uid_is_chosen_by_its_files(phantom: Path, tmp_path: Path) -> None:
@@ -357,11 +371,11 @@ def test_progress_names_each_series_and_a_closed_check_ends(tmp_path: Path) -> N
     for n in range(3):
         image(tmp_path / str(n), noisy((24, 64), (1064, 64)), RescaleIntercept=0, SeriesInstanceUID=f"1.2.{n}")
     series = dm.scan(tmp_path).series
-    steps = list(iter_plausibility(series))
+    steps = list(iter_hu_check(series))
     assert [(step.done, step.total) for step in steps] == [(0, 3), (1, 3), (2, 3), (3, 3)]
-    assert steps[0] == CheckProgress(0, 3)
+    assert steps[0] == HUCheckProgress(0, 3)
     assert [len(step.findings) for step in steps] == [0, 1, 1, 1]
-    closed = iter_plausibility(series)
+    closed = iter_hu_check(series)
     next(closed)
     closed.close()
     assert list(closed) == []
@@ -405,6 +419,6 @@ def test_real_series_are_silent_but_for_padding_left_in(shared: Path) -> None:
 
 
 def test_samples_can_be_compared_with_other_things() -> None:
-    sample = HUSample(0, np.array([1]), 1, 0, 1, None, None, None)
+    sample = HUSample(low=0, counts=np.array([1]), n=1, n_padding=0, n_slices=1, rescale=None, bits=None, signed=None)
     assert sample != 1
     assert sample.spike == (0, 1.0)

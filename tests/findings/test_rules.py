@@ -26,9 +26,12 @@ from dicom_factory import (
 import napari_dicommeta as dm
 import napari_dicommeta.findings.rules.values
 from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.findings.check import FindingsProgress, findings_of, iter_findings
+from napari_dicommeta.findings import check as checking
+from napari_dicommeta.findings import survey
+from napari_dicommeta.findings.check import CheckProgress, check, iter_check
 from napari_dicommeta.findings.finding import SEVERITIES, Finding
 from napari_dicommeta.findings.report import findings_report
+from napari_dicommeta.findings.rule import rules_that_need
 from napari_dicommeta.findings.rules.places import orientation_name
 
 NOBODY = {"PatientName": None, "PatientID": None}
@@ -371,7 +374,7 @@ def test_each_rule_is_triggered_by_its_fault_alone(
 ) -> None:
     write_series(tmp_path, 4, **{**NOBODY, **changes})
     catalog = dm.scan(tmp_path)
-    findings = findings_of(catalog)
+    findings = check(catalog)
     assert {finding.code for finding in findings} == {code, *others}
     (finding,) = (one for one in findings if one.code == code)
     assert (finding.severity, finding.files) == (severity, files)
@@ -391,7 +394,7 @@ def chosen(catalog: Catalog, finding: Finding) -> int:
 
 def only(catalog: Catalog, code: str) -> Finding:
     """The one finding with this code."""
-    (finding,) = (one for one in findings_of(catalog) if one.code == code)
+    (finding,) = (one for one in check(catalog) if one.code == code)
     return finding
 
 
@@ -409,7 +412,7 @@ def only(catalog: Catalog, code: str) -> Finding:
 )
 def test_clean_data_have_no_findings(tmp_path: Path, changes: dict[str, Any]) -> None:
     write_series(tmp_path, 4, **{**NOBODY, **changes})
-    assert dm.scan(tmp_path).findings() == ()
+    assert check(dm.scan(tmp_path)) == ()
 
 
 def test_files_of_several_findings_are_selected_apart(tmp_path: Path) -> None:
@@ -476,7 +479,7 @@ def test_transfer_syntaxes_and_the_same_number_without_a_vr(tmp_path: Path) -> N
         (tmp_path / f"{i}.dcm").write_bytes(ct_slice(i, syntax, **signed, PixelPaddingValue=value))
     (tmp_path / "2.dcm").write_bytes(ct_slice(2, **signed, PixelPaddingValue=63536))
     catalog = dm.scan(tmp_path)
-    assert {one.code for one in findings_of(catalog)} == {"padding", "spellings", "sign-mismatch", "transfer-syntaxes"}
+    assert {one.code for one in check(catalog)} == {"padding", "spellings", "sign-mismatch", "transfer-syntaxes"}
     spelled = only(catalog, "spellings")
     assert set(spelled.evidence) == {("63536 as US", 1), ("-2000 as SS", 1), ("bytes 30 F8 without a VR", 1)}
     assert spelled.title.endswith("3 for -2000")
@@ -494,7 +497,7 @@ def test_meta_information_of_another_object(tmp_path: Path) -> None:
     meta = file_meta(EXPLICIT, f"{ROOT}.77")
     paths[0].write_bytes(b"\0" * 128 + b"DICM" + meta + data_set(ct_content(0, **NOBODY)))
     catalog = dm.scan(tmp_path)
-    (finding,) = findings_of(catalog)
+    (finding,) = check(catalog)
     assert (finding.code, finding.files) == ("meta-contradicts", 1)
     assert finding.evidence == (("MediaStorageSOPInstanceUID is not SOPInstanceUID", 1),)
     assert catalog.where(dict(finding.selection)).values("SOPInstanceUID") == {f"{ROOT}.3.0": 1}
@@ -539,7 +542,7 @@ def test_what_enhanced_images_keep_in_functional_groups_is_not_missing(tmp_path:
     }
     file = enhanced([ct_pixels(k) for k in range(3)], frames, shared, **NOBODY)
     (tmp_path / "enhanced.dcm").write_bytes(file)
-    assert findings_of(dm.scan(tmp_path)) == ()
+    assert check(dm.scan(tmp_path)) == ()
     write_series(
         tmp_path, 2, **NOBODY, SeriesInstanceUID="1.2.5", PixelSpacing=[0.5, 0.5], ImageOrientationPatient=AXIAL
     )
@@ -551,7 +554,7 @@ def test_what_enhanced_images_keep_in_functional_groups_is_not_missing(tmp_path:
 
 def test_the_most_severe_and_the_largest_come_first(tmp_path: Path) -> None:
     write_series(tmp_path, 4, RescaleType=either("HU", "US"), HighBit=13, KVP=0, RescaleSlope=either("1", "1.0"))
-    findings = findings_of(dm.scan(tmp_path))
+    findings = check(dm.scan(tmp_path))
     keys = [(SEVERITIES.index(one.severity), -one.files) for one in findings]
     assert keys == sorted(keys)
     assert [one.code for one in findings][:4] == ["high-bit", "identifying", "rescale-type", "rescale-unspecified"]
@@ -564,7 +567,7 @@ def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None
     finding = only(catalog, "identifying")
     assert dict(finding.evidence) == {"PatientBirthDate": 2, "PatientID": 2, "PatientName": 2}
     assert "2 of the files say that the identity was removed" in finding.title
-    text = findings_report(findings_of(catalog))
+    text = findings_report(check(catalog))
     assert "Doe" not in text
     assert "19700101" not in text
 
@@ -573,12 +576,12 @@ def test_rules_work_on_part_of_a_catalog_and_on_none(tmp_path: Path) -> None:
     write_series(tmp_path, 4, **NOBODY, RescaleType=either("HU", "US"), KVP=either(0, 120))
     catalog = dm.scan(tmp_path)
     part = catalog.where(RescaleType="HU")
-    assert {(one.code, one.files) for one in findings_of(part)} == {("kvp-zero", 2)}
-    assert findings_of(catalog.rows(np.array([], dtype=np.intp))) == ()
-    assert findings_of(Catalog.of_tables([])) == ()
+    assert {(one.code, one.files) for one in check(part)} == {("kvp-zero", 2)}
+    assert check(catalog.rows(np.array([], dtype=np.intp))) == ()
+    assert check(Catalog.of_tables([])) == ()
 
 
-def run(steps: Generator[FindingsProgress, None, tuple[Finding, ...]]) -> tuple[list[FindingsProgress], object]:
+def run(steps: Generator[CheckProgress, None, tuple[Finding, ...]]) -> tuple[list[CheckProgress], object]:
     """What a generator yields, and what it returns."""
     yielded = []
     while True:
@@ -591,10 +594,10 @@ def run(steps: Generator[FindingsProgress, None, tuple[Finding, ...]]) -> tuple[
 def test_progress_is_told_series_by_series_and_it_can_be_canceled(tmp_path: Path) -> None:
     write_series(tmp_path, 4, **NOBODY, **TWO_SERIES, ImagePositionPatient=at(0, 2.5, 0, 5))
     catalog = dm.scan(tmp_path)
-    progress, found = run(iter_findings(catalog))
-    assert found == findings_of(catalog)
+    progress, found = run(iter_check(catalog))
+    assert found == check(catalog)
     assert [(one.done, one.total) for one in progress] == [(0, 2), (1, 2), (2, 2)]
-    canceled = iter_findings(catalog)
+    canceled = iter_check(catalog)
     next(canceled)
     canceled.close()
     assert list(canceled) == []
@@ -605,7 +608,7 @@ def test_without_volumes_no_file_is_opened(tmp_path: Path) -> None:
     catalog = dm.scan(tmp_path)
     for path in paths:
         path.unlink()
-    assert [one.code for one in findings_of(catalog, volumes=False)] == ["kvp-zero"]
+    assert [one.code for one in check(catalog, volumes=False)] == ["kvp-zero"]
 
 
 def test_a_rule_that_fails_loses_no_other_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -614,26 +617,25 @@ def test_a_rule_that_fails_loses_no_other_finding(tmp_path: Path, monkeypatch: p
 
     write_series(tmp_path, 2, **NOBODY, KVP=0)
     catalog = dm.scan(tmp_path)
-    rules = (broken_rule, *napari_dicommeta.findings.rules.values.VALUE_RULES)
-    monkeypatch.setattr(napari_dicommeta.findings.rules.values, "VALUE_RULES", rules)
-    failed, kvp = findings_of(catalog)
+    rules = {needs: rules_that_need(needs) for needs in ("counts", "volumes")}
+    rules["counts"] = (broken_rule, *rules["counts"])
+    monkeypatch.setattr(checking, "rules_that_need", rules.__getitem__)
+    failed, kvp = check(catalog)
     assert (failed.code, failed.files, kvp.code) == ("rule-failed", 0, "kvp-zero")
     assert failed.title == "The rule broken_rule failed: ZeroDivisionError"
     assert chosen(catalog, failed) == 0
 
 
 def test_a_series_that_fails_loses_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import napari_dicommeta.volumes.load as loader
-
     write_series(tmp_path, 4, **NOBODY, **TWO_SERIES, SliceThickness=5)
-    load_series = loader.load_series
+    load_series = survey.load_series
 
     def broken(series: Any) -> Any:
         if series.number == "3":
             raise ZeroDivisionError
         return load_series(series)
 
-    monkeypatch.setattr(loader, "load_series", broken)
+    monkeypatch.setattr(survey, "load_series", broken)
     catalog = dm.scan(tmp_path)
     failed = only(catalog, "series-failed")
     assert failed.evidence == (("ZeroDivisionError", 2),)
@@ -652,9 +654,9 @@ def test_a_series_that_fails_loses_no_other_one(tmp_path: Path, monkeypatch: pyt
 def test_numbers_of_many_values_are_looked_at_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: Callable[[int], object], codes: set[str]
 ) -> None:
-    monkeypatch.setattr(napari_dicommeta.findings.rules.values, "MANY", 2)
+    monkeypatch.setattr(napari_dicommeta.findings.rules.values, "MAX_DISTINCT", 2)
     write_series(tmp_path, 4, **NOBODY, InstanceNumber=number, SliceLocation=lambda k: f"-2.50e+0{k}")
-    assert {one.code for one in findings_of(dm.scan(tmp_path))} == codes
+    assert {one.code for one in check(dm.scan(tmp_path))} == codes
 
 
 @pytest.mark.parametrize(
@@ -673,13 +675,23 @@ def test_orientations_have_names(cosines: list[float], name: str) -> None:
 
 def test_a_report_in_markdown_escapes_what_files_say() -> None:
     findings = (
-        Finding("a", "wrong", "A | b <i>", (("x|y\n*z*", 1234),), ("KVP",), "PS3.5", "Do_it.", (), 1234, "Why & how"),
-        Finding("b", "info", "Second"),
+        Finding(
+            code="a",
+            severity="wrong",
+            title="A | b <i>",
+            evidence=(("x|y\n*z*", 1234),),
+            tags=("KVP",),
+            standard="PS3.5",
+            advice="Do_it.",
+            files=1234,
+            meaning="Why & how",
+        ),
+        Finding(code="b", severity="info", title="Second"),
     )
     assert findings_report(findings, "My #1") == (
         "# My \\#1\n\n1 wrong, 0 needs a decision, 1 good to know.\n\n"
         "## Wrong\n\n### A \\| b \\<i\\>\n\n1,234 files · `a` · KVP\n\nWhy &amp; how\n\n"
-        "| what | files |\n|---|---:|\n| x\\|y\\n\\*z\\* | 1,234 |\n\n**Do\\_it.** (PS3.5)\n\n"
+        "| what | files |\n| --- | ---: |\n| x\\|y\\n\\*z\\* | 1,234 |\n\n**Do\\_it.** (PS3.5)\n\n"
         "## Good to know\n\n### Second\n\n`b`\n"
     )
     assert findings_report(()) == "# Findings\n\n0 wrong, 0 needs a decision, 0 good to know.\n"

@@ -13,7 +13,7 @@ import pytest
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.findings.check import findings_of
+from napari_dicommeta.findings.check import check
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.report import findings_report
 
@@ -108,7 +108,7 @@ def truth(shared: Path) -> dict[str, Any]:
 def test_each_oddity_of_a_real_folder_has_its_finding(shared: Path, truth: dict[str, Any], folder: str) -> None:
     root = shared / "data" / folder
     catalog = dm.scan(root)
-    findings = findings_of(catalog)
+    findings = check(catalog)
     assert {one.code for one in findings} >= FOLDERS[folder]
     assert not {one.code for one in findings} & {"rule-failed", "series-failed"}
     named = {one.code: set[str]() for one in findings}
@@ -157,7 +157,7 @@ def files_of(catalog: Catalog, folder: Path, uid: str) -> set[str]:
 
 
 def test_a_real_chest_ct_has_nothing_wrong(shared: Path) -> None:
-    findings = findings_of(dm.scan(shared / "data" / "chestct-fuzun45"))
+    findings = check(dm.scan(shared / "data" / "chestct-fuzun45"))
     assert [one.code for one in findings if one.severity == "wrong"] == []
     # A thickness of 2 mm every 1 mm, private elements and dates; the README and the license are no DICOM.
     assert {one.code for one in findings} == {"identifying", "unreadable", "rescale-type-missing", "slices-overlap"}
@@ -182,7 +182,7 @@ def test_the_notebooks_oddities_are_named_with_their_counts(
     notebook: tuple[Catalog, dict[str, Counter[str]]],
 ) -> None:
     catalog, counts = notebook
-    findings = findings_of(catalog)
+    findings = check(catalog)
     for one in findings:
         assert catalog.where(dict(one.selection)).n_files == one.files, one.code
 
@@ -225,7 +225,7 @@ def test_the_notebooks_windows_are_named_with_their_counts(
     notebook: tuple[Catalog, dict[str, Counter[str]]],
 ) -> None:
     catalog, counts = notebook
-    findings = findings_of(catalog, volumes=False)
+    findings = check(catalog, volumes=False)
     doubled = widths_of_2 = 0
     for (center, width), files in catalog.values(("WindowCenter", "WindowWidth"), by="spelling").items():
         pairs = [tuple(map(float, pair)) for pair in zip(center.split("\\"), width.split("\\"), strict=True)]
@@ -245,7 +245,7 @@ def test_the_notebooks_windows_are_named_with_their_counts(
 def test_findings_of_a_part_are_those_of_its_own_files(notebook: tuple[Catalog, dict[str, Counter[str]]]) -> None:
     catalog, _ = notebook
     part = catalog.where(PixelRepresentation="1")
-    findings = findings_of(part, volumes=False)
+    findings = check(part, volumes=False)
     assert "pixel-format" not in {one.code for one in findings}
     for one in findings:
         assert part.where(dict(one.selection)).n_files == one.files, one.code
@@ -257,7 +257,7 @@ def test_malformed_files_break_no_rule(shared: Path, tmp_path: Path) -> None:
     target = tmp_path / "malformed"
     subprocess.run([sys.executable, shared / "malformed" / "make.py", target], check=True, capture_output=True)
     catalog = dm.scan(target)
-    findings = findings_of(catalog)
+    findings = check(catalog)
     codes = {one.code for one in findings}
     assert not codes & {"rule-failed", "series-failed"}
     assert {"damaged", "unreadable"} <= codes

@@ -8,6 +8,7 @@ from dicom_factory import write_series
 
 from napari_dicommeta._napari.tasks import open as _opening
 from napari_dicommeta._napari.tasks.source import Wanted, problems_of
+from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.volume import Volume
 
 
@@ -36,8 +37,15 @@ def test_no_file_is_read_before_what_threads_share_is_imported(tmp_path: Path, m
     assert len(opened.volumes) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PixelError("/there/im001.dcm", "no such codestream"), "im001.dcm: no such codestream"),
+        (ValueError("Doe^Jane"), "ValueError"),  # the text of an error that is not foreseen may quote a value
+    ],
+)
 def test_a_series_that_cannot_be_decoded_keeps_no_other_from_opening(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
 ) -> None:
     write_series(tmp_path / "a", 5)
     write_series(tmp_path / "b", 3, SeriesInstanceUID="1.2.9", SeriesNumber=9)
@@ -45,14 +53,15 @@ def test_a_series_that_cannot_be_decoded_keeps_no_other_from_opening(
 
     def display_range(volume: Volume) -> tuple[float, float]:
         if volume.series_instance_uid != "1.2.9":
-            raise ValueError("no such codestream")
+            raise error
         return whole(volume)
 
     monkeypatch.setattr(Volume, "display_range", display_range)
     opened = result_of(_opening.open_source([str(tmp_path)]))
     assert [volume.series_instance_uid for volume in opened.volumes] == ["1.2.9"]
     assert [len(refusal.paths) for refusal in opened.refusals] == [5]
-    assert "its pixels cannot be read: no such codestream" in opened.rows[0].reason
+    assert opened.rows[0].reason.endswith(f"its pixels cannot be read: {reason}")
+    assert [refusal.code for refusal in opened.refusals] == ["pixels-unreadable"]
     _, found = _opening.series_volumes(opened, [Wanted(0), Wanted(1)])
     assert [(len(volumes), len(refusals)) for _, volumes, refusals in found] == [(0, 1), (1, 0)]
 

@@ -80,14 +80,14 @@ def test_a_damaged_cache_costs_time_only(tmp_path: Path, own_cache_folder: Path)
 def test_many_folders_are_marked_by_processes(
     tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(marks, "FEW_FILES", 4)
+    monkeypatch.setattr(cache, "MAX_FILES_ALONE", 4)
     source = tmp_path / "in"
     for patient in range(5):
         for study in range(3):
             paths = write_series(source / f"patient {patient}" / f"study {study}", 2)
     first = dm.scan(source, cache=True)
-    assert len(marks.folder_marks([str(source)], 2)) == 1 + 5 + 15
-    assert marks.folder_marks([str(source)], 2) == marks.folder_marks([str(source)], 1)
+    assert len(cache.folder_marks([str(source)], 2)) == 1 + 5 + 15
+    assert cache.folder_marks([str(source)], 2) == cache.folder_marks([str(source)], 1)
     reads.clear()
     assert dm.scan(source, cache=True).to_arrow().to_pydict() == first.to_arrow().to_pydict()
     assert reads == []

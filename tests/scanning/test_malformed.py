@@ -53,7 +53,7 @@ def test_series_are_parted_and_noted_as_they_should_be(cases: Path, name: str) -
     assert [volume.array.shape[0] for volume in volumes] == slices
     assert {note.code for note in volumes[0].problems} == notes
     n = sum(len(volume.files) for volume in volumes) + sum(len(one.paths) for one in volumes.refusals)
-    left_out = sum(len(note.evidence) for volume in volumes for note in volume.notes if note.code == "left-out")
+    left_out = sum(len(note.paths) for volume in volumes for note in volume.notes if note.code == "left-out")
     assert n + left_out == len(list((cases / name).iterdir()))
     if name in ("s00_plain", "s18_reversed_and_shuffled"):
         array = np.asarray(volumes[0].array)

@@ -8,7 +8,7 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.scanning import scan as scanner
+from napari_dicommeta.scanning import local
 from napari_dicommeta.scanning.listing import list_files
 from napari_dicommeta.scanning.worker import Worker
 
@@ -31,6 +31,8 @@ def test_neighbors_that_are_no_dicom_are_listed(tmp_path: Path) -> None:
     reasons = {Path(failure.path).name: failure.reason for failure in catalog.failures}
     assert reasons["empty.dcm"] == "the file is empty"
     assert "no DICM prefix" in reasons["fake.dcm"]
+    kinds = {Path(failure.path).name: (failure.code, failure.is_harmless) for failure in catalog.failures}
+    assert kinds == {"README": ("not-dicom", True), "fake.dcm": ("not-dicom", True), "empty.dcm": ("empty", False)}
     assert sum(catalog.outcomes.values()) == len(list(tmp_path.iterdir()))
 
 
@@ -40,6 +42,13 @@ def test_a_path_that_is_gone_is_named(tmp_path: Path) -> None:
     assert [str(failure) for failure in catalog.failures] == [
         f"{tmp_path / 'nowhere'}: there is no such file or folder"
     ]
+    assert [(one.outcome, one.is_harmless) for one in catalog.failures] == [("vanished", False)]
+
+
+def test_a_damaged_file_is_not_harmless(tmp_path: Path) -> None:
+    (tmp_path / "cut.dcm").write_bytes(ct_slice(0)[:-10])
+    (failure,) = dm.scan(tmp_path).partial
+    assert (failure.outcome, failure.code, failure.is_harmless) == ("partial", "", False)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes, links and modes are POSIX")
@@ -59,6 +68,7 @@ def test_the_file_system_zoo(tmp_path: Path) -> None:
     assert sorted(Path(path).name for path in catalog.paths) == ["im001.dcm", "im001.dcm", "link.dcm"]
     outcomes = {Path(failure.path).name: failure.outcome for failure in catalog.failures}
     assert outcomes == dict.fromkeys(["pipe.dcm", "dangling.dcm", "loop.dcm", "up", "zero.dcm"], "skipped")
+    assert all(failure.is_harmless for failure in catalog.failures)
 
 
 def test_processes_and_one_process_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,8 +76,8 @@ def test_processes_and_one_process_give_the_same(tmp_path: Path, monkeypatch: py
         write_series(tmp_path / f"s{i}", 8, SeriesInstanceUID=f"1.2.{i}", RescaleSlope=["1", "1.0"][i % 2])
     (tmp_path / "s0" / "note.txt").write_text("hello")
     alone = dm.scan(tmp_path, workers=1)
-    monkeypatch.setattr(scanner, "FEW_FILES", 5)
-    monkeypatch.setattr(scanner, "BATCH", 8)
+    monkeypatch.setattr(local, "MAX_FILES_ALONE", 5)
+    monkeypatch.setattr(local, "BATCH_FILES", 8)
     steps = []
     together = dm.scan(tmp_path, workers=2, progress=steps.append)
     for by in ("meaning", "spelling"):
@@ -86,11 +96,11 @@ def test_closing_the_generator_ends_the_processes(tmp_path: Path, monkeypatch: p
 
     for i in range(4):
         write_series(tmp_path / f"s{i}", 10)
-    monkeypatch.setattr(scanner, "FEW_FILES", 5)
-    monkeypatch.setattr(scanner, "BATCH", 4)
-    monkeypatch.setattr(scanner, "INTERVAL", 0.0)
-    monkeypatch.setattr(scanner, "Worker", Counted)
-    steps = scanner.iter_scan(tmp_path, workers=2)
+    monkeypatch.setattr(local, "MAX_FILES_ALONE", 5)
+    monkeypatch.setattr(local, "BATCH_FILES", 4)
+    monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(local, "Worker", Counted)
+    steps = dm.iter_scan(tmp_path, workers=2)
     next(steps)
     steps.close()
     assert [worker._process.poll() is not None for worker in started] == [True, True]
@@ -103,14 +113,14 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
             return super().read(paths)
 
     write_series(tmp_path, 12)
-    monkeypatch.setattr(scanner, "FEW_FILES", 5)
-    monkeypatch.setattr(scanner, "Worker", Dying)
+    monkeypatch.setattr(local, "MAX_FILES_ALONE", 5)
+    monkeypatch.setattr(local, "Worker", Dying)
     assert dm.scan(tmp_path, workers=2).n_files == 12
 
 
 def test_progress_holds_a_catalog_of_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_series(tmp_path, 200)
-    monkeypatch.setattr(scanner, "INTERVAL", 0.0)
+    monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
     seen = []
     dm.scan(tmp_path, progress=lambda step: seen.append((step.done, step.catalog().n_files)))
     assert seen[0] == (0, 0)
@@ -143,7 +153,7 @@ def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, mo
         return read(path)
 
     monkeypatch.setattr(worker, "first_window", first_window)
-    monkeypatch.setattr(worker, "SLOW", -1.0)
+    monkeypatch.setattr(worker, "SLOW_SECONDS", -1.0)
     slow = dm.scan(tmp_path)
     assert any("ThreadPool" in name for name in seen)
     assert slow.to_arrow().to_pydict() == quick.to_arrow().to_pydict()

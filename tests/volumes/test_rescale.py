@@ -244,7 +244,7 @@ def test_padding_is_kept_or_air_or_nan(tmp_path: Path, padding_value: Raw) -> No
     nan = only(tmp_path, padding="nan")
     assert nan.array.dtype == np.float32
     np.testing.assert_array_equal(nan.array[0], np.where(PADDED == -2000, np.nan, PADDED))
-    assert "stored values -2000 are padding" in str(note(kept, "padding"))
+    assert "Stored values -2000 are padding" in str(note(kept, "padding"))
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG, DEFLATED])
@@ -285,7 +285,7 @@ def test_a_range_of_signed_padding_written_unsigned(tmp_path: Path) -> None:
     write_series(tmp_path, 1, PixelPaddingValue=63536, PixelPaddingRangeLimit=63537, **signed(PADDED))
     volume = only(tmp_path, padding="nan")
     np.testing.assert_array_equal(np.isnan(volume.array[0]), PADDED <= -1999)
-    assert "stored values -2000 to -1999 are padding" in str(note(volume, "padding"))
+    assert "Stored values -2000 to -1999 are padding" in str(note(volume, "padding"))
 
 
 def test_a_limit_without_a_value_is_no_padding(tmp_path: Path) -> None:
@@ -502,8 +502,8 @@ def test_lossy_history_is_a_note(tmp_path: Path) -> None:
     changes = {"LossyImageCompression": "01", "LossyImageCompressionRatio": "9.5"}
     write_series(tmp_path / "all", 2, **changes)
     found = note(only(tmp_path / "all"), "lossy")
-    assert str(found) == "all images have once been lossily compressed, ratio 9.5"
-    assert (found.severity, found.standard) == ("decision", "PS3.3 C.7.6.1.1.5")
+    assert str(found) == "All images have once been lossily compressed, ratio 9.5"
+    assert (found.severity, found.standard) == ("decision", "PS3.3 section C.7.6.1.1.5")
     write_series(tmp_path / "some", 3, LossyImageCompression=lambda k: ["00", "01", None][k])
     assert str(note(only(tmp_path / "some"), "lossy")) == "1 of 3 images have once been lossily compressed"
     write_series(tmp_path / "none", 2, LossyImageCompression="00")

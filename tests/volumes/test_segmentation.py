@@ -63,7 +63,7 @@ def test_segments_are_numbers_and_missing_slices_are_empty(tmp_path: Path) -> No
     assert volume.geometry.affine is not None
     np.testing.assert_allclose(volume.geometry.affine[:3, [0, 3]].T, [[0, 0, 2.5], [-10, -20, 0]])
     assert titles(volume)["segments-empty"] == "2 of 5 slices hold no segment and are not in the file"
-    assert titles(volume)["segments"] == "segments 1 to 2 (2), one number each"
+    assert titles(volume)["segments"] == "Segments 1 to 2 (2), one number each"
 
 
 def test_each_slice_names_its_frame_and_empty_ones_none(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_frames_are_read_at_the_bit_where_they_begin(tmp_path: Path) -> None:
 def test_a_segment_keeps_its_number_where_it_is_the_only_one(tmp_path: Path) -> None:
     (volume,) = opened(tmp_path, segmentation(MASKS[:2], [part(7, 0), part(7, 2.5)], segments=7))
     same(volume, [7 * MASKS[0], 7 * MASKS[1]])
-    assert titles(volume)["segments"] == "segments 7, one number each"
+    assert titles(volume)["segments"] == "Segments 7, one number each"
     assert "segments-overlap" not in titles(volume)
 
 
@@ -109,7 +109,7 @@ def test_overlapping_segments_show_the_highest_number_and_say_so(tmp_path: Path,
     same(volume, [over((1, MASKS[1]), (2, MASKS[2])), over((1, MASKS[3]), (2, MASKS[4]))])
     (note,) = [note for note in volume.notes if note.code == "segments-overlap"]
     assert note.severity == "decision"
-    assert note.title == "segments may overlap: where they do, the one with the highest number is shown"
+    assert note.title == "Segments may overlap: where they do, the one with the highest number is shown"
     assert "split='ReferencedSegmentNumber'" in note.advice
 
 

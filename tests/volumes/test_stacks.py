@@ -79,7 +79,7 @@ def test_images_that_do_not_say_where_they_lie_are_in_order_of_their_numbers(tmp
     (volume,) = dm.load(tmp_path)
     same(volume, hu(2, 1, 0))
     assert volume.geometry.affine is None
-    assert titles(volume)["unplaced"] == "the images do not say where they lie: in order by Instance Number"
+    assert titles(volume)["unplaced"] == "The images do not say where they lie: in order by Instance Number"
     assert severity(volume, "unplaced") == "decision"
 
 
@@ -211,7 +211,7 @@ def test_a_time_point_that_was_broken_off_is_a_volume_of_its_own_with_the_reason
     assert rest.axis == ""
     assert "split" not in titles(whole)
     assert titles(rest)["split"] == (
-        "parted from its series: it has only 3 of the 4 positions of the other volumes, by Temporal Position Identifier"
+        "Split from its series: it has only 3 of the 4 positions of the other volumes, by Temporal Position Identifier"
     )
 
 
@@ -224,7 +224,7 @@ def test_magnitude_and_phase_are_never_times_of_one_volume(tmp_path: Path) -> No
     assert sorted(np.asarray(volume.array)[0, 0, 0] for volume in volumes) == [-1024, -24]
     for volume in volumes:
         same(volume, hu(0, 1, 2) if volume.array[0][0, 0] == -1024 else hu(10, 11, 12))
-        assert titles(volume)["split"] == "parted from its series: Image Type differs between images of one place"
+        assert titles(volume)["split"] == "Split from its series: Image Type differs between images of one place"
 
 
 def test_magnitude_and_phase_of_two_echoes_are_two_volumes_of_two_times(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_a_copy_of_the_series_in_another_folder_is_left_out_by_name(tmp_path: Pa
     assert title.startswith("4 files are left out: ")
     assert title.endswith("; and 1 more")
     (note,) = [note for note in volume.notes if note.code == "left-out"]
-    kept, dropped = {path for path, _ in volume.files}, {path for path, _ in note.evidence}
+    kept, dropped = {path for path, _ in volume.files}, set(note.paths)
     assert kept | dropped == {str(path) for path in tmp_path.rglob("*.dcm")}
     assert len(dropped) == 4
     for k in range(3):
@@ -442,7 +442,7 @@ def test_a_localizer_is_apart_even_where_it_would_fit(tmp_path: Path) -> None:
     volume, localizer = dm.load(tmp_path)
     same(volume, hu(0, 1, 2))
     same(localizer, hu(9))
-    assert titles(localizer)["split"] == "parted from its series: localizers are apart"
+    assert titles(localizer)["split"] == "Split from its series: localizers are apart"
 
 
 def test_each_orientation_is_a_volume(tmp_path: Path) -> None:
@@ -454,7 +454,7 @@ def test_each_orientation_is_a_volume(tmp_path: Path) -> None:
     for volume, expected in zip(volumes, (hu(0, 1, 2, 3), hu(10, 11, 12), hu(20, 21)), strict=True):
         # Coronal: (1, 0, 0) × (0, 0, -1) = (0, 1, 0); sagittal: (-1, 0, 0), so that x falls.
         same(volume, expected)
-        assert titles(volume)["split"] == "parted from its series: the orientation or pixel spacing differs"
+        assert titles(volume)["split"] == "Split from its series: the orientation or pixel spacing differs"
     assert [volume.geometry.spacing[0] for volume in volumes] == [2.5, 3.0, 4.0]
 
 
@@ -489,7 +489,7 @@ def test_interleaved_acquisitions_that_make_no_even_grid_are_parted(tmp_path: Pa
     for volume in volumes:
         assert volume.geometry.spacing[0] == 5
         assert titles(volume)["split"] == (
-            "parted from its series: Acquisition Number differs, and all slices together are not evenly spaced"
+            "Split from its series: Acquisition Number differs, and all slices together are not evenly spaced"
         )
 
 
@@ -506,9 +506,9 @@ def test_blocks_of_two_increments_are_one_volume_with_two_notes(tmp_path: Path) 
     put(tmp_path, *[image(k, z, AcquisitionNumber=1 if k < 5 else 2) for k, z in enumerate(places)])
     (volume,) = dm.load(tmp_path)
     same(volume, hu(*range(9)))
-    assert titles(volume)["uneven"].startswith("slices are 3 to 5 mm apart, not at one distance")
+    assert titles(volume)["uneven"].startswith("Slices are 3 to 5 mm apart, not at one distance")
     assert severity(volume, "uneven") == "decision"
-    assert titles(volume)["blocks"] == "Acquisition Number parts the slices into 2 blocks, each evenly spaced"
+    assert titles(volume)["blocks"] == "Acquisition Number splits the slices into 2 blocks, each evenly spaced"
     assert volume.geometry.spacing[0] == 4.0
     assert volume.geometry.uneven == pytest.approx(1.0)
 
@@ -583,8 +583,8 @@ def test_files_of_several_frames_without_a_place_are_volumes_of_their_own(tmp_pa
     same(two, hu(30, 31))
     assert three.files == tuple((str(paths[4]), frame) for frame in range(3))
     assert three.geometry.affine is None
-    assert titles(three)["split"] == "parted from its series: each file holds several frames"
-    assert titles(three)["unplaced"] == "the images do not say where they lie: in order as in their file"
+    assert titles(three)["split"] == "Split from its series: each file holds several frames"
+    assert titles(three)["unplaced"] == "The images do not say where they lie: in order as in their file"
 
 
 # -- gaps ------------------------------------------------------------------------------------------------
@@ -607,7 +607,7 @@ def test_a_volume_is_parted_at_gaps_where_that_is_asked_for(tmp_path: Path) -> N
     for volume, expected in zip(volumes, (hu(5, 6, 7, 8), hu(0, 1, 2), hu(10)), strict=True):
         same(volume, expected)
         assert "gap" not in titles(volume)
-        assert titles(volume)["split"] == "parted from its series: parted where slices are missing, as asked for"
+        assert titles(volume)["split"] == "Split from its series: split where slices are missing, as asked for"
     assert volumes[0].geometry.affine is not None
     np.testing.assert_allclose(volumes[0].geometry.affine[:3, 3], [-10, -20, 12.5])
 
@@ -637,7 +637,7 @@ def test_split_none_parts_sizes_only(tmp_path: Path) -> None:
     # By place, and at one place by Instance Number; the normal of the turned one is that of the others.
     same(first, hu(0, 10, 1, 11, 2, 12, 40))
     assert second.array.shape == (1, 8, 8)
-    assert titles(second)["split"] == "parted from its series: the number of rows or columns differs"
+    assert titles(second)["split"] == "Split from its series: the number of rows or columns differs"
     assert len(dm.load(tmp_path)) == 3
 
 
@@ -647,7 +647,7 @@ def test_split_by_a_keyword_parts_by_its_values(tmp_path: Path) -> None:
     same(three, hu(10, 11, 12))
     same(two, hu(0, 1))
     assert [volume.axis for volume in (three, two)] == ["", ""]
-    assert titles(two)["split"] == "parted from its series: by EchoTime, as asked for"
+    assert titles(two)["split"] == "Split from its series: by EchoTime, as asked for"
     assert [len(volume.files) for volume in dm.load(tmp_path, split="(0018,0081)")] == [3, 2]
 
 
@@ -689,7 +689,7 @@ def test_a_tilt_is_noted_with_its_angle_and_shear(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 5 * k, ImageOrientationPatient=orientation) for k in range(4)])
     (volume,) = dm.load(tmp_path)
     same(volume, hu(0, 1, 2, 3))
-    assert titles(volume)["tilt"] == "slices are sheared by 20.00 degrees, 1.71 mm a slice (gantry tilt)"
+    assert titles(volume)["tilt"] == "Slices are sheared by 20.00 degrees, 1.71 mm a slice (gantry tilt)"
     assert severity(volume, "tilt") == "decision"
     assert volume.geometry.spacing[0] == pytest.approx(5)
     assert volume.geometry.affine is not None

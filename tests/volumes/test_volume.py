@@ -8,6 +8,7 @@ from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_pixels, ct_
 
 import napari_dicommeta as dm
 from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.volumes.load import load_series
 
 RLE, JPLL, JPEGLS, J2K = (
     "1.2.840.10008.1.2.5",
@@ -114,7 +115,7 @@ def test_a_series_of_two_sizes_and_orientations_is_split_with_reasons(tmp_path: 
     (tmp_path / "localizer.dcm").write_bytes(ct_slice(8, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]))
     volumes = dm.load(tmp_path)
     assert [volume.array.shape for volume in volumes] == [(4, 16, 12), (1, 16, 12), (1, 8, 8)]
-    assert all("parted from its series" in str(volume.notes[0]) for volume in volumes)
+    assert all("Split from its series" in str(volume.notes[0]) for volume in volumes)
     assert "the orientation or pixel spacing differs" in str(volumes[1].notes[0])
 
 
@@ -128,6 +129,37 @@ def test_files_that_are_no_images_are_refusals_and_the_rest_loads(tmp_path: Path
         "cut.dcm: the pixel data is cut: 284 of 384 bytes are there",
         "none.dcm: no pixel data, although it has Rows: it may be cut off",
     ]
+    assert {Path(one.paths[0]).name: one.code for one in volumes.refusals} == {
+        "cut.dcm": "pixels-cut",
+        "none.dcm": "damaged",
+    }
+
+
+REPORT = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11", "Rows": None, "PixelData": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        (REPORT, "no-pixels"),
+        ({"PixelData": None}, "damaged"),
+        ({"PixelData": Raw("OW", bytes(10))}, "pixels-impossible"),
+        ({"RescaleSlope": lambda k: 1 if k else None}, "rescale-missing"),
+        ({"RescaleSlope": 0}, "rescale-invalid"),
+        ({"ModalityLUTSequence": [{"LUTExplanation": "none"}]}, "modality-lut"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.2", "DoseGridScaling": 0}, "dose-scaling"),
+    ],
+)
+def test_the_code_of_a_refusal_names_the_kind_of_its_reason(
+    tmp_path: Path, changes: dict[str, object], code: str
+) -> None:
+    paths = write_series(tmp_path, 2, **changes)
+    (series,) = dm.scan(tmp_path).series
+    volumes, refusals = load_series(series)
+    assert volumes == ()
+    assert {refusal.code for refusal in refusals} == {code}
+    assert sorted(path for refusal in refusals for path in refusal.paths) == sorted(map(str, paths))
+    assert all(refusal.reason and refusal.series is series for refusal in refusals)
 
 
 def test_nothing_to_open_says_why(tmp_path: Path) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from dicom_factory import write_series
 from napari.components import ViewerModel
-from napari_dicommeta._napari.state.adding import Adding
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 
 import napari_dicommeta as dm
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.state import gc_pause as calming_module
-from napari_dicommeta._napari.state.gc_pause import Calming
-from napari_dicommeta._napari.state.workers import Sources
-from napari_dicommeta._napari.tasks import gc_pause as _calm
+from napari_dicommeta._napari.state.gc_pause import GCPause
+from napari_dicommeta._napari.state.layers import LayerQueue
+from napari_dicommeta._napari.state.workers import Workers
+from napari_dicommeta._napari.tasks import gc_pause as gc_pause
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def volumes(tmp_path: Path) -> list[dm.Volume]:
 def test_each_layer_comes_in_steps_of_its_own(qtbot: Any, volumes: list[dm.Volume]) -> None:
     viewer, told, done = ViewerModel(), [], []
     viewer.mouse_over_canvas = True
-    adding = Adding(viewer)
+    adding = LayerQueue(viewer)
     adding.changed.connect(told.append)
     adding.add(volumes, lambda _: done.append([layer.visible for layer in viewer.layers]))
     assert (len(viewer.layers), adding.is_adding, told) == (0, True, [True])
@@ -59,7 +59,7 @@ def test_each_layer_comes_in_steps_of_its_own(qtbot: Any, volumes: list[dm.Volum
 
 def test_a_layer_that_napari_refuses_keeps_no_other_out(qtbot: Any, volumes: list[dm.Volume], monkeypatch: Any) -> None:
     viewer, done = ViewerModel(), []
-    adding = Adding(viewer)
+    adding = LayerQueue(viewer)
     add = viewer.add_layer
 
     def refuse(self: Any, layer: Any) -> Any:
@@ -87,7 +87,7 @@ def test_a_layer_that_napari_refuses_keeps_no_other_out(qtbot: Any, volumes: lis
 
 def test_what_follows_may_fail_and_what_listens_too(qtbot: Any, volumes: list[dm.Volume]) -> None:
     viewer, done, told = ViewerModel(), [], []
-    adding = Adding(viewer)
+    adding = LayerQueue(viewer)
     adding.changed.connect(told.append)
 
     def fail(_: object) -> None:
@@ -111,7 +111,7 @@ def test_a_viewer_in_3d_takes_a_volume_in_time(qtbot: Any, tmp_path: Path) -> No
     assert len(volume.array.shape) == 4
     viewer = ViewerModel()
     viewer.dims.ndisplay = 3
-    adding = Adding(viewer)
+    adding = LayerQueue(viewer)
     adding.add([volume], lambda _: None)
     qtbot.waitUntil(lambda: not adding.is_adding)
     assert [layer.visible for layer in viewer.layers] == [True]
@@ -119,7 +119,7 @@ def test_a_viewer_in_3d_takes_a_volume_in_time(qtbot: Any, tmp_path: Path) -> No
 
 def test_a_volume_that_is_there_gets_no_second_layer(qtbot: Any, volumes: list[dm.Volume], tmp_path: Path) -> None:
     viewer, told = ViewerModel(), []
-    adding = Adding(viewer)
+    adding = LayerQueue(viewer)
     again = list(dm.load(tmp_path))
     adding.add(volumes[:1], told.append)
     adding.add(again, told.append)  # before the first is there
@@ -135,7 +135,7 @@ def test_a_volume_that_is_there_gets_no_second_layer(qtbot: Any, volumes: list[d
 def test_the_window_paints_again_whatever_happens(qtbot: Any, volumes: list[dm.Volume], monkeypatch: Any) -> None:
     window, viewer, painting = QMainWindow(), ViewerModel(), []
     qtbot.addWidget(window)
-    adding = Adding(viewer, window)
+    adding = LayerQueue(viewer, window)
     add = viewer.add_layer
 
     def told(self: Any, layer: Any) -> Any:
@@ -153,7 +153,7 @@ def test_the_window_paints_again_whatever_happens(qtbot: Any, volumes: list[dm.V
     assert painting == [False, True, False, True]
     viewer.layers.clear()
     dock = QWidget(window)
-    adding = Adding(viewer, dock)
+    adding = LayerQueue(viewer, dock)
     viewer.layers.events.inserted.connect(lambda _: dock.deleteLater())  # it goes in the midst of it
     with qtbot.waitSignal(dock.destroyed):
         adding.add(volumes[1:], lambda _: painting.append("never"))
@@ -165,23 +165,23 @@ def test_garbage_from_before_is_set_aside_while_files_are_read(qtbot: Any, monke
     monkeypatch.setattr(calming_module, "REST_MS", 50)
     write_series(tmp_path, 3)
     assert gc.get_freeze_count() == 0
-    sources, frozen = Sources(), []
-    sources.begun.connect(lambda _: frozen.append(gc.get_freeze_count()))
-    with qtbot.waitSignal(sources.opened):
-        sources.open_paths([str(tmp_path)])
+    workers, frozen = Workers(), []
+    workers.begun.connect(lambda _: frozen.append(gc.get_freeze_count()))
+    with qtbot.waitSignal(workers.opened):
+        workers.open_paths([str(tmp_path)])
     assert frozen[0] > 10_000
     assert gc.get_freeze_count() >= frozen[0]
     qtbot.waitUntil(lambda: gc.get_freeze_count() == 0)
-    sources.open_paths([str(tmp_path)])
+    workers.open_paths([str(tmp_path)])
     qtbot.waitUntil(lambda: gc.get_freeze_count() > 0)
-    sources.stop_all()
+    workers.stop_all()
     assert gc.get_freeze_count() == 0
 
 
 def test_garbage_is_collected_when_nothing_is_read_and_nobody_does_anything(qtbot: Any) -> None:
     busy, collected = [True], []
     watch = lambda phase, info: collected.append(info["generation"]) if phase == "start" else None  # noqa: E731
-    calming, widget = Calming(lambda: busy[0]), QWidget()
+    calming, widget = GCPause(lambda: busy[0]), QWidget()
     qtbot.addWidget(widget)
     gc.callbacks.append(watch)
     try:
@@ -207,18 +207,18 @@ def test_garbage_is_collected_when_nothing_is_read_and_nobody_does_anything(qtbo
 
 def test_two_windows_share_the_calm_and_a_program_that_has_its_own_keeps_it() -> None:
     try:
-        _calm.begin()
-        _calm.begin()
-        _calm.end()
+        gc_pause.begin()
+        gc_pause.begin()
+        gc_pause.end()
         assert gc.get_freeze_count() > 0
-        _calm.end()
+        gc_pause.end()
         assert gc.get_freeze_count() == 0
         gc.freeze()
         before = gc.get_freeze_count()
-        _calm.begin()
-        _calm.renew()
+        gc_pause.begin()
+        gc_pause.renew()
         assert gc.get_freeze_count() <= before
-        _calm.end()
+        gc_pause.end()
         assert gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()

@@ -16,8 +16,8 @@ from qtpy.QtWidgets import QApplication, QDockWidget, QMenu, QWidget
 from window_driver import choose_tag, click_bar, drop, open_dock, open_series, slice_shown, wait_until_read
 
 from napari_dicommeta._napari.reader import volume_of
-from napari_dicommeta._napari.tasks.source import Wanted
-from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, colors_of, contrast
+from napari_dicommeta._napari.tasks.source import SeriesRequest
+from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, contrast, theme_colors
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_each_bar_filters_to_the_files_it_counts_by_spelling_too(qtbot: Any, doc
     read(qtbot, dock, two_series(tmp_path / "s"))
     choose_tag(qtbot, dock, "KVP")
     for view in ("meaning", "spelling"):
-        dock.tab._wish(view=view)
+        dock.tab._ask_for(view=view)
         qtbot.waitUntil(lambda: not dock.exploration.is_picture_due, timeout=5000)
         bars = [(None if bar.state else bar.text, bar.files) for bar in dock.values.model.bars]
         assert len(bars) == {"meaning": 4, "spelling": 6}[view]
@@ -94,7 +94,7 @@ def test_a_filter_that_is_removed_takes_no_other_along(qtbot: Any, dock: Any, tm
 def test_the_second_tag_stays_named_while_its_table_is_shown(qtbot: Any, dock: Any, tmp_path: Path) -> None:
     read(qtbot, dock, two_series(tmp_path / "s"))
     choose_tag(qtbot, dock, "ConvolutionKernel")
-    dock.tab._wish(beside="KVP")
+    dock.tab._ask_for(beside="KVP")
     qtbot.waitUntil(lambda: dock.values.stack.currentWidget() is dock.tab.joint, timeout=5000)
     dock.exploration.toggle("SeriesNumber", "9")  # one KVP is left
     qtbot.waitUntil(lambda: not dock.exploration.is_counting and not dock.exploration.is_picture_due, timeout=5000)
@@ -135,7 +135,7 @@ def test_what_has_the_keyboard_is_marked(qtbot: Any, viewer: Any, dock: Any, tmp
     read(qtbot, dock, two_series(tmp_path / "s"))
     viewer.window._qt_window.activateWindow()
     dock.tabs.setCurrentWidget(dock.tab)
-    accent = colors_of(viewer.theme).accent.name()
+    accent = theme_colors(viewer.theme).accent.name()
 
     def is_marked(widget: QWidget) -> bool:
         """Whether there is a line in the accent's color along its top and its bottom."""
@@ -202,7 +202,9 @@ def test_the_frame_that_matches_is_shown_and_a_tag_of_frames_has_its_curve(
     open_series(qtbot, dock, 0)
     qtbot.waitUntil(lambda: len(viewer.layers) == 1 and slice_shown(viewer) == 4, timeout=10_000)
     viewer.dims.set_current_step(0, 1)
-    dock.open_wanted([Wanted(0, path=dock.opened.catalog.paths[0])])  # its picture, while the layer is there
+    dock.open_requested(
+        [SeriesRequest(number=0, path=dock.opened.catalog.paths[0])]
+    )  # its picture, while the layer is there
     qtbot.waitUntil(lambda: len(viewer.layers) == 1 and slice_shown(viewer) == 4, timeout=10_000)
 
 
@@ -230,8 +232,8 @@ def test_slices_that_are_gone_are_told_of_a_few_times(
     def gone(n: int, _out: np.ndarray) -> None:
         raise OSError(f"plane {n} is gone")
 
-    monkeypatch.setattr(array, "_read", gone)
-    array._loaded[:] = False  # forget what was read ahead
+    monkeypatch.setattr(array._reader, "read", gone)
+    array._cache.loaded[:] = False  # forget what was read ahead
     assert (np.asarray(array) == -1024).all()
     told = [str(record.message) for record in notification_manager.records][before:]
     assert len(told) == 2
@@ -293,8 +295,8 @@ def test_the_width_of_the_dock_is_remembered(qtbot: Any, viewer: Any, dock: Any,
     buttons[0] = Qt.MouseButton.NoButton  # not dragged: the window became smaller, or a program did it
     viewer.window._qt_window.resizeDocks([panel], [350], Qt.Orientation.Horizontal)
     qtbot.waitUntil(lambda: dock.width() == 350, timeout=5000)
-    assert not dock.habits._width_timer.isActive()
-    dock.habits.recall()
+    assert not dock.settings._width_timer.isActive()
+    dock.settings.recall()
     qtbot.waitUntil(lambda: dock.width() == 480, timeout=5000)
     dock.findings.splitter.splitterMoved.emit(10, 1)
     assert [int(size) for size in remembered("findings_sizes", "").split(",")] == dock.findings.splitter.sizes()
@@ -330,7 +332,7 @@ def test_empty_tabs_say_what_to_do(qtbot: Any, dock: Any, tmp_path: Path) -> Non
 def test_what_is_painted_can_be_read_on_each_ground(theme: str) -> None:
     from napari.utils.theme import get_theme
 
-    colors = colors_of(theme)
+    colors = theme_colors(theme)
     background = type(colors.text)(get_theme(theme).background.as_hex())
     for ground in (background, colors.foreground):
         for color in (colors.text, colors.faint, colors.accent, colors.warning, colors.error):
@@ -355,7 +357,7 @@ def test_a_target_that_cannot_be_written_is_named(qtbot: Any, dock: Any, tmp_pat
     choose_tag(qtbot, dock, "KVP")
     target = tmp_path / "missing" / "values.csv"
     before = len(notification_manager.records)
-    dock.handing_over.export("values", str(target), full=False)
+    dock.exports.export("values", str(target), full=False)
     qtbot.waitUntil(lambda: len(notification_manager.records) > before, timeout=5000)
     words = str(notification_manager.records[-1].message)
     assert words.startswith(f"Nothing was written: {target}")

@@ -151,7 +151,7 @@ def test_scopes_narrow_what_is_counted(qtbot: Any, viewer: Any, dock: Any) -> No
 
 def test_a_series_is_split_at_its_gap_where_its_note_offers_it(qtbot: Any, viewer: Any, dock: Any) -> None:
     number = next(i for i, one in enumerate(dock.opened.series) if one.series_instance_uid == "1.2.10")
-    qtbot.waitUntil(lambda: dock.shelf.rows[number].notes is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: dock.series_rows.rows[number].notes is not None, timeout=10_000)
     dock.tabs.setCurrentWidget(dock.series)
     dock.series.table.setCurrentIndex(dock.series.model.index_of(number))
     qtbot.waitUntil(lambda: len(dock.series.offer_buttons) == 1, timeout=5000)
@@ -179,14 +179,14 @@ def test_a_picture_of_the_contact_sheet_opens_its_slice(qtbot: Any, viewer: Any,
 
 
 def test_a_finding_chooses_its_tag_and_its_files(qtbot: Any, dock: Any) -> None:
-    qtbot.waitUntil(lambda: any(one.code == "gap" for one in dock.judged.judging.findings), timeout=20_000)
-    dock.tabs.setCurrentWidget(dock.judged)
+    qtbot.waitUntil(lambda: any(one.code == "gap" for one in dock.findings_tab.checks.findings), timeout=20_000)
+    dock.tabs.setCurrentWidget(dock.findings_tab)
     findings = dock.findings.model.findings
     (at,) = [i for i, one in enumerate(findings) if one.code == "gap"]
     place = dock.findings.list.visualRect(dock.findings.model.index(at, 0)).center()
     qtbot.mouseClick(dock.findings.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert matching(dock) == "7 of 18 files match"
-    assert dock.exploration.wish.keyword == findings[at].tags[0]
+    assert dock.exploration.query.keyword == findings[at].tags[0]
     assert dock.tabs.tabText(3) == f"Findings {len(findings)}"
 
 
@@ -194,7 +194,7 @@ def test_decisions_go_into_report_and_recipe_and_are_kept(
     qtbot: Any, dock: Any, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "kept"))
-    judging = dock.judged.judging
+    judging = dock.findings_tab.checks
     qtbot.waitUntil(lambda: any(one.code == "gap" for one in judging.findings), timeout=20_000)
     (gap,) = [one for one in judging.findings if one.code == "gap"]
     judging.decide(gap, "dismissed", "known")
@@ -202,7 +202,7 @@ def test_decisions_go_into_report_and_recipe_and_are_kept(
     judging.decide(other, "accepted")
     answers = [(str(tmp_path / "findings.md"), ""), (str(tmp_path / "recipe.py"), "")]
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: answers.pop(0))
-    dock.tabs.setCurrentWidget(dock.judged)
+    dock.tabs.setCurrentWidget(dock.findings_tab)
     for button in (dock.findings.report_button, dock.findings.recipe_button):
         with qtbot.waitSignal(judging.written, timeout=10_000):
             qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
@@ -239,7 +239,7 @@ def test_another_folder_is_compared_and_bars_stand_side_by_side(
     qtbot: Any, viewer: Any, dock: Any, tmp_path: Path
 ) -> None:
     write_series(tmp_path / "other", 4, KVP=lambda k: [120, 140][k % 2], SeriesInstanceUID="1.2.77")
-    dock.handing_over.compare(str(tmp_path / "other"))
+    dock.exports.compare(str(tmp_path / "other"))
     qtbot.waitUntil(lambda: dock.exploration.other is not None, timeout=20_000)
     assert dock.source.other.text() == "compared with other · 4 files"
     choose_tag(qtbot, dock, "KVP")
@@ -252,9 +252,9 @@ def test_another_folder_is_compared_and_bars_stand_side_by_side(
     assert differs["RescaleSlope"] == 0
     saved = tmp_path / "saved.parquet"
     dm.scan(tmp_path / "other").save(saved)
-    dock.handing_over.compare(str(saved))
+    dock.exports.compare(str(saved))
     qtbot.waitUntil(lambda: "saved.parquet" in dock.source.other.text(), timeout=20_000)
-    dock.handing_over.compare(str(tmp_path / "nowhere"))
+    dock.exports.compare(str(tmp_path / "nowhere"))
     qtbot.waitUntil(lambda: "saved.parquet" in dock.source.other.text(), timeout=20_000)  # an error keeps the last
     dock.source.compare_end.trigger()
     assert not dock.source.other.isVisible()
@@ -333,9 +333,9 @@ def test_the_chosen_series_are_those_that_are_marked(qtbot: Any, viewer: Any, do
     assert len(dock.series.table.selectionModel().selectedRows()) == 3
     open_series(qtbot, dock, 0)  # its layer becomes active, its row is marked
     qtbot.waitUntil(lambda: marked() == counted() == [dock.opened.series[0].series_instance_uid], timeout=5000)
-    dock.tab._wish(scope="selection")
+    dock.tab._ask_for(scope="selection")
     dock.series.forget()
-    qtbot.waitUntil(lambda: dock.tab.wish.scope == "folder", timeout=5000)  # nothing else is counted under its name
+    qtbot.waitUntil(lambda: dock.tab.query.scope == "folder", timeout=5000)  # nothing else is counted under its name
     write_series(tmp_path / "second", 3, SeriesInstanceUID="1.2.78")
     dock.series.table.selectAll()
     drop(dock, tmp_path / "second")
@@ -345,7 +345,7 @@ def test_the_chosen_series_are_those_that_are_marked(qtbot: Any, viewer: Any, do
 
 def test_a_scope_goes_with_what_it_is_of(qtbot: Any, viewer: Any, dock: Any) -> None:
     choose_tag(qtbot, dock, "KVP")
-    dock.tab._wish(scope="series")
+    dock.tab._ask_for(scope="series")
     qtbot.waitUntil(lambda: dock.values.legend.text().startswith("series ("), timeout=5000)
     viewer.layers.clear()
     qtbot.waitUntil(lambda: dock.values.legend.text() == "folder (18 files)", timeout=5000)
@@ -365,21 +365,21 @@ def test_sources_that_were_open_are_let_go_of(qtbot: Any, viewer: Any, study: Pa
             dock.open_paths([str(folder)])
             wait_until_read(qtbot, dock)
             viewer.layers.clear()
-    dock.sources.stop_all()
+    dock.workers.stop_all()
     qtbot.waitUntil(lambda: held() <= before + 1, timeout=20_000)
 
 
 def test_a_picture_with_persons_is_its_owners_only(qtbot: Any, dock: Any, tmp_path: Path) -> None:
     choose_tag(qtbot, dock, "PatientID")
-    dock.handing_over.export("picture", str(tmp_path / "ids.png"), True)
+    dock.exports.export("picture", str(tmp_path / "ids.png"), True)
     qtbot.waitUntil((tmp_path / "ids-PHI.png").exists, timeout=10_000)
     assert stat.S_IMODE((tmp_path / "ids-PHI.png").stat().st_mode) == 0o600
-    dock.handing_over.export("picture", str(tmp_path / "no.png"), False)
+    dock.exports.export("picture", str(tmp_path / "no.png"), False)
     qtbot.wait(500)
     assert not (tmp_path / "no.png").exists()
     choose_tag(qtbot, dock, "ConvolutionKernel")
     picture = dock.exploration.picture()
-    base, part = dock.handing_over._base_and_part("picture", picture)
+    base, part = dock.exports._base_and_part("picture", picture)
     shown, is_withheld = bars_to_show(picture, base, part, full=False)
     assert is_withheld
     assert sum(bar.files for bar in shown.histogram.bars) == 18  # absent ones among them

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QMenu
 from superqt import QDoubleRangeSlider
 from window_driver import choose_tag, click_bar, dock_of, drop, open_dock, open_series, slice_shown, wait_until_read
 
-from napari_dicommeta._napari.tasks.source import Wanted
+from napari_dicommeta._napari.tasks.source import SeriesRequest
 
 
 def limits(viewer: Any) -> tuple[float, float]:
@@ -157,7 +157,7 @@ def test_labels_come_over_a_gray_volume_and_the_strip_follows(qtbot: Any, viewer
     drop(dock, tmp_path)
     wait_until_read(qtbot, dock)
     dock.windows.windowing.follow = True
-    dock.open_wanted([Wanted(1), Wanted(2)])
+    dock.open_requested([SeriesRequest(number=1), SeriesRequest(number=2)])
     wait_until_read(qtbot, dock)
     assert [(type(layer).__name__, layer.visible) for layer in viewer.layers] == [
         ("Image", True),
@@ -216,9 +216,9 @@ def test_the_rest_loads_beside_a_bad_file(qtbot: Any, viewer: Any, tmp_path: Pat
 def test_a_scan_can_be_canceled_and_another_source_opened(
     qtbot: Any, viewer: Any, tmp_path: Path, phantom: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_dicommeta.scanning import scan as scanner
+    from napari_dicommeta.scanning import local as scanner
 
-    monkeypatch.setattr(scanner, "INTERVAL", 0.0)
+    monkeypatch.setattr(scanner, "REPORT_SECONDS", 0.0)
     for i in range(12):
         write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}")
     dock = open_dock(viewer)
@@ -237,9 +237,9 @@ def test_bars_are_there_while_a_scan_is_running(
     qtbot: Any, viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from napari_dicommeta._napari.tasks import open as _opening
-    from napari_dicommeta.scanning import scan as scanner
+    from napari_dicommeta.scanning import local as scanner
 
-    monkeypatch.setattr(scanner, "INTERVAL", 0.0)
+    monkeypatch.setattr(scanner, "REPORT_SECONDS", 0.0)
     monkeypatch.setattr(_opening, "FIRST_PARTIAL", 0.0)
     for i in range(6):
         write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}", RescaleSlope=lambda k: ["1", "1.0"][k % 2])
@@ -249,7 +249,7 @@ def test_bars_are_there_while_a_scan_is_running(
 
     def watch(picture: Any) -> None:
         shown(picture)
-        if picture.histogram is not None and dock.sources.is_scanning:
+        if picture.histogram is not None and dock.workers.is_scanning:
             seen.append((picture.histogram.files, sum(bar.files for bar in picture.histogram.bars)))
 
     monkeypatch.setattr(dock.values, "show_picture", watch)
@@ -265,7 +265,7 @@ def test_removing_a_layer_stops_its_reading(qtbot: Any, viewer: Any, phantom: Pa
     wait_until_read(qtbot, dock)
     array = viewer.layers[0].data
     viewer.layers.clear()
-    assert array._stopped.is_set()
+    assert array._ahead._stopped.is_set()
     assert dock.presets.buttons == []
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from napari_dicommeta._napari.state import workers as module
-from napari_dicommeta._napari.state.workers import Sources
+from napari_dicommeta._napari.state.workers import Workers
 
 SCRIPT = """
 import sys, time
@@ -24,24 +24,24 @@ viewer = napari.Viewer()
 _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
 dock.open_paths([sys.argv[1]])
 until = time.monotonic() + 30
-while not dock.sources.is_running(sys.argv[2]) and time.monotonic() < until:
+while not dock.workers.is_running(sys.argv[2]) and time.monotonic() < until:
     QApplication.processEvents()
-assert dock.sources.is_running(sys.argv[2])
+assert dock.workers.is_running(sys.argv[2])
 """
 
 
 def test_what_is_asked_for_does_not_wait_behind_what_runs(qtbot: Any) -> None:
-    sources, gate, done = Sources(), threading.Event(), []
+    workers, gate, done = Workers(), threading.Event(), []
     for name in ("scan", "notes", "pictures", "findings", "rows", "export", "compare", "write", "prepare"):
-        sources.run(name, gate.wait)
-    sources.run("open", lambda: 7, done.append)
+        workers.run(name, gate.wait)
+    workers.run("open", lambda: 7, done.append)
     try:
         qtbot.waitUntil(lambda: done == [7])
-        assert sources.is_running("scan")
+        assert workers.is_running("scan")
     finally:
         gate.set()
-    qtbot.waitUntil(lambda: not sources.is_running("scan"))
-    sources.stop_all()
+    qtbot.waitUntil(lambda: not workers.is_running("scan"))
+    workers.stop_all()
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError])
@@ -49,19 +49,19 @@ def test_what_is_asked_for_does_not_wait_behind_what_runs(qtbot: Any) -> None:
 def test_an_error_in_a_thread_is_told(qtbot: Any, monkeypatch: Any, error: type, is_told: bool) -> None:
     shown, told = [], []
     monkeypatch.setattr(module, "show_error", shown.append)
-    sources = Sources()
+    workers = Workers()
 
     def work() -> Iterator[int]:
         yield 1
         raise error("broken")
 
     steps: list[int] = []
-    sources.run("notes", work, None, steps.append, told.append if is_told else None)
-    qtbot.waitUntil(lambda: not sources.is_running("notes"))
+    workers.run("notes", work, None, steps.append, told.append if is_told else None)
+    qtbot.waitUntil(lambda: not workers.is_running("notes"))
     assert steps == [1]
     assert [type(one) for one in told] == ([error] if is_told else [])
     assert shown == ([] if is_told else [f"A fault of napari-dicommeta (notes): {error.__name__}"])
-    sources.stop_all()
+    workers.stop_all()
 
 
 @pytest.mark.parametrize("running", ["prepare", "scan", "findings"])
@@ -74,12 +74,12 @@ def test_a_script_that_ends_while_something_is_read_ends_well(phantom: Path, tmp
 
 
 def test_warnings_are_shown_as_before_once_all_threads_are_done(qtbot: Any) -> None:
-    before, gates, sources = warnings.showwarning, [threading.Event() for _ in range(3)], Sources()
+    before, gates, workers = warnings.showwarning, [threading.Event() for _ in range(3)], Workers()
     for name, gate in zip("abc", gates, strict=True):
-        sources.run(name, gate.wait)
+        workers.run(name, gate.wait)
     for gate in gates:  # each puts back what it found, which was not always what it should be
         gate.set()
         qtbot.wait(50)
-    qtbot.waitUntil(lambda: not any(map(sources.is_running, "abc")))
+    qtbot.waitUntil(lambda: not any(map(workers.is_running, "abc")))
     qtbot.waitUntil(lambda: warnings.showwarning is before)
-    sources.stop_all()
+    workers.stop_all()

@@ -9,7 +9,7 @@ from qtpy.QtCore import QEvent, QModelIndex, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QTreeView
 
-from napari_dicommeta._napari.tasks.explore import Shown, Wish
+from napari_dicommeta._napari.tasks.explore import Query, Shown
 from napari_dicommeta._napari.tasks.pictures import Thumbnail
 from napari_dicommeta._napari.tasks.rows import Offer, SeriesRow, TagRow
 from napari_dicommeta._napari.widgets.export_menu import ExportMenu
@@ -150,7 +150,11 @@ def test_presets_are_buttons_in_the_files_order_with_the_faulty_struck_out(qtbot
     qtbot.addWidget(strip)
     chosen: list[int] = []
     strip.window_chosen.connect(chosen.append)
-    windows = (Window(40, 400, explanation="SOFT & HARD"), Window(-600, 1200), Window(1, 0))
+    windows = (
+        Window(center=40, width=400, explanation="SOFT & HARD"),
+        Window(center=-600, width=1200),
+        Window(center=1, width=0),
+    )
     strip.set_windows("a layer", windows, "HU")
     assert [button.text().split("\n")[0] for button in strip.buttons] == [
         "SOFT && HARD",
@@ -172,16 +176,31 @@ def test_presets_are_buttons_in_the_files_order_with_the_faulty_struck_out(qtbot
 
 
 def histogram() -> Histogram:
-    spellings = (Bar("1", 3, 1, "", "DS  31 20"), Bar("1.0", 2, 0, "", "DS  31 2E 30 20"))
-    bars = (Bar("1", 5, 1, spellings=spellings), Bar("<b>8240</b>", 1, 0, "text in a number"))
-    return Histogram(TagPath.parse("RescaleSlope"), bars, 9, 1, 3, 2, 1, 0)
+    spellings = (
+        Bar(text="1", files=3, part=1, flag="", note="DS  31 20"),
+        Bar(text="1.0", files=2, part=0, flag="", note="DS  31 2E 30 20"),
+    )
+    bars = (
+        Bar(text="1", files=5, part=1, spellings=spellings),
+        Bar(text="<b>8240</b>", files=1, part=0, flag="text in a number"),
+    )
+    return Histogram(
+        path=TagPath.parse("RescaleSlope"),
+        bars=bars,
+        files=9,
+        part_files=1,
+        rest_values=3,
+        rest_files=2,
+        absent=1,
+        unknown=0,
+    )
 
 
 def test_bars_show_every_total(qtbot, qtmodeltester) -> None:
     widget = ValueBars()
     qtbot.addWidget(widget)
     assert "Choose a tag" in widget.heading.text()
-    widget.show_picture(Shown(Wish("RescaleSlope"), histogram(), part_name="series 1"))
+    widget.show_picture(Shown(query=Query("RescaleSlope"), histogram=histogram(), part_name="series 1"))
     qtmodeltester.check(widget.model)
     assert widget.heading.text() == "Rescale Slope  (0028,1053)  DS  VM 1"
     assert widget.legend.text() == "folder (9 files) · series 1 (1)"
@@ -208,27 +227,29 @@ def test_long_texts_and_short_counts_share_the_room(qtbot) -> None:
     qtbot.addWidget(widget)
     metrics = widget.view.fontMetrics()
     for keyword, text, files in (("PixelSpacing", "0.703125\\0.703125", 37308), ("RescaleSlope", "1", 9)):
-        histogram = Histogram(TagPath.parse(keyword), (Bar(text, files, 2),), files, 2)
-        widget.show_picture(Shown(Wish(keyword), histogram, part_name="3 Lung"))
+        histogram = Histogram(
+            path=TagPath.parse(keyword), bars=(Bar(text=text, files=files, part=2),), files=files, part_files=2
+        )
+        widget.show_picture(Shown(query=Query(keyword), histogram=histogram, part_name="3 Lung"))
         delegate = widget.delegate
         assert metrics.horizontalAdvance(text) < delegate.text_width <= metrics.horizontalAdvance(text) + 20
         assert delegate.widest == (f"{files:,}", "2")
         assert delegate.elide_mode == Qt.TextElideMode.ElideRight
-    uid = Histogram(TagPath.parse("SeriesInstanceUID"), (Bar("1.2.3", 4),), 4, 0)
-    widget.show_picture(Shown(Wish("SeriesInstanceUID"), uid))
+    uid = Histogram(path=TagPath.parse("SeriesInstanceUID"), bars=(Bar(text="1.2.3", files=4),), files=4, part_files=0)
+    widget.show_picture(Shown(query=Query("SeriesInstanceUID"), histogram=uid))
     assert widget.delegate.elide_mode == Qt.TextElideMode.ElideMiddle
 
 
 def test_another_folder_is_compared_by_shares(qtbot) -> None:
     widget = ValueBars()
     qtbot.addWidget(widget)
-    bars = (Bar("1", 100, 1), Bar("2", 0, 3))
-    shown = Histogram(TagPath.parse("RescaleSlope"), bars, 100, 4)
-    widget.show_picture(Shown(Wish("RescaleSlope"), shown, part_name="other", by_share=True))
+    bars = (Bar(text="1", files=100, part=1), Bar(text="2", files=0, part=3))
+    shown = Histogram(path=TagPath.parse("RescaleSlope"), bars=bars, files=100, part_files=4)
+    widget.show_picture(Shown(query=Query("RescaleSlope"), histogram=shown, part_name="other", by_share=True))
     assert widget.delegate.scales == (0.01, 0.25)
     assert widget.delegate.most == 1.0
     assert widget.legend.text().endswith("bars by share")
-    widget.show_picture(Shown(Wish("RescaleSlope"), shown, part_name="series"))
+    widget.show_picture(Shown(query=Query("RescaleSlope"), histogram=shown, part_name="series"))
     assert (widget.delegate.scales, widget.delegate.most) == ((1.0, 1.0), 100)
 
 
@@ -259,7 +280,9 @@ def test_a_brush_over_bins_chooses_their_numbers(qtbot) -> None:
     cleared: list[bool] = []
     widget.range_chosen.connect(lambda low, high: chosen.append((low, high)))
     widget.range_cleared.connect(lambda: cleared.append(True))
-    widget.set_bins(Bins(TagPath.parse("KVP"), (0, 10, 20, 30, float("inf")), (4, 0, 2, 1), (1, 0, 0, 0)))
+    widget.set_bins(
+        Bins(path=TagPath.parse("KVP"), edges=(0, 10, 20, 30, float("inf")), files=(4, 0, 2, 1), part=(1, 0, 0, 0))
+    )
 
     def drag(start: int, end: int) -> None:
         qtbot.mousePress(widget, Qt.MouseButton.LeftButton, pos=QPoint(start, 60))
@@ -312,7 +335,7 @@ def test_a_cell_of_two_tags_leads_to_its_pair(qtbot, qtmodeltester) -> None:
     table.resize(500, 200)
     table.show()
     paths = (TagPath.parse("KVP"), TagPath.parse("ScanOptions"))
-    joint = Joint(paths, ("120", "80"), ("<b>", None), ((7, 0), (2, 1)))
+    joint = Joint(paths=paths, rows=("120", "80"), columns=("<b>", None), counts=((7, 0), (2, 1)))
     pairs: list[tuple[str | None, str | None]] = []
     table.pair_activated.connect(lambda first, second: pairs.append((first, second)))
     table.set_joint(joint, frozenset({("80", None)}))
@@ -337,8 +360,8 @@ def test_the_contact_sheet_shows_what_could_be_read_and_what_not(qtbot) -> None:
     sheet.begin(2, 40, 1)
     assert sheet.words.text() == "2 of 40 images of 1 series · double-click opens"
     gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    sheet.add(Thumbnail(0, "/a/<i>.dcm", "3 chest · <i>.dcm", gray))
-    sheet.add(Thumbnail(5, "/a/2.dcm", "4 · 2.dcm", None, "the pixel data is cut"))
+    sheet.add(Thumbnail(series=0, path="/a/<i>.dcm", caption="3 chest · <i>.dcm", picture=gray))
+    sheet.add(Thumbnail(series=5, path="/a/2.dcm", caption="4 · 2.dcm", picture=None, reason="the pixel data is cut"))
     assert sheet.model.rowCount() == 2
     assert "&lt;i&gt;" in sheet.model.item(0).toolTip()
     assert "the pixel data is cut" in sheet.model.item(1).toolTip()
@@ -354,7 +377,7 @@ def test_exports_leave_persons_out_unless_they_are_asked_for(qtbot, monkeypatch,
     menu = ExportMenu()
     qtbot.addWidget(menu)
     wished: list[tuple[str, str, bool]] = []
-    menu.file_wished.connect(lambda what, path, full: wished.append((what, path, full)))
+    menu.file_requested.connect(lambda what, path, full: wished.append((what, path, full)))
     assert not menu.values.isEnabled()
     menu.set_tag("KVP")
     x = str(tmp_path / "x")
@@ -372,17 +395,27 @@ def test_what_is_no_bar_bin_or_pair_is_told(qtbot) -> None:
     widget = ValueBars()
     qtbot.addWidget(widget)
     path = TagPath.parse("KVP")
-    counted = Histogram(path, (Bar("100", 5, 2),), 12, 4, 3, 4, 2, 1, part_rest_files=2)
-    shown = Shown(Wish("KVP"), counted, part_name="series 1")
+    counted = Histogram(
+        path=path,
+        bars=(Bar(text="100", files=5, part=2),),
+        files=12,
+        part_files=4,
+        rest_values=3,
+        rest_files=4,
+        absent=2,
+        unknown=1,
+        part_rest_files=2,
+    )
+    shown = Shown(query=Query("KVP"), histogram=counted, part_name="series 1")
     widget.show_picture(shown)
     assert widget.rest.text() == "3 more values in 4 files, 2 of series 1 · absent in 2 files · unknown in 1 file"
-    bins = Bins(path, (0, 10, 20), (4, 5), (0, 0), not_numbers=1, absent=2, unknown=1, binned=8)
-    widget.show_picture(replace(shown, wish=Wish("KVP", view="ranges"), bins=bins))
+    bins = Bins(path=path, edges=(0, 10, 20), files=(4, 5), part=(0, 0), not_numbers=1, absent=2, unknown=1, binned=8)
+    widget.show_picture(replace(shown, query=Query("KVP", view="ranges"), bins=bins))
     assert widget.rest.text() == "no number in 1 file · absent in 2 files · unknown in 1 file"
-    joint = Joint((path, path), ("100",), ("a",), ((5,),), rest=7)
-    widget.show_picture(replace(shown, wish=Wish("KVP", beside="Rows"), joint=joint))
+    joint = Joint(paths=(path, path), rows=("100",), columns=("a",), counts=((5,),), rest=7)
+    widget.show_picture(replace(shown, query=Query("KVP", beside="Rows"), joint=joint))
     assert widget.rest.text() == "7 files more with other pairs"
-    several = Histogram(path, (Bar("100", 5, 2),), 4, 0, is_several=True)
+    several = Histogram(path=path, bars=(Bar(text="100", files=5, part=2),), files=4, part_files=0, is_several=True)
     widget.show_picture(replace(shown, histogram=several))
     assert widget.rest.text() == "a file counts for each of its values"
 
@@ -392,7 +425,7 @@ def test_a_spelling_takes_the_line_and_enter_leads_to_the_first_bar(qtbot) -> No
     qtbot.addWidget(widget)
     widget.resize(400, 500)
     widget.show()
-    widget.show_picture(Shown(Wish("RescaleSlope"), histogram()))
+    widget.show_picture(Shown(query=Query("RescaleSlope"), histogram=histogram()))
     widget.enter()
     assert widget.view.currentIndex().row() == 0
     assert widget.view.selectionModel().hasSelection()
@@ -431,7 +464,10 @@ def test_series_open_with_enter_and_double_click(qtbot, qtmodeltester) -> None:
     tree.show()
     assert tree.empty.isVisible()
     tree.set_rows(
-        (SeriesRow("1 a", "CT", "3 × 2 × 2"), SeriesRow("2 b", "MR", "no images", "no pixels", True, number=1))
+        (
+            SeriesRow(name="1 a", modality="CT", size="3 × 2 × 2"),
+            SeriesRow(name="2 b", modality="MR", size="no images", reason="no pixels", is_open=True, number=1),
+        )
     )
     qtmodeltester.check(tree.model)
     assert not tree.empty.isVisible()
@@ -448,10 +484,10 @@ def test_series_open_with_enter_and_double_click(qtbot, qtmodeltester) -> None:
 
 
 STUDIES = (
-    SeriesRow("1 a", "CT", "9", number=0, files=9, patient="P", study="A", study_uid="1"),
-    SeriesRow("2 b", "CT", "8", number=1, files=8, patient="Q", study="B", study_uid="2"),
-    SeriesRow("3 c", "PT", "7", number=2, files=7, patient="P", study="A", study_uid="1"),
-    SeriesRow("4 d", "MR", "6", number=3, files=6, patient="P", study="C", study_uid="3"),
+    SeriesRow(name="1 a", modality="CT", size="9", number=0, files=9, patient="P", study="A", study_uid="1"),
+    SeriesRow(name="2 b", modality="CT", size="8", number=1, files=8, patient="Q", study="B", study_uid="2"),
+    SeriesRow(name="3 c", modality="PT", size="7", number=2, files=7, patient="P", study="A", study_uid="1"),
+    SeriesRow(name="4 d", modality="MR", size="6", number=3, files=6, patient="P", study="C", study_uid="3"),
 )
 
 
@@ -618,16 +654,16 @@ def test_source_bar_counts_while_it_is_scanning(qtbot) -> None:
 
 
 FINDING = Finding(
-    "x",
-    "decision",
-    "a <b>title</b>",
-    (("1.0", 7),),
-    ("RescaleSlope",),
-    "PS3.5 section 6.2",
-    "Do this.",
-    (),
-    7,
-    "A word.",
+    code="x",
+    severity="decision",
+    title="a <b>title</b>",
+    evidence=(("1.0", 7),),
+    tags=("RescaleSlope",),
+    standard="PS3.5 section 6.2",
+    advice="Do this.",
+    selection=(),
+    files=7,
+    meaning="A word.",
 )
 
 
@@ -637,7 +673,10 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     widget.resize(380, 600)
     widget.show()
     assert "Drop a folder" in widget.summary.text()
-    others = (Finding("y", "wrong", "bad", files=2), Finding("z", "info", "known"))
+    others = (
+        Finding(code="y", severity="wrong", title="bad", files=2),
+        Finding(code="z", severity="info", title="known"),
+    )
     widget.set_findings((*others[:1], FINDING, *others[1:]))
     qtmodeltester.check(widget.model)
     assert widget.summary.text() == "1 wrong · 1 to decide · 1 good to know"
@@ -655,7 +694,9 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: (" it is meant ", True))
     qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)
     assert decided == [(FINDING, "recipe", ""), (FINDING, "dismissed", "it is meant")]
-    widget.set_findings((FINDING,), (Decision("x", ("RescaleSlope",), "dismissed", "it is meant"),))
+    widget.set_findings(
+        (FINDING,), (Decision(code="x", tags=("RescaleSlope",), state="dismissed", reason="it is meant"),)
+    )
     assert widget.selected() is FINDING  # the chosen one stays chosen
     assert [button.isChecked() for button in widget.buttons.values()] == [False, True, False]
     assert widget.model.second_line(FINDING) == "to decide · 7 files · dismissed: it is meant"
@@ -677,7 +718,7 @@ def test_a_check_of_findings_tells_how_far_it_is(qtbot) -> None:
     assert widget.progress_words.text() == "pixels of series 3 of 9"
     assert (widget.bar.value(), widget.bar.maximum()) == (3, 9)
     assert not widget.pixels_button.isEnabled()
-    with qtbot.waitSignal(widget.cancel_wished):
+    with qtbot.waitSignal(widget.cancel_requested):
         qtbot.mouseClick(widget.cancel_button, Qt.MouseButton.LeftButton)
     widget.set_progress("")
     assert not widget.progress.isVisible()
@@ -696,9 +737,9 @@ def test_a_click_on_a_head_sorts_turns_round_and_goes_back(qtbot) -> None:
     table.resize(500, 300)
     table.show()
     rows = (
-        SeriesRow("2 b", "CT", "9 × 2 × 2", number=0, files=9, problems=1),
-        SeriesRow("1 c", "MR", "5 × 2 × 2", number=1, files=5),
-        SeriesRow("3 a", "CT", "7 × 2 × 2", number=2, files=7, problems=3),
+        SeriesRow(name="2 b", modality="CT", size="9 × 2 × 2", number=0, files=9, problems=1),
+        SeriesRow(name="1 c", modality="MR", size="5 × 2 × 2", number=1, files=5),
+        SeriesRow(name="3 a", modality="CT", size="7 × 2 × 2", number=2, files=7, problems=3),
     )
     table.set_rows(rows)
     table.select(1)

@@ -97,7 +97,7 @@ def layer_of(volume: Volume) -> Image | Labels:
     if volume.is_labels:
         # napari paints into NumPy arrays only; one too large to be kept stays lazy.
         data = volume.array.editable() if volume.array.keeps_all else volume.array
-        return Labels(path=data, name=volume.name, metadata=metadata, **axes)
+        return Labels(data, name=volume.name, metadata=metadata, **axes)
     if volume.is_color:
         return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
