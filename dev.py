@@ -2,8 +2,10 @@
 """Everything a developer runs, with nothing but Python 3.11+ and git.
 
     python3 dev.py demo [FOLDER] [--screenshot OUT.png]   open napari on FOLDER, or on a sample
-    python3 dev.py test                                   what CI runs: format, lint, types, tests
-    python3 dev.py check                                  format, lint and types only
+    python3 dev.py test                                   what CI runs: check, and all tests
+    python3 dev.py test --fast                            the quick tests of the library, no checks
+    python3 dev.py check                                  format, lint, types, spelling and banned words
+    python3 dev.py graph                                  the packages, what imports what, and circles
     python3 dev.py bench [WORDS]                          the benchmarks, each a ratio within one run
 
 Each makes ``.venv`` and installs what it needs there; as root on Debian also the graphics libraries.
@@ -51,7 +53,7 @@ DEBIAN = [
 
 
 def run(*command: str | Path, check: bool = True, **options: object) -> int:
-    """Run a command of ours in the project's folder, saying which."""
+    """Run a command in the project's folder, and print it."""
     print("+", " ".join(map(str, command)), flush=True)
     code = subprocess.run([str(part) for part in command], cwd=ROOT, check=False, **options).returncode  # type: ignore[call-overload]
     if code and check:
@@ -61,7 +63,7 @@ def run(*command: str | Path, check: bool = True, **options: object) -> int:
 
 def environment() -> None:
     """Make .venv and install the project with all that its commands need, once for each state of pyproject.toml."""
-    if sys.version_info < (3, 11):  # noqa: UP036  whoever runs this file may have an older one
+    if sys.version_info < (3, 11):  # noqa: UP036  the Python that runs this file may be older
         sys.exit(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     stamp = VENV / "installed"
     wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
@@ -75,7 +77,7 @@ def environment() -> None:
 
 
 def graphics(headless: bool) -> None:
-    """The libraries that Qt and OpenGL need on Linux; installed as root on Debian, otherwise named."""
+    """Install the libraries that Qt and OpenGL need on Linux as root on Debian; otherwise print their names."""
     if not sys.platform.startswith("linux"):
         return
     missing = [name for name in DEBIAN if not _has_package(name)] if shutil.which("dpkg-query") else []
@@ -103,7 +105,7 @@ def _has_package(name: str) -> bool:
 
 
 def on_screen(*command: str | Path) -> list[str | Path]:
-    """The command, on a virtual screen where there is one to be had; always a fresh one, so that runs are alike."""
+    """Return the command, on a fresh virtual screen where xvfb-run is installed."""
     if sys.platform.startswith("linux") and shutil.which("xvfb-run"):
         return ["xvfb-run", "-a", "-s", SCREEN, *command]
     return list(command)
@@ -121,8 +123,8 @@ def demo(options: argparse.Namespace) -> None:
 
 
 def window(options: argparse.Namespace) -> None:
-    """What `demo` runs inside .venv: a real viewer with the dock, fed as a drop feeds it."""
-    if options.screenshot:  # a picture must not depend on, nor change, the settings of who takes it
+    """Run `demo` inside .venv: a real viewer with the dock, and the folder opened as a drop opens it."""
+    if options.screenshot:  # a picture neither depends on the user's settings nor changes them
         import tempfile
 
         os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
@@ -165,23 +167,39 @@ def window(options: argparse.Namespace) -> None:
 
 
 def check() -> None:
-    """Format, lint, types."""
+    """Check format, lint, types, spelling and words."""
     run(PYTHON, "-m", "ruff", "format", "--check", ".")
     run(PYTHON, "-m", "ruff", "check", ".")
     run(PYTHON, "-m", "mypy")
+    run(PYTHON, "-m", "codespell_lib", "src", "tests", "docs", "dev.py", *sorted(ROOT.glob("*.md")))
+    run(PYTHON, ROOT / "tests" / "banned_words.py")
+
+
+def test(fast: bool, arguments: list[str]) -> None:
+    """Run the tests on all cores; the fast ones need neither a screen nor the folder of real files."""
+    selected = ["-m", "not gui and not real and not slow", "-p", "no:napari", "-p", "no:pytest-qt"]
+    selected += ["--ignore=tests/window", "--ignore=tests/plugin"]  # importing napari takes longer than many tests
+    spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+    command = [PYTHON, "-m", "pytest", *spread, *(selected if fast else ()), *arguments]
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    run(*(command if fast else on_screen(*command)), env=kept)  # without bytecode, each process compiles for seconds
 
 
 def main() -> None:
-    """Run the command that was asked for."""
+    """Run the command that the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("demo", "_window"):
         sub = commands.add_parser(name)
-        sub.add_argument("folder", nargs="?", help="a folder of DICOM; none: a sample that is written now")
+        sub.add_argument("folder", nargs="?", help="a folder of DICOM; without it a sample is written")
         sub.add_argument("--screenshot", metavar="OUT.png", help="without a screen: write a picture of the window")
         sub.add_argument("--theme", choices=("dark", "light"), default="dark")
-    commands.add_parser("test")
+    sub = commands.add_parser("test", epilog="Further arguments go to pytest.")
+    sub.add_argument(
+        "--fast", action="store_true", help="only tests of the library, without slow ones, real files and checks"
+    )
     commands.add_parser("check")
+    commands.add_parser("graph")
     commands.add_parser("bench").add_argument("words", nargs="*")
     options, rest = parser.parse_known_args()
     if rest and options.command not in ("test", "bench"):
@@ -195,9 +213,12 @@ def main() -> None:
         check()
     elif options.command == "test":
         environment()
-        graphics(headless=True)
-        check()
-        run(*on_screen(PYTHON, "-m", "pytest", *rest))
+        if not options.fast:
+            graphics(headless=True)
+            check()
+        test(options.fast, rest)
+    elif options.command == "graph":
+        run(sys.executable, ROOT / "tests" / "import_graph.py")
     elif options.command == "bench":
         environment()
         run(PYTHON, "-m", "pip", "install", "--quiet", "--group", f"{ROOT / 'pyproject.toml'}:bench")

@@ -1,6 +1,6 @@
 """The import graph of the package, for the structure test and for ``python3 dev.py graph``.
 
-Every import counts: at the top of a module, inside a function, under ``TYPE_CHECKING``, and by ``import_module``.
+Every import counts: at module level, inside a function, under ``TYPE_CHECKING``, and by ``import_module``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ FLOORS = (
     ("export",),
     ("cli", "_napari"),
 )
-"""The packages from the ground up: each imports only those on floors below it."""
+"""The packages from the bottom up: each imports only packages on lower floors."""
 PLUGIN_FLOORS = ("", "tasks", "state", "widgets")
-"""The same inside ``_napari``, whose own modules are "" ."""
+"""The floors inside ``_napari``; "" is its own modules."""
 Graph = dict[str, set[str]]
 
 
@@ -40,7 +40,7 @@ def modules() -> dict[str, Path]:
 
 
 def imported_names(path: Path) -> Iterator[str]:
-    """Every name that a file imports, ``package.module`` and ``package.module.name``, of this package or not."""
+    """Yield every name that a file imports, as ``package.module`` and ``package.module.name``, in any package."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -54,7 +54,7 @@ def imported_names(path: Path) -> Iterator[str]:
 
 @cache
 def import_graph() -> Graph:
-    """Module -> the modules of this package that it imports; the lazy table of the package's root left out."""
+    """Return module -> the modules of this package that it imports, without the lazy table in the root."""
     paths = modules()
     graph: Graph = {}
     for name, path in paths.items():
@@ -70,7 +70,7 @@ def import_graph() -> Graph:
 
 
 def package_of(module: str) -> str:
-    """The package below the root that a module is in, "" for the root's own modules."""
+    """Return the subpackage that a module is in, "" for modules directly in the root."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 and (SOURCE / parts[1]).is_dir() else ""
 
@@ -81,12 +81,12 @@ def plugin_floor_of(module: str) -> int:
 
 
 def floor_of(package: str) -> int:
-    """The floor of a package; -1 for the root's own modules, which are below all but ``__main__``."""
+    """Return the floor of a package; -1 for the root's own modules, which are below all but ``__main__``."""
     return next((n for n, packages in enumerate(FLOORS) if package in packages), -1)
 
 
 def upward(graph: Graph) -> list[str]:
-    """The imports that do not lead down, or stay within a package."""
+    """Return the imports that neither lead down nor stay within a package."""
     found = []
     for module, imported in graph.items():
         own = package_of(module)
@@ -102,7 +102,7 @@ def upward(graph: Graph) -> list[str]:
 
 
 def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """The sets of modules that import one another, by Tarjan's algorithm."""
+    """Return the sets of modules that import one another, by Tarjan's algorithm."""
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
@@ -131,7 +131,7 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
 
 
 def main() -> int:
-    """Print the packages, floor by floor, what each imports, and what is wrong; 1 where something is."""
+    """Print the packages by floor, their imports and any violations; return 1 if there are violations."""
     graph = import_graph()
     lines = {name: len(path.read_text("utf-8").splitlines()) for name, path in modules().items()}
     for floor in reversed(FLOORS):
