@@ -1,6 +1,6 @@
-"""DICOM files built from nothing: DICOM keywords as arguments, bytes out.
+"""Build DICOM files as bytes from DICOM keywords.
 
-Only the dictionary (keyword -> tag, VR) is pydicom's; every byte is laid out here, so that tests do not compare
+Only the dictionary (keyword -> tag, VR) comes from pydicom. Every byte is encoded here, so that tests do not compare
 pydicom with itself.
 """
 
@@ -24,14 +24,14 @@ CODES = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d", "SV":
 
 
 class Raw:
-    """A value with its VR and bytes as they shall stand in the file; `length` overrides the true one."""
+    """A value with its VR and its exact bytes in the file; `length` overrides the true length."""
 
     def __init__(self, vr: str, value: bytes, length: int | None = None) -> None:
         self.vr, self.value, self.length = vr, value, length
 
 
 def encoded(vr: str, value: Any, little: bool = True, charset: str = "ascii") -> bytes:
-    """The bytes of a value, padded to an even length."""
+    """Encode a value, padded to an even length."""
     if isinstance(value, bytes):
         raw = value
     elif vr in CODES:
@@ -48,7 +48,7 @@ def encoded(vr: str, value: Any, little: bool = True, charset: str = "ascii") ->
 
 
 def element(tag: int, value: Any, explicit: bool = True, little: bool = True, charset: str = "ascii") -> bytes:
-    """One element; a list of dicts is a sequence."""
+    """Encode one element; a list of dicts is a sequence."""
     length = None
     if isinstance(value, Raw):
         vr, raw, length = value.vr, value.value, value.length
@@ -78,7 +78,7 @@ def item(content: dict[str, Any], explicit: bool = True, little: bool = True, ch
 
 
 def data_set(content: dict[str, Any], explicit: bool = True, little: bool = True, charset: str = "ascii") -> bytes:
-    """The elements in the order of their tags; keys are keywords or tags as hexadecimal digits."""
+    """Encode elements in tag order; keys are keywords or tags in hexadecimal digits."""
     tags = {}
     for key, value in content.items():
         tag = tag_for_keyword(key)
@@ -103,7 +103,7 @@ def file_meta(transfer_syntax: str, sop_instance: str = f"{ROOT}.1", sop_class: 
 def dicom(
     content: dict[str, Any], transfer_syntax: str = EXPLICIT, *, preamble: bool = True, charset: str = "ascii"
 ) -> bytes:
-    """A whole file."""
+    """Encode a complete file."""
     body = data_set(content, transfer_syntax != IMPLICIT, transfer_syntax != BIG, charset)
     if transfer_syntax == DEFLATED:
         packer = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -115,7 +115,7 @@ def dicom(
 
 
 def ct_content(k: int = 0, pixels: np.ndarray | None = None, **changes: Any) -> dict[str, Any]:
-    """The elements of slice `k`, 2.5 mm apart, 16 × 12 pixels; None takes an element away."""
+    """Return the elements of slice `k`, 2.5 mm apart, 16 × 12 pixels; None removes an element."""
     if pixels is None:
         pixels = ct_pixels(k)
     content: dict[str, Any] = {
@@ -155,13 +155,13 @@ def ct_content(k: int = 0, pixels: np.ndarray | None = None, **changes: Any) -> 
 
 
 def ct_pixels(k: int = 0) -> np.ndarray:
-    """Stored values 0 … 4095 of slice `k`: every slice another, every pixel of a slice another."""
+    """Return stored values 0 … 4095 of slice `k`, different in every slice and every pixel of a slice."""
     j, i = np.mgrid[:16, :12]
     return ((j * 12 + i) * 7 + 100 * k).astype("<u2") & 0xFFF
 
 
 def ct_slice(k: int = 0, transfer_syntax: str = EXPLICIT, **changes: Any) -> bytes:
-    """The file of slice `k`, its elements changed by DICOM keywords; pixels in the syntax's byte order."""
+    """Return the file of slice `k`, elements changed by keywords and pixels in the syntax's byte order."""
     content = ct_content(k, **changes)
     if transfer_syntax == BIG and isinstance(content.get("PixelData"), Raw):
         stored = np.frombuffer(content["PixelData"].value, "<u2").astype(">u2")
@@ -170,7 +170,7 @@ def ct_slice(k: int = 0, transfer_syntax: str = EXPLICIT, **changes: Any) -> byt
 
 
 def encapsulated(frames: list[bytes]) -> Raw:
-    """Pixel data of one fragment a frame behind an empty offset table."""
+    """Return pixel data with an empty offset table and one fragment per frame."""
     out = struct.pack("<HHL", 0xFFFE, 0xE000, 0)
     for frame in frames:
         padded = frame + b"\0" * (len(frame) % 2)
@@ -179,7 +179,7 @@ def encapsulated(frames: list[bytes]) -> Raw:
 
 
 def write_series(folder: Path, count: int = 5, transfer_syntax: str = EXPLICIT, **changes: Any) -> list[Path]:
-    """`count` slices as files named in the reverse of their order; a callable change is called with k."""
+    """Write `count` slices to files named in reverse order; a callable change is called with k."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for k in range(count):
@@ -216,7 +216,7 @@ OF_FRAMES = {  # keyword -> the functional group that holds it (PS3.3 section C.
 
 
 def groups(**elements: Any) -> dict[str, Any]:
-    """The item of functional groups that says `elements` of a frame; a keyword of `OF_FRAMES` goes into its group."""
+    """Return the functional groups item of a frame with `elements`; keywords of `OF_FRAMES` go into their groups."""
     content: dict[str, Any] = {}
     for keyword, value in elements.items():
         if keyword in OF_FRAMES:
@@ -229,7 +229,7 @@ def groups(**elements: Any) -> dict[str, Any]:
 def enhanced(
     pixels: list[np.ndarray], frames: list[dict[str, Any]], shared: dict[str, Any] | None = None, **changes: Any
 ) -> bytes:
-    """An enhanced CT file: what `frames` say of each frame and `shared` of all, as keywords for `groups`."""
+    """Return an enhanced CT file; `frames` (one per frame) and `shared` (all frames) are keywords for `groups`."""
     outside = dict.fromkeys(OF_FRAMES) | {
         "SOPClassUID": ENHANCED_CT,
         "NumberOfFrames": len(pixels),
@@ -241,7 +241,7 @@ def enhanced(
 
 
 def dose(pixels: list[np.ndarray], offsets: list[float] | None, **changes: Any) -> bytes:
-    """An RT dose grid of as many planes as `pixels`, at `offsets` from its position."""
+    """Return an RT dose file with the planes `pixels`, at `offsets` from its position."""
     outside = dict.fromkeys(("RescaleSlope", "RescaleIntercept", "RescaleType", "WindowCenter", "WindowWidth")) | {
         "SOPClassUID": RT_DOSE,
         "Modality": "RTDOSE",
@@ -258,7 +258,7 @@ def dose(pixels: list[np.ndarray], offsets: list[float] | None, **changes: Any) 
 def segmentation(
     masks: list[np.ndarray], frames: list[dict[str, Any]], kind: str = "BINARY", segments: int = 1, **changes: Any
 ) -> bytes:
-    """A segmentation of 2.5 × 0.75 × 0.5 mm: bits packed without a gap between frames, or bytes for other kinds."""
+    """Return a segmentation of 2.5 × 0.75 × 0.5 mm: bits packed without gaps between frames, or bytes if not binary."""
     if kind == "BINARY":
         stored = np.packbits(np.concatenate([mask.ravel() != 0 for mask in masks]), bitorder="little").tobytes()
     else:

@@ -1,6 +1,6 @@
-"""DICOM folders as volumes in Hounsfield units, their window presets, and every tag's values counted.
+"""Read folders of DICOM as volumes in Hounsfield units, with window presets and counts of every tag's values.
 
-Names are loaded when they are first used: importing the package imports neither napari, Qt nor pydicom.
+Names are loaded on first use, so importing the package does not import napari, Qt or pydicom.
 """
 
 from __future__ import annotations

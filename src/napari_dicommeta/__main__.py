@@ -1,4 +1,4 @@
-"""``python -m napari_dicommeta``: the command line."""
+"""Entry point of ``python -m napari_dicommeta``, the command line."""
 
 import sys
 

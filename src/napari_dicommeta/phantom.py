@@ -1,8 +1,8 @@
-"""A small synthetic chest CT, written as DICOM files: the sample data, and a folder with known answers.
+"""A small synthetic chest CT, written as DICOM files: the sample data, with known values.
 
-48 slices of 256 × 256 at 2.5 × 1.5 × 1.5 mm: air -1000, lung -850, fat -100, soft tissue 40, bone 700 HU inside
-a circular field of view; outside it padding of -2000, stored. Each file has two named window presets, and
-the files write the same Rescale Slope as ``1``, ``1.0`` or ``1.000000``.
+It has 48 slices of 256 × 256 pixels at 2.5 × 1.5 × 1.5 mm. Inside a circular field of view: air -1000, lung -850,
+fat -100, soft tissue 40 and bone 700 HU. Outside it, padding with a stored value of -2000. Each file has two named
+window presets. The files write the same Rescale Slope as ``1``, ``1.0`` or ``1.000000``.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ SPACING = (2.5, 1.5, 1.5)
 AIR, LUNG, FAT, SOFT, BONE, PADDING = -1000, -850, -100, 40, 700, -2000
 INTERCEPT = -1024
 SLOPES = ("1", "1.0", "1.000000")
-ROOT = "1.2.826.0.1.3680043.10.1731"
+PHANTOM_ROOT = "1.2.826.0.1.3680043.10.1731"
 
 
 def chest() -> np.ndarray:
-    """The phantom in HU: int16 of shape (48, 256, 256), -2000 outside of the field of view."""
+    """Return the phantom in HU: int16, shape (48, 256, 256), axes (slice, row, column).
+
+    Pixels outside the field of view are -2000.
+    """
     k, j, i = np.ogrid[:SLICES, :SIZE, :SIZE]
     y, x, z = (j - 127.5) / 127.5, (i - 127.5) / 127.5, (k - (SLICES - 1) / 2) / (SLICES / 2)
 
@@ -53,7 +56,13 @@ def chest() -> np.ndarray:
 
 
 def write_chest(folder: str | os.PathLike[str]) -> Path:
-    """Write the phantom as 48 CT Image files below `folder`, which is made; the folder's path."""
+    """Write the phantom as 48 CT Image files into `folder`, created if missing, and return the folder's path.
+
+    Raises
+    ------
+    OSError
+        If the folder or a file cannot be written.
+    """
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
     from pydicom.valuerep import DSfloat
@@ -66,9 +75,9 @@ def write_chest(folder: str | os.PathLike[str]) -> Path:
         ds = Dataset()
         ds.SpecificCharacterSet = "ISO_IR 192"
         ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
-        ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, f"{ROOT}.3.{k + 1}"
-        ds.StudyInstanceUID, ds.SeriesInstanceUID = f"{ROOT}.1", f"{ROOT}.2"
-        ds.FrameOfReferenceUID = f"{ROOT}.4"
+        ds.SOPClassUID, ds.SOPInstanceUID = CTImageStorage, f"{PHANTOM_ROOT}.3.{k + 1}"
+        ds.StudyInstanceUID, ds.SeriesInstanceUID = f"{PHANTOM_ROOT}.1", f"{PHANTOM_ROOT}.2"
+        ds.FrameOfReferenceUID = f"{PHANTOM_ROOT}.4"
         ds.Modality, ds.Manufacturer, ds.SeriesDescription = "CT", "napari-dicommeta", "Chest phantom 2.5 mm"
         ds.PatientName, ds.PatientID, ds.PatientIdentityRemoved = "Phantom^Chest", "PHANTOM", "YES"
         ds.StudyDate, ds.StudyTime, ds.StudyID, ds.AccessionNumber = "20260101", "120000", "1", ""

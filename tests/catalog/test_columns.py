@@ -1,4 +1,4 @@
-"""Columns count by runs what they count file by file."""
+"""Counting by runs gives the same result as counting file by file."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def column(codes: list[int]) -> Column:
     return Column(KEY, pa.DictionaryArray.from_arrays(indices, pa.array([b"DS.1", b"DS.2 ", b"DS.3"], pa.binary())))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.integers(-1, 2), st.integers(1, 90)), min_size=1, max_size=8),
     st.randoms(use_true_random=False),
@@ -50,7 +51,7 @@ def test_a_catalog_of_many_files_counts_by_runs_and_one_of_few_without(monkeypat
     assert (many.file_rows._below is not None, few.file_rows._below is not None) == (True, False)
     assert many.values("RescaleSlope") == {"1": 40, "2": 30}
     assert few.values("RescaleSlope") == {"1": 1, "2": 1}
-    monkeypatch.setattr(columns, "RUN_FILES", 10**6)  # no runs at all
+    monkeypatch.setattr(columns, "RUN_FILES", 10**6)  # never count by runs
     other = Catalog(ColumnStore(table)).rows(np.arange(10, 80))
     assert other.values("RescaleSlope") == many.values("RescaleSlope")
 

@@ -53,6 +53,7 @@ def test_the_order_of_the_files_and_of_what_they_hold_does_not_matter(
     assert file_digest == file_digests(catalog)[catalog.paths.index(str(folder / "a" / "im001.dcm"))]
 
 
+@pytest.mark.slow
 def test_the_number_of_processes_does_not_matter(tmp_path: Path) -> None:
     for k in range(2100):  # enough for several processes
         (tmp_path / f"{k}.dcm").write_bytes(ct_slice(k, PixelData=Raw("OW", b"\0\0"), Rows=1, Columns=1))
@@ -62,15 +63,15 @@ def test_the_number_of_processes_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"KVP": "100.0"},  # the same number, spelled otherwise
+        {"KVP": "100.0"},  # the same number, spelled differently
         {"KVP": ""},
         {"KVP": None},
         {"RescaleIntercept": -1000},
         {"PatientName": "Doe^John"},
-        {"RescaleSlope": -1024, "RescaleIntercept": 1},  # the same values under each other's tag
+        {"RescaleSlope": -1024, "RescaleIntercept": 1},  # the same values with tags exchanged
         {"ReferencedImageSequence": [{"ReferencedFrameNumber": 2}]},
         {"00091001": Raw("LO", b"x "), "00090010": Raw("LO", b"MAKER ")},
-        {"PixelData": Raw("OW", b"\0" * 400)},  # another size
+        {"PixelData": Raw("OW", b"\0" * 400)},  # a different size
     ],
 )
 def test_a_digest_changes_with_any_value(folder: Path, original: str, changes: dict[str, object]) -> None:

@@ -66,9 +66,9 @@ def test_pairs_are_chosen_as_they_stand_together(selection: Selection) -> None:
     chosen = selection.with_filter(pair, (("1", None),))
     assert chosen.matches(catalog.series) == [0, 3]
     assert chosen.texts(pair) == ()
-    assert chosen.aside_from("KVP") == selection  # what a tag's own bars are counted over
+    assert chosen.aside_from("KVP") == selection  # the files over which a tag's own bars are counted
     assert chosen.aside_from("Modality") == chosen
-    assert chosen.without("KVP") == chosen  # removing a filter removes no other one
+    assert chosen.without("KVP") == chosen  # removing a filter keeps the others
     both = chosen.toggled("KVP", "100")
     assert both.toggled("KVP", "100") == chosen
 
@@ -87,7 +87,7 @@ def test_pairs_add_up_in_either_order_of_their_tags(selection: Selection) -> Non
 def test_values_are_chosen_by_their_spelling_and_absence_adds_up(selection: Selection) -> None:
     catalog = selection.catalog
     spellings = dict(catalog.values("RescaleSlope", by="spelling"))
-    assert len(spellings) > len(dict(catalog.values("RescaleSlope")))  # else this test would say nothing
+    assert len(spellings) > len(dict(catalog.values("RescaleSlope")))  # otherwise this test proves nothing
     for text, files in spellings.items():
         assert selection.toggled("RescaleSlope", text, "spelling").files().n_files == files
     spelled = selection.toggled("RescaleSlope", "1.0", "spelling")
@@ -107,7 +107,7 @@ def test_ranges_and_presence_are_filters_too(selection: Selection) -> None:
     assert (ranged.files().n_files, ranged.range_of("KVP"), ranged.texts("KVP")) == (2, (110, 130), ())
     assert ranged.with_filter("KVP", slice(90.0, 130.0)).files().n_files == 4
     assert selection.with_filter("KVP", False).matches(selection.catalog.series) == [0, 3]
-    assert ranged.toggled("KVP", "100").filters == (("KVP", ("100",)),)  # a value takes the place of a range
+    assert ranged.toggled("KVP", "100").filters == (("KVP", ("100",)),)  # a value replaces a range
     assert selection.range_of("KVP") is None
 
 

@@ -13,7 +13,7 @@ import napari_dicommeta as dm
 SHARED = {"ImageOrientationPatient": AXIAL, "PixelSpacing": [0.75, 0.5]}
 HU = {"RescaleSlope": 1, "RescaleIntercept": -1024, "RescaleType": "HU"}
 PLACES = (5, 0, 7.5, 2.5)
-"""Of frames 0 … 3: by position they are 1, 3, 0, 2."""
+"""The order of frames 0 … 3; sorted by position they are 1, 3, 0, 2."""
 SORTED = (1, 3, 0, 2)
 
 
@@ -30,7 +30,7 @@ def same(volume: dm.Volume, expected: np.ndarray) -> None:
     np.testing.assert_array_equal(np.asarray(volume.array), expected)
 
 
-# -- places ----------------------------------------------------------------------------------------------
+# -- positions -------------------------------------------------------------------------------------------
 
 
 def test_frames_lie_by_position_not_in_their_order(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_position_that_is_no_number_costs_its_frame_only_the_place(tmp_path: P
 
 
 def test_groups_that_name_no_place_do_not_put_all_frames_at_one(tmp_path: Path) -> None:
-    # The same file without functional groups is "unplaced": one position for the file is that of no frame.
+    # The same file without functional groups is "unplaced": a position of the whole file belongs to no frame.
     file = enhanced(
         images(), [], HU, ImagePositionPatient=[0, 0, 0], ImageOrientationPatient=AXIAL, PixelSpacing=[1, 1]
     )
@@ -161,17 +161,17 @@ def test_a_rescale_that_is_no_number_is_refused_by_its_text(tmp_path: Path) -> N
 def test_windows_are_those_of_each_frame_the_middle_one_first(tmp_path: Path) -> None:
     frames = [at(z, WindowCenter=[10 * k, 500], WindowWidth=[100 + k, 2000]) for k, z in enumerate(PLACES)]
     (volume,) = opened(tmp_path, enhanced(images(), frames, SHARED | HU))
-    lung = dm.Window(500, 2000)
-    assert [one[0] for one in volume.slice_windows] == [dm.Window(10 * k, 100 + k) for k in SORTED]
+    lung = dm.Window(center=500, width=2000)
+    assert [one[0] for one in volume.slice_windows] == [dm.Window(center=10 * k, width=100 + k) for k in SORTED]
     assert all(one[1] == lung for one in volume.slice_windows)
-    assert volume.windows[0] == dm.Window(0, 100)  # slice 2 of 4 is frame 0
+    assert volume.windows[0] == dm.Window(center=0, width=100)  # slice 2 of 4 is frame 0
     assert "windows-vary" in titles(volume)
 
 
 def test_windows_that_all_frames_share_are_said_once(tmp_path: Path) -> None:
     window = {"WindowCenter": 40, "WindowWidth": 400, "WindowCenterWidthExplanation": "SOFT"}
     (volume,) = opened(tmp_path, enhanced(images(), [at(z) for z in PLACES], SHARED | HU | window))
-    assert volume.windows == (dm.Window(40, 400, "LINEAR", "SOFT"),)
+    assert volume.windows == (dm.Window(center=40, width=400, function="LINEAR", explanation="SOFT"),)
     assert "windows-vary" not in titles(volume)
 
 
@@ -187,7 +187,7 @@ def test_windows_that_all_frames_share_are_said_once(tmp_path: Path) -> None:
     ],
 )
 def test_frames_of_one_place_are_times(tmp_path: Path, keyword: str, axis: str, values: tuple[float, float]) -> None:
-    # Frames 0 … 5: places 0, 2.5, 5, each at first with the larger, then with the smaller value.
+    # Frames 0 … 5: positions 0, 2.5, 5, each first with the larger and then with the smaller value.
     frames = [at(2.5 * (n // 2), **{keyword: values[n % 2]}) for n in range(6)]
     (volume,) = opened(tmp_path, enhanced(images(6), frames, SHARED | HU))
     same(volume, hu(1, 3, 5, 0, 2, 4).reshape(2, 3, 16, 12))
@@ -203,7 +203,7 @@ def test_stacks_of_one_file_at_the_same_places_are_volumes(tmp_path: Path) -> No
     same(found[-1024], hu(0, 1, 2))
     same(found[-724], hu(3, 4, 5))  # ct_pixels(3)[0, 0] = 300
     for volume in volumes:
-        assert titles(volume)["split"] == "Split from its series: Stack ID differs between images of one place"
+        assert titles(volume)["split"] == "Split from its series: Stack ID differs between images at the same position"
 
 
 def test_frame_types_at_the_same_places_are_volumes_not_times(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_zero_and_minus_zero_are_one_b_value_in_an_enhanced_file(tmp_path: Path)
 
 
 def test_what_a_private_sequence_says_is_not_said_of_the_frame(tmp_path: Path) -> None:
-    # Philips keeps elements of the classic image in (2005,xx0F) of each frame.
+    # Philips stores elements of the classic image in (2005,xx0F) of each frame.
     classic = Raw("SQ", item({"ImagePositionPatient": [0, 0, 0], "RescaleSlope": 7, "RescaleIntercept": 3}))
     private = {"20050014": Raw("LO", b"Philips MR Imaging DD 005 "), "2005140f": classic}
     (volume,) = opened(tmp_path, enhanced(images(), [at(z) | private for z in PLACES], SHARED | HU))
@@ -313,13 +313,13 @@ def test_z_coordinates_of_a_dose_hold_for_a_normal_to_the_feet_too(tmp_path: Pat
 def test_uneven_planes_of_a_dose_are_noted(tmp_path: Path) -> None:
     (volume,) = opened(tmp_path, dose(images(), [0, 2, 5, 8]))
     assert volume.geometry.steps == (2, 3, 3)
-    assert titles(volume)["uneven"].startswith("Slices are 2 to 3 mm apart")
+    assert titles(volume)["uneven"].startswith("Slices are unevenly spaced, 2 to 3 mm apart")
 
 
 def test_a_dose_without_offsets_says_nothing_of_its_planes(tmp_path: Path) -> None:
     (volume,) = opened(tmp_path, dose(images(), None))
     assert volume.geometry.affine is None
-    assert titles(volume)["unplaced"].endswith("in order as in their file")
+    assert titles(volume)["unplaced"].endswith("ordered as in their file")
     assert [frame for _, frame in volume.files] == [0, 1, 2, 3]
 
 
@@ -351,7 +351,7 @@ def test_the_factory_writes_what_pydicom_reads(tmp_path: Path) -> None:
 def test_a_file_whose_groups_cannot_be_read_at_all_is_refused_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Without what its frames say, an MR image would be shown without its rescale, and nobody would know.
+    # Without its functional groups, an MR image would silently be shown without its rescale.
     from napari_dicommeta.dicom import functional_groups as functional
 
     def broken(*_: object) -> None:

@@ -99,7 +99,7 @@ def test_every_cut_of_a_header_is_seen_and_nothing_behind_it_is_called_absent() 
 def test_cut_pixels_leave_the_header_whole() -> None:
     data = ct_slice(0)
     header = parsed(data[:-10])
-    assert header.reason == "the pixel data is cut: 374 of 384 bytes are there"
+    assert header.reason == "the pixel data is cut off: 374 of 384 bytes are present"
     assert texts(header)["RescaleSlope"] == ["1"]
 
 
@@ -135,7 +135,7 @@ def test_a_value_that_declares_more_than_there_is_ends_the_reading_with_a_reason
     data = ct_slice(0, StudyDescription=Raw("LO", b"abcd", 60000))
     header = parsed(data)
     assert header.reason == "a value declares more bytes than are left"
-    assert header.cut == 0x00080061  # behind Modality, the last element that was read whole
+    assert header.cut == 0x00080061  # after Modality, the last element read completely
 
 
 def test_nesting_ends_at_64_levels() -> None:
@@ -150,9 +150,9 @@ def test_nesting_ends_at_64_levels() -> None:
 
 def test_an_image_without_pixel_data_may_have_been_cut_between_two_elements() -> None:
     header = parsed(ct_slice(0, PixelData=None))
-    assert header.reason == "no pixel data, although it has Rows: it may be cut off"
+    assert header.reason == "no pixel data, although it has Rows: the file may be cut off"
     assert parsed(ct_slice(0, PixelData=None, Rows=None)).reason == (
-        "no pixel data, which a CT Image Storage file must hold: it may be cut off"
+        "no pixel data, which a CT Image Storage file must hold: the file may be cut off"
     )
     report = ct_content(0, PixelData=None, Rows=None, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")
     assert parsed(dicom(report, preamble=False)).reason == ""
@@ -177,13 +177,13 @@ def test_behind_a_damaged_sequence_pydicom_tells_where_to_go_on() -> None:
     content["00081140"] = Raw("SQ", b"no items now")
     header = parsed(dicom(content))
     found = texts(header)
-    assert header.reason == "a sequence holds something else than items"
+    assert header.reason == "a sequence holds something other than items"
     assert dicom(content)[header.offset - 12 : header.offset] == garbage[:12]
-    assert header.cut == 0x0008103E + 1  # behind the last one read, what is not found stays unknown
+    assert header.cut == 0x0008103E + 1  # tags after the last element read stay unknown
     assert found["Rows"] == ["16"]
     assert found["PixelPaddingValue"] == [
         "-2000"
-    ]  # the sign of the data set is known to what was read before and after
+    ]  # Pixel Representation applies to elements before and after the damage
     assert header.pixels is not None
 
 
@@ -226,7 +226,7 @@ NO_IMAGE = data_set({"SpecificCharacterSet": "ISO_IR 100", "PatientName": "A^B"}
         (ct_slice(0)[:-10], True, "partial"),  # in its pixels
         (ct_slice(0)[:400], True, "partial"),  # in its data set
         (ct_slice(0)[:150], True, "partial"),  # in its meta group
-        (ct_slice(0)[:132], True, "partial"),  # behind its prefix
+        (ct_slice(0)[:132], True, "partial"),  # after its prefix
         (BARE[:-10], True, "partial"),
     ],
     ids=lambda one: f"{len(one)} bytes" if isinstance(one, bytes) else None,

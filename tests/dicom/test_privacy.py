@@ -14,12 +14,12 @@ from napari_dicommeta.dicom.tags import TagPath
 @pytest.mark.parametrize(
     ("tag", "vr", "expected"),
     [
-        # private, whatever its VR, and everything inside a private sequence
+        # private elements of any VR, and everything inside a private sequence
         ("(0009,xx01,GEMS_IDEN_01)", "LO", True),
         ("(0019,xx02,SIEMENS MR HEADER)", "DS", True),
         ("(0029,1010)", "CS", True),
         ("(0021,xx10,PHILIPS).CodeValue", "SH", True),
-        # in the table, though their VR would be technical
+        # in the table, although the VR is technical
         ("PatientName", "PN", True),
         ("PatientID", "LO", True),
         ("PatientSex", "CS", True),
@@ -32,16 +32,16 @@ from napari_dicommeta.dicom.tags import TagPath
         ("DeviceSerialNumber", "LO", True),
         ("SOPInstanceUID", "UI", True),
         ("FrameOfReferenceUID", "UI", True),
-        ("(0010,0011)", "UN", True),  # younger than pydicom's dictionary
+        ("(0010,0011)", "UN", True),  # newer than pydicom's dictionary
         ("(6002,4000)", "LT", True),
         ("(6002,3000)", "OW", True),
         ("(5004,0005)", "US", True),
         ("(6002,0010)", "US", False),
-        # inside a sequence of the table
+        # inside a sequence in the table
         ("ContentSequence.NumericValue", "DS", True),
         ("RequestAttributesSequence.ScheduledProtocolCodeSequence.CodeValue", "SH", True),
         ("ReferencedImageSequence.ReferencedSOPClassUID", "UI", True),
-        # by VR: as stored, or as the dictionary has it
+        # by VR: as stored, or as in the dictionary
         ("PatientAge", "AS", True),
         ("StudyDate", "DA", True),
         ("CalibrationDate", "DA", True),
@@ -55,7 +55,7 @@ from napari_dicommeta.dicom.tags import TagPath
         ("MappingResourceUID", "UI", False),
         ("ImplementationClassUID", "UI", True),
         ("VolumeFrameOfReferenceUID", "UI", True),
-        # free text, and short texts that are and are not reviewed
+        # free text, and short texts on and off the list of technical attributes
         ("PixelDataProviderURL", "UR", True),
         ("DerivationDescription", "ST", True),
         ("RadiationMachineName", "SH", True),
@@ -66,7 +66,7 @@ from napari_dicommeta.dicom.tags import TagPath
         ("ProcedureCodeSequence.CodeMeaning", "LO", False),
         ("(0018,9FFF)", "UN", True),
         ("(0018,9FFF)", "??", True),
-        # names of files
+        # file names
         ("DirectoryRecordSequence.ReferencedFileID", "CS", True),
         ("FileSetID", "CS", True),
         # technical

@@ -55,5 +55,5 @@ def test_repeating_groups_stay_apart() -> None:
 
 
 def test_what_is_no_tag_is_told_with_what_is() -> None:
-    with pytest.raises(ValueError, match=r"'WindowCentre' is no DICOM keyword.*write WindowCenter"):
+    with pytest.raises(ValueError, match=r"'WindowCentre' is not a DICOM keyword.*write WindowCenter"):
         TagPath.parse("WindowCentre")

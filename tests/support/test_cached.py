@@ -12,7 +12,7 @@ class Thing:
 
     @cached_property
     def quick(self) -> int:
-        """What is there at once."""
+        """The quick value."""
         self.calls += 1
         return self.calls
 
@@ -24,10 +24,10 @@ class Thing:
 
 
 def test_it_is_worked_out_once_for_each_object() -> None:
-    one, two = Thing(), Thing()
-    assert (one.quick, one.quick, one.calls) == (1, 1, 1)
-    assert two.calls == 0
-    assert Thing.quick.__doc__ == "What is there at once."
+    first, second = Thing(), Thing()
+    assert (first.quick, first.quick, first.calls) == (1, 1, 1)
+    assert second.calls == 0
+    assert Thing.quick.__doc__ == "The quick value."
 
 
 def test_one_object_does_not_wait_for_another() -> None:
@@ -36,11 +36,11 @@ def test_one_object_does_not_wait_for_another() -> None:
     thread = threading.Thread(target=lambda: busy.slow)
     thread.start()
     assert busy.entered.wait(10)
-    found: list[str] = []
-    second = threading.Thread(target=lambda: found.append(other.slow))
+    results: list[str] = []
+    second = threading.Thread(target=lambda: results.append(other.slow))
     second.start()
     second.join(10)
-    assert found == ["done"]  # while the first one is still at it
+    assert results == ["done"]  # while the first thread is still computing
     busy.may_go_on.set()
     thread.join(10)
     assert not thread.is_alive()

@@ -1,1 +1,1 @@
-"""Many files as columns: counts, conditions, selections, storage."""
+"""The elements of many files as columns: counts, conditions, selections and storage."""

@@ -1,7 +1,7 @@
-"""Every element of every file, counted: an Arrow table with a row a file and a dictionary-encoded column a tag.
+"""The catalog: an Arrow table with one row per file and one dictionary-encoded column per tag.
 
-A column's codes are counted with one ``bincount`` and selected with one mask; the distinct values behind
-them are decoded once, when they are first asked for, and shared by all catalogs made from this one.
+One ``bincount`` counts a column's codes and one mask selects files. The distinct values are decoded once, on first use,
+and shared by all catalogs selected from this one.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = ["Catalog", "ScanFailure", "Series"]
 
 @dataclass(frozen=True, slots=True)
 class ScanFailure:
-    """A directory entry that is no row of the catalog, or a row that is incomplete.
+    """A directory entry that is not in the catalog, or only in part.
 
-    `outcome` is rejected (damaged or no DICOM), skipped (no regular file, a link not followed), vanished
-    (gone between listing and opening) or partial (in the catalog up to the damage). `code` tells kinds of rejected
-    files apart: "not-dicom", "empty", "unreadable", or "" where none is known.
+    `outcome` is rejected (damaged or not DICOM), skipped (not a regular file, or a link not followed), vanished (gone
+    between listing and opening) or partial (in the catalog up to the damage). `code` is the kind of a rejected file:
+    "not-dicom", "empty", "not-regular", "unreadable", or "" if unknown.
     """
 
     path: str
@@ -51,41 +51,41 @@ class ScanFailure:
 
     @property
     def brief(self) -> str:
-        """The file's name and the reason."""
+        """The file name and the reason."""
         return f"{os.path.basename(self.path) or self.path}: {self.reason}"
 
     @property
     def is_harmless(self) -> bool:
-        """Whether it is no DICOM file, or no file at all: nothing of the data is missing."""
+        """Whether no data is missing, because the entry is not a DICOM file or not a file."""
         return self.outcome == "skipped" or self.code == "not-dicom"
 
 
 class Catalog:
     """The elements of a set of DICOM files.
 
-    Made by `scan`, by `Catalog.load`, or from another catalog by `where`, indexing of `series`, or ``+``.
-    Catalogs are immutable; those made by selection share their data.
+    A catalog comes from `scan`, from `Catalog.load`, or from another catalog by `where`, `series` or ``+``. Catalogs
+    are immutable, and selections share the data of the catalog they come from.
     """
 
     def __init__(
         self, store: ColumnStore, rows: np.ndarray | None = None, failures: tuple[ScanFailure, ...] = ()
     ) -> None:
         self.file_rows = FileRows(store, rows)
-        """The rows behind the catalog, for what counts over them without knowing catalogs."""
+        """The rows of the catalog, for modules that count over rows and do not depend on catalogs."""
         self._failures = failures
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table], failures: Iterable[tuple[str, str, str, str]] = ()) -> Catalog:
-        """Return the catalog of tables as a scan makes them, and of (path, outcome, reason, code) of other entries."""
-        found = {ScanFailure(path, reason, outcome, code) for path, outcome, reason, code in failures}
-        ordered = tuple(sorted(found, key=lambda failure: (failure.path, failure.reason)))
+        """Return the catalog of a scan's tables and of the (path, outcome, reason, code) of other entries."""
+        distinct = {ScanFailure(path, reason, outcome, code) for path, outcome, reason, code in failures}
+        ordered = tuple(sorted(distinct, key=lambda failure: (failure.path, failure.reason)))
         return cls(ColumnStore.of_tables(tables), None, ordered)
 
-    # -- what is in it ------------------------------------------------------------------------------
+    # -- contents -----------------------------------------------------------------------------------
 
     @property
     def n_files(self) -> int:
-        """The number of files, partial ones included."""
+        """The number of files, including partial files."""
         return self.file_rows.n_files
 
     def __len__(self) -> int:
@@ -97,17 +97,17 @@ class Catalog:
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
-        """The files' paths, in the order of the catalog's rows."""
+        """Return the files' paths, in the order of the catalog's rows."""
         return tuple(self.file_rows.file_column("path").to_pylist())
 
     @property
     def failures(self) -> tuple[ScanFailure, ...]:
-        """The directory entries that are not in the catalog, each with its reason."""
+        """The directory entries that are not in the catalog, with reasons."""
         return self._failures
 
     @cached_property
     def partial(self) -> tuple[ScanFailure, ...]:
-        """The files that are in the catalog only up to their damage."""
+        """Return the files that are in the catalog only up to their damage, with reasons."""
         reasons = self.file_rows.file_column("reason")
         return tuple(
             ScanFailure(self.paths[i], reasons[i].as_py(), "partial")
@@ -116,7 +116,7 @@ class Catalog:
 
     @cached_property
     def outcomes(self) -> dict[str, int]:
-        """Outcome -> directory entries: ok, partial, rejected, skipped, vanished. They add up to all entries."""
+        """Count the directory entries by outcome: ok, partial, rejected, skipped, vanished; the sum is all entries."""
         outcomes = dict.fromkeys(("ok", "partial", "rejected", "skipped", "vanished"), 0)
         outcomes["partial"] = len(self.partial)
         outcomes["ok"] = self.n_files - outcomes["partial"]
@@ -126,27 +126,27 @@ class Catalog:
 
     @cached_property
     def series(self) -> tuple[Series, ...]:
-        """The series of the catalog, each with its own sub-catalog; those with most images first.
+        """Return the series of the catalog, each with its own catalog, ordered by number of images, largest first.
 
-        Files without a *Series Instance UID* are grouped by study, series number, modality and folder instead. Where
-        several studies share one, with more than one file each, it is split by study.
+        Files without a *Series Instance UID* are grouped by study, series number, modality and folder. A UID used in
+        several studies, with more than one file in each, is split by study.
         """
         return _group_series(self)
 
     # -- counting -----------------------------------------------------------------------------------
 
     def tags(self) -> tuple[TagSummary, ...]:
-        """A summary of every tag that a file of this catalog holds, in the order of the tags."""
+        """Return a summary of every tag that a file in this catalog holds, in tag order."""
         return self.file_rows.summaries()
 
     def values(
         self, tag: str | TagPath | tuple[str | TagPath, ...], by: str = "meaning", most: int | None = None
     ) -> ValueCounts:
-        """The values of `tag` and the files that hold each, by "meaning" or by "spelling"; at most `most` of one tag.
+        """Count the files that hold each value of `tag`, by "meaning" or by "spelling".
 
         `tag` is a keyword ("RescaleSlope"), a path ("SharedFunctionalGroupsSequence.PixelMeasuresSequence.
-        PixelSpacing"), a tag ("(0028,1053)", "00281053"), or a tuple of these, whose joint values are
-        counted. A file counts once for each distinct value that it holds in a nested tag.
+        PixelSpacing"), a tag ("(0028,1053)", "00281053"), or a tuple of these, whose joint values are counted. `most`
+        limits a single tag to its most frequent values. A file counts once for each distinct value in a nested tag.
 
         Raises
         ------
@@ -156,34 +156,40 @@ class Catalog:
         if by not in ("meaning", "spelling"):
             raise ValueError(f"by must be 'meaning' or 'spelling', not {by!r}")
         if isinstance(tag, tuple):
-            return self.file_rows.joint_values([tag_path(each) for each in tag], by)
+            return self.file_rows.joint_values([tag_path(part) for part in tag], by)
         return self.file_rows.values(tag_path(tag), by, most)
 
     def details(self, tag: str | TagPath) -> tuple[ValueCount, ...]:
-        """The values of `tag` by meaning, each with its spellings, VRs, bytes and flags; most frequent first."""
+        """Return the values of `tag` by meaning, with spellings, VRs, bytes and flags, most frequent first.
+
+        Raises
+        ------
+        ValueError
+            If `tag` is neither a keyword nor a tag.
+        """
         return self.file_rows.details(tag_path(tag))
 
     def numbers(self, tag: str | TagPath) -> Numbers | None:
-        """The numbers among the values of `tag` and the files that hold each; None where no file holds the tag."""
+        """Return the numbers among the values of `tag` and their file counts; None if no file holds the tag."""
         return self.file_rows.numbers(tag_path(tag))
 
     def codes(self, tag: str | TagPath, by: str = "meaning") -> tuple[list[str | None], np.ndarray]:
-        """The distinct texts of `tag`, last of all None, and for each file the index of its text among them.
+        """Return the distinct texts of `tag`, None last, and for each file the index of its text among them.
 
-        int64 of shape (n_files,); a file that holds several values of a nested tag has them joined by " | ".
+        The indices are int64, shape (n_files,). Several values of a nested tag in one file are joined by " | ".
         """
         return self.file_rows.codes(tag_path(tag), by)
 
     def column_texts(self, tag: str | TagPath, by: str = "meaning") -> list[str | None]:
-        """The text of `tag` in each file, in the order of `paths`; None where a file lacks it.
+        """Return the text of `tag` in each file, in the order of `paths`; None if a file lacks it.
 
-        A file that holds several values of a nested tag has them joined by " | ".
+        Several values of a nested tag in one file are joined by " | ".
         """
         texts, ids = self.codes(tag, by)
         return [texts[i] for i in ids.tolist()]
 
     def variation(self, tag: str | TagPath) -> str:
-        """How `tag` varies: "constant", "between series", "within series" or "unique" (another value in each file)."""
+        """Return how `tag` varies: "constant", "between series", "within series" or "unique" to each file."""
         return self.file_rows.variation(tag_path(tag))
 
     # -- selecting ----------------------------------------------------------------------------------
@@ -191,20 +197,20 @@ class Catalog:
     def where(
         self, conditions: Mapping[Any, Condition] | None = None, /, by: str = "meaning", **keywords: Condition
     ) -> Catalog:
-        """The catalog of the files for which all conditions hold.
+        """Return the catalog of the files for which all conditions hold.
 
-        A condition is a keyword argument, or an item of a mapping where the tag is nested or private::
+        A condition is a keyword argument, or an item of a mapping if the tag is nested or private::
 
-            catalog.where(Modality="CT", RescaleSlope=("1", "2"))     # one of several values
+            catalog.where(Modality="CT", RescaleSlope=("1", "2"))     # any of several values
             catalog.where(SliceThickness=slice(0.5, 1.5))             # a range of numbers, ends included
             catalog.where(PixelPaddingValue=True)                     # present; False: absent or unknown
             catalog.where(RescaleSlope=("1", None))                   # None: absent or unknown too
-            catalog.where(RescaleSlope=Spelled(("1.0",)))             # written so
+            catalog.where(RescaleSlope=Spelled(("1.0",)))             # this spelling
             catalog.where({"(0009,xx01,GEMS_IDEN_01)": "LIGHTSPEED"})
-            catalog.where({("WindowCenter", "WindowWidth"): [("40", "400"), ("-600", None)]})  # together; None: absent
+            catalog.where({("WindowCenter", "WindowWidth"): [("40", "400"), ("-600", None)]})  # jointly; None: absent
 
-        A number is compared by value; a text with the meaning (or, with ``by="spelling"``, the spelling). In
-        a nested tag, one of several values suffices.
+        A number is compared by value, a text with the meaning (or with the spelling, if ``by="spelling"``). In a nested
+        tag, one matching value suffices.
 
         Raises
         ------
@@ -214,21 +220,21 @@ class Catalog:
         return self.rows(np.flatnonzero(self.mask({**(conditions or {}), **keywords}, by)))
 
     def mask(self, conditions: Mapping[Any, Condition], by: str = "meaning") -> np.ndarray:
-        """For each file whether all `conditions` of `where` hold, bool of shape (n_files,)."""
+        """Return for each file whether all `conditions`, as in `where`, hold: bool, shape (n_files,)."""
         return self.file_rows.mask(conditions, by)
 
     def rows(self, indices: np.ndarray) -> Catalog:
-        """The catalog of the files at `indices`, integers into `paths`; without failures."""
+        """Return the catalog of the files at `indices`, integers into `paths`, without failures."""
         rows = self.file_rows.at(indices)
         return Catalog(rows.store, rows.rows)
 
     def with_failures(self, failures: Sequence[ScanFailure]) -> Catalog:
-        """The same files with other failures."""
+        """Return a catalog of the same files with these failures."""
         ordered = tuple(sorted(set(failures), key=lambda failure: (failure.path, failure.reason)))
         return Catalog(self.file_rows.store, self.file_rows.rows, ordered)
 
     def __add__(self, other: Catalog) -> Catalog:
-        """The catalog of the files of both. The order in which catalogs are added does not matter."""
+        """Return the catalog of the files of both; the order of the operands does not matter."""
         store = ColumnStore.of_tables([self.file_rows.taken().table, other.file_rows.taken().table])
         failures = tuple(sorted({*self._failures, *other._failures}, key=lambda f: (f.path, f.reason)))
         return Catalog(store, None, failures)
@@ -236,7 +242,7 @@ class Catalog:
     # -- exchange -----------------------------------------------------------------------------------
 
     def to_arrow(self, by: str = "meaning") -> pa.Table:
-        """A table with ``path`` and a dictionary-encoded text column for each tag, named by its keywords."""
+        """Return a table with ``path`` and, for each tag, a dictionary-encoded text column named by its keywords."""
         names, columns = ["path"], [self.file_rows.file_column("path")]
         for column in sorted(self.file_rows.columns(), key=lambda column: column.path):
             ids = self.file_rows.joined_ids(column, by)
@@ -247,28 +253,40 @@ class Catalog:
         return pa.table(columns, names=names)
 
     def to_pandas(self, by: str = "meaning") -> pd.DataFrame:
-        """`to_arrow` as a DataFrame with categorical columns; needs pandas."""
+        """Return `to_arrow` as a DataFrame with categorical columns.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
         return self.to_arrow(by).to_pandas()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the catalog to one Parquet file, beside it first and then renamed, readable by its owner only.
+        """Write the catalog to one Parquet file, atomically and readable by its owner only.
 
-        Other programs read the same columns as from `to_arrow`; `Catalog.load` gives back all of it.
+        Other programs see the columns of `to_arrow`; `Catalog.load` restores the whole catalog.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
         """
         from napari_dicommeta.catalog.storage import save
 
-        save(self.file_rows.taken(), [(one.path, one.reason, one.outcome, one.code) for one in self._failures], path)
+        failures = [(failure.path, failure.reason, failure.outcome, failure.code) for failure in self._failures]
+        save(self.file_rows.taken(), failures, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Catalog:
-        """The catalog that `save` wrote to `path`, or the parts of one in a folder; columns are read as needed.
+        """Return the catalog that `save` wrote to `path`, a file or a folder of parts; columns are read when needed.
 
         Raises
         ------
         CatalogError
-            If the file is no catalog, or one of a newer version.
+            If the file is not a catalog, or was saved by a newer version.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
         from napari_dicommeta.catalog.storage import load
 
@@ -276,13 +294,13 @@ class Catalog:
         return cls(store, None, tuple(ScanFailure(*failure) for failure in failures))
 
     def file_column(self, name: str) -> np.ndarray:
-        """One of the integers known of each file: size, mtime, pixel_offset, pixel_length (bytes), pixel_tag, cut."""
+        """Return an integer column: size, mtime, pixel_offset, pixel_length (bytes), pixel_tag or cut of each file."""
         return np.asarray(self.file_rows.file_column(name).to_numpy(zero_copy_only=False))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """The files of one series. `name` is for people; `catalog` counts the series' own values."""
+    """The files of one series; `name` is for display and `catalog` holds only these files."""
 
     series_instance_uid: str
     modality: str
@@ -293,16 +311,16 @@ class Series:
     n_images: int
     """Files with pixel data."""
     rows: np.ndarray = field(repr=False, compare=False)
-    """The numbers of the files in the catalog that the series is of."""
+    """The indices of the files in the catalog that the series comes from."""
 
     @property
     def n_files(self) -> int:
-        """All files of the series."""
+        """The number of files of the series."""
         return self.catalog.n_files
 
     @property
     def size(self) -> str:
-        """Slices × rows × columns, or what the files are instead of images."""
+        """Slices × rows × columns as text, or "no images"."""
         if not self.n_images:
             return "no images"
         sizes = self.catalog.values(("Rows", "Columns"))

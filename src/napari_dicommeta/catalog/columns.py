@@ -1,4 +1,4 @@
-"""The columns under a catalog: codes into distinct stored values, decoded when first asked for."""
+"""The columns of a catalog: codes of distinct stored values, which are decoded on first use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Column", "ColumnStore", "first_tag_of"]
 UID = b"UI."
 VALUES = pa.dictionary(pa.int32(), pa.binary())
 RUN_FILES = 20
-"""Files for each run of equal codes, from which on counting the runs is faster."""
+"""The mean number of files per run of equal codes from which counting by runs is faster."""
 FILE_COLUMNS = {
     "path": pa.string(),
     "size": pa.int64(),
@@ -38,13 +38,13 @@ FILE_COLUMNS = {
 
 
 def first_tag_of(key: str) -> int:
-    """The outermost tag of a path key, the last possible one where a private block is not known."""
+    """Return the outermost tag of a path key; for an unknown private block, the highest possible tag."""
     low = 0xFFFF if key[4:6] == "xx" else int(key[4:8], 16)
     return int(key[:4], 16) << 16 | low
 
 
 class Column:
-    """One tag's codes, a 32-bit integer a file (-1: the file lacks it), and its distinct stored values."""
+    """One tag's codes, a 32-bit integer per file (-1: the file lacks the tag), and its distinct stored values."""
 
     def __init__(self, key: str, array: pa.DictionaryArray) -> None:
         self.path = TagPath.of_key(key)
@@ -59,11 +59,11 @@ class Column:
 
     @cached_property
     def _decoded(self) -> tuple[tuple[str | tuple[str, ...], ...], tuple[str | tuple[str, ...], ...]]:
-        """The meanings and the spellings of the stored values, sets as tuples; one object where they are the same."""
+        """Decode the stored values to (meanings, spellings), sets as tuples; one object if both are equal."""
         texts: list[str | tuple[str, ...]] = []
         spellings: list[str | tuple[str, ...]] = []
         for value in self.values.to_pylist():
-            if value.startswith(UID):  # by far the most distinct values: nothing but their padding to take off
+            if value.startswith(UID):  # a fast path, as UIDs have by far the most distinct values
                 text = value[3:].rstrip(b"\0 ").decode("latin-1").strip()
                 texts.append(text)
                 spellings.append(text)
@@ -84,18 +84,18 @@ class Column:
         return self._decoded[0]
 
     def meanings(self, entry: int) -> tuple[Meaning, ...]:
-        """The meanings of one stored value: one, or several of a nested tag."""
+        """Return the meanings of one stored value, several for a nested tag."""
         if entry not in self._meanings:
             self._meanings[entry] = decode_all(self.values[entry].as_py(), self.path)
         return self._meanings[entry]
 
     @cached_property
     def empty(self) -> np.ndarray:
-        """Which stored values are empty."""
+        """Return for each stored value whether it is empty."""
         return np.array([not text or not any(text) for text in self._decoded[0]], dtype=bool)
 
     def texts(self, by: str) -> Texts:
-        """The distinct texts by "meaning" or by "spelling"."""
+        """Return the distinct texts by "meaning" or by "spelling"."""
         if by not in self._texts:
             meanings, spellings = self._decoded
             if meanings is spellings:
@@ -106,9 +106,9 @@ class Column:
 
     @cached_property
     def _runs(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """(where each begins and the last ends, codes) of the runs of one code; None where there are too many.
+        """Return (bounds, codes) of the runs of equal codes; None if there are too many.
 
-        Most tags are one value for a whole series, whose files stand next to one another.
+        Most tags have one value in a whole series, whose files are adjacent.
         """
         changes = np.flatnonzero(np.diff(self.codes)) + 1
         if len(changes) * RUN_FILES > len(self.codes) or not len(self.codes):
@@ -117,9 +117,9 @@ class Column:
         return bounds, self.codes[bounds[:-1]]
 
     def count(self, rows: np.ndarray | None, below: np.ndarray | None = None) -> tuple[np.ndarray, int]:
-        """(files of each stored value, files without one) among `rows`.
+        """Count (files with each stored value, files without a value) among `rows`.
 
-        `below`: how many of `rows` come before each file and after the last one; counting by runs needs it.
+        `below`: the number of `rows` before each file and in total; counting by runs needs it.
         """
         runs = self._runs if rows is None or below is not None else None
         if runs is None:
@@ -132,7 +132,7 @@ class Column:
         return counts[1:], int(counts[0])
 
     def main_vr(self, counts: np.ndarray) -> str:
-        """The VR with which most files store the tag."""
+        """Return the VR with which most files store the tag."""
         votes: dict[str, int] = {}
         for entry in most_frequent(counts, 100).tolist():  # a column of unique values has one VR
             vr = self.meanings(entry)[0].vr
@@ -152,22 +152,22 @@ class Column:
         return self._joined[by]
 
     def joined_texts(self, by: str) -> tuple[str, ...]:
-        """The distinct texts when several values of one file are joined by " | "."""
+        """Return the distinct texts, several values of one file joined by " | "."""
         return self._joined_texts(by)[0]
 
     def joined_ids(self, by: str, rows: np.ndarray | None) -> np.ndarray:
-        """For each of `rows` the index into `joined_texts`, -1 where the file lacks the tag."""
+        """Return for each of `rows` the index into `joined_texts`, -1 if the file lacks the tag."""
         of_entry = self._joined_texts(by)[1]
         codes = self.codes if rows is None else self.codes[rows]
         return np.asarray(np.append(of_entry, -1)[codes])
 
     def matches(self, condition: Any, by: str) -> np.ndarray:
-        """Whether `condition` holds for each stored value, and last for a missing one: indexed by code, -1 too."""
-        held = np.zeros(len(self.values) + 1, dtype=bool)
+        """Return whether `condition` holds for each stored value and, last, for a missing one: index it by code."""
+        is_match = np.zeros(len(self.values) + 1, dtype=bool)
         if isinstance(condition, bool):
-            held[:-1] = condition
-            held[-1] = not condition
-            return held
+            is_match[:-1] = condition
+            is_match[-1] = not condition
+            return is_match
         texts = self.texts(by)
         if isinstance(condition, slice):
             low, high = ends_of(condition)
@@ -176,15 +176,15 @@ class Column:
             chosen[owners[(values >= low) & (values <= high)]] = True
         else:
             wanted = {*texts_of(condition)}
-            held[-1] = None in wanted
+            is_match[-1] = None in wanted
             chosen = np.array([text in wanted for text in texts.texts], dtype=bool)
         if len(texts.ids):
-            held[texts.entries[chosen[texts.ids]]] = True
-        return held
+            is_match[texts.entries[chosen[texts.ids]]] = True
+        return is_match
 
 
 class ColumnStore:
-    """The Arrow table of a catalog: the file columns and one dictionary-encoded column a tag, by its key."""
+    """The Arrow table of a catalog: the file columns and one dictionary-encoded column per tag, named by its key."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
@@ -195,9 +195,9 @@ class ColumnStore:
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
-        """All rows of `tables`, in the order of the files' paths.
+        """Join all rows of `tables`, ordered by file path.
 
-        Column by column, and letting go of what has been joined, so that two whole copies never stand side by side.
+        Each column is joined and then released, so that memory never holds two complete copies.
         """
         parts = [dict(zip(table.column_names, table.columns, strict=True)) for table in tables]
         rows = [len(part["path"]) for part in parts]
@@ -223,11 +223,11 @@ class ColumnStore:
         return self._table
 
     def taken(self, rows: np.ndarray | None) -> ColumnStore:
-        """The store of some rows only."""
+        """Return a store of some rows only; None stands for all rows."""
         return self if rows is None else ColumnStore(self.table.take(pa.array(rows)).combine_chunks())
 
     def find(self, path: TagPath) -> Column | None:
-        """The column of a tag, None if no file holds it."""
+        """Return the column of a tag, None if no file holds it."""
         return self.column(path.key) if path.key in self._key_set else None
 
     @cached_property
@@ -235,26 +235,26 @@ class ColumnStore:
         return frozenset(self.keys)
 
     def column(self, key: str) -> Column:
-        """The column with this key."""
+        """Return the column with this key."""
         column = self._columns.get(key)
         if column is None:
             column = self._columns[key] = Column(key, _chunk(self._table.column(key)))
         return column
 
     def file_column(self, name: str) -> pa.Array:
-        """A column of `FILE_COLUMNS`."""
+        """Return a column of `FILE_COLUMNS`."""
         if name not in self._file_columns:
             self._file_columns[name] = _chunk(self._table.column(name))
         return self._file_columns[name]
 
     @cached_property
     def cuts(self) -> np.ndarray:
-        """For each file the first tag of which nothing is known, -1 where all is."""
+        """Return for each file the first tag whose presence is unknown, -1 if there is none."""
         return np.asarray(self.file_column("cut").to_numpy(zero_copy_only=False))
 
     @cached_property
     def cut_rows(self) -> np.ndarray:
-        """The files of which not all tags are known."""
+        """Return the rows of the files with unknown tags."""
         return np.flatnonzero(self.cuts >= 0)
 
 

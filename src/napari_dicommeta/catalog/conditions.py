@@ -1,4 +1,4 @@
-"""What is asked of a tag's values, as `Catalog.where` takes it."""
+"""Conditions on a tag's values, as `Catalog.where` takes them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Tags = str | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """A condition on how a value is written: one of `texts` by spelling, where the others ask by meaning."""
+    """A condition on a value's spelling: it is one of `texts`. Other conditions compare meanings."""
 
     texts: tuple[str | None, ...]
 
@@ -25,18 +25,18 @@ Condition = (
 
 
 def as_text(value: str | float) -> str:
-    """A value as the texts of a catalog write it: 1.0 as "1"."""
+    """Return a value as catalog texts write it: 1.0 as "1"."""
     return value if isinstance(value, str) else shortest(repr(value)) or str(value)
 
 
 def texts_of(condition: str | float | Sequence[str | float | None]) -> tuple[str | None, ...]:
-    """The texts that a value or several ask for, None for files without the tag."""
-    several = (condition,) if isinstance(condition, (str, int, float)) else condition
-    return tuple(one if one is None else as_text(one) for one in several)
+    """Return the texts that a condition of one or more values matches, None for files without the tag."""
+    values = (condition,) if isinstance(condition, (str, int, float)) else condition
+    return tuple(value if value is None else as_text(value) for value in values)
 
 
 def ends_of(condition: slice) -> tuple[float, float]:
-    """The smallest and the largest number of a range, infinite where it has no such end."""
+    """Return the smallest and the largest number of a range, infinite for an open end."""
     low = float("-inf") if condition.start is None else float(condition.start)
     high = float("inf") if condition.stop is None else float(condition.stop)
     return low, high

@@ -1,4 +1,4 @@
-"""What counting gives: a tag's summary, its values, their spellings, its numbers."""
+"""The results of counting: a tag's summary, its values, their spellings and its numbers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ __all__ = ["Numbers", "Spelling", "TagSummary", "ValueCount", "ValueCounts"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagSummary:
-    """How one tag is filled: files in which it is `present` with a value, `empty`, `absent` or `unknown`.
+    """The numbers of files in which a tag is `present` with a value, `empty`, `absent` or `unknown`.
 
-    The four add up to the files counted. `unknown` are files that are damaged before the tag would come.
-    `distinct` counts values by meaning, `spellings` by spelling, both without the empty one. `vr` is the VR
-    most files store it with.
+    The four add up to the files counted. `unknown` counts files damaged before the place of the tag. `distinct` counts
+    values by meaning and `spellings` by spelling, both without the empty value. `vr` is the VR in most files.
     """
 
     path: TagPath
@@ -36,7 +35,7 @@ class TagSummary:
 
     @property
     def keyword(self) -> str:
-        """The tag in keywords, levels joined by dots: what `Catalog.values` takes."""
+        """The tag in keywords, levels joined by dots, as `Catalog.values` takes it."""
         return self.path.text
 
     @property
@@ -47,7 +46,7 @@ class TagSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spelling:
-    """One way a value is written: its text, its VR as stored, its bytes (at most 32), the files."""
+    """One spelling of a value: its text, its VR as stored, its bytes (at most 32) and the number of files."""
 
     text: str
     vr: str
@@ -58,9 +57,9 @@ class Spelling:
 
 @dataclass(frozen=True, slots=True)
 class ValueCount:
-    """One value by meaning, the files that hold it, and how they spell it, most frequent first.
+    """One value by meaning, the number of files that hold it, and its spellings, most frequent first.
 
-    `flag` says what is odd about it ("" if nothing): a constant of `meaning`.
+    `flag` is the fault of the value, a constant of `dicom.values`, or "".
     """
 
     text: str
@@ -72,9 +71,9 @@ class ValueCount:
 class ValueCounts(Mapping[Any, int]):
     """The values of a tag and the number of files that hold each, most frequent first.
 
-    A mapping of text to files (tuples of texts for several tags, with None where a file lacks the tag). An
-    empty element counts under "". `absent` and `unknown` are the files without the element. `n_values`: how many
-    values there are, and `n_held` the sum of their files, also where only the most frequent were asked for.
+    A mapping of text to number of files. For several tags the key is a tuple of texts, with None if a file lacks the
+    tag. An empty element counts under "". `absent` and `unknown` are the files without the element. `n_values` is the
+    number of values and `n_held` the sum of their files, even if only the most frequent values were requested.
     """
 
     def __init__(
@@ -99,7 +98,7 @@ class ValueCounts(Mapping[Any, int]):
         return len(self._counts)
 
     def items(self) -> ItemsView[Any, int]:
-        """(text, files), as of a dictionary."""
+        """Return the (text, files) pairs, as a dictionary does."""
         return self._counts.items()
 
     def __repr__(self) -> str:
@@ -108,9 +107,9 @@ class ValueCounts(Mapping[Any, int]):
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Numbers:
-    """The numbers of a tag: each component of each distinct value, and the files that hold the value.
+    """The numbers of a tag: each component of each distinct value, weighted by the files that hold the value.
 
-    `owners` tell which components are of one value. `not_numbers` are the files whose value holds none.
+    `owners` identifies the value that a component belongs to. `not_numbers` counts the files whose value has no number.
     """
 
     owners: np.ndarray
@@ -122,11 +121,11 @@ class Numbers:
     unknown: int
 
     def binned(self, edges: Sequence[float]) -> tuple[int, ...]:
-        """The files in each of the bins between `edges`; one with several components in a bin counts once there."""
+        """Count the files in each bin between `edges`; a file with several components in a bin counts once there."""
         places = np.searchsorted(np.asarray(edges)[1:-1], self.values, side="right")
         weights = self.weights
         if len(self.owners) and (np.diff(self.owners) == 0).any():
-            _, kept = np.unique(self.owners * len(edges) + places, return_index=True)
-            places, weights = places[kept], weights[kept]
+            _, first = np.unique(self.owners * len(edges) + places, return_index=True)
+            places, weights = places[first], weights[first]
         counts = np.bincount(places, weights=weights, minlength=len(edges) - 1)
         return tuple(int(count) for count in counts)

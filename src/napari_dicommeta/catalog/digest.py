@@ -1,7 +1,7 @@
-"""What a catalog holds as one number, and each of its files as one: to see that a folder has changed, and where.
+"""Digests of a catalog and of each of its files, to detect whether and where a folder has changed.
 
-Each distinct stored value is hashed once; a file's number is made of those of its values. 64 bits tell files apart,
-they protect from nobody.
+Each distinct stored value is hashed once, and a file's digest combines the hashes of its values. 64 bits distinguish
+files but are not cryptographically secure.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 
 __all__ = ["catalog_digest", "common_folder", "file_digests", "relative_paths"]
 
-VERSION = b"dicommeta-1"
-"""Digests of another version are other ones."""
+DIGEST_VERSION = b"dicommeta-1"
+"""Part of each digest, so that digests of different versions differ."""
 _BLOCK = 1 << 22
-"""Bytes of values that are hashed at a time, each of which takes some 20 meanwhile."""
+"""Bytes of values hashed at a time; each needs about 20 bytes of memory."""
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def catalog_digest(catalog: Catalog) -> str:
-    """32 hexadecimal digits of what a catalog holds: its files' relative paths, sizes and stored values.
+    """Return 32 hexadecimal digits computed from a catalog's relative paths, file sizes and stored values.
 
-    The same for a folder that was moved, for files in another order, for a catalog that was saved and loaded; another
-    one where a file, a name, a size or a byte of an element differs. Times of change, pixels of the same length, and
-    entries that are no row of the catalog do not count.
+    The digest is the same for a moved folder, for files in another order, and for a saved and reloaded catalog. It
+    differs if a file, a name, a size or a byte of an element differs. It ignores modification times, pixels of the same
+    length, and entries that are not in the catalog.
     """
     paths = relative_paths(catalog.paths, common_folder(catalog.paths))
     names = _hashes(pa.array([path.encode("utf-8", "surrogatepass") for path in paths], pa.binary()))
     rows = np.sort(_mixed(file_digests(catalog) + _mixed(names)))
-    return blake2b(rows.astype("<u8").tobytes(), digest_size=16, person=VERSION).hexdigest()
+    return blake2b(rows.astype("<u8").tobytes(), digest_size=16, person=DIGEST_VERSION).hexdigest()
 
 
 def file_digests(catalog: Catalog) -> np.ndarray:
-    """For each file a number that its size and its elements' stored values make, uint64 of shape (n_files,)."""
+    """Return a digest of each file's size and stored element values: uint64, shape (n_files,)."""
     total = _mixed(catalog.file_column("size").astype(np.uint64))
     for column in catalog.file_rows.columns():
         codes = catalog.file_rows.stored_codes(column)
         is_used = np.bincount(codes + 1, minlength=len(column.values) + 1)[1:] > 0
         if not is_used.any():
             continue
-        of_code = np.zeros(len(column.values) + 1, dtype=np.uint64)  # the last one, for code -1, stays 0: no element
+        of_code = np.zeros(len(column.values) + 1, dtype=np.uint64)  # the last entry, for code -1, stays 0
         used = column.values if is_used.all() else column.values.filter(pa.array(is_used))
         seed = int.from_bytes(blake2b(column.path.key.encode(), digest_size=8).digest(), "little")
         of_code[:-1][is_used] = _mixed(_hashes(used) + np.uint64(seed))
@@ -57,7 +57,7 @@ def file_digests(catalog: Catalog) -> np.ndarray:
 
 
 def common_folder(paths: Sequence[str]) -> str:
-    """The deepest folder that holds all of `paths`, "" for none of them, or for several drives."""
+    """Return the deepest folder that holds all of `paths`, "" for no paths or paths on several drives."""
     folders = {os.path.dirname(path) for path in paths}
     try:
         return os.path.commonpath(folders) if folders else ""
@@ -66,14 +66,14 @@ def common_folder(paths: Sequence[str]) -> str:
 
 
 def relative_paths(paths: Sequence[str], folder: str) -> list[str]:
-    """`paths` relative to `folder`, with ``/`` between their parts; a path that is not below it stays as it is."""
+    """Return `paths` relative to `folder` with ``/`` as separator; paths outside `folder` are not shortened."""
     start = os.path.join(folder, "") if folder else ""
     below = [path[len(start) :] if path.startswith(start) else path for path in paths]
     return below if os.sep == "/" else [path.replace(os.sep, "/") for path in below]
 
 
 def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """Numbers whose bits all depend on all bits of `numbers`, uint64: the finalizer of SplitMix64."""
+    """Mix the bits of each number with the finalizer of SplitMix64; uint64."""
     mixed = numbers + _GOLDEN
     mixed ^= mixed >> np.uint64(30)
     mixed *= np.uint64(0xBF58476D1CE4E5B9)
@@ -84,24 +84,24 @@ def _mixed(numbers: np.ndarray) -> np.ndarray:
 
 
 def _hashes(values: pa.BinaryArray) -> np.ndarray:
-    """A hash of each of some byte strings, uint64: their words of eight bytes, mixed with their places, summed."""
+    """Hash each byte string to uint64: the sum of its eight-byte words, each mixed with its position."""
     _, offsets_buffer, data_buffer = values.buffers()
     offsets = np.frombuffer(offsets_buffer, np.int32)[values.offset : values.offset + len(values) + 1].astype(np.int64)
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
-    found = np.empty(len(values), dtype=np.uint64)
+    hashes = np.empty(len(values), dtype=np.uint64)
     start = 0
     while start < len(values):
         end = max(int(np.searchsorted(offsets, offsets[start] + _BLOCK, "right")) - 1, start + 1)
-        found[start:end] = _hashes_of(data[offsets[start] : offsets[end]], np.diff(offsets[start : end + 1]))
+        hashes[start:end] = _hashes_of(data[offsets[start] : offsets[end]], np.diff(offsets[start : end + 1]))
         start = end
-    return found
+    return hashes
 
 
 def _hashes_of(data: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The same of strings of these lengths that lie one after another in `data`."""
-    words = lengths // 8 + 1  # never none, so that each string has a place to be summed up at
+    """Hash the strings of these lengths that follow one another in `data`."""
+    words = lengths // 8 + 1  # at least one, as `reduceat` needs a word for each string
     firsts = np.cumsum(words) - words
-    # Where each byte goes: behind those of the strings before, which take whole words.
+    # How far each string moves, as the strings before it are padded to whole words.
     shifts = firsts * 8 - (np.cumsum(lengths) - lengths)
     padded = np.zeros(int(words.sum()) * 8, dtype=np.uint8)
     padded[np.arange(len(data)) + np.repeat(shifts, lengths)] = data

@@ -1,4 +1,4 @@
-"""The distinct texts of a column, and what is counted of them: totals, the most frequent, numbers."""
+"""The distinct texts of a column and their counts: totals, most frequent texts and numbers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["Texts", "joined", "most_frequent", "sort_key"]
 
 NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
-"""What `meaning.number` takes, for Arrow's kernels."""
+"""The pattern of `values.number`, for Arrow's compute functions."""
 
 
 class Texts:
-    """The distinct texts of a column, by meaning or by spelling, and which stored values carry each.
+    """The distinct texts of a column, by meaning or by spelling, and the stored values that have each text.
 
-    `values` holds for each stored value its text, or the texts of a set. Texts and numbers are kept in plain
-    tuples and arrays: objects for a million values would cost more than counting them, and Python's garbage
-    collector, which goes through each list whenever it runs, leaves a tuple of texts alone.
+    `values` holds the text of each stored value, or the texts of a set. Texts and numbers are stored in tuples and
+    arrays: objects for a million values would cost more than counting them, and Python's garbage collector does not
+    track a tuple of texts, but traverses every list.
     """
 
     def __init__(self, values: Sequence[str | tuple[str, ...]]) -> None:
@@ -47,7 +47,7 @@ class Texts:
 
     @cached_property
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """(index of the text, float64 value) of each component that is a finite number, all texts one after another."""
+        """Return (index of the text, float64 value) of each component that is a finite number, in text order."""
         components = pc.split_pattern(pa.array(self.texts, pa.string()), "\\")
         flat = pc.list_flatten(components)
         owners = pc.list_parent_indices(components).to_numpy(zero_copy_only=False)
@@ -57,9 +57,10 @@ class Texts:
         return owners[is_number][finite], values[finite]
 
     def counted_numbers(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        """(stored value, number, files) of each component of each stored value that occurs, and the files without one.
+        """Return (stored value, number, files) of each numeric component, and the number of files without a number.
 
-        From the files of each stored value: a file that holds several texts counts once with all their numbers.
+        `counts` is the number of files with each stored value; values that do not occur are left out. A file with
+        several texts counts once with all their numbers.
         """
         texts, values = self.numbers
         starts, ends = np.searchsorted(texts, self.ids, "left"), np.searchsorted(texts, self.ids, "right")
@@ -67,27 +68,27 @@ class Texts:
         owners = np.repeat(self.entries, lengths)
         within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         numbers = values[np.repeat(starts, lengths) + within]
-        held = counts[owners] > 0
+        occurs = counts[owners] > 0
         without = counts.copy()
         without[owners] = 0
-        return owners[held], numbers[held], counts[owners][held], int(without.sum())
+        return owners[occurs], numbers[occurs], counts[owners][occurs], int(without.sum())
 
     def totals(self, counts: np.ndarray) -> np.ndarray:
-        """The files of each text, from the files of each stored value."""
+        """Return the number of files with each text from the number with each stored value."""
         if self.is_plain and len(self.texts) == len(self.ids):
             return counts
         weights = counts if self.is_plain else counts[self.entries]
         return np.bincount(self.ids, weights=weights, minlength=len(self.texts)).astype(np.int64)
 
     def distinct(self, counts: np.ndarray) -> int:
-        """How many texts but the empty one occur."""
+        """Count the texts that occur, except the empty text."""
         totals = self.totals(counts)
         return int(np.count_nonzero(totals)) - int(self._empty >= 0 and totals[self._empty] > 0)
 
     def counted(self, totals: np.ndarray, most: int | None = None) -> dict[str, int]:
-        """Text -> files for the texts that occur by their `totals`, most frequent first, equals by number or text.
+        """Return text -> files for the texts that occur, most frequent first, equal counts sorted by `sort_key`.
 
-        Of more than `most` only so many: of those as frequent as the last one, the first in the column.
+        At most `most` texts are returned; among texts as frequent as the last, those first in the column are.
         """
         present = most_frequent(totals, most)
         pairs = [(self.texts[i], n) for i, n in zip(present.tolist(), totals[present].tolist(), strict=True)]
@@ -96,7 +97,7 @@ class Texts:
 
 
 def most_frequent(counts: np.ndarray, most: int | None = None) -> np.ndarray:
-    """The indices of what is counted at all, of more than `most` those of the largest counts, of equals the first."""
+    """Return the indices of nonzero counts, only the `most` largest if there are more; the first of equal counts."""
     present = np.flatnonzero(counts)
     if most is None or len(present) <= most:
         return present
@@ -107,11 +108,11 @@ def most_frequent(counts: np.ndarray, most: int | None = None) -> np.ndarray:
 
 
 def sort_key(text: str) -> tuple[bool, float, str]:
-    """Numbers first and by value, then texts."""
+    """Return a key that sorts numbers first, by value, then texts."""
     value = number(text.partition("\\")[0])
     return (value is None, value or 0.0, text)
 
 
 def joined(value: str | tuple[str, ...]) -> str:
-    """A text, or those of a set as one."""
+    """Return a text unchanged, or the texts of a set joined by " | "."""
     return value if isinstance(value, str) else " | ".join(sorted(set(value), key=sort_key))

@@ -1,4 +1,4 @@
-"""Rows of a column store, and all that is counted over them: under `Catalog`, exports and digests."""
+"""Rows of a column store and the counts over them, used by `Catalog`, exports and digests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tag_path(tag: str | TagPath) -> TagPath:
 
 
 class FileRows:
-    """The files at `rows` of `store`, None for all of them. `by` is "meaning" or "spelling" everywhere."""
+    """The files at `rows` of `store`; None stands for all rows. The argument `by` is "meaning" or "spelling"."""
 
     def __init__(self, store: ColumnStore, rows: np.ndarray | None = None) -> None:
         self.store, self.rows = store, rows
@@ -44,7 +44,7 @@ class FileRows:
         return self.store.n_files if self.rows is None else len(self.rows)
 
     def at(self, indices: np.ndarray) -> FileRows:
-        """Return the files at `indices`, integers into these ones; the store is shared."""
+        """Return the files at `indices` into these files; the store is shared."""
         return FileRows(self.store, indices if self.rows is None else self.rows[indices])
 
     def taken(self) -> ColumnStore:
@@ -52,19 +52,19 @@ class FileRows:
         return self.store.taken(self.rows)
 
     def contains(self, part: FileRows) -> np.ndarray:
-        """Return for each of these files whether it is one of `part`, of the same store: bool of shape (n_files,)."""
-        among = np.zeros(self.store.n_files, dtype=bool)
-        among[slice(None) if part.rows is None else part.rows] = True
-        return among if self.rows is None else among[self.rows]
+        """Return for each file whether `part`, rows of the same store, contains it: bool, shape (n_files,)."""
+        is_in_part = np.zeros(self.store.n_files, dtype=bool)
+        is_in_part[slice(None) if part.rows is None else part.rows] = True
+        return is_in_part if self.rows is None else is_in_part[self.rows]
 
     # -- columns ------------------------------------------------------------------------------------
 
     def columns(self) -> Iterator[Column]:
-        """Yield the columns of the store, whether or not one of these files holds a value."""
+        """Yield all columns of the store, including those without a value in these files."""
         return map(self.store.column, self.store.keys)
 
     def find(self, tag: str | TagPath) -> Column | None:
-        """Return the column of a tag, None if no file of the store holds it."""
+        """Return the column of a tag, None if no file in the store holds it."""
         return self.store.find(tag_path(tag))
 
     def file_column(self, name: str) -> pa.Array:
@@ -73,57 +73,57 @@ class FileRows:
         return array if self.rows is None else array.take(pa.array(self.rows))
 
     def stored_codes(self, column: Column) -> np.ndarray:
-        """Return for each file the number of its stored value in `column`, -1 where it lacks the tag; int32."""
+        """Return for each file the code of its stored value in `column`, -1 if it lacks the tag: int32."""
         return column.codes if self.rows is None else column.codes[self.rows]
 
     def joined_ids(self, column: Column, by: str) -> np.ndarray:
-        """Return for each file the index into ``column.joined_texts(by)``, -1 where it lacks the tag."""
+        """Return for each file the index into ``column.joined_texts(by)``, -1 if it lacks the tag."""
         return column.joined_ids(by, self.rows)
 
     def count(self, column: Column) -> tuple[np.ndarray, int]:
-        """Return (files of each stored value, files without one)."""
+        """Count (files with each stored value, files without a value)."""
         return column.count(self.rows, self._below)
 
     @cached_property
     def _below(self) -> np.ndarray | None:
-        """How many of the files come before each of the store's; None where they are so few that each is looked at."""
+        """Return how many of these files precede each file of the store; None if counting by runs would not pay off."""
         if self.rows is None or len(self.rows) * RUN_FILES < self.store.n_files:
             return None
         return np.concatenate([[0], np.cumsum(np.bincount(self.rows, minlength=self.store.n_files))])
 
     @property
     def cuts(self) -> np.ndarray | None:
-        """For each file the first tag of which nothing is known, -1 where all is; None where all is of every file."""
+        """For each file the first tag whose presence is unknown, -1 if none; None if no file has unknown tags."""
         if not len(self.store.cut_rows):
             return None
         return self.store.cuts if self.rows is None else self.store.cuts[self.rows]
 
     def unknown(self, first_tag: int, column: Column | None) -> int:
-        """Return how many files without a tag are damaged before it would come."""
+        """Count the files without a tag that are damaged before its place."""
         cut_rows = self.store.cut_rows
         if not len(cut_rows):
             return 0
         if self.rows is not None:
             cut_rows = np.intersect1d(cut_rows, self.rows, assume_unique=True)
-        behind = self.store.cuts[cut_rows] <= first_tag
-        return int(np.count_nonzero(behind if column is None else behind & (column.codes[cut_rows] < 0)))
+        is_unknown = self.store.cuts[cut_rows] <= first_tag
+        return int(np.count_nonzero(is_unknown if column is None else is_unknown & (column.codes[cut_rows] < 0)))
 
     # -- counting -----------------------------------------------------------------------------------
 
     def summaries(self) -> tuple[TagSummary, ...]:
-        """Return a summary of every tag that one of the files holds, in the order of the tags."""
+        """Return a summary of every tag that a file holds, in tag order."""
         counted = ((column, *self.count(column)) for column in self.columns())
         summaries = [self._summary(column, counts, missing) for column, counts, missing in counted if counts.any()]
         return tuple(sorted(summaries, key=lambda summary: summary.path))
 
     def _summary(self, column: Column, counts: np.ndarray, missing: int) -> TagSummary:
-        held = int(counts.sum())
+        with_tag = int(counts.sum())
         empty = int(counts[column.empty].sum())
         unknown = self.unknown(column.first_tag, column) if missing else 0
         return TagSummary(
             path=column.path,
             vr=column.main_vr(counts),
-            present=held - empty,
+            present=with_tag - empty,
             empty=empty,
             absent=missing - unknown,
             unknown=unknown,
@@ -132,7 +132,7 @@ class FileRows:
         )
 
     def values(self, path: TagPath, by: str, most: int | None) -> ValueCounts:
-        """Return the values of a tag and the files that hold each, at most `most` of them."""
+        """Count the files that hold each value of a tag, for at most `most` values."""
         column = self.find(path)
         if column is None:
             unknown = self.unknown(first_tag_of(path.key), None)
@@ -145,11 +145,12 @@ class FileRows:
         return ValueCounts(texts.counted(totals, most), self.n_files, missing - unknown, unknown, all_values)
 
     def joint_values(self, paths: Sequence[TagPath], by: str) -> ValueCounts:
-        """Return the values that occur together, as tuples of texts, None for an absent one."""
+        """Count the combinations of values as tuples of texts, None for an absent tag."""
         coded = [self.codes(path, by) for path in paths]
         together = np.zeros(self.n_files, dtype=np.int64)
         for texts, ids in coded:
-            together = np.unique(together, return_inverse=True)[1] * len(texts) + ids  # so it fits into 64 bits
+            # Renumbered at each step, the products fit into 64 bits.
+            together = np.unique(together, return_inverse=True)[1] * len(texts) + ids
         _, first, counts = np.unique(together, return_index=True, return_counts=True)
         pairs = [
             (tuple(texts[ids[row]] for texts, ids in coded), n)
@@ -161,7 +162,7 @@ class FileRows:
         return ValueCounts({key: n for key, n in pairs if key != nothing}, self.n_files, absent, 0)
 
     def details(self, path: TagPath) -> tuple[ValueCount, ...]:
-        """Return the values of a tag by meaning, each with its spellings, VRs, bytes and flags; most frequent first."""
+        """Return the values of a tag by meaning, with spellings, VRs, bytes and flags, most frequent first."""
         column = self.find(path)
         if column is None:
             return ()
@@ -194,7 +195,7 @@ class FileRows:
         )
 
     def numbers(self, path: TagPath) -> Numbers | None:
-        """Return the numbers among the values of a tag and the files that hold each; None where no file holds it."""
+        """Return the numbers among the values of a tag and their file counts; None if no file holds the tag."""
         column = self.find(path)
         if column is None:
             return None
@@ -211,7 +212,7 @@ class FileRows:
         )
 
     def codes(self, path: TagPath, by: str) -> tuple[list[str | None], np.ndarray]:
-        """Return the distinct texts of a tag, last of all None, and each file's index among them, int64."""
+        """Return the distinct texts of a tag, None last, and each file's index among them as int64."""
         column = self.find(path)
         if column is None:
             return [None], np.zeros(self.n_files, dtype=np.int64)
@@ -246,15 +247,15 @@ class FileRows:
                 mask &= self._joint_mask(tag, cast("Sequence[tuple[str | None, ...]]", condition), by)
                 continue
             column = self.find(tag)
-            asked, how = (condition.texts, "spelling") if isinstance(condition, Spelled) else (condition, by)
+            values, compared_by = (condition.texts, "spelling") if isinstance(condition, Spelled) else (condition, by)
             if column is None:
-                mask &= asked is False or (isinstance(asked, (tuple, list)) and None in asked)
+                mask &= values is False or (isinstance(values, (tuple, list)) and None in values)
             else:
-                mask &= column.matches(asked, how)[self.stored_codes(column)]
+                mask &= column.matches(values, compared_by)[self.stored_codes(column)]
         return mask
 
     def _joint_mask(self, tags: tuple[str, ...], wanted: Sequence[tuple[str | None, ...]], by: str) -> np.ndarray:
-        """Return for each file whether its values of `tags` are together one of `wanted`."""
+        """Return for each file whether the combination of its values of `tags` is in `wanted`."""
         of_file = np.zeros(self.n_files, dtype=np.int64)
         of_wanted = np.zeros(len(wanted), dtype=np.int64)
         for i, tag in enumerate(tags):
@@ -262,17 +263,18 @@ class FileRows:
             texts = [] if column is None else column.joined_texts(by)
             numbers: dict[str | None, int] = {text: n for n, text in enumerate(texts, 1)}
             numbers[None] = 0
-            asked = np.array([numbers.get(texts_of_row[i], -1) for texts_of_row in wanted], dtype=np.int64)
-            if i > 1:  # of two tags the numbers fit into 64 bits, of more they are counted again first
+            wanted_numbers = np.array([numbers.get(texts_of_row[i], -1) for texts_of_row in wanted], dtype=np.int64)
+            if i > 1:  # the products of more than two tags may exceed 64 bits
                 of_file, of_wanted = _renumbered(of_file, of_wanted)
             if column is not None:
                 of_file = of_file * len(numbers) + self.joined_ids(column, by) + 1
-            of_wanted = np.where((of_wanted < 0) | (asked < 0), -1, of_wanted * len(numbers) + asked)
+            is_missing = (of_wanted < 0) | (wanted_numbers < 0)
+            of_wanted = np.where(is_missing, -1, of_wanted * len(numbers) + wanted_numbers)
         return np.isin(of_file, of_wanted)
 
 
 def _renumbered(held: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the same numbers counted from 0, and those of `wanted`, -1 for what is not held."""
+    """Renumber `held` from 0, and `wanted` alike, with -1 for numbers that are not in `held`."""
     values, numbers = np.unique(held, return_inverse=True)
     places = np.minimum(np.searchsorted(values, wanted), max(len(values) - 1, 0))
     is_held = values[places] == wanted if len(values) else np.zeros(len(wanted), dtype=bool)

@@ -1,4 +1,4 @@
-"""Files chosen by the values of several tags: what a click on a bar makes, and what all counts then follow."""
+"""Selections of files by the values of several tags, as made by clicks on bars and followed by all counts."""
 
 from __future__ import annotations
 
@@ -22,57 +22,62 @@ __all__ = ["Selection"]
 class Selection:
     """The files of `catalog` for which all filters hold.
 
-    `filters`: (tag, condition) in the order in which they were made, as `Catalog.where` takes them: a keyword with a
+    `filters` holds (tag, condition) pairs in the order they were added, as `Catalog.where` takes them. A keyword has a
     tuple of texts by meaning (None: absent or unknown), `Spelled` texts, a slice (a range of numbers, ends included) or
-    a bool (present or not), or a tuple of keywords with texts that stand together. No filter chooses all files.
+    a bool (present or not). A tuple of keywords has joint texts. Without filters, all files are selected.
     """
 
     catalog: Catalog
     filters: tuple[tuple[Tags, Condition], ...] = ()
 
     def toggled(self, keyword: str, text: str | None, by: str = "meaning") -> Selection:
-        """With this value added to the tag's, or taken away if it is among them; instead of a range of the tag.
+        """Return a selection with this value of the tag added, or removed if it is selected.
 
-        None stands for the files without the tag. Values by spelling take the place of values by meaning.
+        None stands for files without the tag. The value replaces a range of the tag, and values by spelling replace
+        values by meaning.
         """
         texts = self.texts(keyword, by)
-        chosen = tuple(one for one in texts if one != text) if text in texts else (*texts, text)
+        chosen = tuple(other for other in texts if other != text) if text in texts else (*texts, text)
         if not chosen:
             return self.without(keyword)
         condition: Condition = Spelled(chosen) if by == "spelling" else chosen
         return self.with_filter(keyword, False if chosen == (None,) else condition)
 
     def toggled_pair(self, tags: tuple[str, str], pair: tuple[str | None, str | None]) -> Selection:
-        """With these two values that stand together added to those chosen, or taken away if they are among them."""
+        """Return a selection with this pair of joint values added, or removed if it is selected."""
         pairs = self.pairs(tags)
-        pairs = tuple(one for one in pairs if one != pair) if pair in pairs else (*pairs, pair)
+        pairs = tuple(other for other in pairs if other != pair) if pair in pairs else (*pairs, pair)
         if tags[::-1] in dict(self.filters):
             tags, pairs = tags[::-1], tuple((second, first) for first, second in pairs)
         return self.with_filter(tags, pairs) if pairs else self.without(tags)
 
     def pairs(self, tags: tuple[str, str]) -> tuple[tuple[str | None, str | None], ...]:
-        """The chosen values of two tags that stand together, in whichever order of the two they were chosen."""
+        """Return the selected joint values of two tags, also if they were selected in the other order of tags."""
         chosen = cast("dict[Tags, tuple[tuple[str | None, str | None], ...]]", dict(self.filters))
         if tags in chosen:
             return chosen[tags]
         return tuple((first, second) for second, first in chosen.get(tags[::-1], ()))
 
     def with_filter(self, tag: Tags, condition: Condition) -> Selection:
-        """With this condition in place of the tag's, or as a further one."""
+        """Return a selection with this filter, in place of the tag's previous filter if there is one."""
         chosen = {**dict(self.filters), tag: condition}
         return Selection(self.catalog, tuple(chosen.items()))
 
     def without(self, tag: Tags) -> Selection:
-        """Without the filter of this tag, or of these tags together."""
-        return Selection(self.catalog, tuple(one for one in self.filters if one[0] != tag))
+        """Return a selection without the filter of this tag or tuple of tags."""
+        return Selection(self.catalog, tuple((key, condition) for key, condition in self.filters if key != tag))
 
     def aside_from(self, *keywords: str) -> Selection:
-        """Without all filters that speak of these tags, those of pairs too."""
-        kept = (one for one in self.filters if not {*([one[0]] if isinstance(one[0], str) else one[0])} & {*keywords})
-        return Selection(self.catalog, tuple(kept))
+        """Return a selection without any filter that involves these tags, including joint filters."""
+        others = (
+            (tag, condition)
+            for tag, condition in self.filters
+            if not {*([tag] if isinstance(tag, str) else tag)} & {*keywords}
+        )
+        return Selection(self.catalog, tuple(others))
 
     def texts(self, tag: Tags, by: str = "meaning") -> tuple[str | None, ...]:
-        """The chosen values of a tag, by meaning or by spelling, None for its absence; of a pair of tags none."""
+        """Return the selected values of a tag, by meaning or by spelling, None for absence; () for a pair of tags."""
         condition = dict(self.filters).get(tag, ())
         if condition is False:
             return (None,)
@@ -83,27 +88,27 @@ class Selection:
         return tuple(text if text is None else str(text) for text in condition)
 
     def range_of(self, keyword: str) -> tuple[float, float] | None:
-        """The chosen range of a tag's numbers."""
+        """Return the selected range of a tag's numbers, None if there is none."""
         condition = dict(self.filters).get(keyword)
         return ends_of(condition) if isinstance(condition, slice) else None
 
     def mask(self) -> np.ndarray:
-        """For each file of `catalog` whether it is chosen, bool of shape (n_files,)."""
+        """Return for each file of `catalog` whether it is selected: bool, shape (n_files,)."""
         return self.catalog.mask(dict(self.filters))
 
     def files(self) -> Catalog:
-        """The catalog of the chosen files."""
+        """Return the catalog of the selected files."""
         return self.catalog.rows(np.flatnonzero(self.mask())) if self.filters else self.catalog
 
     def counted_for(self, keyword: str) -> Catalog:
-        """The files over which the values of a tag are counted: its own filter does not hide its other values."""
+        """Return the files over which a tag's values are counted: its own filter does not apply, so all values show."""
         return self.aside_from(keyword).files()
 
     def matches(self, series: Sequence[Series]) -> list[int]:
-        """For each series of `catalog` how many of its files are chosen."""
+        """Count the selected files of each series of `catalog`."""
         if not series:
             return []
-        chosen = self.mask()[np.concatenate([one.rows for one in series])].astype(np.int64)
-        starts = np.cumsum([0, *(len(one.rows) for one in series[:-1])])
-        matches: list[int] = np.add.reduceat(chosen, starts).tolist()  # no series is without files
+        chosen = self.mask()[np.concatenate([each.rows for each in series])].astype(np.int64)
+        starts = np.cumsum([0, *(len(each.rows) for each in series[:-1])])
+        matches: list[int] = np.add.reduceat(chosen, starts).tolist()  # every series has files
         return matches

@@ -1,7 +1,7 @@
-"""Catalogs in Parquet files: columns that any program can read, and what is needed to give back every byte.
+"""Save catalogs to Parquet files that any program can read, and load them again without loss.
 
-A tag's column holds its meaning as text, under the tag's keywords. Where meaning and stored value differ (a
-spelling, a VR, a character set), a second column ``raw:`` + key holds the stored values.
+A tag's column is named by its keywords and holds meanings as text. If the stored values do not follow from the meanings
+(because of a spelling, a VR or a character set), a second column, ``raw:`` + key, holds the stored values.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 __all__ = ["is_saved", "load", "save"]
 
-VERSION = 1
+CATALOG_VERSION = 1
 METADATA = b"napari_dicommeta"
 
 
 def is_saved(source: str) -> bool:
-    """Whether a source is a catalog that was saved: a file that ends in .parquet."""
+    """Return whether a source is a saved catalog: a file whose name ends in .parquet."""
     return source.lower().endswith(".parquet") and os.path.isfile(source)
 
 
 def save(store: ColumnStore, failures: Sequence[tuple[str, str, str, str]], path: str | os.PathLike[str]) -> None:
-    """Write `store` and `failures` to `path`: beside it first, then renamed; mode 0600.
+    """Write `store` and `failures` to `path` atomically, with mode 0600.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     names, columns, plain = list(FILE_COLUMNS), [store.file_column(name) for name in FILE_COLUMNS], {}
     keys = sorted(store.keys, key=lambda key: TagPath.of_key(key))
@@ -55,23 +55,23 @@ def save(store: ColumnStore, failures: Sequence[tuple[str, str, str, str]], path
             columns.append(_dictionary(column.codes, column.values))
         else:
             plain[key] = vr
-    metadata = {"version": VERSION, "keys": keys, "plain": plain, "failures": list(failures)}
+    metadata = {"version": CATALOG_VERSION, "keys": keys, "plain": plain, "failures": list(failures)}
     table = pa.table(columns, names=names).replace_schema_metadata({METADATA: json.dumps(metadata).encode()})
-    with replacing(path) as beside:
-        pq.write_table(table, beside, compression="zstd", write_statistics=False)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_statistics=False)
 
 
 def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str, str, str]]]:
-    """The store and failures that `save` wrote; `path` may also be a folder of such files.
+    """Return the store and failures that `save` wrote to `path`, a file or a folder of saved files.
 
-    Columns are read from the files when they are first asked for.
+    Columns are read from the files on first use.
 
     Raises
     ------
     CatalogError
-        If a file is no catalog, or one of a newer version.
+        If a file is not a catalog, was saved by a newer version, or the folder holds none.
     OSError
-        If there is none, or it cannot be read.
+        If a file is missing or cannot be read.
     """
     target = os.fspath(path)
     names = [target]
@@ -85,25 +85,25 @@ def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str
 
 
 class _Part:
-    """One file that `save` wrote."""
+    """One saved file."""
 
     def __init__(self, path: str) -> None:
         try:
             self.file = pq.ParquetFile(path)
         except pa.ArrowInvalid as error:
-            raise CatalogError("it is no Parquet file") from error
+            raise CatalogError("it is not a Parquet file") from error
         raw = (self.file.schema_arrow.metadata or {}).get(METADATA)
         if raw is None:
-            raise CatalogError("it is a Parquet file, but no catalog of napari-dicommeta")
+            raise CatalogError("it is a Parquet file, but not a napari-dicommeta catalog")
         self.metadata = json.loads(raw)
-        if self.metadata["version"] > VERSION:
+        if self.metadata["version"] > CATALOG_VERSION:
             raise CatalogError(
                 f"it was written by a newer version of napari-dicommeta (format {self.metadata['version']})"
             )
         self.keys = frozenset(self.metadata["keys"])
 
     def column(self, name: str) -> pa.Array:
-        """A file column, or the dictionary-encoded column of a tag's key, all null where this part lacks it."""
+        """Return a file column, or the dictionary-encoded column of a tag's key, all null if this part lacks it."""
         if name in FILE_COLUMNS:
             return self._read(name).cast(FILE_COLUMNS[name]).combine_chunks()
         if name not in self.keys:
@@ -115,12 +115,12 @@ class _Part:
         return pa.DictionaryArray.from_arrays(texts.indices, _plain_values(vr, texts.dictionary))
 
     def _read(self, name: str) -> pa.ChunkedArray:
-        # A sequence's name is also the beginning of its items' names, which Parquet then reads too: by name, not place.
+        # Select by name: Parquet also reads the columns of a sequence's items, whose names start with the sequence's.
         return self.file.read(columns=[name]).column(name)
 
 
 class SavedTable:
-    """What `ColumnStore` asks of a table, read from saved files column by column."""
+    """The table interface that `ColumnStore` uses, read from saved files column by column."""
 
     def __init__(self, parts: Sequence[_Part]) -> None:
         self._parts = parts
@@ -129,13 +129,13 @@ class SavedTable:
         self.column_names = [*FILE_COLUMNS, *keys]
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """One column of all parts, with one dictionary."""
+        """Return one column of all parts, with one dictionary."""
         chunks = [part.column(name) for part in self._parts]
         column = pa.chunked_array(chunks)
         return column.unify_dictionaries() if len(chunks) > 1 and name not in FILE_COLUMNS else column
 
     def in_memory(self) -> pa.Table:
-        """All columns."""
+        """Read all columns into an Arrow table."""
         return pa.table([self.column(name) for name in self.column_names], names=self.column_names)
 
 
@@ -150,7 +150,7 @@ def _dictionary(codes: np.ndarray, values: pa.Array) -> pa.DictionaryArray:
 
 
 def _plain_values(vr: str, texts: pa.Array) -> pa.Array:
-    """The stored values that follow from meanings under one VR: the text, padded to an even length."""
+    """Return the stored values that plain texts have under a VR: the text, padded to an even length."""
     pad = pa.scalar(b"\0" if vr == "UI" else b" ")
     odd = pc.equal(pc.bit_wise_and(pc.binary_length(texts), 1), 1)
     padding = pc.if_else(odd, pad, pa.scalar(b""))
@@ -158,7 +158,7 @@ def _plain_values(vr: str, texts: pa.Array) -> pa.Array:
 
 
 def _plain_vr(column: Column) -> str | None:
-    """The VR with which every stored value of a column follows from its meaning; None where one does not."""
+    """Return the VR under which all stored values of a column follow from their meanings; None if any does not."""
     texts = column.meaning_texts
     vr = column.values[0].as_py()[:2].decode("latin-1") if texts else "UN"
     if vr not in ("UI", "CS", "LO", "SH", "DA", "TM", "DS", "IS", "AE", "PN", "DT"):

@@ -1,1 +1,1 @@
-"""One DICOM file: its elements, values, windows, tables and pixels."""
+"""One DICOM file: its elements, values, windows, lookup tables and pixels."""

@@ -1,8 +1,8 @@
-"""One compressed frame -> its samples, by imagecodecs; and the same as a plugin of pydicom's decoders.
+"""Decode a compressed frame with imagecodecs, directly or as a plugin of pydicom's decoders.
 
-All compressed pixel data passes through `decode_frame`: bytes and a few numbers in, an array out, so that it
-can run in any thread or process. The codestream's own size is compared with the image's before a codec
-allocates anything. No codec detects damage inside lossless data; none is promised here.
+All compressed pixel data passes through `decode_frame`. It takes bytes and a few numbers and returns an array, so it
+can run in any thread or process. The size in the codestream is compared with the image's before a codec allocates
+anything. No codec detects damage inside lossless data, and neither does this module.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ __all__ = ["decode_for_pydicom", "decode_frame", "is_available", "register_with_
 DECODED = JPEG_DCT | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, DEFLATED_FRAME}
 
 DECODER_DEPENDENCIES = dict.fromkeys(DECODED, ("imagecodecs",))
-"""Asked for by pydicom of a plugin."""
+"""Read by pydicom, which requires it of a plugin."""
 
 
 def decode_frame(
     data: bytes, transfer_syntax: str, rows: int, columns: int, samples: int = 1, bits_allocated: int = 16
 ) -> np.ndarray:
-    """The stored samples of one compressed frame: shape (rows, columns), or (rows, columns, samples) for color.
+    """Return the stored samples of one compressed frame: shape (rows, columns), or (rows, columns, samples) for color.
 
-    dtype is that of the codestream: uint8, uint16 or int16, uint32 or int32. Colors are as they were
-    compressed: YBR stays YBR, except for JPEG 2000, whose component transform is part of the codestream.
+    The dtype is the codestream's: uint8, uint16 or int16, uint32 or int32. Colors stay as they were compressed: YBR
+    stays YBR, except in JPEG 2000, whose component transform is part of the codestream (PS3.5 section A.4).
 
     Raises
     ------
     DecodeError
-        If the syntax is unknown, the codestream has another size than the image, or the codec gives up.
+        If the transfer syntax is unknown, the sizes of codestream and image differ, or the codec fails.
     """
     import imagecodecs
 
@@ -49,7 +49,7 @@ def decode_frame(
             return _deflated(data, rows, columns, samples, bits_allocated)
         _check_size(data, rows, columns, samples)
         if transfer_syntax in JPEG_LOSSLESS and (coded := _scan_bytes(data)) * 8 < rows * columns * samples:
-            raise DecodeError(f"{coded} coded bytes hold less than the one bit that each pixel takes at least")
+            raise DecodeError(f"{coded} coded bytes are too few: each pixel takes at least one bit")
         if transfer_syntax in JPEG_LOSSLESS:
             array = imagecodecs.ljpeg_decode(data) if samples == 1 else imagecodecs.jpegsof3_decode(data)
         elif transfer_syntax in JPEG_DCT:
@@ -75,10 +75,10 @@ def decode_frame(
 
 
 def _check_size(data: bytes, rows: int, columns: int, samples: int) -> None:
-    """Compare the size in the codestream's own header with the image's."""
-    found = _codestream_size(data)
-    if found is not None and found != (rows, columns, samples):
-        height, width, components = found
+    """Raise DecodeError if the size in the codestream's header differs from the image's."""
+    size = _codestream_size(data)
+    if size is not None and size != (rows, columns, samples):
+        height, width, components = size
         raise DecodeError(
             f"the codestream is {width} × {height} with {components} components, the image {columns} × {rows} "
             f"with {samples}"
@@ -86,7 +86,7 @@ def _check_size(data: bytes, rows: int, columns: int, samples: int) -> None:
 
 
 def _codestream_size(data: bytes) -> tuple[int, int, int] | None:
-    """(height, width, components) by a JPEG, JPEG-LS or JPEG 2000 header; None where there is none to be found."""
+    """Return (height, width, components) from a JPEG, JPEG-LS or JPEG 2000 header; None for other data."""
     if data[:4] == b"\xff\x4f\xff\x51":
         if len(data) < 42:
             raise DecodeError("the JPEG 2000 header is cut off")
@@ -114,7 +114,7 @@ def _codestream_size(data: bytes) -> tuple[int, int, int] | None:
 
 
 def _scan_bytes(data: bytes) -> int:
-    """The bytes behind the header of a JPEG's first scan."""
+    """Count the bytes after the header of a JPEG's first scan."""
     start = data.find(b"\xff\xda")
     if start < 0 or start + 4 > len(data):
         return 0
@@ -124,7 +124,7 @@ def _scan_bytes(data: bytes) -> int:
 
 
 def _rle(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int) -> np.ndarray:
-    """PS3.5 annex G: one packed segment a byte of each sample, the most significant byte first."""
+    """Decode an RLE frame: one packed segment per byte of each sample, most significant byte first (PS3.5 Annex G)."""
     import imagecodecs
 
     size = bits_allocated // 8
@@ -137,7 +137,7 @@ def _rle(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int
     bounds = [*offsets[:count], len(data)]
     for i, (start, stop) in enumerate(pairwise(bounds)):
         if not 64 <= start <= stop <= len(data):
-            raise DecodeError("an RLE segment lies outside of its frame")
+            raise DecodeError("an RLE segment lies outside its frame")
         segment = imagecodecs.packbits_decode(data[start:stop], out=rows * columns + 2)
         if len(segment) < rows * columns:
             raise DecodeError(f"an RLE segment holds {len(segment)} of {rows * columns} samples")
@@ -147,7 +147,7 @@ def _rle(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int
 
 
 def _deflated(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int) -> np.ndarray:
-    """PS3.5 annex A.4.12: the native frame, deflated."""
+    """Decode a deflated native frame (PS3.5 section A.4.12)."""
     expected = rows * columns * samples * bits_allocated // 8
     raw = zlib.decompressobj(-15).decompress(data, expected + 2)
     if not expected <= len(raw) <= expected + 1:
@@ -157,12 +157,12 @@ def _deflated(data: bytes, rows: int, columns: int, samples: int, bits_allocated
 
 
 def is_available(uid: str) -> bool:
-    """Whether `decode_frame` knows the transfer syntax; asked for by pydicom of a plugin."""
+    """Return whether `decode_frame` can decode the transfer syntax; pydicom requires this function of a plugin."""
     return str(uid) in DECODED
 
 
 def decode_for_pydicom(src: bytes, runner: Any) -> bytes:
-    """Pydicom's decoding plugin: the frame's samples as little endian bytes, color by pixel."""
+    """Decode a frame for pydicom: return its samples as little endian bytes, color by pixel."""
     array = decode_frame(
         src, str(runner.transfer_syntax), runner.rows, runner.columns, runner.samples_per_pixel, runner.bits_allocated
     )
@@ -177,7 +177,7 @@ def decode_for_pydicom(src: bytes, runner: Any) -> bytes:
 
 
 def register_with_pydicom() -> None:
-    """Make `decode_for_pydicom` a plugin of all of pydicom's decoders that it can serve; repeated calls do nothing."""
+    """Add `decode_for_pydicom` as a plugin to each of pydicom's decoders it supports; repeated calls do nothing."""
     from pydicom.pixels import decoders
     from pydicom.pixels.decoders.base import Decoder
 

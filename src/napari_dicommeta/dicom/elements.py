@@ -1,8 +1,8 @@
-"""Bytes of a data set -> its raw elements: the bounds-checked loop under `header`.
+"""Read the raw elements of a data set from bytes: the bounds-checked loop that `header` uses.
 
-Implicit and explicit VR, little and big endian, sequences of defined and undefined length (PS3.5 section
-7). Each length is compared with the bytes that are left before anything is read, nesting stops at 64
-levels, and nothing is allocated because a file declares it. Values stay bytes; `meaning` decodes them.
+It reads implicit and explicit VR, little and big endian, and sequences of defined and undefined length (PS3.5
+section 7). Each length is compared with the remaining bytes before anything is read. Nesting stops at 64 levels, and
+no memory is allocated on the word of a file. Values stay bytes; `values` decodes them.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ __all__ = ["DataSetReader", "Element", "FileBuffer", "PixelLocation", "value_key
 
 REFILL = 65536
 MAX_HEADER = 16 << 20
-"""Bytes of one file that are read at most; a header that needs more is partial."""
+"""The most bytes read of one file; a header that needs more is partial."""
 MAX_DEPTH = 64
 MAX_ELEMENTS = 500_000
-"""Elements and items of one file: an enhanced image of ten thousand frames stays below."""
+"""The most elements and items read of one file; an enhanced image of ten thousand frames stays below."""
 MAX_CREATOR, MAX_CHARSET = 64, 256
 MAX_TEXT, MAX_BINARY, MAX_VALUE = 16384, 1024, 1 << 20
-"""Longer values are kept as their length and digest (text, binary), or not read at all (any)."""
+"""Bytes. Longer text and binary values are kept as length and digest; any value over MAX_VALUE is not read."""
 
 UNDEFINED = 0xFFFFFFFF
 LONG_VR = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 SHORT_VR = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
-BINARY_VR = frozenset(b"OB OD OF OL OV OW UN".split())
+BINARY_VR_BYTES = frozenset(b"OB OD OF OL OV OW UN".split())
 NUMBER_VR = frozenset(b"AT FD FL SL SS SV UL US UV xs".split())
 CHARSET_VR = frozenset(b"LO LT PN SH ST UC UT UN".split())
 AMBIGUOUS_VR = b"xs"
-"""What the loop writes for the dictionary's "US or SS" where the file states no VR."""
+"""Stands for the dictionary's "US or SS" where the file states no VR."""
 US_OR_SS = (b"US", b"SS", AMBIGUOUS_VR)
 MULTIPLE = b"&&."
-"""The prefix of a nested column's value that is a set: one file holds several, each behind its length."""
+"""The prefix of a nested column's value that holds several values of one file, each preceded by its length."""
 
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
@@ -80,7 +80,7 @@ _ULONG = {True: struct.Struct("<L"), False: struct.Struct(">L")}
 
 @dataclass(slots=True, kw_only=True)
 class Element:
-    """One raw element: its path key, VR as stored, absolute start and length of its value, and the value's key."""
+    """One raw element: its path key, VR as stored, start and length of its value in the file, and the value's key."""
 
     key: str
     vr: bytes
@@ -91,28 +91,28 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class PixelLocation:
-    """Where (7FE0,0010) *Pixel Data* or its float kin lie: bytes from the start of the (inflated) file."""
+    """The place of *Pixel Data* (7FE0,0010) or a float variant, in bytes from the start of the (inflated) file."""
 
     tag: int
     vr: str
     offset: int
     length: int
-    """Bytes; -1 for encapsulated frames, whose length only their delimiter tells (PS3.5 A.4)."""
+    """Bytes; -1 for encapsulated frames, which end at a delimiter (PS3.5 section A.4)."""
 
 
 def value_key(key: str, vr: bytes, raw: bytes, charset: bytes, signed: bool, little: bool) -> bytes:
-    """The stored value as one bytes object: two bytes of VR, one byte of context, the value.
+    """Return the stored value as one bytes object: two bytes of VR, one byte of context, the value.
 
-    The context is ``.`` (none), ``>`` (big endian numbers), ``s`` / ``u`` (US or SS under a signed or
-    unsigned *Pixel Representation*; ``S`` / ``U`` in big endian), ``c`` (text under the character set
-    before the first newline), ``#`` (a long value: its length and digest), ``q`` (a sequence: its items).
+    The context is ``.`` (none), ``>`` (big endian numbers), ``s`` / ``u`` (US or SS under a signed or unsigned *Pixel
+    Representation*; ``S`` / ``U`` in big endian), ``c`` (text in the character set named before the first newline),
+    ``#`` (a long value, as its length and digest) or ``q`` (a sequence, as its number of items).
     """
     if is_ambiguous(key, vr, raw):
         context = b"s" if signed else b"u"
         return vr + (context if little else context.upper()) + raw
-    if len(raw) > MAX_BINARY and (len(raw) > MAX_TEXT or vr in BINARY_VR or vr in NUMBER_VR):
+    if len(raw) > MAX_BINARY and (len(raw) > MAX_TEXT or vr in BINARY_VR_BYTES or vr in NUMBER_VR):
         return vr + b"#" + b"%d:" % len(raw) + digest(raw).encode()
-    if not little and (vr in NUMBER_VR or vr in BINARY_VR):
+    if not little and (vr in NUMBER_VR or vr in BINARY_VR_BYTES):
         return vr + b">" + raw
     if vr in CHARSET_VR and charset and (not raw.isascii() or b"\x1b" in raw):
         return vr + b"c" + charset.replace(b"\n", b" ") + b"\n" + raw
@@ -120,17 +120,17 @@ def value_key(key: str, vr: bytes, raw: bytes, charset: bytes, signed: bool, lit
 
 
 def is_ambiguous(key: str, vr: bytes, raw: bytes) -> bool:
-    """Whether the value is US or SS by the file's *Pixel Representation*; short ones also where written as UN."""
+    """Return whether *Pixel Representation* decides between US and SS; true also for a short value written as UN."""
     return key[-8:] in SIGNED_BY_PIXELS and (vr in US_OR_SS or (vr == b"UN" and len(raw) <= 6))
 
 
 def digest(raw: bytes) -> str:
-    """16 hexadecimal digits that tell long values apart."""
+    """Return 16 hexadecimal digits that distinguish long values."""
     return blake2b(raw, digest_size=8).hexdigest()
 
 
 class FileBuffer:
-    """Bytes of one file by their absolute position, fetched as they are needed and never beyond the cap."""
+    """The bytes of one file by position, fetched when needed and never more than `MAX_HEADER`."""
 
     __slots__ = ("base", "buffer", "fetch", "fetched", "size")
 
@@ -139,9 +139,12 @@ class FileBuffer:
         self.fetch, self.fetched = fetch, len(first)
 
     def need(self, position: int, count: int) -> int:
-        """The index of `position` in the buffer, which then holds `count` bytes from there.
+        """Make the buffer hold `count` bytes from `position`, and return the index of `position` in it.
 
-        Raises CutError if the file ends before, or if the cap on a header is reached.
+        Raises
+        ------
+        CutError
+            If the file ends before that, or the header exceeds `MAX_HEADER`.
         """
         index = position - self.base
         if index >= 0 and index + count <= len(self.buffer):
@@ -160,7 +163,7 @@ class FileBuffer:
 
 @dataclass(slots=True, kw_only=True)
 class _Level:
-    """A data set, sequence or item that is being read, where it ends (None: at its delimiter), and its context."""
+    """A data set, sequence or item being read: where it ends (None: at its delimiter) and its context."""
 
     is_sequence: bool
     end: int | None
@@ -169,49 +172,54 @@ class _Level:
     little: bool
     charset: bytes = b""
     signed: bool | None = None
-    """Whether Pixel Representation says signed; None as long as it has not been read."""
+    """Whether *Pixel Representation* says signed; None until it is read."""
     creators: dict[int, str] = field(default_factory=dict)
     element: Element | None = None
     items: int = 0
 
 
 def _count_items(level: _Level, whole: bool = True) -> None:
-    """Give a sequence's element its number of items, with a + where it was cut."""
+    """Store the number of items in a sequence's element, with a + if the sequence is incomplete."""
     if level.element is not None:
         level.element.value = level.element.vr + b"q%d" % level.items + (b"" if whole else b"+")
 
 
 class DataSetReader:
-    """Reads one data set into `elements`; `damage` holds the first fault that did not end the reading."""
+    """A reader of one data set into `elements`; `damage` is the first fault that did not stop it."""
 
     def __init__(self, window: FileBuffer, elements: list[Element]) -> None:
         self.window, self.elements = window, elements
         self.pixels: PixelLocation | None = None
         self.damage, self.damage_offset = "", -1
         self.known = 0
-        """The tags below this one are known to be present or absent: all before it were read whole and in order."""
+        """Every tag below this one is known to be present or absent: the file was read completely up to here."""
         self.in_doubt = False
-        """Whether what was read after `known` can be trusted to be where the data set's elements are."""
+        """Whether elements read after `known` may be misplaced, so that missing ones cannot be called absent."""
         self.regular = True
-        """Whether another file with the same bytes between its values would be read in the same way."""
+        """Whether a file with the same bytes between its values would be read the same way."""
         self._count, self._lost = 0, False
         self.overrun: tuple[str, int] | None = None
-        """The first sequence or item that declares more bytes than there are; it is read to where they end."""
+        """The first sequence or item that declares more bytes than are left; it ends with its parent."""
         self._ambiguous: list[tuple[Element, bytes, _Level]] = []
         self._top: _Level | None = None
         self._top_start = 0
         self.lost_in: int | None = None
-        """Where the top-level sequence begins inside of which reading ended, None where it ended at the top."""
+        """The start of the top-level sequence in which reading stopped; None if it stopped at the top level."""
 
     def note(self, reason: str, offset: int) -> None:
-        """Remember the first damage that did not end the reading."""
+        """Record damage that did not stop the reading; only the first is kept."""
         if not self.damage:
             self.damage, self.damage_offset = reason, offset
 
     def read(self, position: int, explicit: bool, little: bool) -> None:
-        """Read from `position` to the pixel data or the end of the file; CutError where neither is reached.
+        """Read from `position` to the pixel data or the end of the file.
 
-        May be called again to go on behind damage; what is read then does not count as `known`.
+        `resume` calls it again to continue after damage; elements read then do not count as `known`.
+
+        Raises
+        ------
+        CutError
+            If neither the pixel data nor the end is reached.
         """
         window = self.window
         level = self._top = self._top or _Level(
@@ -226,16 +234,16 @@ class DataSetReader:
                     if len(stack) == 1:
                         break
                     if position > level.end:
-                        self.note("an item or sequence is shorter than what it holds", position)
+                        self.note("an item or sequence declares fewer bytes than it holds", position)
                     self._leave(stack)
                     continue
                 if position + 8 > window.size:
                     raise CutError(
-                        "the file ends inside " + ("a sequence" if stack[1:] else "an element's head"), position
+                        "the file ends inside " + ("a sequence" if stack[1:] else "an element's header"), position
                     )
                 self._count += 1
                 if self._count > MAX_ELEMENTS:
-                    raise CutError(f"it holds more than {MAX_ELEMENTS:,} elements and items", position)
+                    raise CutError(f"the data set holds more than {MAX_ELEMENTS:,} elements and items", position)
                 index = window.need(position, 8)
                 group, number, length = _TAG_LENGTH[level.little].unpack_from(window.buffer, index)
                 tag = group << 16 | number
@@ -243,9 +251,9 @@ class DataSetReader:
                     position += 8
                     self._delimiter(tag, length, position, stack)
                 elif tag == 0 and self.pixels:
-                    break  # zeros behind the pixel data, as padding to a block
+                    break  # zeros after the pixel data, as padding to a block
                 elif level.is_sequence:
-                    raise CutError("a sequence holds something else than items", position)
+                    raise CutError("a sequence holds something other than items", position)
                 elif tag in PIXEL_DATA and len(stack) == 1:
                     position = self._pixel_data(tag, position, level)
                     if position < 0:
@@ -290,13 +298,13 @@ class DataSetReader:
                 self.note("a delimiter has a length", position - 8)
             self._leave(stack)
         else:
-            self.note("a delimiter or item stands where none belongs", position - 8)
+            self.note("a delimiter or item is in the wrong place", position - 8)
 
     def _leave(self, stack: list[_Level]) -> None:
         _count_items(stack.pop())
 
     def _element(self, tag: int, position: int, length: int, stack: list[_Level]) -> int:
-        """Read the element at `position`, entering it if it is a sequence; the position after what was read."""
+        """Read the element at `position`, or enter it if it is a sequence, and return the next position."""
         window, level = self.window, stack[-1]
         start, vr = position + 8, b""
         if len(stack) == 1:
@@ -337,7 +345,7 @@ class DataSetReader:
         return start + length
 
     def _hides_items(self, tag: int, start: int, length: int, level: _Level) -> bool:
-        """Whether a UN value of known length is a sequence by the dictionary and by its first bytes."""
+        """Return whether a UN value of known length is a sequence by the dictionary and by its first bytes."""
         if self._implicit_vr(tag, level) != b"SQ":
             return False
         self.regular = False
@@ -349,23 +357,23 @@ class DataSetReader:
 
     @property
     def encoding(self) -> tuple[bool, bool]:
-        """(explicit VR, little endian) of the data set at the top."""
+        """(explicit VR, little endian) of the top-level data set."""
         assert self._top is not None
         return self._top.explicit, self._top.little
 
     def resume(self, position: int) -> None:
-        """`read` from `position`, behind damage."""
+        """Continue reading at `position`, after damage."""
         assert self._top is not None
         self._lost = True
         self.read(position, self._top.explicit, self._top.little)
 
     def _passed(self, tag: int) -> None:
-        """A top-level element was read whole: nothing below it is to come, unless that is in doubt."""
+        """Mark the tags up to `tag` as known, unless an earlier fault leaves that in doubt."""
         if self.overrun is None and not self._lost:
             self.known = max(self.known, tag + 1)
 
     def _unknown_vr(self, tag: int, position: int, short: int, long: int, level: _Level) -> tuple[int, int]:
-        """(start, length) of a value behind an unknown VR: the reading after which a plausible element follows."""
+        """Return (start, length) of a value with an unknown VR: the reading that a plausible element follows."""
         window = self.window
         readings = [(position + 8, short), (position + 8, long)]
         if position + 12 <= window.size:
@@ -396,7 +404,7 @@ class DataSetReader:
         self.elements.append(element)
 
     def _settle(self, top: _Level) -> None:
-        """Give US or SS elements the sign of the Pixel Representation of their item, or else of the data set."""
+        """Give US or SS elements the sign by the *Pixel Representation* of their item, or else of the data set."""
         for element, raw, level in self._ambiguous:
             signed = level.signed if level.signed is not None else bool(top.signed)
             element.value = value_key(element.key, element.vr, raw, b"", signed, level.little)
@@ -413,7 +421,7 @@ class DataSetReader:
         element = Element(key=key, vr=b"SQ", start=start, length=0, value=b"SQq0")
         self.elements.append(element)
         explicit, little = level.explicit, level.little
-        if vr == b"UN":  # its items are in implicit VR little endian (PS3.5 section 6.2.2), or should be
+        if vr == b"UN":  # its items should be in implicit VR little endian (PS3.5 section 6.2.2); some files differ
             little = True
             index = self.window.need(start, min(16, self.window.size - start))
             inner = self.window.buffer[index + 12 : index + 14]
@@ -434,23 +442,23 @@ class DataSetReader:
         return start
 
     def _delimited(self, key: str, vr: bytes, start: int, level: _Level) -> int:
-        """Skip a value of undefined length that is no sequence: up to its sequence delimiter."""
+        """Read a value of undefined length that is not a sequence, up to its sequence delimiter."""
         self.regular = False
         count = min(MAX_VALUE, self.window.size - start)
         index = self.window.need(start, count)
         mark = b"\xfe\xff\xdd\xe0" if level.little else b"\xff\xfe\xe0\xdd"
-        found = self.window.buffer.find(mark, index, index + count)
-        if found < 0:
+        stop = self.window.buffer.find(mark, index, index + count)
+        if stop < 0:
             raise CutError("a value of undefined length has no delimiter", start)
-        if vr not in BINARY_VR:
+        if vr not in BINARY_VR_BYTES:
             self.note("a value of undefined length that is neither a sequence nor encapsulated", start)
-        raw = self.window.buffer[index:found]
+        raw = self.window.buffer[index:stop]
         value = value_key(key, vr, raw, level.charset, bool(level.signed), level.little)
         self.elements.append(Element(key=key, vr=vr, start=start, length=len(raw), value=value))
         return start + len(raw) + 8
 
     def _pixel_data(self, tag: int, position: int, level: _Level) -> int:
-        """Note where the pixels lie; the position after them, or -1 when nothing is left to read there."""
+        """Record the place of the pixel data; return the position after it, or -1 if nothing follows."""
         window = self.window
         index = window.need(position, 8)
         length, start, vr = _TAG_LENGTH[level.little].unpack_from(window.buffer, index)[2], position + 8, b"OW"
@@ -465,7 +473,7 @@ class DataSetReader:
             return -1
         self.pixels = PixelLocation(tag, vr.decode("latin-1"), start, length)
         if start + length > window.size:
-            raise CutError(f"the pixel data is cut: {window.size - start} of {length} bytes are there", position)
+            raise CutError(f"the pixel data is cut off: {window.size - start} of {length} bytes are present", position)
         return start + length if start + length < window.size else -1
 
     def _name(self, tag: int, level: _Level) -> str:

@@ -1,7 +1,7 @@
-"""What each frame of a multi-frame file says of itself (PS3.3 section C.7.6.16).
+"""The attributes of each frame of a multi-frame file (PS3.3 section C.7.6.16), read with pydicom and given as texts.
 
-Enhanced images keep place, rescale, windows and dimensions in functional groups, shared by all frames or one
-item a frame; RT dose gives its planes by *Grid Frame Offset Vector*. Read by pydicom, returned as texts.
+Enhanced images keep position, rescale, windows and dimensions in functional groups, shared by all frames or with one
+item per frame. RT dose files give the positions of their planes by *Grid Frame Offset Vector*.
 """
 
 from __future__ import annotations
@@ -37,32 +37,31 @@ GROUP_OF = {
 }
 """Keyword -> the functional group that holds it in enhanced images (PS3.3 section C.7.6.16.2)."""
 
-# What in these sequences is meant for the frame as a whole; deeper items are named by their own keyword too.
+# How deep nested sequences are read. Deeper items do not describe the frame as a whole.
 _DEPTH = 3
 _NUMBERS = ("DS", "IS", "FD", "FL")
 _RENAMED = {"EffectiveEchoTime": "EchoTime", "TemporalPositionIndex": "TemporalPositionIdentifier"}
-"""Enhanced images say the same under another keyword."""
+"""Keywords of enhanced images -> those of single-frame images with the same meaning."""
 
 
 def frame_keyword(tag: str) -> str:
-    """The keyword under which `frame_texts` tells what is at a path such as "…Sequence.EffectiveEchoTime"."""
+    """Return the keyword that `read_frame_texts` uses for a path such as "…Sequence.EffectiveEchoTime"."""
     keyword = tag.rpartition(".")[2]
     return _RENAMED.get(keyword, keyword)
 
 
 def read_frame_texts(path: str, count: int) -> list[dict[str, str]]:
-    """Keyword -> text for each of the `count` frames of the file at `path`: what its functional groups hold.
+    """Return keyword -> text for each of the `count` frames of the file at `path`, from its functional groups.
 
-    Texts are as in a catalog: components joined by backslashes. A keyword of the frame's own item wins over the
-    shared one. Frames without an item have what is shared. A file without functional groups gives empty ones,
-    or the positions of an RT dose (PS3.3 section C.8.8.3.2).
-
-    Elements that pydicom cannot read are left out.
+    Texts are written as in a catalog, components joined by backslashes. A frame's own item takes precedence over the
+    shared groups; a frame without an item has the shared values only. A file without functional groups gives empty
+    dictionaries, or the plane positions of an RT dose (PS3.3 section C.8.8.3.2). Elements that pydicom cannot read
+    are left out.
 
     Raises
     ------
     FunctionalGroupsError
-        If the file, or what it says of its frames, cannot be read.
+        If the file or its functional groups cannot be read.
     """
     from pydicom import dcmread
 
@@ -92,14 +91,14 @@ def _frames(dataset: Dataset, count: int) -> list[dict[str, str]]:
 
 
 def _texts(dataset: Dataset, depth: int) -> Iterator[tuple[str, str]]:
-    """The standard elements of a data set and of the first items of its sequences, by meaning."""
+    """Yield (keyword, text) of the standard elements of a data set and of the first items of its sequences."""
     for tag in sorted(dataset.keys()):
         if tag.is_private:
             continue
         try:
             element = dataset[tag]
             keyword, value = str(element.keyword), element.value
-        except Exception as error:  # noqa: BLE001  one broken element loses neither the file nor the others
+        except Exception as error:  # noqa: BLE001  keep the other elements
             log_fault("reading an element of a functional group", error, logging.DEBUG)
             continue
         if element.VR == "SQ":
@@ -118,12 +117,15 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, (list, tuple, MultiValue)):
-        return "\\".join(_text(one) for one in value)
+        return "\\".join(_text(component) for component in value)
     return repr(value) if type(value) is float else str(value).strip()
 
 
 def _dose_positions(dataset: Dataset) -> Iterator[str]:
-    """The position of each plane of a dose grid: offsets from the first, or z in the patient where that is not 0."""
+    """Yield the position of each plane of a dose grid.
+
+    Offsets count from the first plane if the first offset is 0; otherwise they are z in the patient.
+    """
     position = numbers(_text(dataset.get("ImagePositionPatient")), 3)
     orientation = numbers(_text(dataset.get("ImageOrientationPatient")), 6)
     offsets = numbers(_text(dataset.get("GridFrameOffsetVector")))

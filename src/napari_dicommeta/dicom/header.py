@@ -1,8 +1,8 @@
-"""One file -> its raw elements, never the pixels.
+"""Read the raw elements of one file, never its pixels.
 
-Finds the data set behind preamble and file meta group (PS3.10 section 7), checks what its bytes really
-are against what they declare, inflates deflated ones under a cap, and hands over to the loop of
-`elements`. What that loop does not understand goes to pydicom.
+The data set follows the preamble and the file meta group (PS3.10 section 7). Its actual encoding is checked against
+the declared one, deflated data sets are inflated up to a limit, and `elements` reads the result. pydicom finds the next
+element after a damaged sequence.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = ["Header", "inflate", "is_dicom", "open_regular", "parse_header", "pre
 FIRST_READ = 8192
 """Bytes of the first read: the whole header of nearly every file."""
 MAX_INFLATED = 64 << 20
-MAX_HANDED_OVER, MAX_HANDED_BYTES = 4, 1 << 20
-"""Damaged sequences of one file that pydicom is asked about, and how much of each it is given."""
+MAX_PYDICOM_SEQUENCES, MAX_PYDICOM_BYTES = 4, 1 << 20
+"""The most damaged sequences of one file that pydicom tries to read past, and the most bytes it gets of each."""
 TRANSFER_SYNTAX = 0x00020010
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -60,8 +60,8 @@ _MAGIC = (
 class Header:
     """The raw elements of one file and how reading them ended.
 
-    `reason` is "" when all was read (outcome ok) and a sentence otherwise (outcome partial); `offset` is
-    then the byte of the damage, and `cut` the first tag about which nothing is known, -1 when there is none.
+    `reason` is "" if the whole header was read (outcome ok), a sentence otherwise (outcome partial). `offset` is the
+    byte of the damage, -1 without damage. `cut` is the first tag whose presence is unknown, -1 if there is none.
     """
 
     elements: tuple[Element, ...]
@@ -71,19 +71,19 @@ class Header:
     offset: int = -1
     cut: int = -1
     contiguous: bool = False
-    """Whether all of it lay in the first window, so that other files may share its layout."""
+    """Whether the first read held the whole header, so that other files may share its layout."""
     little: bool = True
     end: int = 0
-    """The byte after the last element that was read; the head of the pixel data included."""
+    """The byte after the last element that was read, including the header of the pixel data element."""
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
-    """The raw elements of the file at `path`, pixels left unread.
+    """Return the raw elements of the file at `path`; pixels are not read.
 
     Raises
     ------
     HeaderError
-        If the file is not regular, is empty or holds no DICOM; the text names what was found.
+        If the file is not a regular file, is empty or is not DICOM; the text names its actual content.
     OSError
         If the file cannot be opened or read.
     """
@@ -96,10 +96,10 @@ def read_header(path: str | os.PathLike[str]) -> Header:
 
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
-    """Return whether the file at `path` is DICOM, as a scan would count it: whole, or in part where it is damaged.
+    """Return whether a scan would count the file at `path` as DICOM, complete or damaged.
 
-    A file with the prefix "DICM" is (PS3.10 section 7.1); of one without, its data set is read. False as well where
-    it cannot be opened.
+    A file with the prefix "DICM" is DICOM (PS3.10 section 7.1). Without the prefix, its data set is read to decide.
+    The result is False for a file that cannot be opened.
     """
     try:
         descriptor = open_regular(path)
@@ -120,7 +120,15 @@ def is_dicom(path: str | os.PathLike[str]) -> bool:
 
 
 def open_regular(path: str | os.PathLike[str]) -> int:
-    """A descriptor of a regular file, never blocking on a pipe or a device."""
+    """Open a regular file and return its descriptor, never blocking on a pipe or a device.
+
+    Raises
+    ------
+    HeaderError
+        If it is not a regular file.
+    OSError
+        If it cannot be opened.
+    """
     descriptor = os.open(path, OPEN_FLAGS)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -129,7 +137,7 @@ def open_regular(path: str | os.PathLike[str]) -> int:
 
 
 def pread(descriptor: int, count: int, offset: int) -> bytes:
-    """`count` bytes at `offset`, fewer at the end of the file."""
+    """Read `count` bytes at `offset`, fewer at the end of the file."""
     if hasattr(os, "pread"):
         return os.pread(descriptor, count, offset)
     os.lseek(descriptor, offset, os.SEEK_SET)
@@ -137,14 +145,14 @@ def pread(descriptor: int, count: int, offset: int) -> bytes:
 
 
 def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | None = None) -> Header:
-    """The raw elements of a file of `size` bytes, which ``fetch(offset, count)`` reads.
+    """Return the raw elements of a file of `size` bytes, which ``fetch(offset, count)`` reads.
 
-    `first` are its first bytes where the caller has them already.
+    `first` is the beginning of the file, if the caller has read it already.
 
     Raises
     ------
     HeaderError
-        If the bytes are no DICOM; the text names what was found instead.
+        If the bytes are not DICOM; the text names their actual content.
     """
     if first is None:
         first = fetch(0, min(FIRST_READ, size))
@@ -162,13 +170,13 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
     except CutError as error:
         reason, offset = error.args
         cut = reader.known
-        _go_on(reader)
+        _read_after_damage(reader)
     else:
         cut = reader.known if reader.in_doubt else -1
     if start != 132 and not any(element.key in ("00080016", "00080060", "00280010") for element in reader.elements):
-        raise HeaderError("not DICOM: no prefix, and neither SOP class, modality nor rows in what could be a data set")
+        raise HeaderError("not DICOM: no DICM prefix, and no SOP Class UID, Modality or Rows in its elements")
     if not reason and not reader.pixels and (why := _needs_pixels(reader.elements, syntax)):
-        reason, offset, cut = f"no pixel data, {why}: it may be cut off", size, reader.known
+        reason, offset, cut = f"no pixel data, {why}: the file may be cut off", size, reader.known
     if not reason and reader.damage:
         reason, offset = reader.damage, reader.damage_offset
     window, pixels = reader.window, reader.pixels
@@ -187,14 +195,16 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
     )
 
 
-def _go_on(reader: DataSetReader) -> None:
-    """Read what lies behind a damaged sequence: pydicom tells where, by the length that the sequence declares or by
-    its delimiter. The file stays partial, and what is not found behind the damage stays unknown.
+def _read_after_damage(reader: DataSetReader) -> None:
+    """Read the elements after a damaged sequence.
+
+    pydicom finds its end, by the length that the sequence declares or by its delimiter. The file stays partial, and
+    tags not read after the damage stay unknown.
     """
-    for _ in range(MAX_HANDED_OVER):
+    for _ in range(MAX_PYDICOM_SEQUENCES):
         if reader.lost_in is None or reader.pixels:
             return
-        position = _behind(reader, reader.lost_in)
+        position = _next_element(reader, reader.lost_in)
         if position is None:
             return
         try:
@@ -204,15 +214,15 @@ def _go_on(reader: DataSetReader) -> None:
         return
 
 
-def _behind(reader: DataSetReader, position: int) -> int | None:
-    """The first byte of the next top-level element behind the one at `position`, None if pydicom finds none."""
+def _next_element(reader: DataSetReader, position: int) -> int | None:
+    """Return the start of the top-level element after the one at `position`, None if pydicom finds none."""
     import io
     import warnings
 
     from pydicom.filereader import data_element_generator
 
     window, (explicit, little) = reader.window, reader.encoding
-    stream = io.BytesIO(window.fetch(position, min(MAX_HANDED_BYTES, window.size - position)))
+    stream = io.BytesIO(window.fetch(position, min(MAX_PYDICOM_BYTES, window.size - position)))
     heads = 0
 
     def is_next(tag: int, _vr: str | None, _length: int) -> bool:
@@ -225,14 +235,14 @@ def _behind(reader: DataSetReader, position: int) -> int | None:
             warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
             for _ in data_element_generator(stream, not explicit, little, stop_when=is_next):
                 pass
-    except Exception as error:  # noqa: BLE001  pydicom raises many kinds: then it does not know either
+    except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors
         log_fault("looking behind a damaged sequence", error, logging.DEBUG)
         return None
     return position + stream.tell() if heads == 2 else None
 
 
 def _start(first: bytes, size: int) -> int:
-    """The byte at which the first element begins, checked for plausibility where no prefix says so."""
+    """Return the byte at which the first element begins; without a prefix, check that it looks like an element."""
     if first[128:132] == b"DICM":
         return 132
     if not first:
@@ -241,9 +251,9 @@ def _start(first: bytes, size: int) -> int:
             if size == 0
             else HeaderError("the file could not be read", "unreadable")
         )
-    for magic, what in _MAGIC:
+    for magic, content in _MAGIC:
         if first.startswith(magic):
-            raise HeaderError(f"not DICOM: {what}")
+            raise HeaderError(f"not DICOM: {content}")
     if len(first) >= 8:
         group, element, vr, _ = _META_HEAD.unpack_from(first)
         length = _ULONG.unpack_from(first, 4)[0]
@@ -252,13 +262,13 @@ def _start(first: bytes, size: int) -> int:
         if first[:2] == b"\0\x08" and first[4:6] in SHORT_VR:  # a bare big endian data set
             return 0
     if size < 132:
-        raise HeaderError(f"not DICOM: {size} bytes are too few for its prefix at byte 128")
+        raise HeaderError(f"not DICOM: {size} bytes are too few for the DICM prefix at byte 128")
     raise HeaderError("not DICOM: no DICM prefix at byte 128, and the file does not begin with an element")
 
 
 def _needs_pixels(elements: list[Element], syntax: str) -> str:
-    """Why a file with these elements must hold pixel data, "" if it need not."""
-    if syntax in JPIP:  # the pixels lie with a provider
+    """Return why a file with these elements must hold pixel data, "" if it need not."""
+    if syntax in JPIP:  # a provider holds the pixels
         return ""
     if any(element.key == "00280010" for element in elements):
         return "although it has Rows"
@@ -274,7 +284,7 @@ def _needs_pixels(elements: list[Element], syntax: str) -> str:
 
 
 def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:
-    """The transfer syntax of the file meta group and the byte after the group (PS3.10 section 7.1)."""
+    """Return the transfer syntax in the file meta group and the byte after the group (PS3.10 section 7.1)."""
     window, syntax = reader.window, ""
     while position < window.size:
         index = window.need(position, 8)
@@ -296,7 +306,7 @@ def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:
             stripped = raw.rstrip(b"\0 ")
             syntax = stripped.decode("ascii", "replace")
             if len(raw) - len(stripped) > 1:
-                reader.note("the transfer syntax UID carries more padding than one byte", position)
+                reader.note("the transfer syntax UID is padded with more than one byte", position)
         key = f"{tag:08x}"
         reader.elements.append(
             Element(key=key, vr=vr, start=start, length=length, value=value_key(key, vr, raw, b"", False, True))
@@ -307,7 +317,7 @@ def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:
 
 
 def _encoding(reader: DataSetReader, position: int, syntax: str) -> tuple[bool, bool]:
-    """(explicit VR, little endian) of the data set: as its first element shows, where it contradicts the syntax."""
+    """Return (explicit VR, little endian) of the data set; its first element overrides a wrong transfer syntax."""
     window = reader.window
     index = window.need(position, min(8, max(window.size - position, 1)))
     head = window.buffer[index : index + 8]
@@ -317,14 +327,14 @@ def _encoding(reader: DataSetReader, position: int, syntax: str) -> tuple[bool, 
         raise CutError("declared little endian, but the data set is big endian", position)
     known = syntax.startswith(TRANSFER_SYNTAXES) or not syntax
     if not known:
-        reader.note("the transfer syntax is not one of DICOM's", position)
+        reader.note("the transfer syntax is not defined by DICOM", position)
     return explicit, little
 
 
 class Inflated(NamedTuple):
-    """The inflated bytes of a data set; `fault` says why they are not all of it, "" where they are.
+    """The inflated bytes of a data set; `fault` says why they are incomplete, "" if they are complete.
 
-    `is_damaged`: the stream itself cannot be read, as opposed to one that is cut off or too long.
+    `is_damaged`: whether the stream cannot be read at some point, rather than being cut off or too long.
     """
 
     data: bytes
@@ -333,7 +343,7 @@ class Inflated(NamedTuple):
 
 
 def inflate(fetch: Callable[[int, int], bytes], position: int, size: int, limit: int) -> Inflated:
-    """Inflate the deflated data set at `position`, at most `limit` bytes of it (PS3.5 section A.5)."""
+    """Inflate the deflated data set at `position`, up to about `limit` bytes (PS3.5 section A.5)."""
     inflater, total = zlib.decompressobj(-15), 0
     parts: list[bytes] = []
     data = b""
@@ -358,10 +368,10 @@ def inflate(fetch: Callable[[int, int], bytes], position: int, size: int, limit:
 
 
 def _inflate(reader: DataSetReader, position: int) -> int:
-    """Put the inflated data set in place of the file's bytes; its first position."""
+    """Replace the reader's bytes with the inflated data set and return the start position."""
     window = reader.window
     body, fault, is_damaged = inflate(window.fetch, position, window.size, MAX_INFLATED)
-    if is_damaged and not body:  # not deflated at all, or with a zlib header: both seen in the wild
+    if is_damaged and not body:  # real files are not deflated at all, or have a zlib header
         raw = window.fetch(position, min(MAX_HEADER, window.size - position))
         try:
             body = zlib.decompressobj().decompress(raw, MAX_INFLATED)

@@ -1,4 +1,4 @@
-"""Lookup tables of a file: *Modality LUT Sequence* and *VOI LUT Sequence* (PS3.3 sections C.11.1 and C.11.2.1.1)."""
+"""Read the lookup tables of a file: Modality and VOI LUT Sequence (PS3.3 sections C.11.1 and C.11.2.1.1)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MODALITY = "ModalityLUTSequence"
 class LookupTable:
     """A table of output values.
 
-    `first`: the input that is mapped to entry 0; smaller inputs map to it too, larger ones to the last entry.
-    `bits`: of an output value. `values`: uint16 of shape (entries,). `kind`: *Modality LUT Type*, such as "HU", "OD" or
-    "US". `explanation`: *LUT Explanation*.
+    `first`: the input mapped to entry 0. Smaller inputs map to entry 0 too, inputs past the end to the last entry.
+    `bits`: the bits of an output value. `values`: uint16, shape (entries,). `kind`: *Modality LUT Type*, such as "HU",
+    "OD" or "US". `explanation`: *LUT Explanation*.
     """
 
     first: int
@@ -43,24 +43,24 @@ class LookupTable:
         return self.first, self.bits, self.kind, self.explanation, self.values.tobytes()
 
     def apply(self, stored: np.ndarray) -> np.ndarray:
-        """The outputs for integers or floats of any shape, uint16; fractions are cut off towards the lower entry."""
+        """Return the outputs for integers or floats as uint16 of the same shape; fractions round down to an entry."""
         indices = np.floor(stored) if stored.dtype.kind == "f" else stored.astype(np.int64)
         entries = np.clip(indices - self.first, 0, len(self.values) - 1).astype(np.intp)
         return np.asarray(self.values[entries])
 
 
 def read_modality_luts(path: str) -> tuple[LookupTable, ...]:
-    """The tables of (0028,3000) *Modality LUT Sequence*, at most one in a valid file."""
+    """Return the tables of *Modality LUT Sequence* (0028,3000); a valid file has at most one (PS3.3 section C.11.1)."""
     return _tables(path, MODALITY)
 
 
 def read_voi_luts(path: str) -> tuple[LookupTable, ...]:
-    """The tables of (0028,3010) *VOI LUT Sequence*, alternatives to one another and to the windows."""
+    """Return the tables of *VOI LUT Sequence* (0028,3010), alternatives to the windows (PS3.3 section C.11.2)."""
     return _tables(path, "VOILUTSequence")
 
 
 def _tables(path: str, sequence: str) -> tuple[LookupTable, ...]:
-    """The tables that can be used; one with a broken descriptor is no table."""
+    """Return the valid tables of a sequence; a table with a broken descriptor is left out."""
     from pydicom import dcmread
 
     with warnings.catch_warnings():
@@ -70,11 +70,11 @@ def _tables(path: str, sequence: str) -> tuple[LookupTable, ...]:
             signed = dataset.get("PixelRepresentation", 0) == 1
             items = list(dataset.get(sequence) or ())
             little = dataset.is_little_endian is not False
-            found = [_table(item, signed, little, sequence == MODALITY) for item in items]
-        except Exception as error:  # noqa: BLE001  pydicom raises many kinds for broken elements: then there is no table
+            tables = [_table(item, signed, little, sequence == MODALITY) for item in items]
+        except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken elements
             log_fault("reading lookup tables", error, logging.DEBUG)
             return ()
-    return tuple(table for table in found if table is not None)
+    return tuple(table for table in tables if table is not None)
 
 
 def _table(item: Any, signed: bool, little: bool, is_modality: bool) -> LookupTable | None:
@@ -84,9 +84,9 @@ def _table(item: Any, signed: bool, little: bool, is_modality: bool) -> LookupTa
     count = count & 0xFFFF or 65536
     if not -32768 <= first <= 65535:
         return None
-    if signed and first >= 32768:  # the first input has the sign of the pixels, whatever VR it was written with
+    if signed and first >= 32768:  # the first input has the sign of the pixels, regardless of its VR
         first -= 65536
-    if not signed and first < 0 and is_modality:  # those of a VOI LUT may be negative though the pixels are not
+    if not signed and first < 0 and is_modality:  # a VOI LUT may have negative inputs for unsigned pixels
         first += 65536
     data = item.LUTData
     if isinstance(data, bytes):

@@ -1,7 +1,7 @@
-"""The stored samples of one frame: native bytes read in place, compressed frames decoded.
+"""Read the stored samples of one frame: native frames directly, compressed frames through a decoder.
 
-Native frames are read with one ``preadv`` into the array that will hold them; bits above *Bits Stored* are
-taken off (PS3.5 section 8.1.1). Color and palette images are converted by pydicom.
+Native frames are read with ``preadv`` straight into the result. Bits above *Bits Stored* are cleared (PS3.5 section
+8.1.1). pydicom converts color and palette images.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from napari_dicommeta.support.log import log_fault
 __all__ = ["PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest", "stored_range"]
 
 MAX_COMPRESSION = 2000
-"""No codec of DICOM makes real images smaller than by this."""
+"""The highest plausible compression ratio; no codec in DICOM reaches it with real images."""
 PACKED = {1: 1, 12: 2}
-"""Bits allocated that fill no whole bytes -> bytes of a sample once unpacked."""
+"""Bits allocated that are not whole bytes -> bytes per sample once unpacked."""
 FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PixelFormat:
-    """The image pixel module of a stack (PS3.3 section C.7.6.3), equal for all of its images."""
+    """The Image Pixel module (PS3.3 section C.7.6.3) shared by all images of a stack."""
 
     rows: int
     columns: int
@@ -47,34 +47,34 @@ class PixelFormat:
 
     @property
     def is_native(self) -> bool:
-        """Whether the samples lie in the file as they are."""
+        """Whether the samples are stored uncompressed."""
         return self.transfer_syntax in NATIVE
 
     @property
     def is_color(self) -> bool:
-        """Whether it opens as RGB: RGB, YBR or palette."""
+        """Whether the image opens as RGB: it is RGB, YBR or palette color."""
         return self.samples > 1 or self.photometric == "PALETTE COLOR"
 
     @property
     def dtype(self) -> np.dtype:
-        """The dtype of stored samples in this machine's byte order."""
+        """The dtype of stored samples, in native byte order."""
         if self.pixel_tag in FLOATS:
             return np.dtype(FLOATS[self.pixel_tag])
         return np.dtype(f"{'i' if self.signed else 'u'}{PACKED.get(self.bits_allocated, self.bits_allocated // 8)}")
 
     @property
     def frame_bytes(self) -> int:
-        """The bytes of one native frame."""
+        """The size of one native frame in bytes."""
         return self.rows * self.columns * self.samples * self.bits_allocated // 8
 
     @property
     def stored_range(self) -> tuple[int, int]:
-        """The smallest and largest stored value that the bits allow."""
+        """The smallest and largest possible stored value."""
         return stored_range(self.bits_stored, self.signed)
 
     @property
     def fault(self) -> str:
-        """Why no samples can be read in this format, "" if they can."""
+        """Why samples in this format cannot be read; "" if they can."""
         if not (1 <= self.rows <= 65535 and 1 <= self.columns <= 65535):
             return f"an image of {self.rows} × {self.columns} pixels"
         if self.samples not in (1, 3, 4):
@@ -96,9 +96,9 @@ def stored_range(bits: int, signed: bool) -> tuple[int, int]:
 
 
 def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int) -> str:
-    """Why the pixel data of a file cannot be what its elements say, "" if it can.
+    """Return why a file's pixel data contradicts its elements, "" if it does not.
 
-    `pixel_length` is the bytes of native pixel data, -1 for encapsulated frames.
+    `pixel_length` is the length of native pixel data in bytes, -1 for encapsulated frames.
     """
     if pixel_format.fault:
         return pixel_format.fault
@@ -110,7 +110,7 @@ def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int) -
             return "encapsulated frames in a native transfer syntax"
         subsampled = pixel_format.photometric in ("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
         if pixel_format.transfer_syntax != DEFLATED and pixel_length < needed and not subsampled:
-            return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are there"
+            return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are present"
     elif needed > MAX_COMPRESSION * max(file_size, 1) or pixel_format.frames * 8 > file_size:
         return f"{shape} cannot be in a file of {file_size:,} bytes"
     return ""
@@ -119,10 +119,11 @@ def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int) -
 def read_frame(
     path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """The stored samples of one gray frame: shape (rows, columns), `PixelFormat.dtype`, undefined bits taken off.
+    """Return the stored samples of one gray frame: shape (rows, columns), dtype `PixelFormat.dtype`.
 
-    `offset` is where the file's pixel data begin (`PixelLocation.offset`). `out`, a C-contiguous array of the
-    frame's shape and item size, is filled and returned where given.
+    Undefined bits are cleared (PS3.5 section 8.1.1). `offset` is the start of the file's pixel data
+    (`PixelLocation.offset`). `out`, if given, is filled and returned: a C-contiguous array of the frame's shape and
+    item size.
 
     Raises
     ------
@@ -156,9 +157,9 @@ def read_frame(
 
 
 def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> bytes:
-    """16 bytes that tell one frame's stored values from another's, whatever their transfer syntax.
+    """Return a 16-byte digest of one frame's stored values, independent of the transfer syntax.
 
-    Color is told apart by its bytes as they are. A frame that cannot be read equals none but itself.
+    For color frames it is the digest of the bytes in the file. An unreadable frame has a digest of its own.
     """
     try:
         if not pixel_format.is_color:
@@ -175,19 +176,19 @@ def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat)
 
 
 def _as_format(stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
-    """A decoded array with the item size and sign of the format, its own memory."""
+    """Return a copy of a decoded array with the item size and sign of the format."""
     if stored.dtype.itemsize > pixel_format.dtype.itemsize:
         raise DecodeError(
             f"the codestream has {stored.dtype.itemsize * 8} bits, the image {pixel_format.bits_allocated}"
         )
     if stored.dtype.itemsize < pixel_format.dtype.itemsize:
-        # Few bits in a wide container: the sign bit is that of the codestream's own precision.
+        # The sign bit is that of the codestream's precision, not of the wider container.
         return stored.astype(pixel_format.dtype)
     return np.ascontiguousarray(stored).astype(pixel_format.dtype, copy=True)
 
 
 def _clear_undefined_bits(stored: np.ndarray, pixel_format: PixelFormat) -> None:
-    """Shift by *High Bit*, take off the bits above *Bits Stored*, extend the sign: in place."""
+    """Shift by *High Bit*, clear the bits above *Bits Stored* and extend the sign, all in place."""
     allocated, bits = stored.dtype.itemsize * 8, pixel_format.bits_stored
     above = allocated - 1 - pixel_format.high_bit
     if bits == allocated or pixel_format.bits_allocated == 1:
@@ -211,7 +212,7 @@ def _read_native(path: str, offset: int, frame: int, pixel_format: PixelFormat, 
     if pixel_format.transfer_syntax == DEFLATED:
         raw = _inflated(path, start + pixel_format.frame_bytes)[start : start + pixel_format.frame_bytes]
         if len(raw) < pixel_format.frame_bytes:
-            raise DecodeError(f"{len(raw)} of {pixel_format.frame_bytes} bytes of pixel data are there")
+            raise DecodeError(f"{len(raw)} of {pixel_format.frame_bytes} bytes of pixel data are present")
         stored[...] = np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape)
         return stored
     descriptor = os.open(path, OPEN_FLAGS)
@@ -220,14 +221,14 @@ def _read_native(path: str, offset: int, frame: int, pixel_format: PixelFormat, 
     finally:
         os.close(descriptor)
     if done < pixel_format.frame_bytes:
-        raise DecodeError(f"{done} of {pixel_format.frame_bytes} bytes of pixel data are there")
+        raise DecodeError(f"{done} of {pixel_format.frame_bytes} bytes of pixel data are present")
     if dtype.itemsize > 1 and (pixel_format.transfer_syntax == BIG_ENDIAN) == (sys.byteorder == "little"):
         stored.byteswap(inplace=True)
     return stored if out is None else out
 
 
 def _read_into(descriptor: int, array: np.ndarray, offset: int) -> int:
-    """Fill `array` from `offset` of the file; the bytes that were there."""
+    """Fill `array` from `offset` of the file and return the number of bytes read."""
     view = memoryview(array.reshape(-1).view(np.uint8).data)
     done = 0
     while done < len(view):
@@ -244,7 +245,7 @@ def _read_into(descriptor: int, array: np.ndarray, offset: int) -> int:
 
 
 def _read_packed(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> np.ndarray:
-    """A frame of 1 or 12 bits a sample, packed from the least significant on, frames without a gap (PS3.5 8.1.1)."""
+    """Read a frame of 1 or 12 bits per sample, packed from the least significant bit on (PS3.5 section 8.1.1)."""
     size, count = pixel_format.bits_allocated, pixel_format.rows * pixel_format.columns
     first = frame * count * size
     start, length = offset + first // 8, (first % 8 + count * size + 7) // 8
@@ -256,7 +257,7 @@ def _read_packed(path: str, offset: int, frame: int, pixel_format: PixelFormat) 
             raw = file.read(length)
     bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[first % 8 : first % 8 + count * size]
     if len(bits) < count * size:
-        raise DecodeError(f"{len(bits) // size} of {count} pixels of {size} bits are there")
+        raise DecodeError(f"{len(bits) // size} of {count} pixels of {size} bits are present")
     if size == 1:
         stored = bits.astype(pixel_format.dtype)
     else:
@@ -266,7 +267,7 @@ def _read_packed(path: str, offset: int, frame: int, pixel_format: PixelFormat) 
 
 
 def _inflated(path: str, count: int) -> bytes:
-    """The first `count` bytes of a deflated file's data set."""
+    """Return the first `count` bytes of a deflated file's data set, inflated."""
     with open(path, "rb") as file:
         head = file.read(4096)
         size = os.fstat(file.fileno()).st_size
@@ -280,7 +281,7 @@ def _inflated(path: str, count: int) -> bytes:
 
 
 def _frame_bytes(path: str, offset: int, frame: int, frames: int) -> bytes:
-    """The codestream of one encapsulated frame (PS3.5 section A.4)."""
+    """Return the codestream of one encapsulated frame (PS3.5 section A.4)."""
     from pydicom.encaps import get_frame
 
     with open(path, "rb") as file:
@@ -288,16 +289,18 @@ def _frame_bytes(path: str, offset: int, frame: int, frames: int) -> bytes:
         try:
             return bytes(get_frame(file, frame, number_of_frames=frames))
         except (ValueError, IndexError) as error:
-            raise DecodeError("its encapsulated fragments cannot be told apart") from error
+            raise DecodeError("its encapsulated fragments cannot be assigned to frames") from error
 
 
 def read_color(path: str, frame: int) -> np.ndarray:
-    """One color frame as RGB: shape (rows, columns, 3), uint8 or uint16, converted from YBR or palette by pydicom.
+    """Return one color frame as RGB: shape (rows, columns, 3), uint8 or uint16.
+
+    pydicom converts YBR and palette color.
 
     Raises
     ------
     PixelError
-        If pydicom cannot decode or convert it.
+        If pydicom cannot decode or convert the frame.
     """
     import warnings
 
@@ -311,13 +314,13 @@ def read_color(path: str, frame: int) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
             dataset = dcmread(path, force=True)
-            if not dataset.file_meta.get("TransferSyntaxUID"):  # a bare data set: as pydicom found it to be
+            if not dataset.file_meta.get("TransferSyntaxUID"):  # a bare data set: use the encoding pydicom detected
                 implicit, _ = dataset.original_encoding
                 dataset.file_meta.TransferSyntaxUID = UID(IMPLICIT if implicit else EXPLICIT)
             array = pixel_array(dataset, index=frame)
             if dataset.PhotometricInterpretation == "PALETTE COLOR":
                 array = apply_color_lut(array, dataset)
-    except Exception as error:  # pydicom and codecs raise many kinds; the file is named with the kind
+    except Exception as error:  # pydicom and codecs raise many kinds of errors
         log_fault("reading color pixels", error, logging.DEBUG)
         raise PixelError(path, f"{type(error).__name__} while reading color pixels") from error
     if array.ndim != 3:

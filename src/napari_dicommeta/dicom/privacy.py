@@ -1,19 +1,18 @@
-"""Which elements identify a person, and so stay hidden and out of exports until they are asked for.
+"""Decide which elements may identify a person and are therefore hidden and not exported unless requested.
 
-First match wins:
+The first matching rule applies:
 
 1. private elements, and elements inside private sequences, identify;
 2. the attributes of PS3.15 Table E.1-1 (`privacy_table.csv`), and elements inside its sequences, identify;
-3. names, dates, times, ages and titles of applications (PN DA DT TM AS AE) identify;
-4. UIDs identify, unless the value is one that PS3.6 registers: a SOP class, a transfer syntax;
-5. free text identifies: LT ST UT UC UR, and LO SH that are not on a short list of technical ones;
-6. binary values are never exported; numbers, codes, tags and sequences are technical, but for the names of files.
+3. names, dates, times, ages and application entity titles (PN DA DT TM AS AE) identify;
+4. UIDs identify, unless PS3.6 registers the value, as for SOP classes and transfer syntaxes;
+5. free text identifies: LT ST UT UC UR, and LO SH unless on a short list of technical attributes;
+6. binary values are never exported; numbers, codes, tags and sequences are technical, except file names.
 
-The table has options that keep some of its attributes ("Retain Device Identity", "Retain Patient
-Characteristics"): none of them is taken, because which of them is right only the owner of the files can say. So
-*Protocol Name*, *Series Description*, *Contrast/Bolus Agent*, *Station Name*, *Patient's Sex* and *Patient's
-Weight* identify. An element counts by the VR that the file states and by the dictionary's: if either of them
-identifies, it does.
+The table has options that retain some of its attributes ("Retain Device Identity", "Retain Patient
+Characteristics"). None is applied, because only the owner of the files can choose one. So *Protocol Name*, *Series
+Description*, *Contrast/Bolus Agent*, *Station Name*, *Patient's Sex* and *Patient's Weight* identify. Both the VR in
+the file and the VR in the dictionary count: an element identifies if either of them does.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.uids import ROOT
+from napari_dicommeta.dicom.uids import DICOM_ROOT
 
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
@@ -33,7 +32,7 @@ BINARY_VR = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _TECHNICAL_VR = frozenset(
     ("DS", "IS", "FL", "FD", "SS", "US", "SL", "UL", "SV", "UV", "US or SS", "implicit", "xs", "CS", "AT", "SQ")
 ) | (BINARY_VR - {"UN"})
-# LO and SH that describe the technique, not the person. None of them is in the table.
+# LO and SH attributes that describe the technique, not the person; none is in the table.
 _TECHNICAL_TEXT = frozenset(
     [
         "AcquisitionDeviceProcessingCode",
@@ -87,17 +86,17 @@ _TECHNICAL_TEXT = frozenset(
         "WindowCenterWidthExplanation",
     ]
 )
-# Codes (CS) that are the parts of a file's path, or a name given to a set of files (PS3.3 section F.3).
+# CS attributes that hold part of a file path or the name of a file-set (PS3.3 section F.3).
 _FILE_NAME = frozenset(("FileSetID", "FileSetDescriptorFileID", "ReferencedFileID"))
-# UIDs that are chosen from a register, not made for one object.
+# Keywords of UIDs that are chosen from a registry, not generated for an object.
 _CHOSEN_UID = ("SOPClass", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "MappingResourceUID")
 
 
 def is_identifying(path: TagPath, vr: str) -> bool:
-    """Whether values of the element at `path`, stored with `vr`, may identify a person (PS3.15 Annex E).
+    """Return whether values of the element at `path`, stored with `vr`, may identify a person (PS3.15 Annex E).
 
-    Of UIDs only the attribute is known here: those that the Standard has chosen from its register, such as *SOP
-    Class UID* (0008,0016), do not identify. What is exported of them is for `is_registered` to say, value by value.
+    For UIDs the attribute decides: those chosen from the Standard's registry, such as *SOP Class UID* (0008,0016), do
+    not identify. Before export, `is_registered` checks each of their values.
     """
     if is_protected(path):
         return True
@@ -108,30 +107,30 @@ def is_identifying(path: TagPath, vr: str) -> bool:
 
 
 def is_protected(path: TagPath) -> bool:
-    """Whether the element identifies whatever its VR: it or a sequence around it is private, or in the table."""
+    """Return whether the element or an enclosing sequence is private or in the table; it then identifies by any VR."""
     return path.is_private or any(in_table(tag) for tag, _ in path.elements)
 
 
 def is_binary(path: TagPath, vr: str) -> bool:
-    """Whether values of the element at `path`, stored with `vr`, are bytes without a text: never exported."""
+    """Return whether values of the element at `path`, stored with `vr`, are binary and so never exported."""
     return read_as(path, vr) in BINARY_VR
 
 
 def is_registered(text: str) -> bool:
-    """Whether each UID of a value is registered in PS3.6 Annex A; True for an empty value."""
+    """Return whether PS3.6 Annex A registers every UID of a value; True for an empty value."""
     from napari_dicommeta.dicom.values import registered_name
 
-    return all(not uid or (uid.startswith(ROOT) and bool(registered_name(uid))) for uid in text.split("\\"))
+    return all(not uid or (uid.startswith(DICOM_ROOT) and bool(registered_name(uid))) for uid in text.split("\\"))
 
 
 def in_table(tag: int) -> bool:
-    """Whether PS3.15 Table E.1-1 names the attribute `tag`, by itself or as one of a repeating group."""
+    """Return whether PS3.15 Table E.1-1 lists the attribute `tag`, directly or as part of a repeating group."""
     tags, patterns = _table()
     return tag in tags or any(tag & mask == pattern for pattern, mask in patterns)
 
 
 def read_as(path: TagPath, vr: str) -> str:
-    """The VR with which a value stored with `vr` is read: the dictionary's where the file says UN."""
+    """Return the VR by which a value stored with `vr` is read: the dictionary's if the file states UN."""
     return path.vr.partition(" or ")[0] if vr == "UN" else vr
 
 
@@ -145,7 +144,7 @@ def _identifies(vr: str, keyword: str) -> bool:
 
 @cache
 def _table() -> tuple[frozenset[int], tuple[tuple[int, int], ...]]:
-    """The tags of the table, and (pattern, mask) of its repeating groups."""
+    """Read the tags of the table, and (pattern, mask) of its repeating groups."""
     text = resources.files(__package__).joinpath("privacy_table.csv").read_text("utf-8")
     rows = [line.partition(",")[0] for line in text.splitlines() if line and not line.startswith("#")]
     tags = [int(tag, 16) for tag in rows[1:] if "x" not in tag]

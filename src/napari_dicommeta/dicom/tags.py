@@ -1,10 +1,10 @@
-"""A tag's path: parse it, name it, show it.
+"""Parse, name and display the path of a tag.
 
 A path names one element of a data set, nested or not. It has three texts:
 
-* ``key``, made of hexadecimal digits only, as the header loop writes it without any dictionary:
+* ``key``, in hexadecimal digits, as the header loop writes it without a dictionary:
   ``00281050``, ``52009229/00289110/00280030``, ``0009xx01:GEMS_IDEN_01`` for a private element;
-* ``text``, made of DICOM keywords, as the catalog's columns and all commands use it: ``WindowCenter``,
+* ``text``, in DICOM keywords, used for the catalog's columns and by all commands: ``WindowCenter``,
   ``SharedFunctionalGroupsSequence.PixelMeasuresSequence.PixelSpacing``, ``(0009,xx01,GEMS_IDEN_01)``;
 * ``display``, for people: ``(0028,1050) WindowCenter``.
 """
@@ -20,12 +20,12 @@ __all__ = ["TagPath"]
 _HEX = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
 _PRIVATE = re.compile(r"\(([0-9A-Fa-f]{4}),[xX]{2}([0-9A-Fa-f]{2}),(.*)\)", re.DOTALL)
 _PRIVATE_KEY = re.compile(r"([0-9a-f]{4})xx([0-9a-f]{2}):(.*)", re.DOTALL)
-# Characters of a private creator that would break a path apart, and the escape itself.
+# Characters that would split a path if a private creator contained them, and the escape character.
 _SPECIAL = re.compile(r"[%./:(),\x00-\x1f\x7f]")
 
 
 def escape_creator(creator: str) -> str:
-    """A private creator with the characters that would break a path written as %XX."""
+    """Return a private creator with the characters that would split a path written as %XX."""
     return _SPECIAL.sub(lambda match: f"%{ord(match[0]):02X}", creator)
 
 
@@ -35,11 +35,11 @@ def _unescape(text: str) -> str:
 
 @dataclass(frozen=True, slots=True, order=True)
 class TagPath:
-    """The path of an element: ``(tag, private creator)`` for each level, the outermost first.
+    """The path of an element: ``(tag, private creator)`` for each level, outermost first.
 
-    A public element has the creator ``""``. A private one has its block number taken out of the tag,
-    because files reserve different blocks for one creator: (0009,1001) and (0009,1101) are both
-    ``(0x00090001, "GEMS_IDEN_01")``. A private element without a creator keeps its whole tag.
+    A public element has the creator ``""``. The tag of a private element leaves out its block number, because files
+    reserve different blocks for one creator: (0009,1001) and (0009,1101) are both ``(0x00090001, "GEMS_IDEN_01")``. A
+    private element without a creator keeps its whole tag.
 
     See PS3.5 section 7.8 for private elements and section 7.5 for nesting.
     """
@@ -48,23 +48,23 @@ class TagPath:
 
     @classmethod
     def parse(cls, text: str) -> TagPath:
-        """The path that `text` names: keywords, ``(gggg,eeee)``, ``ggggeeee``, or levels of these joined by dots.
+        """Return the path that `text` names: a keyword, ``(gggg,eeee)``, ``ggggeeee``, or several joined by dots.
 
         Raises
         ------
         ValueError
-            If a level is neither a keyword of the DICOM dictionary nor a tag.
+            If a level is neither a keyword in the DICOM dictionary nor a tag.
         """
         return cls(tuple(_parse_level(level.strip()) for level in text.strip().split(".")))
 
     @classmethod
     def of_key(cls, key: str) -> TagPath:
-        """The path of a header key such as ``52009229/00289110/00280030``."""
+        """Return the path of a header key such as ``52009229/00289110/00280030``."""
         return _of_key(key)
 
     @property
     def tag(self) -> int:
-        """The innermost element's tag as a number, 0x00281050 for (0028,1050)."""
+        """The innermost element's tag as a number, such as 0x00281050 for (0028,1050)."""
         return self.elements[-1][0]
 
     @property
@@ -74,7 +74,7 @@ class TagPath:
 
     @property
     def is_private(self) -> bool:
-        """Whether a level of the path has an odd group (PS3.5 section 7.8)."""
+        """Whether any level of the path has an odd group (PS3.5 section 7.8)."""
         return any(tag >> 16 & 1 for tag, _ in self.elements)
 
     @property
@@ -92,28 +92,28 @@ class TagPath:
 
     @property
     def tag_text(self) -> str:
-        """The innermost element's tag, "(0028,1050)" or "(0009,xx01,CREATOR)"."""
+        """The innermost element's tag as text, such as "(0028,1050)" or "(0009,xx01,CREATOR)"."""
         tag, creator = self.elements[-1]
         return _level_text(tag, creator) if creator else f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
     @property
     def keyword(self) -> str:
-        """The innermost level's keyword, or its tag where the dictionary has none."""
+        """The innermost element's keyword, or its tag if the dictionary has no keyword."""
         return _level_text(*self.elements[-1])
 
     @property
     def name(self) -> str:
-        """The innermost element's name in the dictionary, "Window Center"; its text where there is none."""
+        """The innermost element's name in the dictionary, such as "Window Center"; its tag if it has no name."""
         return _name(*self.elements[-1])
 
     @property
     def vr(self) -> str:
-        """The dictionary's VR, "DS" or "US or SS"; "UN" where it has none."""
+        """The dictionary's VR, such as "DS" or "US or SS"; "UN" for an unknown element."""
         return dictionary_vr(*self.elements[-1])
 
     @property
     def vm(self) -> str:
-        """How many values the dictionary lets the element have, "1" or "1-n"; "" where it has none."""
+        """The dictionary's VM (value multiplicity), such as "1" or "1-n"; "" for an unknown element."""
         return _vm(*self.elements[-1])
 
     @property
@@ -136,7 +136,7 @@ def _parse_level(level: str) -> tuple[int, str]:
     if match := _HEX.fullmatch(level):
         return int(match[1] + match[2], 16), ""
     raise ValueError(
-        f"{level!r} is no DICOM keyword and no tag: write WindowCenter, (0028,1050), 00281050 or, "
+        f"{level!r} is not a DICOM keyword or tag: write WindowCenter, (0028,1050), 00281050 or, "
         "for a private element, (0009,xx01,CREATOR)"
     )
 
@@ -159,7 +159,7 @@ def _level_text(tag: int, creator: str) -> str:
     from pydicom.datadict import keyword_for_tag, tag_for_keyword
 
     keyword = keyword_for_tag(tag)
-    # A repeating group (60xx) has one keyword for many tags: only the tag tells them apart.
+    # A repeating group (60xx) has one keyword for many tags: only the tag distinguishes them.
     if keyword and tag_for_keyword(keyword) == tag:
         return keyword
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
@@ -182,7 +182,7 @@ def _name(tag: int, creator: str) -> str:
 
 @cache
 def dictionary_vr(tag: int, creator: str = "") -> str:
-    """The VR that the dictionary gives an element; "LO" for a private creator, "UN" where it knows none."""
+    """Return the dictionary's VR of an element; "LO" for a private creator, "UN" for an unknown element."""
     from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
     try:

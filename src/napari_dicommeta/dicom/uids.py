@@ -1,4 +1,4 @@
-"""The UIDs that this library decides by (PS3.6 Annex A); all others are looked up in pydicom's dictionary."""
+"""The UIDs that this library's decisions depend on (PS3.6 Annex A); pydicom's dictionary names all others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ __all__ = [
     "CT_IMAGE",
     "DEFLATED",
     "DEFLATED_FRAME",
+    "DICOM_ROOT",
     "EXPLICIT",
     "HTJ2K",
     "IMPLICIT",
@@ -23,17 +24,16 @@ __all__ = [
     "NATIVE",
     "PET_IMAGE",
     "RLE",
-    "ROOT",
     "RT_DOSE",
     "SECONDARY_CAPTURE",
     "SEGMENTATION",
     "TRANSFER_SYNTAXES",
 ]
 
-ROOT = "1.2.840.10008."
-"""Under which all registered UIDs stand."""
+DICOM_ROOT = "1.2.840.10008."
+"""The prefix of all registered UIDs."""
 TRANSFER_SYNTAXES = "1.2.840.10008.1.2"
-"""With which all transfer syntaxes begin."""
+"""The prefix of all transfer syntax UIDs."""
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -42,7 +42,7 @@ BIG_ENDIAN = "1.2.840.10008.1.2.2"
 RLE = "1.2.840.10008.1.2.5"
 DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 NATIVE = frozenset(("", IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED))
-"""Transfer syntaxes of pixels that lie in the file as they are; a bare data set states none."""
+"""Transfer syntaxes with uncompressed pixels; "" is a bare data set, which states none."""
 
 
 def _jpeg(*ends: str) -> frozenset[str]:
@@ -55,17 +55,17 @@ JPEG_LS = _jpeg("80", "81")
 JPEG_2000 = _jpeg("90", "91", "92", "93")
 HTJ2K = _jpeg("201", "202", "203")
 JPIP = _jpeg("94", "95", "204", "205")
-"""Whose pixels lie with a provider."""
+"""Transfer syntaxes whose pixels are held by a provider, not in the file."""
 LOSSY_CODECS = JPEG_DCT | _jpeg("81", "91", "93", "203")
-"""What these decode to may be rounded; JPEG 2000 (.91, .93, .203) may be lossless as well (PS3.5 Annex A.4)."""
+"""Transfer syntaxes that may decode to rounded values; .91, .93 and .203 may be lossless too (PS3.5 section A.4)."""
 LOSSY_SYNTAXES = _jpeg("50", "51", "81", "100", "101", "102", "103", "104", "105", "106")
-"""Transfer syntaxes that are always lossy (PS3.5 Annex A.4)."""
+"""Transfer syntaxes that are always lossy (PS3.5 section A.4)."""
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 PET_IMAGE = "1.2.840.10008.5.1.4.1.1.128"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-"""With which those of multi-frame captures begin, too."""
+"""Also the prefix of the multi-frame Secondary Capture SOP classes."""
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"

@@ -1,17 +1,17 @@
-"""A raw value -> its meaning and its spelling.
+"""Decode a raw value to its meaning and its spelling.
 
-The *spelling* is the stored text, padding stripped, components joined by a backslash; a binary number is
-its decimal as its own VR reads it. The *meaning* is equal for values that mean the same: ``1``, ``1.0`` and
-``1.000000`` are one number; the bytes 30 F8 are -2000 in every file with signed pixels, whatever VR they
-were written with. What merely looks alike is flagged, never merged.
+The *spelling* is the stored text without padding, its components joined by backslashes; a binary number is spelled as
+the decimal that its own VR gives. The *meaning* is the same for values that are equal: ``1``, ``1.0`` and ``1.000000``
+are one number, and the bytes 30 F8 are -2000 in every file with signed pixels, regardless of the VR. Values that only
+look alike are flagged, never merged.
 
-What is merged, rule by rule:
+Values are merged by these rules:
 
 * DS, IS: by exact decimal value, component by component (PS3.5 section 6.2);
-* US or SS attributes: by the same file's *Pixel Representation* (0028,0103) (PS3.3 section C.7.6.3.1);
-* FL, FD: by value, as the shortest decimal that gives it back;
-* text: without leading and trailing spaces of each component, decoded by *Specific Character Set*
-  (0008,0005); ST, LT, UT keep leading spaces and backslashes, which are significant there.
+* US or SS attributes: by the *Pixel Representation* (0028,0103) of the same file (PS3.3 section C.7.6.3.1);
+* FL, FD: by value, as the shortest decimal that converts back to it;
+* text: decoded by *Specific Character Set* (0008,0005), without leading and trailing spaces of each component; ST, LT
+  and UT keep leading spaces and backslashes, which are significant there.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.elements import MULTIPLE, digest
-from napari_dicommeta.dicom.uids import ROOT
+from napari_dicommeta.dicom.uids import DICOM_ROOT
 
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
 
-__all__ = ["Meaning", "decode", "decode_all", "number", "numbers", "registered_name", "shortest"]
+__all__ = ["Meaning", "decode", "decode_all", "has_items", "number", "numbers", "registered_name", "shortest"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -43,7 +43,7 @@ _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _LONG_TEXT = frozenset(("ST", "LT", "UT", "UR"))
 _CHARSET = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 
-# Reason codes of flags: part of the public vocabulary, so that findings can ask for them.
+# The values of `Meaning.flag`. Findings compare with them.
 NOT_A_NUMBER = "not a number"
 FRACTION = "a fraction in an integer string"
 TEXT_IN_NUMBER = "the bytes are text in a number field"
@@ -53,10 +53,10 @@ UNDECODABLE = "not decodable by its character set"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What one stored value means: ``text``; how it is written: ``spelling``, ``vr``; what is odd: ``flag``.
+    """One decoded value: its meaning in ``text``, how it is stored in ``spelling`` and ``vr``, its fault in ``flag``.
 
-    ``vr`` is the VR as stored, "implicit" for a US or SS attribute of an implicit VR file. ``raw`` is the
-    stored bytes, shortened to 32. ``flag`` is "" or a reason, one of the constants of this module.
+    ``vr`` is the VR as stored, "implicit" for a US or SS attribute of an implicit VR file. ``raw`` is the first 32
+    stored bytes. ``flag`` is "" or one of this module's constants.
     """
 
     text: str
@@ -67,7 +67,7 @@ class Meaning:
 
 
 def number(text: str) -> float | None:
-    """The finite number that a DS or IS component spells, or None (PS3.5 section 6.2)."""
+    """Return the finite number that a DS or IS component spells, or None (PS3.5 section 6.2)."""
     text = text.strip(" \0")
     if not _NUMBER.fullmatch(text):
         return None
@@ -76,7 +76,7 @@ def number(text: str) -> float | None:
 
 
 def numbers(text: str, count: int | None = None) -> tuple[float, ...] | None:
-    """All components of a meaning's text as numbers; None if one is none or there are not `count` of them."""
+    """Return all components of a text as numbers; None if any is not a number or there are not `count` of them."""
     values = [number(part) for part in text.split("\\")]
     if any(value is None for value in values) or (count is not None and len(values) != count):
         return None
@@ -84,15 +84,15 @@ def numbers(text: str, count: int | None = None) -> tuple[float, ...] | None:
 
 
 def is_text_in_number(value: float) -> bool:
-    """Whether a 16-bit number is really the bytes of a short text such as "0 ": 8240."""
+    """Return whether a 16-bit number looks like the bytes of a short text: 8240 is "0 "."""
     return (
         value.is_integer() and 0 <= value <= 65535 and bool(_TEXT_IN_NUMBER.fullmatch(int(value).to_bytes(2, "little")))
     )
 
 
 def registered_name(text: str) -> str:
-    """The name under which PS3.6 Annex A registers a UID, "" for any other text."""
-    if not text.startswith(ROOT):
+    """Return the name of a UID registered in PS3.6 Annex A, "" for any other text."""
+    if not text.startswith(DICOM_ROOT):
         return ""
     from pydicom.uid import UID
 
@@ -101,7 +101,7 @@ def registered_name(text: str) -> str:
 
 
 def decode_all(value: bytes, path: TagPath) -> tuple[Meaning, ...]:
-    """The meanings of a column's value: one, or several where a nested element holds several in one file."""
+    """Return the meanings of a column's value: several if a nested element occurs several times in a file."""
     if not value.startswith(MULTIPLE):
         return (decode(value, path),)
     parts, position = [], 3
@@ -112,8 +112,13 @@ def decode_all(value: bytes, path: TagPath) -> tuple[Meaning, ...]:
     return tuple(parts)
 
 
+def has_items(text: str) -> bool:
+    """Return whether `text`, the decoded value of a sequence, stands for a sequence that is present and not empty."""
+    return text not in ("", "0 items")
+
+
 def decode(value: bytes, path: TagPath) -> Meaning:
-    """The meaning of a stored value as `elements.value_key` wrote it, for the element at `path`."""
+    """Decode a stored value, as `elements.value_key` wrote it, for the element at `path`."""
     vr, context, raw = value[:2].decode("latin-1"), value[2:3], value[3:]
     if vr == "UI":
         text = raw.rstrip(b"\0 ").decode("latin-1").strip()
@@ -123,8 +128,8 @@ def decode(value: bytes, path: TagPath) -> Meaning:
         text = "1 item" if count == "1" else f"{count} items"
         return Meaning(text=text, spelling=text, vr="SQ", raw=b"")
     if context == b"#":
-        length, _, kept = raw.decode("ascii").partition(":")
-        text = f"{length} bytes" + (f", digest {kept}" if kept else ", not read")
+        length, _, hashed = raw.decode("ascii").partition(":")
+        text = f"{length} bytes" + (f", digest {hashed}" if hashed else ", not read")
         return Meaning(text=text, spelling=text, vr=vr, raw=b"")
     charset = b""
     if context == b"c":
@@ -146,7 +151,7 @@ def decode(value: bytes, path: TagPath) -> Meaning:
 
 @lru_cache(maxsize=65536)
 def shortest(text: str) -> str | None:
-    """The shortest decimal of a number's text, exactly; None if it is no finite number."""
+    """Return the shortest decimal exactly equal to a number's text; None if it is not a finite number."""
     if _WHOLE.fullmatch(text):
         return str(int(text))
     if len(text) > 400 or number(text) is None:
@@ -157,8 +162,8 @@ def shortest(text: str) -> str | None:
     if not -20 <= value.adjusted() <= 20:
         sign, digits, exponent = value.as_tuple()
         assert isinstance(exponent, int)
-        kept = "".join(map(str, digits)).rstrip("0").lstrip("0")
-        mantissa = kept[0] + ("." + kept[1:] if kept[1:] else "")
+        significant = "".join(map(str, digits)).rstrip("0").lstrip("0")
+        mantissa = significant[0] + ("." + significant[1:] if significant[1:] else "")
         return f"{'-' if sign else ''}{mantissa}E{value.adjusted():+d}"
     plain = format(value, "f")
     return plain.rstrip("0").rstrip(".") if "." in plain else plain
@@ -221,7 +226,7 @@ def _attribute_tag(raw: bytes, written: str, context: bytes) -> Meaning:
 
 @lru_cache(maxsize=1024)
 def _encodings(charset: bytes) -> tuple[str, ...]:
-    """Python's names of the character sets; none for text that names no character set."""
+    """Return Python's names of the character sets; empty if they are invalid."""
     from pydicom.charset import convert_encodings
 
     with warnings.catch_warnings():
@@ -260,6 +265,6 @@ def _text(raw: bytes, vr: str, written: str, charset: bytes) -> Meaning:
             flag = UNDECODABLE
     text = text.rstrip(" \x00") if vr in _LONG_TEXT else "\\".join(part.strip(" \x00") for part in text.split("\\"))
     meant = text
-    if vr == "PN" and text.endswith("="):  # empty component groups at the end may be left out (PS3.5 section 6.2.1)
+    if vr == "PN" and text.endswith("="):  # trailing empty component groups are optional (PS3.5 section 6.2.1)
         meant = text.rstrip("=")
     return Meaning(text=meant, spelling=text, vr=written, raw=raw[:32], flag=flag)

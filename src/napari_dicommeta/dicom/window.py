@@ -1,7 +1,7 @@
-"""Window presets as files state them: center and width under one of three functions, or a lookup table (PS3.3 C.11.2).
+"""Window presets of files: center and width with a VOI LUT function, or a lookup table (PS3.3 section C.11.2).
 
-Limits and curves are those of the Standard, not the common ``center ± width / 2``: a LINEAR window of
-center 40 and width 400 runs from -160 to 239.
+Limits and curves follow the Standard, not the common ``center ± width / 2``: a LINEAR window with center 40 and width
+400 runs from -160 to 239.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ __all__ = [
 ]
 
 WINDOW_TAGS = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction")
-"""What a file states of its windows, in the order in which `windows_of` takes their texts."""
+"""The attributes of a file's windows, in the order of the arguments of `windows_of`."""
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
-NARROW, LOWEST_HU, HIGHEST_HU = 10, -1100, 4000
-"""HU; what lies outside is no sensible window of a CT."""
-CLEARLY = 0.15
-"""By how much the overlap must be larger for a window to be taken in stored values against the Standard."""
+MIN_WIDTH_HU, LOWEST_HU, HIGHEST_HU = 10, -1100, 4000
+"""HU; a CT window that is narrower, or entirely outside this range, is implausible."""
+MIN_OVERLAP_GAIN = 0.15
+"""How much larger the overlap must be before a window is read in stored values, contrary to the Standard."""
 SIGMOID_SPAN = 2.0
-"""A SIGMOID is shown over center ± this many widths, where it has come within 0.04 % of its ends."""
+"""A SIGMOID is shown over center ± this many widths, where it is within 0.04 % of black and white."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """One window preset, in the units of the modality transform's output (HU for CT).
+    """One window preset, in the units of the modality transform's output (HU for CT; PS3.3 section C.11.2).
 
-    `center` (0028,1050) and `width` (0028,1051) as the file has them; `function` (0028,1056) *VOI LUT Function*,
-    LINEAR where it is absent; `explanation` (0028,1055), "" where the file gives none. `lut`: an item of (0028,3010)
-    *VOI LUT Sequence* instead; center and width are then those of its inputs. `rescale`: (slope, intercept) where the
-    file's numbers mean stored values, None where they mean modality values, as the Standard says; `limits`, `apply` and
-    `curve` always take and give modality values. `times`: how often the file states the same window.
+    `center` (0028,1050) and `width` (0028,1051) are as in the file. `function` is *VOI LUT Function* (0028,1056),
+    LINEAR if absent. `explanation` is (0028,1055), "" if absent. `lut` is an item of *VOI LUT Sequence* (0028,3010)
+    instead; center and width then describe its inputs. `rescale` is None if the file's numbers are modality values, as
+    the Standard says, and (slope, intercept) if they are stored values. `limits`, `apply` and `curve` always use
+    modality values. `times` is how often the file states the same window.
     """
 
     center: float
@@ -62,13 +62,13 @@ class Window:
 
     @classmethod
     def of_table(cls, lut: LookupTable) -> Window:
-        """The window of an item of *VOI LUT Sequence*."""
+        """Return the window of an item of *VOI LUT Sequence*."""
         n = len(lut.values)
         return cls(center=lut.first + (n - 1) / 2, width=float(n), function="LUT", explanation=lut.explanation, lut=lut)
 
     @property
     def fault(self) -> str:
-        """Why this window cannot be shown; "" if it can (PS3.3 section C.11.2.1.2)."""
+        """Why this window cannot be applied; "" if it can (PS3.3 section C.11.2.1.2)."""
         if self.lut is not None:
             return "" if len(self.lut.values) > 1 else "the lookup table has one entry"
         if not (math.isfinite(self.center) and math.isfinite(self.width)):
@@ -81,11 +81,12 @@ class Window:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The values shown as black and as white.
+        """The modality values shown as black and white, smaller first (PS3.3 section C.11.2.1.2).
 
-        LINEAR: center - 0.5 - (width - 1) / 2 and center - 0.5 + (width - 1) / 2, equal for a width of 1, which
-        is a threshold. LINEAR_EXACT: center ± width / 2. SIGMOID has no ends: center ± 2 widths. A lookup table: its
-        first and last input. Modality values, the smaller one first.
+        * LINEAR: center - 0.5 ± (width - 1) / 2; both are equal for a width of 1, which is a threshold.
+        * LINEAR_EXACT: center ± width / 2.
+        * SIGMOID, which has no ends: center ± 2 widths.
+        * Lookup table: its first and last input.
         """
         low, high = self._own_limits
         if self.rescale is None:
@@ -106,34 +107,36 @@ class Window:
 
     @property
     def is_straight(self) -> bool:
-        """Whether brightness grows in a straight line between the limits, so that these say all."""
+        """Whether brightness rises linearly between the limits, so that they define the whole curve."""
         return self.lut is None and self.function != "SIGMOID" and (self.rescale is None or self.rescale[0] > 0)
 
     @property
     def label(self) -> str:
-        """The name to show: the explanation, or center and width where there is none."""
+        """The name to show: the explanation, or else center and width."""
         return self.explanation or self.numbers
 
     @property
     def numbers(self) -> str:
-        """Center and width as text, or the entries of the table."""
+        """Center and width as text, or the number of entries of the table."""
         if self.lut is not None:
             return f"LUT of {len(self.lut.values)}"
         return f"{self.center:g} / {self.width:g}"
 
     def doubt(self, units: str = "") -> str:
-        """What is implausible about a window that can be shown, in an image of these units; "" if nothing."""
+        """Return why a valid window is implausible for an image in these units, "" if it is plausible."""
         if self.fault or self.lut is not None or units != "HU":
             return ""
-        if self.width < NARROW:
-            return f"a width of {self.width:g} HU shows hardly a gray level"
+        if self.width < MIN_WIDTH_HU:
+            return f"a width of {self.width:g} HU shows hardly any gray levels"
         low, high = self.limits
         if high < LOWEST_HU or low > HIGHEST_HU:
             return f"no tissue lies between {low:g} and {high:g} HU"
         return ""
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """`values` (any shape, modality units) as brightness from 0 to 1, float64 (PS3.3 section C.11.2.1.2 and .3).
+        """Return `values` (modality units) as brightness from 0 to 1, float64 of the same shape.
+
+        See PS3.3 sections C.11.2.1.2 and C.11.2.1.3.
 
         Raises
         ------
@@ -156,17 +159,22 @@ class Window:
         return np.clip((values - low) / (high - low), 0, 1)
 
     def curve(self, samples: int = 1024) -> np.ndarray:
-        """Brightness (0 to 1, float64, shape (samples,)) at equal steps over `limits`, ends included."""
+        """Return brightness (0 to 1, float64, shape (samples,)) at equal steps over `limits`, ends included.
+
+        Raises
+        ------
+        ValueError
+            If the window has a `fault`.
+        """
         low, high = self.limits
         return self.apply(np.linspace(low, high, samples))
 
 
 def windows_of(center: str, width: str, explanation: str = "", function: str = "") -> tuple[Window, ...]:
-    """The alternatives of one file, from its elements' texts, components joined by backslashes.
+    """Return the alternative windows of one file from the texts of its elements, components joined by backslashes.
 
-    Centers, widths and explanations are paired by position; where the numbers of centers and widths differ,
-    what has a partner is kept (PS3.3 section C.11.2.1.2). A component that is no number becomes NaN, so
-    that the window is listed with its fault rather than dropped.
+    Centers, widths and explanations are paired by position, and centers or widths without a partner are dropped (PS3.3
+    section C.11.2.1.2). A component that is not a number becomes NaN, so the window is listed with its fault.
     """
     if not center or not width:
         return ()
@@ -186,43 +194,43 @@ def windows_of(center: str, width: str, explanation: str = "", function: str = "
 
 
 def distinct_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
-    """`windows` in their order without repetitions; of two that differ in the explanation only, the named one."""
+    """Return `windows` in order without duplicates; an unnamed window gives way to an equal one with an explanation."""
     windows = tuple(windows)
-    kept: dict[Window, None] = {}
+    distinct: dict[Window, None] = {}
     named = {replace(window, explanation="") for window in windows if window.explanation}
     for window in windows:
         if window.explanation or window not in named:
-            kept.setdefault(window)
-    return tuple(kept)
+            distinct.setdefault(window)
+    return tuple(distinct)
 
 
 def _folded(windows: Iterable[Window]) -> tuple[Window, ...]:
-    """`windows` of one file, what it states more than once with the number of `times`."""
+    """Merge equal windows of one file, counting them in `times`."""
     counts = Counter(windows)
     return tuple(replace(window, times=times) for window, times in counts.items())
 
 
 def in_stored_values(window: Window, values: tuple[float, float], slope: float, intercept: float) -> bool:
-    """Whether `window` fits the stored rather than the modality `values`, (smallest, largest), of an image.
+    """Return whether `window` fits an image's stored values better than its modality `values`, (smallest, largest).
 
-    By the Standard it means modality values (PS3.3 section C.11.2.1.2); MR and PET files often mean stored ones. The
-    better fit is the one with which the window and the values cover more of one another.
+    The Standard defines windows in modality values (PS3.3 section C.11.2.1.2), but MR and PET files often use stored
+    values. The better fit is the larger overlap of the window with the values.
     """
     if slope == 0 or (slope, intercept) == (1, 0) or window.fault:
         return False
     stored = sorted((value - intercept) / slope for value in values)
-    return _overlap(window.limits, (stored[0], stored[1])) > _overlap(window.limits, values) + CLEARLY
+    return _overlap(window.limits, (stored[0], stored[1])) > _overlap(window.limits, values) + MIN_OVERLAP_GAIN
 
 
-def _overlap(one: tuple[float, float], other: tuple[float, float]) -> float:
-    """What two spans have in common over what both cover, 0 to 1."""
-    both = min(one[1], other[1]) - max(one[0], other[0])
-    all_of_it = max(one[1], other[1]) - min(one[0], other[0])
-    return max(both, 0.0) / all_of_it if all_of_it > 0 else 0.0
+def _overlap(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Return the intersection of two spans as a fraction of their union, 0 to 1."""
+    intersection = min(first[1], second[1]) - max(first[0], second[0])
+    union = max(first[1], second[1]) - min(first[0], second[0])
+    return max(intersection, 0.0) / union if union > 0 else 0.0
 
 
 def middle_windows(per_slice: Sequence[tuple[Window, ...]]) -> tuple[Window, ...]:
-    """The windows of a volume: the middle slice's first, then those of other slices, most frequent first."""
+    """Return the windows of a volume: the middle slice's first, then those of other slices, most frequent first."""
     if not per_slice:
         return ()
     counts = Counter(window for windows in per_slice for window in windows)
@@ -231,16 +239,18 @@ def middle_windows(per_slice: Sequence[tuple[Window, ...]]) -> tuple[Window, ...
 
 
 def alternatives(per_slice: Sequence[tuple[Window, ...]], most: int = 12) -> tuple[Window, ...]:
-    """The windows of a volume that are worth a button: all distinct ones, or where those are more than `most`, because
-    they differ from slice to slice, one for each place in the slices' lists: the middle slice's, or the most frequent.
+    """Return the windows of a volume to offer as buttons: all distinct ones if there are at most `most`.
+
+    More than that differ from slice to slice. Then each position in the slices' lists gives one window: the middle
+    slice's, or else the most frequent.
     """
     windows = middle_windows(per_slice)
     if len(windows) <= most:
         return windows
     longest = max(map(len, per_slice))
     middle = per_slice[len(per_slice) // 2]
-    kept = list(middle)
+    windows_by_place = list(middle)
     for place in range(len(middle), longest):
         counts = Counter(of_slice[place] for of_slice in per_slice if len(of_slice) > place)
-        kept.append(counts.most_common(1)[0][0])
-    return distinct_windows(kept)
+        windows_by_place.append(counts.most_common(1)[0][0])
+    return distinct_windows(windows_by_place)

@@ -1,1 +1,1 @@
-"""What every package may use; it knows no DICOM."""
+"""Helpers for every other package; nothing here depends on DICOM."""

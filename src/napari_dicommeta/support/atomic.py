@@ -1,4 +1,4 @@
-"""A file is written beside its place first and then renamed: whoever looks finds the old one or the new one whole."""
+"""Atomic file writes: to a temporary file first, then renamed, so readers see the old or the new file, never a part."""
 
 from __future__ import annotations
 
@@ -15,37 +15,39 @@ __all__ = ["replacing", "write_text"]
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
-    """The name of a new file beside `path`, readable by its owner only, that takes its place if the block ends well.
+    """Yield the name of a temporary file in the folder of `path`; it replaces `path` if the block succeeds.
+
+    The file is readable by its owner only. If the block fails, it is deleted and `path` stays as it was.
 
     Raises
     ------
     OSError
-        If there can be no such file.
+        If the temporary file cannot be created.
     """
     target = os.path.abspath(os.fspath(path))
     try:
-        descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".new-")
-    except OSError as error:  # of a file that nobody asked for
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".new-")
+    except OSError as error:  # name the target, not the temporary file
         raise type(error)(error.errno, error.strerror, target) from error
     os.close(descriptor)
     try:
-        yield beside
-        os.replace(beside, target)
+        yield temporary
+        os.replace(temporary, target)
     except BaseException:
-        os.unlink(beside)
+        os.unlink(temporary)
         raise
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write `text` as UTF-8 with newlines as they are; what cannot be encoded is escaped.
+    """Write `text` as UTF-8, newlines unchanged, with characters that cannot be encoded escaped.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     with (
-        replacing(path) as beside,
-        open(beside, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
+        replacing(path) as temporary,
+        open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
         file.write(text)

@@ -1,7 +1,7 @@
-"""A property that is worked out when it is first asked for, without a lock.
+"""A cached property that takes no lock.
 
-Before Python 3.12 that of `functools` holds one lock for all objects: while a thread decodes one column, every other
-thread would wait for any other.
+Before Python 3.12, `functools.cached_property` holds one lock for all objects: while one thread decodes a column, no
+other thread could decode another.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class cached_property(Generic[T]):
-    """Works out `function` once and keeps what it gives in the object's ``__dict__``; two threads may both do so."""
+    """A property cached in the object's ``__dict__`` when first read; two threads may both compute it."""
 
     def __init__(self, function: Callable[[Any], T]) -> None:
         self._function = function

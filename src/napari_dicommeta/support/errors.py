@@ -1,6 +1,6 @@
-"""The errors that this library raises of its own, below one base; they carry what they are about as fields.
+"""The exceptions of this library, all derived from `DicomMetaError`, with their details as attributes.
 
-Arguments that are wrong raise `ValueError`, files that cannot be opened `OSError`, as in the standard library.
+Invalid arguments raise `ValueError` and files that cannot be opened raise `OSError`, as in the standard library.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = [
 
 
 class DicomMetaError(Exception):
-    """The base of all errors of this library."""
+    """The base class of all errors of this library."""
 
 
 class HeaderError(DicomMetaError):
-    """A file that holds no readable DICOM header; the text says why.
+    """A file without a readable DICOM header; the text says why.
 
     `code`: "not-dicom", "empty", "not-regular" or "unreadable".
     """
@@ -36,11 +36,11 @@ class HeaderError(DicomMetaError):
 
 
 class CutError(DicomMetaError):
-    """A data set that ended, or was damaged beyond reading: (reason, offset)."""
+    """A data set that ends too early or is damaged beyond reading; its arguments are (reason, byte offset)."""
 
 
 class DecodeError(DicomMetaError):
-    """A frame that cannot be decoded; the text says what was found and what was expected."""
+    """A frame that cannot be decoded; the text states the actual and the expected content."""
 
 
 class FunctionalGroupsError(DicomMetaError):
@@ -48,7 +48,7 @@ class FunctionalGroupsError(DicomMetaError):
 
 
 class PixelError(DicomMetaError):
-    """Pixel data that cannot be read: `path` is the file, `reason` what was found and what was expected."""
+    """Pixel data that cannot be read: `path` is the file, `reason` the actual and the expected content."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
@@ -59,7 +59,7 @@ class PixelError(DicomMetaError):
 
 
 class RefusedError(DicomMetaError):
-    """Frames that make no volume: `code` names the kind of reason, the text is the reason."""
+    """Frames that cannot form a volume: `code` is the kind of reason, the text is the reason."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(code, reason)
@@ -70,16 +70,16 @@ class RefusedError(DicomMetaError):
 
 
 class LoadError(DicomMetaError):
-    """A source in which nothing can be opened as a volume; the text says why, file by file."""
+    """A source without any file that can be opened as a volume; the text gives the reason for each file."""
 
 
 class CatalogError(DicomMetaError, ValueError):
-    """A file that is no saved catalog, or one of a newer version."""
+    """A file that is not a saved catalog, or was saved by a newer version."""
 
 
 class PrivacyError(DicomMetaError, ValueError):
-    """What may identify a person was asked of an export that shows technical values only; it carries no value."""
+    """A request to export identifying values where only technical ones are allowed; the text contains no value."""
 
 
 class RecipeError(DicomMetaError):
-    """A recipe that cannot be followed as it was made; the text is one sentence that says why."""
+    """A recipe that cannot be run as recorded; the text is one sentence that says why."""

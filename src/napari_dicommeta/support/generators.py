@@ -1,4 +1,4 @@
-"""Long work is a generator that yields its progress and returns its result: run it to the end here."""
+"""Run a generator that yields its progress and returns its result, as all long tasks do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 def result_of(steps: Generator[Progress, None, Result], progress: Callable[[Progress], object] | None = None) -> Result:
-    """What `steps` returns; `progress` is called with each step."""
+    """Run `steps` to its end and return its result; call `progress` with each value it yields."""
     while True:
         try:
             step = next(steps)

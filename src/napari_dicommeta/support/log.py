@@ -1,11 +1,10 @@
-"""The log, ``logging.getLogger("napari_dicommeta")``, and what may stand in it.
+"""The logger ``logging.getLogger("napari_dicommeta")`` and how faults are logged without patient data.
 
-Nothing of a patient (values, paths, names of files) goes into it above the level DEBUG: not even as the text of an
-exception, which may quote a value. So faults are logged by `log_fault`, which tells kind and place of an exception, and
-leaves text and traceback to DEBUG.
+Above the level DEBUG, the log contains no patient data: no values, paths or file names. The text of an exception may
+quote a value, so `log_fault` logs only its type and place, and its text and traceback at DEBUG.
 
-``NAPARI_DICOMMETA_LOG=debug`` (or ``info``, ``warning``, ``error``) in the environment shows it on stderr; so do ``-v``
-and ``-vv`` on the command line. In a program, configure the logger by `logging` as any other.
+The environment variable ``NAPARI_DICOMMETA_LOG=debug`` (or ``info``, ``warning``, ``error``) shows the log on stderr.
+So do ``-v`` and ``-vv`` on the command line. In a program, configure the logger with `logging` like any other.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ __all__ = ["LOGGER", "VARIABLE", "log_fault", "show_log"]
 LOGGER = logging.getLogger("napari_dicommeta")
 LOGGER.addHandler(logging.NullHandler())
 VARIABLE = "NAPARI_DICOMMETA_LOG"
-"""The environment variable that names a level."""
+"""The environment variable that sets the level."""
 _FORMAT = "%(asctime)s napari-dicommeta %(levelname)s %(message)s"
 _LEVELS = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error", "critical")}
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def show_log(level: int) -> None:
-    """Show the log on stderr from `level` on; a further call changes the level."""
-    handler = next((one for one in LOGGER.handlers if one.get_name() == "stderr"), None)
+    """Show messages of `level` and above on stderr; another call changes the level."""
+    handler = next((handler for handler in LOGGER.handlers if handler.get_name() == "stderr"), None)
     if handler is None:
         handler = logging.StreamHandler(sys.stderr)
         handler.set_name("stderr")
@@ -38,9 +37,9 @@ def show_log(level: int) -> None:
 
 
 def log_fault(action: str, error: BaseException, level: int = logging.ERROR) -> None:
-    """Log that `action` failed: at `level` the kind of `error` and where it was raised, at DEBUG all of it.
+    """Log that `action` failed: the type and place of `error` at `level`, its text and traceback at DEBUG.
 
-    `action` holds no value, path or name of a file. The level is ERROR for a fault of this program, DEBUG for one of
+    `action` must not contain a value, path or file name. Use ERROR for a fault of this program, DEBUG for a fault of
     a file.
     """
     LOGGER.log(level, "%s failed: %s", action, _place_of(error))
@@ -49,7 +48,7 @@ def log_fault(action: str, error: BaseException, level: int = logging.ERROR) -> 
 
 
 def _place_of(error: BaseException) -> str:
-    """Return the kind of an exception, and the deepest line of this package on its way."""
+    """Return the type of an exception and the innermost line of this package in its traceback."""
     place, trace = "", error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
@@ -59,15 +58,15 @@ def _place_of(error: BaseException) -> str:
     return type(error).__name__ + place
 
 
-def _show_as_asked() -> None:
-    """Show the log where the environment asks for it; a level that does not exist is told, not ignored."""
-    asked = os.environ.get(VARIABLE, "")
-    if not asked:
+def _configure_from_environment() -> None:
+    """Show the log at the level that the environment variable names; warn about an unknown level."""
+    level_name = os.environ.get(VARIABLE, "")
+    if not level_name:
         return
-    level = _LEVELS.get(asked.lower())
+    level = _LEVELS.get(level_name.lower())
     show_log(logging.WARNING if level is None else level)
     if level is None:
         LOGGER.warning("%s must be one of %s; it is taken for warning", VARIABLE, ", ".join(_LEVELS))
 
 
-_show_as_asked()
+_configure_from_environment()

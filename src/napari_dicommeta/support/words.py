@@ -1,4 +1,4 @@
-"""Texts for people: what a file holds made safe to show, and numbers of things."""
+"""Text for people: file content made safe to display, and counts in words."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u206
 
 
 def display(text: str, limit: int = 200) -> str:
-    """Return `text` for a screen or terminal: controls, bidi overrides and surrogates escaped, cut at `limit`."""
+    """Return `text` safe to display: control characters, bidi overrides and surrogates escaped, cut at `limit`."""
     text = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def counted(n: int, noun: str) -> str:
-    """Return so many of something in words: "1 file", "1,200 files", "3 series"."""
+    """Return `n` with its noun: "1 file", "1,200 files", "3 series"."""
     return f"{n:,} {noun if n == 1 or noun == 'series' else noun + 's'}"
