@@ -20,7 +20,9 @@ def write_csv(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
 def test_labels_are_read_with_any_delimiter(tmp_path: Path, delimiter: str) -> None:
     text = "id,cancer\nP1,0\nP2,1\n".replace(",", delimiter)
     path = write_csv(tmp_path, text)
-    assert read_labels(path) == Labels(str(path), "id", "cancer", (("P1", "0"), ("P2", "1")))
+    assert read_labels(path) == Labels(
+        path=str(path), key_name="id", label_name="cancer", labels=(("P1", "0"), ("P2", "1"))
+    )
 
 
 def test_the_label_is_the_column_named_so_and_else_the_second(tmp_path: Path) -> None:
@@ -45,14 +47,14 @@ def test_marks_quotes_blank_lines_and_repetitions_do_no_harm(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "encoding", "expected"),
     [
-        ("", "utf-8", r"labels\.csv: it is empty"),
-        ("id\nP1\n", "utf-8", r"labels\.csv, line 1: there is one column"),
-        ("id,label\n", "utf-8", r"labels\.csv: no line has a key and a label"),
+        ("", "utf-8", r"labels\.csv: the file is empty"),
+        ("id\nP1\n", "utf-8", r"labels\.csv, line 1: there is only one column"),
+        ("id,label\n", "utf-8", r"labels\.csv: no line below the column names has a key"),
         ("id,label\nP1,0\nP2\n", "utf-8", r"labels\.csv, line 3: 1 columns, but the first line has 2"),
-        ("id,label\nP1,0\nP2,1\nP1,1\n", "utf-8", r"labels\.csv, line 4: another label than in line 2"),
+        ("id,label\nP1,0\nP2,1\nP1,1\n", "utf-8", r"labels\.csv, line 4: the same key has another label in line 2"),
         ('id,label\n"P1"x,0\n', "utf-8", r"labels\.csv, line 2: .*; check the quotes"),
-        ("id,label\nMüller,0\n", "latin-1", r"labels\.csv: it is no UTF-8 text"),
-        ("id,label\n", "utf-16-le", r"labels\.csv: it is no text"),
+        ("id,label\nMüller,0\n", "latin-1", r"labels\.csv: the file is not UTF-8 text"),
+        ("id,label\n", "utf-16-le", r"labels\.csv: the file is not text"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said_with_its_line(
@@ -81,7 +83,7 @@ def patients(folder: Path, count: int, files: int = 2, **changes: object) -> dm.
 
 
 def labels_of(*labels: tuple[str, str]) -> Labels:
-    return Labels("labels.csv", "id", "cancer", labels)
+    return Labels(path="labels.csv", key_name="id", label_name="cancer", labels=labels)
 
 
 def by_keyword(tags: tuple[TagAudit, ...]) -> dict[str, TagAudit]:
@@ -217,7 +219,7 @@ def test_what_cannot_be_audited_says_why(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="none of the keys is a value of PatientID") as caught:
         audit(catalog, labels_of(("Q1", "a"), ("Q2", "b")))
     assert "Q1" not in str(caught.value)
-    with pytest.raises(ValueError, match="1 of the labels in 'cancer' stand for two or more of the 3 keys"):
+    with pytest.raises(ValueError, match=r"1 of the labels have them \(3 keys have files\)"):
         audit(catalog, labels_of(("P1", "a"), ("P2", "a"), ("P3", "b")))
     with pytest.raises(ValueError, match="25 labels; at most 20"):
         audit(catalog, labels_of(*((f"P{n}", str(n / 7)) for n in range(25))))
@@ -226,7 +228,7 @@ def test_what_cannot_be_audited_says_why(tmp_path: Path) -> None:
 def test_a_table_without_the_names_of_its_columns_is_told(tmp_path: Path) -> None:
     catalog = patients(tmp_path / "images", 5, 1)
     labels = read_labels(write_csv(tmp_path, "P0,a\nP1,a\nP2,b\nP3,b\nP4,a\n"))
-    with pytest.raises(ValueError, match=r"the first line of labels\.csv is that of a key") as caught:
+    with pytest.raises(ValueError, match=r"the first line of labels\.csv holds a key") as caught:
         audit(catalog, labels)
     assert "P0" not in str(caught.value)
 

@@ -260,7 +260,7 @@ def test_the_markdown_hides_who_it_is_and_counts_what_it_leaves_out(tmp_path: Pa
     assert f"{identifying} that may identify a person, not shown" in text
     assert "PatientID" not in comparison_report(differences, "train", "test")
     whole = comparison_report(differences, "train", "test", limit=99, identifying=True)
-    assert "| PatientID | 0.000 |  |  | another value for each; 0 on both sides |" in whole
+    assert "| PatientID | 0.000 |  |  | unique values; 0 on both sides |" in whole
     assert "P2" not in whole
     assert "B\\|31f" in comparison_report(differences, "train", "test")
 

@@ -6,7 +6,7 @@ import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta._napari.kept_windows import keep_window, kept_windows
+from napari_dicommeta._napari.kept_windows import keep_window, load_kept_windows
 from napari_dicommeta.analysis.window_presets import STANDARD_CT, folder_windows
 
 
@@ -17,9 +17,9 @@ def test_the_folders_windows_are_whole_triples(tmp_path: Path) -> None:
     write_series(tmp_path / "d", 1, WindowCenter="x", WindowWidth=1)
     counts = folder_windows(dm.scan(tmp_path))
     assert counts == {
-        dm.Window(-600, 1200, explanation="LUNG"): 4,
-        dm.Window(40, 400, explanation="SOFT"): 3,
-        dm.Window(40, 400): 2,
+        dm.Window(center=-600, width=1200, explanation="LUNG"): 4,
+        dm.Window(center=40, width=400, explanation="SOFT"): 3,
+        dm.Window(center=40, width=400): 2,
     }
     assert next(iter(counts)).label == "LUNG"
 
@@ -32,14 +32,17 @@ def test_kept_windows_last_and_can_be_replaced_and_forgotten(tmp_path: Path, mon
     import platformdirs
 
     monkeypatch.setattr(platformdirs, "user_config_path", lambda _name: tmp_path / "config")
-    assert kept_windows() == ()
-    mine, other = dm.Window(55, 110, explanation="mine"), dm.Window(1, 2, "LINEAR_EXACT", "other")
+    assert load_kept_windows() == ()
+    mine, other = (
+        dm.Window(center=55, width=110, explanation="mine"),
+        dm.Window(center=1, width=2, function="LINEAR_EXACT", explanation="other"),
+    )
     keep_window(mine)
     keep_window(other)
-    assert kept_windows() == (mine, other)
-    keep_window(dm.Window(56, 110, explanation="mine"))
-    assert kept_windows() == (other, dm.Window(56, 110, explanation="mine"))
-    keep_window(dm.Window(0, 0, explanation="other"))
-    assert [window.label for window in kept_windows()] == ["mine"]
+    assert load_kept_windows() == (mine, other)
+    keep_window(dm.Window(center=56, width=110, explanation="mine"))
+    assert load_kept_windows() == (other, dm.Window(center=56, width=110, explanation="mine"))
+    keep_window(dm.Window(center=0, width=0, explanation="other"))
+    assert [window.label for window in load_kept_windows()] == ["mine"]
     (tmp_path / "config" / "presets.json").write_text("nonsense")
-    assert kept_windows() == ()
+    assert load_kept_windows() == ()

@@ -290,8 +290,7 @@ def test_of_some_volumes_one_frame_is_read(
 ) -> None:
     """As the module says: load asks the pixels of one frame whose units a window means, or how large colors are."""
     from napari_dicommeta.dicom import pixels
-    from napari_dicommeta.volumes import slice_windows as voi
-    from napari_dicommeta.volumes import stacks, volume
+    from napari_dicommeta.volumes import planes, slice_windows, stacks, volume
 
     read: list[str] = []
 
@@ -302,9 +301,10 @@ def test_of_some_volumes_one_frame_is_read(
 
         return counting
 
-    for module in (voi, volume):
+    for module in (slice_windows, planes):
         monkeypatch.setattr(module, "read_frame", counted(pixels.read_frame))
-    monkeypatch.setattr(volume, "read_color", counted(pixels.read_color))
+    for module in (planes, volume):
+        monkeypatch.setattr(module, "read_color", counted(pixels.read_color))
     monkeypatch.setattr(stacks, "_digest", counted(pixels.stored_digest))
     row = row_of(tmp_path, 6, **changes)
     assert (row["n_volumes"], row["n_slices"]) == (1, 6)

@@ -238,6 +238,7 @@ def determined(known: list[np.ndarray], size: int) -> np.ndarray:
     return subsets[np.abs(subsets - subsets @ basis.T @ basis).max(axis=1) < 1e-9]
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(cells=CELLS, first=st.integers(0, 2), with_part=st.booleans())
 def test_no_count_of_fewer_than_eleven_patients_follows_from_what_is_exported(
@@ -461,6 +462,7 @@ def canaries() -> dict[str, Any]:
     return content
 
 
+@pytest.mark.slow
 def test_no_default_export_holds_anything_personal(tmp_path: Path) -> None:
     """The same canary in twelve patients, so that it is not the number of patients that keeps it back."""
     protected = canaries()

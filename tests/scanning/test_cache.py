@@ -77,10 +77,11 @@ def test_a_damaged_cache_costs_time_only(tmp_path: Path, own_cache_folder: Path)
     assert list(own_cache_folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_many_folders_are_marked_by_processes(
     tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "MAX_FILES_ALONE", 4)
+    monkeypatch.setattr(cache, "MAX_MARKED_ALONE", 4)
     source = tmp_path / "in"
     for patient in range(5):
         for study in range(3):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from dicom_factory import Raw, ct_content, ct_slice, dicom, write_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,7 +60,8 @@ def test_other_lengths_and_several_items_take_the_quick_way_too(tmp_path: Path) 
     assert np.array_equal(np.sort(quick.file_column("pixel_offset") + 384), np.sort(quick.file_column("size")))
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_change_of_bytes_is_read_the_same_either_way(data: st.DataObject) -> None:
     items = [{"CodeValue": "A"}, {"CodeValue": "B"}]

@@ -65,6 +65,7 @@ def client() -> Iterator[Any]:
         yield client
 
 
+@pytest.mark.slow
 def test_a_cluster_reads_what_one_process_reads(folder: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(remote, "TASK_FILES", 3)
     catalog = dm.scan(folder, client=client)
@@ -73,6 +74,7 @@ def test_a_cluster_reads_what_one_process_reads(folder: Path, client: Any, monke
     assert catalog.failures == plain.failures
 
 
+@pytest.mark.slow
 def test_a_cluster_writes_a_data_set_and_it_opens_column_by_column(
     folder: Path, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -91,6 +93,7 @@ def test_output_needs_a_client(folder: Path, tmp_path: Path) -> None:
         dm.scan(folder, output=tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_closing_a_distributed_scan_cancels_its_tasks(folder: Path, client: Any) -> None:
     steps = iter_scan(folder, client=client)
     next(steps)

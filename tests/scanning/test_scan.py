@@ -40,7 +40,7 @@ def test_a_path_that_is_gone_is_named(tmp_path: Path) -> None:
     catalog = dm.scan(tmp_path / "nowhere")
     assert catalog.n_files == 0
     assert [str(failure) for failure in catalog.failures] == [
-        f"{tmp_path / 'nowhere'}: there is no such file or folder"
+        f"{tmp_path / 'nowhere'}: the file or folder does not exist"
     ]
     assert [(one.outcome, one.is_harmless) for one in catalog.failures] == [("vanished", False)]
 

@@ -1,1 +1,1 @@
-"""What counts alone say: histograms, comparisons, audits, presets."""
+"""Analyses of value counts: histograms, comparisons, audits, window presets."""

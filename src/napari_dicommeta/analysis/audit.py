@@ -1,15 +1,16 @@
-"""A catalog and labels -> which single tag predicts the label: the shortcut that a model may learn instead.
+"""Audit a catalog with labels: find single tags that predict the label, shortcuts that a model may learn.
 
-The unit is what a label is for, a patient say. A unit's value of a tag is the set of the values of its files, or, for
-numbers, the bin of their median. Each unit is predicted from the *other* units with its value: the label that is most
-over-represented among them, each label weighing the same however many units have it. The score is the mean, over the
-labels, of the share of their units that is predicted right: leave-one-out balanced accuracy. A unit whose value no
-other one has, and each tie, counts as a guess: one over the number of labels, or of tied labels. So a tag with another
-value for each unit scores what guessing does, and not 100 %. A tag that has nothing to do with the label may score less
-than guessing: where a value is as frequent under each label, the unit left out always makes its own the rarer one.
+A unit is what a label belongs to, such as a patient. The value of a tag for a unit is the set of the values in its
+files or, for numbers, the bin of their median. Each unit's label is predicted from the *other* units with its value, as
+the label most over-represented among them; all labels have the same weight, however many units have them.
 
-With many tags the best one scores above guessing by chance alone. `p_value` is how often the *best of all* tags does as
-well after the labels were dealt out to the units at random.
+The score is the leave-one-out balanced accuracy: the mean, over the labels, of the share of their units predicted
+correctly. A unit whose value no other unit has counts as a guess, 1 / number of labels; a tie as 1 / tied labels.
+So a tag with a different value for each unit scores as guessing does, not 100 %. A tag unrelated to the label may score
+below guessing: where a value is equally frequent under each label, leaving a unit out makes its own label the rarer.
+
+Among many tags, the best scores above guessing by chance alone. So `p_value` is the frequency with which the *best of
+all* tags scores as well after the labels are permuted at random.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.analysis.compare import ABSENT, NUMBERS, importance
+from napari_dicommeta.analysis.compare import ABSENT, NUMBER_VRS, importance
 from napari_dicommeta.catalog.columns import first_tag_of
 from napari_dicommeta.catalog.distinct_texts import sort_key
 from napari_dicommeta.dicom.privacy import is_identifying
@@ -42,21 +43,21 @@ LABEL_NAMES = frozenset(("label", "labels", "target", "class", "category", "diag
 DELIMITERS = ",;\t|"
 MAX_LABELS = 20
 BINS = 8
-"""Numbers with more values than this are also tried in as many bins of the same number of units."""
-CHANCE = 0.01
-"""A shortcut has at most this p-value …"""
-NOTABLE_GAIN = 0.1
-"""… and closes at least this part of the way from guessing to always right."""
+"""Numbers with more values than this are also scored in this many bins, with equal numbers of units."""
+MAX_P_VALUE = 0.01
+"""The largest p-value of a shortcut."""
+MIN_GAIN = 0.1
+"""The least gain of a shortcut, as a share of the gain that is possible."""
 MAX_ROWS = 20
-AT_ONCE = 4_000_000
-"""Labels dealt out at once, to bound the memory."""
+MAX_PERMUTED_LABELS = 4_000_000
+"""The number of labels permuted at once, to bound the memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """The labels of a CSV file: `labels`, (key, label) in the order of the file, each key once.
 
-    `key_name` and `label_name` are the heads of the columns; `unlabeled` counts the rows without a key or a label.
+    `key_name` and `label_name` are the column names. `unlabeled` counts the rows without a key or a label.
     """
 
     path: str
@@ -70,10 +71,10 @@ class Labels:
 class TagAudit:
     """How well one tag predicts the label.
 
-    `score`: leave-one-out balanced accuracy, 0 to 1; `gain`: what it has over guessing. `how`: how the tag was read
-    where it scored best, "values" or "8 bins", of which component where there are several. `values`: (value,
-    ((label, units), …)), most units first; `rest_values`, `rest_units`: those beyond. `identifying`: values may
-    identify a person.
+    `score`: leave-one-out balanced accuracy, 0 to 1. `gain`: the score minus that of guessing. `how`: the reading of
+    the tag that scored best: "values" or "8 bins", with the component if there are several. `values`: (value,
+    ((label, units), …)), most units first. `rest_values`, `rest_units`: the number of further values, and their units.
+    `identifying`: values may identify a person.
     """
 
     path: TagPath
@@ -89,18 +90,18 @@ class TagAudit:
 
     @property
     def keyword(self) -> str:
-        """The tag in keywords, levels joined by dots."""
+        """Return the keywords of the tag, levels joined by dots."""
         return self.path.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditResult:
-    """The tags of a catalog, the best predictor of the label first, and what was matched to what.
+    """The tags of a catalog, best predictor of the label first, and how keys were matched to files.
 
-    `key`: the tag, or the part of the path, that the keys are. `n_units`: keys with files and a label that counts;
-    `n_files`: their files. `keys_without_files` and `files_without_label`: what did not match. `labels`: (label,
-    units). `left_out`: (label, units) of labels that one unit alone has, which nothing can predict. `baseline`: the
-    score of guessing. `permutations`: how often the labels were dealt out, for the p-values.
+    `key`: the tag, or the part of the path, that the keys match. `n_units`: keys with files and a label in `labels`.
+    `n_files`: their files. `keys_without_files`, `files_without_label`: the numbers not matched. `labels`: (label,
+    units). `left_out`: (label, units) of labels with a single unit, which nothing can predict. `baseline`: the score
+    of guessing. `permutations`: the number of permutations of the labels behind the p-values.
     """
 
     key: str
@@ -116,37 +117,37 @@ class AuditResult:
 
     @property
     def shortcuts(self) -> tuple[TagAudit, ...]:
-        """The tags that predict the label better than chance explains."""
-        return tuple(one for one in self.tags if one.is_shortcut)
+        """Return the tags that predict the label better than chance explains."""
+        return tuple(tag for tag in self.tags if tag.is_shortcut)
 
 
 def read_labels(path: str | os.PathLike[str]) -> Labels:
-    """The labels in a CSV file with a head: the key in its first column, the label in one named so, or else the second.
+    """Read the labels of a CSV file with column names: keys from its first column, labels from a second one.
 
-    Columns are parted by a comma, semicolon, tab or bar, whichever parts all rows alike, and into most. Names taken
-    for the label are "label", "target", "class", "cancer" and the like.
+    The label column is the first one named as in `LABEL_NAMES` ("label", "target", "class", …), or else the second
+    column. The delimiter is a comma, semicolon, tab or bar: the one that splits all rows alike, into most columns.
 
     Raises
     ------
     ValueError
-        If the file is no such table; the text names the file and the line, and says what to do.
+        If the file is not a table of keys and labels; the text names the file and the line, and says what to do.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     name = os.path.basename(os.fspath(path))
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = file.read()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{name}: it is no UTF-8 text; save it as CSV, UTF-8") from error
+        raise ValueError(f"{name}: the file is not UTF-8 text; save it as CSV, UTF-8") from error
     if "\0" in lines:
-        raise ValueError(f"{name}: it is no text; save it as CSV, UTF-8")
+        raise ValueError(f"{name}: the file is not text; save it as CSV, UTF-8")
     if not lines.strip():
-        raise ValueError(f"{name}: it is empty; a line with the names of the columns, then one a key, is expected")
+        raise ValueError(f"{name}: the file is empty; it needs a line with the column names, then a line for each key")
     try:
         delimiter = _delimiter(lines)
     except csv.Error as error:
-        raise ValueError(f"{name}: {error}; a key and a label a line are expected") from error
+        raise ValueError(f"{name}: {error}; each line needs a key and a label") from error
     reader = csv.reader(lines.splitlines(keepends=True), delimiter=delimiter, strict=True)
     rows: list[tuple[int, list[str]]] = []
     try:
@@ -155,24 +156,24 @@ def read_labels(path: str | os.PathLike[str]) -> Labels:
         raise ValueError(f"{name}, line {reader.line_num}: {error}; check the quotes there") from error
     head = rows[0][1]
     if len(head) < 2:
-        raise ValueError(f"{name}, line {rows[0][0]}: there is one column; a key and a label are expected")
+        raise ValueError(f"{name}, line {rows[0][0]}: there is only one column; a key and a label are needed")
     return _labels(name, os.fspath(path), head, rows[1:])
 
 
 def _delimiter(lines: str) -> str:
-    """The delimiter that parts all of the first rows into equally many columns, or else the first into most."""
+    """Return the delimiter that splits all of the first rows into equally many columns, or else the first into most."""
     first = lines.lstrip("\r\n").splitlines(keepends=True)[:50]
 
-    def parts(delimiter: str) -> tuple[bool, int]:
+    def quality(delimiter: str) -> tuple[bool, int]:
         sizes = [len(row) for row in csv.reader(first, delimiter=delimiter) if row]
         return len(set(sizes)) == 1 and sizes[0] > 1, sizes[0]
 
-    return max(DELIMITERS, key=parts)
+    return max(DELIMITERS, key=quality)
 
 
 def _labels(name: str, path: str, head: list[str], rows: list[tuple[int, list[str]]]) -> Labels:
-    at = next((i for i, text in enumerate(head[1:], 1) if text.lower() in LABEL_NAMES), 1)
-    found: dict[str, tuple[str, int]] = {}
+    column = next((i for i, text in enumerate(head[1:], 1) if text.lower() in LABEL_NAMES), 1)
+    labels: dict[str, tuple[str, int]] = {}
     unlabeled = 0
     for line, row in rows:
         if len(row) != len(head):
@@ -180,103 +181,103 @@ def _labels(name: str, path: str, head: list[str], rows: list[tuple[int, list[st
                 f"{name}, line {line}: {len(row)} columns, but the first line has {len(head)}; "
                 "put quotes around cells that hold the delimiter"
             )
-        key, label = row[0], row[at]
+        key, label = row[0], row[column]
         if not (key and label):
             unlabeled += 1
-        elif found.setdefault(key, (label, line))[0] != label:
+        elif labels.setdefault(key, (label, line))[0] != label:
             raise ValueError(
-                f"{name}, line {line}: another label than in line {found[key][1]} for the same key; keep one"
+                f"{name}, line {line}: the same key has another label in line {labels[key][1]}; keep one of these lines"
             )
-    if not found:
-        raise ValueError(f"{name}: no line has a key and a label below the names of the columns")
+    if not labels:
+        raise ValueError(f"{name}: no line below the column names has a key and a label")
     return Labels(
         path=path,
         key_name=head[0],
-        label_name=head[at],
-        labels=tuple((key, label) for key, (label, _) in found.items()),
+        label_name=head[column],
+        labels=tuple((key, label) for key, (label, _) in labels.items()),
         unlabeled=unlabeled,
     )
 
 
 def audit(catalog: Catalog, labels: Labels, permutations: int = 200, seed: int = 0) -> AuditResult:
-    """How well each single tag of `catalog` predicts `labels`, the best first; see the module for the measure.
+    """Return how well each single tag of `catalog` predicts `labels`, best first; the module describes the score.
 
-    The keys are looked for in `KEY_TAGS`, in the files' names with and without their suffix, and in the names of the
-    folders above them; what most keys match is taken. A tag is called a shortcut if its p-value is at most `CHANCE` and
-    its gain at least `NOTABLE_GAIN` of what is possible; fewer than 99 permutations show no p-value so small.
+    Keys are looked up in `KEY_TAGS`, in file names with and without suffix, and in the names of the folders above.
+    The one of these that matches most keys is used. A tag is a shortcut if its p-value is at most `MAX_P_VALUE` and
+    its gain at least the share `MIN_GAIN` of what is possible. Fewer than 99 permutations cannot reach that p-value.
 
     Raises
     ------
     ValueError
-        If no key matches, or the first line is one, or fewer than two labels have two units each, or there are more
-        than `MAX_LABELS`; the text says what to do.
+        If no key matches, if the first line holds a key, if fewer than two labels have two units each, or if there are
+        more than `MAX_LABELS`; the text says what to do.
     """
     keys = [key for key, _ in labels.labels]
     key, units = _matched(catalog, keys if labels.key_name in keys else [*keys, labels.key_name])
     if (units == len(keys)).any():
         raise ValueError(
-            f"the first line of {os.path.basename(labels.path)} is that of a key, where the names of the columns are "
-            "expected: put a line such as 'id,label' above it"
+            f"the first line of {os.path.basename(labels.path)} holds a key instead of the column names: "
+            "put a line such as 'id,label' above it"
         )
     matched = np.zeros(len(labels.labels), dtype=bool)
     matched[units[units >= 0]] = True
     texts = [label for _, label in labels.labels]
     counts = Counter(text for text, is_matched in zip(texts, matched.tolist(), strict=True) if is_matched)
-    kept = sorted((text for text, n in counts.items() if n > 1), key=sort_key)
+    usable_labels = sorted((text for text, n in counts.items() if n > 1), key=sort_key)
     if len(counts) > MAX_LABELS:
         raise ValueError(
-            f"the column {labels.label_name!r} has {len(counts)} labels; at most {MAX_LABELS} can be told apart: "
+            f"the column {labels.label_name!r} has {len(counts)} labels; at most {MAX_LABELS} are allowed: "
             "put measurements into classes first"
         )
-    if len(kept) < 2:
+    if len(usable_labels) < 2:
         raise ValueError(
-            f"{len(kept)} of the labels in {labels.label_name!r} stand for two or more of the "
-            f"{int(matched.sum())} keys that have files; two such labels are needed"
+            f"at least two labels in {labels.label_name!r} need two or more keys with files; "
+            f"{len(usable_labels)} of the labels have them ({int(matched.sum())} keys have files)"
         )
-    number_of = {text: n for n, text in enumerate(kept)}
+    number_of = {text: n for n, text in enumerate(usable_labels)}
     usable = np.array(
         [is_matched and text in number_of for text, is_matched in zip(texts, matched.tolist(), strict=True)]
     )
     renumbered = np.append(np.where(usable, np.cumsum(usable) - 1, -1), -1)
     y = np.array([number_of[text] for text, is_usable in zip(texts, usable.tolist(), strict=True) if is_usable])
     rows = np.flatnonzero(renumbered[units] >= 0)
-    of_files = renumbered[units][rows]
-    readings = list(_readings(catalog.rows(rows), of_files, len(y)))
-    scores, chance = _scored(readings, y, len(kept), permutations, seed)
-    baseline = 1 / len(kept)
+    file_units = renumbered[units][rows]
+    readings = list(_readings(catalog.rows(rows), file_units, len(y)))
+    scores, best_by_chance = _scored(readings, y, len(usable_labels), permutations, seed)
+    baseline = 1 / len(usable_labels)
     best: dict[TagPath, int] = {}
     for i, reading in enumerate(readings):
         if reading.path not in best or scores[i] > scores[best[reading.path]]:
             best[reading.path] = i
-    found = [_tag_audit(readings[i], float(scores[i]), chance, y, kept) for i in best.values()]
-    found.sort(key=lambda one: (-one.score, *importance(one.path)))
+    tags = [_tag_audit(readings[i], float(scores[i]), best_by_chance, y, usable_labels) for i in best.values()]
+    tags.sort(key=lambda tag: (-tag.score, *importance(tag.path)))
     return AuditResult(
         key=key,
         n_units=len(y),
         n_files=len(rows),
         keys_without_files=int(np.count_nonzero(~matched)),
         files_without_label=int(np.count_nonzero(units < 0)),
-        labels=tuple((text, counts[text]) for text in kept),
+        labels=tuple((text, counts[text]) for text in usable_labels),
         left_out=tuple((text, n) for text, n in sorted(counts.items()) if n == 1),
         baseline=baseline,
         permutations=permutations,
-        tags=tuple(found),
+        tags=tuple(tags),
     )
 
 
 def _matched(catalog: Catalog, keys: list[str]) -> tuple[str, np.ndarray]:
-    """What the keys are, and for each file the number of its key, -1 for none."""
+    """Return what the keys match, and for each file the number of its key, -1 for none."""
     numbers = {key: n for n, key in enumerate(keys)}
     best, most = ("", np.full(catalog.n_files, -1)), (0, 0)
     for name, texts in _candidates(catalog):
         units = np.array([numbers.get(text, -1) for text in texts], dtype=np.int64)
-        found = len(np.unique(units[units >= 0])), int(np.count_nonzero(units >= 0))
-        if found > most:
-            best, most = (name, units), found
+        matches = len(np.unique(units[units >= 0])), int(np.count_nonzero(units >= 0))
+        if matches > most:
+            best, most = (name, units), matches
     if not any(most):
         tried = ", ".join(KEY_TAGS)
         raise ValueError(
-            f"none of the keys is a value of {tried}, a file's name, or a folder's; "
+            f"none of the keys is a value of {tried}, or the name of a file or folder; "
             "check that the first column holds one of these, spelled alike"
         )
     return best
@@ -292,14 +293,14 @@ def _candidates(catalog: Catalog) -> Iterator[tuple[str, Sequence[str]]]:
     folders = [os.path.dirname(path) for path in catalog.paths]
     parts = {folder: [part for part in folder.replace("\\", "/").split("/") if part][::-1] for folder in set(folders)}
     for level in range(max(map(len, parts.values()), default=0)):
-        at_level = {folder: of[level] if level < len(of) else "" for folder, of in parts.items()}
+        at_level = {folder: names[level] if level < len(names) else "" for folder, names in parts.items()}
         name = "name of the folder" if level == 0 else f"name of the folder {level} above the file's"
         yield name, [at_level[folder] for folder in folders]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """One way to read a tag: for each unit the number of its value, and the text of the value of a number."""
+    """A way to read a tag: the number of the value of each unit, and a function from that number to its text."""
 
     path: TagPath
     vr: str
@@ -309,7 +310,7 @@ class _Reading:
 
 
 def _readings(catalog: Catalog, units: np.ndarray, n_units: int) -> Iterator[_Reading]:
-    """Each tag by its values, and numbers with many values in bins as well."""
+    """Yield each tag read by its values, and numbers with many values read in bins as well."""
     table, cuts = catalog.to_arrow(), catalog.file_column("cut")
     vrs = {summary.keyword: summary.vr for summary in catalog.tags()}
     for name in table.column_names[1:]:
@@ -320,12 +321,12 @@ def _readings(catalog: Catalog, units: np.ndarray, n_units: int) -> Iterator[_Re
         pairs = np.unique(units[known] * (len(texts) + 1) + codes[known] + 1)
         owner, code = np.divmod(pairs, len(texts) + 1)
         yield _by_values(path, vr, owner, code - 1, texts, n_units)
-        if vr in NUMBERS:
+        if vr in NUMBER_VRS:
             yield from _in_bins(path, vr, units[known], codes[known], texts, n_units)
 
 
 def _by_values(path: TagPath, vr: str, owner: np.ndarray, code: np.ndarray, texts: list[str], n_units: int) -> _Reading:
-    """The reading by the sets of values: `code`, the text of each pair of a unit and a value; -1 where it is absent."""
+    """Read a tag by sets of values; `owner` and `code` are pairs of a unit and the code of a text, -1 if absent."""
     bounds = np.searchsorted(owner, np.arange(n_units + 1)).tolist()
     numbers: dict[bytes, int] = {}
     sets: list[np.ndarray] = []
@@ -350,47 +351,47 @@ def _set_text(codes: list[int], texts: list[str]) -> str:
 def _in_bins(
     path: TagPath, vr: str, units: np.ndarray, codes: np.ndarray, texts: list[str], n_units: int
 ) -> Iterator[_Reading]:
-    """The tag's numbers, a component at a time, in bins of the units' medians, if there are more values than bins."""
+    """Read each component of a tag's numbers in bins of the units' medians, if there are more values than bins."""
     used = set(np.unique(codes).tolist())
     rows = [[number(part) for part in text.split("\\")] if i in used else [] for i, text in enumerate(texts)]
     for component in range(min(max(map(len, rows), default=0), 6)):
-        of_text = np.array(
+        text_numbers = np.array(
             [*(row[component] if component < len(row) else None for row in rows), None], dtype=np.float64
         )
-        of_file = of_text[codes]
-        held = ~np.isnan(of_file)
-        medians = _medians(units[held], of_file[held], n_units)
-        has = ~np.isnan(medians)
-        distinct, at = np.unique(medians[has], return_inverse=True)
+        file_numbers = text_numbers[codes]
+        held = ~np.isnan(file_numbers)
+        medians = _medians(units[held], file_numbers[held], n_units)
+        has_number = ~np.isnan(medians)
+        distinct, positions = np.unique(medians[has_number], return_inverse=True)
         if len(distinct) <= BINS:
             continue
-        sizes = np.bincount(at)
+        sizes = np.bincount(positions)
         cells = np.minimum(((np.cumsum(sizes) - sizes / 2) * BINS / sizes.sum()).astype(np.int64), BINS - 1)
         _, cells = np.unique(cells, return_inverse=True)
         n_bins = int(cells.max()) + 1
         values = np.full(n_units, n_bins, dtype=np.int64)
-        values[has] = cells[at]
+        values[has_number] = cells[positions]
         spans = [distinct[cells == cell] for cell in range(n_bins)]
         names = [f"{span[0]:g} … {span[-1]:g}" if len(span) > 1 else f"{span[0]:g}" for span in spans]
         names.append("no number")
-        of = f" of component {component + 1}" if max(map(len, rows)) > 1 else ""
-        yield _Reading(path=path, vr=vr, how=f"{n_bins} bins{of}", values=values, text=names.__getitem__)
+        suffix = f" of component {component + 1}" if max(map(len, rows)) > 1 else ""
+        yield _Reading(path=path, vr=vr, how=f"{n_bins} bins{suffix}", values=values, text=names.__getitem__)
 
 
 def _medians(units: np.ndarray, values: np.ndarray, n_units: int) -> np.ndarray:
-    """The median of the values of each unit, the lower one of two; NaN where it has none."""
+    """Return the median of the values of each unit, the lower of two, NaN where it has none; float64 of (n_units,)."""
     order = np.lexsort((values, units))
     counts = np.bincount(units, minlength=n_units)
     starts = np.cumsum(counts) - counts
     medians = np.full(n_units, np.nan)
-    has = counts > 0
-    medians[has] = values[order][(starts + (counts - 1) // 2)[has]]
+    has_values = counts > 0
+    medians[has_values] = values[order][(starts + (counts - 1) // 2)[has_values]]
     return medians
 
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """Units by their values: `shared`, those whose value another one has too; `first`, their group × labels."""
+    """Units grouped by value. `shared`: the units that share a value; `first`: their group numbers × labels."""
 
     shared: np.ndarray
     first: np.ndarray
@@ -399,7 +400,7 @@ class _Groups:
     @classmethod
     def of(cls, values: np.ndarray, n_labels: int) -> _Groups:
         _, at, groups, sizes = np.unique(values, return_index=True, return_inverse=True, return_counts=True)
-        order = np.argsort(at)  # numbered as they come, so that equal groups of two tags have equal numbers
+        order = np.argsort(at)  # by first occurrence, so that equal groupings of two tags have equal numbers
         number_of = np.empty(len(order), dtype=np.int64)
         several = sizes[order] > 1
         number_of[order] = np.where(several, np.cumsum(several) - 1, -1)
@@ -407,59 +408,63 @@ class _Groups:
         shared = np.flatnonzero(groups >= 0)
         return cls(shared, groups[shared] * n_labels, int(several.sum()))
 
-    def count(self, deals: np.ndarray, n_labels: int) -> np.ndarray:
-        """The units of each label in each group, int64 of shape (deals, groups, labels)."""
+    def count(self, permuted: np.ndarray, n_labels: int) -> np.ndarray:
+        """Return the units of each label in each group, int64 of shape (permutations, groups, labels)."""
         size = self.n_groups * n_labels
-        counts = np.empty((len(deals), size), dtype=np.int64)
-        for row, deal in zip(counts, deals, strict=True):
-            row[:] = np.bincount(self.first + deal[self.shared], minlength=size)
-        return counts.reshape(len(deals), self.n_groups, n_labels)
+        counts = np.empty((len(permuted), size), dtype=np.int64)
+        for row, row_labels in zip(counts, permuted, strict=True):
+            row[:] = np.bincount(self.first + row_labels[self.shared], minlength=size)
+        return counts.reshape(len(permuted), self.n_groups, n_labels)
 
 
 def _scored(
     readings: list[_Reading], y: np.ndarray, n_labels: int, permutations: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The score of each reading, and, sorted, the best score of all readings under each deal of the labels."""
-    distinct: dict[bytes, _Groups] = {}  # many tags part the units alike: each way is scored once
+    """Return the score of each reading, and, sorted, the best score of all readings for each permutation."""
+    distinct: dict[bytes, _Groups] = {}  # many tags group the units alike: each grouping is scored once
     keys = []
     for reading in readings:
         groups = _Groups.of(reading.values, n_labels)
         keys.append(hashlib.sha256(groups.shared.tobytes() + groups.first.tobytes()).digest())
         distinct.setdefault(keys[-1], groups)
-    of_label = np.bincount(y, minlength=n_labels)
-    known = {key: float(_scores(groups.count(y[None, :], n_labels), of_label)[0]) for key, groups in distinct.items()}
+    label_totals = np.bincount(y, minlength=n_labels)
+    scores = {
+        key: float(_scores(groups.count(y[None, :], n_labels), label_totals)[0]) for key, groups in distinct.items()
+    }
     rng = np.random.default_rng(seed)
     best = np.zeros(permutations)
-    step = max(1, AT_ONCE // len(y))
-    for start in range(0, permutations, step):
-        deals = rng.permuted(np.tile(y, (min(step, permutations - start), 1)), axis=1)
-        part = best[start : start + len(deals)]
+    block_size = max(1, MAX_PERMUTED_LABELS // len(y))
+    for start in range(0, permutations, block_size):
+        permuted = rng.permuted(np.tile(y, (min(block_size, permutations - start), 1)), axis=1)
+        block = best[start : start + len(permuted)]
         for groups in distinct.values():
-            np.maximum(part, _scores(groups.count(deals, n_labels), of_label), out=part)
-    return np.array([known[key] for key in keys]), np.sort(best)
+            np.maximum(block, _scores(groups.count(permuted, n_labels), label_totals), out=block)
+    return np.array([scores[key] for key in keys]), np.sort(best)
 
 
-def _scores(counts: np.ndarray, of_label: np.ndarray) -> np.ndarray:
-    """The leave-one-out balanced accuracy of each deal, float64 of shape (deals,).
+def _scores(counts: np.ndarray, label_totals: np.ndarray) -> np.ndarray:
+    """Return the leave-one-out balanced accuracy of each permutation, float64 of shape (permutations,).
 
-    `counts`: as from `_Groups.count`; the units missing there are alone. `of_label`: the units of each label.
+    `counts`: as from `_Groups.count`, without units that share no value. `label_totals`: the units of each label.
     """
-    n_labels = len(of_label)
-    rates = counts / of_label
-    right = (of_label - counts.sum(axis=1)) / n_labels  # a unit with a value of its own is a guess
+    n_labels = len(label_totals)
+    rates = counts / label_totals
+    right = (label_totals - counts.sum(axis=1)) / n_labels  # a unit that shares no value counts as a guess
     for label in range(n_labels):
-        own = (counts[..., label] - 1) / (of_label[label] - 1)
+        own = (counts[..., label] - 1) / (label_totals[label] - 1)
         others = np.delete(rates, label, axis=-1)
-        # Quotients of whole numbers that are equal are rounded alike: ties are exact.
+        # Equal quotients of whole numbers are rounded alike, so ties are exact.
         ties = 1 + (others == own[..., None]).sum(axis=-1)
         credit = np.where(own >= others.max(axis=-1), 1 / ties, 0.0)
         right[:, label] += (counts[..., label] * credit).sum(axis=-1)
-    return np.asarray((right / of_label).mean(axis=1))
+    return np.asarray((right / label_totals).mean(axis=1))
 
 
-def _tag_audit(reading: _Reading, score: float, chance: np.ndarray, y: np.ndarray, labels: list[str]) -> TagAudit:
-    reached = len(chance) - int(np.searchsorted(chance, score - 1e-12))
-    p_value = (1 + reached) / (1 + len(chance))
+def _tag_audit(
+    reading: _Reading, score: float, best_by_chance: np.ndarray, y: np.ndarray, labels: list[str]
+) -> TagAudit:
+    as_good = len(best_by_chance) - int(np.searchsorted(best_by_chance, score - 1e-12))
+    p_value = (1 + as_good) / (1 + len(best_by_chance))
     baseline = 1 / len(labels)
     gain = score - baseline
     counts = np.bincount(reading.values * len(labels) + y, minlength=(int(reading.values.max()) + 1) * len(labels))
@@ -477,7 +482,7 @@ def _tag_audit(reading: _Reading, score: float, chance: np.ndarray, y: np.ndarra
         score=score,
         gain=gain,
         p_value=p_value,
-        is_shortcut=p_value <= CHANCE and gain >= NOTABLE_GAIN * (1 - baseline),
+        is_shortcut=p_value <= MAX_P_VALUE and gain >= MIN_GAIN * (1 - baseline),
         values=rows,
         rest_values=len(rest),
         rest_units=int(totals[rest].sum()),

@@ -1,21 +1,19 @@
-"""Two catalogs -> in which tags they differ: train against test, one site against another, a delivery against the last.
+"""Compare the tags of two catalogs: training and test data, two sites, or a delivery and the previous one.
 
-The *distance* of a tag is the Jensen-Shannon divergence, base 2, between the values of the files of both sides: 0
-where every value has the same share of the files on both, 1 where no value is on both. Values count by meaning; a file
-without the tag holds the value "(absent)"; files of which the tag is unknown, because they are damaged before it would
-come, are left out.
+The *distance* of a tag is the Jensen-Shannon divergence, base 2, between the values in the files of both sides. It is 0
+where every value has the same share of the files on both sides, and 1 where no value is on both. Values are compared by
+meaning, and a file without the tag holds the value "(absent)". Files damaged before the tag are left out.
 
-Three kinds of tags are told apart, by their data:
+The data decide which of three kinds a tag is:
 
-* *values*: every value is one cell. A value that only one side holds is new there.
-* *values* in bins: numbers with more than `MANY` values on both sides together, of which two draws from one source need
-  not share a single one. Values that follow each other are put into bins of about the same number of files of both
-  sides together, at most `MAX_BINS`, and fewer where few series stand behind them. Numbers of several components are
-  binned component by component, and the largest distance counts. Only numbers outside the range of the other side are
-  new.
-* *unique*: UIDs, names, dates, times, and texts with half as many values as there are series, or more. Their values
-  are expected to differ; what is measured is only whether the tag is there. `shared` tells how many values both sides
-  hold all the same: a patient who is in train and in test.
+* *values*: every value is a cell. A value that only one side holds is new there.
+* *values* in bins: numbers with more than `MAX_UNBINNED` values on both sides together. Two samples of one source
+  need not share any of so many values. Adjacent values are put into bins of about equally many files, counting both
+  sides; there are at most `MAX_COMPARED_BINS`, fewer if there are few series. Components are binned separately, and
+  the largest distance counts. Only numbers outside the range of the other side are new.
+* *unique*: UIDs, names, dates, times, and texts with at least half as many values as series. Their values are expected
+  to differ, so the distance only measures whether the tag is present. `shared` counts the values on both sides, such as
+  a patient in both training and test data.
 """
 
 from __future__ import annotations
@@ -44,21 +42,21 @@ __all__ = ["ABSENT", "TagDifference", "compare", "comparison_report", "importanc
 
 ABSENT = "(absent)"
 """The value of a file without the tag."""
-MAX_BARS = 50
-MANY = 32
-"""Numbers with more values are binned."""
-MAX_BINS = 32
-MAX_COMPONENTS = 16
-"""Of numbers that are binned; further ones (of a dose grid's offsets, say) are not looked at."""
-NOTABLE = 0.01
-"""Of the files of a side; a new value that fewer hold may be chance, and does not go before larger differences."""
-MANY_TEXTS = 20
-"""Texts with fewer values are compared, even where each series has its own."""
-NUMBERS = frozenset(("AS", "DS", "IS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "US or SS"))
+MAX_COMPARED_VALUES = 50
+MAX_UNBINNED = 32
+"""Numbers with more distinct values than this are binned."""
+MAX_COMPARED_BINS = 32
+MAX_COMPARED_COMPONENTS = 16
+"""The most components of binned numbers; further ones (as in a dose grid's offsets) are ignored."""
+MIN_NEW_SHARE = 0.01
+"""The least share of files with new values for a tag to be sorted first; fewer may be chance."""
+MIN_UNIQUE_TEXTS = 20
+"""Texts with fewer distinct values are compared, even where each series has its own."""
+NUMBER_VRS = frozenset(("AS", "DS", "IS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "US or SS"))
 YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 """The units of an age string."""
 FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)
-"""Shared and per-frame."""
+"""The Shared and the Per-Frame Functional Groups Sequence."""
 _ORDER = {keyword: n for n, keyword in enumerate((*EXPLAINED, ""))}
 _OF_ONE = frozenset(("PN", "DA", "DT", "TM"))
 _IDENTIFIERS = frozenset(("PatientID", "OtherPatientIDs", "AccessionNumber", "StudyID"))
@@ -69,12 +67,12 @@ class TagDifference:
     """How the values of one tag differ between catalogs a and b.
 
     `distance`: the Jensen-Shannon divergence, 0 to 1, see the module. `kind`: "values" or "unique". `bins`: the number
-    of bins of a component, 0 where values were compared one by one. `only_a`, `only_b`: (value, files) new on one side,
-    most files first, at most as many as bars; `n_only_a`, `n_only_b`: how many there are in all; `files_only_a`,
-    `files_only_b`: the share of the side's files that hold one, 0 to 1. `values`: (value, files in a, files in b),
-    most files first; `rest_values`, `rest_a`, `rest_b`: the values beyond these, and their files. `present_a`,
-    `present_b`: files with a value that is not empty. `unknown_a`, `unknown_b`: files that are left out. `shared`: how
-    many values, the empty one apart, are on both sides. `identifying`: values may identify a person.
+    of bins of a component, 0 if values are not binned. `only_a`, `only_b`: (value, files) new on one side, most files
+    first, at most `limit`. `n_only_a`, `n_only_b`: their number without that limit. `files_only_a`, `files_only_b`:
+    the share of the side's files that hold a new value, 0 to 1. `values`: (value, files in a, files in b), most files
+    first. `rest_values`, `rest_a`, `rest_b`: the number of further values, and their files. `present_a`, `present_b`:
+    files with a value that is not empty. `unknown_a`, `unknown_b`: files left out. `shared`: the number of values on
+    both sides, except the empty value. `identifying`: values may identify a person.
     """
 
     path: TagPath
@@ -100,18 +98,18 @@ class TagDifference:
 
     @property
     def keyword(self) -> str:
-        """The tag in keywords, levels joined by dots."""
+        """Return the keywords of the tag, levels joined by dots."""
         return self.path.text
 
     @property
     def is_new(self) -> bool:
-        """Whether values new on one side are held by a notable share of its files."""
-        return max(self.files_only_a, self.files_only_b) >= NOTABLE
+        """Return whether a notable share of the files of a side hold values new there."""
+        return max(self.files_only_a, self.files_only_b) >= MIN_NEW_SHARE
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One catalog: a dictionary-encoded column a tag, the files' series and the tags at which damaged files end."""
+    """A catalog: a dictionary-encoded column per tag, the series of files, and the tags at which damaged files end."""
 
     columns: dict[str, Any]
     cuts: np.ndarray
@@ -133,14 +131,14 @@ class _Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tag:
-    """One tag on both sides: its texts, each file's text as a number (-1: absent), and which files are known."""
+    """A tag on both sides: its texts, and for each file where it is known the code of its text (-1: absent)."""
 
     path: TagPath
     vr: str
     texts: Any
     codes: tuple[np.ndarray, np.ndarray]
     counts: np.ndarray
-    """Files of each text, and last without one: int64 of shape (2, texts + 1)."""
+    """The files of each text, the last entry those without the tag: int64 of shape (2, texts + 1)."""
     unknown: tuple[int, int]
     series: tuple[np.ndarray, np.ndarray]
 
@@ -152,31 +150,33 @@ class _Tag:
         return ABSENT if cell == len(self.texts) else str(self.texts[cell].as_py())
 
 
-def compare(a: Catalog, b: Catalog, limit: int = MAX_BARS) -> tuple[TagDifference, ...]:
-    """The tags that a file of `a` or `b` holds, those first that differ most; at most `limit` bars each.
+def compare(a: Catalog, b: Catalog, limit: int = MAX_COMPARED_VALUES) -> tuple[TagDifference, ...]:
+    """Return the difference of each tag in a file of `a` or `b`, largest first, with at most `limit` values each.
 
-    The order is that in which a person who trains on one and tests on the other needs to know:
+    The order is by relevance to a model trained on one side and tested on the other:
 
-    1. tags with values that are new on one side and held by at least 1 % of its files, by that share, the larger of
-       both sides: nothing can have been learnt about such files;
-    2. the others by their distance;
-    3. group lengths, which say nothing of the images;
-    4. last the *unique* ones, whose values cannot be compared, by the distance of their presence.
+    1. tags with new values in at least 1 % of a side's files, by that share, the larger of both sides: a model cannot
+       have learned about these files;
+    2. other tags by distance;
+    3. group lengths, which say nothing about the images;
+    4. *unique* tags, whose values cannot be compared, by the distance of their presence.
 
-    Tags that differ equally, as all do between two sites, follow in the order of `importance`. ``compare(b, a)`` gives
-    the same order with the sides exchanged.
+    Tags that differ equally, as many do between two sites, are sorted by `importance`. ``compare(b, a)`` gives the same
+    order with the sides exchanged.
     """
     sides = _Side.of(a), _Side.of(b)
     vrs: dict[str, str] = {}
     for summary in (*a.tags(), *b.tags()):
-        vrs[summary.keyword] = min(vrs.get(summary.keyword, summary.vr), summary.vr)  # the same whichever comes first
-    found = [_difference(_tag(name, vr, *sides), sides, limit) for name, vr in vrs.items()]
-    return tuple(sorted(found, key=_rank))
+        vrs[summary.keyword] = min(vrs.get(summary.keyword, summary.vr), summary.vr)  # for either order of the sides
+    differences = [_difference(_tag(name, vr, *sides), sides, limit) for name, vr in vrs.items()]
+    return tuple(sorted(differences, key=_rank))
 
 
 def importance(path: TagPath) -> tuple[int, int, TagPath]:
-    """A key that sorts tags: those of `explain` in its order, what pixels mean first; other public ones, the outer
-    before the nested; private ones; group lengths. Nested tags are of the first only in functional groups.
+    """Return a key that sorts tags by their importance for images.
+
+    First come the tags of `explain` in its order, at the top level or in functional groups. Then come other public
+    tags, top level before nested, then private tags, then group lengths.
     """
     if path.tag & 0xFFFF == 0:
         return _ORDER[""] + 2, 0, path
@@ -208,13 +208,13 @@ def _tag(name: str, vr: str, a: _Side, b: _Side) -> _Tag:
     codes, known, counts, unknown = [], [], [], []
     first_tag = first_tag_of(path.key)
     for chunk, side in zip(joined.chunks, (a, b), strict=True):
-        of_files = _codes(chunk)
-        is_known = (of_files >= 0) | (side.cuts < 0) | (side.cuts > first_tag)
-        of_files, series = of_files[is_known], side.series[is_known]
-        of_texts = np.bincount(of_files + 1, minlength=len(texts) + 1)
-        counts.append(np.append(of_texts[1:], of_texts[0]))
+        file_codes = _codes(chunk)
+        is_known = (file_codes >= 0) | (side.cuts < 0) | (side.cuts > first_tag)
+        file_codes, series = file_codes[is_known], side.series[is_known]
+        text_counts = np.bincount(file_codes + 1, minlength=len(texts) + 1)
+        counts.append(np.append(text_counts[1:], text_counts[0]))
         unknown.append(int(np.count_nonzero(~is_known)))
-        codes.append(of_files)
+        codes.append(file_codes)
         known.append(series)
     return _Tag(
         path=path,
@@ -228,7 +228,7 @@ def _tag(name: str, vr: str, a: _Side, b: _Side) -> _Tag:
 
 
 def _is_unique(tag: _Tag, sides: tuple[_Side, _Side]) -> bool:
-    """Whether the values of `tag` stand each for one thing, so that they are expected to differ."""
+    """Return whether each value of `tag` identifies an object, so that values are expected to differ."""
     if tag.n_values < 2:
         return False
     keyword = tag.path.keyword
@@ -236,10 +236,10 @@ def _is_unique(tag: _Tag, sides: tuple[_Side, _Side]) -> bool:
         return not keyword.endswith("ClassUID") and keyword != "TransferSyntaxUID"
     if tag.vr in _OF_ONE or keyword in _IDENTIFIERS:
         return True
-    if tag.vr in NUMBERS or tag.n_values < MANY_TEXTS:
+    if tag.vr in NUMBER_VRS or tag.n_values < MIN_UNIQUE_TEXTS:
         return False
-    things = min(sum(side.n_series for side in sides), int(tag.counts[:, :-1].sum()))
-    return tag.n_values >= things / 2
+    n_objects = min(sum(side.n_series for side in sides), int(tag.counts[:, :-1].sum()))
+    return tag.n_values >= n_objects / 2
 
 
 def _difference(tag: _Tag, sides: tuple[_Side, _Side], limit: int) -> TagDifference:
@@ -257,7 +257,7 @@ def _difference(tag: _Tag, sides: tuple[_Side, _Side], limit: int) -> TagDiffere
     else:
         kind = "values"
         only = np.stack([held[0] & ~held[1], held[1] & ~held[0]])
-        values = _numbers(tag) if tag.vr in NUMBERS and tag.n_values > MANY else None
+        values = _numbers(tag) if tag.vr in NUMBER_VRS and tag.n_values > MAX_UNBINNED else None
         if values is None:
             distance = jensen_shannon(*counts)
         else:
@@ -265,7 +265,7 @@ def _difference(tag: _Tag, sides: tuple[_Side, _Side], limit: int) -> TagDiffere
             distance = max(jensen_shannon(*_binned(counts, values, i, bins)) for i in range(values.shape[1]))
             only = np.stack([only[i] & ~_within(values, held[1 - i]) for i in (0, 1)])
     if not counts.any(axis=1).all():
-        only[:] = False  # beside a side of which nothing is known nothing is new
+        only[:] = False  # the tag is unknown in all files of a side, so nothing can be called new
     files = np.maximum(counts.sum(axis=1), 1)
     shares = (counts * only).sum(axis=1) / files
     bars = _largest(tag, counts.sum(axis=0), limit)
@@ -274,7 +274,7 @@ def _difference(tag: _Tag, sides: tuple[_Side, _Side], limit: int) -> TagDiffere
     both = held[0, :n_texts] & held[1, :n_texts]
     if empty >= 0:
         both[empty] = False
-    news = [
+    new_values = [
         tuple((tag.text(cell), int(counts[i, cell])) for cell in _largest(tag, counts[i] * only[i], limit))
         for i in (0, 1)
     ]
@@ -282,8 +282,8 @@ def _difference(tag: _Tag, sides: tuple[_Side, _Side], limit: int) -> TagDiffere
         path=tag.path,
         distance=distance,
         kind=kind,
-        only_a=news[0],
-        only_b=news[1],
+        only_a=new_values[0],
+        only_b=new_values[1],
         n_only_a=int(only[0].sum()),
         n_only_b=int(only[1].sum()),
         files_only_a=float(shares[0]),
@@ -303,9 +303,9 @@ def _difference(tag: _Tag, sides: tuple[_Side, _Side], limit: int) -> TagDiffere
 
 
 def jensen_shannon(a: np.ndarray, b: np.ndarray) -> float:
-    """The Jensen-Shannon divergence, base 2, of two tables of counts of the same cells: 0 to 1.
+    """Return the Jensen-Shannon divergence, base 2, of two arrays of counts of the same cells: 0 to 1.
 
-    0 where one side has no counts at all: of nothing nothing can be said.
+    It is 0 if a side has no counts, as there is nothing to compare.
     """
     if not (a.any() and b.any()):
         return 0.0
@@ -314,23 +314,23 @@ def jensen_shannon(a: np.ndarray, b: np.ndarray) -> float:
     p, q = p[cells], q[cells]
     middle = (p + q) / 2
 
-    def part(side: np.ndarray) -> np.ndarray:
+    def divergence(side: np.ndarray) -> np.ndarray:
         return np.asarray(side * np.log2(np.where(side > 0, side, middle) / middle))
 
-    # Summed in the order of their size, so that the order of cells, and of a and b, changes no digit.
-    total = float(np.sort(part(p) + part(q)).sum()) / 2
+    # Summed in order of size, so that the order of cells, and of a and b, does not change the result.
+    total = float(np.sort(divergence(p) + divergence(q)).sum()) / 2
     return min(max(total, 0.0), 1.0)
 
 
 def _numbers(tag: _Tag) -> np.ndarray | None:
-    """The components of each text, float64 of shape (texts, components), NaN behind the last; None without any.
+    """Return the components of each text, float64 of shape (texts, components); None if there are none.
 
-    At most `MAX_COMPONENTS`. All components of a text that is not made of numbers are NaN.
+    There are at most `MAX_COMPARED_COMPONENTS`. Missing components are NaN, as are all of a text without numbers.
     """
     used = np.asarray(tag.counts[:, :-1].any(axis=0))
     texts = zip(tag.texts.to_pylist(), used.tolist(), strict=True)
     rows = [(_age(text) if tag.vr == "AS" else numbers(text)) if is_used else None for text, is_used in texts]
-    cut = [row[:MAX_COMPONENTS] if row else () for row in rows]
+    cut = [row[:MAX_COMPARED_COMPONENTS] if row else () for row in rows]
     width = max(map(len, cut), default=0)
     if not width:
         return None
@@ -338,30 +338,30 @@ def _numbers(tag: _Tag) -> np.ndarray | None:
 
 
 def _age(text: str) -> tuple[float, ...] | None:
-    """An age such as 018M in years (PS3.5 section 6.2)."""
+    """Return an age such as 018M in years (PS3.5 section 6.2)."""
     value = number(text[:-1])
     return None if value is None or text[-1] not in YEARS else (value * YEARS[text[-1]],)
 
 
 def _bin_count(tag: _Tag) -> int:
-    """How many bins the data bears: the root of how often a series brings another value, on the smaller side."""
-    draws = []
+    """Return the number of bins: the square root of the number of pairs of series and value, on the smaller side."""
+    n_pairs = []
     for codes, series in zip(tag.codes, tag.series, strict=True):
-        draws.append(len(np.unique(series * (len(tag.texts) + 1) + codes)))
-    return int(np.clip(np.sqrt(min(draws)), 2, MAX_BINS))
+        n_pairs.append(len(np.unique(series * (len(tag.texts) + 1) + codes)))
+    return int(np.clip(np.sqrt(min(n_pairs)), 2, MAX_COMPARED_BINS))
 
 
 def _binned(counts: np.ndarray, values: np.ndarray, i: int, bins: int) -> np.ndarray:
-    """`counts` by the bins of component `i` of the numbers, int64 of shape (2, cells).
+    """Return `counts` by bins of component `i` of the numbers, int64 of shape (2, cells).
 
-    Further cells are the numbers that have no such component, each text that is not made of numbers, and absent.
+    Further cells are the numbers without this component, each text that is not made of numbers, and absent.
     """
     component = values[:, i]
     is_number = ~np.isnan(component)
     is_text = np.append(np.isnan(values[:, 0]), True)
-    distinct, at = np.unique(component[is_number], return_inverse=True)
-    files = np.stack([np.bincount(at, weights=side[:-1][is_number], minlength=len(distinct)) for side in counts])
-    # Each side weighs the same, so that a large catalog does not squeeze a small one into one bin.
+    distinct, positions = np.unique(component[is_number], return_inverse=True)
+    files = np.stack([np.bincount(positions, weights=side[:-1][is_number], minlength=len(distinct)) for side in counts])
+    # Both sides have equal weight, so that a large catalog does not squeeze a small one into a single bin.
     weights = (files / np.maximum(files.sum(axis=1, keepdims=True), 1)).sum(axis=0)
     middles = (np.cumsum(weights) - weights / 2) / max(weights.sum(), 1e-300)
     cells = np.minimum((middles * bins).astype(np.int64), bins - 1)
@@ -371,9 +371,9 @@ def _binned(counts: np.ndarray, values: np.ndarray, i: int, bins: int) -> np.nda
 
 
 def _within(values: np.ndarray, held: np.ndarray) -> np.ndarray:
-    """For each text, and last for none, whether its numbers lie in the range of those that are `held`.
+    """Return for each text whether its numbers lie in the range of those that are `held`; last, for absent, False.
 
-    Numbers of more or fewer components than any of those do not.
+    Numbers of more or fewer components than any of these do not.
     """
     length = (~np.isnan(values)).sum(axis=1)
     others = values[held[:-1] & (length > 0)]
@@ -385,12 +385,12 @@ def _within(values: np.ndarray, held: np.ndarray) -> np.ndarray:
 
 
 def _largest(tag: _Tag, totals: np.ndarray, limit: int) -> list[int]:
-    """The cells with most files, at most `limit`; equals in the order of their numbers or texts."""
+    """Return the cells with most files, at most `limit`; ties are sorted by number or text."""
     cells = np.flatnonzero(totals)
     if len(cells) > limit:
         least = np.partition(totals[cells], -limit)[-limit]
         above, equal = cells[totals[cells] > least], cells[totals[cells] == least]
-        if len(equal) > 20 * MAX_BARS:  # one value a file: which of them are shown hardly matters, but always the same
+        if len(equal) > 20 * MAX_COMPARED_VALUES:  # one value per file: the choice hardly matters, but must be stable
             texts = pa.table({"text": tag.texts.take(pa.array(equal[equal < len(tag.texts)]))})
             first = pc.select_k_unstable(texts, limit - len(above), [("text", "ascending")])
             equal = equal[first.to_numpy()]
@@ -402,22 +402,26 @@ def _largest(tag: _Tag, totals: np.ndarray, limit: int) -> list[int]:
 def comparison_report(
     differences: Sequence[TagDifference], name_a: str, name_b: str, limit: int = 30, *, identifying: bool = False
 ) -> str:
-    """The first `limit` of `differences` as a Markdown table, and a line that counts those that are not in it.
+    """Return the first `limit` of `differences` as a Markdown table, and a line that counts the others.
 
-    Tags that may identify a person are left out unless `identifying`; tags that do not differ at all always.
+    Tags that may identify a person are left out unless `identifying` is set. Equal tags are always left out.
     """
-    shown = [one for one in differences if identifying or not one.identifying]
+    shown = [difference for difference in differences if identifying or not difference.identifying]
     hidden = len(differences) - len(shown)
-    differing = [one for one in shown if one.kind == "unique" or one.distance > 0 or one.n_only_a or one.n_only_b]
+    differing = [
+        difference
+        for difference in shown
+        if difference.kind == "unique" or difference.distance > 0 or difference.n_only_a or difference.n_only_b
+    ]
     equal = len(shown) - len(differing)
     a, b = escape_markdown(name_a), escape_markdown(name_b)
     rows = [
         (
             escape_markdown(difference.keyword),
             f"{difference.distance:.3f}",
-            _news(difference.only_a, difference.n_only_a, difference.files_only_a),
-            _news(difference.only_b, difference.n_only_b, difference.files_only_b),
-            _bars(difference),
+            _new_text(difference.only_a, difference.n_only_a, difference.files_only_a),
+            _new_text(difference.only_b, difference.n_only_b, difference.files_only_b),
+            _values_text(difference),
         )
         for difference in differing[:limit]
     ]
@@ -427,23 +431,23 @@ def comparison_report(
         (equal, "equal on both sides"),
         (hidden, "that may identify a person, not shown"),
     ]
-    rest = "; ".join(f"{n} {what}" for n, what in counted if n > 0)
+    rest = "; ".join(f"{n} {group}" for n, group in counted if n > 0)
     note = "Distance: Jensen-Shannon divergence of the values over the files, 0 (alike) to 1 (nothing in common)."
     return table + "\n" + note + (f" Tags: {rest}." if rest else "") + "\n"
 
 
-def _news(values: tuple[tuple[str, int], ...], n: int, share: float) -> str:
+def _new_text(values: tuple[tuple[str, int], ...], n: int, share: float) -> str:
     if not n:
         return ""
     named = ", ".join(escape_markdown(text or "(empty)", 40) for text, _ in values[:3])
     return f"{named}{f' and {n - 3} more' if n > 3 else ''}: {share:.1%} of files"
 
 
-def _bars(one: TagDifference) -> str:
-    if one.kind == "unique":
-        return f"another value for each; {one.shared} on both sides"
-    if one.bins:
-        return f"in {one.bins} bins"
-    named = ", ".join(f"{escape_markdown(text or '(empty)', 40)}: {a} → {b}" for text, a, b in one.values[:3])
-    more = len(one.values) - 3 + one.rest_values
+def _values_text(difference: TagDifference) -> str:
+    if difference.kind == "unique":
+        return f"unique values; {difference.shared} on both sides"
+    if difference.bins:
+        return f"in {difference.bins} bins"
+    named = ", ".join(f"{escape_markdown(text or '(empty)', 40)}: {a} → {b}" for text, a, b in difference.values[:3])
+    more = len(difference.values) - 3 + difference.rest_values
     return named + (f", and {more} more" if more > 0 else "")

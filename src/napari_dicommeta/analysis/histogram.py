@@ -1,4 +1,4 @@
-"""Counts -> bars, bins and pairs: the values of a tag over a folder, and over a part such as the active series."""
+"""Count the values of a tag in bars, bins and pairs: in a folder, and in a part of it such as the active series."""
 
 from __future__ import annotations
 
@@ -16,20 +16,19 @@ if TYPE_CHECKING:
 __all__ = ["Bar", "Bins", "Histogram", "Joint", "bins_of", "histogram_of", "joint_of"]
 
 MAX_BARS = 2000
-SPELLED = 1000
-"""Values up to which each bar holds its spellings; by spelling all are bars."""
+MAX_SPELLED_BARS = 1000
+"""The most values for which bars hold their spellings."""
 MAX_BINS = 48
-TAIL = 0.005
-"""The share of numbers at each end that may lie outside the bins, in the two open ones."""
+TAIL_SHARE = 0.005
+"""The share of the numbers at each end that may go to an open bin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One value: the files of the whole that hold it, and those of the part.
+    """A value, with its number of files in the whole catalog and in the part.
 
-    `flag` says what is odd about it, "" if nothing. `label` is the name of a registered UID. `spellings`
-    are bars of their own, each with the VR and bytes in `note`. `state`: "absent" or "unknown" for files without a
-    value to show, "" for a value.
+    `flag`: what is odd about the value, "" if nothing. `label`: the name of a registered UID. `spellings`: a bar for
+    each spelling, with the VR and bytes in `note`. `state`: "absent" or "unknown" for files without a value, else "".
     """
 
     text: str
@@ -44,10 +43,10 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Histogram:
-    """The bars of one tag, most frequent first, and everything that is not a bar.
+    """The bars of a tag, most frequent first, and the counts that are not in a bar.
 
-    `files` and `part_files` are the totals. `rest_values` and `rest_files` are values beyond the bars, never dropped
-    from the total; `absent` and `unknown` the files without the tag.
+    `files` and `part_files` are totals. `rest_values` and `rest_files` count the values beyond the bars, and their
+    files. `absent` and `unknown` count files without the tag, or damaged before it.
     """
 
     path: TagPath
@@ -62,7 +61,7 @@ class Histogram:
     part_unknown: int = 0
     part_rest_files: int = 0
     is_several: bool = False
-    """Whether a file holds several values of a nested tag, and counts for each."""
+    """Whether some file holds several values of a nested tag, and counts for each."""
 
 
 def histogram_of(
@@ -73,26 +72,27 @@ def histogram_of(
     limit: int = MAX_BARS,
     union: bool = False,
 ) -> Histogram:
-    """The values of `tag` in `catalog`, with the files of `part` beside them; at most `limit` bars.
+    """Return the values of `tag` in `catalog`, counted in files, also those of `part`; at most `limit` bars.
 
-    With ``by="meaning"`` each of up to `SPELLED` bars holds its spellings, with ``by="spelling"`` every spelling is a
-    bar. `union`: values that only `part` holds, which is no part then, are bars too.
+    With ``by="meaning"``, bars hold their spellings if there are at most `MAX_SPELLED_BARS` values. With
+    ``by="spelling"``, each spelling is a bar. With `union`, `part` may be another catalog: its further values are bars.
     """
     path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
     counts = catalog.values(path, by, most=limit)
     in_part = part.values(path, by) if part is not None else None
-    if by == "meaning" and counts.n_values <= min(limit, SPELLED) and path.vr != "UI":  # a UID is spelled in one way
+    has_spellings = by == "meaning" and path.vr != "UI"  # a UID has only one spelling
+    if has_spellings and counts.n_values <= min(limit, MAX_SPELLED_BARS):
         bars = _with_spellings(catalog, part, path)
     else:
-        held = dict(in_part.items()) if in_part is not None else {}
+        part_counts = dict(in_part.items()) if in_part is not None else {}
         is_uid = path.vr == "UI"
         bars = tuple(
-            Bar(text=text, files=files, part=held.get(text, 0), label=registered_name(text) if is_uid else "")
+            Bar(text=text, files=files, part=part_counts.get(text, 0), label=registered_name(text) if is_uid else "")
             for text, files in counts.items()
         )
     if union and in_part is not None:
-        there = counts if len(counts) == counts.n_values else catalog.values(path, by)
-        new = [(text, files) for text, files in in_part.items() if text not in there]
+        known_values = counts if len(counts) == counts.n_values else catalog.values(path, by)
+        new = [(text, files) for text, files in in_part.items() if text not in known_values]
         bars += tuple(Bar(text=text, files=0, part=files) for text, files in new[: max(limit - len(bars), 0)])
     return Histogram(
         path=path,
@@ -143,11 +143,11 @@ def _with_spellings(catalog: Catalog, part: Catalog | None, path: TagPath) -> tu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bins:
-    """The numbers of one tag in bins of equal width.
+    """The numbers of a tag in bins of equal width.
 
-    `edges`: one more than there are bins, in the tag's unit; a bin holds its lower edge, the last one both. The first
-    edge is -inf, the last one inf where single numbers lie far outside. A file counts once in each bin that one of its
-    components falls in. `not_numbers`, `absent`, `unknown`: the files in no bin.
+    `edges`: bins + 1 numbers in the tag's unit. A bin includes its lower edge, the last bin both edges. Where a few
+    numbers lie far outside, the first edge is -inf or the last edge inf. A file counts once in each bin that holds one
+    of its components. `not_numbers`, `absent`, `unknown`: files in no bin.
     """
 
     path: TagPath
@@ -158,11 +158,11 @@ class Bins:
     absent: int = 0
     unknown: int = 0
     binned: int = 0
-    """The files in any bin: fewer than their sum where a file holds several numbers."""
+    """The files in any bin: fewer than the sum of `files` if files hold several numbers."""
 
 
 def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, most: int = MAX_BINS) -> Bins | None:
-    """The numbers of `tag` in at most `most` bins, and the files of `part` in the same; None without two numbers."""
+    """Count the files of `catalog` and `part` by the numbers of `tag`, in about `most` bins; None if no two differ."""
     path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
     counted = catalog.numbers(path)
     if counted is None:
@@ -170,12 +170,12 @@ def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, m
     edges = _edges(counted.values, counted.weights, most)
     if not edges:
         return None
-    of_part = part.numbers(path) if part is not None else None
+    part_numbers = part.numbers(path) if part is not None else None
     return Bins(
         path=path,
         edges=edges,
         files=counted.binned(edges),
-        part=of_part.binned(edges) if of_part is not None else (0,) * (len(edges) - 1),
+        part=part_numbers.binned(edges) if part_numbers is not None else (0,) * (len(edges) - 1),
         not_numbers=counted.not_numbers,
         absent=counted.absent,
         unknown=counted.unknown,
@@ -184,12 +184,12 @@ def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, m
 
 
 def _edges(values: np.ndarray, weights: np.ndarray, most: int) -> tuple[float, ...]:
-    """Edges at round numbers, of which people count in steps; () where all numbers are one."""
+    """Return edges at round numbers, 1, 2 or 5 × 10ⁿ apart; () if there are no two different numbers."""
     order = np.argsort(values)
     ordered, cumulated = values[order], np.cumsum(weights[order])
     if not len(ordered) or ordered[0] == ordered[-1]:
         return ()
-    ends = np.searchsorted(cumulated, np.array([TAIL, 1 - TAIL]) * cumulated[-1])
+    ends = np.searchsorted(cumulated, np.array([TAIL_SHARE, 1 - TAIL_SHARE]) * cumulated[-1])
     low, high = float(ordered[0]), float(ordered[-1])
     inner_low, inner_high = (float(ordered[min(end, len(ordered) - 1)]) for end in ends)
     has_tails = inner_high > inner_low and (high - low) > 4 * (inner_high - inner_low)
@@ -209,10 +209,10 @@ def _edges(values: np.ndarray, weights: np.ndarray, most: int) -> tuple[float, .
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Joint:
-    """How the values of two tags stand together: a table of files.
+    """A cross-tabulation of two tags, counted in files.
 
-    `rows` and `columns` are the most frequent texts of the first and the second tag, None for files that lack it.
-    `counts[row][column]` are files. `rest` are the files of pairs that have no row or column here.
+    `rows` and `columns` are the most frequent texts of the first and the second tag, None for files without the tag.
+    `counts[row][column]` are files. `rest` counts the files of other pairs.
     """
 
     paths: tuple[TagPath, TagPath]
@@ -223,22 +223,24 @@ class Joint:
 
 
 def joint_of(catalog: Catalog, first: str | TagPath, second: str | TagPath, most: int = 24) -> Joint:
-    """The files of each pair of values of two tags, at most `most` of each tag, the most frequent first."""
-    one, two = (tag if isinstance(tag, TagPath) else TagPath.parse(tag) for tag in (first, second))
-    rows, row_of = _frequent(catalog, one, most)
-    columns, column_of = _frequent(catalog, two, most)
+    """Cross-tabulate the files by two tags, with at most `most` values of each tag, most frequent first."""
+    paths = tuple(tag if isinstance(tag, TagPath) else TagPath.parse(tag) for tag in (first, second))
+    rows, row_of = _frequent(catalog, paths[0], most)
+    columns, column_of = _frequent(catalog, paths[1], most)
     both = (row_of >= 0) & (column_of >= 0)
     shape = (len(rows), len(columns))
     flat = np.bincount(row_of[both] * len(columns) + column_of[both], minlength=shape[0] * shape[1])
     counts = tuple(tuple(map(int, line)) for line in flat.reshape(shape).tolist())
-    return Joint(paths=(one, two), rows=rows, columns=columns, counts=counts, rest=int(np.count_nonzero(~both)))
+    return Joint(
+        paths=(paths[0], paths[1]), rows=rows, columns=columns, counts=counts, rest=int(np.count_nonzero(~both))
+    )
 
 
 def _frequent(catalog: Catalog, path: TagPath, most: int) -> tuple[tuple[str | None, ...], np.ndarray]:
-    """The most frequent texts of a tag, and for each file which of them it holds, -1: another one."""
+    """Return the most frequent texts of a tag, and for each file the index of its text, -1 for another text."""
     texts, ids = catalog.codes(path)
     counts = np.bincount(ids, minlength=len(texts))
-    kept = [int(i) for i in np.argsort(-counts, kind="stable")[:most] if counts[i]]
+    frequent = [int(i) for i in np.argsort(-counts, kind="stable")[:most] if counts[i]]
     place = np.full(len(texts), -1)
-    place[kept] = np.arange(len(kept))
-    return tuple(texts[i] for i in kept), place[ids]
+    place[frequent] = np.arange(len(frequent))
+    return tuple(texts[i] for i in frequent), place[ids]

@@ -1,4 +1,4 @@
-"""Windows that are not the image's own: usual ones for CT, and those of a whole folder."""
+"""Window presets from outside an image: common ones for CT, and those of a whole folder."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ STANDARD_CT = (
     Window(center=300, width=600, explanation="angiography"),
     Window(center=-60, width=400, explanation="soft tissue and fat"),
 )
-"""Common radiological windows in HU: nobody's standard, and not the file's."""
+"""Common radiological windows in HU. They are neither standardized nor taken from files."""
 
 
 def folder_windows(catalog: Catalog) -> dict[Window, int]:
-    """Each preset that the files of `catalog` state, center, width and explanation together, and the files that do.
+    """Return each window preset (center, width, explanation) in the files of `catalog`, and its number of files.
 
-    Most frequent first; a file counts once for each of its presets. Windows of functional groups and lookup tables
-    are not among them.
+    Presets are sorted by frequency, and a file counts once for each of its presets. Windows in functional groups and
+    lookup tables are not included. See PS3.3 section C.11.2.
     """
     counts: dict[Window, int] = {}
     for texts, files in catalog.values(WINDOW_TAGS).items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows, read_catalog
 from napari_dicommeta.support.words import display
+from napari_dicommeta.volumes.note import SEVERITIES
 
 if TYPE_CHECKING:
     import argparse
@@ -18,10 +19,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.decisions import Decision
     from napari_dicommeta.findings.finding import Finding
 
-__all__ = ["SEVERITIES", "audit_labels", "compare_folders", "print_findings", "write_recipes"]
-
-SEVERITIES = ("wrong", "decision", "info")
-"""Those of `volumes.note`, which the parser needs before anything is imported."""
+__all__ = ["audit_labels", "compare_folders", "print_findings", "write_recipes"]
 
 
 def _decisions(options: argparse.Namespace) -> tuple[Decision, ...]:
@@ -38,33 +36,33 @@ def _decisions(options: argparse.Namespace) -> tuple[Decision, ...]:
 
 
 def _findings(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, ...]:
-    """Return the findings of counts, volumes and, where they are asked for, pixels."""
+    """Return the findings of values, volumes and, on request, pixels."""
     from napari_dicommeta.findings.check import check, iter_check
     from napari_dicommeta.findings.finding import finding_order
     from napari_dicommeta.findings.hu_check import hu_findings, iter_hu_check
 
-    of_values_only = options.values_only
-    findings = check(catalog, volumes=False) if of_values_only else finished(iter_check(catalog), "series")
+    values_only = options.values_only
+    findings = check(catalog, volumes=False) if values_only else finished(iter_check(catalog), "series")
     if options.pixels:
         checked = finished(iter_hu_check(catalog.series), "series' pixels")
         findings += hu_findings(checked)
         reasons = Counter(volume.reason for volume in checked if volume.reason)
         for reason, n in reasons.most_common(5):
-            print(f"{n:,} not looked at: {display(reason)}", file=sys.stderr)
+            print(f"{n:,} not checked: {display(reason)}", file=sys.stderr)
         if len(reasons) > 5:
             print(f"… and {len(reasons) - 5} more reasons", file=sys.stderr)
     return tuple(sorted(findings, key=finding_order))
 
 
 def print_findings(options: argparse.Namespace) -> int:
-    """Print the findings; return 1 where one that is not decided is as severe as ``--fail-on`` says."""
+    """Print the findings; return 1 if an undecided finding is at least as severe as ``--fail-on``, else 0."""
     from napari_dicommeta.findings.decisions import decision_on, undecided
     from napari_dicommeta.findings.report import findings_report
 
     if options.list:
         return _print_kinds(options)
     if options.source is None:
-        raise CommandError("a folder, a file or a saved catalog is needed, or --list for the kinds of findings")
+        raise CommandError("name a folder, a file or a saved catalog, or use --list for the kinds of findings")
     decisions, catalog = _decisions(options), read_catalog(options.source)
     findings = _findings(catalog, options)
     if options.markdown:
@@ -85,7 +83,7 @@ def print_findings(options: argparse.Namespace) -> int:
                 }
             )
             if options.json:
-                evidence = [{"what": what, "files": files} for what, files in finding.evidence]
+                evidence = [{"what": text, "files": files} for text, files in finding.evidence]
                 rows[-1] |= {"code": finding.code, "tags": finding.tags, "evidence": evidence}
                 rows[-1] |= {"meaning": finding.meaning, "selection": finding.selection, "scope": finding.scope}
         print_rows(rows, options)
@@ -96,7 +94,7 @@ def print_findings(options: argparse.Namespace) -> int:
 
 
 def _print_kinds(options: argparse.Namespace) -> int:
-    """Print every kind of finding: its code, its severity and a sentence; more of it as JSON or CSV."""
+    """Print the severity, code and title of every kind of finding; as JSON or CSV also the other texts."""
     from napari_dicommeta.findings.check import finding_kinds
 
     rows = []
@@ -124,28 +122,32 @@ def write_recipes(options: argparse.Namespace) -> None:
             decision = decision_on(finding, decisions)
             if decision is not None and decision.state == "recipe":
                 chosen.append(finding)
-    lost = [one.code for one in decisions if one.state == "recipe" and not any(one.is_on(f) for f in chosen)]
+    lost = [
+        decision.code
+        for decision in decisions
+        if decision.state == "recipe" and not any(decision.is_on(finding) for finding in chosen)
+    ]
     if lost:
-        hint = "; those of pixels (hu-…) need --pixels" if any(code.startswith("hu-") for code in lost) else ""
-        raise CommandError(f"no finding here for the decisions on {display(', '.join(lost))}{hint}")
+        hint = "; findings about pixels (hu-…) need --pixels" if any(code.startswith("hu-") for code in lost) else ""
+        raise CommandError(f"there are no findings for the decisions on {display(', '.join(lost))}{hint}")
     source = None if is_saved(options.source) else os.path.abspath(options.source)
     bar = ProgressLine("series")
     try:
         recipe = make_recipe(catalog, source, steps=steps_of(chosen), pixels=options.pixels, progress=bar.show)
         bar.clear()
-        script, beside = write_recipe(recipe, options.output)
+        script, json_path = write_recipe(recipe, options.output)
     except OSError as error:
         raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
     except PixelError as error:
         raise CommandError(
-            f"{display(os.path.basename(error.path))}: {display(error.reason, 400)}: leave it out, "
+            f"{display(os.path.basename(error.path))}: {display(error.reason, 400)}: leave this file out, "
             "or make the recipe without --pixels"
         ) from error
     except ValueError as error:
         raise CommandError(display(str(error), 400)) from error
     steps = f", {len(recipe.steps)} steps" if recipe.steps else ""
     print(f"{recipe.n_volumes:,} arrays of {len(recipe.series):,} series{steps} in {display(script)}")
-    print(f"what was found in {display(beside)}")
+    print(f"details in {display(json_path)}")
 
 
 def compare_folders(options: argparse.Namespace) -> None:
@@ -160,26 +162,26 @@ def compare_folders(options: argparse.Namespace) -> None:
         print(comparison_report(differences, first, second, identifying=options.full))
         return
     rows = []
-    for one in differences:
-        is_same = not one.distance and (one.kind == "values" or not options.full)
-        if is_same or (one.identifying and not options.full):
+    for difference in differences:
+        is_same = not difference.distance and (difference.kind == "values" or not options.full)
+        if is_same or (difference.identifying and not options.full):
             continue
-        is_told = one.kind == "values"
+        has_new_values = difference.kind == "values"
         rows.append(
             {
-                "tag": one.keyword,
-                "differs": round(one.distance, 4),
-                "only in the first": _new(one.only_a, one.n_only_a) if is_told else "",
-                "files there": round(one.files_only_a, 4),
-                "only in the other": _new(one.only_b, one.n_only_b) if is_told else "",
-                "files in it": round(one.files_only_b, 4),
-                "kind": one.kind,
+                "tag": difference.keyword,
+                "differs": round(difference.distance, 4),
+                "only in the first": _new_text(difference.only_a, difference.n_only_a) if has_new_values else "",
+                "files there": round(difference.files_only_a, 4),
+                "only in the other": _new_text(difference.only_b, difference.n_only_b) if has_new_values else "",
+                "files in it": round(difference.files_only_b, 4),
+                "kind": difference.kind,
             }
         )
     print_rows(rows, options)
 
 
-def _new(values: Sequence[tuple[str, int]], n: int) -> str:
+def _new_text(values: Sequence[tuple[str, int]], n: int) -> str:
     more = f" and {n - 3:,} more" if n > 3 else ""
     return ", ".join(f"{text or '(empty)'} ({files:,})" for text, files in values[:3]) + more
 
@@ -196,19 +198,20 @@ def audit_labels(options: argparse.Namespace) -> None:
     except ValueError as error:
         raise CommandError(display(str(error), 400)) from error
     print(
-        f"guessing scores {result.baseline:.3f}; {result.n_units:,} keys matched by {result.key}, {result.n_files:,} "
-        f"files; {result.keys_without_files:,} keys without files, {result.files_without_label:,} files without label",
+        f"guessing scores {result.baseline:.3f}; {result.n_units:,} keys matched by {result.key}, "
+        f"{result.n_files:,} files; {result.keys_without_files:,} keys without files, "
+        f"{result.files_without_label:,} files without a label",
         file=sys.stderr,
     )
     rows = [
         {
-            "tag": one.keyword,
-            "score": round(one.score, 4),
-            "gain": round(one.gain, 4),
-            "p": round(one.p_value, 4),
-            "read as": one.how,
-            "shortcut": "yes" if one.is_shortcut else "",
+            "tag": tag.keyword,
+            "score": round(tag.score, 4),
+            "gain": round(tag.gain, 4),
+            "p": round(tag.p_value, 4),
+            "read as": tag.how,
+            "shortcut": "yes" if tag.is_shortcut else "",
         }
-        for one in result.tags
+        for tag in result.tags
     ]
     print_rows(rows, options)

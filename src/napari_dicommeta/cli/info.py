@@ -1,4 +1,4 @@
-"""The command ``info``: what a bug report needs to say about an installation."""
+"""The command ``info``: the properties of an installation that a bug report needs."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ CODECS = {
     "HTJ2K": "htj2k",
     "RLE": "packbits",
 }
-"""What pixel data are compressed with, and the codec of imagecodecs that reads it."""
+"""The compression methods of pixel data, and the codec of imagecodecs for each."""
 
 
 def installation() -> dict[str, dict[str, Any]]:
-    """Return versions, codecs and places of files; nothing of any data set is among them."""
+    """Return versions, codecs and paths of files; nothing about any data set."""
     return {
         "versions": {
             "napari-dicommeta": __version__,
@@ -66,20 +66,20 @@ def _version(name: str) -> str:
 
 
 def _codecs() -> dict[str, str]:
-    """Return whether each codec is there, and its version."""
+    """Return the version of each codec, or "not available"."""
     try:
         import imagecodecs
     except ImportError as error:
         return dict.fromkeys(CODECS, f"not available: {error}")
-    found = {}
+    versions = {}
     for name, codec in CODECS.items():
-        is_there = getattr(getattr(imagecodecs, codec.upper(), None), "available", False)
-        found[name] = str(getattr(imagecodecs, f"{codec}_version")()) if is_there else "not available"
-    return found
+        is_available = getattr(getattr(imagecodecs, codec.upper(), None), "available", False)
+        versions[name] = str(getattr(imagecodecs, f"{codec}_version")()) if is_available else "not available"
+    return versions
 
 
 def _places() -> dict[str, str]:
-    """Return where scans are cached, and decisions and windows are stored, and whether anything is there."""
+    """Return the paths of cached scans, decisions and windows, and whether each exists."""
     from platformdirs import user_cache_path, user_config_path, user_data_path
 
     application = "napari-dicommeta"
@@ -88,11 +88,11 @@ def _places() -> dict[str, str]:
         "decisions": user_data_path(application) / "decisions",
         "windows": user_config_path(application),
     }
-    return {name: f"{path}{'' if path.exists() else ' (nothing there yet)'}" for name, path in paths.items()}
+    return {name: f"{path}{'' if path.exists() else ' (does not exist yet)'}" for name, path in paths.items()}
 
 
 def print_info(options: argparse.Namespace) -> None:
-    """Print `installation`, as text or JSON."""
+    """Print `installation` as text or JSON."""
     sections = installation()
     if options.json:
         print(json.dumps(sections, indent=1, ensure_ascii=False))

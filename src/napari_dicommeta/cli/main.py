@@ -6,17 +6,19 @@ import argparse
 import io
 import json
 import logging
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._version import __version__
-from napari_dicommeta.cli.check import SEVERITIES, audit_labels, compare_folders, print_findings, write_recipes
+from napari_dicommeta.cli.check import audit_labels, compare_folders, print_findings, write_recipes
 from napari_dicommeta.cli.info import print_info
 from napari_dicommeta.cli.terminal import CommandError, finished, print_rows, read_catalog
 from napari_dicommeta.dicom.values import registered_name
-from napari_dicommeta.support.log import VARIABLE, show_log
+from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
 from napari_dicommeta.support.words import display
+from napari_dicommeta.volumes.note import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,13 +31,19 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; 0, or 1 with a sentence on stderr that names what was wrong, or 2 for wrong usage."""
+    """Run a command; return 0, 1 after printing an error to stderr, or 130 if interrupted.
+
+    Raises
+    ------
+    SystemExit
+        With code 2 for wrong usage, and with code 0 after ``--help`` or ``--version``.
+    """
     options = _parser().parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a console that lacks a character ends no command
-    if options.verbose or VARIABLE not in os.environ:
-        show_log((logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)])
+            stream.reconfigure(errors="backslashreplace")  # do not fail on a console that lacks a character
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
+    show_log(min(level, LOGGER.level) if os.environ.get(VARIABLE) else level)
     code = 0
     try:
         run: Callable[[argparse.Namespace], int | None] = options.run
@@ -44,10 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CommandError as error:
         print(f"napari-dicommeta: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # the reader of our output has seen enough
+    except BrokenPipeError:  # the reader closed our output, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # of the output: what is read is told apart by its own
+    except OSError as error:  # about the output; reading raises CommandError
         print(f"napari-dicommeta: {error.strerror or type(error).__name__}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -90,31 +98,46 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="print the volumes as JSON instead of opening a window")
     sub = command("scan", _scan, "Scan a folder and save its catalog.", tables=False)
     sub.add_argument("-o", "--output", required=True, help="the .parquet file to write")
-    _exported(command("tags", _tags, "Every tag: values, presence, VR."))
-    sub = command("values", _values, "The values of a tag and the files that hold each.")
+    _exported(command("tags", _tags, "List every tag: values, presence, VR."))
+    sub = command("values", _values, "Count the values of a tag, and the files that hold each.")
     sub.add_argument("tag", metavar="TAG", help="a keyword (WindowCenter), a path of keywords, or (gggg,eeee)")
-    sub.add_argument("--by", choices=("meaning", "spelling"), default="meaning", help="'1' and '1.0' as one, or apart")
+    sub.add_argument(
+        "--by", choices=("meaning", "spelling"), default="meaning", help="count '1' and '1.0' together, or separately"
+    )
     _exported(sub)
-    sub = command("series", _series, "The series, their sizes and what is unusual about them.")
+    sub = command("series", _series, "List the series, their sizes and what is unusual about them.")
     _exported(sub)
-    sub = command("findings", print_findings, "What the values imply for preprocessing.", has_report=True, nargs="?")
-    sub.add_argument("--list", action="store_true", help="list every kind of finding, without looking at files")
-    sub.add_argument("--fail-on", choices=SEVERITIES, help="exit code 1 where there is one so severe, or more")
-    sub.add_argument("--pixels", action="store_true", help="sample the pixels too: are they really HU?")
-    sub.add_argument("--values-only", action="store_true", help="count values only, open no file again")
-    sub.add_argument("--decisions", metavar="FILE", help="what was accepted or dismissed, as the dock keeps it")
-    sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)
-    sub.add_argument("-o", "--output", required=True, help="the .py file to write; a .json comes beside it")
-    sub.add_argument("--pixels", action="store_true", help="read all pixels, and have the script compare them")
-    sub.add_argument("--decisions", metavar="FILE", help="take the steps of the findings that were put into the recipe")
     sub = command(
-        "compare", compare_folders, "How the values of two folders differ, what differs most first.", has_report=True
+        "findings", print_findings, "List what the values imply for preprocessing.", has_report=True, nargs="?"
+    )
+    sub.add_argument("--list", action="store_true", help="list every kind of finding, without reading files")
+    sub.add_argument("--fail-on", choices=SEVERITIES, help="exit code 1 if a finding is at least this severe")
+    sub.add_argument("--pixels", action="store_true", help="sample the pixels too, to check whether they are HU")
+    sub.add_argument("--values-only", action="store_true", help="check only the values, without opening files again")
+    sub.add_argument("--decisions", metavar="FILE", help="decisions on findings, as saved by the dock")
+    sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)
+    sub.add_argument("-o", "--output", required=True, help="the .py file to write; a .json file is written beside it")
+    sub.add_argument(
+        "--pixels", action="store_true", help="read all pixels, so that the script detects changes of them"
+    )
+    sub.add_argument(
+        "--decisions", metavar="FILE", help="include the steps of findings put into the recipe, as saved by the dock"
+    )
+    sub = command(
+        "compare",
+        compare_folders,
+        "List how the values of two folders differ, largest difference first.",
+        has_report=True,
     )
     sub.add_argument("other", metavar="OTHER", help="a second folder, file, or saved catalog")
-    sub.add_argument("--full", action="store_true", help="with tags that may identify persons")
-    sub = command("audit", audit_labels, "Which single tag predicts a label: the shortcuts of a data set.")
-    sub.add_argument("labels", metavar="LABELS.csv", help="the key (patient, study, series, file or folder), the label")
-    text = "Versions, codecs and places of files, for a bug report."
+    sub.add_argument("--full", action="store_true", help="include tags that may identify persons")
+    sub = command(
+        "audit", audit_labels, "Score how well each single tag predicts a label: the shortcuts of a data set."
+    )
+    sub.add_argument(
+        "labels", metavar="LABELS.csv", help="a table of keys (patient, study, series, file or folder) and labels"
+    )
+    text = "Print versions, codecs and paths of files, for a bug report."
     sub = commands.add_parser("info", help=text, description=text, parents=[shared])
     sub.set_defaults(run=print_info)
     sub.add_argument("--json", action="store_true", help="print JSON")
@@ -122,8 +145,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _exported(sub: Any) -> None:
-    sub.add_argument("-o", "--output", help="write to a .csv, .parquet, .md or .json file, without what identifies")
-    sub.add_argument("--full", action="store_true", help="write everything; the file's name then says PHI")
+    sub.add_argument("-o", "--output", help="write to a .csv, .parquet, .md or .json file, without identifying values")
+    sub.add_argument("--full", action="store_true", help="write everything; the file name then contains PHI")
 
 
 def _open(options: argparse.Namespace) -> None:
@@ -143,7 +166,7 @@ def _open(options: argparse.Namespace) -> None:
                 "shape": list(volume.array.shape),
                 "dtype": str(volume.array.dtype),
                 "units": volume.units,
-                "spacing_mm": [None if one != one else one for one in volume.geometry.spacing],
+                "spacing_mm": [None if math.isnan(length) else length for length in volume.geometry.spacing],
                 "windows": [[window.center, window.width, window.explanation] for window in volume.windows],
                 "notes": [str(note) for note in volume.notes],
             }
@@ -152,7 +175,7 @@ def _open(options: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     if not os.path.lexists(options.source):
-        raise CommandError(f"{display(options.source)}: there is no such file or folder")
+        raise CommandError(f"{display(options.source)}: the file or folder does not exist")
     try:
         import napari
     except ImportError as error:
@@ -165,7 +188,7 @@ def _open(options: argparse.Namespace) -> None:
 
 def _scan(options: argparse.Namespace) -> None:
     if not options.output.lower().endswith(".parquet"):
-        raise CommandError(f"{display(options.output)}: a catalog's name ends in .parquet, by which it is known again")
+        raise CommandError(f"{display(options.output)}: the name of a catalog must end in .parquet")
     catalog = read_catalog(options.source)
     try:
         catalog.save(options.output)
@@ -177,7 +200,7 @@ def _scan(options: argparse.Namespace) -> None:
 
 
 def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: bool) -> None:
-    """Write a table to the file that was asked for."""
+    """Write a table to the output file."""
     from napari_dicommeta.export.tables import write
 
     try:
@@ -198,7 +221,7 @@ def _tags(options: argparse.Namespace) -> None:
 
 
 def _windows(options: argparse.Namespace) -> None:
-    """The folder's presets: center, width and explanation together, and the files that state each."""
+    """Print the window presets of the source: center, width and explanation, and the files with each."""
     from napari_dicommeta.analysis.window_presets import folder_windows
 
     rows = [
@@ -220,7 +243,7 @@ def _values(options: argparse.Namespace) -> None:
 
     if options.tag.lower() == "window":
         if options.output:
-            raise CommandError("presets are no tag: write them with --csv or --json, or write WindowCenter")
+            raise CommandError("window presets are not a tag: print them with --csv or --json, or export WindowCenter")
         return _windows(options)
     try:
         path = TagPath.parse(options.tag)
@@ -286,7 +309,7 @@ def _series(options: argparse.Namespace) -> None:
 
 
 def _write_series(options: argparse.Namespace, catalog: Catalog) -> None:
-    """A row a series for pandas, polars and DuckDB; without what may identify persons unless that is asked for."""
+    """Write a row per series for pandas, polars and DuckDB; identifying values only with ``--full``."""
     from napari_dicommeta.export.series_table import iter_series_table, without_identity
 
     table = finished(iter_series_table(catalog), "series")

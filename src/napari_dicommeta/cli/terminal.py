@@ -1,4 +1,4 @@
-"""What the commands share: a source's catalog, progress on a terminal, rows as a table, JSON or CSV."""
+"""Helpers of the commands: a source's catalog, progress on a terminal, rows as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = ["CommandError", "ProgressLine", "finished", "print_rows", "read_catal
 
 
 class CommandError(DicomMetaError):
-    """What ends a command with exit code 1 and one sentence."""
+    """An error that ends a command with exit code 1; its text is shown."""
 
 
 def read_catalog(source: str) -> Catalog:
-    """Read the catalog of a folder, a file, or one that was saved; what is not in it is listed on stderr.
+    """Read the catalog of a folder or file, or a saved catalog; list files that are left out or damaged on stderr.
 
     Raises
     ------
     CommandError
-        If there is no such source, or no DICOM in it.
+        If the source cannot be read, or has no DICOM files.
     """
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.catalog.storage import is_saved
@@ -52,7 +52,7 @@ def read_catalog(source: str) -> Catalog:
         print(f"{display(failure.path)}: {failure.outcome}: {failure.reason}", file=sys.stderr)
     more = len(catalog.partial) + len(catalog.failures) - 5
     if more > 0:
-        print(f"… and {more:,} more entries that are partial or no DICOM", file=sys.stderr)
+        print(f"… and {more:,} more entries that are damaged or not DICOM", file=sys.stderr)
     if not catalog.n_files:
         raise CommandError(f"{display(source)}: no DICOM file was found")
     return catalog
@@ -66,7 +66,7 @@ def _show_progress(progress: ScanProgress) -> None:
 
 
 def finished(steps: Generator[Any, None, Any], words: str) -> Any:
-    """What a generator of progress returns; how far it is on a terminal."""
+    """Run a generator to its end, show its progress on a terminal, and return its result."""
     bar = ProgressLine(words)
 
     def show(progress: Any) -> None:
@@ -78,19 +78,19 @@ def finished(steps: Generator[Any, None, Any], words: str) -> Any:
 
 
 class ProgressLine:
-    """How far something is, on a terminal only."""
+    """A line that shows progress, on a terminal only."""
 
     def __init__(self, words: str) -> None:
         self._words, self._is_shown = words, False
 
     def show(self, done: int, total: int) -> None:
-        """Show how far it is."""
+        """Show the progress."""
         if sys.stderr.isatty() and total:
             print(f"\r{done:,} of {total:,} {self._words}", end="", file=sys.stderr, flush=True)
             self._is_shown = True
 
     def clear(self) -> None:
-        """Take it away."""
+        """Erase the line."""
         if self._is_shown:
             print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
 
@@ -108,7 +108,7 @@ def print_rows(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     if not rows:
-        print("nothing")
+        print("(no rows)")
         return
     names = [name for name in rows[0] if any(row[name] not in ("", 0) for row in rows)]
     cells = [

@@ -1,1 +1,1 @@
-"""What leaves: tables, recipes."""
+"""Exports: tables and recipes."""

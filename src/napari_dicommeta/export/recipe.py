@@ -1,7 +1,6 @@
-"""A recipe: which arrays a folder makes and how, as a record, as JSON, and as a script that makes them again.
+"""Recipes: which arrays a folder makes and how, as a record, as JSON, and as a script that makes them again.
 
-What is in it was found in the headers; pixels are read only where that is asked for. The script is the text of
-`recipe_script`.
+A recipe is made from headers; pixels are read only on request. `recipe_script` writes the text of the script.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["make_recipe", "step_of", "steps_of", "write_recipe"]
 
-FOUND = {
+VALUE_TAGS = {
     "slope": "RescaleSlope",
     "intercept": "RescaleIntercept",
     "rescale_type": "RescaleType",
     "padding": "PixelPaddingValue",
     "padding_limit": "PixelPaddingRangeLimit",
 }
-_OF_FINDINGS = {
+_STEP_OF_CODE = {
     "gap": ("split", "gaps"),
     "padding": ("padding", "air"),
     "rescale-in-part": ("missing_rescale", "series"),
@@ -64,38 +63,38 @@ def make_recipe(
     pixels: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Recipe:
-    """The recipe of all volumes that `load` makes of `catalog` with `steps` followed.
+    """Return the recipe of all volumes that `load` makes of `catalog` after `steps`.
 
-    `source` is what was scanned, None where that is not known, as for a saved catalog; `catalog` holds all of it.
-    With `pixels` all pixels are read, and the recipe refuses where one has changed; else only headers and sizes count.
-    `progress` is called with the series done and all of them: each is looked at as it would be opened.
+    `source` is the source that was scanned, all of it in `catalog`, or None if unknown, as for a saved catalog. With
+    `pixels`, all pixels are read, and the script refuses changed pixels; else it checks only names, sizes and headers.
+    `progress` is called with the number of series done and the number of all series, as each is loaded.
 
     Raises
     ------
     ValueError
-        If a step has a value that `load` does not know, or a selection with a tag that is none.
+        If a step has a value that `load` does not know, or a selection with an unknown tag.
     PixelError
-        With `pixels`, if some cannot be read.
+        If pixels cannot be read, with `pixels`.
     """
     for step in steps:
         if step.kind in OPTIONS:
             _check_option(step)
         elif step.kind == "exclude" and not step.selection:
-            raise ValueError("a step that leaves files out needs a selection: without one all would be")
+            raise ValueError("a step that leaves files out needs a selection: without it, all files would be left out")
     folder, sources = _place(catalog, source)
     names = relative_paths(catalog.paths, folder)
-    digests = [f"{one:016x}" for one in file_digests(catalog).tolist()]
+    digests = [f"{digest:016x}" for digest in file_digests(catalog).tolist()]
     numbers = {path: n for n, path in enumerate(catalog.paths)}
     excluded = _excluded(catalog, steps)
     rows = np.setdiff1d(np.arange(catalog.n_files), np.fromiter(excluded, np.intp, len(excluded)))
-    every = (catalog.rows(rows) if excluded else catalog).series
+    all_series = (catalog.rows(rows) if excluded else catalog).series
     stated = _stated(catalog)
     chosen = [(step, catalog.mask(dict(step.selection))) for step in steps if step.kind in OPTIONS]
-    series = []
-    for done, one in enumerate(every, 1):
-        series.append(_series(one, rows[one.rows], numbers, names, stated, chosen, pixels))
+    recipes = []
+    for done, series in enumerate(all_series, 1):
+        recipes.append(_series(series, rows[series.rows], numbers, names, stated, chosen, pixels))
         if progress is not None:
-            progress(done, len(every))
+            progress(done, len(all_series))
     return Recipe(
         version=__version__,
         digest=catalog_digest(catalog),
@@ -104,22 +103,22 @@ def make_recipe(
         files=tuple(zip(names, digests, strict=True)),
         steps=tuple(steps),
         excluded=tuple(sorted(excluded.items())),
-        series=tuple(series),
+        series=tuple(recipes),
     )
 
 
 def step_of(finding: Finding) -> Step | None:
-    """The step that a recipe can run for a finding; None where there is none, and its advice is for a person."""
-    if finding.code not in _OF_FINDINGS:
+    """Return the step that a recipe can run for a finding; None if there is none, so that a person must act."""
+    if finding.code not in _STEP_OF_CODE:
         return None
-    kind, value = _OF_FINDINGS[finding.code]
+    kind, value = _STEP_OF_CODE[finding.code]
     if kind == "exclude" and not finding.selection:
         return None
     return Step(kind, value, finding.selection, finding.title)
 
 
 def steps_of(findings: Iterable[Finding]) -> tuple[Step, ...]:
-    """A step for each finding: what the recipe can run, or else its advice, for a person to follow."""
+    """Return a step for each finding: one that the recipe can run, or else its advice, for a person to follow."""
     return tuple(
         step_of(finding) or Step("advice", "", finding.selection, f"{finding.title}: {finding.advice}")
         for finding in findings
@@ -127,27 +126,28 @@ def steps_of(findings: Iterable[Finding]) -> tuple[Step, ...]:
 
 
 def write_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> tuple[str, str]:
-    """Write the script to `path` and the JSON beside it, with the suffix .json: each beside it first and then renamed.
+    """Write the script to `path` and the JSON beside it, with the suffix .json; return both paths.
 
-    Both name files and UIDs, and are readable by their owner only. Returns the paths written.
+    Each is written to a temporary file first, then renamed. Both name files and UIDs, so only their owner can read
+    them.
 
     Raises
     ------
     OSError
-        If one cannot be written.
+        If a file cannot be written.
     ValueError
-        If `path` ends in .json, which is the name of the other, or that one is there and no recipe.
+        If `path` ends in .json, or if the JSON file exists and is not a recipe.
     """
     script = os.path.abspath(os.fspath(path))
     stem, suffix = os.path.splitext(script)
     if suffix.lower() == ".json":
-        raise ValueError(f"{os.path.basename(script)}: the script needs another suffix than the JSON beside it, .py")
-    beside = f"{stem}.json"
-    if os.path.exists(beside):
-        _check_is_recipe(beside)
-    write_text(beside, recipe.to_json())
-    write_text(script, script_text(recipe, os.path.basename(beside)))
-    return script, beside
+        raise ValueError(f"{os.path.basename(script)}: the script needs another suffix than .json; use .py")
+    json_path = f"{stem}.json"
+    if os.path.exists(json_path):
+        _check_is_recipe(json_path)
+    write_text(json_path, recipe.to_json())
+    write_text(script, script_text(recipe, os.path.basename(json_path)))
+    return script, json_path
 
 
 def _check_is_recipe(path: str) -> None:
@@ -156,7 +156,7 @@ def _check_is_recipe(path: str) -> None:
             recipe_of_json(file.read())
     except ValueError as error:
         name = os.path.basename(path)
-        raise ValueError(f"{name} is there and no recipe: it would be lost. Choose another name") from error
+        raise ValueError(f"{name} exists and is not a recipe: it would be overwritten; choose another name") from error
 
 
 def _check_option(step: Step) -> None:
@@ -168,37 +168,37 @@ def _check_option(step: Step) -> None:
 
 
 def _place(catalog: Catalog, source: Source | Sequence[Source] | None) -> tuple[str, tuple[str, ...]]:
-    """The folder that paths are relative to, and what of it is scanned."""
+    """Return the folder that paths are relative to, and the paths in it that are scanned."""
     if source is not None:
-        paths = [os.path.abspath(one) for one in sources_of(source)]
+        paths = [os.path.abspath(path) for path in sources_of(source)]
         folder = paths[0] if len(paths) == 1 and os.path.isdir(paths[0]) else common_folder(paths)
         if folder and all(path.startswith(os.path.join(folder, "")) for path in catalog.paths):
             return folder, tuple(
-                "" if path == folder else one for path, one in zip(paths, relative_paths(paths, folder), strict=True)
+                "" if path == folder else name for path, name in zip(paths, relative_paths(paths, folder), strict=True)
             )
     return common_folder(catalog.paths), ("",)
 
 
 def _excluded(catalog: Catalog, steps: Sequence[Step]) -> dict[int, int]:
-    found: dict[int, int] = {}
+    step_numbers: dict[int, int] = {}
     for n, step in enumerate(steps):
         if step.kind == "exclude":
             for row in np.flatnonzero(catalog.mask(dict(step.selection))).tolist():
-                found.setdefault(row, n)
-    return found
+                step_numbers.setdefault(row, n)
+    return step_numbers
 
 
 def _stated(catalog: Catalog) -> dict[str, dict[str, str | None]]:
-    """What `FOUND` of each file says, by path: at its top, or else in its functional groups."""
-    found: dict[str, dict[str, str | None]] = {}
-    for what, keyword in FOUND.items():
+    """Return the text of each of `VALUE_TAGS` by path, from the top level or else from functional groups."""
+    stated: dict[str, dict[str, str | None]] = {}
+    for name, keyword in VALUE_TAGS.items():
         nested = [f"{group}.PixelValueTransformationSequence.{keyword}" for group in GROUPS]
         places = [keyword, *nested] if keyword.startswith("Rescale") else [keyword]
         columns = [catalog.column_texts(place) for place in places]
-        texts = [next((text for text in one if text is not None), None) for one in zip(*columns, strict=True)]
+        texts = [next((text for text in row if text is not None), None) for row in zip(*columns, strict=True)]
         if any(text is not None for text in texts):
-            found[what] = dict(zip(catalog.paths, texts, strict=True))
-    return found
+            stated[name] = dict(zip(catalog.paths, texts, strict=True))
+    return stated
 
 
 def _series(
@@ -210,7 +210,7 @@ def _series(
     chosen: list[tuple[Step, np.ndarray]],
     pixels: bool,
 ) -> SeriesRecipe:
-    """The recipe of one series, whose files have the numbers `rows`; `chosen`: steps and the files they are about."""
+    """Return the recipe of a series of the files numbered `rows`; `chosen`: (step, mask of its files)."""
     options = dict(OPTIONS)
     for step, mask in chosen:
         if mask[rows].any():
@@ -236,9 +236,9 @@ def _volume(
     orientation: tuple[float, ...] = ()
     if affine is not None:
         axes = [affine[:3, 2] / spacing[2], affine[:3, 1] / spacing[1]]
-        orientation = tuple(round(float(one), 6) + 0.0 for one in np.concatenate(axes))
+        orientation = tuple(round(float(cosine), 6) + 0.0 for cosine in np.concatenate(axes))
     paths = dict.fromkeys(path for path, _ in volume.files)
-    found = {what: tuple(dict.fromkeys(texts[path] for path in paths)) for what, texts in stated.items()}
+    values = {name: tuple(dict.fromkeys(texts[path] for path in paths)) for name, texts in stated.items()}
     left_out = [note for note in volume.notes if note.code == "left-out"]
     return VolumeRecipe(
         shape=tuple(volume.array.shape),
@@ -247,7 +247,7 @@ def _volume(
         axis=volume.axis,
         spacing=tuple(round(length, 6) if math.isfinite(length) else None for length in spacing),
         orientation=orientation,
-        found=tuple((what, texts) for what, texts in found.items() if texts != (None,)),
+        found=tuple((name, texts) for name, texts in values.items() if texts != (None,)),
         windows=tuple(
             (window.center, window.width, window.function, window.explanation)
             for window in volume.windows

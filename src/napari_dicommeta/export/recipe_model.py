@@ -1,4 +1,4 @@
-"""The records of a recipe: which arrays a folder makes and how; and their JSON."""
+"""The records of a recipe (which arrays a folder makes and how), and their JSON."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 __all__ = ["OPTIONS", "Recipe", "SeriesRecipe", "Step", "VolumeRecipe", "recipe_of_json"]
 
-FORMAT = 1
+RECIPE_VERSION = 1
 OPTIONS = {"split": "auto", "padding": "keep", "missing_rescale": "refuse"}
-"""How `load` opens a series where no step says otherwise."""
+"""The options of `load` for a series without a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One decision about a folder.
+    """A decision about a folder.
 
-    `kind`: "exclude" leaves the files of `selection` out; "split", "padding" and "missing_rescale" open the series that
-    hold a file of it with that option of `load` at `value`; any other kind is advice, which a person follows: nothing
-    is resampled here. `selection`: conditions of `Catalog.where`, () for all files. `reason`: why.
+    `kind`: "exclude" leaves out the files of `selection`. "split", "padding" and "missing_rescale" set this option of
+    `load` to `value` for each series that has a file of `selection`. Any other kind is advice for a person, such as to
+    resample. `selection`: conditions of `Catalog.where`, () for all files. `reason`: why.
     """
 
     kind: str
@@ -32,20 +32,19 @@ class Step:
 
     @property
     def is_advice(self) -> bool:
-        """Whether the recipe cannot run it."""
+        """Return whether a person must follow the step, as the recipe cannot run it."""
         return self.kind not in ("exclude", *OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeRecipe:
-    """One array: its shape, dtype and what it is made of.
+    """An array: its shape, dtype and sources.
 
-    `files`: for each slice the number of its file in `Recipe.files`; `frames`: for each slice the frame in that file,
-    () where all are the first. `order`: a digest of both. `spacing`: mm of (k, j, i), None where the files give none.
-    `orientation`: *Image Orientation (Patient)* of the grid, () where the files do not place it. `found`: what the
-    files state, (what, texts) with None for files that state nothing. `windows`: (center, width, function,
-    explanation). `split`: why it was parted from its series. `left_out`: (number of a file, why).
-    `pixels`: a digest of the values, "" where they were not read.
+    `files`: for each slice the index of its file in `Recipe.files`. `frames`: for each slice its frame in that file,
+    () if all are the first. `order`: a digest of both. `spacing`: mm of (k, j, i), None if unknown. `orientation`:
+    *Image Orientation (Patient)* of the grid, () if unknown. `found`: (name, texts) of values in the files, None for
+    files without the value. `windows`: (center, width, function, explanation). `split`: why it was split from its
+    series. `left_out`: (index of a file, reason). `pixels`: a digest of the values, "" if they were not read.
     """
 
     shape: tuple[int, ...]
@@ -66,9 +65,9 @@ class VolumeRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesRecipe:
-    """One series: the options with which it is opened, the arrays that come of it, the files that make none.
+    """A series: the options to open it, its arrays, and the files that make no array.
 
-    `first` is the path of its first file: with `uid` it tells series apart. `refusals`: (why, numbers of the files).
+    `uid` and `first`, the path of its first file, identify a series. `refusals`: (reason, indices of the files).
     """
 
     uid: str
@@ -82,12 +81,12 @@ class SeriesRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to make arrays of a folder.
+    """The instructions to make arrays of a folder.
 
-    `version` of the library that made it. `digest` of the catalog. `folder`: where it was, "" where that is not known.
-    `sources`: what of it was scanned, "" for all. `files`: (path relative to the folder, digest) of all files, in the
-    order of their paths. `steps`: decisions that were asked for. `excluded`: (number of a file, number of the step that
-    left it out).
+    `version` of the library that made the recipe. `digest` of the catalog. `folder`: its path, "" if unknown.
+    `sources`: the paths in the folder that were scanned, "" for all of it. `files`: (path relative to the folder,
+    digest) of all files, sorted by path. `steps`: the decisions to follow. `excluded`: (index of a file, index of the
+    step that left it out).
     """
 
     version: str
@@ -101,27 +100,27 @@ class Recipe:
 
     @property
     def n_volumes(self) -> int:
-        """The number of arrays."""
-        return sum(len(one.volumes) for one in self.series)
+        """Return the number of arrays."""
+        return sum(len(series.volumes) for series in self.series)
 
     def to_json(self) -> str:
-        """The recipe as JSON; `recipe_of_json` gives it back."""
-        content = {"format": FORMAT, **asdict(self)}
+        """Return the recipe as JSON, which `recipe_of_json` reads."""
+        content = {"format": RECIPE_VERSION, **asdict(self)}
         content["steps"] = [{**step, "selection": _plain(step["selection"])} for step in content["steps"]]
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def recipe_of_json(text: str) -> Recipe:
-    """The recipe that `Recipe.to_json` wrote.
+    """Read a recipe that `Recipe.to_json` wrote.
 
     Raises
     ------
     ValueError
-        If it is none, or one of a newer version.
+        If `text` is not a recipe, or a recipe of a newer version.
     """
     try:
         content = json.loads(text)
-        if content.pop("format") > FORMAT:
+        if content.pop("format") > RECIPE_VERSION:
             raise ValueError("the recipe was written by a newer version of napari-dicommeta")
         for step in content["steps"]:
             step["selection"] = _unplain(step["selection"])
@@ -130,14 +129,14 @@ def recipe_of_json(text: str) -> Recipe:
         series = tuple(
             SeriesRecipe(
                 **{
-                    **{name: _tuples(value) for name, value in one.items()},
+                    **{name: _tuples(value) for name, value in entry.items()},
                     "volumes": tuple(
                         VolumeRecipe(**{name: _tuples(value) for name, value in volume.items()})
-                        for volume in one["volumes"]
+                        for volume in entry["volumes"]
                     ),
                 }
             )
-            for one in content["series"]
+            for entry in content["series"]
         )
         return Recipe(
             version=content["version"],
@@ -148,7 +147,7 @@ def recipe_of_json(text: str) -> Recipe:
             series=series,
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("it is no recipe of napari-dicommeta") from error
+        raise ValueError("this is not a recipe of napari-dicommeta") from error
 
 
 def _tuples(value: Any) -> Any:
@@ -156,7 +155,7 @@ def _tuples(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A selection as JSON: tuples as lists, a range as an object."""
+    """Return a selection as JSON values: tuples as lists, a range as an object."""
     if isinstance(value, slice):
         return {"from": value.start, "to": value.stop}
     return list(map(_plain, value)) if isinstance(value, (tuple, list)) else value

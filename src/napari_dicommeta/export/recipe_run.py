@@ -1,7 +1,7 @@
-"""What the scripts of recipes call: this module keeps its name and its functions.
+"""The functions that scripts of recipes call: their names, and that of this module, must not change.
 
-A script holds what was found as plain values; `unchanged`, `without` and `arrays` follow it, and refuse where the
-folder is another one than the recipe was made of.
+A script holds the recipe as plain values. `unchanged`, `without` and `arrays` run it, and refuse a folder that has
+changed since the recipe was made.
 """
 
 from __future__ import annotations
@@ -33,48 +33,49 @@ Array = tuple[dict[str, Any], np.ndarray]
 
 
 def order_digest(files: Iterable[tuple[str, int]]) -> str:
-    """16 hexadecimal digits of (relative path, frame) behind each slice, in order."""
+    """Return a digest of the (relative path, frame) of each slice, in order: 16 hexadecimal digits."""
     lines = "".join(f"{path}\0{frame}\n" for path, frame in files)
     return blake2b(lines.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
 def pixels_digest(array: np.ndarray) -> str:
-    """32 hexadecimal digits of the values of an array, in this machine's byte order."""
+    """Return a digest of the values of an array, in this machine's byte order: 32 hexadecimal digits."""
     return blake2b(np.ascontiguousarray(array).data, digest_size=16).hexdigest()
 
 
 def unchanged(
     folder: str | os.PathLike[str] | None, recipe: Mapping[str, Any], beside: str | os.PathLike[str] = ""
 ) -> tuple[Catalog, str]:
-    """The catalog of the files of a recipe, scanned anew, and the folder that its paths are relative to.
+    """Scan the files of a recipe again; return their catalog and the folder that its paths are relative to.
 
-    `recipe`: "digest", "n_files", "sources" and "first", as the script holds them. `beside`: its JSON, which names
-    files that have changed; without it only their number can be told.
+    `recipe`: "digest", "n_files", "sources" and "first", as in the script. `beside`: the path of the recipe's
+    JSON, needed to name changed files in the error.
 
     Raises
     ------
     RecipeError
-        If the folder is not given or not there, or holds something else than when the recipe was made.
+        If the folder is not given, does not exist, or has changed since the recipe was made.
     """
     if not folder:
-        raise RecipeError("where the files are is not known: name their folder, as in `python recipe.py FOLDER`")
+        raise RecipeError("the folder of the files is unknown: give it as an argument, as in `python recipe.py FOLDER`")
     top = os.path.abspath(folder)
     if not os.path.isdir(top):
-        raise RecipeError(f"{display(top)}: there is no such folder")
-    catalog = scan([os.path.join(top, one) if one else top for one in recipe["sources"]])
+        raise RecipeError(f"{display(top)}: the folder does not exist")
+    catalog = scan([os.path.join(top, source) if source else top for source in recipe["sources"]])
     known = _files_of(beside, recipe["digest"])
     names = set(known or recipe["first"])
     place = max(
-        (top, common_folder(catalog.paths)), key=lambda one: len(names & set(relative_paths(catalog.paths, one)))
+        (top, common_folder(catalog.paths)),
+        key=lambda folder: len(names & set(relative_paths(catalog.paths, folder))),
     )
     if known is None:
         if catalog_digest(catalog) != recipe["digest"]:
-            what = f"it holds {catalog.n_files:,} files, then {recipe['n_files']:,}"
+            change = f"it holds {catalog.n_files:,} files instead of {recipe['n_files']:,}"
             if catalog.n_files == recipe["n_files"]:
-                what = "a name, a size or a header is another"
+                change = "a name, a size or a header differs"
             raise RecipeError(
-                f"{display(top)} has changed since the recipe was made: {what}; with the recipe's JSON beside the "
-                "script the files would be named"
+                f"{display(top)} has changed since the recipe was made: {change}; put the recipe's JSON beside the "
+                "script to see which files"
             )
         return catalog, place
     held = dict(zip(relative_paths(catalog.paths, place), file_digests(catalog).tolist(), strict=True))
@@ -83,16 +84,16 @@ def unchanged(
         "missing": sorted(known.keys() - held.keys()),
         "changed": sorted(name for name in held.keys() & known.keys() if held[name] != known[name]),
     }
-    told = [f"{len(paths):,} {what} (first: {display(paths[0])})" for what, paths in differing.items() if paths]
-    if told:
+    changes = [f"{len(paths):,} {kind} (first: {display(paths[0])})" for kind, paths in differing.items() if paths]
+    if changes:
         raise RecipeError(
-            f"{display(top)} has changed since the recipe was made: files {', '.join(told)}; make the recipe anew"
+            f"{display(top)} has changed since the recipe was made: files {', '.join(changes)}; make the recipe again"
         )
     return catalog, place
 
 
 def _files_of(beside: str | os.PathLike[str], digest: str) -> dict[str, int] | None:
-    """Relative path -> digest of the JSON of this recipe; None if it is not there, or belongs to another."""
+    """Return the digest of each relative path in the JSON; None if it is missing or of another recipe."""
     try:
         with open(beside, encoding="utf-8") as file:
             content = json.load(file)
@@ -104,32 +105,32 @@ def _files_of(beside: str | os.PathLike[str], digest: str) -> dict[str, int] | N
 
 
 def without(catalog: Catalog, excluded: Sequence[Mapping[str, Any]]) -> Catalog:
-    """The catalog without the files for which the conditions of one of `excluded` hold."""
+    """Return the catalog without the files that meet the conditions of any of `excluded`."""
     mask = np.zeros(catalog.n_files, dtype=bool)
-    for one in excluded:
-        mask |= catalog.mask(dict(one["where"]))
+    for step in excluded:
+        mask |= catalog.mask(dict(step["where"]))
     return catalog.rows(np.flatnonzero(~mask)) if mask.any() else catalog
 
 
 def arrays(catalog: Catalog, place: str, every: Sequence[Mapping[str, Any]]) -> Iterator[Array]:
-    """Yields what a recipe says of each volume, and its array as the viewer shows it.
+    """Yield the entry of each volume in a recipe, and its array as the viewer shows it.
 
     `every`: the series of the recipe, each with "uid", "first", "options" and "volumes". `place`: the folder that paths
-    are relative to. Each array is let go of before the next is made, unless the caller keeps it.
+    are relative to. Each array is freed before the next is made, unless the caller keeps it.
 
     Raises
     ------
     RecipeError
-        If a series is not there or makes other arrays than it did, or pixels cannot be read.
+        If a series is missing or makes other arrays than it did, or if pixels cannot be read or have changed.
     """
-    found = {}
+    series_of = {}
     for series in catalog.series:
         names = relative_paths(series.catalog.paths, place)
-        found[series.series_instance_uid, min(names)] = series
+        series_of[series.series_instance_uid, min(names)] = series
     for entry in every:
-        if (entry["uid"], entry["first"]) not in found:
-            raise RecipeError(f"the series of {display(entry['first'])} is not there any more")
-        series = found[entry["uid"], entry["first"]]
+        if (entry["uid"], entry["first"]) not in series_of:
+            raise RecipeError(f"the series of {display(entry['first'])} is missing")
+        series = series_of[entry["uid"], entry["first"]]
         volumes, _ = load_series(series, **entry["options"])
         if len(volumes) != len(entry["volumes"]):
             raise RecipeError(
@@ -140,10 +141,10 @@ def arrays(catalog: Catalog, place: str, every: Sequence[Mapping[str, Any]]) -> 
             names = relative_paths([path for path, _ in volume.files], place)
             order = order_digest(zip(names, (frame for _, frame in volume.files), strict=True))
             made = {"shape": tuple(volume.array.shape), "dtype": str(volume.array.dtype), "order": order}
-            for what, value in made.items():
-                if value != stated[what]:
+            for name, value in made.items():
+                if value != stated[name]:
                     raise RecipeError(
-                        f"a volume of the series of {display(entry['first'])} has {what} {value}, not {stated[what]}: "
+                        f"a volume of the series of {display(entry['first'])} has {name} {value}, not {stated[name]}: "
                         "use the version of napari-dicommeta that the recipe was made with"
                     )
             try:
@@ -156,13 +157,15 @@ def arrays(catalog: Catalog, place: str, every: Sequence[Mapping[str, Any]]) -> 
 
 
 def main(volumes: Callable[[Any], Iterator[Array]], folder: str | None, arguments: Sequence[str] | None = None) -> int:
-    """Make all volumes, print a line for each, and write them where asked to; 0, or 1 with a sentence on stderr.
+    """Make all volumes and print a line for each; return 0, or 1 after printing an error to stderr.
 
-    ``[FOLDER] [--out PATH]``: PATH is a folder for .npy files, or one file .npz.
+    The arguments are ``[FOLDER] [--out PATH]``: arrays are written to PATH, a folder for .npy files or a .npz file.
     """
     parser = argparse.ArgumentParser(description="Make the arrays of a recipe.")
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=folder, help="where the files are")
-    parser.add_argument("--out", metavar="PATH", help="write the arrays: a folder for .npy files, or a file .npz")
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=folder, help="the folder of the files")
+    parser.add_argument(
+        "--out", metavar="PATH", help="where to write the arrays: a folder for .npy files, or a .npz file"
+    )
     options = parser.parse_args(arguments)
     try:
         sys.stdout.write(
@@ -171,7 +174,7 @@ def main(volumes: Callable[[Any], Iterator[Array]], folder: str | None, argument
         for number, (stated, array) in enumerate(volumes(options.folder), 1):
             name = f"volume_{number:04d}"
             shape = " × ".join(map(str, array.shape))
-            spacing = " × ".join("?" if one is None else f"{one:g}" for one in stated["spacing"])
+            spacing = " × ".join("?" if length is None else f"{length:g}" for length in stated["spacing"])
             line = f"{number:<10}  {shape:<20}  {array.dtype!s:<8}  {stated['units']:<6}  {spacing:<24}"
             sys.stdout.write(f"{line}  {display(stated['first'])}\n")
             if options.out:
@@ -186,7 +189,7 @@ def main(volumes: Callable[[Any], Iterator[Array]], folder: str | None, argument
 
 
 def _save(array: np.ndarray, name: str, out: str, is_first: bool) -> None:
-    """One array into a folder, or into a .npz, which is begun anew with the first."""
+    """Write an array to a folder, or into a .npz file, which the first array overwrites."""
     if not out.endswith(".npz"):
         os.makedirs(out, exist_ok=True)
         np.save(os.path.join(out, f"{name}.npy"), array)

@@ -1,28 +1,28 @@
-"""A catalog -> a table with a row a series, for pandas, DuckDB and polars: what each is, its volumes and its geometry.
+"""A table of a catalog with a row per series, its volumes and its geometry, for pandas, DuckDB and polars.
 
-Ten columns are named as in ``volume_geometry_index`` of the Imaging Data Commons, because they mean the same
-(ImagingDataCommons/idc-index-data, volume_geometry_index.sql; documented in idc-index, docs/indices_reference.md, here
-as of idc-index-data 24.1). They speak of all instances of a series, and are filled where IDC has a row: single-frame
-CT, MR and PET images, no LOCALIZER and no MIP among them; null elsewhere, and where an image lacks the element.
+Ten columns have the names and the meaning of those in ``volume_geometry_index`` of the Imaging Data Commons (IDC):
+ImagingDataCommons/idc-index-data, volume_geometry_index.sql; documented in idc-index, docs/indices_reference.md; here
+as of idc-index-data 24.1. They describe all instances of a series. They are filled where IDC has a row: single-frame
+CT, MR and PET images without LOCALIZER or MIP. Elsewhere, and where an image lacks the element, they are null.
 
 * ``single_orientation``: all instances have the same *Image Orientation (Patient)* (0020,0037);
 * ``orthogonal_orientation``: the product of its row and column directions has length 1, within 0.01;
-* ``unique_slice_positions``: no two instances lie at one position along the normal;
+* ``unique_slice_positions``: no two instances have the same position along the normal;
 * ``consistent_in_plane_row``, ``consistent_in_plane_col``: the positions differ along the rows, and along the columns,
   by less than 0.1 mm;
-* ``consistent_pixel_spacing``, ``consistent_image_dimensions``: one *Pixel Spacing* (0028,0030), one *Rows* and
-  *Columns*;
+* ``consistent_pixel_spacing``, ``consistent_image_dimensions``: all instances have the same *Pixel Spacing*
+  (0028,0030), the same *Rows* and *Columns*;
 * ``uniform_slice_spacing``: each step differs by less than 1 % from the span over the number of steps; null for one
   instance;
-* ``obliquity_degrees``: between the normal and the nearest axis of the patient, rounded to 0.01;
-* ``regularly_spaced_3d_volume``: all of the booleans hold; false where one does not, else null where one is null.
+* ``obliquity_degrees``: the angle between the normal and the nearest axis of the patient, rounded to 0.01;
+* ``regularly_spaced_3d_volume``: all of the booleans are true; false if any is false, else null if any is null.
 
-Values are compared by meaning, where IDC compares texts: ``0.5`` and ``0.500`` are one. Positions closer than
-`geometry.SAME_POSITION` are one. Copies of one instance count once, as an archive holds it once. ``volume_is_regular``
-and the columns around it are our own: they speak of the largest volume that `load` makes, whatever its class.
+Values are compared by meaning, where IDC compares texts: ``0.5`` and ``0.500`` are equal. Positions closer than
+`geometry.SAME_POSITION` are the same. Copies of an instance count once, as in an archive. ``volume_is_regular`` and
+the columns around it are not IDC's: they describe the largest volume that `load` makes, whatever its SOP class.
 
-Pixels stay unread but for what `load.load_series` reads to make a volume: one frame of a color volume, and of an MR,
-PET or NM volume with a rescale and a window; and the images at one place that no tag tells apart, which it compares.
+Pixels are read only where `load.load_series` needs them to make a volume. It reads a frame of a color volume, and of an
+MR, PET or NM volume with a rescale and a window. It compares images at the same position that no tag distinguishes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from napari_dicommeta.export.tables import stamped
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.volumes.geometry import SAME_POSITION
 from napari_dicommeta.volumes.load import load_series
-from napari_dicommeta.volumes.notes import geometry_notes
+from napari_dicommeta.volumes.volume_notes import geometry_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -66,11 +66,11 @@ IDC_COLUMNS = (
 )
 IDC_CLASSES = frozenset((CT_IMAGE, MR_IMAGE, PET_IMAGE))
 SLICE_TOLERANCE = 0.01
-"""Of the step."""
+"""A fraction of the mean step."""
 IN_PLANE_TOLERANCE = 0.1
-"""mm."""
-ORIENTATION_TOLERANCE = 0.01
-"""Of the length of the normal."""
+"""In mm."""
+UNIT_LENGTH_TOLERANCE = 0.01
+"""The largest difference of the length of the normal from 1."""
 TEXTS = (
     "StudyInstanceUID",
     "PatientID",
@@ -83,7 +83,7 @@ TEXTS = (
     "RescaleType",
     "TransferSyntaxUID",
 )
-NUMBERS = ("Rows", "Columns", "SliceThickness", "KVP", "RescaleSlope", "RescaleIntercept", "PixelPaddingValue")
+NUMBER_COLUMNS = ("Rows", "Columns", "SliceThickness", "KVP", "RescaleSlope", "RescaleIntercept", "PixelPaddingValue")
 WHOLE = ("Rows", "Columns")
 _GROUP_OF = {**GROUP_OF, "KVP": "CTXRayDetailsSequence"}
 WINDOW = pa.struct(
@@ -93,8 +93,8 @@ SCHEMA = pa.schema(
     [
         ("SeriesInstanceUID", pa.string()),
         *((keyword, pa.string()) for keyword in TEXTS),
-        *((keyword, pa.int32() if keyword in WHOLE else pa.float64()) for keyword in NUMBERS),
-        *((f"{keyword}_values", pa.int32()) for keyword in (*TEXTS, *NUMBERS)),
+        *((keyword, pa.int32() if keyword in WHOLE else pa.float64()) for keyword in NUMBER_COLUMNS),
+        *((f"{keyword}_values", pa.int32()) for keyword in (*TEXTS, *NUMBER_COLUMNS)),
         ("lossy", pa.bool_()),
         ("n_files", pa.int32()),
         ("n_images", pa.int32()),
@@ -123,15 +123,17 @@ SCHEMA = pa.schema(
 
 
 def series_table(catalog: Catalog, *, progress: Callable[[int, int], None] | None = None) -> pa.Table:
-    """A table of `SCHEMA` with a row for each of ``catalog.series``, in their order.
+    """Return a table of `SCHEMA` with a row for each of ``catalog.series``, in their order.
 
-    A column named by a keyword holds the value that all images of the series (all files, where it has no image) share,
-    null where they do not: ``…_values`` says how many values they state. ``lossy``: an image says *Lossy Image
-    Compression* (0028,2110) 01. ``n_volumes``, ``n_refused`` (files), ``refusal_reason`` and ``notes`` (codes of what
-    needs a decision) are of all volumes, the columns from ``n_times`` to ``volume_is_regular`` of the largest one, null
-    without any: slices and spacing in mm along the array's axes k, j, i; spacing null where the files state none;
-    ``windows`` those of its middle slice first. ``volume_is_regular``: two slices or more, evenly spaced along a line
-    at right angles to them, none missing. The rest is IDC's, see the module.
+    A column named by a keyword holds the value that all images of the series share (all files, if there is no image),
+    else null. ``…_values`` counts the distinct values. ``lossy``: *Lossy Image Compression* (0028,2110) is 01 in an
+    image. ``n_volumes``, ``n_refused`` (files), ``refusal_reason`` and ``notes`` (codes of notes that need a decision)
+    are about all volumes.
+
+    The columns from ``n_times`` to ``volume_is_regular`` are about the largest volume, null if there is none. Sizes and
+    spacing (mm) are along the array's axes k, j, i; spacing is null if the files state none. ``windows`` begins with
+    those of the middle slice. ``volume_is_regular``: the volume has two or more slices, evenly spaced along their
+    normal, without gaps. The other columns are IDC's; the module describes them.
 
     `progress` is called with (series done, all series).
     """
@@ -140,7 +142,7 @@ def series_table(catalog: Catalog, *, progress: Callable[[int, int], None] | Non
 
 
 def iter_series_table(catalog: Catalog) -> Generator[tuple[int, int], None, pa.Table]:
-    """`series_table` as a generator that yields (series done, all series) and returns the table."""
+    """Make the table of `series_table`; yield (series done, all series) and return the table."""
     rows: list[dict[str, Any]] = []
     for series in catalog.series:
         rows.append(_row(series))
@@ -149,11 +151,11 @@ def iter_series_table(catalog: Catalog) -> Generator[tuple[int, int], None, pa.T
 
 
 def without_identity(table: pa.Table) -> pa.Table:
-    """A `series_table` without what may identify a person; ``tables.write`` hands it out as it is.
+    """Return a `series_table` without data that may identify a person, for ``tables.write`` without ``full=True``.
 
-    Columns of tags that identify are left out, with refusals and the names of window presets. A text that fewer than
-    `small_counts.MIN_PATIENTS` patients share is "(other)". Rows are still in the order of the series: their numbers
-    are what is left to name them by.
+    Columns of identifying tags, refusals, and the names of window presets are left out. A text shared by fewer than
+    `small_counts.MIN_PATIENTS` patients becomes "(other)". Rows keep the order of the series, so row numbers still
+    identify them.
     """
     keywords = {name: _keyword(name) for name in table.column_names}
     names = [
@@ -180,8 +182,8 @@ def without_identity(table: pa.Table) -> pa.Table:
 
 
 def _keyword(name: str) -> TagPath | None:
-    """The element that a column is named by, None for one that is not named by an element."""
-    return TagPath.parse(name) if name == "SeriesInstanceUID" or name in (*TEXTS, *NUMBERS) else None
+    """Return the element that a column is named after, None if there is none."""
+    return TagPath.parse(name) if name == "SeriesInstanceUID" or name in (*TEXTS, *NUMBER_COLUMNS) else None
 
 
 def _row(series: Series) -> dict[str, Any]:
@@ -189,10 +191,10 @@ def _row(series: Series) -> dict[str, Any]:
     with_images = np.flatnonzero(catalog.file_column("pixel_offset") >= 0)
     images = catalog.rows(with_images) if len(with_images) else catalog
     row: dict[str, Any] = {"SeriesInstanceUID": series.series_instance_uid or None}
-    for keyword in (*TEXTS, *NUMBERS):
+    for keyword in (*TEXTS, *NUMBER_COLUMNS):
         texts, missing = _stated(images, keyword)
-        only = texts[0] if len(texts) == 1 and not missing else None
-        value = number(only) if only is not None and keyword in NUMBERS else only
+        shared = texts[0] if len(texts) == 1 and not missing else None
+        value = number(shared) if shared is not None and keyword in NUMBER_COLUMNS else shared
         row[keyword] = int(value) if isinstance(value, float) and keyword in WHOLE else value
         row[f"{keyword}_values"] = len(texts)
     volumes, refusals = load_series(series)
@@ -212,9 +214,9 @@ def _row(series: Series) -> dict[str, Any]:
 
 
 def _stated(catalog: Catalog, keyword: str) -> tuple[list[str], int]:
-    """The values that the files state, in their functional groups where not outside, and the files without one."""
+    """Return the distinct values in the files, at top level or else in functional groups, and the files without any."""
     group = _GROUP_OF.get(keyword)
-    nested = [f"{which}.{group}.{keyword}" for which in GROUPS] if group else []
+    nested = [f"{groups}.{group}.{keyword}" for groups in GROUPS] if group else []
     for tag in (keyword, *nested):
         counts = catalog.values(tag)
         if texts := [text for text in counts if text]:
@@ -228,7 +230,7 @@ def _states_spacing(catalog: Catalog) -> bool:
 
 def _of_volume(volume: Volume, states_spacing: bool) -> dict[str, Any]:
     *lead, rows, columns = volume.array.shape[:-1] if volume.is_color else volume.array.shape
-    if len(lead) == 1:  # without slices, all images lie at one place
+    if len(lead) == 1:  # a fourth axis without slices: all images are at the same position
         lead = [lead[0], 1] if volume.axis else [1, lead[0]]
     geometry = volume.geometry
     k, j, i = geometry.spacing
@@ -244,8 +246,13 @@ def _of_volume(volume: Volume, states_spacing: bool) -> dict[str, Any]:
         "spacing_i": i if states_spacing else None,
         "units": volume.units or None,
         "windows": [
-            {"center": one.center, "width": one.width, "function": one.function, "explanation": one.explanation}
-            for one in volume.windows
+            {
+                "center": window.center,
+                "width": window.width,
+                "function": window.function,
+                "explanation": window.explanation,
+            }
+            for window in volume.windows
         ],
         "is_color": volume.is_color,
         "is_placed": is_placed,
@@ -257,7 +264,7 @@ def _of_volume(volume: Volume, states_spacing: bool) -> dict[str, Any]:
 
 
 def _as_idc(images: Catalog) -> dict[str, Any]:
-    """IDC's columns of the images of a series; {} where IDC has no row for it."""
+    """Return IDC's columns for the images of a series; {} where IDC has no row for it."""
     names = ("SOPClassUID", "SOPInstanceUID", "ImageType", "ImagePositionPatient", "ImageOrientationPatient")
     columns = [images.column_texts(name) for name in (*names, "PixelSpacing", "Rows", "Columns")]
     instances = {
@@ -267,55 +274,55 @@ def _as_idc(images: Catalog) -> dict[str, Any]:
     if not instances or any(kind == "LOCALIZER" or "MIP" in kind for kind in kinds):
         return {}
     _, _, _, positions, orientations, spacings, rows, image_columns = zip(*instances.values(), strict=True)
-    found: dict[str, Any] = {
-        "single_orientation": _is_one(orientations),
-        "consistent_pixel_spacing": _is_one(spacings),
-        "consistent_image_dimensions": _is_one(list(zip(rows, image_columns, strict=True))),
+    idc_row: dict[str, Any] = {
+        "single_orientation": _are_equal(orientations),
+        "consistent_pixel_spacing": _are_equal(spacings),
+        "consistent_image_dimensions": _are_equal(list(zip(rows, image_columns, strict=True))),
     }
-    found |= _planes_as_idc(_table_of(positions, 3), _table_of(orientations, 6))
+    idc_row |= _planes_as_idc(_table_of(positions, 3), _table_of(orientations, 6))
     checks = [
-        found.get(name) for name in IDC_COLUMNS if name not in ("obliquity_degrees", "regularly_spaced_3d_volume")
+        idc_row.get(name) for name in IDC_COLUMNS if name not in ("obliquity_degrees", "regularly_spaced_3d_volume")
     ]
     whole = False if False in checks else None if None in checks else True
-    return found | {"regularly_spaced_3d_volume": whole}
+    return idc_row | {"regularly_spaced_3d_volume": whole}
 
 
 def _planes_as_idc(positions: np.ndarray | None, orientations: np.ndarray | None) -> dict[str, Any]:
-    """IDC's columns of positions, mm of shape (n, 3), and directions of shape (n, 6); None: one is not stated."""
+    """Return IDC's columns for positions, mm of shape (n, 3), and directions of shape (n, 6); None if incomplete."""
     if orientations is None:
         return {}
     across, down = orientations[:, :3], orientations[:, 3:]
     normals = np.cross(across, down)
     lengths = np.linalg.norm(normals, axis=1)
-    found: dict[str, Any] = {"orthogonal_orientation": bool(np.abs(lengths - 1).max() <= ORIENTATION_TOLERANCE)}
+    idc_row: dict[str, Any] = {"orthogonal_orientation": bool(np.abs(lengths - 1).max() <= UNIT_LENGTH_TOLERANCE)}
     if lengths[0] > 0:
         cosine = min(float(np.abs(normals[0]).max() / lengths[0]), 1.0)
-        found["obliquity_degrees"] = round(float(np.degrees(np.arccos(cosine))), 2)
+        idc_row["obliquity_degrees"] = round(float(np.degrees(np.arccos(cosine))), 2)
     if positions is None:
-        return found
+        return idc_row
     distances = np.sort((positions * normals).sum(axis=1))
     steps = np.diff(distances)
-    found |= {
+    idc_row |= {
         "unique_slice_positions": bool((steps > SAME_POSITION).all()),
         "consistent_in_plane_row": bool(np.ptp((positions * across).sum(axis=1)) < IN_PLANE_TOLERANCE),
         "consistent_in_plane_col": bool(np.ptp((positions * down).sum(axis=1)) < IN_PLANE_TOLERANCE),
     }
     if len(steps):
         mean = (distances[-1] - distances[0]) / len(steps)
-        found["uniform_slice_spacing"] = bool(np.abs(steps - mean).max() < SLICE_TOLERANCE * mean)
-    return found
+        idc_row["uniform_slice_spacing"] = bool(np.abs(steps - mean).max() < SLICE_TOLERANCE * mean)
+    return idc_row
 
 
-def _is_one(values: Sequence[object]) -> bool | None:
-    """Whether all values are equal; None where one is not stated."""
+def _are_equal(values: Sequence[object]) -> bool | None:
+    """Return whether all values are equal, None if any is missing."""
     if any(value in (None, "") or (isinstance(value, tuple) and None in value) for value in values):
         return None
     return len(set(values)) == 1
 
 
 def _table_of(texts: Sequence[str | None], width: int) -> np.ndarray | None:
-    """The numbers of each text, float64 of shape (n, width); None where one is not `width` numbers."""
-    found = {text: numbers(text or "", width) for text in set(texts)}
-    if any(value is None for value in found.values()):
+    """Return the numbers of each text, float64 of shape (n, width); None if any text is not `width` numbers."""
+    rows = {text: numbers(text or "", width) for text in set(texts)}
+    if any(value is None for value in rows.values()):
         return None
-    return np.array([found[text] for text in texts], dtype=np.float64)
+    return np.array([rows[text] for text in texts], dtype=np.float64)

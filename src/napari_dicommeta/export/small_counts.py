@@ -1,4 +1,4 @@
-"""Counts that few patients stand behind, and how they are merged, so that none follows from what is exported."""
+"""Merge counts of few patients, so that none can be derived from an exported table."""
 
 from __future__ import annotations
 
@@ -31,26 +31,27 @@ __all__ = [
 ]
 
 MIN_PATIENTS = 11
-"""Patients that a value must have to be named."""
+"""A value of fewer patients is not named."""
 OTHER, ABSENT, UNKNOWN = "(other)", "(absent)", "(unknown)"
-_DENSE = 1 << 22
-"""Numbers up to which counting all is faster than sorting."""
+_MAX_DENSE = 1 << 22
+"""Up to this size, counting all keys is faster than sorting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientCounts:
-    """Which files hold which value: bunches of files of one patient that hold the same, and pairs of (cell, bunch).
+    """The files that hold each value, as pairs of (cell, bunch).
 
-    A cell is a value, or stands for the files without one; several cells hold the same bunch where the tag is nested.
+    A bunch is the files of a patient with the same values, in the part or outside it. A cell is a value, or "absent" or
+    "unknown". Where a tag is nested, several cells may hold the same bunch.
     """
 
     names: list[str]
-    """Of each cell: `n_values` texts that are in use, then ABSENT and UNKNOWN where there are such files."""
+    """The name of each cell: `n_values` texts in use, then ABSENT and UNKNOWN if there are files of these."""
     n_values: int
     cell: np.ndarray
     bunch: np.ndarray
     files: np.ndarray
-    """Of each bunch the files, the patient's number, and whether they are in the part."""
+    """For each bunch, the number of files; then the patient's number, and whether it is in the part."""
     patient: np.ndarray
     inside: np.ndarray
     n_patients: int
@@ -59,7 +60,7 @@ class PatientCounts:
 def count_by_patient(
     catalog: Catalog, path: TagPath, column: Column | None, part: Catalog | None, by: str
 ) -> PatientCounts:
-    """Return which files hold which value of a tag, bunched by patient and by whether they are in `part`."""
+    """Count the files that hold each value of a tag, by patient and by whether they are in `part`."""
     rows = catalog.file_rows
     patient, n_patients = _patients(catalog)
     inside = np.zeros(catalog.n_files, dtype=bool) if part is None else rows.contains(part.file_rows)
@@ -77,7 +78,7 @@ def count_by_patient(
     rest, of_part = np.divmod(key, 2)
     code, patient = np.divmod(rest, max(n_patients, 1))
     missing, entry = np.flatnonzero(code < 2), code[code >= 2] - 2
-    bunch = np.arange(len(missing), len(code))  # sorted: those without a value come first
+    bunch = np.arange(len(missing), len(code))  # codes are sorted, so files without a value come first
     cell = np.empty(0, dtype=np.int64)
     if column is not None:
         distinct = column.texts(by)
@@ -104,7 +105,7 @@ def count_by_patient(
 
 
 def _patients(catalog: Catalog) -> tuple[np.ndarray, int]:
-    """For each file the number of its patient, int64 of shape (n_files,), and a number above all of them."""
+    """Return the number of each file's patient, int64 of shape (n_files,), and an upper bound of these numbers."""
     patient, n = _identities(catalog, "PatientID")
     if (patient < 0).any():
         study, n_studies = _identities(catalog, "StudyInstanceUID")
@@ -114,7 +115,7 @@ def _patients(catalog: Catalog) -> tuple[np.ndarray, int]:
 
 
 def _identities(catalog: Catalog, keyword: str) -> tuple[np.ndarray, int]:
-    """For each file the number of its value of `keyword`, -1 where it has none, and a number above all of them."""
+    """Return the number of each file's value of `keyword`, -1 without a value, and an upper bound of these numbers."""
     column = catalog.file_rows.find(keyword)
     if column is None:
         return np.full(catalog.n_files, -1), 0
@@ -124,8 +125,8 @@ def _identities(catalog: Catalog, keyword: str) -> tuple[np.ndarray, int]:
 
 
 def _tally(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct `keys`, all below `size`, in order, and how often each occurs."""
-    if size > _DENSE:
+    """Return the distinct `keys`, all below `size`, in order, and the count of each."""
+    if size > _MAX_DENSE:
         return np.unique(keys, return_counts=True)
     counts = np.bincount(keys, minlength=size)
     distinct = np.flatnonzero(counts)
@@ -133,13 +134,13 @@ def _tally(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distinct_patients(group: np.ndarray, patient: np.ndarray, n_groups: int, n_patients: int) -> np.ndarray:
-    """The distinct patients of each group, int64 of shape (n_groups,)."""
+    """Return the number of distinct patients in each group, int64 of shape (n_groups,)."""
     keys, _ = _tally(group * n_patients + patient, n_groups * n_patients)
     return np.bincount(keys // max(n_patients, 1), minlength=n_groups)
 
 
 def merged_cells(held: PatientCounts, secret: np.ndarray) -> np.ndarray:
-    """Which cells are merged into ``(other)``, bool of shape (cells,); those that are `secret` always."""
+    """Return which cells to merge into ``(other)``, bool of shape (cells,); `secret` cells are always merged."""
     patient, n_cells = held.patient[held.bunch], len(held.names)
     patients = distinct_patients(held.cell, patient, n_cells, held.n_patients)
     few = patients < MIN_PATIENTS
@@ -148,55 +149,60 @@ def merged_cells(held: PatientCounts, secret: np.ndarray) -> np.ndarray:
     if "" in held.names:
         is_value[held.names.index("")] = False
 
-    def enough(hidden: np.ndarray) -> bool:
-        return not (hidden & few).any() or _number_of(patient[hidden[held.cell]]) >= MIN_PATIENTS
+    def is_safe(hidden: np.ndarray) -> bool:
+        return not (hidden & few).any() or _count_patients(patient[hidden[held.cell]]) >= MIN_PATIENTS
 
-    hidden = _more(secret | (few & is_value), order[is_value[order]], enough)
-    return _more(hidden | few, order, enough)
+    hidden = _hide_more(secret | (few & is_value), order[is_value[order]], is_safe)
+    return _hide_more(hidden | few, order, is_safe)
 
 
-def _number_of(patient: np.ndarray) -> int:
+def _count_patients(patient: np.ndarray) -> int:
     return int(np.count_nonzero(np.bincount(patient)))
 
 
-def _more(hidden: np.ndarray, order: np.ndarray, enough: Callable[[np.ndarray], bool]) -> np.ndarray:
-    """`hidden`, and the first others in `order` that it takes to be `enough`; all of them if that never is."""
+def _hide_more(hidden: np.ndarray, order: np.ndarray, is_safe: Callable[[np.ndarray], bool]) -> np.ndarray:
+    """Return `hidden` with further cells in `order` until it `is_safe`; with all of them if it never is."""
     hidden = hidden.copy()
-    for one in order[~hidden[order]].tolist():
-        if enough(hidden):
+    for cell in order[~hidden[order]].tolist():
+        if is_safe(hidden):
             break
-        hidden[one] = True
+        hidden[cell] = True
     return hidden
 
 
 def grouped_rows(names: list[str], hidden: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """For each cell the place of its row, and the names of the rows: the cells that are kept, and ``(other)``."""
-    kept = list(compress(names, (~hidden).tolist()))
-    group = np.where(hidden, len(kept), np.cumsum(~hidden) - 1)
-    return group, kept + ([OTHER] if hidden.any() else [])
+    """Return the row of each cell, and the names of the rows: cells that are not hidden, and ``(other)``."""
+    shown = list(compress(names, (~hidden).tolist()))
+    group = np.where(hidden, len(shown), np.cumsum(~hidden) - 1)
+    return group, shown + ([OTHER] if hidden.any() else [])
 
 
 def withheld_part(
     group: np.ndarray, patient: np.ndarray, inside: np.ndarray, n_groups: int, n_patients: int
 ) -> np.ndarray:
-    """For which groups the files of a part are not told, bool of shape (n_groups,).
+    """Return for which groups the files of a part are withheld, bool of shape (n_groups,).
 
-    Told or not, what follows for the part and for the rest of the files must have no patient or `MIN_PATIENTS`.
+    Each count that is shown, or derived from withheld counts, must have no patients or at least `MIN_PATIENTS`. This
+    holds in the part and in the rest of the files.
     """
     sides = [(group[side], patient[side]) for side in (inside, ~inside)]
-    counts = [distinct_patients(of, who, n_groups, n_patients) for of, who in sides]
-    out = np.zeros(n_groups, dtype=bool)
-    for one in counts:
-        out |= (one > 0) & (one < MIN_PATIENTS)
-    for _ in range(3):  # a row for the part, one for the rest, and a last look
-        lacking = next(
-            (one for one, (of, who) in zip(counts, sides, strict=True) if 0 < _number_of(who[out[of]]) < MIN_PATIENTS),
+    counts = [distinct_patients(groups, patients, n_groups, n_patients) for groups, patients in sides]
+    withheld = np.zeros(n_groups, dtype=bool)
+    for count in counts:
+        withheld |= (count > 0) & (count < MIN_PATIENTS)
+    for _ in range(3):  # withhold a group for the part, another for the rest, then check again
+        patients_of_group = next(
+            (
+                count
+                for count, (groups, patients) in zip(counts, sides, strict=True)
+                if 0 < _count_patients(patients[withheld[groups]]) < MIN_PATIENTS
+            ),
             None,
         )
-        if lacking is None:
-            return out
-        others = np.flatnonzero(~out & (lacking > 0))
+        if patients_of_group is None:
+            return withheld
+        others = np.flatnonzero(~withheld & (patients_of_group > 0))
         if not len(others):
             break
-        out[others[np.argmin(lacking[others])]] = True
+        withheld[others[np.argmin(patients_of_group[others])]] = True
     return np.ones(n_groups, dtype=bool)

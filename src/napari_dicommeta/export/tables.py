@@ -1,18 +1,18 @@
-"""What is shown, as tables that may leave the machine: CSV, Parquet, Markdown, JSON.
+"""Tables for export as CSV, Parquet, Markdown or JSON.
 
-By default a table holds technical tags only (`privacy`), and no value that fewer than `MIN_PATIENTS` patients hold:
+By default, a table holds only technical tags (`privacy`), and no value of fewer than `MIN_PATIENTS` patients:
 
-* such values are merged into one row, ``(other)``. If that row would have fewer than `MIN_PATIENTS` patients, the
-  smallest of the values that are left is merged too, so that neither a value nor the row follows from the others
-  and the number of files. If all patients together are fewer, ``(other)`` is the only row.
-* the values by themselves, without the files that lack the tag or hold it empty, are merged by the same rule:
-  how many files lack a tag is no secret, `tag_table` tells it.
-* the files of a part are left out of a row where the part, or the rest of the files, has 1 to ``MIN_PATIENTS - 1``
-  patients with it. Rows are then left out until all left out together have none or enough of them, in the part
-  and in the rest. So a single series, which has one patient, shows no counts of its own.
+* Values of fewer patients are merged into a row, ``(other)``. If that row has fewer than `MIN_PATIENTS` patients, the
+  smallest of the remaining values is merged too. So no value can be derived from the other rows and the number of
+  files. If all patients together are fewer, ``(other)`` is the only row.
+* This rule also holds for the values alone, without the files that lack the tag or hold it empty. The number of those
+  files is no secret, as `tag_table` shows it.
+* The count of a part is left out of a row if the part, or the rest of the files, has 1 to ``MIN_PATIENTS - 1``
+  patients with the value. More counts are left out until those left out together have none or at least `MIN_PATIENTS`
+  patients, in the part and in the rest. So the counts of a single series, which has a single patient, are not shown.
 
-Each table is safe by itself and beside the tags' table. Tables of overlapping files, or of the same files by
-meaning and by spelling, can still be subtracted from each other: that they are not is for their owner to see to.
+Each table is safe by itself and together with the table of tags. But tables of overlapping files, or of the same files
+by meaning and by spelling, can be subtracted from each other: do not publish them together.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ __all__ = [
 
 _CONTENTS = b"napari_dicommeta:contents"
 _CELL = 32_767
-"""Characters that a cell of a spreadsheet holds."""
+"""The most characters in a cell of a spreadsheet."""
 _FORMULA = tuple("=+-@|\t\r\n＝＋－＠")
 _PHI = re.compile(r"(?<![A-Za-z])PHI(?![A-Za-z])")
 
 
 def tag_table(catalog: Catalog, *, full: bool = False) -> pa.Table:
-    """A row a tag: tag, keyword, name, vr, and the counts of `TagSummary`; technical tags only unless `full`.
+    """Return a table with a row per tag and the counts of `TagSummary`; only technical tags unless `full`.
 
     Columns: ``tag`` "(0028,1050)", ``keyword``, ``name``, ``vr`` (text), ``distinct``, ``spellings`` (values),
     ``present``, ``empty``, ``absent``, ``unknown`` (files; int64).
@@ -101,15 +101,16 @@ def tag_table(catalog: Catalog, *, full: bool = False) -> pa.Table:
 def value_table(
     catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, *, by: str = "meaning", full: bool = False
 ) -> pa.Table:
-    """A row a value of `tag`, most frequent first: ``value`` (text), ``files``, ``patients``, ``part_files`` (int64).
+    """Return a table with a row per value of `tag`, most frequent first.
 
-    ``part_files`` is there if `part`, a selection of the same catalog, is given: those of its files that are in
-    `catalog`. An empty element has the value ""; the last rows are ``(other)``, ``(absent)`` and ``(unknown)``,
-    where there are such files. A file counts for each value that it holds in a nested tag.
+    Columns: ``value`` (text), ``files``, ``patients`` and, if `part` is given, ``part_files`` (int64). `part` is a
+    selection of the same catalog; ``part_files`` counts its files that are in `catalog`. An empty element has the value
+    "". The last rows are ``(other)``, ``(absent)`` and ``(unknown)``, if there are any. A file counts for each
+    value that it holds in a nested tag.
 
-    Unless `full`, values of few patients are merged, and counts of the part left out (null), as the module says; so
-    are UIDs that are not registered, whoever holds them. Patients are told apart by *Patient ID* (0010,0020); files
-    without one count as one patient a study, and those without *Study Instance UID* (0020,000D) as one together.
+    Unless `full`, values of few patients are merged, and some counts are null, as described in the module. UIDs that
+    are not registered are always merged. Patients are distinguished by *Patient ID* (0010,0020). Files without it count
+    as a patient per study, and files without *Study Instance UID* (0020,000D) as a single patient.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def value_table(
     if by not in ("meaning", "spelling"):
         raise ValueError(f"by must be 'meaning' or 'spelling', not {by!r}")
     if part is not None and part.file_rows.store is not catalog.file_rows.store:
-        raise ValueError("the part must be a selection of the same catalog: made by where, rows or series")
+        raise ValueError("the part must be a selection of the same catalog, made with where, rows or series")
     path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
     column = catalog.file_rows.find(path)
     if _has_bytes(path, column):
@@ -138,25 +139,25 @@ def value_table(
             secret[: held.n_values] = [not is_registered(text) for text in held.names[: held.n_values]]
         hidden = merged_cells(held, secret)
     group, names = grouped_rows(held.names, hidden)
-    of, bunch = group[held.cell], held.bunch
-    if len(bunch) > len(held.files):  # a file counts once in (other) too
-        of, bunch = np.divmod(np.unique(of * len(held.files) + bunch), len(held.files))
+    row, bunch = group[held.cell], held.bunch
+    if len(bunch) > len(held.files):  # a file counts only once in (other)
+        row, bunch = np.divmod(np.unique(row * len(held.files) + bunch), len(held.files))
     files, patient, inside = held.files[bunch], held.patient[bunch], held.inside[bunch]
-    n_files = np.bincount(of, files, len(names)).astype(np.int64)
-    patients = distinct_patients(of, patient, len(names), held.n_patients)
+    n_files = np.bincount(row, files, len(names)).astype(np.int64)
+    patients = distinct_patients(row, patient, len(names), held.n_patients)
     columns: dict[str, Any] = {
         "value": pa.array(names, pa.string()),
         "files": pa.array(n_files),
         "patients": pa.array(patients, pa.int64(), mask=(patients < MIN_PATIENTS) & (not full)),
     }
     if part is not None:
-        counts = np.bincount(of, files * inside, len(names)).astype(np.int64)
-        out = (
+        counts = np.bincount(row, files * inside, len(names)).astype(np.int64)
+        withheld = (
             np.zeros(len(names), dtype=bool)
             if full
-            else withheld_part(of, patient, inside, len(names), held.n_patients)
+            else withheld_part(row, patient, inside, len(names), held.n_patients)
         )
-        columns["part_files"] = pa.array(counts, mask=out)
+        columns["part_files"] = pa.array(counts, mask=withheld)
     n_values, last = int(np.count_nonzero(~hidden[: held.n_values])), (OTHER, ABSENT, UNKNOWN)
     order = sorted(range(n_values), key=lambda i: (-n_files[i], *sort_key(names[i])))
     order += sorted(range(n_values, len(names)), key=lambda i: last.index(names[i]))
@@ -172,7 +173,7 @@ def _has_bytes(path: TagPath, column: Column | None) -> bool:
 
 
 def _refusal(catalog: Catalog, path: TagPath, column: Column | None) -> str:
-    """Why the values of a tag stay out of a default export, "" if they need not."""
+    """Return why the values of a tag are left out of a default export, "" if they are not."""
     if path.is_private:
         return "it is private"
     if is_protected(path):
@@ -194,7 +195,7 @@ def _refusal(catalog: Catalog, path: TagPath, column: Column | None) -> str:
 
 
 def _vrs(path: TagPath, column: Column | None) -> set[str]:
-    """All VRs with which the tag's values are read; the dictionary's if no file holds it."""
+    """Return all VRs with which the tag's values are read; the dictionary's VR if no file holds the tag."""
     if column is None:
         return {read_as(path, "UN")}
     prefixes = set(pc.unique(pc.binary_slice(column.values, 0, 2)).to_pylist())
@@ -214,21 +215,21 @@ def _prefixes_of_set(value: bytes) -> set[bytes]:
 
 
 def write(table: pa.Table, path: str | os.PathLike[str], *, full: bool = False) -> str:
-    """Write a table as its suffix says (.csv, .parquet, .md, .json) and return the path written; mode 0600.
+    """Write a table in the format of the suffix (.csv, .parquet, .md, .json), with mode 0600; return the path written.
 
-    It is written beside and renamed. With `full` the file is named by `phi_name`.
+    The file is written under a temporary name, then renamed. With `full`, its name is that of `phi_name`.
 
     Raises
     ------
     PrivacyError
         If the table was made with ``full=True`` and `full` is not set.
     ValueError
-        If the suffix is none of these.
+        If the suffix is another one.
     OSError
         If the file cannot be written.
     """
     if not full and (table.schema.metadata or {}).get(_CONTENTS) == b"PHI":
-        raise PrivacyError("the table holds what may identify a person: write it with full=True, or make it without")
+        raise PrivacyError("the table may identify a person: write it with full=True, or make it without full=True")
     target = os.path.abspath(phi_name(path) if full else os.fspath(path))
     suffix = os.path.splitext(target)[1].lower()
     if suffix not in (".csv", ".parquet", ".md", ".json"):
@@ -236,29 +237,29 @@ def write(table: pa.Table, path: str | os.PathLike[str], *, full: bool = False) 
     if suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        with replacing(target) as beside:
-            pq.write_table(table, beside, compression="zstd")
+        with replacing(target) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
     else:
         write_text(target, {".csv": _csv, ".md": table_markdown, ".json": _json}[suffix](table))
     return target
 
 
 def phi_name(path: str | os.PathLike[str]) -> str:
-    """`path` with "-PHI" before its suffix, unless the file's name already has PHI as a word."""
+    """Return `path` with "-PHI" before its suffix, unless the file's name already has PHI as a word."""
     folder, name = os.path.split(os.fspath(path))
     stem, suffix = os.path.splitext(name)
     return os.path.join(folder, name if _PHI.search(stem) else f"{stem}-PHI{suffix}")
 
 
 def table_markdown(table: pa.Table) -> str:
-    """Return the table in Markdown, numbers to the right; what would be markup, and controls, are escaped."""
+    """Return the table in Markdown, numbers aligned right; markup and control characters are escaped."""
     rows = ([_markdown_cell(value) for value in row.values()] for row in table.to_pylist())
     names = [escape_markdown(name) for name in table.column_names]
     return markdown_table(names, rows, [_is_number(field.type) for field in table.schema])
 
 
 def csv_cell(value: Any) -> str:
-    """A cell by RFC 4180; text that a spreadsheet would run as a formula gets an apostrophe before it.
+    """Return a cell by RFC 4180; text that a spreadsheet would run as a formula is prefixed with an apostrophe.
 
     Numbers, and texts that are numbers joined by backslashes, stay as they are; None is an empty cell.
     """
@@ -296,5 +297,5 @@ def _is_number(kind: Any) -> bool:
 
 
 def stamped(table: pa.Table, full: bool) -> pa.Table:
-    """`table` marked as one that `write` hands out with ``full=True`` only, or as one that it may."""
+    """Return `table`, marked so that `write` needs ``full=True`` for it if `full`, and not otherwise."""
     return table.replace_schema_metadata({_CONTENTS: b"PHI" if full else b"technical"})

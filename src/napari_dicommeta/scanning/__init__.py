@@ -1,1 +1,1 @@
-"""Folders, files and URLs -> a catalog."""
+"""Scan folders, files and URLs into a catalog."""

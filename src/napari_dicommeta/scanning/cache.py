@@ -1,7 +1,7 @@
-"""A source's catalog kept between scans: only files whose size or modification time changed are read again.
+"""The cache of catalogs between scans: only files whose size or modification time changed are read again.
 
-Beside the catalog lie a mark for each folder (see `folder_marks`) and the status of the files that were no DICOM.
-Of folders whose mark is as it was, nothing is listed and no file compared.
+A JSON file beside the catalog holds a mark for each folder (see `folder_marks`) and the status of files that are not
+DICOM. The files of a folder whose mark is unchanged are not compared.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "folder_marks", "forget", "scan_cached"]
 
-MAX_FILES_ALONE = 4000
-"""Up to here, starting processes to mark folders costs more than it saves."""
+MAX_MARKED_ALONE = 4000
+"""Up to this number of files, starting processes to mark folders costs more than it saves."""
 MAX_FOLDERS = 64
-"""How many folders a process is asked for at once, at most."""
+"""The most folders that a process marks in one request."""
 
 
 def cache_file(paths: Sequence[str]) -> Path:
-    """Where the catalog of a source is kept: below the user's cache folder, named by a digest of its paths."""
+    """Return the path of the cached catalog of a source: in the user's cache folder, named by a digest of its paths."""
     from platformdirs import user_cache_path
 
     digest = blake2b("\0".join(sorted(paths)).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
@@ -49,74 +49,79 @@ def cache_file(paths: Sequence[str]) -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """What lies beside the catalog: the marks of the folders, and (size, mtime) of files that were no DICOM."""
+class _Status:
+    """The status of a source at its last scan: folder marks, and (size, mtime) of files that are not DICOM."""
 
     marks: dict[str, str] = field(default_factory=dict)
     rejected: dict[str, list[int]] = field(default_factory=dict)
 
 
 def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProgress, None, Catalog]:
-    """The catalog of `paths`, read again only where files have changed since the last scan, and kept for the next."""
+    """Scan `paths`, reading only the files that have changed since the last scan, and cache the catalog."""
     target = cache_file(paths)
-    kept, beside = Catalog.of_tables([]), _Kept()
+    cached, before = Catalog.of_tables([]), _Status()
     try:
-        kept, beside = Catalog.load(target), _Kept(**json.loads(_beside(target).read_text()))
+        cached, before = Catalog.load(target), _Status(**json.loads(_status_file(target).read_text()))
     except FileNotFoundError:
         LOGGER.info("no cache yet")
     except (OSError, ValueError, TypeError) as error:
         log_fault("reading the cache (all files are read instead)", error, logging.WARNING)
     marks = folder_marks([path for path in paths if os.path.isdir(path)], workers)
-    as_before = {folder for folder, mark in marks.items() if mark and mark == beside.marks.get(folder)}
-    if len(as_before) == len(marks) == len(beside.marks) and all(path in marks for path in paths):
-        return kept
-    rows = {path: i for i, path in enumerate(kept.paths)}
-    sizes, times = kept.file_column("size").tolist(), kept.file_column("mtime").tolist()
+    unchanged_folders = {folder for folder, mark in marks.items() if mark and mark == before.marks.get(folder)}
+    if len(unchanged_folders) == len(marks) == len(before.marks) and all(path in marks for path in paths):
+        return cached
+    rows = {path: i for i, path in enumerate(cached.paths)}
+    sizes, times = cached.file_column("size").tolist(), cached.file_column("mtime").tolist()
     others: list[Failure] = []
-    same: list[int] = []
+    unchanged_rows: list[int] = []
     changed: list[str] = []
-    still_bad: dict[str, list[int]] = {}
-    seen: dict[str, list[int]] = {}
+    still_rejected: dict[str, list[int]] = {}
+    statuses: dict[str, list[int]] = {}
     for path in files_of(list_files(paths), others):
-        row, bad = rows.get(path), beside.rejected.get(path)
-        unchanged = os.path.dirname(path) in as_before
+        row, rejected = rows.get(path), before.rejected.get(path)
+        unchanged = os.path.dirname(path) in unchanged_folders
         status = [] if unchanged else _status(path)
         if row is not None and (unchanged or status == [sizes[row], times[row]]):
-            same.append(row)
-        elif bad is not None and (unchanged or status == bad):
-            still_bad[path] = bad
+            unchanged_rows.append(row)
+        elif rejected is not None and (unchanged or status == rejected):
+            still_rejected[path] = rejected
         else:
             changed.append(path)
-            seen[path] = status or _status(path)
+            statuses[path] = status or _status(path)
     fresh = yield from scan_paths(iter([*others, *changed]), workers)
-    failures = [*(failure for failure in kept.failures if failure.path in still_bad), *fresh.failures]
-    if marks == beside.marks and not changed and len(same) == kept.n_files and set(failures) == set(kept.failures):
-        return kept
-    if same:
-        fresh = kept.rows(np.sort(np.array(same))) + fresh
+    failures = [*(failure for failure in cached.failures if failure.path in still_rejected), *fresh.failures]
+    if (
+        marks == before.marks
+        and not changed
+        and len(unchanged_rows) == cached.n_files
+        and set(failures) == set(cached.failures)
+    ):
+        return cached
+    if unchanged_rows:
+        fresh = cached.rows(np.sort(np.array(unchanged_rows))) + fresh
     catalog = fresh.with_failures(failures)
-    still_bad |= {failure.path: seen[failure.path] for failure in failures if failure.path in seen}
-    _keep(catalog, target, marks, still_bad)
+    still_rejected |= {failure.path: statuses[failure.path] for failure in failures if failure.path in statuses}
+    _save(catalog, target, marks, still_rejected)
     return catalog
 
 
 def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, str]:
-    """Folder -> mark, for `tops` and all folders below; links to folders are not followed."""
+    """Return the mark of each folder in and below `tops`, by path; links to folders are not followed."""
     marks: dict[str, str] = {}
     pending = list(tops)
     files = 0
 
-    def take(folders: Sequence[str], results: Sequence[Marked]) -> None:
+    def add(folders: Sequence[str], results: Sequence[Marked]) -> None:
         nonlocal files
-        for folder, (mark, count, inside) in zip(folders, results, strict=True):
+        for folder, (mark, n_files, subfolders) in zip(folders, results, strict=True):
             marks[folder] = mark
-            files += count
-            pending.extend(one for one in inside if one not in marks)
+            files += n_files
+            pending.extend(subfolder for subfolder in subfolders if subfolder not in marks)
 
     count = workers or os.cpu_count() or 1
-    while pending and (count == 1 or files <= MAX_FILES_ALONE):
+    while pending and (count == 1 or files <= MAX_MARKED_ALONE):
         folder = pending.pop()
-        take([folder], [mark_folder(folder)])
+        add([folder], [mark_folder(folder)])
     if not pending:
         return marks
     idle: SimpleQueue[Worker] = SimpleQueue()
@@ -125,7 +130,7 @@ def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, s
         worker = idle.get()
         try:
             return worker.marks(folders)
-        except (OSError, EOFError) as error:  # the process died: this one does its work
+        except (OSError, EOFError) as error:  # the process died: mark its folders here
             log_fault("marking folders in a process", error, logging.WARNING)
             return [mark_folder(folder) for folder in folders]
         finally:
@@ -143,7 +148,7 @@ def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, s
                     batch, pending[-size:] = pending[-size:], []
                     asked[pool.submit(ask, batch)] = batch
                 for future in wait(asked, return_when=FIRST_COMPLETED).done:
-                    take(asked.pop(future), future.result())
+                    add(asked.pop(future), future.result())
     finally:
         for worker in started:
             worker.stop()
@@ -151,7 +156,7 @@ def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, s
 
 
 def _status(path: str) -> list[int]:
-    """The size and modification time (ns) of a file, -1 where there is none."""
+    """Return the size and modification time (ns) of a file, [-1, -1] if it cannot be accessed."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -159,18 +164,19 @@ def _status(path: str) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _beside(target: Path) -> Path:
+def _status_file(target: Path) -> Path:
     return target.with_suffix(".json")
 
 
-def _keep(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[str, list[int]]) -> None:
-    """Save the catalog; a cache that cannot be written costs time, not the scan."""
+def _save(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[str, list[int]]) -> None:
+    """Save the catalog and its status; a failure is logged, as the scan does not depend on the cache."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileNotFoundError):
-            os.unlink(_beside(target))  # first: a catalog without it is read anew, one with a stale one never
+            # Delete the old status first: a catalog without one is re-read, but a stale one would hide changes.
+            os.unlink(_status_file(target))
         catalog.save(target)
-        descriptor = os.open(_beside(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(_status_file(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump({"marks": marks, "rejected": rejected}, file)
     except OSError as error:
@@ -178,7 +184,7 @@ def _keep(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[
 
 
 def forget(paths: Sequence[str]) -> None:
-    """Delete the kept catalog of a source."""
-    for path in (cache_file(paths), _beside(cache_file(paths))):
+    """Delete the cached catalog of a source."""
+    for path in (cache_file(paths), _status_file(cache_file(paths))):
         with suppress(FileNotFoundError):
             os.unlink(path)

@@ -1,7 +1,7 @@
 """A short mark for a folder, which changes when a file in it is added, removed or written to.
 
-Asking 285,380 files for their size and time takes longer than all that a catalog does with the answers: so
-folders are marked by scanning processes, and of an unchanged one nothing but its mark is passed on.
+Getting the size and time of 285,380 files takes longer than comparing them. So scanning processes compute a mark for
+each folder, and pass on only the mark.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ Marked = tuple[str, int, list[str]]
 
 
 def mark_folder(folder: str) -> Marked:
-    """The mark of a folder's own files by name, size and time, their number, and the folders in it.
+    """Return the mark of a folder's own files (by name, size and time), their number, and the folders in it.
 
-    "" marks a folder that has to be listed: it cannot be read, or holds links, devices or pipes.
+    The mark is "" where the folder must be listed: it cannot be read, or holds links, devices or pipes.
     """
     files: list[tuple[str, int, int]] = []
     folders: list[str] = []
-    plain = True
+    is_markable = True
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -32,10 +32,10 @@ def mark_folder(folder: str) -> Marked:
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
                 else:
-                    plain = False
+                    is_markable = False
     except OSError:
-        plain = False
-    if not plain:
+        is_markable = False
+    if not is_markable:
         return "", len(files), folders
     files.sort()
     names, sizes, times = zip(*files, strict=True) if files else ((), (), ())

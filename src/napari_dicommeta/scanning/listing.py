@@ -1,6 +1,6 @@
-"""Folders -> the files in them, and a reason for every entry that is none.
+"""List the files in folders, with a reason for each entry that is not a file to read.
 
-``os.walk`` hides folders that cannot be read; here each of them is an outcome with its reason.
+``os.walk`` hides folders that cannot be read; here each of them is listed with its outcome and reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ OtherEntry = tuple[str, str, str, str]
 
 
 class Entry(NamedTuple):
-    """A directory entry that is no file to read, with its outcome and reason."""
+    """A directory entry that is not a file to read, with its outcome and reason."""
 
     path: str
     outcome: str
@@ -29,24 +29,24 @@ class Entry(NamedTuple):
 
 
 class _Folder(str):
-    """The path of a folder whose entries come in its place."""
+    """The path of a folder, to be replaced by its entries."""
 
     __slots__ = ()
 
 
 def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
-    """The absolute paths that a source names: one, or several."""
+    """Return the absolute paths of a source."""
     return tuple(os.path.abspath(path) for path in sources_of(source))
 
 
 def sources_of(source: Source | Sequence[Source]) -> tuple[str, ...]:
-    """A source, one path or URL or several of them, as texts."""
+    """Return the paths or URLs of a source, which is a single path or URL or a sequence of them, as strings."""
     sources = (source,) if isinstance(source, (str, os.PathLike)) else source
-    return tuple(os.fspath(one) for one in sources)
+    return tuple(os.fspath(path) for path in sources)
 
 
 def files_of(entries: Iterable[str | OtherEntry], others: list[OtherEntry]) -> Iterator[str]:
-    """The files of a listing; its other entries are appended to `others`."""
+    """Yield the files of a listing; append its other entries to `others`."""
     for entry in entries:
         if isinstance(entry, str):
             yield entry
@@ -55,17 +55,16 @@ def files_of(entries: Iterable[str | OtherEntry], others: list[OtherEntry]) -> I
 
 
 def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
-    """The path of every file below `paths`, folders in depth, and an `Entry` for everything else, each once.
+    """Yield the path of every file in and below `paths`, and an `Entry` for everything else, each once.
 
-    In the order of the paths below each of `paths`. A link to a file counts as the file. A link to a folder is
-    followed unless it leads to a folder that is listed anyway: one of `paths`, a folder below one, or one that
-    contains it.
+    The entries below each of `paths` are sorted by path. A link to a file counts as the file. A link to a folder is
+    followed unless its target is listed anyway, because it is, lies below or contains one of `paths`.
     """
     seen: set[str] = set()
     roots = [os.path.realpath(path) for path in paths]
     for path in paths:
         if not os.path.lexists(path):
-            yield Entry(path, "vanished", "there is no such file or folder")
+            yield Entry(path, "vanished", "the file or folder does not exist")
         elif os.path.isdir(path):
             yield from _below(path, roots, seen)
         elif path not in seen:
@@ -76,17 +75,17 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
 def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[str | Entry]:
     stack: list[Iterator[str | Entry]] = [iter(_folder(top, roots, seen))]
     while stack:
-        for one in stack[-1]:
-            if type(one) is _Folder:
-                stack.append(iter(_folder(one, roots, seen)))
+        for entry in stack[-1]:
+            if type(entry) is _Folder:
+                stack.append(iter(_folder(entry, roots, seen)))
                 break
-            yield one
+            yield entry
         else:
             stack.pop()
 
 
 def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Entry]:
-    """The entries of one folder, sub-folders as `_Folder`, in the order in which their paths sort."""
+    """Return the entries of a folder, sorted by path; subfolders are `_Folder`."""
     if folder in seen:
         return ()
     seen.add(folder)
@@ -105,13 +104,14 @@ def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Ent
                 else:
                     others.append((path, Entry(path, "skipped", "not a regular file")))
     except OSError as error:
-        return [Entry(folder, "rejected", f"the folder cannot be read: {error.strerror or type(error).__name__}")]
+        reason = f"the folder cannot be read: {error.strerror or type(error).__name__}"
+        return [Entry(folder, "rejected", reason, "unreadable")]
     files.sort()
     if not others:
         return files
     others += zip(files, files, strict=True)
     others.sort(key=itemgetter(0))
-    return [one for _, one in others]
+    return [entry for _, entry in others]
 
 
 def _link(path: str, roots: list[str], seen: set[str]) -> tuple[str, str | Entry]:

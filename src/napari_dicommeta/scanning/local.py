@@ -1,4 +1,4 @@
-"""The files of a listing -> a catalog, read by this process, or by one process a core while this one lists the folders.
+"""Scan local files into a catalog: in this process, or in one process per core while this one lists the folders.
 
 Headers are parsed in Python, which threads do not speed up. Where storage is slow, each process overlaps its reads
 with threads.
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["scan_paths"]
 
 MAX_FILES_ALONE = 2000
-"""Up to here, starting processes costs more than it saves."""
+"""Up to this number of files, starting processes costs more than it saves."""
 FIRST_FILES = 200
-"""Files that are read before the processes have started."""
+"""The number of files read here while the processes start."""
 BATCH_FILES = 4096
 
 
 def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
-    """The catalog of the files of a listing: paths, and other entries as (path, outcome, reason)."""
+    """Return the catalog of a listing: paths, and other entries as (path, outcome, reason, code)."""
     failures: list[Failure] = []
     more = files_of(entries, failures)
     first: list[str] = []
@@ -46,11 +46,13 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
     count = (os.cpu_count() or 1) if workers is None else workers
     LOGGER.info("scanning with %d processes", count if len(first) > MAX_FILES_ALONE and count > 1 else 1)
     if len(first) <= MAX_FILES_ALONE or count <= 1:
-        return (yield from _alone(first, more, failures))
-    return (yield from _together(first, more, failures, count))
+        return (yield from _in_process(first, more, failures))
+    return (yield from _in_processes(first, more, failures, count))
 
 
-def _alone(first: list[str], more: Iterator[str], failures: list[Failure]) -> Generator[ScanProgress, None, Catalog]:
+def _in_process(
+    first: list[str], more: Iterator[str], failures: list[Failure]
+) -> Generator[ScanProgress, None, Catalog]:
     recorder = Recorder()
     tables: list[pa.Table] = []
     paths = [*first, *more]
@@ -71,7 +73,7 @@ def _alone(first: list[str], more: Iterator[str], failures: list[Failure]) -> Ge
     return Catalog.of_tables(tables, failures)
 
 
-def _together(
+def _in_processes(
     first: list[str], more: Iterator[str], failures: list[Failure], count: int
 ) -> Generator[ScanProgress, None, Catalog]:
     batches: queue.Queue[_Batch | None] = queue.Queue()
@@ -82,7 +84,7 @@ def _together(
         threading.Thread(target=_drive, args=(worker, batches, results, stopped), daemon=True) for worker in workers
     ]
     parts: dict[int, pa.Table] = {}
-    done, found, finished = 0, 0, 0
+    done, total, finished = 0, 0, 0
     reported = time.monotonic()
 
     def collect(wait: float) -> None:
@@ -104,19 +106,19 @@ def _together(
     try:
         for thread in threads:
             thread.start()
-        # The first few here: processes take their time to start, and something is to be seen meanwhile.
+        # Processes take a while to start. Read the first files here, to show results meanwhile.
         recording = record(first[:FIRST_FILES], stopped.is_set)
         parts[0] = table_of(recording)
         failures.extend(recording.failures)
-        done = found = len(first[:FIRST_FILES])
-        yield ScanProgress(done=done, found=found, listed=False, tables=tuple(parts.values()), failures=tuple(failures))
+        done = total = len(first[:FIRST_FILES])
+        yield ScanProgress(done=done, found=total, listed=False, tables=tuple(parts.values()), failures=tuple(failures))
         for number, batch in enumerate(_batches(first[FIRST_FILES:], more), 1):
             batches.put((number, batch))
-            found += len(batch)
+            total += len(batch)
             collect(0)
             if time.monotonic() - reported > REPORT_SECONDS:
                 yield ScanProgress(
-                    done=done, found=found, listed=False, tables=tuple(parts.values()), failures=tuple(failures)
+                    done=done, found=total, listed=False, tables=tuple(parts.values()), failures=tuple(failures)
                 )
                 reported = time.monotonic()
         for _ in workers:
@@ -125,17 +127,17 @@ def _together(
             collect(REPORT_SECONDS)
             if time.monotonic() - reported > REPORT_SECONDS:
                 yield ScanProgress(
-                    done=done, found=found, listed=True, tables=tuple(parts.values()), failures=tuple(failures)
+                    done=done, found=total, listed=True, tables=tuple(parts.values()), failures=tuple(failures)
                 )
                 reported = time.monotonic()
     finally:
         stopped.set()
         for worker in workers:
             worker.stop()
-            batches.put(None)  # wakes a thread that waits for a batch
+            batches.put(None)  # wake a thread that waits for a batch
         for thread in threads:
             thread.join()
-    # In the order of the listing, which is that of the paths: nothing is left to sort. Each part is let go of.
+    # Parts are numbered in the order of the listing, so paths stay sorted. `pop` frees each part.
     return Catalog.of_tables((parts.pop(number) for number in sorted(parts)), failures)
 
 
@@ -144,7 +146,7 @@ _Part = tuple[int, Any, list[Failure]]
 
 
 def _batches(first: list[str], more: Iterator[str]) -> Iterator[list[str]]:
-    """The paths in batches, small ones first, so that all processes begin at once."""
+    """Yield the paths in batches, small ones first, so that all processes start at once."""
     for start in range(0, len(first), max(BATCH_FILES // 4, 1)):
         yield first[start : start + max(BATCH_FILES // 4, 1)]
     batch: list[str] = []
@@ -163,7 +165,7 @@ def _drive(
     results: queue.Queue[_Part | None],
     stopped: threading.Event,
 ) -> None:
-    """Feed one process; what it cannot do because it died is done here."""
+    """Feed batches to a process; if it dies, read its remaining files here."""
     alive = True
     while (numbered := batches.get()) is not None and not stopped.is_set():
         number, batch = numbered

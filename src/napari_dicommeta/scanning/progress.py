@@ -1,4 +1,4 @@
-"""How far a scan is, and what it has read so far."""
+"""The progress of a scan, and the tables read so far."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 __all__ = ["REPORT_SECONDS", "Failure", "ScanProgress"]
 
 REPORT_SECONDS = 0.1
-"""Between two reports of progress."""
+"""The time between two progress reports."""
 Failure = tuple[str, str, str, str]
-"""(path, outcome, reason, code) of a directory entry that is no row of the catalog; see `ScanFailure`."""
+"""(path, outcome, reason, code) of a directory entry that is not in the catalog; see `ScanFailure`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanProgress:
-    """How far a scan is: files read, files found so far, whether the listing is complete."""
+    """The progress of a scan: files read, files found so far, whether the listing is complete."""
 
     done: int
     found: int
@@ -29,5 +29,5 @@ class ScanProgress:
     failures: tuple[Failure, ...] = ()
 
     def catalog(self) -> Catalog:
-        """The catalog of what has been read so far."""
+        """Return the catalog of the files read so far."""
         return Catalog.of_tables(self.tables, self.failures)

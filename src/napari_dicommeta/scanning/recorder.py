@@ -1,10 +1,10 @@
-"""Many headers -> columns of codes: what a scan does with each file.
+"""Read headers into columns of codes, file by file.
 
-Files of one series hold the same elements with the same lengths at the same places: only values differ.
-The first such file is read by the loop of `elements`; from it a `_Layout` is made, and the others are read
-by two `struct` calls, one that takes the bytes between the values, which must be equal to the layout's,
-and one that takes the values. Where only the lengths of values differ, the elements are stepped through one by
-one, each compared with the layout's. A file that does not fit goes through the loop, so the result is the same.
+Files of one series usually hold the same elements, with the same lengths, at the same offsets: only values differ.
+The loop in `elements` parses the first file of a kind, and a `_Layout` is made from it. Two `struct` calls then read
+each further file: one unpacks the bytes between the values, which must equal the layout's, the other the values.
+Where only lengths differ, the elements are compared with the layout's one by one. A file that fits no layout goes
+through the loop, with the same result.
 
 Only the standard library is used here, so that a scanning process starts in a few hundredths of a second.
 """
@@ -31,9 +31,9 @@ __all__ = ["FileColumns", "FirstWindow", "Recorder", "Recording", "first_window"
 MAX_LAYOUTS = 4096
 MAX_LAYOUT_VALUES = 1500
 MAX_STRETCHED = 6
-LONG = 256
-"""Bytes of a value from which on it is not kept as it is to be recognized again."""
-# Values on which the meaning of others depends: equal in all files of one layout.
+MAX_CODED_BYTES = 256
+"""Values longer than this are not kept to look up their codes."""
+# The meaning of other values depends on these, so they are equal in all files of a layout.
 _CONTEXT = frozenset(("00020010", "00080005", "00280103", "00020002", "00080016"))
 
 
@@ -51,7 +51,7 @@ class _Codes(dict[bytes, int]):
 
 
 class _LongCodes:
-    """The same for long values, of which only the digest is kept."""
+    """The codes of long values, of which only the digest is kept."""
 
     __slots__ = ("column", "wrap")
 
@@ -64,7 +64,7 @@ class _LongCodes:
 
 @dataclass(slots=True)
 class _Column:
-    """One element's distinct values in the order of their codes."""
+    """The distinct values of an element, in the order of their codes."""
 
     key: str
     index: int
@@ -76,7 +76,7 @@ class _Column:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of all files that hold the same columns: their file numbers, and their codes one row after another."""
+    """The rows of all files with the same columns: file numbers, and codes row by row."""
 
     columns: tuple[int, ...]
     files: array[int] = field(default_factory=lambda: array("i"))
@@ -85,7 +85,7 @@ class _Rows:
 
 @dataclass(slots=True, kw_only=True)
 class _Layout:
-    """Where the values of one kind of header lie, and the bytes between them."""
+    """The offsets of the values in one kind of header, and the bytes between them."""
 
     gaps: struct.Struct
     skeleton: tuple[bytes, ...]
@@ -95,16 +95,17 @@ class _Layout:
     end: int
     header: Header
     steps: tuple[tuple[bytes, int, int], ...]
-    """For each element the bytes before its length field; the bytes of that field and the longest value; or, where the
-    field is among the former, 0 and the length, negative where the value is among them as well."""
+    """For each element (head, width of the length field, longest value), where the head is the bytes before that field.
+    The width is 0 where the head includes the length field; then comes the length, negative where the head includes
+    the value as well."""
     tail: bytes
     """The head of the pixel data."""
 
     def raw_values(self, first: bytes, size: int) -> tuple[list[bytes], int] | None:
-        """The values of a header with the same elements but other lengths, and its end; None if it is no such header.
+        """Return the values and the end of a header with the same elements but other lengths, else None.
 
-        Only what the loop would read in the same way is accepted: values at the top level may have other lengths,
-        short ones, and the pixel data must end with the file.
+        Only headers that the loop would read in the same way are accepted. Only values at the top level may have
+        other lengths, up to a limit, and the pixel data must end with the file.
         """
         position, raws = 0, []
         for head, width, length in self.steps:
@@ -132,7 +133,7 @@ class _Layout:
 
 @dataclass(slots=True, kw_only=True)
 class FileColumns:
-    """What is known of each readable file besides its elements, one entry a file."""
+    """The properties of each readable file besides its elements, one entry per file."""
 
     paths: list[str] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("q"))
@@ -141,17 +142,17 @@ class FileColumns:
     pixel_lengths: array[int] = field(default_factory=lambda: array("q"))
     pixel_tags: array[int] = field(default_factory=lambda: array("q"))
     cuts: array[int] = field(default_factory=lambda: array("q"))
-    """The first tag of which nothing is known, -1 where the header was read to its end."""
+    """The first tag that could not be read, -1 where the header was read to its end."""
     reasons: dict[int, tuple[str, int]] = field(default_factory=dict)
-    """File number -> why it is partial and the byte offset of the damage."""
+    """By file number, why a file is partial, and the byte offset of the damage."""
 
 
 @dataclass(slots=True)
 class Recording:
-    """What a `Recorder` has read, ready to cross to another process: flat buffers and plain tuples.
+    """The result of a `Recorder`, as flat buffers and plain tuples to send to another process.
 
-    `columns` holds (key, distinct values by code); `blocks` the rows of files with the same columns:
-    (column numbers, file numbers, codes row by row), both as the bytes of native 32-bit integers.
+    `columns` holds (key, distinct values by code). `blocks` holds the rows of files with the same columns:
+    (column numbers, file numbers, codes row by row), the latter two as bytes of native 32-bit integers.
     """
 
     files: FileColumns
@@ -161,7 +162,7 @@ class Recording:
 
 
 class Recorder:
-    """Reads headers one by one and keeps their values as codes."""
+    """A reader of headers that stores their values as codes."""
 
     def __init__(self) -> None:
         self._layouts: dict[int, list[_Layout]] = {}
@@ -189,7 +190,7 @@ class Recorder:
         Raises
         ------
         HeaderError
-            If the bytes are no DICOM.
+            If the bytes are not DICOM.
         """
         for layout in self._layouts.get(size, self._recent):
             if layout.end <= len(first) and layout.gaps.unpack_from(first) == layout.skeleton:
@@ -207,14 +208,14 @@ class Recorder:
             self._learn(header, first, size)
 
     def _stretch(self, path: str, size: int, mtime: int, first: bytes) -> bool:
-        """Whether the file was taken in by a layout, having its elements with other lengths."""
+        """Record a file that has a layout's elements with other lengths; return whether a layout fits."""
         for i, layout in enumerate(self._stretched):
-            found = layout.raw_values(first, size)
-            if found is not None:
-                raws, end = found
+            matched = layout.raw_values(first, size)
+            if matched is not None:
+                raws, end = matched
                 lengths = hash((size, *map(len, raws)))
                 if lengths in self._lengths:
-                    return False  # the second one with these lengths is worth a layout of its own
+                    return False  # the second file with these lengths gets its own layout
                 self._lengths.add(lengths)
                 rows = layout.rows
                 rows.codes.extend(map(getitem, layout.codes, raws))
@@ -227,31 +228,31 @@ class Recorder:
         return False
 
     def read(self, path: str) -> None:
-        """Read the header of the file at `path`, or note why it could not be read."""
+        """Read the header of the file at `path`, or record why it cannot be read."""
         self.take_in(path, first_window(path))
 
     def take_in(self, path: str, window: FirstWindow) -> None:
         """Read the header of a file whose first bytes have been fetched, perhaps by another thread."""
         size, mtime, first, outcome, reason = window
         if outcome:
-            return self.fail(path, outcome, reason)
+            return self.fail(path, outcome, reason, "unreadable" if outcome == "rejected" else "")
         try:
             self.add(path, size, mtime, first, lambda offset, count: _fetch(path, offset, count))
         except HeaderError as error:
             self.fail(path, "rejected", str(error), error.code)
         except OSError as error:
-            self.fail(path, "rejected", f"cannot be read: {error.strerror or type(error).__name__}")
-        except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan: it is listed with its kind
+            self.fail(path, "rejected", f"cannot be read: {error.strerror or type(error).__name__}", "unreadable")
+        except Exception as error:  # noqa: BLE001  a fault in one file must not end the scan
             log_fault("reading a header", error)
             self.fail(path, "rejected", f"unexpected {type(error).__name__} while reading the header")
         return None
 
     def fail(self, path: str, outcome: str, reason: str, code: str = "") -> None:
-        """Note a directory entry that is no row of the catalog; see `ScanFailure`."""
+        """Record a directory entry that is not in the catalog; see `ScanFailure`."""
         self.failures.append((path, outcome, reason, code))
 
     def take(self) -> Recording:
-        """What was read since the last `take`; the recorder starts anew."""
+        """Return the recording since the last `take`, and start a new one."""
         columns = [(column.key, list(column.values)) for column in self._columns.values()]
         blocks = [
             (rows.columns, rows.files.tobytes(), rows.codes.tobytes()) for rows in self._rows.values() if rows.files
@@ -299,7 +300,7 @@ class Recorder:
         rows.codes.extend(codes)
 
     def _learn(self, header: Header, first: bytes, size: int) -> None:
-        """Make a layout of a header that was read by the loop, for the files that are like it."""
+        """Make a layout of a header that the loop has read, for similar files."""
         elements = header.elements
         by_key: dict[str, list[Element]] = {}
         for element in elements:
@@ -309,9 +310,9 @@ class Recorder:
         if any(len(same) > 1 and "/" not in key for key, same in by_key.items()):
             return
         if any(element.start >= header.end for element in elements):
-            return  # elements behind the pixel data
+            return  # elements after the pixel data
         if not header.little or any(key[-9:] in ("/00080005", "/00280103") for key in by_key):
-            return  # rare: items with a character set or sign of their own
+            return  # rare: items with their own character set or sign
         gaps, values, columns = ["<"], ["<"], []
         codes: list[_Codes | _LongCodes] = []
         steps: list[tuple[bytes, int, int]] = []
@@ -322,15 +323,15 @@ class Recorder:
         position = 0
         for element in elements:
             same = by_key[element.key]
-            if same[0] is not element:  # in another item: among the bytes that must be equal
+            if same[0] is not element:  # in another item: its bytes must be equal
                 continue
             column = self._column(element.key)
             columns.append(column.index)
             if element.value[2:3] == b"q" or len(same) > 1:
-                # A sequence, whose bytes are its items', or an element of several items, whose bytes must be equal.
+                # A sequence (its bytes belong to its items), or an element of several items (its bytes must be equal).
                 gaps.append(f"{element.start - position}s")
                 values.append(f"{element.start - position}x0s")
-                codes.append(_Codes(column, _constant(_joined([one.value for one in same]))))
+                codes.append(_Codes(column, _constant(_joined([item.value for item in same]))))
                 steps.append((first[position : element.start], 0, 0))
                 position = element.start
                 continue
@@ -339,12 +340,12 @@ class Recorder:
             values.append(f"{element.start - position}x{element.length}s")
             codes.append(self._codes_of(column, element, charset, signed))
             end = element.start + element.length
-            if fixed or "/" in element.key:  # in a sequence, whose own length counts what is in it
+            if fixed or "/" in element.key:  # in a sequence, whose length depends on its items' lengths
                 head = first[position : end if fixed else element.start]
                 steps.append((head, 0, -element.length if fixed else element.length))
             else:
                 width = _length_width(first, element)
-                longest = FIRST_READ if element.length > LONG else MAX_BINARY
+                longest = FIRST_READ if element.length > MAX_CODED_BYTES else MAX_BINARY
                 steps.append((first[position : element.start - width], width, longest))
             position = end
         gaps.append(f"{header.end - position}s")
@@ -368,14 +369,14 @@ class Recorder:
         if header.pixels and header.pixels.length < 0:  # encapsulated: the size says nothing about the header
             self._recent = [layout, *self._recent[:7]]
         else:
-            of_size = self._layouts.setdefault(size, [])
-            of_size.insert(0, layout)
-            del of_size[8:]
+            same_size = self._layouts.setdefault(size, [])
+            same_size.insert(0, layout)
+            del same_size[8:]
 
     def _codes_of(self, column: _Column, element: Element, charset: bytes, signed: bool) -> _Codes | _LongCodes:
         key, vr = element.key, element.vr
         charset = charset if vr in CHARSET_VR and not key.startswith("0002") else b""
-        if element.length > LONG:
+        if element.length > MAX_CODED_BYTES:
             return _LongCodes(column, lambda raw: value_key(key, vr, raw, charset, signed, True))
         identity = (key, vr, charset, signed)
         codes = self._codes.get(identity)
@@ -386,11 +387,11 @@ class Recorder:
 
 
 FirstWindow = tuple[int, int, bytes, str, str]
-"""Size, modification time (ns) and first bytes of a file; or an outcome and its reason."""
+"""(size, modification time in ns, first bytes, outcome, reason) of a file; the last two are "" if it was read."""
 
 
 def first_window(path: str) -> FirstWindow:
-    """The first bytes of the file at `path`: all that most headers need."""
+    """Read the first bytes of the file at `path`, which hold most headers completely."""
     try:
         descriptor = os.open(path, OPEN_FLAGS)
     except FileNotFoundError:
@@ -423,7 +424,7 @@ def _constant(value: bytes) -> Callable[[bytes], bytes]:
 
 
 def _joined(values: list[bytes]) -> bytes:
-    """The value of an element that a file holds once or, in several items, more often."""
+    """Return the value of an element, or the distinct values of one that several items hold, as bytes."""
     distinct = sorted(set(values))
     if len(distinct) == 1:
         return distinct[0]
@@ -431,7 +432,7 @@ def _joined(values: list[bytes]) -> bytes:
 
 
 def _length_width(first: bytes, element: Element) -> int:
-    """The bytes of the length field before an element's value: 2, or 4 in implicit VR and behind a long VR."""
+    """Return the size of the length field before an element's value: 2, or 4 in implicit VR and after a long VR."""
     explicit_short = first[element.start - 4 : element.start - 2] == element.vr and element.vr in SHORT_VR
     return 2 if explicit_short else 4
 

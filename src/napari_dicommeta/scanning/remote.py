@@ -1,6 +1,6 @@
-"""Scans beyond this machine's own files: fsspec URLs, and the workers of a Dask cluster.
+"""Scan fsspec URLs, and scan with the workers of a Dask cluster.
 
-Both are optional: fsspec is imported when a source is a URL, dask when a client is handed over.
+Both are optional: fsspec is imported when a source is a URL, dask when a client is given.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["is_remote", "read_urls", "scan_distributed", "scan_remote"]
 
 TASK_FILES = 512
-"""Files a task; small enough for progress, large enough that a task's overhead does not show."""
+"""Files per task: few enough to report progress, many enough to hide the overhead of a task."""
 FETCH_THREADS = 32
 
 
 def is_remote(source: Source | Sequence[Source]) -> bool:
-    """Whether a source is named by URLs, ``s3://…``, ``memory://…``, ``zip://::archive.zip``, rather than by paths."""
-    return any("://" in one and not one.startswith("file://") for one in sources_of(source))
+    """Return whether a source is given by URLs (``s3://…``, ``memory://…``, ``zip://::archive.zip``), not by paths."""
+    return any("://" in path and not path.startswith("file://") for path in sources_of(source))
 
 
 def _file_system(url: str) -> tuple[Any, str]:
@@ -49,26 +49,25 @@ def _file_system(url: str) -> tuple[Any, str]:
 
 
 def _urls(source: Source | Sequence[Source], failures: list[Failure]) -> list[tuple[str, str]]:
-    """(URL of the source, path in its file system) of every file in it."""
-    found = []
-    for one in sources_of(source):
-        system, path = _file_system(one)
+    """Return (URL of the source, path in its file system) of every file in it."""
+    files = []
+    for url in sources_of(source):
+        system, path = _file_system(url)
         try:
             names = sorted(system.find(path))
         except (OSError, ValueError) as error:
-            failures.append((one, "rejected", f"cannot be listed: {type(error).__name__}", "unreadable"))
+            failures.append((url, "rejected", f"cannot be listed: {type(error).__name__}", "unreadable"))
             continue
         if not names:
-            failures.append((one, "vanished", "there is no such file or folder, or it is empty", ""))
-        found += [(one, name) for name in names]
-    return found
+            failures.append((url, "vanished", "the folder is empty, or there is nothing at this URL", ""))
+        files += [(url, name) for name in names]
+    return files
 
 
 def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
-    """The headers of (URL of the source, path in its file system), fetched a window at a time.
+    """Read the headers of `files`: (URL of the source, path in its file system), fetched a window at a time.
 
-    Systems that fetch by themselves in parallel (object stores) are asked from several threads; the others,
-    such as archives, from one.
+    File systems with asynchronous access, such as object stores, are read by several threads, others by a single one.
     """
     recorder = Recorder()
     systems: dict[str, Any] = {}
@@ -79,7 +78,7 @@ def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
         system, name = systems[file[0]], file[1]
         try:
             return int(system.size(name) or 0), system.cat_file(name, start=0, end=FIRST_READ)
-        except Exception as error:  # noqa: BLE001  each system has its own; the file is listed with its kind
+        except Exception as error:  # noqa: BLE001  file systems raise their own types of errors
             log_fault("fetching the first bytes of a remote file", error, logging.DEBUG)
             return error
 
@@ -95,14 +94,14 @@ def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
                 recorder.add(shown, window[0], 0, window[1], _Fetch(system, name))
             except HeaderError as error:
                 recorder.fail(shown, "rejected", str(error), error.code)
-            except Exception as error:  # noqa: BLE001  one file's surprise must not end a scan
+            except Exception as error:  # noqa: BLE001  a fault in one file must not end the scan
                 log_fault("reading a remote header", error)
                 recorder.fail(shown, "rejected", f"unexpected {type(error).__name__} while reading the header")
     return recorder.take()
 
 
 class _Fetch:
-    """Reads `count` bytes at `offset` of one file of a file system."""
+    """A function that reads `count` bytes at `offset` of a file in a file system."""
 
     def __init__(self, system: Any, name: str) -> None:
         self._system, self._name = system, name
@@ -112,7 +111,7 @@ class _Fetch:
 
 
 def scan_remote(source: Source | Sequence[Source]) -> Generator[ScanProgress, None, Catalog]:
-    """The catalog of the files behind URLs, read by this process."""
+    """Return the catalog of the files at URLs, read by this process."""
     failures: list[Failure] = []
     files = _urls(source, failures)
     tables: list[Any] = []
@@ -125,7 +124,7 @@ def scan_remote(source: Source | Sequence[Source]) -> Generator[ScanProgress, No
 
 
 def _read_batch(files: list[Any], number: int, output: str | None) -> tuple[Any, int, list[Failure]]:
-    """On a worker: (table of a batch or None if it was written to `output`, its rows, failures)."""
+    """Return, on a worker, the table of a batch (None if written to `output`), its number of rows, and failures."""
     recording = read_urls(files) if files and isinstance(files[0], tuple) else record(files)
     table = table_of(recording)
     if output is None:
@@ -140,10 +139,10 @@ def _read_batch(files: list[Any], number: int, output: str | None) -> tuple[Any,
 def scan_distributed(
     source: Source | Sequence[Source], client: Any, output: Source | None = None
 ) -> Generator[ScanProgress, None, Catalog]:
-    """The catalog of files that the workers of a ``dask.distributed.Client`` read, a batch a task.
+    """Return the catalog of files that the workers of a ``dask.distributed.Client`` read, a batch per task.
 
-    With `output`, a folder that all of them can write to, each batch becomes a part of a Parquet dataset there
-    and only counts travel; the catalog returned reads its columns from the dataset as they are needed.
+    `output` is a folder that all workers can write to. Each batch becomes a part of a Parquet data set there, and
+    workers send back only counts and failures. The catalog then reads its columns from the data set when needed.
     """
     from dask.distributed import as_completed
 

@@ -1,12 +1,15 @@
-"""Folders, files and URLs -> a catalog: `scan`, and `iter_scan`, a generator of progress that returns it."""
+"""Scan folders, files and URLs: `scan`, and `iter_scan`, which yields progress and returns the catalog."""
 
 from __future__ import annotations
 
+import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.scanning.listing import Source, list_files, source_paths
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.support.generators import result_of
+from napari_dicommeta.support.log import LOGGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -25,27 +28,34 @@ def scan(
     cache: bool = False,
     output: Source | None = None,
 ) -> Catalog:
-    """The catalog of every DICOM file in `source`: folders (in depth) and files.
+    """Return the catalog of every DICOM file in `source`: files, and folders with all their subfolders.
 
     Parameters
     ----------
     source
-        One path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``).
+        A path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``).
     workers
-        Processes that read headers; None: one a core where there are enough files, 1: this process alone.
+        The number of processes that read headers. None: one per core if there are enough files; 1: only this process.
     progress
         Called with a `ScanProgress` at most ten times a second.
     client
-        A ``dask.distributed.Client``: its workers read the files, which they must be able to open by the same
-        paths or URLs (needs the extra ``distributed``).
+        A ``dask.distributed.Client`` whose workers read the files. They must be able to open them by the same paths
+        or URLs (needs the extra ``distributed``).
     cache
-        Keep the catalog in the user's cache folder, and read only those files again whose size or modification
-        time has changed.
+        Keep the catalog in the user's cache folder, and re-read only files whose size or modification time has
+        changed.
     output
-        With a client: a folder into which its workers write the catalog as a Parquet data set, part by part, for
-        one that is too large for memory; the columns of the catalog that is returned are read from there as needed.
+        With a client: a folder to which its workers write the catalog as a Parquet data set, for a catalog too large
+        for memory. The returned catalog reads its columns from there when needed.
 
-    What cannot be read is in ``catalog.failures`` with its reason; nothing is raised for it.
+    Files that cannot be read do not raise; they are in ``catalog.failures`` with the reason.
+
+    Raises
+    ------
+    ValueError
+        If `output` is given without `client`.
+    ImportError
+        If `source` is a URL and fsspec is not installed.
     """
     return result_of(iter_scan(source, workers, client, cache, output), progress)
 
@@ -57,13 +67,26 @@ def iter_scan(
     cache: bool = False,
     output: Source | None = None,
 ) -> Generator[ScanProgress, None, Catalog]:
-    """`scan` step by step: yields progress, returns the catalog; closing the generator ends the scan at once."""
+    """Scan as `scan` does; yield progress and return the catalog. Closing the generator ends the scan at once."""
+    start = time.perf_counter()
+    catalog = yield from _steps(source, workers, client, cache, output)
+    LOGGER.info("scanned %d files in %.1f s: %s", catalog.n_files, time.perf_counter() - start, catalog.outcomes)
+    if LOGGER.isEnabledFor(logging.DEBUG):
+        for failure in catalog.failures:
+            LOGGER.debug("not read: %s: %s", failure.path, failure.reason)
+    return catalog
+
+
+def _steps(
+    source: Source | Sequence[Source], workers: int | None, client: Any, cache: bool, output: Source | None
+) -> Generator[ScanProgress, None, Catalog]:
+    """Scan by the way that the arguments choose."""
     from napari_dicommeta.scanning.remote import is_remote, scan_distributed, scan_remote
 
     if client is not None:
         return (yield from scan_distributed(source, client, output))
     if output is not None:
-        raise ValueError("output needs a client: without one, scan and then call Catalog.save")
+        raise ValueError("output needs a client; without a client, scan and then call Catalog.save")
     if is_remote(source):
         return (yield from scan_remote(source))
     paths = source_paths(source)

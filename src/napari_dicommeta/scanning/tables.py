@@ -1,4 +1,4 @@
-"""What recorders have read as Arrow tables, and the catalog of these."""
+"""Arrow tables of recordings, and the catalog of several recordings."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["catalog_of_recordings", "table_of"]
 
 
 def catalog_of_recordings(recordings: Sequence[Recording]) -> Catalog:
-    """Return the catalog of what one or several recorders have read, in the order of the files' paths."""
+    """Return the catalog of one or several recordings, in the order of the files' paths."""
     failures = [failure for recording in recordings for failure in recording.failures]
     return Catalog.of_tables([table_of(recording) for recording in recordings], failures)
 
 
 def table_of(recording: Recording) -> pa.Table:
-    """What a recorder has read as a table: the file columns, and a dictionary-encoded column for each tag's key."""
+    """Return a recording as a table: the file columns, and a dictionary-encoded column for each tag's key."""
     files, n = recording.files, len(recording.files.paths)
     reasons = [files.reasons.get(i, (None, None)) for i in range(n)]
     paths = [_storable(path) for path in files.paths]
@@ -51,7 +51,7 @@ def table_of(recording: Recording) -> pa.Table:
 
 
 def _storable(path: str) -> str:
-    r"""A path as valid Unicode: a name that is none (surrogate escapes) has its odd bytes written as \\xNN."""
+    r"""Return a path as valid Unicode: bytes that are not (surrogate escapes) are written as \\xNN."""
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -1,8 +1,8 @@
-"""The process that reads headers for a scan: paths in through stdin, recordings out through stdout.
+"""The process that reads headers for a scan: it gets paths through stdin and sends recordings through stdout.
 
-It is started as ``python -c``, not by ``multiprocessing``, so that it never imports the caller's main
-module: a scan works from a napari plugin, from a notebook and from a script without a ``__main__`` guard,
-on every platform. It imports nothing outside the standard library unless a file needs a dictionary.
+It is started as ``python -c``, not by ``multiprocessing``, so that it never imports the caller's main module.
+So a scan works from a napari plugin, from a notebook and from a script without a ``__main__`` guard, on every platform.
+It imports nothing outside the standard library unless a file needs a dictionary.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ __all__ = ["Worker", "main", "read_all", "record"]
 
 _SIZE = struct.Struct("<Q")
 ASK_MARKS = ""
-"""Before folders, asks for their marks; no path is empty."""
+"""As the first item of a request, asks for marks of the folders that follow; no path is empty."""
 STEP_FILES, PROBE_FILES, READ_THREADS = 64, 8, 16
 SLOW_SECONDS = 5e-4
-"""A file, from which waiting outweighs parsing."""
+"""Above this time per file, waiting for storage outweighs parsing."""
 
 
-def _send(stream: BinaryIO, thing: object) -> None:
-    data = pickle.dumps(thing, protocol=pickle.HIGHEST_PROTOCOL)
+def _send(stream: BinaryIO, message: object) -> None:
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     stream.write(_SIZE.pack(len(data)))
     stream.write(data)
     stream.flush()
@@ -55,10 +55,10 @@ def _receive(stream: BinaryIO) -> object:
 
 
 def read_all(recorder: Recorder, paths: list[str]) -> Iterator[int]:
-    """Read the headers of `paths`, in steps of 64; yields how many are done.
+    """Read the headers of `paths`, in steps of `STEP_FILES`; yield the number of files done.
 
-    Where a step shows that opening a file takes long, the next one is fetched by threads: waiting for
-    storage, unlike parsing, overlaps. Every few steps the plain way is tried again.
+    Where opening files is slow in a step, threads fetch the files of the next steps, as waiting for storage overlaps.
+    Every eighth step runs without threads, to measure again.
     """
     pool: ThreadPoolExecutor | None = None
     slow = False
@@ -83,7 +83,7 @@ def read_all(recorder: Recorder, paths: list[str]) -> Iterator[int]:
 
 
 def record(paths: list[str], stop: Callable[[], bool] = lambda: False) -> Recording:
-    """What is in the headers of `paths`; when `stop` says so, of those that have been read by then."""
+    """Read the headers of `paths`; stop early, with the files read by then, once ``stop()`` is true."""
     recorder = Recorder()
     for _ in read_all(recorder, paths):
         if stop():
@@ -95,8 +95,8 @@ def main() -> None:
     """Answer batches of paths with recordings until stdin is closed."""
     stdin = sys.stdin.buffer
     stdout = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not reach the pipe
-    gc.disable()  # headers make no cycles, and looking for them takes a fifth of the time
+    os.dup2(2, 1)  # keep what libraries print out of the pipe
+    gc.disable()  # headers make no cycles, and searching for them takes a fifth of the time
     while True:
         try:
             paths = _receive(stdin)
@@ -111,7 +111,7 @@ def main() -> None:
 
 
 class Worker:
-    """A scanning process seen from the parent: batches go in, recordings come out, in order."""
+    """The parent's side of a scanning process: batches go in, recordings come out, in order."""
 
     def __init__(self) -> None:
         code = f"import sys; sys.path[:] = {sys.path!r}; from napari_dicommeta.scanning.worker import main; main()"
@@ -126,7 +126,7 @@ class Worker:
         self._errors.start()
 
     def read(self, paths: list[str]) -> Recording:
-        """The recording of the files at `paths`.
+        """Return the recording of the files at `paths`.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Worker:
         return recording
 
     def marks(self, folders: list[str]) -> list[tuple[str, int, list[str]]]:
-        """What `mark_folder` gives for each of `folders`; raises as `read` does."""
+        """Return the result of `mark_folder` for each of `folders`; raise as `read` does."""
         marked: list[tuple[str, int, list[str]]] = self._ask([ASK_MARKS, *folders])
         return marked
 
@@ -149,7 +149,7 @@ class Worker:
         return _receive(self._process.stdout)  # type: ignore[arg-type]
 
     def _log_errors(self) -> None:
-        """Log what the process writes to stderr, which may name files: at DEBUG."""
+        """Log what the process writes to stderr at DEBUG, as it may name files."""
         assert self._process.stderr is not None
         with suppress(OSError, ValueError):  # the pipe is closed with the process
             for line in self._process.stderr:
@@ -162,5 +162,5 @@ class Worker:
         self._errors.join(1)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:
-                with suppress(OSError):  # a batch was in the pipe when the process ended: nobody waits for it
+                with suppress(OSError):  # the process ended with a batch in the pipe
                     stream.close()
