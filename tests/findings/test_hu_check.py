@@ -90,7 +90,7 @@ FAULTS = [
     (no_rescale, "hu-intercept-missing", "the intercept of -1024 is probably missing"),
     (intercept(0), "hu-intercept-missing", "the intercept of -1024 is probably missing"),
     (intercept(-2048), "hu-intercept-doubled", "is probably -1024, doubled"),
-    (intercept(1024), "hu-intercept-sign", "has probably the wrong sign, -1024 fits"),
+    (intercept(1024), "hu-intercept-sign", "probably has the wrong sign, -1024 fits"),
     (intercept(777), "hu-intercept", "an intercept of -1024 would fit, not 777"),
     (slope(2), "hu-slope", "a slope of about 1 would fit, not 2"),
     (slope(1.5), "hu-slope", "a slope of about 1 would fit, not 1.5"),
@@ -152,6 +152,7 @@ def with_rest(low: int, high: int) -> Callable[[np.ndarray], np.ndarray]:
     return stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "codes"),
     [
@@ -173,6 +174,7 @@ def test_what_is_stored_is_told_from_what_is_meant(
     assert [one.code for one in findings_in(altered(every_sixth(phantom), tmp_path, change))] == codes
 
 
+@pytest.mark.slow
 def test_a_slope_applied_to_values_that_are_hu_already_is_a_rescale_twice(phantom: Path, tmp_path: Path) -> None:
     def change(dataset: pydicom.Dataset) -> None:
         unpadded(lambda hu: hu, True, offset=-1024)(dataset)
@@ -294,10 +296,10 @@ def test_padding_where_air_is_does_not_hide_that_the_intercept_is_missing(tmp_pa
         (
             {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]},
             "localizer",
-            "a localizer: a projection has other values",
+            "a localizer: projections do not hold HU",
         ),
         ({"RescaleType": "MGML"}, "no-hu", "its units are MGML, not HU"),
-        ({"RescaleType": lambda k: ["HU", "US"][k % 2]}, "no-hu", "its files do not say that it is in HU"),
+        ({"RescaleType": lambda k: ["HU", "US"][k % 2]}, "no-hu", "its files do not state HU"),
     ],
 )
 def test_what_need_not_be_hu_is_not_looked_at_and_says_why(

@@ -32,7 +32,7 @@ from napari_dicommeta.findings.check import CheckProgress, check, iter_check
 from napari_dicommeta.findings.finding import SEVERITIES, Finding
 from napari_dicommeta.findings.report import findings_report
 from napari_dicommeta.findings.rule import rules_that_need
-from napari_dicommeta.findings.rules.places import orientation_name
+from napari_dicommeta.findings.rules.positions import orientation_name
 
 NOBODY = {"PatientName": None, "PatientID": None}
 CORONAL, SAGITTAL = [1, 0, 0, 0, 0, -1], [0, 1, 0, 0, 0, -1]
@@ -191,10 +191,10 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
             ({"WindowWidth": 0}, "40 / 0: a width of 0 is not allowed for LINEAR"),
             ({"WindowWidth": -400}, "40 / -400: a width of -400 is not allowed for LINEAR"),
             ({"WindowWidth": 0.5}, "40 / 0.5: a width of 0.5 is not allowed for LINEAR"),
-            ({"WindowWidth": 2}, "40 / 2: a width of 2 HU shows hardly a gray level"),
+            ({"WindowWidth": 2}, "40 / 2: a width of 2 HU shows hardly any gray levels"),
             # 12 unsigned bits with an intercept of -1024 reach from -1024 to 3071
             ({"WindowCenter": 3100}, "3100 / 400: the pixels can only be -1024 to 3071"),
-            ({"WindowCenter": [40, 50]}, "40\\50 / 400: not as many centers as widths"),
+            ({"WindowCenter": [40, 50]}, "40\\50 / 400: the numbers of centers and widths differ"),
             ({"WindowCenter": None}, "none / 400: one of the pair is missing"),
         )
     ),
@@ -446,12 +446,12 @@ def test_pixel_formats_that_do_not_determine_each_other_are_no_one_fact(tmp_path
     write_series(
         tmp_path, 4, **NOBODY, BitsStored=either(12, 16), HighBit=either(11, 15), PixelRepresentation=lambda k: k % 2
     )
-    assert only(dm.scan(tmp_path), "pixel-format").title == "Pixels are stored in 4 ways"
+    assert only(dm.scan(tmp_path), "pixel-format").title == "Pixels are stored in 4 formats"
     write_series(
         tmp_path, 4, **NOBODY, BitsStored=either(12, 16), HighBit=either(11, 15), PixelRepresentation=either(0, 1)
     )
     assert (
-        "one fact: 12-bit unsigned in 2 files, 16-bit signed in 2 files"
+        "vary together: 12-bit unsigned in 2 files, 16-bit signed in 2 files"
         in only(dm.scan(tmp_path), "pixel-format").title
     )
 
@@ -566,7 +566,7 @@ def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None
     catalog = dm.scan(tmp_path)
     finding = only(catalog, "identifying")
     assert dict(finding.evidence) == {"PatientBirthDate": 2, "PatientID": 2, "PatientName": 2}
-    assert "2 of the files say that the identity was removed" in finding.title
+    assert "2 of the files state that the identity was removed" in finding.title
     text = findings_report(check(catalog))
     assert "Doe" not in text
     assert "19700101" not in text

@@ -99,6 +99,7 @@ def test_indexing_is_that_of_the_full_array(index: object, cache_bytes: int) -> 
     np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lead", [(8,), (2, 4)])
 @EVERY_MODE
 @given(data=st.data())
@@ -116,6 +117,7 @@ def test_every_basic_index_is_that_of_the_full_array(
         np.testing.assert_array_equal(found, expected)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 @settings(deadline=None)
 def test_no_sequence_of_basic_indices_keeps_more_planes_than_the_cache_holds(data: st.DataObject) -> None:
@@ -708,3 +710,63 @@ def test_a_pickle_does_not_hold_the_planes_that_were_read() -> None:
 class Zeros:
     def __call__(self, n: int, out: np.ndarray) -> None:
         out[...] = 0
+
+
+@EVERY_MODE
+def test_a_result_that_is_computed_in_part_leaves_the_rest(cache_bytes: int) -> None:
+    array, _ = lazy(cache_bytes=cache_bytes)
+    expected = full()
+    where = expected % 3 == 0
+    assert np.multiply(array, 2, out=array, where=where) is array
+    np.multiply(expected, 2, out=expected, where=where)
+    assert np.array_equal(array, expected)
+    rest = np.divmod(array, 5, out=(array, None))
+    assert rest[0] is array
+    assert np.array_equal(rest[1], expected % 5)
+    assert np.array_equal(array, expected // 5)
+
+
+@EVERY_MODE
+def test_an_element_is_a_scalar(cache_bytes: int) -> None:
+    array, _ = lazy(cache_bytes=cache_bytes)
+    assert type(array[1, 2, 3]) is np.int16
+    assert {array[1, 2, 3]} == {full()[1, 2, 3]}
+    assert float(array[:1, :1, :1].reshape(-1)[0]) == 0
+
+
+def test_a_copy_that_is_needed_is_not_made_where_it_is_forbidden() -> None:
+    array, _ = lazy()
+    with pytest.raises(ValueError, match="without a copy"):
+        np.asarray(array, dtype=float, copy=False)
+    assert np.asarray(array, copy=False).shape == array.shape
+
+
+def test_a_plane_that_is_read_while_an_edit_begins_is_in_the_array() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read(n: int, out: np.ndarray) -> None:
+        if n == 3:
+            begun.set()
+            go_on.wait(10)
+        out[...] = full()[n]
+
+    array = LazyArray((8, *PLANE), np.int16, read)
+    array.cache_bytes = BOUNDED
+    thread = threading.Thread(target=lambda: array[3])
+    thread.start()
+    begun.wait(10)
+    array[5] = -1
+    go_on.set()
+    thread.join()
+    expected = full()
+    expected[5] = -1
+    assert np.array_equal(array, expected)
+
+
+def test_reading_ahead_ends_with_its_array() -> None:
+    array, _ = lazy(cache_bytes=BOUNDED)
+    array.warm()
+    (thread,) = array._ahead.threads
+    del array
+    thread.join(10)
+    assert not thread.is_alive()

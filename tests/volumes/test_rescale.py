@@ -82,7 +82,7 @@ def test_a_rescale_missing_in_some_slices_is_refused_or_filled(tmp_path: Path, l
     for k in range(5):
         np.testing.assert_array_equal(volume.array[k], ct_pixels(k).astype(int) * 2 - 1000)
     assert note(volume, "rescale-filled").severity == "decision"
-    assert "missing in 2 of its 5 files: the others' 2 and -1000 are used" in str(note(volume, "rescale-filled"))
+    assert "missing in 2 of its 5 files: 2 and -1000 of the other files are used" in str(note(volume, "rescale-filled"))
     assert volume.units == "HU"
 
 
@@ -121,7 +121,7 @@ def test_no_rescale_in_any_slice_is_no_hu_and_a_fault_of_ct_only(tmp_path: Path,
 @pytest.mark.parametrize("text", ["1,5", "1_0", "abc", "1e999", "1\\1", "0", "-0.0"])
 def test_a_slope_that_is_no_factor_is_refused(tmp_path: Path, text: str) -> None:
     write_series(tmp_path, 1, RescaleSlope=text)
-    with pytest.raises(dm.LoadError, match="is no rescale"):
+    with pytest.raises(dm.LoadError, match="is not a valid rescale"):
         dm.load(tmp_path)
 
 
@@ -491,7 +491,7 @@ def test_relative_dose_is_not_gray(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scaling", [None, "", "0", "x"])
 def test_a_dose_without_a_scaling_is_refused(tmp_path: Path, scaling: str | None) -> None:
     (tmp_path / "dose.dcm").write_bytes(ct_slice(0, **dose(scaling)))
-    with pytest.raises(dm.LoadError, match=r"a Dose Grid Scaling of .* is no scaling"):
+    with pytest.raises(dm.LoadError, match=r"a Dose Grid Scaling of .* is not a valid scaling"):
         dm.load(tmp_path)
 
 
@@ -502,10 +502,10 @@ def test_lossy_history_is_a_note(tmp_path: Path) -> None:
     changes = {"LossyImageCompression": "01", "LossyImageCompressionRatio": "9.5"}
     write_series(tmp_path / "all", 2, **changes)
     found = note(only(tmp_path / "all"), "lossy")
-    assert str(found) == "All images have once been lossily compressed, ratio 9.5"
+    assert str(found) == "All images have been lossily compressed, ratio 9.5"
     assert (found.severity, found.standard) == ("decision", "PS3.3 section C.7.6.1.1.5")
     write_series(tmp_path / "some", 3, LossyImageCompression=lambda k: ["00", "01", None][k])
-    assert str(note(only(tmp_path / "some"), "lossy")) == "1 of 3 images have once been lossily compressed"
+    assert str(note(only(tmp_path / "some"), "lossy")) == "1 of 3 images have been lossily compressed"
     write_series(tmp_path / "none", 2, LossyImageCompression="00")
     assert "lossy" not in codes(only(tmp_path / "none"))
 

@@ -79,7 +79,7 @@ def test_images_that_do_not_say_where_they_lie_are_in_order_of_their_numbers(tmp
     (volume,) = dm.load(tmp_path)
     same(volume, hu(2, 1, 0))
     assert volume.geometry.affine is None
-    assert titles(volume)["unplaced"] == "The images do not say where they lie: in order by Instance Number"
+    assert titles(volume)["unplaced"] == "Images have no positions: ordered by Instance Number"
     assert severity(volume, "unplaced") == "decision"
 
 
@@ -192,7 +192,7 @@ def test_where_no_tag_tells_times_apart_the_instance_number_does_and_it_is_said(
     same(volume, hu(0, 1, 2, 10, 11, 12).reshape(2, 3, 16, 12))
     assert volume.axis == "InstanceNumber"
     assert severity(volume, "volumes") == "decision"
-    assert titles(volume)["volumes"] == ("2 volumes of 3 slices, by Instance Number: no tag says what tells them apart")
+    assert titles(volume)["volumes"] == ("2 volumes of 3 slices, by Instance Number: no known tag distinguishes them")
 
 
 def test_a_time_point_that_was_broken_off_is_a_volume_of_its_own_with_the_reason(tmp_path: Path) -> None:
@@ -224,7 +224,9 @@ def test_magnitude_and_phase_are_never_times_of_one_volume(tmp_path: Path) -> No
     assert sorted(np.asarray(volume.array)[0, 0, 0] for volume in volumes) == [-1024, -24]
     for volume in volumes:
         same(volume, hu(0, 1, 2) if volume.array[0][0, 0] == -1024 else hu(10, 11, 12))
-        assert titles(volume)["split"] == "Split from its series: Image Type differs between images of one place"
+        assert (
+            titles(volume)["split"] == "Split from its series: Image Type differs between images at the same position"
+        )
 
 
 def test_magnitude_and_phase_of_two_echoes_are_two_volumes_of_two_times(tmp_path: Path) -> None:
@@ -348,7 +350,7 @@ def test_the_same_pixels_at_one_place_under_another_uid_are_a_duplicate(tmp_path
     same(volume, hu(0, 1, 2))
     title = titles(volume)["left-out"]
     first, second = sorted((paths[1].name, paths[3].name))
-    assert title == f"1 file is left out: {second} is a duplicate of {first}: the same place and pixels"
+    assert title == f"1 file is left out: {second} is a duplicate of {first}: the same position and pixels"
 
 
 def test_the_same_pixels_at_other_places_are_no_duplicates(tmp_path: Path) -> None:
@@ -369,7 +371,7 @@ def test_two_copies_of_one_image_are_shown_and_it_is_said(tmp_path: Path) -> Non
     put(tmp_path, image(0), image(0))
     (volume,) = dm.load(tmp_path)
     same(volume, hu(0, 0))
-    assert "1 of them have the SOP Instance UID and pixels of another one" in titles(volume)["one-place"]
+    assert "1 of them repeat the SOP Instance UID and pixels of another image" in titles(volume)["one-place"]
 
 
 def test_a_copy_in_another_byte_order_is_a_copy(tmp_path: Path) -> None:
@@ -419,7 +421,7 @@ def test_images_of_one_place_are_times_by_what_tells_all_of_them_apart(tmp_path:
     (volume,) = dm.load(tmp_path)
     same(volume, hu(1, 2, 0))
     assert volume.axis == "TriggerTime"
-    assert titles(volume)["one-place"] == "3 images of one place, by Trigger Time"
+    assert titles(volume)["one-place"] == "3 images at the same position, by Trigger Time"
     assert severity(volume, "one-place") == "info"
     assert volume.geometry.affine is not None
     np.testing.assert_allclose(volume.geometry.affine[:3, 3], [-10, -20, 7])
@@ -442,7 +444,7 @@ def test_a_localizer_is_apart_even_where_it_would_fit(tmp_path: Path) -> None:
     volume, localizer = dm.load(tmp_path)
     same(volume, hu(0, 1, 2))
     same(localizer, hu(9))
-    assert titles(localizer)["split"] == "Split from its series: localizers are apart"
+    assert titles(localizer)["split"] == "Split from its series: localizers are separated"
 
 
 def test_each_orientation_is_a_volume(tmp_path: Path) -> None:
@@ -489,7 +491,7 @@ def test_interleaved_acquisitions_that_make_no_even_grid_are_parted(tmp_path: Pa
     for volume in volumes:
         assert volume.geometry.spacing[0] == 5
         assert titles(volume)["split"] == (
-            "Split from its series: Acquisition Number differs, and all slices together are not evenly spaced"
+            "Split from its series: Acquisition Number differs, and all slices together are unevenly spaced"
         )
 
 
@@ -506,7 +508,7 @@ def test_blocks_of_two_increments_are_one_volume_with_two_notes(tmp_path: Path) 
     put(tmp_path, *[image(k, z, AcquisitionNumber=1 if k < 5 else 2) for k, z in enumerate(places)])
     (volume,) = dm.load(tmp_path)
     same(volume, hu(*range(9)))
-    assert titles(volume)["uneven"].startswith("Slices are 3 to 5 mm apart, not at one distance")
+    assert titles(volume)["uneven"].startswith("Slices are unevenly spaced, 3 to 5 mm apart")
     assert severity(volume, "uneven") == "decision"
     assert titles(volume)["blocks"] == "Acquisition Number splits the slices into 2 blocks, each evenly spaced"
     assert volume.geometry.spacing[0] == 4.0
@@ -584,7 +586,7 @@ def test_files_of_several_frames_without_a_place_are_volumes_of_their_own(tmp_pa
     assert three.files == tuple((str(paths[4]), frame) for frame in range(3))
     assert three.geometry.affine is None
     assert titles(three)["split"] == "Split from its series: each file holds several frames"
-    assert titles(three)["unplaced"] == "The images do not say where they lie: in order as in their file"
+    assert titles(three)["unplaced"] == "Images have no positions: ordered as in their file"
 
 
 # -- gaps ------------------------------------------------------------------------------------------------
@@ -595,7 +597,7 @@ def test_a_gap_is_noted_with_its_slices_and_mm(tmp_path: Path) -> None:
     (volume,) = dm.load(tmp_path)
     same(volume, hu(0, 1, 2, 5, 6, 7, 9))
     assert titles(volume)["gap"] == (
-        "2 slices missing between 3 and 4 (7.5 mm); 1 slice missing between 6 and 7 (5 mm); 2.5 mm is the usual step"
+        "2 slices missing between 3 and 4 (7.5 mm); 1 slice missing between 6 and 7 (5 mm); the usual step is 2.5 mm"
     )
     assert severity(volume, "gap") == "decision"
     assert "order" not in titles(volume)
@@ -607,7 +609,7 @@ def test_a_volume_is_parted_at_gaps_where_that_is_asked_for(tmp_path: Path) -> N
     for volume, expected in zip(volumes, (hu(5, 6, 7, 8), hu(0, 1, 2), hu(10)), strict=True):
         same(volume, expected)
         assert "gap" not in titles(volume)
-        assert titles(volume)["split"] == "Split from its series: split where slices are missing, as asked for"
+        assert titles(volume)["split"] == "Split from its series: split where slices are missing, as requested"
     assert volumes[0].geometry.affine is not None
     np.testing.assert_allclose(volumes[0].geometry.affine[:3, 3], [-10, -20, 12.5])
 
@@ -647,7 +649,7 @@ def test_split_by_a_keyword_parts_by_its_values(tmp_path: Path) -> None:
     same(three, hu(10, 11, 12))
     same(two, hu(0, 1))
     assert [volume.axis for volume in (three, two)] == ["", ""]
-    assert titles(two)["split"] == "Split from its series: by EchoTime, as asked for"
+    assert titles(two)["split"] == "Split from its series: by EchoTime, as requested"
     assert [len(volume.files) for volume in dm.load(tmp_path, split="(0018,0081)")] == [3, 2]
 
 
@@ -669,13 +671,13 @@ def test_split_by_any_keyword_parts_by_its_values(tmp_path: Path, keyword: str) 
 )
 def test_a_split_that_is_none_is_a_value_error(tmp_path: Path, split: str) -> None:
     put(tmp_path, *[image(k, 2.5 * k) for k in range(2)])
-    with pytest.raises(ValueError, match="is no DICOM keyword"):
+    with pytest.raises(ValueError, match="DICOM keyword"):
         dm.load(tmp_path, split=split)
 
 
 def test_a_split_that_is_none_is_a_value_error_before_any_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "none.dcm").write_bytes(image(0, PixelData=None))
-    with pytest.raises(ValueError, match="is no DICOM keyword"):
+    with pytest.raises(ValueError, match="DICOM keyword"):
         dm.load(tmp_path, split="gap")
 
 

@@ -35,8 +35,8 @@ def test_a_series_is_a_volume_in_hu_ordered_by_position(tmp_path: Path, syntax: 
     np.testing.assert_allclose(volume.geometry.affine[:3, 3], [-10, -20, 0])
     assert [path for path, _ in volume.files] == [str(path) for path in paths]
     assert volume.windows == (
-        dm.Window(40, 400, "LINEAR", "SOFT"),
-        dm.Window(-600, 1200, "LINEAR", "LUNG"),
+        dm.Window(center=40, width=400, function="LINEAR", explanation="SOFT"),
+        dm.Window(center=-600, width=1200, function="LINEAR", explanation="LUNG"),
     )
     assert volume.problems == ()
     assert [note.code for note in volume.notes] == ["order", "units"]
@@ -126,8 +126,8 @@ def test_files_that_are_no_images_are_refusals_and_the_rest_loads(tmp_path: Path
     volumes = dm.load(tmp_path)
     assert volumes[0].array.shape == (3, 16, 12)
     assert sorted(str(refusal) for refusal in volumes.refusals) == [
-        "cut.dcm: the pixel data is cut: 284 of 384 bytes are there",
-        "none.dcm: no pixel data, although it has Rows: it may be cut off",
+        "cut.dcm: the pixel data is cut off: 284 of 384 bytes are present",
+        "none.dcm: no pixel data, although it has Rows: the file may be cut off",
     ]
     assert {Path(one.paths[0]).name: one.code for one in volumes.refusals} == {
         "cut.dcm": "pixels-cut",
@@ -168,7 +168,7 @@ def test_nothing_to_open_says_why(tmp_path: Path) -> None:
     (tmp_path / "x.dcm").write_text("hello " * 50)
     with pytest.raises(dm.LoadError, match=r"x\.dcm: not DICOM"):
         dm.load(tmp_path)
-    with pytest.raises(dm.LoadError, match="no such file or folder"):
+    with pytest.raises(dm.LoadError, match="file or folder does not exist"):
         dm.load(tmp_path / "gone")
 
 
@@ -279,12 +279,12 @@ def test_empty_series_uids_are_grouped_by_folder_and_number(tmp_path: Path) -> N
     [
         ({"NumberOfFrames": 2147483647}, "2147483647 frames of 16 × 12 need"),
         ({"Rows": 65535, "Columns": 65535}, "1 frames of 65535 × 65535 need"),
-        ({"SamplesPerPixel": 3}, "need 1,152 bytes of pixel data, 384 are there"),
+        ({"SamplesPerPixel": 3}, "need 1,152 bytes of pixel data, 384 are present"),
         ({"BitsAllocated": 24}, "24 bits allocated"),
         ({"Rows": 0}, "an image of 0 × 12 pixels"),
         ({"PixelData": encapsulated([b"\0" * 384])}, "encapsulated frames in a native transfer syntax"),
-        ({"RescaleSlope": 0}, "is no rescale"),
-        ({"RescaleSlope": "NaN"}, "is no rescale"),
+        ({"RescaleSlope": 0}, "is not a valid rescale"),
+        ({"RescaleSlope": "NaN"}, "is not a valid rescale"),
     ],
 )
 def test_pixels_that_cannot_be_what_their_elements_say_are_refused(
@@ -299,3 +299,63 @@ def test_a_position_out_of_this_world_is_none(tmp_path: Path) -> None:
     write_series(tmp_path, 2, ImagePositionPatient=lambda k: [0, 0, "1e308" if k else 0])
     volumes = dm.load(tmp_path)
     assert [volume.array.shape[0] for volume in volumes] == [1, 1]
+
+
+def unreadable_plane(folder: Path, **changes: object) -> tuple[dm.Volume, np.ndarray]:
+    """Open three slices of which the second cannot be read; return the volume and that plane as a viewer reads it."""
+    paths = write_series(folder, 3, **changes)
+    (volume,) = dm.load(folder)
+    paths[0].unlink()
+    failed: list[int] = []
+    volume.array.on_error = lambda k, _: failed.append(k)
+    index = next(k for k, (path, _) in enumerate(volume.files) if path == str(paths[0]))
+    plane = volume.array[index]
+    assert failed == [index]
+    assert len(np.unique(plane)) == 1 or np.isnan(plane).all()
+    return volume, plane
+
+
+def test_an_unreadable_plane_of_integers_is_the_lowest_of_its_own_volume(tmp_path: Path) -> None:
+    """In Bq/ml, where -1024 is no value, as in HU."""
+    for name, changes in (
+        ("pet", {"Modality": "PT", "Units": "BQML", "RescaleSlope": 3, "RescaleIntercept": 0, "RescaleType": None}),
+        ("ct", {}),
+    ):
+        volume, plane = unreadable_plane(tmp_path / name, **changes)
+        assert volume.array.dtype == np.int16
+        assert plane.flat[0] == volume.array[volume.middle[0]].min()
+
+
+def test_an_unreadable_plane_of_integers_is_padding_where_the_file_states_one(tmp_path: Path) -> None:
+    volume, plane = unreadable_plane(tmp_path, PixelPaddingValue=7, RescaleSlope=1, RescaleIntercept=-50)
+    assert (volume.array.dtype, plane.flat[0]) == (np.int16, 7 - 50)
+
+
+def test_an_unreadable_plane_of_floats_is_nan(tmp_path: Path) -> None:
+    volume, plane = unreadable_plane(tmp_path, RescaleSlope="0.3")
+    assert volume.array.dtype == np.float32
+    assert np.isnan(plane).all()
+
+
+def test_a_volume_is_an_array(tmp_path: Path) -> None:
+    write_series(tmp_path, 4)
+    (volume,) = dm.load(tmp_path)
+    full = np.asarray(volume.array)
+    assert np.array_equal(np.asarray(volume), full)
+    assert np.asarray(volume, dtype=np.float64).dtype == np.float64
+    assert np.array_equal(np.stack([volume, volume])[1], full)
+    assert np.array_equal(volume.array * 2 + 1, full * 2 + 1)
+    assert volume.array.max() == full.max()
+
+
+def test_the_array_of_a_volume_reaches_another_process(tmp_path: Path) -> None:
+    import multiprocessing
+    import pickle
+
+    write_series(tmp_path, 4)
+    (volume,) = dm.load(tmp_path)
+    full = np.asarray(volume.array)
+    again = pickle.loads(pickle.dumps(volume.array))
+    assert (again.loaded, np.array_equal(again, full)) == (0, True)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(np.max, (volume.array,)) == full.max()

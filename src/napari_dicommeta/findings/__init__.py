@@ -1,1 +1,1 @@
-"""What counts and volumes imply for preprocessing."""
+"""Findings: consequences of tags, volumes and pixels for preprocessing."""

@@ -1,4 +1,4 @@
-"""A catalog -> its findings: what counts, volumes and, where asked for, pixels imply for preprocessing."""
+"""Check of a catalog: its findings from tags, volumes and, on request, pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from napari_dicommeta.findings import hu_check
 from napari_dicommeta.findings.finding import Finding, finding_order
 from napari_dicommeta.findings.rule import FindingKind, kind_of, registered_kinds, rule, rules_that_need
-from napari_dicommeta.findings.rules import identity, pixels, places, rescale, values, volumes, windows
+from napari_dicommeta.findings.rules import identity, pixels, positions, rescale, values, volumes, windows
 from napari_dicommeta.findings.survey import Survey
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import log_fault
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckProgress", "check", "finding_kinds", "iter_check"]
 
-RULE_MODULES = (values, rescale, pixels, windows, places, identity, volumes, hu_check)
-"""Imported, they have registered their rules."""
+RULE_MODULES = (values, rescale, pixels, windows, positions, identity, volumes, hu_check)
+"""Importing these modules registers their rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
-    """How far a check is: `done` of the `total` series looked at."""
+    """Progress of a check: `done` of `total` series."""
 
     done: int
     total: int
 
 
 def check(catalog: Catalog, volumes: bool = True, pixels: bool = False) -> tuple[Finding, ...]:
-    """Return the findings of all rules, the most severe first, within a severity those about most files.
+    """Return the findings of all rules, the most severe first, within a severity those about most files first.
 
-    With `volumes` each series is looked at as it would be opened, a few milliseconds each: only so missing, duplicate,
-    unevenly spaced and tilted slices are found. Without, only values are counted, and no file is opened. With `pixels`
-    a sample of the slices of each CT volume is read too, and compared with what its tags say about HU.
+    With `volumes`, each series is laid out as it would be opened, in a few milliseconds. This finds missing, duplicate,
+    unevenly spaced and tilted slices. Without it, only values are counted and no file is opened. With `pixels`, a
+    sample of slices of each CT volume is also read and compared with its tags about HU.
 
-    A rule that fails loses none of the others' findings: a finding with the code "rule-failed" names it.
+    A rule that fails does not stop the others: a finding with the code "rule-failed" names it.
     """
     findings = result_of(iter_check(catalog, volumes))
     if pixels:
@@ -50,9 +50,9 @@ def check(catalog: Catalog, volumes: bool = True, pixels: bool = False) -> tuple
 
 
 def iter_check(catalog: Catalog, volumes: bool = True) -> Generator[CheckProgress, None, tuple[Finding, ...]]:
-    """Yield progress after each series, and return what `check` does without pixels; close it to cancel.
+    """Yield progress after each series, and return the findings of `check` without pixels; close it to cancel.
 
-    The first progress comes at once, with 0 series done.
+    The first progress is yielded immediately, with 0 series done.
     """
     survey = Survey(catalog)
     total = len(survey.series) if volumes else 0
@@ -73,15 +73,15 @@ def iter_check(catalog: Catalog, volumes: bool = True) -> Generator[CheckProgres
     severity="decision",
     title="A rule failed",
     standard="",
-    advice="Report it, with the values of the tags if you may: this is a fault of the program.",
-    meaning="What this rule looks for may be there or not; all other rules were applied.",
+    advice="Report this bug, with the values of the tags if you may share them.",
+    meaning="The result of this rule is unknown; all other rules were applied.",
     needs="pixels",
 )
 def _findings_of(function: Callable[[Any], Iterator[Finding]], survey: Survey) -> Iterator[Finding]:
-    """Yield what a rule finds, or that it failed."""
+    """Yield the findings of a rule, or a finding that it failed."""
     try:
         yield from function(survey)
-    except Exception as error:  # noqa: BLE001  one rule that fails loses none of the others' findings
+    except Exception as error:  # noqa: BLE001  a failing rule must not stop the others
         name, kind = getattr(function, "__name__", str(function)), kind_of("rule-failed")
         log_fault(f"the rule {name}", error)
         yield Finding(
@@ -97,10 +97,10 @@ def _findings_of(function: Callable[[Any], Iterator[Finding]], survey: Survey) -
 def finding_kinds() -> tuple[FindingKind, ...]:
     """Return every kind of finding, the most severe first, then by code."""
     registered = {kind.code: kind for kind in registered_kinds()}
-    of_notes = {
+    from_notes = {
         code: FindingKind(
             code=code,
-            severities=(kind.severity,),
+            severities=tuple(filter(None, (kind.severity, kind.other_severity))),
             title=kind.summary,
             standard=kind.standard,
             advice=kind.advice,
@@ -111,5 +111,5 @@ def finding_kinds() -> tuple[FindingKind, ...]:
         for code, kind in NOTE_KINDS.items()
         if kind.is_finding and code not in registered
     }
-    every = (*registered.values(), *of_notes.values())
-    return tuple(sorted(every, key=lambda kind: (SEVERITIES.index(kind.severities[0]), kind.code)))
+    kinds = (*registered.values(), *from_notes.values())
+    return tuple(sorted(kinds, key=lambda kind: (SEVERITIES.index(kind.severities[0]), kind.code)))

@@ -1,4 +1,4 @@
-"""The lines of evidence of a finding: the first of many, and numbers as texts."""
+"""Lines of evidence of a finding, and formatting of their numbers."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 __all__ = ["by_files", "component_numbers", "file_count", "spell_span", "top"]
 
-MAX_LINES = 12
-"""Lines of evidence that a finding gives before the rest is added up."""
+MAX_EVIDENCE_LINES = 12
+"""Number of lines of evidence in a finding before the rest is summed."""
 
 
 def file_count(mask: np.ndarray) -> int:
-    """Return how many files are in `mask`."""
+    """Return the number of files in `mask`."""
     return int(np.count_nonzero(mask))
 
 
 def by_files(evidence: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Return lines of evidence, those with most files first, equal ones by their text."""
+    """Sort lines of evidence by number of files, most first, then by text."""
     return sorted(evidence, key=lambda line: (-line[1], line[0]))
 
 
 def top(
-    evidence: Sequence[tuple[str, int]], what: str = "others", most: int = MAX_LINES
+    evidence: Sequence[tuple[str, int]], what: str = "others", most: int = MAX_EVIDENCE_LINES
 ) -> tuple[tuple[str, int], ...]:
-    """Return the first `most` lines of evidence, and one that adds up the rest."""
+    """Return the first `most` lines of evidence, and one line that sums the rest as `what`."""
     if len(evidence) <= most + 1:
         return tuple(evidence)
     rest = evidence[most:]
@@ -38,12 +38,12 @@ def top(
 
 
 def component_numbers(text: str | None, count: int | None = None) -> list[tuple[float, ...]]:
-    """Return the numbers of each of a file's values, which stand between bars; [] where one is none."""
+    """Return the numbers of each value in `text`, separated by bars; [] if a value is not made of numbers."""
     components = [numbers(value, count) for value in text.split(" | ")] if text else []
     return [value for value in components if value is not None] if None not in components else []
 
 
 def spell_span(values: Sequence[float]) -> str:
-    """Return one number, or the smallest and the largest: "0.5 to 0.9"."""
+    """Return one number, or the smallest and the largest, such as "0.5 to 0.9"."""
     low, high = min(values), max(values)
     return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"

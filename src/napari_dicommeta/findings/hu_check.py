@@ -1,9 +1,9 @@
-"""Whether values that are called HU can be HU: a sample of the pixels against the tags (PS3.3 section C.11.1.1.2).
+"""Comparison of a sample of CT pixels with the tags that declare them HU (PS3.3 section C.11.1.1.2).
 
-Air lies near -1000 HU and soft tissue near 0 to 60, so that a body in air has two populations 1000 to 1060 HU
-apart, and nothing but padding below -1100. Where that does not hold, each fault that is known of files is undone in
-turn; the one that makes the values those of a body in air is named. Where nothing does, as there is no air or no
-tissue in the field of view, nothing is said.
+Air lies near -1000 HU and soft tissue near 0 to 60. A body in air therefore has two populations 1000 to 1060 HU
+apart, and nothing but padding below -1100. If that does not hold, known faults of files are undone in turn. The
+fault whose correction yields the values of a body in air is reported. If none does, for example without air or
+tissue in the field of view, nothing is reported.
 """
 
 from __future__ import annotations
@@ -41,28 +41,28 @@ __all__ = [
 ]
 
 MIN_PIXELS = 4096
-"""Pixels below which a sample says nothing."""
+"""Minimum number of pixels in a sample."""
 MIN_SHIFT_HU = 500
-"""HU; lung may be mistaken for air, so that less than this is no sign of a wrong intercept."""
+"""HU; smaller shifts may be lung mistaken for air, not a wrong intercept."""
 USUAL_INTERCEPTS = (-1024, -1000, -2048, -8192, -32768, 0)
 NEAR_HU = 60
-"""HU; as close as air lies to -1000 in a well calibrated image with some noise."""
+"""HU; deviation of air from -1000 in a well calibrated image with some noise."""
 USUAL_FACTORS = (2.0, 4.0, 0.5)
 FACTORS = tuple(1.04**n for n in range(-19, 42))
-"""0.47 to 5; less would make tissue of lung."""
+"""0.47 to 5; smaller factors would turn lung into tissue."""
 CONSTANT_SHARE = 0.95
-"""The share of one value from which an image has no populations."""
+"""Share of a single value above which an image has no populations."""
 MAX_PADDINGS = 2
 HU_STANDARD = "PS3.3 section C.11.1.1.2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What became of one volume: its sample and findings, or why it was not looked at.
+    """Result for one volume: its sample and findings, or why it was not checked.
 
-    `state`: "checked"; "not-ct", "localizer", "labels", "color" or "no-hu" for one whose values need not be HU;
-    "too-small" for a sample that says nothing; "unreadable" where its pixels could not be read; "refused" for files
-    that make no volume. `reason` says it in words, "" where it was checked.
+    `state`: "checked"; "not-ct", "localizer", "labels", "color" or "no-hu" for a volume whose values need not be HU;
+    "too-small" for a sample with too few pixels; "unreadable" if its pixels could not be read; "refused" for files
+    that cannot be used in a volume. `reason`: the state in words, "" if checked.
     """
 
     series_instance_uid: str
@@ -75,7 +75,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class HUCheckProgress:
-    """How far a check is: series done, of how many, and what became of the volumes of the last of them."""
+    """Progress of a check: series done, their total, and the results for the volumes of the last series."""
 
     done: int
     total: int
@@ -83,38 +83,38 @@ class HUCheckProgress:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """The findings of the last series."""
+        """Findings of the last series."""
         return tuple(finding for checked in self.checked for finding in checked.findings)
 
 
 def iter_hu_check(series: Sequence[Series]) -> Generator[HUCheckProgress, None, tuple[Checked, ...]]:
-    """Yield progress before the first and after each of `series`; return what became of each of their volumes.
+    """Yield progress before the first and after each of `series`; return the results for all volumes.
 
-    Closing the generator ends the check. Some slices of each CT volume are read, nothing of others: a few
-    milliseconds a volume, more where frames are compressed.
+    Closing the generator ends the check. Only some slices of CT volumes are read. This takes a few milliseconds per
+    volume, more if frames are compressed.
     """
-    every: list[Checked] = []
+    results: list[Checked] = []
     yield HUCheckProgress(0, len(series))
     for done, of_series in enumerate(series, 1):
         checked = tuple(_check_series(of_series))
-        every += checked
+        results += checked
         yield HUCheckProgress(done, len(series), checked)
-    return tuple(every)
+    return tuple(results)
 
 
 def hu_findings(checked: Sequence[Checked]) -> tuple[Finding, ...]:
-    """Return all findings of a check, and one on the CT volumes whose pixels could not be read."""
+    """Return all findings of a check, and a finding on the CT volumes whose pixels could not be read."""
     return (*(finding for volume in checked for finding in volume.findings), *_unread(checked))
 
 
 @rule(
     "hu-unread",
     severity="decision",
-    title="The pixels of CT volumes could not be read, so that nothing is known of their HU",
+    title="The pixels of CT volumes could not be read: nothing is known about their HU",
     tags=("PixelData",),
     standard=HU_STANDARD,
-    advice="Check that the files are there and whole, then check again.",
-    meaning="What was not looked at is not known to be right.",
+    advice="Make sure that the files exist and are complete, then run the check again.",
+    meaning="Volumes that were not checked are not known to be right.",
     needs="pixels",
 )
 def _unread(checked: Sequence[Checked]) -> Iterator[Finding]:
@@ -123,7 +123,7 @@ def _unread(checked: Sequence[Checked]) -> Iterator[Finding]:
         uids = tuple(dict.fromkeys(volume.series_instance_uid for volume in unread if volume.series_instance_uid))
         finding = _finding(
             "hu-unread",
-            f"The pixels of {counted(len(unread), 'CT volume')} could not be read: nothing is known of their HU",
+            f"The pixels of {counted(len(unread), 'CT volume')} could not be read: nothing is known about their HU",
         )
         yield replace(
             finding,
@@ -170,9 +170,9 @@ def _check_series(series: Series) -> Iterator[Checked]:
 
 
 def why_unchecked(volume: Volume, image_types: Sequence[str] = ()) -> tuple[str, str]:
-    """Return why the values of a volume need not be those of a body in HU, as (state, reason); ("", "") where they do.
+    """Return why the values of a volume need not be HU of a body, as (state, reason); ("", "") if they must be.
 
-    `image_types`: *Image Type* (0008,0008) of its files; `Checked` lists the states.
+    `image_types`: *Image Type* (0008,0008) of its files. `Checked` lists the states.
     """
     if volume.modality != "CT":
         return "not-ct", f"{volume.modality or 'no modality'}, not CT"
@@ -181,58 +181,58 @@ def why_unchecked(volume: Volume, image_types: Sequence[str] = ()) -> tuple[str,
     if volume.is_color:
         return "color", "color"
     if any("LOCALIZER" in image_type.split("\\") for image_type in image_types):
-        return "localizer", "a localizer: a projection has other values"
+        return "localizer", "a localizer: projections do not hold HU"
     missing = any(note.code == "rescale-missing" for note in volume.notes)
     if volume.units != "HU" and not missing:
-        reason = f"its units are {volume.units}, not HU" if volume.units else "its files do not say that it is in HU"
+        reason = f"its units are {volume.units}, not HU" if volume.units else "its files do not state HU"
         return "no-hu", reason
     return "", ""
 
 
 def check_sample(volume: Volume, sample: HUSample) -> tuple[Finding, ...]:
-    """Return what the values of a sample say against the tags of its volume; () where they agree, or say nothing."""
+    """Return findings on sampled values that contradict the tags of their volume; () if none does."""
     if why_unchecked(volume, sample.image_types)[0] or sample.n < MIN_PIXELS:
         return ()
     body = population_of(sample)
     if body.spike[1] > CONSTANT_SHARE:
         return ()
     paddings: list[tuple[float, float]] = []
-    rest, kept = body, 1.0
+    rest, remaining = body, 1.0
     while not (rest.is_in_place and rest.below < 0.01):
         value, share = rest.spike
         if not share or value >= LOWEST or len(paddings) == MAX_PADDINGS:
             break
-        paddings.append((value, share * kept))
-        rest, kept = rest.without_spike(), kept * (1 - share)
+        paddings.append((value, share * remaining))
+        rest, remaining = rest.without_spike(), remaining * (1 - share)
     else:
         wrapped = [_wrong_sign(rest, sample)] if _is_wrapped(rest, sample) else []
-        return _about(volume, sample, [*wrapped, *(_padding(sample, *one) for one in paddings)])
+        return _about(volume, sample, [*wrapped, *(_padding(sample, *spike) for spike in paddings)])
     if explained := _explained(body, sample):
         return _about(volume, sample, [explained])
-    # Neither right nor explained: of several lone values the lowest is padding, if one is.
+    # Neither right nor explained: of several isolated values, only the lowest can be padding.
     rest = body.without_spike() if paddings else body
-    found = [_below(rest)] if rest.below >= 0.01 else []
-    return _about(volume, sample, [*found, *(_padding(sample, *one) for one in paddings[:1])])
+    below = [_below(rest)] if rest.below >= 0.01 else []
+    return _about(volume, sample, [*below, *(_padding(sample, *spike) for spike in paddings[:1])])
 
 
 def _about(volume: Volume, sample: HUSample, findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return `findings` with the series they are about and what was looked at."""
+    """Return `findings` with the series concerned and the number of sampled slices."""
     uid = volume.series_instance_uid
     return tuple(
         replace(
-            one,
-            title=f"{display(volume.name, 60)}: {one.title}",
+            finding,
+            title=f"{display(volume.name, 60)}: {finding.title}",
             selection=(("SeriesInstanceUID", (uid,)),) if uid else (),
-            evidence=(("slices looked at", sample.n_slices),),
+            evidence=(("slices sampled", sample.n_slices),),
             files=len({path for path, _ in volume.files}),
             scope=hashlib.blake2b(f"{uid} {volume.name}".encode(), digest_size=6).hexdigest(),
         )
-        for one in findings
+        for finding in findings
     )
 
 
 def _is_wrapped(body: Population, sample: HUSample) -> bool:
-    """Whether the few pixels far below air are dense bone whose highest bit was taken for a sign."""
+    """Return whether the few pixels far below air are dense bone whose highest bit was read as a sign."""
     change = _other_sign(sample)
     if change is None or not sample.signed:
         return False
@@ -246,7 +246,7 @@ def _is_wrapped(body: Population, sample: HUSample) -> bool:
 
 
 def _other_sign(sample: HUSample) -> Callable[[np.ndarray], np.ndarray] | None:
-    """HU -> HU as if *Pixel Representation* were the other one; None where the tags do not say it of all slices."""
+    """Return a function that maps HU to HU with the sign inverted in *Pixel Representation*; None if tags differ."""
     if sample.rescale is None or sample.bits is None or sample.signed is None:
         return None
     (slope, intercept), size, signed = sample.rescale, float(1 << sample.bits), sample.signed
@@ -260,11 +260,11 @@ def _other_sign(sample: HUSample) -> Callable[[np.ndarray], np.ndarray] | None:
 
 
 def _explained(body: Population, sample: HUSample) -> Finding | None:
-    """The fault that, undone, makes the values of `body` those of a body in air; faults that are told apart first."""
+    """Return the fault whose correction yields the values of a body in air; specific faults first."""
     if (change := _other_sign(sample)) and body.found_by(change):
         return _wrong_sign(body, sample)
     lowest = [body.lowest_population, body.without_spike().lowest_population]
-    airs = list(dict.fromkeys(one for one in lowest if one is not None))
+    airs = list(dict.fromkeys(air for air in lowest if air is not None))
     if sample.rescale is not None and sample.rescale != (1.0, 0.0):
         slope, intercept = sample.rescale
         if body.found_by(lambda values: (values - intercept) / slope):
@@ -273,7 +273,7 @@ def _explained(body: Population, sample: HUSample) -> Finding | None:
             )
             return _twice(at, slope, intercept)
     shifted = [_shifted(air, sample) for air in airs if abs(air + 1000) > MIN_SHIFT_HU and _is_air(body, air)]
-    named = (one for one in shifted if one.code != "hu-intercept")
+    named = (finding for finding in shifted if finding.code != "hu-intercept")
     return next(named, None) or _scaled(body, sample) or next(iter(shifted), None)
 
 
@@ -318,30 +318,30 @@ def _is_air(body: Population, air: float) -> bool:
     needs="pixels",
 )
 def _shifted(air: float, sample: HUSample) -> Finding:
-    """Air is elsewhere: which intercept would bring it to its place, and how the one of the file differs from it."""
+    """Return the finding on air that is not near -1000, with the intercept that would fit."""
     stated = sample.rescale[1] if sample.rescale else None
     fitting = -(air + 1000) + (stated or 0.0)
-    usual = min(USUAL_INTERCEPTS, key=lambda one: abs(one - fitting))
+    usual = min(USUAL_INTERCEPTS, key=lambda intercept: abs(intercept - fitting))
     is_usual = abs(usual - fitting) <= NEAR_HU
     fitting = usual if is_usual else round(fitting)
     where = f"air lies at {air:.0f}, not near -1000"
     if stated is None:
-        code, what = "hu-intercept", f"the intercepts are wrong by {-(air + 1000):.0f}"
+        code, cause = "hu-intercept", f"the intercepts are wrong by {-(air + 1000):.0f}"
     elif stated == 0 and is_usual:
-        code, what = "hu-intercept-missing", f"the intercept of {fitting:g} is probably missing"
+        code, cause = "hu-intercept-missing", f"the intercept of {fitting:g} is probably missing"
     elif is_usual and abs(stated - 2 * fitting) <= NEAR_HU:
-        code, what = "hu-intercept-doubled", f"the intercept of {stated:g} is probably {fitting:g}, doubled"
+        code, cause = "hu-intercept-doubled", f"the intercept of {stated:g} is probably {fitting:g}, doubled"
     elif is_usual and abs(stated + fitting) <= NEAR_HU:
-        code, what = "hu-intercept-sign", f"the intercept of {stated:g} has probably the wrong sign, {fitting:g} fits"
+        code, cause = "hu-intercept-sign", f"the intercept of {stated:g} probably has the wrong sign, {fitting:g} fits"
     else:
-        code, what = "hu-intercept", f"an intercept of {fitting:g} would fit, not {stated:g}"
-    return _finding(code, f"{where}: {what}")
+        code, cause = "hu-intercept", f"an intercept of {fitting:g} would fit, not {stated:g}"
+    return _finding(code, f"{where}: {cause}")
 
 
 @rule(
     "hu-rescale-twice",
     severity="wrong",
-    title="Stored values are already HU, and slope and intercept are applied once more",
+    title="Stored values are already HU, and slope and intercept are applied again",
     tags=("RescaleSlope", "RescaleIntercept"),
     standard=HU_STANDARD,
     advice="Use the stored values as HU (slope 1, intercept 0), or leave the series out.",
@@ -351,7 +351,7 @@ def _twice(air: float, slope: float, intercept: float) -> Finding:
     return _finding(
         "hu-rescale-twice",
         f"air lies at {air:.0f}, not near -1000: stored values are already HU, and slope {slope:g} and "
-        f"intercept {intercept:g} are applied once more",
+        f"intercept {intercept:g} are applied again",
     )
 
 
@@ -368,10 +368,10 @@ def _wrong_sign(body: Population, sample: HUSample) -> Finding:
     below = body.share(-np.inf, LOWEST)
     read, meant = ("signed", "unsigned") if sample.signed else ("unsigned", "signed")
     size = 1 << (sample.bits or 16)
-    what = f"{below:.2%} of the pixels lie below {LOWEST}" if sample.signed else "air lies far above soft tissue"
+    symptom = f"{below:.2%} of the pixels lie below {LOWEST}" if sample.signed else "air lies far above soft tissue"
     return _finding(
         "hu-sign",
-        f"{what}: {meant} values are read as {read}, which moves a part of them by {size:,}",
+        f"{symptom}: {meant} values are read as {read}, which shifts some of them by {size:,}",
         advice=f"Read the stored values as {meant}, or leave the series out.",
     )
 
@@ -379,26 +379,29 @@ def _wrong_sign(body: Population, sample: HUSample) -> Finding:
 @rule(
     "hu-slope",
     severity=("wrong", "decision"),
-    title="Air and soft tissue are too far apart, or too near: the slope is wrong",
+    title="Air and soft tissue are too far apart or too close: the slope is wrong",
     tags=("RescaleSlope",),
     standard=HU_STANDARD,
     advice="Look at the histogram, then correct Rescale Slope, or leave the series out.",
     needs="pixels",
 )
 def _scaled(body: Population, sample: HUSample) -> Finding | None:
-    """Air and soft tissue are too far apart, or too near: by which factor."""
+    """Return the finding on a wrong distance of air and soft tissue, None if no factor corrects it."""
     if sample.rescale is None:
         return None
     slope, intercept = sample.rescale
-    named = [*USUAL_FACTORS, *(one for one in (slope, 1 / slope) if one >= FACTORS[0] and not 0.8 < one < 1.25)]
-    factors = [*named, *(one for one in FACTORS if not 0.8 < one < 1.25)]
-    found = ((factor, body.found_by(partial(_scaled_by, factor, intercept))) for factor in factors)
-    fitting = {factor: float(other.windows(0, 80).max()) for factor, other in found if other is not None}
+    named = [
+        *USUAL_FACTORS,
+        *(factor for factor in (slope, 1 / slope) if factor >= FACTORS[0] and not 0.8 < factor < 1.25),
+    ]
+    factors = [*named, *(factor for factor in FACTORS if not 0.8 < factor < 1.25)]
+    corrected = ((factor, body.found_by(partial(_scaled_by, factor, intercept))) for factor in factors)
+    fitting = {factor: float(other.windows(0, 80).max()) for factor, other in corrected if other is not None}
     if not fitting:
         return None
-    best = max(fitting, key=lambda one: fitting[one])
-    # Soft tissue is broad: a factor that is known of files is as good as one close to it.
-    best = next((one for one in named if one in fitting and abs(one / best - 1) < 0.12), best)
+    best = max(fitting, key=lambda factor: fitting[factor])
+    # Soft tissue is a broad population, so a known factor close to the best one is preferred.
+    best = next((factor for factor in named if factor in fitting and abs(factor / best - 1) < 0.12), best)
     return _finding(
         "hu-slope",
         f"air and soft tissue are about {1040 * best:.0f} HU apart, not 1000 to 1060: a slope of about "
@@ -414,10 +417,10 @@ def _scaled_by(factor: float, intercept: float, values: np.ndarray) -> np.ndarra
 @rule(
     "hu-below",
     severity="decision",
-    title="Pixels lie below everything that is in a body",
+    title="Pixels lie below all values found in a body",
     tags=("RescaleIntercept", "PixelPaddingValue"),
     standard=HU_STANDARD,
-    advice="Find out what these pixels are before values are averaged or scaled.",
+    advice="Find out what these pixels are before averaging or scaling values.",
     needs="pixels",
 )
 def _below(body: Population) -> Finding:
@@ -425,8 +428,8 @@ def _below(body: Population) -> Finding:
     where = f", most of them near {lowest:.0f}" if lowest is not None and lowest < LOWEST else ""
     return _finding(
         "hu-below",
-        f"{body.share(-np.inf, LOWEST):.1%} of the pixels lie below {LOWEST}{where}: nothing in a body does, nor is it "
-        "stated to be padding",
+        f"{body.share(-np.inf, LOWEST):.1%} of the pixels lie below {LOWEST}{where}: no tissue is that low, and the "
+        "files do not state padding there",
     )
 
 
@@ -436,7 +439,7 @@ def _below(body: Population) -> Finding:
     title="One value looks like padding that the files do not state",
     tags=("PixelPaddingValue",),
     standard="PS3.3 section C.7.5.1.1.2",
-    advice="Leave the value out of statistics, or set it to -1000, before values are averaged or scaled.",
+    advice="Leave the value out of statistics, or set it to -1000, before averaging or scaling values.",
     needs="pixels",
 )
 def _padding(sample: HUSample, value: float, share: float) -> Finding:
@@ -448,12 +451,12 @@ def _padding(sample: HUSample, value: float, share: float) -> Finding:
     return _finding(
         "hu-padding",
         f"{share:.1%} of the pixels are exactly {value:g}{stored}, which looks like padding{display(stated)}",
-        advice=f"Leave {value:g} out of statistics, or set it to -1000, before values are averaged or scaled.",
+        advice=f"Leave {value:g} out of statistics, or set it to -1000, before averaging or scaling values.",
     )
 
 
 def _finding(code: str, title: str, severity: str = "", advice: str = "") -> Finding:
-    """Return a finding; what is not given is as registered for `code`."""
+    """Return a finding; arguments left empty are those registered for `code`."""
     kind = kind_of(code)
     return Finding(
         code=code,

@@ -1,4 +1,4 @@
-"""A sample of a volume's values in HU, and what populations are in it.
+"""Sample of a volume's values in HU, and the populations in it.
 
 Air lies near -1000 HU and soft tissue near 0 to 60: a body in air has two populations 1000 to 1060 HU apart, and
 nothing but padding below -1100.
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 __all__ = ["DEEP", "HIGHEST", "LOWEST", "HUSample", "Population", "population_of", "read_sample"]
 
 MAX_SLICES = 9
-"""Slices of a volume that are read."""
+"""Number of slices that are read per volume."""
 SLICE_PIXELS = 1 << 16
-"""Of one slice, about."""
-FARTHEST = 1 << 17
-"""HU; values beyond are counted there."""
+"""Approximate number of sampled pixels per slice."""
+MAX_HU = 1 << 17
+"""HU; values are clipped to this magnitude."""
 AIR_HU = (-1060, -940)
-"""HU; of the most of air, noise included."""
+"""HU; range of most air pixels, including noise."""
 LOWEST = -1100
-"""HU; nothing but padding, and the noise of air, lies below."""
+"""HU; only padding and the noise of air lie below."""
 DEEP = -1400
-"""HU; nor does noise reach this far."""
+"""HU; only padding lies below, noise does not reach this far."""
 TISSUE_HU = (-150, 180)
 VALLEYS_HU = ((-700, -200), (250, 700))
-"""HU; between lung and fat, and above contrast medium: a body has fewer pixels there than of soft tissue."""
+"""HU; between lung and fat, and above contrast medium: a body has fewer pixels there than in soft tissue."""
 ABOVE_TISSUE_HU, BELOW_BONE_HU = (940, 1180), (300, 800)
-"""HU; bone has no population there that stands out of what is below it."""
+"""HU; no population of bone there stands out above lower values."""
 HIGHEST = 3200
 """HU; little but metal lies above."""
 BAND_HU = 40
-"""HU; the width over which pixels are added up for a population."""
-_RESCALE = ("RescaleSlope", "RescaleIntercept")
+"""HU; width over which pixels are summed for a population."""
+_RESCALE_TAGS = ("RescaleSlope", "RescaleIntercept")
 _PLACES = (
     "",
     "SharedFunctionalGroupsSequence.PixelValueTransformationSequence.",
@@ -53,12 +53,12 @@ _PLACES = (
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class HUSample:
-    """The modality values of some pixels of a volume, counted, without the padding that its files state.
+    """Histogram of modality values of some pixels of a volume, without the padding stated by its files.
 
-    `counts`: int64, pixels of `low`, `low` + 1 … HU, rounded. `n`: all of them. `n_padding`: pixels of stated padding,
-    left out. `n_slices`: slices they are from. `rescale`: slope and intercept of these slices, (1, 0) where the files
-    state none, None where they differ. `bits`, `signed`: *Bits Stored* and *Pixel Representation*, None where they
-    differ. `stated_padding`: *Pixel Padding Value* as the files state it. `image_types`: *Image Type* of the slices.
+    `counts`: int64, number of pixels at `low`, `low` + 1 … HU, rounded. `n`: their sum. `n_padding`: excluded pixels
+    of stated padding. `n_slices`: number of sampled slices. `rescale`: slope and intercept of these slices, (1, 0) if
+    the files state none, None if they differ. `bits`, `signed`: *Bits Stored* and *Pixel Representation*, None if they
+    differ. `stated_padding`: *Pixel Padding Value* as stated by the files. `image_types`: *Image Type* of the slices.
     """
 
     low: int
@@ -84,17 +84,17 @@ class HUSample:
 
     @property
     def edges(self) -> np.ndarray:
-        """The edges of the bins of `counts`, HU, float64 of shape (len(counts) + 1,)."""
+        """Edges of the bins of `counts`, HU, float64 of shape (len(counts) + 1,)."""
         return self.low - 0.5 + np.arange(len(self.counts) + 1)
 
     @property
     def spike(self) -> tuple[int, float]:
-        """The lowest value that stands alone, HU, and its share of the pixels; a share of 0.0 where none does."""
+        """Lowest isolated value, HU, and its share of the pixels; the share is 0.0 if there is none."""
         value, share = population_of(self).spike if self.n else (0.0, 0.0)
         return int(value), share
 
     def histogram(self, bins: int = 128) -> tuple[tuple[float, float, int], ...]:
-        """(from, to, pixels) of at most `bins` bins of equal width, whole HU; to show."""
+        """Return (from, to, pixels) of at most `bins` bins of equal width, a whole number of HU, for display."""
         width = max(1, -(-len(self.counts) // bins))
         starts = np.arange(0, len(self.counts), width)
         totals = np.add.reduceat(self.counts, starts) if len(self.counts) else self.counts
@@ -105,9 +105,9 @@ class HUSample:
 
 
 def read_sample(volume: Volume, catalog: Catalog) -> HUSample:
-    """Read up to `MAX_SLICES` slices spread over a grayscale volume, of each about `SLICE_PIXELS` pixels.
+    """Return a sample of up to `MAX_SLICES` slices spread over a grayscale volume, about `SLICE_PIXELS` pixels each.
 
-    `catalog` holds the volume's files, as that of its series does: what their tags state is taken from there.
+    `catalog` must hold the volume's files, as that of its series does; their tags are read from it.
 
     Raises
     ------
@@ -131,18 +131,18 @@ def read_sample(volume: Volume, catalog: Catalog) -> HUSample:
         for low, high in volume.padding:
             inside &= (values < low) | (values > high)
         n_padding += len(values) - int(inside.sum())
-        parts.append(np.clip(np.rint(values[inside]), -FARTHEST, FARTHEST).astype(np.int64))
+        parts.append(np.clip(np.rint(values[inside]), -MAX_HU, MAX_HU).astype(np.int64))
         used.append(volume.files[plane][0])
     if failed is not None and not parts:
         raise failed
-    whole = np.concatenate(parts)
-    low = int(whole.min()) if len(whole) else 0
+    values = np.concatenate(parts)
+    low = int(values.min()) if len(values) else 0
     paths = frozenset(used)
     rows = np.flatnonzero([path in paths for path in catalog.paths])
     return HUSample(
         low=low,
-        counts=np.bincount(whole - low),
-        n=len(whole),
+        counts=np.bincount(values - low),
+        n=len(values),
         n_padding=n_padding,
         n_slices=len(used),
         **_stated(catalog.rows(rows)),
@@ -150,15 +150,15 @@ def read_sample(volume: Volume, catalog: Catalog) -> HUSample:
 
 
 def _stated(catalog: Catalog) -> dict[str, Any]:
-    """Return what all files of `catalog` state, as fields of an `HUSample`."""
+    """Return the values on which all files of `catalog` agree, as fields of an `HUSample`."""
 
     def only(*tags: str) -> str | None:
         texts = {text for tag in tags for text in catalog.values(tag) if text}
         return next(iter(texts)) if len(texts) == 1 else None if texts else ""
 
-    pair = [only(*(place + tag for place in _PLACES)) for tag in _RESCALE]
+    pair = [only(*(place + tag for place in _PLACES)) for tag in _RESCALE_TAGS]
     slope, intercept = (None if text is None else number(text) if text else 0.0 for text in pair)
-    # One of the two alone is no rescale; what the volume then shows are stored values.
+    # Slope or intercept alone is no rescale: the volume then holds stored values.
     rescale = (1.0, 0.0) if "" in pair else None if slope is None or intercept is None else (slope, intercept)
     bits, sign = number(only("BitsStored") or ""), only("PixelRepresentation")
     return {
@@ -172,40 +172,40 @@ def _stated(catalog: Catalog) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Values in HU, ascending, with the share of the pixels that have each."""
+    """Values in HU, ascending, and the share of pixels with each value."""
 
     values: np.ndarray
     shares: np.ndarray
 
     def mapped(self, change: Callable[[np.ndarray], np.ndarray]) -> Population:
-        """The same pixels with other values."""
+        """Return the same pixels with their values mapped by `change`."""
         values = change(self.values)
         order = np.argsort(values, kind="stable")
         return Population(values[order], self.shares[order])
 
     def share(self, low: float, high: float) -> float:
-        """The share of the pixels from `low` to `high`, ends included."""
+        """Return the share of pixels from `low` to `high`, both included."""
         first, last = np.searchsorted(self.values, low), np.searchsorted(self.values, high, "right")
         return float(self.shares[first:last].sum())
 
     def windows(self, low: float, high: float) -> np.ndarray:
-        """The share of the pixels within half a `BAND_HU` of low, low + 10, … high."""
+        """Return the share of pixels within half a `BAND_HU` of each of low, low + 10, … high."""
         centers = np.arange(low, high + 1, 10.0)
         summed = np.concatenate([[0.0], np.cumsum(self.shares)])
         ends = np.searchsorted(self.values, centers + BAND_HU / 2, "right")
         return np.asarray(summed[ends] - summed[np.searchsorted(self.values, centers - BAND_HU / 2)])
 
     def tissue(self, prominence: float) -> float:
-        """The share of the tallest `BAND_HU` of soft tissue, 0.0 where it does not stand out of both its valleys."""
+        """Return the largest share of a `BAND_HU` in soft tissue, 0.0 if it does not exceed both valleys enough."""
         tallest = float(self.windows(*TISSUE_HU).max(initial=0.0))
         valley = max(float(self.windows(*valley).min(initial=1.0)) for valley in VALLEYS_HU)
         return tallest if tallest >= prominence * valley else 0.0
 
     @property
     def spike(self) -> tuple[float, float]:
-        """The lowest value that stands alone and its share: next to nothing below, few pixels beside it.
+        """Lowest isolated value and its share: almost no pixels lie below it, and few close to it.
 
-        (the lowest value, 0.0) where none does.
+        It is (the lowest value, 0.0) if no value is isolated.
         """
         for index in np.flatnonzero(self.shares >= 0.005)[:1].tolist():
             value, share = float(self.values[index]), float(self.shares[index])
@@ -214,26 +214,26 @@ class Population:
         return float(self.values[0]), 0.0
 
     def without_spike(self) -> Population:
-        """The body without the value that stands alone below it: padding, or air without noise."""
+        """Return the population without its `spike`, which is padding, or air without noise."""
         value, share = self.spike
-        kept = self.values != value
-        return Population(self.values[kept], self.shares[kept] / (1 - share)) if 0 < share < 1 else self
+        others = self.values != value
+        return Population(self.values[others], self.shares[others] / (1 - share)) if 0 < share < 1 else self
 
     @property
     def below(self) -> float:
-        """The share of the pixels below `LOWEST` that are not the noise of air."""
+        """Share of pixels below `LOWEST` that are not the noise of air."""
         lowest = self.lowest_population
         is_noise = lowest is not None and AIR_HU[0] <= lowest <= AIR_HU[1]
         return self.share(-np.inf, DEEP if is_noise else LOWEST)
 
     @property
     def is_in_place(self) -> bool:
-        """Whether there is some air, and some tissue that stands out, where they shall be."""
+        """Whether air and a distinct population of tissue are where they belong."""
         return self.share(*AIR_HU) >= 0.02 and self.tissue(1.5) >= 0.005 and not self.is_padding_for_air
 
     @property
     def is_in_air(self) -> bool:
-        """Whether these are the values of a body in air: air, prominent soft tissue, nothing where nothing can be."""
+        """Whether these are the values of a body in air: air, distinct soft tissue, and almost no impossible values."""
         air = self.share(*AIR_HU)
         return (
             air >= 0.05
@@ -246,9 +246,9 @@ class Population:
 
     @property
     def is_padding_for_air(self) -> bool:
-        """Whether what looks like air is padding, and what looks like tissue is air: there is one population more.
+        """Whether padding looks like air and air looks like tissue: there is a further population above.
 
-        Air has noise; where it has none, as in a drawing, nothing tells the two apart.
+        Air has noise. Without noise, as in a drawing, air and padding cannot be distinguished.
         """
         value, share = self.spike
         if not share or not AIR_HU[0] <= value <= AIR_HU[1] or self.share(*AIR_HU) > 1.1 * share:
@@ -260,14 +260,14 @@ class Population:
         return bool(tallest >= max(0.005, 2 * valley))
 
     def found_by(self, change: Callable[[np.ndarray], np.ndarray]) -> Population | None:
-        """The values changed, without what may be padding, if they then are those of a body in air."""
+        """Return the mapped values, with or without their spike, if they are those of a body in air; otherwise None."""
         other = self.mapped(change)
         bodies = (other, other.without_spike()) if other.spike[1] else (other,)
-        return next((one for one in bodies if one.is_in_air), None)
+        return next((body for body in bodies if body.is_in_air), None)
 
     @property
     def lowest_population(self) -> float | None:
-        """Where the pixels of the lowest population are most, HU; None where there is no population."""
+        """Peak of the lowest population, HU; None if there is no population."""
         summed = np.concatenate([[0.0], np.cumsum(self.shares)])
         ends = np.searchsorted(self.values, self.values + BAND_HU, "right")
         starts = np.flatnonzero(summed[ends] - summed[:-1] >= 0.04)
@@ -279,6 +279,6 @@ class Population:
 
 
 def population_of(sample: HUSample) -> Population:
-    """The values of a sample that has pixels."""
-    held = np.flatnonzero(sample.counts)
-    return Population(held + float(sample.low), sample.counts[held] / sample.n)
+    """Return the population of a sample that has pixels."""
+    bins = np.flatnonzero(sample.counts)
+    return Population(bins + float(sample.low), sample.counts[bins] / sample.n)

@@ -1,4 +1,4 @@
-"""Findings as a report in Markdown."""
+"""Markdown report of findings."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def findings_report(findings: Iterable[Finding], title: str = "") -> str:
 
 def _section(finding: Finding) -> list[str]:
     lines = [f"### {escape_markdown(finding.title)}", ""]
-    about = [counted(finding.files, "file")] if finding.files else []
-    about += [f"`{finding.code}`", *map(escape_markdown, finding.tags)]
-    lines += [" · ".join(about), ""]
+    details = [counted(finding.files, "file")] if finding.files else []
+    details += [f"`{finding.code}`", *map(escape_markdown, finding.tags)]
+    lines += [" · ".join(details), ""]
     if finding.meaning:
         lines += [escape_markdown(finding.meaning), ""]
     if finding.evidence:
-        cells = [(escape_markdown(what), f"{files:,}") for what, files in finding.evidence]
+        cells = [(escape_markdown(label), f"{files:,}") for label, files in finding.evidence]
         lines += [markdown_table(("what", "files"), cells, (False, True))]
     if finding.advice:
         section = f" ({escape_markdown(finding.standard)})" if finding.standard else ""

@@ -1,6 +1,6 @@
-"""Rules: functions that look at a survey and yield findings, each with the texts that are always the same.
+"""Rules: functions that examine a survey and yield findings, registered with their constant texts.
 
-To add one, decorate a function in a module of `rules`::
+To add a rule, decorate a function in a module of `rules`::
 
     @rule(
         "kvp-zero",
@@ -9,14 +9,14 @@ To add one, decorate a function in a module of `rules`::
         tags=("KVP",),
         standard="PS3.3 section C.8.2.1",
         advice="Treat KVP as unknown.",
-        meaning="HU of bone and contrast agent depend on the voltage, and nothing says what it was.",
+        meaning="HU of bone and contrast agent depend on the voltage, which is unknown.",
     )
     def kvp_zero(survey: Survey) -> Iterator[Finding]:
         mask = survey.ct & survey.joint("KVP").where(lambda text: number(text or "") == 0)
         if mask.any():
             yield survey.finding("kvp-zero", mask, [("KVP 0", file_count(mask))])
 
-A function that yields findings of several codes is decorated once for each.
+A function that yields findings of several codes is decorated once per code.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ __all__ = ["FindingKind", "kind_of", "looks_at", "registered_kinds", "rule", "ru
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 NEEDS = ("counts", "volumes", "pixels")
-"""What a rule looks at: the counts of values; the series as volumes; a sample of the pixels."""
+"""Inputs of rules: counts of values, series as volumes, or a sample of the pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingKind:
-    """What all findings of one code have in common.
+    """Properties shared by all findings of one code.
 
-    `severities`: the usual one first. `title`: the sentence, in general; a finding may say it with its numbers. `tags`:
-    the keywords that it rests on; `by`: those that select its files, () for the same. `needs`: one of `NEEDS`.
+    `severities`: possible severities, the usual one first. `title`: the general sentence; a finding may add numbers.
+    `tags`: the keywords it is based on. `by`: the keywords that select its files, () for `tags`. `needs`: one of
+    `NEEDS`.
     """
 
     code: str
@@ -104,7 +105,7 @@ def rule(
 
 
 def looks_at(needs: str) -> Callable[[Function], Function]:
-    """Return a decorator for a rule whose findings are of kinds that are not its own, such as those of notes."""
+    """Return a decorator for a rule whose findings are of kinds registered elsewhere, such as those of notes."""
 
     def register(function: Function) -> Function:
         _FUNCTIONS[function] = needs
@@ -114,15 +115,15 @@ def looks_at(needs: str) -> Callable[[Function], Function]:
 
 
 def kind_of(code: str) -> FindingKind:
-    """Return what is registered for `code`."""
+    """Return the kind of finding registered for `code`."""
     return _KINDS[code]
 
 
 def registered_kinds() -> tuple[FindingKind, ...]:
-    """Return all that is registered by the modules imported so far."""
+    """Return all kinds registered by the modules imported so far."""
     return tuple(_KINDS.values())
 
 
 def rules_that_need(needs: str) -> tuple[Callable[[Any], Iterator[Finding]], ...]:
-    """Return the functions that look at "counts" or at "volumes", in the order in which they were registered."""
+    """Return the rules that need "counts" or "volumes", in order of registration."""
     return tuple(function for function, needed in _FUNCTIONS.items() if needed == needs)

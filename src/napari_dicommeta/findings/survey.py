@@ -1,4 +1,4 @@
-"""What rules look at: the columns of a catalog as codes, its series, and the notes of their volumes."""
+"""Input of the rules: the columns of a catalog as codes, its series, and the notes of their volumes."""
 
 from __future__ import annotations
 
@@ -25,46 +25,46 @@ if TYPE_CHECKING:
 
 __all__ = ["CodedValues", "SeriesFacts", "Survey", "VolumeFacts"]
 
-_FINER = (
+_FALLBACK_TAGS = (
     ("SeriesInstanceUID",),
     ("SOPInstanceUID",),
     ("StudyInstanceUID", "SeriesInstanceUID"),
     ("SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber", "ImagePositionPatient", "Modality"),
 )
-"""By what files are picked where the tags of a finding do not tell them from others."""
-MOST_TAGS = 12
-"""Tags by which files are told apart at most."""
-MOST_COMPARED = 200_000
-"""Values that are compared at most to find these tags."""
+"""Tags that select files if the tags of a finding do not distinguish them from other files."""
+MAX_TAGS = 12
+"""Maximum number of tags in a selection."""
+MAX_COMPARED = 200_000
+"""Maximum number of values compared to find these tags."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodedValues:
-    """The joint values of some tags.
+    """Joint values of some tags.
 
-    `texts`: the combinations that occur, None where files lack a tag. `ids`: for each file the number of its
-    combination, int64 of shape (n_files,).
+    `texts`: the combinations that occur, None for an absent tag. `ids`: the index of each file's combination, int64 of
+    shape (n_files,).
     """
 
     texts: tuple[tuple[str | None, ...], ...]
     ids: np.ndarray
 
     def counted(self, mask: np.ndarray | None = None) -> list[tuple[tuple[str | None, ...], int]]:
-        """(combination, files) of the files in `mask`, most frequent first."""
+        """Return (combination, number of files) for the files in `mask`, most frequent first."""
         ids = self.ids if mask is None else self.ids[mask]
         counts = np.bincount(ids, minlength=len(self.texts)).tolist()
         pairs = [(texts, n) for texts, n in zip(self.texts, counts, strict=True) if n]
         return sorted(pairs, key=lambda pair: (-pair[1], [text or "" for text in pair[0]]))
 
     def where(self, holds: Callable[..., bool]) -> np.ndarray:
-        """For each file whether `holds` says so of its texts, bool of shape (n_files,)."""
+        """Return for each file whether `holds` is true of its texts, bool of shape (n_files,)."""
         chosen = np.array([holds(*texts) for texts in self.texts], dtype=bool)
         return chosen[self.ids] if len(chosen) else np.zeros(0, dtype=bool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeFacts:
-    """What is kept of a volume: its `label`, the `rows` of its files in the catalog, spacing (k, j, i) mm, notes."""
+    """Summary of a volume: `label`, `rows` of its files in the catalog, spacing (k, j, i) in mm, and notes."""
 
     label: str
     rows: np.ndarray
@@ -76,7 +76,7 @@ class VolumeFacts:
 
 @dataclass(frozen=True, slots=True)
 class SeriesFacts:
-    """The volumes of a series, and (reason, rows) of its files that make none; `error` where looking at it failed."""
+    """Volumes of a series, (reason, rows) of its refused files, and `error` if the series could not be examined."""
 
     volumes: tuple[VolumeFacts, ...] = ()
     refused: tuple[tuple[str, np.ndarray], ...] = ()
@@ -84,7 +84,7 @@ class SeriesFacts:
 
 
 class Survey:
-    """A catalog as the rules look at it: each column is coded once, each series looked at once."""
+    """Catalog as the rules use it: each column is coded once, each series examined once."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
@@ -102,22 +102,22 @@ class Survey:
 
     @cached_property
     def _keywords(self) -> tuple[str, ...]:
-        """The elements outside sequences that have a keyword and more than one value, or are not in every file."""
+        """Keywords of elements outside sequences that vary or are not in every file."""
         return tuple(
-            one.keyword
-            for one in self.summaries
-            if len(one.path.elements) == 1
-            and not one.keyword.startswith("(")
-            and (one.distinct > 1 or one.present < self.n_files)
+            summary.keyword
+            for summary in self.summaries
+            if len(summary.path.elements) == 1
+            and not summary.keyword.startswith("(")
+            and (summary.distinct > 1 or summary.present < self.n_files)
         )
 
     @cached_property
     def _groups(self) -> tuple[str, ...]:
         outer = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
-        return tuple(one for one in outer if len(self.catalog.values(one)))
+        return tuple(keyword for keyword in outer if len(self.catalog.values(keyword)))
 
     def own(self, tag: str) -> CodedValues:
-        """The values of one tag as the catalog has them."""
+        """Return the values of one tag as in the catalog."""
         if tag not in self._own:
             texts = self.catalog.column_texts(tag)
             numbered = {text: i for i, text in enumerate(dict.fromkeys(texts))}
@@ -126,7 +126,7 @@ class Survey:
         return self._own[tag]
 
     def joint(self, *tags: str) -> CodedValues:
-        """The joint values of `tags`; what enhanced images keep in functional groups counts as theirs."""
+        """Return the joint values of `tags`; missing values are taken from functional groups of enhanced images."""
         if tags not in self._joint:
             self._joint[tags] = _combined([self._filled(tag) for tag in tags])
         return self._joint[tags]
@@ -144,21 +144,21 @@ class Survey:
         return column
 
     def says(self, tag: str, *texts: str) -> np.ndarray:
-        """For each file whether `tag` is one of `texts`."""
+        """Return for each file whether `tag` is one of `texts`."""
         return self.joint(tag).where(lambda text: text in texts)
 
     def filled(self, tag: str) -> np.ndarray:
-        """For each file whether `tag` is there and not empty."""
+        """Return for each file whether `tag` is present and not empty."""
         return self.joint(tag).where(bool)
 
     @cached_property
     def images(self) -> np.ndarray:
-        """Which files hold pixel data, bool of shape (n_files,)."""
+        """Mask of files with pixel data, bool of shape (n_files,)."""
         return np.asarray(self.catalog.file_column("pixel_offset") >= 0)
 
     @cached_property
     def gray(self) -> np.ndarray:
-        """Which files hold images of one sample a pixel that mean something measured: no secondary captures."""
+        """Mask of files with measured grayscale images: one sample per pixel, not a secondary capture."""
         kinds = self.joint("SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation")
         held = kinds.where(
             lambda samples, sop_class, photometric: (
@@ -172,25 +172,25 @@ class Survey:
 
     @cached_property
     def ct(self) -> np.ndarray:
-        """Which files hold CT images."""
+        """Mask of files with CT images."""
         ct: np.ndarray = self.gray & self.says("Modality", "CT")
         return ct
 
     @cached_property
     def series(self) -> tuple[Series, ...]:
-        """The series of the catalog."""
+        """Series of the catalog."""
         return self.catalog.series
 
     @cached_property
     def series_ids(self) -> np.ndarray:
-        """For each file the number of its series, int64 of shape (n_files,)."""
+        """Index of each file's series, int64 of shape (n_files,)."""
         ids = np.zeros(self.n_files, dtype=np.int64)
-        for i, one in enumerate(self.series):
-            ids[one.rows] = i
+        for i, series in enumerate(self.series):
+            ids[series.rows] = i
         return ids
 
     def mixing(self, of: np.ndarray, groups: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Which files of `mask` are in a group that holds several values of the codes `of`; int arrays (n_files,)."""
+        """Return the files of `mask` in groups with several values of the codes `of`; int arrays (n_files,)."""
         mixed = np.zeros(self.n_files, dtype=bool)
         rows = np.flatnonzero(mask)
         if len(rows):
@@ -203,7 +203,7 @@ class Survey:
     # -- volumes ------------------------------------------------------------------------------------
 
     def look(self) -> Iterator[int]:
-        """Looks at one series after the other and yields how many have been."""
+        """Examine one series after the other, and yield the number of series done."""
         for series in self.series:
             self.series_facts.append(_facts(series))
             yield len(self.series_facts)
@@ -225,9 +225,9 @@ class Survey:
         by: Sequence[str] = (),
         scope: str = "",
     ) -> Finding:
-        """Return a finding about the files in `mask`; what is not given is as registered for `code`.
+        """Return a finding about the files in `mask`; arguments left empty are those registered for `code`.
 
-        Its selection is made of the tags `by`, or else of `tags`, or else of the UIDs.
+        Its selection uses the tags `by`, or else `tags`, or else UIDs.
         """
         kind = kind_of(code)
         tags = tuple(tags) or kind.tags
@@ -246,15 +246,15 @@ class Survey:
         )
 
     def selection(self, mask: np.ndarray, tags: tuple[str, ...]) -> Conditions:
-        """The conditions under which `Catalog.where` gives the files in `mask`, the fewest first.
+        """Return conditions for `Catalog.where` that select the files in `mask`, with `tags` if they suffice.
 
-        Files that no known element tells apart from others are given together with these.
+        Files that no known element distinguishes from these are selected too.
         """
         if mask.all():
             return ()
         if not mask.any():
             return (("SOPInstanceUID", ()),)
-        for names in ((tags,) if tags else ()) + _FINER:
+        for names in ((tags,) if tags else ()) + _FALLBACK_TAGS:
             joint = _combined([self.own(name) for name in names])
             chosen = np.zeros(len(joint.texts), dtype=bool)
             chosen[joint.ids[mask]] = True
@@ -266,27 +266,27 @@ class Survey:
             joint = _combined([self.own(name) for name in names])
             chosen = np.zeros(len(joint.texts), dtype=bool)
             chosen[joint.ids[mask]] = True
-        wanted = tuple(texts for texts, is_one in zip(joint.texts, chosen.tolist(), strict=True) if is_one)
+        wanted = tuple(texts for texts, is_chosen in zip(joint.texts, chosen.tolist(), strict=True) if is_chosen)
         if len(names) == 1 and "." not in names[0] and all(text is not None for (text,) in wanted):
             return ((names[0], tuple(text for (text,) in wanted if text is not None)),)
         return ((names, wanted),)
 
     def _distinguishing(self, mask: np.ndarray, names: tuple[str, ...], ids: np.ndarray) -> tuple[str, ...]:
-        """`names` and the other tags that are needed to tell the files in `mask` from others, as far as any does."""
+        """Return `names` and further tags that distinguish the files in `mask` from other files, as far as possible."""
         among = np.isin(ids, ids[mask]) & np.isin(ids, ids[~mask])
         rows = np.flatnonzero(among)
         catalog, inside = self.catalog.rows(rows), mask[rows]
         columns: dict[str, np.ndarray] = {}
         known = set()
         for tag in self._keywords:
-            if len(columns) * len(rows) > MOST_COMPARED:
+            if len(columns) * len(rows) > MAX_COMPARED:
                 break
             column = _numbered(catalog.column_texts(tag))
             if column.any() and column.tobytes() not in known:
                 known.add(column.tobytes())
                 columns[tag] = column
         codes = ids[rows]
-        while (left := _confused(codes, inside)) and len(names) < MOST_TAGS:
+        while (left := _confused(codes, inside)) and len(names) < MAX_TAGS:
             finer = {tag: _finer(codes, column) for tag, column in columns.items()}
             best = min(finer, key=lambda tag: _confused(finer[tag], inside), default="")
             if not best or _confused(finer[best], inside) == left:
@@ -305,7 +305,7 @@ def _finer(codes: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 def _confused(codes: np.ndarray, inside: np.ndarray) -> int:
-    """How many files outside have the code of one inside."""
+    """Return the number of files outside that share a code with a file inside."""
     return int(np.count_nonzero(np.isin(codes[~inside], codes[inside])))
 
 
@@ -319,7 +319,7 @@ def _combined(columns: Sequence[CodedValues]) -> CodedValues:
 
 
 def _compact(codes: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
-    """The codes below `span` that occur, in order, and for each of `codes` its place among them."""
+    """Return the sorted distinct `codes`, all below `span`, and the index of each code among them."""
     if span > 1 << 22:
         unique, places = np.unique(codes, return_inverse=True)
         return unique, places
@@ -335,7 +335,7 @@ def _facts(series: Series) -> SeriesFacts:
 
     try:
         volumes, refusals = load_series(series)
-    except Exception as error:  # noqa: BLE001  one series that cannot be looked at loses none of the others
+    except Exception as error:  # noqa: BLE001  a failing series must not stop the others
         log_fault("looking at a series", error)
         return SeriesFacts(error=type(error).__name__)
     name = f"series {series.number}" if series.number else "a series without a number"

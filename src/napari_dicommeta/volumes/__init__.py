@@ -1,1 +1,1 @@
-"""Series -> volumes: layout, geometry, rescale, lazy arrays, notes."""
+"""Volumes of DICOM series: layout, geometry, rescale, lazy arrays and notes."""

@@ -1,4 +1,4 @@
-"""A tag along the slices of a volume, its numbers (tube current, echo time, window), and the slice looked for."""
+"""Numbers of a tag along the slices of a volume (tube current, echo time, window), and search for a slice."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.conditions import Condition, Tags
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["MAX_COMPONENTS", "is_of_frames", "slice_matching", "values_along"]
+__all__ = ["MAX_CURVES", "is_of_frames", "slice_matching", "values_along"]
 
-MAX_COMPONENTS = 6
-FILES_KEPT = 16
-"""Multi-frame files whose functional groups are kept once they have been read."""
+MAX_CURVES = 6
+MAX_CACHED_FILES = 16
+"""Number of multi-frame files whose functional groups stay cached."""
 _reading = threading.Lock()
 
 
 def is_of_frames(volume: Volume, tags: Sequence[Tags]) -> bool:
-    """Whether one of `tags` is said by each frame of the volume's files: they are read to know it, which takes time."""
+    """Return whether one of `tags` is a per-frame tag of multi-frame files, which must be read for it (slow)."""
     if not any(isinstance(tag, str) and tag.startswith(GROUPS) for tag in tags):
         return False
     return len({path for path, _ in volume.files}) < len(volume.files)
 
 
 def values_along(volume: Volume, catalog: Catalog, keyword: str) -> np.ndarray | None:
-    """The numbers that `keyword` has in the file behind each slice, in the order of `Volume.files`.
+    """Return the numbers of `keyword` for each slice, in the order of `Volume.files`.
 
-    float64 of shape (components, slices), at most `MAX_COMPONENTS`, NaN where a slice has none; None where all slices
-    have the same, or no numbers. `catalog` holds the files. A tag of the functional groups (PS3.3 section C.7.6.16) is
-    that of the slice's frame, for which its file is read; all others a file's frames share.
+    The result is float64 of shape (components, slices), with at most `MAX_CURVES` components. It is NaN where a
+    slice has no number, and None if all slices have equal numbers or none. `catalog` holds the files. A tag of the
+    functional groups (PS3.3 section C.7.6.16) is read from the file for each frame. All other tags are shared by the
+    frames of a file.
 
     Raises
     ------
@@ -52,12 +53,12 @@ def values_along(volume: Volume, catalog: Catalog, keyword: str) -> np.ndarray |
         name = frame_keyword(keyword)
         texts = [frame.get(name) for frame in _frames(volume)]
     else:
-        of_file = dict(zip(catalog.paths, catalog.column_texts(keyword), strict=True))
-        texts = [of_file.get(path) for path, _ in volume.files]
+        text_of = dict(zip(catalog.paths, catalog.column_texts(keyword), strict=True))
+        texts = [text_of.get(path) for path, _ in volume.files]
     known: dict[str | None, tuple[float, ...]] = {}
     for text in texts:
         if text not in known:
-            parts = text.split("\\")[:MAX_COMPONENTS] if text else []
+            parts = text.split("\\")[:MAX_CURVES] if text else []
             values = [number(part) for part in parts]
             known[text] = tuple(np.nan if value is None else value for value in values)
     rows = [known[text] for text in texts]
@@ -72,22 +73,22 @@ def values_along(volume: Volume, catalog: Catalog, keyword: str) -> np.ndarray |
 def slice_matching(
     volume: Volume, paths: Collection[str], filters: Sequence[tuple[Tags, Condition]] = ()
 ) -> int | None:
-    """The first slice of `volume`, counted as in `Volume.files`, that is of one of `paths`; None if there is none.
+    """Return the index in `Volume.files` of the first slice that comes from one of `paths`, None if none does.
 
-    Those of `filters`, as a `Selection` holds them, that speak of the functional groups choose among a file's frames.
+    `filters` are those of a `Selection`. Filters on the functional groups select among the frames of a file.
     """
     numbers = [n for n, (path, _) in enumerate(volume.files) if path in paths]
     of_frames = [(tag, condition) for tag, condition in filters if is_of_frames(volume, (tag,))]
     if numbers and of_frames:
         frames = _frames(volume)
-        asked = [(frame_keyword(str(tag)), condition) for tag, condition in of_frames]
-        fitting = (n for n in numbers if all(_holds(frames[n].get(name), condition) for name, condition in asked))
+        wanted = [(frame_keyword(str(tag)), condition) for tag, condition in of_frames]
+        fitting = (n for n in numbers if all(_holds(frames[n].get(name), condition) for name, condition in wanted))
         return next(fitting, numbers[0])
     return next(iter(numbers), None)
 
 
 def _frames(volume: Volume) -> list[dict[str, str]]:
-    """Keyword -> text of the frame behind each slice; nothing where its file cannot be read."""
+    """Return keyword -> text of the frame behind each slice, empty where its file cannot be read."""
     counts: dict[str, int] = {}
     for path, frame in volume.files:
         counts[path] = max(counts.get(path, 0), frame + 1)
@@ -97,26 +98,26 @@ def _frames(volume: Volume) -> list[dict[str, str]]:
 
 def _of_file(path: str, count: int) -> list[dict[str, str]]:
     try:
-        there = os.stat(path)
-        with _reading:  # who asks for the same meanwhile finds it read
-            return _read(path, count, there.st_mtime_ns, there.st_size)
-    except (OSError, FunctionalGroupsError):  # its volume was made of it: it is gone meanwhile, and its slices say so
+        status = os.stat(path)
+        with _reading:  # a second caller waits and then finds the file cached
+            return _read(path, count, status.st_mtime_ns, status.st_size)
+    except (OSError, FunctionalGroupsError):  # removed since the volume was opened; reading its slices reports it
         return [{} for _ in range(count)]
 
 
-@lru_cache(maxsize=FILES_KEPT)
+@lru_cache(maxsize=MAX_CACHED_FILES)
 def _read(path: str, count: int, _mtime: int, _size: int) -> list[dict[str, str]]:
     return read_frame_texts(path, count)
 
 
 def _holds(text: str | None, condition: Any) -> bool:
-    """Whether a frame's text is one that `Catalog.where` would choose."""
+    """Return whether `Catalog.where` would select a frame with this text."""
     if isinstance(condition, bool):
         return condition == (text is not None)
     if isinstance(condition, slice):
         low, high = ends_of(condition)
         values = [number(part) for part in (text or "").split("\\")]
         return any(value is not None and low <= value <= high for value in values)
-    if isinstance(condition, Spelled):  # how a frame writes it is not kept
+    if isinstance(condition, Spelled):  # the spelling in a frame is not known
         return True
     return text in texts_of(condition)

@@ -1,4 +1,4 @@
-"""Files -> frames: each image of a series with its place and all values by which one frame differs from another."""
+"""Frames of a series: each image with its plane and the values that distinguish it from other frames."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.dicom.pixels import PixelFormat
 
-__all__ = ["AXES", "KINDS", "TIMES", "Frame", "read_frames"]
+__all__ = ["AXES", "SPLIT_TAGS", "TIMES", "Frame", "read_frames"]
 
-KINDS = ("ImageType", "FrameType", "ComplexImageComponent", "ConvolutionKernel", "StackID", "ReferencedSegmentNumber")
-"""Images that differ here are of another kind: parted, never another time of one volume."""
+SPLIT_TAGS = (
+    "ImageType",
+    "FrameType",
+    "ComplexImageComponent",
+    "ConvolutionKernel",
+    "StackID",
+    "ReferencedSegmentNumber",
+)
+"""Tags by which images are split into kinds; they never become a fourth axis."""
 AXES = (
     "TemporalPositionIdentifier",
     "EchoTime",
@@ -33,9 +40,9 @@ AXES = (
     "FlipAngle",
     "FrameReferenceTime",
 )
-"""Dimensions that may be the fourth axis, the first that explains the repetitions is taken."""
+"""Dimensions that may become the fourth axis; the first that explains the repeated positions is used."""
 TIMES = ("AcquisitionNumber", "AcquisitionDateTime", "AcquisitionTime", "ContentTime")
-"""The same, by when images were made rather than what they are."""
+"""Like `AXES`, but by time of acquisition; tried after them."""
 FRAME_TAGS = (
     # identity, place
     "SOPClassUID",
@@ -50,7 +57,7 @@ FRAME_TAGS = (
     "ColumnPositionInTotalImagePixelMatrix",
     "RowPositionInTotalImagePixelMatrix",
     "Modality",
-    *KINDS,
+    *SPLIT_TAGS,
     *AXES,
     *TIMES,
     "DiffusionGradientOrientation",
@@ -82,16 +89,16 @@ FRAME_TAGS = (
     "MaximumFractionalValue",
 )
 
-GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector")
-"""Where a file says something of its single frames."""
+GROUP_TAGS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "GridFrameOffsetVector")
+"""Elements that hold values of individual frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """One frame of one file.
 
-    `index`: the frame in the file, from 0. `texts`:
-    keyword -> text of the `FRAME_TAGS` that this frame has, by meaning, its own functional groups first.
+    `index`: the frame in the file, from 0. `texts`: keyword -> text of the `FRAME_TAGS` that this frame has; its
+    functional groups take precedence over the top level of the file.
     """
 
     path: str
@@ -102,7 +109,7 @@ class Frame:
     pixel_offset: int
 
     def text(self, keyword: str) -> str:
-        """The text of an element, "" where the frame has none."""
+        """Return the text of an element, "" where the frame has none."""
         return self.texts.get(keyword, "")
 
     @property
@@ -114,13 +121,13 @@ class Frame:
 def read_frames(
     catalog: Catalog, formats: Sequence[PixelFormat], more: Sequence[str] = ()
 ) -> tuple[list[Frame], list[tuple[str, str]]]:
-    """The frames of the files of `catalog`, in their order, and (path, reason) of files that cannot be read any more.
+    """Return the frames of all files of `catalog`, in file order, and (path, reason) of each file that cannot be read.
 
-    `formats` has one entry a file; `more` are keywords or paths to know of each frame besides `FRAME_TAGS`.
+    `formats` has one entry per file. `more` are keywords or tag paths to read in addition to `FRAME_TAGS`.
     """
-    found = {tag: catalog.column_texts(tag) for tag in (*FRAME_TAGS, *more)}
-    columns = [(tag, texts) for tag, texts in found.items() if any(text is not None for text in texts)]
-    grouped = [catalog.column_texts(tag) for tag in GROUPS]
+    by_tag = {tag: catalog.column_texts(tag) for tag in (*FRAME_TAGS, *more)}
+    columns = [(tag, texts) for tag, texts in by_tag.items() if any(text is not None for text in texts)]
+    grouped = [catalog.column_texts(tag) for tag in GROUP_TAGS]
     offsets = catalog.file_column("pixel_offset").tolist()
     planes: dict[tuple[str, str, str], ImagePlane | None] = {}
     frames: list[Frame] = []
@@ -134,11 +141,11 @@ def read_frames(
             continue
         for index in range(pixel_format.frames):
             texts = {**top, **{tag: text for tag, text in own[index].items() if text}} if own else top
-            place = texts.get("ImagePositionPatient", ""), texts.get("ImageOrientationPatient", "")
+            position = texts.get("ImagePositionPatient", ""), texts.get("ImageOrientationPatient", "")
             spacing = texts.get("PixelSpacing") or texts.get("ImagerPixelSpacing") or "1\\1"
-            key = (*place, spacing)
+            key = (*position, spacing)
             if pixel_format.frames > 1 and not (own and own[index].get("ImagePositionPatient")):
-                key = ("", "", key[2])  # one position for the whole file says where none of its frames lies
+                key = ("", "", key[2])  # one position for a whole file does not place its frames
             if key not in planes:
                 planes[key] = ImagePlane.of(numbers(key[0], 3), numbers(key[1], 6), numbers(key[2], 2))
             frames.append(

@@ -1,4 +1,4 @@
-"""Image planes in the patient, slice order and the grid they make (PS3.3 section C.7.6.2).
+"""Image planes in the patient, slice order and the volume grid (PS3.3 section C.7.6.2).
 
 All positions and lengths are in mm in the patient's LPS coordinates; array axes are (k, j, i): slice, row,
 column. Slices are ordered by their position along the normal of their plane, never by InstanceNumber,
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["ImagePlane", "VolumeGeometry", "is_orientation", "position_ids"]
 
 ORIENTATION_TOLERANCE = 1e-4
-"""Direction cosines closer than this are one orientation."""
+"""Direction cosines that differ by less are equal."""
 UNIT_TOLERANCE = 0.01
-"""Of the lengths of two direction cosines from 1, and of their product from 0."""
+"""Allowed deviation of the lengths of two direction cosines from 1, and of their dot product from 0."""
 SPACING_TOLERANCE = 0.01
-"""Relative; with `SPACING_FLOOR` the deviation from even spacing that is not worth a note."""
+"""Relative; deviations from even spacing below this and `SPACING_FLOOR` are ignored."""
 SPACING_FLOOR = 0.01
 """mm."""
-FARTHEST = 1e7
-"""mm; no image of a patient lies farther away."""
+MAX_COORDINATE = 1e7
+"""mm; larger coordinates make a plane invalid."""
 SAME_POSITION = 1e-3
-"""mm; positions along the normal closer than this are one."""
+"""mm; positions along the normal that differ by less are equal."""
 
 
 def is_orientation(cosines: Sequence[float]) -> bool:
-    """Return whether six cosines are two directions of length 1 at right angles, within `UNIT_TOLERANCE`."""
+    """Return whether six cosines are two perpendicular unit vectors, within `UNIT_TOLERANCE`."""
     row, column = np.array(cosines[:3]), np.array(cosines[3:])
     off = abs(np.linalg.norm(row) - 1), abs(np.linalg.norm(column) - 1), abs(row @ column)
     return bool(max(off) <= UNIT_TOLERANCE)
@@ -40,7 +40,7 @@ def is_orientation(cosines: Sequence[float]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ImagePlane:
-    """One image's place in the patient.
+    """Position, orientation and pixel spacing of one image in the patient.
 
     `position`: (0020,0032) *Image Position (Patient)*, mm, of the center of the first pixel. `row` and `column`:
     the direction cosines of (0020,0037), along a row (i grows) and along a column (j grows). `spacing`:
@@ -59,12 +59,14 @@ class ImagePlane:
         orientation: tuple[float, ...] | None,
         spacing: tuple[float, ...] | None,
     ) -> ImagePlane | None:
-        """The plane of an image's elements, or None if they do not make one: a length that is not positive,
-        directions that are not of unit length or not at right angles, something missing.
+        """Return the plane of an image's elements, or None if they are invalid.
+
+        They are invalid if one is missing, a spacing is not positive, or the directions are not perpendicular unit
+        vectors.
         """
         if position is None or orientation is None or spacing is None:
             return None
-        if not all(abs(value) <= FARTHEST for value in (*position, *orientation, *spacing)):  # NaN neither
+        if not all(abs(value) <= MAX_COORDINATE for value in (*position, *orientation, *spacing)):  # False for NaN too
             return None
         if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
             return None
@@ -80,23 +82,23 @@ class ImagePlane:
 
     @property
     def normal(self) -> np.ndarray:
-        """Row × column, float64 of shape (3,)."""
+        """Cross product of row and column direction, float64 of shape (3,)."""
         return np.cross(self.row, self.column)
 
     @property
     def distance(self) -> float:
-        """The position along the normal, mm."""
+        """Position along the normal, mm."""
         return float(np.dot(self.position, self.normal))
 
     def same_orientation(self, other: ImagePlane) -> bool:
-        """Whether both planes are parallel and turned alike, within `ORIENTATION_TOLERANCE`."""
+        """Return whether both planes have the same row and column directions, within `ORIENTATION_TOLERANCE`."""
         return bool(
             np.allclose(self.row, other.row, atol=ORIENTATION_TOLERANCE, rtol=0)
             and np.allclose(self.column, other.column, atol=ORIENTATION_TOLERANCE, rtol=0)
         )
 
     def same_grid(self, other: ImagePlane) -> bool:
-        """Whether both planes have one orientation and one pixel spacing, within `SPACING_TOLERANCE` of it."""
+        """Return whether both planes have the same orientation, and equal pixel spacing within `SPACING_TOLERANCE`."""
         if (self.row, self.column, self.spacing) == (other.row, other.column, other.spacing):
             return True
         return self.same_orientation(other) and bool(
@@ -106,9 +108,9 @@ class ImagePlane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeGeometry:
-    """The grid of a volume.
+    """Grid of a volume.
 
-    `spacing`: mm between slices, rows, columns (k, j, i), the lengths of the affine's columns; the first is
+    `spacing`: mm between slices, rows, columns (k, j, i), the lengths of the affine's columns. The first is
     NaN where the files give no distance between slices. `affine`: 4×4 float64, voxel (k, j, i, 1) to patient
     (x, y, z, 1) in LPS mm; None where the files do not place the images. `tilt`: degrees between the step
     from slice to slice and the normal, 0 for a right-angled grid. `steps`: mm from each slice to the next.
@@ -119,11 +121,11 @@ class VolumeGeometry:
     tilt: float = 0.0
     steps: tuple[float, ...] = ()
     beside: tuple[int, float] = (0, 0.0)
-    """The slice that lies farthest beside the line from the first to the last one, and how far, mm."""
+    """Index of the slice farthest from the line through the first and last slices, and its distance, mm."""
 
     @classmethod
     def of_planes(cls, planes: Sequence[ImagePlane]) -> VolumeGeometry:
-        """The grid through ordered, parallel planes; spacing from their positions over the whole span."""
+        """Return the grid of ordered, parallel planes; the slice spacing is the mean over the whole span."""
         first, n = planes[0], len(planes)
         positions = np.array([plane.position for plane in planes])
         step = (positions[-1] - positions[0]) / (n - 1) if n > 1 else first.normal * np.nan
@@ -157,24 +159,24 @@ class VolumeGeometry:
 
     @property
     def gaps(self) -> tuple[tuple[int, float, int], ...]:
-        """(k, mm, missing) for each slice k behind which slices are missing.
+        """(k, mm, number missing) for each slice k that is followed by missing slices.
 
-        The usual step is the median; a step is a gap when it is at least 1.5 of it and within a tenth of a multiple.
+        The usual step is the median. A step is a gap if it is within 0.1 usual steps of a multiple, at least two.
         """
         if len(self.steps) < 2:
             return ()
         usual = float(np.median(self.steps))
         if usual < SAME_POSITION:
             return ()
-        found = []
+        gaps = []
         for k, step in enumerate(self.steps):
             times = round(step / usual)
             if times >= 2 and abs(step / usual - times) <= 0.1 and not self._is_of_a_block(k):
-                found.append((k, step, times - 1))
-        return tuple(found)
+                gaps.append((k, step, times - 1))
+        return tuple(gaps)
 
     def _is_of_a_block(self, k: int) -> bool:
-        """Whether three or more steps in a row are as long as step `k`: slices taken farther apart, none missing."""
+        """Return whether step `k` is in a run of three or more equal steps: slices are wider apart, none is missing."""
         alike = [
             abs(step - self.steps[k]) <= max(SPACING_FLOOR, SPACING_TOLERANCE * self.steps[k]) for step in self.steps
         ]
@@ -184,18 +186,18 @@ class VolumeGeometry:
 
     @property
     def shear(self) -> float:
-        """How far each slice lies beside the one before, in its plane, mm; 0 for a right-angled grid."""
+        """In-plane shift from each slice to the next, mm; 0 for a right-angled grid."""
         return abs(float(np.sin(np.radians(self.tilt)))) * self.spacing[0] if self.tilt else 0.0
 
     @classmethod
     def unplaced(cls, spacing: tuple[float, float] | None) -> VolumeGeometry:
-        """The grid of images that say nothing of their place: pixel spacing at most, 1 where even that is missing."""
+        """Return the grid of images without positions: `spacing` of rows and columns, 1 mm where it is None."""
         rows, columns = spacing or (1.0, 1.0)
         return cls(spacing=(float("nan"), rows, columns), affine=None)
 
     @property
     def uneven(self) -> float:
-        """The largest deviation of a step from the mean step, mm; 0 where it is within the tolerance."""
+        """Largest deviation of a step from the mean step, mm; 0 if within the tolerance."""
         if len(self.steps) < 2:
             return 0.0
         mean = sum(self.steps) / len(self.steps)
@@ -204,11 +206,11 @@ class VolumeGeometry:
 
 
 def position_ids(planes: Sequence[ImagePlane]) -> list[int]:
-    """For each of parallel `planes` the number of its position along the common normal, from 0; equal for one place."""
+    """Return the rank of each of the parallel `planes` along their normal, from 0; equal positions share a rank."""
     distances = np.array([plane.position for plane in planes]) @ planes[0].normal
     order = np.argsort(distances, kind="stable")
     steps = np.diff(distances[order]) > SAME_POSITION
     ids = np.empty(len(planes), dtype=np.intp)
     ids[order] = np.concatenate([[0], np.cumsum(steps)])
-    found: list[int] = ids.tolist()
-    return found
+    ranks: list[int] = ids.tolist()
+    return ranks

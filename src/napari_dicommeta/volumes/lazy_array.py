@@ -1,8 +1,9 @@
-"""An array over planes that are read when they are first asked for, which behaves as NumPy's own."""
+"""Array-like object that reads its planes on first access and behaves like a NumPy array."""
 
 from __future__ import annotations
 
 import math
+import weakref
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -22,10 +23,14 @@ METHODS = [
     "any",
     "argmax",
     "argmin",
+    "argpartition",
     "argsort",
     "astype",
+    "choose",
     "clip",
+    "compress",
     "conj",
+    "conjugate",
     "copy",
     "cumprod",
     "cumsum",
@@ -55,23 +60,25 @@ METHODS = [
     "var",
     "view",
 ]
-"""Methods of `numpy.ndarray` that leave the array as it is."""
+"""Methods of `numpy.ndarray` that do not modify the array."""
 
 
 class LazyArray(NDArrayOperatorsMixin):
-    """An array of planes, shape (k, j, i), or with more axes before or behind, that reads a plane when it is indexed.
+    """Lazy array of planes, shape (k, j, i) or with more axes before or after; indexing reads the planes it needs.
 
-    ``read(n, out)`` fills plane `n`, counted over all axes before those of a plane (C order). Indexing, operators,
-    `numpy.ufunc`, methods such as ``.max()`` or ``.astype(…)`` and ``np.asarray`` behave as those of the full array,
-    and give NumPy arrays. Planes that were read are kept, all of them where they fit into `cache_bytes`, else the last
-    ones used: scrolling through 20 GB takes no more memory than that; what works on the whole array allocates it.
+    ``read(n, out)`` fills plane `n`, counted in C order over all axes before those of a plane. Indexing, operators,
+    `numpy.ufunc`, methods such as ``.max()`` or ``.astype(…)`` and ``np.asarray`` behave like those of the full array,
+    and return NumPy arrays. All planes stay cached if they fit into `cache_bytes`, otherwise the most recently used
+    planes do. Scrolling through 20 GB therefore needs no more than `cache_bytes`. Operations on the whole array
+    allocate it.
 
-    Elements can be assigned to. That changes this array in memory only, never a file; a copy has the changes too.
-    Copies and pickles hold how planes are read, and those that were written to, not the cache.
+    Assignment to elements changes this array in memory only, never a file. Copies and pickles hold the reader and the
+    edited planes, not the cache.
 
     All methods may be called from any thread. `warm` reads ahead in the background, `close` stops that. A plane that
-    cannot be read raises `PixelError`, unless `on_error` is set: then ``on_error(n, error)`` is called once and the
-    plane reads as NaN, or in an array of integers as the volume's padding or lowest value.
+    cannot be read raises `PixelError`, unless `on_error` is set. Then ``on_error(n, error)`` is called once, and the
+    plane reads as NaN, or in an array of integers as the volume's padding or the lowest value of its middle slice.
+    Copies keep `on_error`, pickles do not.
     """
 
     def __init__(
@@ -88,47 +95,48 @@ class LazyArray(NDArrayOperatorsMixin):
         self._reader = PlaneReader(read)
         self._cache = PlaneCache(math.prod(self._lead), plane, self.dtype, self._reader)
         self._ahead = ReadAhead(self._cache, threads)
+        weakref.finalize(self, self._ahead.end)  # without it, idle threads keep the planes of a lost array
 
-    # -- what it is ---------------------------------------------------------------------------------
+    # -- properties ---------------------------------------------------------------------------------
 
     @property
     def ndim(self) -> int:
-        """The number of axes."""
+        """Number of axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """The number of elements."""
+        """Number of elements."""
         return math.prod(self.shape)
 
     @property
     def itemsize(self) -> int:
-        """The bytes of an element."""
+        """Bytes per element."""
         return self.dtype.itemsize
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the full array."""
+        """Bytes of the full array."""
         return self.size * self.dtype.itemsize
 
     @property
     def n_planes(self) -> int:
-        """The number of planes."""
+        """Number of planes."""
         return self._cache.n
 
     @property
     def loaded(self) -> int:
-        """How many planes are in memory."""
+        """Number of planes in memory."""
         return int(self._cache.loaded.sum())
 
     @property
     def keeps_all(self) -> bool:
-        """Whether all planes may stay in memory."""
+        """Whether all planes can stay in memory."""
         return self._cache.keeps_all
 
     @property
     def cache_bytes(self) -> int:
-        """Up to which size all planes are kept, and how much memory the last ones take where they are not."""
+        """Memory limit of the cache, bytes; an array up to this size is cached completely."""
         return self._cache.cache_bytes
 
     @cache_bytes.setter
@@ -137,7 +145,7 @@ class LazyArray(NDArrayOperatorsMixin):
 
     @property
     def on_error(self) -> Callable[[int, Exception], object] | None:
-        """What is called with the number of a plane that cannot be read, and the error; None: it is raised."""
+        """Function called with the index of an unreadable plane and the error; None raises the error."""
         return self._reader.on_error
 
     @on_error.setter
@@ -157,7 +165,7 @@ class LazyArray(NDArrayOperatorsMixin):
 
     # -- reading ------------------------------------------------------------------------------------
 
-    def __getitem__(self, index: Any) -> np.ndarray:
+    def __getitem__(self, index: Any) -> Any:
         indices = index if isinstance(index, tuple) else (index,)
         cache = self._cache
         if _are_basic(indices) and len(indices) <= self.ndim + 1:
@@ -166,17 +174,17 @@ class LazyArray(NDArrayOperatorsMixin):
             wanted = self._numbers()[lead]
             if cache.keeps_all:
                 cache.load(wanted)
-                return np.asarray(self._whole()[index])
-            return np.asarray(cache.gather(wanted)[(slice(None),) * wanted.ndim + rest])
+                return self._whole()[index]
+            return cache.gather(wanted)[(slice(None),) * wanted.ndim + rest]
         wanted = self._touched(indices)
         if cache.keeps_all:
             cache.load(wanted)
-            return np.asarray(self._whole()[index])
+            return self._whole()[index]
         if self._are_points(indices):
             planes, places = np.unique(self._numbers()[indices[: len(self._lead)]], return_inverse=True)
             points = places.reshape(np.shape(self._numbers()[indices[: len(self._lead)]]))
-            return np.asarray(cache.gather(planes)[(points, *indices[len(self._lead) :])])
-        return np.asarray(self.__array__()[index])
+            return cache.gather(planes)[(points, *indices[len(self._lead) :])]
+        return self.__array__()[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
         indices = index if isinstance(index, tuple) else (index,)
@@ -190,23 +198,25 @@ class LazyArray(NDArrayOperatorsMixin):
         return bool(value in np.asarray(self))
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
-        cache = self._cache
+        cache, is_other = self._cache, dtype is not None and np.dtype(dtype) != self.dtype
+        if copy is False and (is_other or not cache.keeps_all):
+            raise ValueError("the array cannot be given without a copy")
         if cache.keeps_all:
             cache.load(np.arange(cache.n))
             full = self._whole()
         else:
             full = cache.gather(np.arange(cache.n)).reshape(self.shape)
-        if dtype is not None and np.dtype(dtype) != self.dtype:
+        if is_other:
             return full.astype(dtype)
         return full.copy() if copy and cache.keeps_all else full
 
     def editable(self) -> np.ndarray:
-        """Return all planes as a NumPy array that shares its memory with this one: writing to it changes both."""
+        """Return all planes as a NumPy array that shares memory with this one; writing to it changes both."""
         self._cache.begin_edit(np.arange(self.n_planes))
         return self._whole()
 
     def warm(self, start: int | None = None) -> None:
-        """Read ahead in the background, the planes next to the one used last first; to begin with, next to `start`."""
+        """Read ahead in the background, nearest to the last used plane first; `start` sets the first plane."""
         if start is not None and not self._ahead.threads:
             self._cache.at = start
         self._ahead.start()
@@ -216,7 +226,7 @@ class LazyArray(NDArrayOperatorsMixin):
         self._ahead.stop()
 
     def keep(self, n: int, plane: np.ndarray) -> None:
-        """Keep plane `n`, which was read already, in memory."""
+        """Put plane `n`, which has already been read, into the cache."""
         self._cache.put(n, plane)
 
     # -- NumPy --------------------------------------------------------------------------------------
@@ -225,35 +235,42 @@ class LazyArray(NDArrayOperatorsMixin):
         target = inputs[0]
         arrays = [_as_numpy(value) for value in inputs]
         options = {name: _as_numpy(value) for name, value in options.items()}
-        if method == "at" and isinstance(target, LazyArray):  # in place, at some elements of the first input
+        if method == "at" and isinstance(target, LazyArray):  # in place, on some elements of the first input
             target._cache.begin_edit(np.arange(target.n_planes))
             ufunc.at(target._whole(), *arrays[1:])
             return None
         outs = options.pop("out", ())
         if not any(isinstance(out, LazyArray) for out in outs):
             return getattr(ufunc, method)(*arrays, **options, **({"out": outs} if outs else {}))
-        # In place: computed into an array of the same dtype, so that NumPy checks the casting, then assigned.
-        made = tuple(np.empty(out.shape, out.dtype) if isinstance(out, LazyArray) else out for out in outs)
-        getattr(ufunc, method)(*arrays, **options, out=made)
-        for out, result in zip(outs, made, strict=True):
+        # Computing into an array of the same dtype lets NumPy check the casting before the assignment.
+        buffers = tuple(_buffer(out, "where" in options) if isinstance(out, LazyArray) else out for out in outs)
+        returned = getattr(ufunc, method)(*arrays, **options, out=buffers)
+        results = list(returned) if isinstance(returned, tuple) else [returned]
+        for i, out in enumerate(outs):
             if isinstance(out, LazyArray):
-                out[...] = result
-        return outs[0] if len(outs) == 1 else outs
+                out[...], results[i] = results[i], out
+        return results[0] if len(results) == 1 else tuple(results)
 
     @property
     def T(self) -> np.ndarray:
-        """All planes with the axes reversed."""
+        """All planes, transposed, as a NumPy array."""
         return np.asarray(self).T
 
     @property
     def flat(self) -> np.flatiter[np.ndarray]:
-        """An iterator over all elements."""
+        """Iterator over all elements."""
         return np.asarray(self).flat
 
     @property
     def real(self) -> np.ndarray:
-        """All planes: there are no complex values."""
+        """All planes as a NumPy array; values are never complex."""
         return np.asarray(self)
+
+    def __float__(self) -> float:
+        return float(np.asarray(self))
+
+    def __int__(self) -> int:
+        return int(np.asarray(self))
 
     def __copy__(self) -> LazyArray:
         return self.__deepcopy__({})
@@ -287,19 +304,19 @@ class LazyArray(NDArrayOperatorsMixin):
         return self._cache.whole().reshape(self.shape)
 
     def _numbers(self) -> np.ndarray:
-        """Return the number of each plane, int64 of the shape of the leading axes."""
+        """Return the index of each plane, int64 of the shape of the leading axes."""
         return np.arange(self._cache.n).reshape(self._lead)
 
     def _expanded(self, indices: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return `indices` with an entry for each axis."""
+        """Return `indices` with one entry per axis."""
         at = next((i for i, entry in enumerate(indices) if entry is Ellipsis), len(indices))
-        behind = indices[at + 1 :]
-        if len(indices[:at]) + len(behind) > self.ndim or Ellipsis in behind:
+        after = indices[at + 1 :]
+        if len(indices[:at]) + len(after) > self.ndim or Ellipsis in after:
             raise IndexError(f"too many indices for an array of {self.ndim} axes")
-        return (*indices[:at], *(slice(None),) * (self.ndim - at - len(behind)), *behind)
+        return (*indices[:at], *(slice(None),) * (self.ndim - at - len(after)), *after)
 
     def _touched(self, indices: tuple[Any, ...]) -> np.ndarray:
-        """Return the numbers of the planes that an index may need: exactly them, or more."""
+        """Return the indices of all planes that an index may need, possibly more."""
         numbers, n_lead = self._numbers(), len(self._lead)
         if _are_basic(indices) and len(indices) <= self.ndim + 1:
             return np.asarray(numbers[self._expanded(indices)[:n_lead]])
@@ -311,9 +328,14 @@ class LazyArray(NDArrayOperatorsMixin):
         return numbers
 
     def _are_points(self, indices: tuple[Any, ...]) -> bool:
-        """Return whether an index has integers, one or many, for each leading axis."""
+        """Return whether an index has an integer or an array of integers for each leading axis."""
         lead = indices[: len(self._lead)]
         return len(lead) == len(self._lead) and all(_is_place(entry) and not isinstance(entry, slice) for entry in lead)
+
+
+def _buffer(array: LazyArray, is_partial: bool) -> np.ndarray:
+    """Return an array for the result of a ufunc, with the values of `array` if only some are computed."""
+    return np.array(array) if is_partial else np.empty(array.shape, array.dtype)
 
 
 def _as_numpy(value: Any) -> Any:
@@ -325,7 +347,7 @@ def _are_basic(indices: tuple[Any, ...]) -> bool:
 
 
 def _is_place(entry: object) -> TypeGuard[Any]:
-    """Return whether an entry of an index is an integer, a slice, or an array or list of integers."""
+    """Return whether an index entry is an integer, a slice, or an array or list of integers."""
     if isinstance(entry, (bool, np.bool_)):
         return False
     if isinstance(entry, (int, np.integer, slice)):
@@ -341,7 +363,7 @@ def _delegated(name: str) -> Callable[..., Any]:
         return getattr(np.asarray(self), name)(*arguments, **options)
 
     method.__name__ = name
-    method.__doc__ = f"Return what `numpy.ndarray.{name}` does of all planes."
+    method.__doc__ = f"Return the result of `numpy.ndarray.{name}` on all planes."
     return method
 
 

@@ -1,4 +1,4 @@
-"""A source, a series or a catalog -> its volumes, and a reason for every file that makes none."""
+"""Loading of a source, series or catalog as volumes, with a reason for each file that cannot be used."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ __all__ = ["Volumes", "load", "load_series", "nothing_found"]
 
 
 class Volumes(tuple[Volume, ...]):
-    """The volumes of a source, the largest first, with what could not be opened.
+    """Volumes of a source, the largest first, with what could not be opened.
 
-    `refusals` are files that make no volume, each with its reason; `catalog` is what was scanned.
+    `refusals`: files that do not form a volume, each with its reason. `catalog`: the catalog of the scanned files.
     """
 
     refusals: tuple[Refusal, ...] = ()
@@ -43,29 +43,34 @@ def load(
     padding: str = "keep",
     missing_rescale: str = "refuse",
 ) -> Volumes:
-    """The volumes in `source`, each lazy: ``np.asarray(load(path)[0].array)`` reads the pixels.
+    """Return the volumes in `source`, largest first, as lazy arrays.
+
+    Arrays have the axes (k, j, i), with a time axis in front where positions repeat. They are int16 or float32 for
+    grayscale, in `Volume.units`, and uint8 or uint16 for color and labels. `Volume` gives the details.
+    ``np.asarray(load(path)[0].array)`` reads the pixels.
 
     Parameters
     ----------
     source
         A path or several, fsspec URLs excepted; a series; or a catalog.
     split
-        How a series is parted into volumes: "auto", by what one grid can hold; "gaps", also where slices are
-        missing; "none", only where sizes or colors differ; or the keyword of an element, by whose values it is
-        parted first. Each split is in the volume's `notes` with its reason.
+        How a series is split into volumes: "auto", into regular grids; "gaps", also where slices are missing;
+        "none", only where sizes or colors differ; or the keyword of an element, by whose values it is split
+        first. The volume's `notes` name the reason of each split.
     padding
-        Pixels that the file says lie outside the image, by *Pixel Padding Value* (PS3.3 section C.7.5.1.1.2): "keep"
-        leaves them as they are, "air" makes them -1000 in volumes in HU, "nan" makes them NaN and the array float32.
+        What to do with pixels outside the image, marked by *Pixel Padding Value* (PS3.3 section C.7.5.1.1.2):
+        "keep" leaves them unchanged, "air" sets them to -1000 in volumes in HU, "nan" sets them to NaN and makes the
+        array float32.
     missing_rescale
         What to do where only some images of a volume have *Rescale Slope* and *Intercept*: "refuse", or "series"
-        to take those of the others, if these agree.
+        to use those of the other images, if these agree.
 
     Raises
     ------
     LoadError
-        If there is not one volume in it; the text gives the reasons.
+        If the source holds no volume; the text gives the reasons.
     ValueError
-        If an option has none of its values.
+        If an option is invalid.
     """
     split_keyword(split)
     if padding not in PADDINGS:
@@ -81,21 +86,21 @@ def load(
 
         catalog = scan(source)
     series = (source,) if isinstance(source, Series) else catalog.series
-    found: list[Volume] = []
+    volumes: list[Volume] = []
     refusals: list[Refusal] = []
-    for one in series:
-        volumes, refused = load_series(one, split, padding, missing_rescale)
-        found += volumes
+    for member in series:
+        loaded, refused = load_series(member, split, padding, missing_rescale)
+        volumes += loaded
         refusals += refused
-    if not found:
+    if not volumes:
         raise LoadError(nothing_found(catalog, refusals))
-    volumes_found = Volumes(sorted(found, key=lambda volume: -volume.array.size))
-    volumes_found.refusals, volumes_found.catalog = tuple(refusals), catalog
-    return volumes_found
+    result = Volumes(sorted(volumes, key=lambda volume: -volume.array.size))
+    result.refusals, result.catalog = tuple(refusals), catalog
+    return result
 
 
 def nothing_found(catalog: Catalog, refusals: Sequence[Refusal]) -> str:
-    """Why nothing can be shown, as one to six sentences."""
+    """Return why nothing can be shown, with at most five reasons."""
     reasons = [str(refusal) for refusal in refusals]
     reasons += [failure.brief for failure in catalog.failures]
     if not reasons:
@@ -107,14 +112,14 @@ def nothing_found(catalog: Catalog, refusals: Sequence[Refusal]) -> str:
 def load_series(
     series: Series, split: str = "auto", padding: str = "keep", missing_rescale: str = "refuse"
 ) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
-    """The volumes of one series, the largest first, and the files that make none with the reason; see `load`."""
+    """Return the volumes of one series, the largest first, and its refused files; see `load`."""
     catalog, refusals = with_pixels(series)
     formats = _pixel_formats(catalog)
     faults: dict[str, list[str]] = {}
     usable = []
     lengths, sizes = catalog.file_column("pixel_length").tolist(), catalog.file_column("size").tolist()
-    for row, (path, one) in enumerate(zip(catalog.paths, formats, strict=True)):
-        if fault := pixels_fault(one, lengths[row], sizes[row]):
+    for row, (path, pixel_format) in enumerate(zip(catalog.paths, formats, strict=True)):
+        if fault := pixels_fault(pixel_format, lengths[row], sizes[row]):
             faults.setdefault(f"its pixels cannot be read: {fault}", []).append(path)
         else:
             usable.append(row)
@@ -149,7 +154,7 @@ def load_series(
 
 
 def _pixel_formats(catalog: Catalog) -> list[PixelFormat]:
-    """The format of each file of a stack; bits, sign and transfer syntax may differ from file to file."""
+    """Return the pixel format of each file; bits, sign and transfer syntax may differ from file to file."""
     tags = [
         "Rows",
         "Columns",
@@ -161,13 +166,13 @@ def _pixel_formats(catalog: Catalog) -> list[PixelFormat]:
         "PixelRepresentation",
     ]
     columns = [catalog.column_texts(tag) for tag in (*tags, "PhotometricInterpretation", "TransferSyntaxUID")]
-    made: dict[tuple[str | int | None, ...], PixelFormat] = {}
+    known: dict[tuple[str | int | None, ...], PixelFormat] = {}
     formats = []
     for *texts, pixel_tag in zip(*columns, catalog.file_column("pixel_tag").tolist(), strict=True):
         key = (*texts, pixel_tag)
-        if key not in made:
-            made[key] = _pixel_format(dict(zip(tags, texts[:8], strict=True)), texts[8], texts[9], pixel_tag)
-        formats.append(made[key])
+        if key not in known:
+            known[key] = _pixel_format(dict(zip(tags, texts[:8], strict=True)), texts[8], texts[9], pixel_tag)
+        formats.append(known[key])
     return formats
 
 

@@ -1,4 +1,4 @@
-"""A note of a volume: how it was made from its files, or what in them is unusual; and the kinds of notes."""
+"""Notes of a volume and their kinds: how it was built from its files, and what is unusual about them."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 __all__ = ["NOTE_KINDS", "SEVERITIES", "Note", "NoteKind", "make_note"]
 
 SEVERITIES = ("wrong", "decision", "info")
-"""Wrong: the data contradict themselves or the Standard; decision: needs one; info: good to know."""
+"""Wrong: the data contradict themselves or the Standard; decision: a person must decide; info: good to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """One thing to know about a volume.
+    """Single observation about a volume.
 
-    `code` names its kind; `severity` is one of `SEVERITIES`; `title` says it in one sentence; `tags` are the keywords
-    that it rests on; `standard` the section of the Standard; `advice` the preprocessing step; `paths` the files that it
-    is about, () where it is about all of them.
+    `code` names its kind. `severity` is one of `SEVERITIES`. `title` states it in one sentence. `tags`: the keywords
+    it is based on. `standard`: the section of the Standard. `advice`: the preprocessing step. `paths`: the files
+    concerned, () for all.
     """
 
     code: str
@@ -37,15 +37,17 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteKind:
-    """What all notes of one code have in common.
+    """Properties shared by all notes of one code.
 
-    `summary` is a sentence without its full stop; `meaning` says what it means for preprocessing. `is_finding`: the
-    volumes of a folder that have such a note make a finding together; of the others a rule on values says more.
+    `severity`: the usual severity. `other_severity`: that of some volumes, "" if it never differs. `summary`: a
+    sentence without full stop. `meaning`: the consequence for preprocessing. `is_finding`: whether the notes of all
+    volumes in a folder are combined into a finding; for other codes, a rule on values reports more.
     """
 
     severity: str
     summary: str
     standard: str
+    other_severity: str = ""
     tags: tuple[str, ...] = ()
     advice: str = ""
     meaning: str = ""
@@ -60,13 +62,13 @@ _PADDING = "PS3.3 section C.7.5.1.1.2"
 _WINDOWS = "PS3.3 section C.11.2.1.2"
 
 NOTE_KINDS: dict[str, NoteKind] = {
-    # -- how files became a volume
+    # -- building volumes from files
     "split": NoteKind(
         severity="info",
         summary="Series are split into several volumes",
         standard=_DIMENSIONS,
         advice="Choose the part that you need: one series is not one volume.",
-        meaning="Stacked together the images make no grid: their sizes, orientations, kinds or places differ.",
+        meaning="The images do not form one grid: their sizes, orientations, kinds or positions differ.",
         is_finding=True,
     ),
     "left-out": NoteKind(
@@ -75,50 +77,52 @@ NOTE_KINDS: dict[str, NoteKind] = {
         standard=_DIMENSIONS,
         tags=("SOPInstanceUID", "ImagePositionPatient"),
         advice="Remove the duplicates that the notes name.",
-        meaning="A slice that is counted twice makes the stack too long and shifts everything behind it.",
+        meaning="A slice that is counted twice makes the stack too long and shifts all slices after it.",
         is_finding=True,
     ),
     "volumes": NoteKind(
         severity="info",
-        summary="Each place is imaged several times (times, echoes, b-values)",
+        other_severity="decision",
+        summary="Each position is imaged several times (times, echoes, b-values)",
         standard=_DIMENSIONS,
-        advice="Open them as a fourth axis; choose one value for a 3D step.",
-        meaning="Sorted by position alone, the images of several volumes would be shuffled into one.",
+        advice="Open them with a fourth axis; select one value along it for a 3D step.",
+        meaning="Sorted by position alone, the images of several volumes would be interleaved.",
         is_finding=True,
     ),
     "one-place": NoteKind(
         severity="info",
-        summary="All images are of one place",
+        other_severity="decision",
+        summary="All images lie at the same position",
         standard=_DIMENSIONS,
-        advice="Do not take their order for depth.",
-        meaning="They are times, duplicates or encodings of one slice, not a stack.",
+        advice="Do not treat their order as depth.",
+        meaning="They are time points, duplicates or encodings of one slice, not a stack.",
         is_finding=True,
     ),
     "blocks": NoteKind(
         severity="info",
         summary="The distance between slices differs from block to block",
         standard=_PLACE,
-        advice="Resample along the positions, or open the blocks as volumes of their own.",
-        meaning="Each block is evenly spaced, the whole is not.",
+        advice="Resample by position, or open the blocks as separate volumes.",
+        meaning="Each block is evenly spaced, the whole volume is not.",
         is_finding=True,
     ),
     "no-grid": NoteKind(
         severity="decision",
-        summary="Images that make no grid are in one array",
+        summary="Images that do not form a grid are in one array",
         standard=_PLACE,
         tags=("ImageOrientationPatient", "PixelSpacing"),
-        advice="Open their parts as volumes of their own.",
+        advice="Open their parts as separate volumes.",
         meaning="Their images have several orientations or spacings.",
         is_finding=True,
     ),
-    # -- where the slices lie
-    "order": NoteKind(severity="info", summary="Slices are ordered by their positions", standard=_PLACE),
+    # -- slice positions
+    "order": NoteKind(severity="info", summary="Slices are ordered by position", standard=_PLACE),
     "unplaced": NoteKind(
         severity="decision",
-        summary="Images are ordered without positions",
+        summary="Images have no positions to order them by",
         standard=_PLACE,
         advice="Check the order of the slices by eye before you use it.",
-        meaning="Instance numbers and file names are no positions: distances between slices are unknown.",
+        meaning="Instance numbers and file names are not positions: distances between slices are unknown.",
         is_finding=True,
     ),
     "gap": NoteKind(
@@ -126,8 +130,8 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="Slices are missing",
         standard=_PLACE,
         tags=("ImagePositionPatient",),
-        advice="Ask for the slices, split the volume at the gaps (split='gaps'), or leave it out.",
-        meaning="Stacked as if nothing were missing, everything behind the gap lies too close.",
+        advice="Request the slices, split the volume at the gaps (split='gaps'), or leave it out.",
+        meaning="Stacked as if nothing were missing, all slices after the gap lie too close.",
         is_finding=True,
     ),
     "uneven": NoteKind(
@@ -135,8 +139,8 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="Slices are unevenly spaced",
         standard=_PLACE,
         tags=("ImagePositionPatient",),
-        advice="Resample along the positions, not by slice number.",
-        meaning="One spacing for the whole volume is wrong somewhere: lengths and volumes along the slices are off.",
+        advice="Resample by position, not by slice number.",
+        meaning="No single spacing fits the whole volume: lengths and volumes across slices are off.",
         is_finding=True,
     ),
     "beside": NoteKind(
@@ -144,7 +148,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="Slices are shifted sideways",
         standard=_PLACE,
         tags=("ImagePositionPatient",),
-        advice="Look at these slices: move them to their place by resampling, or leave the volume out.",
+        advice="Inspect these slices: resample them to their positions, or leave the volume out.",
         meaning="Stacked without correction, anatomy jumps sideways from slice to slice.",
         is_finding=True,
     ),
@@ -153,8 +157,8 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="Slices are sheared by a gantry tilt",
         standard="PS3.3 section C.8.15.3.3",
         tags=("ImagePositionPatient",),
-        advice="Shear or resample them to a right-angled grid by their affine.",
-        meaning="An array taken as a box shows the patient slanted.",
+        advice="Resample them to a right-angled grid with their affine.",
+        meaning="Treated as a rectangular box, the array shows the patient slanted.",
         is_finding=True,
     ),
     "spacing-missing": NoteKind(
@@ -164,7 +168,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
         tags=("PixelSpacing",),
         advice="Do not measure lengths in them unless the magnification is known.",
     ),
-    # -- what the values mean
+    # -- units and rescale
     "units": NoteKind(
         severity="info", summary="Values are in Hounsfield units", standard=_RESCALE_TYPE, tags=("RescaleType",)
     ),
@@ -173,7 +177,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="The unit of the values is uncertain",
         standard=_RESCALE_TYPE,
         tags=("RescaleType",),
-        advice="Do not take the values for HU until the unit is known.",
+        advice="Do not treat the values as HU until the unit is known.",
         meaning="The files state another Rescale Type, several, or none where one is needed.",
         is_finding=True,
     ),
@@ -191,7 +195,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
     ),
     "rescale-filled": NoteKind(
         severity="decision",
-        summary="Images without a rescale take that of the others, as asked for",
+        summary="Images without a rescale use that of the other images, as requested",
         standard=_RESCALE,
         tags=("RescaleSlope", "RescaleIntercept"),
     ),
@@ -203,11 +207,12 @@ NOTE_KINDS: dict[str, NoteKind] = {
     ),
     "modality-lut": NoteKind(
         severity="info",
-        summary="Values go through a Modality LUT",
+        other_severity="decision",
+        summary="A Modality LUT is applied to the values",
         standard=_RESCALE,
         tags=("ModalityLUTSequence",),
-        advice="Apply the table; do not use Rescale Slope and Intercept beside it.",
-        meaning="A table may be any curve: slope and intercept cannot stand for it.",
+        advice="Apply the table instead of Rescale Slope and Intercept.",
+        meaning="A table can describe any curve: slope and intercept cannot replace it.",
         is_finding=True,
     ),
     "padding": NoteKind(
@@ -224,22 +229,22 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="Pixels are stored in several formats",
         standard="PS3.3 section C.7.6.3.1",
         tags=("BitsStored", "PixelRepresentation"),
-        advice="Read each file by its own bits and sign.",
+        advice="Read each file with its own bits and sign.",
     ),
     "lossy": NoteKind(
         severity="decision",
-        summary="Images have once been lossily compressed",
+        summary="Images have been lossily compressed",
         standard="PS3.3 section C.7.6.1.1.5",
         tags=("LossyImageCompression",),
     ),
     # -- windows
     "windows-stored": NoteKind(
         severity="info",
-        summary="Window presets fit the stored values, not the rescaled ones",
+        summary="Window presets fit the stored values, not the rescaled values",
         standard=_WINDOWS,
         tags=("WindowCenter", "WindowWidth", "RescaleSlope"),
         advice="Apply these presets before the rescale.",
-        meaning="By the Standard windows mean rescaled values; MR and PET files often mean the stored ones.",
+        meaning="The Standard defines windows in rescaled values; MR and PET files often give them in stored values.",
         is_finding=True,
     ),
     "windows-vary": NoteKind(
@@ -260,7 +265,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="Segments may overlap",
         standard="PS3.3 section C.8.20.2",
         tags=("SegmentsOverlap",),
-        advice="Open each segment as a volume of its own with split='ReferencedSegmentNumber'.",
+        advice="Open each segment as a separate volume with split='ReferencedSegmentNumber'.",
     ),
     "segments-empty": NoteKind(
         severity="info",
@@ -269,7 +274,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
         tags=("ImagePositionPatient",),
     ),
 }
-"""Code -> what notes of it have in common."""
+"""Code -> kind of note."""
 
 
 def make_note(
@@ -281,7 +286,7 @@ def make_note(
     advice: str = "",
     paths: Sequence[str] = (),
 ) -> Note:
-    """Return a note of one of `NOTE_KINDS`, which says what is not given here."""
+    """Return a note of the kind `code`; arguments left empty are those of `NOTE_KINDS`."""
     kind = NOTE_KINDS[code]
     return Note(
         code=code,

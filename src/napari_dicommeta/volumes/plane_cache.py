@@ -1,4 +1,4 @@
-"""Planes kept in memory: all of them where they fit, else the last ones used."""
+"""Cache of planes: all of them if they fit, otherwise the most recently used."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["CACHE_BYTES", "PlaneCache"]
 
 CACHE_BYTES = 1 << 30
-"""Up to here an array keeps all planes that it has read; a larger one keeps the last of them, in so much memory."""
+"""An array up to this size keeps all planes it has read; a larger array keeps the most recent of them."""
 MAX_LOCKS = 64
 
 
 class PlaneCache:
-    """The `n` planes of one shape and dtype behind an array; all methods may be called from any thread.
+    """Cache of the `n` planes of an array, all of one shape and dtype.
 
-    Once a plane was edited, all that are read stay in memory.
+    All methods may be called from any thread. After an edit, all planes that are read stay in memory.
     """
 
     def __init__(self, n: int, plane: tuple[int, ...], dtype: np.dtype, reader: PlaneReader) -> None:
@@ -34,9 +34,9 @@ class PlaneCache:
         self.cache_bytes = CACHE_BYTES
         self.loaded = np.zeros(n, dtype=bool)
         self.at = n // 2
-        """The plane used last."""
+        """Index of the plane used last."""
         self.moved = threading.Event()
-        """Set when another plane is used."""
+        """Set when a plane is used."""
         self._whole: np.ndarray | None = None
         self._recent: OrderedDict[int, np.ndarray] = OrderedDict()
         self._edited: set[int] = set()
@@ -45,33 +45,33 @@ class PlaneCache:
 
     @property
     def plane_bytes(self) -> int:
-        """The bytes of one plane."""
+        """Bytes of one plane."""
         return math.prod(self.plane) * self.dtype.itemsize
 
     @property
     def keeps_all(self) -> bool:
-        """Whether all planes may stay in memory."""
+        """Whether all planes can stay in memory."""
         return self._whole is not None or self.n * self.plane_bytes <= self.cache_bytes
 
     @property
     def capacity(self) -> int:
-        """How many planes the cache holds where it does not keep all."""
+        """Number of planes that the cache holds if it does not keep all."""
         return max(2, self.cache_bytes // max(1, self.plane_bytes))
 
     def whole(self) -> np.ndarray:
-        """Return the array of all planes, shape (n, *plane), as far as they are loaded."""
+        """Return the array of all planes, shape (n, *plane); only `loaded` planes are valid."""
         with self._guard:
             if self._whole is None:
-                # Memory is taken page by page, as planes are read.
+                # The system allocates pages as planes are written, so an empty array costs no memory.
                 self._whole = np.empty((self.n, *self.plane), self.dtype)
                 self.loaded[:] = False
-                for n, plane in self._recent.items():  # read while there was less room
+                for n, plane in self._recent.items():  # read under a smaller memory limit
                     self._whole[n], self.loaded[n] = plane, True
                 self._recent.clear()
             return self._whole
 
     def load(self, numbers: np.ndarray) -> None:
-        """Have these planes in `whole`."""
+        """Load these planes into `whole`."""
         flat = numbers.reshape(-1)
         if not flat.size:
             return
@@ -80,10 +80,10 @@ class PlaneCache:
         self._each(self._load_one, flat[~self.loaded[flat]].tolist())
 
     def gather(self, numbers: np.ndarray) -> np.ndarray:
-        """Return these planes in an array of their own, shape of `numbers` and of a plane, by way of the cache."""
+        """Return these planes as a new array, shape (*numbers.shape, *plane), using the cache."""
         flat = numbers.reshape(-1).tolist()
         out = np.empty((len(flat), *self.plane), self.dtype)
-        if len(flat) > self.capacity // 2:  # so many would only push one another out: they go past the cache
+        if len(flat) > self.capacity // 2:  # more would evict each other, so bypass the cache
 
             def copy(i: int) -> None:
                 recent = self._recent.get(flat[i])
@@ -99,18 +99,18 @@ class PlaneCache:
         return out.reshape(*numbers.shape, *self.plane)
 
     def fetch(self, n: int) -> None:
-        """Have plane `n` in memory, without taking it for the one used last."""
+        """Load plane `n` without marking it as used."""
         if self.keeps_all:
             self._load_one(n)
         else:
             self._plane(n, ahead=True)
 
     def is_being_read(self, n: int) -> bool:
-        """Return whether a thread is at plane `n` now, or at one that shares its lock."""
+        """Return whether a thread is reading plane `n`, or another plane with the same lock."""
         return self._locks[n % len(self._locks)].locked()
 
     def put(self, n: int, plane: np.ndarray) -> None:
-        """Keep plane `n`, which was read already."""
+        """Store plane `n`, which has already been read."""
         with self._guard:
             if self._whole is not None:
                 self._whole[n] = plane
@@ -121,7 +121,7 @@ class PlaneCache:
     # -- editing ------------------------------------------------------------------------------------
 
     def begin_edit(self, numbers: np.ndarray) -> np.ndarray:
-        """Return `whole` with these planes loaded, to be written to: they are then those of this array alone."""
+        """Load these planes, mark them as edited, and return `whole` for writing."""
         whole = self.whole()
         self.load(numbers)
         with self._guard:
@@ -130,13 +130,13 @@ class PlaneCache:
 
     @property
     def edited(self) -> dict[int, np.ndarray]:
-        """The planes that were written to, by their numbers."""
+        """Copies of the edited planes, by index."""
         with self._guard:
             whole = self._whole
             return {} if whole is None else {n: whole[n].copy() for n in sorted(self._edited)}
 
     def restore(self, edited: Mapping[int, np.ndarray]) -> None:
-        """Take planes that were written to in another array."""
+        """Store planes that were edited in another array."""
         if edited:
             whole = self.whole()
             for n, plane in edited.items():
@@ -147,7 +147,7 @@ class PlaneCache:
     # -- one plane ----------------------------------------------------------------------------------
 
     def _each(self, task: Callable[[int], object], numbers: list[int]) -> None:
-        """Run `task` for each plane, many of them in parallel: reading and decoding wait for no lock of Python's."""
+        """Run `task` for each plane, in parallel if there are many; reading and decoding release the GIL."""
         workers = min(os.cpu_count() or 1, len(numbers) // 4)
         if workers < 2:
             for n in numbers:
@@ -178,6 +178,10 @@ class PlaneCache:
             plane = np.empty(self.plane, self.dtype)
             self.reader.fill(n, plane)
             with self._guard:
+                if self._whole is not None:  # made while the plane was read, by an edit
+                    if not self.loaded[n]:
+                        self._whole[n], self.loaded[n] = plane, True
+                    return np.asarray(self._whole[n])
                 self._recent[n] = plane
                 self.loaded[n] = True
                 while len(self._recent) > self.capacity:

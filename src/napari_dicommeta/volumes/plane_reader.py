@@ -1,9 +1,12 @@
-"""Planes that are read one by one, and what stands in for one that cannot be read."""
+"""Reading of single planes, with fill values for planes that cannot be read."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
+
+from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,10 +17,11 @@ __all__ = ["PlaneReader"]
 
 
 class PlaneReader:
-    """Reads planes by ``read(n, out)``, which fills `out` with plane `n`.
+    """Reader of planes; ``read(n, out)`` fills `out` with plane `n`.
 
-    A plane that cannot be read raises, unless `on_error` is set: then ``on_error(n, error)`` is called once for it, and
-    it reads as NaN in an array of floats, and as ``read.blank(n)`` in one of integers; 0 where `read` has no `blank`.
+    A plane that cannot be read raises an error, unless `on_error` is set. Then ``on_error(n, error)`` is called once
+    for it. The plane reads as NaN in an array of floats, and as ``read.blank(n)`` in an array of integers, or 0 if
+    `read` has no `blank`.
     """
 
     def __init__(self, read: Callable[[int, np.ndarray], None]) -> None:
@@ -33,6 +37,7 @@ class PlaneReader:
         except Exception as error:
             if self.on_error is None:
                 raise
+            log_fault("reading a plane", error, logging.DEBUG)
             out[...] = self._blank(n, out.dtype)
             with self._guard:
                 is_new = n not in self._reported

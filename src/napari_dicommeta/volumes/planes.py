@@ -1,7 +1,7 @@
-"""What the planes of a volume are read from: frames of files, rescaled, in color, or as segment numbers.
+"""Sources of the planes of a volume: rescaled frames, color frames and segment numbers.
 
-Each source is called as ``source(n, out)`` and fills `out` with plane `n`. They are plain records, so that an array
-over one can be copied and pickled.
+Each source is called as ``source(n, out)`` and fills `out` with plane `n`. Sources are plain records, so arrays based
+on them can be copied and pickled.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["ColorPlanes", "RescaledPlanes", "SegmentPlanes"]
 
 @dataclass(frozen=True, slots=True)
 class RescaledPlanes:
-    """Grayscale frames as modality values, int16 or float32 as the array is; padding becomes `fill` if given."""
+    """Grayscale frames as modality values, in the dtype of the array; padding becomes `fill` if given."""
 
     frames: tuple[Frame, ...]
     transforms: tuple[Transform, ...]
@@ -49,9 +49,9 @@ class RescaledPlanes:
             out[mask] = self.fill
 
     def blank(self, n: int) -> float:
-        """Return what frame `n` reads as where it cannot be read: its padding, or else the lowest value of the volume.
+        """Return the value that replaces frame `n` if it cannot be read: padding, or else a lowest value.
 
-        That is the lowest of the middle frame, or, where that cannot be read either, what the bits allow.
+        The lowest value is that of the middle frame, or the lowest that the bits allow if that is unreadable too.
         """
         transform = self.transforms[n]
         if self.fill is not None and np.isfinite(self.fill):
@@ -71,7 +71,7 @@ class RescaledPlanes:
 
 @dataclass(frozen=True, slots=True)
 class ColorPlanes:
-    """Color frames as RGB of `shape` (rows, columns, 3), uint8 or uint16 as the array is."""
+    """Color frames as RGB of `shape` (rows, columns, 3), in the dtype of the array, uint8 or uint16."""
 
     frames: tuple[Frame, ...]
     shape: tuple[int, int, int]
@@ -87,16 +87,17 @@ class ColorPlanes:
 
 @dataclass(frozen=True, slots=True)
 class SegmentPlanes:
-    """Segment numbers: `frames` holds (segment, frame) of each plane that has any, the lowest number first.
+    """Segment numbers.
 
-    `is_map`: the stored values are the segment numbers (PS3.3 section C.8.23).
+    `frames`: plane index -> (segment, frame) pairs, lowest segment number first. `is_map`: whether stored values are
+    the segment numbers (PS3.3 section C.8.23).
     """
 
     frames: Mapping[int, tuple[tuple[int, Frame], ...]]
     is_map: bool
 
     def __call__(self, n: int, out: np.ndarray) -> None:
-        """Fill `out` with the segment numbers of plane `n`, 0 where there is none."""
+        """Fill `out` with the segment numbers of plane `n`, 0 outside all segments."""
         out[...] = 0
         for segment, frame in self.frames.get(n, ()):
             stored = read_frame(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)

@@ -1,4 +1,4 @@
-"""Reading ahead: threads that fetch the planes next to the one used last."""
+"""Background threads that read the planes nearest to the plane used last."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["ReadAhead"]
 
 POLL_SECONDS = 0.5
-"""After which a thread that has read all around it looks again where it is."""
+"""Interval at which an idle thread checks which plane was used last."""
 
 
 class ReadAhead:
-    """Fetches planes of a cache in `n_threads` threads, nearest first; where not all can be kept, those around."""
+    """Threads that load planes into a cache, nearest first; only nearby planes if not all fit."""
 
     def __init__(self, cache: PlaneCache, n_threads: int) -> None:
         self._cache, self._n_threads = cache, n_threads
@@ -29,7 +29,7 @@ class ReadAhead:
         self.threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Begin, unless it has begun or was stopped."""
+        """Start the threads, unless they were started or stopped before."""
         if self.threads or self._stopped.is_set():
             return
         for number in range(self._n_threads):
@@ -37,10 +37,14 @@ class ReadAhead:
             self.threads.append(thread)
             thread.start()
 
-    def stop(self) -> None:
-        """Stop, and wait for the planes that are being read."""
+    def end(self) -> None:
+        """Make the threads end with the planes they are reading; do not wait for them."""
         self._stopped.set()
         self._cache.moved.set()
+
+    def stop(self) -> None:
+        """Stop the threads, waiting for the planes they are reading."""
+        self.end()
         for thread in self.threads:
             if thread is not threading.current_thread():
                 thread.join()
@@ -60,12 +64,12 @@ class ReadAhead:
                     cache.moved.wait(POLL_SECONDS)
 
     def _next(self, reach: int) -> int | None:
-        """Return the missing plane nearest to the one used last, of the `reach` ones around it; None for none."""
+        """Return the missing plane nearest to the plane used last, None if none of the `reach` planes around it is."""
         cache, at = self._cache, self._cache.at
         missing = np.flatnonzero(~(cache.loaded | self._unreadable))
         if len(missing) == 0:
             return None
-        distances = np.abs(missing - at) * 2 - (missing > at)  # of two at one distance the one behind first
+        distances = np.abs(missing - at) * 2 - (missing > at)  # at equal distance, the following plane comes first
         nearest = int(missing[np.argmin(distances)])
         if self._n_threads > 1 and cache.is_being_read(nearest):
             distances[missing == nearest] += 2 * cache.n
@@ -75,6 +79,6 @@ class ReadAhead:
     def _fetch(self, n: int) -> None:
         try:
             self._cache.fetch(n)
-        except Exception as error:  # noqa: BLE001  it is raised, with its reason, where the plane is asked for
+        except Exception as error:  # noqa: BLE001  raised again when the plane is requested
             log_fault("reading a plane ahead", error, logging.DEBUG)
             self._unreadable[n] = True

@@ -1,4 +1,4 @@
-"""Files that make no volume, each with its reason."""
+"""Files that cannot be used in a volume, each with its reason."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["Refusal", "with_pixels"]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Files of a series that make no volume, and why not.
+    """Files of a series that cannot be used in a volume, and the reason.
 
     `code` names the kind of `reason`: "no-pixels", "damaged" (before the pixels), "pixels-cut", "pixels-impossible",
-    "pixels-unreadable", "frames-unreadable", or that of a `RefusedError`, such as "rescale-missing".
+    "pixels-unreadable", "frames-unreadable", or the code of a `RefusedError`, such as "rescale-missing".
     """
 
     series: Series
@@ -36,7 +36,7 @@ class Refusal:
 
 
 def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:
-    """Return the catalog of a series' files that hold whole pixel data, and the others with the reason."""
+    """Return a catalog of the series' files with complete pixel data, and refusals of the other files."""
     catalog = series.catalog
     offsets = catalog.file_column("pixel_offset")
     without = np.flatnonzero(offsets < 0)

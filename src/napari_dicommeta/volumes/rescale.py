@@ -1,6 +1,6 @@
-"""Stored values -> what they mean: rescale, Modality LUT, dose scaling, padding and units (PS3.3 section C.11.1).
+"""Transforms of stored to modality values: rescale, LUT, dose scaling, padding, units (PS3.3 section C.11.1).
 
-Each frame has its own transform; where one of a stack has none, nothing is guessed.
+Each frame has its own transform; a missing transform is never guessed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.luts import read_modality_luts
 from napari_dicommeta.dicom.uids import RT_DOSE, SECONDARY_CAPTURE
-from napari_dicommeta.dicom.values import is_text_in_number, number
+from napari_dicommeta.dicom.values import has_items, is_text_in_number, number
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.volumes.note import make_note
 
@@ -34,10 +34,10 @@ _PADDING_PREFIX = {0x7FE00008: "Float", 0x7FE00009: "DoubleFloat"}
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """Stored -> modality values of one frame: ``stored * slope + intercept``, or a table.
+    """Transform of one frame from stored to modality values: ``stored * slope + intercept``, or a table.
 
-    `padding`: the inclusive range of stored values that stand for pixels outside the image (PS3.3 section
-    C.7.5.1.1.2), None where the file states none.
+    `padding`: the inclusive range of stored values that mark pixels outside the image (PS3.3 section
+    C.7.5.1.1.2), None if the file states none.
     """
 
     slope: float = 1.0
@@ -46,7 +46,10 @@ class Transform:
     padding: tuple[float, float] | None = None
 
     def apply(self, stored: np.ndarray) -> np.ndarray:
-        """Modality values, float64 or the table's uint16, of the shape of `stored`."""
+        """Return the modality values of `stored`, in its shape.
+
+        They are float64, or the dtype of the table, or `stored` itself if slope is 1 and intercept 0.
+        """
         if self.table is not None:
             return self.table.apply(stored)
         if (self.slope, self.intercept) == (1, 0):
@@ -54,14 +57,14 @@ class Transform:
         return np.asarray(stored * np.float64(self.slope) + self.intercept)
 
     def is_padding(self, stored: np.ndarray) -> np.ndarray | None:
-        """Where `stored` is padding, bool; None where there can be none."""
+        """Return a mask of the padding in `stored`, bool; None if the file states no padding."""
         if self.padding is None:
             return None
         low, high = self.padding
         return np.asarray(stored == low if low == high else (stored >= low) & (stored <= high))
 
     def exact_dtype(self, pixel_format: PixelFormat) -> np.dtype:
-        """int16 if every value that the bits allow stays whole and in range, else float32."""
+        """Return int16 if every possible value is whole and in range, otherwise float32."""
         if pixel_format.dtype.kind == "f":
             return np.dtype(np.float32)
         if self.table is not None:
@@ -77,7 +80,7 @@ class Transform:
 
 @dataclass(frozen=True, slots=True)
 class Rescale:
-    """The transforms of a stack's frames, the unit they give ("" where the file gives no right to one), and notes."""
+    """Transforms of a stack's frames, the unit of the result ("" where the files do not establish one), and notes."""
 
     transforms: tuple[Transform, ...]
     units: str
@@ -85,15 +88,15 @@ class Rescale:
 
 
 def read_rescale(frames: Sequence[Frame], missing_rescale: str = "refuse", padding: str = "keep") -> Rescale:
-    """Return how the stored values of `frames` become modality values; tables are read from their files.
+    """Return the transforms of `frames` from stored to modality values; tables are read from the files.
 
     The options are those of `load`.
 
     Raises
     ------
     RefusedError
-        If rescale elements are missing in some frames (unless `missing_rescale` is "series": then those that the
-        others agree on are used), or are no numbers.
+        If rescale elements are not numbers, or are missing in some frames. With `missing_rescale` "series", missing
+        elements are taken from the other frames if these agree.
     """
     notes: list[Note] = []
     tables = _tables(frames, notes)
@@ -127,9 +130,9 @@ def _tables(frames: Sequence[Frame], notes: list[Note]) -> list[LookupTable | No
     by_path: dict[str, LookupTable | None] = {}
     for frame in frames:
         if frame.path not in by_path:
-            found = read_modality_luts(frame.path) if frame.text("ModalityLUTSequence") else ()
-            by_path[frame.path] = found[0] if found else None
-            if frame.text("ModalityLUTSequence") not in ("", "0 items") and not found:
+            luts = read_modality_luts(frame.path) if frame.text("ModalityLUTSequence") else ()
+            by_path[frame.path] = luts[0] if luts else None
+            if has_items(frame.text("ModalityLUTSequence")) and not luts:
                 raise RefusedError("modality-lut", "its Modality LUT Sequence holds no usable table")
     tables = [by_path[frame.path] for frame in frames]
     held = sum(table is not None for table in tables)
@@ -139,18 +142,16 @@ def _tables(frames: Sequence[Frame], notes: list[Note]) -> list[LookupTable | No
         )
     if held:
         both = any(frame.text("RescaleSlope") for frame in frames)
-        title = "Stored values go through a Modality LUT" + (
-            ", the Rescale Slope beside it is not used" if both else ""
-        )
+        title = "A Modality LUT is applied to the stored values" + ("; Rescale Slope is not used" if both else "")
         severity = "decision" if both else "info"
         notes.append(make_note("modality-lut", title, severity=severity))
     return tables
 
 
 def _paddings(frames: Sequence[Frame], notes: list[Note], treatment: str) -> list[tuple[float, float] | None]:
-    """The range of each frame's padding, stored values (PS3.3 section C.7.5.1.1.2)."""
+    """Return the padding range of each frame in stored values (PS3.3 section C.7.5.1.1.2)."""
     known: dict[tuple[str, str, PixelFormat], tuple[float, float] | None] = {}
-    found = []
+    paddings = []
     not_used: dict[str, str] = {}
     for frame in frames:
         prefix = _PADDING_PREFIX.get(frame.pixel_format.pixel_tag, "")
@@ -160,22 +161,22 @@ def _paddings(frames: Sequence[Frame], notes: list[Note], treatment: str) -> lis
             known[key], why = _padding(*texts, frame.pixel_format)
             if why:
                 not_used[texts[0]] = why
-        found.append(known[key])
+        paddings.append(known[key])
     for text, why in sorted(not_used.items()):
         notes.append(make_note("padding-impossible", f"Pixel Padding Value {text} {why}: not used"))
-    stated = {span for span in found if span is not None}
+    stated = {span for span in paddings if span is not None}
     if stated:
         spans = ", ".join(f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in sorted(stated))
-        how = "kept, but left out of the full range" if treatment == "keep" else f"made {treatment}, as asked for"
+        how = "kept, but excluded from the full range" if treatment == "keep" else f"set to {treatment}, as requested"
         notes.append(make_note("padding", f"Stored values {spans} are padding: {how}"))
-    return found
+    return paddings
 
 
 def _padding(value_text: str, limit_text: str, pixel_format: PixelFormat) -> tuple[tuple[float, float] | None, str]:
-    """The range of padding that an image states, and why it cannot be meant."""
+    """Return the padding range that an image states, or None and the reason why it is unusable."""
     value, limit = number(value_text), number(limit_text)
     if value is None:
-        return None, "is no number" if value_text else ""
+        return None, "is not a number" if value_text else ""
     if is_text_in_number(value) and pixel_format.dtype.kind != "f":
         return None, "is text in a number field"
     span = sorted((value, value if limit is None else limit))
@@ -186,13 +187,13 @@ def _padding(value_text: str, limit_text: str, pixel_format: PixelFormat) -> tup
 
 
 def _dose(frames: Sequence[Frame]) -> tuple[list[tuple[float, float]], str]:
-    """Dose grids: PS3.3 section C.8.8.3."""
+    """Return the (slope, intercept) of each frame of a dose grid, and the unit (PS3.3 section C.8.8.3)."""
     pairs = []
     for frame in frames:
         scaling = number(frame.text("DoseGridScaling"))
         if not scaling:
             raise RefusedError(
-                "dose-scaling", f"a Dose Grid Scaling of {frame.text('DoseGridScaling')!r} is no scaling"
+                "dose-scaling", f"a Dose Grid Scaling of {frame.text('DoseGridScaling')!r} is not a valid scaling"
             )
         pairs.append((scaling, 0.0))
     units = frames[0].text("DoseUnits")
@@ -202,7 +203,7 @@ def _dose(frames: Sequence[Frame]) -> tuple[list[tuple[float, float]], str]:
 def _rescale(
     frames: Sequence[Frame], tables: Sequence[LookupTable | None], missing: str, notes: list[Note]
 ) -> tuple[list[tuple[float, float]], str]:
-    """(slope, intercept) of each frame and the units they give (PS3.3 sections C.11.1 and C.8.2.1)."""
+    """Return the (slope, intercept) of each frame, and the unit (PS3.3 sections C.11.1 and C.8.2.1)."""
     texts = [(frame.text("RescaleSlope"), frame.text("RescaleIntercept")) for frame in frames]
     held = [bool(slope and intercept) for slope, intercept in texts]
     modality = frames[0].text("Modality")
@@ -218,28 +219,28 @@ def _rescale(
             raise RefusedError("rescale-missing", f"{lacking}: raw and rescaled values would be mixed")
         (only,) = others
         if any((slope or only[0], intercept or only[1]) != only for slope, intercept in texts):
-            raise RefusedError("rescale-contradicts", f"{lacking}, and what these state differs from the others")
+            raise RefusedError("rescale-contradicts", f"{lacking}, and the values they do state differ from the others")
         texts = [only] * len(texts)
-        title = f"{lacking}: the others' {only[0]} and {only[1]} are used, as asked for"
+        title = f"{lacking}: {only[0]} and {only[1]} of the other files are used, as requested"
         notes.append(make_note("rescale-filled", title))
-    made: dict[tuple[str, str], tuple[float, float]] = {}
+    parsed: dict[tuple[str, str], tuple[float, float]] = {}
     for slope_text, intercept_text in dict.fromkeys(texts):
         slope, intercept = number(slope_text), number(intercept_text)
         if slope is None or intercept is None or slope == 0:
             stated = f"a Rescale Slope of {slope_text!r} with an Intercept of {intercept_text!r}"
-            raise RefusedError("rescale-invalid", f"{stated} is no rescale")
-        made[slope_text, intercept_text] = slope, intercept
-    return [made[pair] for pair in texts], _units(frames, modality, notes)
+            raise RefusedError("rescale-invalid", f"{stated} is not a valid rescale")
+        parsed[slope_text, intercept_text] = slope, intercept
+    return [parsed[pair] for pair in texts], _units(frames, modality, notes)
 
 
 def _units(frames: Sequence[Frame], modality: str, notes: list[Note]) -> str:
-    """HU, another *Rescale Type*, or PET's *Units*; "" where the files give no right to say."""
+    """Return HU, another *Rescale Type*, or PET's *Units*; "" where the files do not establish a unit."""
     kinds = {frame.text("RescaleType") for frame in frames}
     if modality == "CT" and kinds == {"", "HU"} and not frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
-        kinds = {"HU"}  # which CT is in where it does not say (PS3.3 section C.8.2.1)
+        kinds = {"HU"}  # the default of CT (PS3.3 section C.8.2.1)
     kind = next(iter(kinds)) if len(kinds) == 1 else ""
     if len(kinds) > 1:
-        title = f"Rescale Type differs: {', '.join(sorted(one or 'none' for one in kinds))}"
+        title = f"Rescale Type differs: {', '.join(sorted(kind or 'none' for kind in kinds))}"
         notes.append(make_note("rescale-type", title))
         return ""
     if modality == "PT":
@@ -251,11 +252,11 @@ def _units(frames: Sequence[Frame], modality: str, notes: list[Note]) -> str:
         notes.append(make_note("rescale-type", title, tags=("SOPClassUID", "RescaleType")))
         return ""
     if kind in ("", "HU"):
-        why = "Rescale Type says so" if kind else "CT without a Rescale Type"
-        notes.append(make_note("units", f"HU: {why}"))
+        reason = "stated by Rescale Type" if kind else "the default of CT without a Rescale Type"
+        notes.append(make_note("units", f"Values are in HU: {reason}"))
         return "HU"
     if kind == "US" and frames[0].text("ImageType").startswith("ORIGINAL"):
-        title = "Rescale Type is US, Unspecified; original CT images are in HU"
+        title = "Rescale Type is US (unspecified); original CT images are in HU"
         notes.append(make_note("rescale-unspecified", title))
         return "HU"
     title = f"Rescale Type is {kind}: the values may not be HU"

@@ -1,4 +1,4 @@
-"""Segmentation files (PS3.3 section C.8.20) -> volumes of segment numbers, or of fractions."""
+"""Volumes of segment numbers from segmentation files (PS3.3 section C.8.20)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.volumes.geometry import SAME_POSITION, VolumeGeometry, position_ids
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.note import make_note
-from napari_dicommeta.volumes.notes import geometry_notes
 from napari_dicommeta.volumes.planes import SegmentPlanes
 from napari_dicommeta.volumes.stacks import beside_one_another, by_orientation
 from napari_dicommeta.volumes.volume import Volume
+from napari_dicommeta.volumes.volume_notes import geometry_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,21 +28,22 @@ __all__ = ["is_segmentation", "segmentations"]
 
 _ROW_POSITION, _COLUMN_POSITION = "RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix"
 MAX_EMPTY = 500
-"""Slices that a grid may have for each one that the file holds."""
-STEP_TOLERANCE = 0.05
-"""How far the position of a frame may be from a multiple of the step, as a part of it."""
+"""Maximum number of slices in a grid for each slice in the file."""
+GRID_TOLERANCE = 0.05
+"""Allowed deviation of a position from a multiple of the step, in steps."""
 
 
 def is_segmentation(frame: Frame) -> bool:
-    """Whether the frame is of a segmentation whose pixels can be segment numbers; fractional ones are images."""
+    """Return whether the frame can hold segment numbers; fractional segmentations are loaded as images."""
     return frame.text("SOPClassUID") in (SEGMENTATION, LABEL_MAP) and frame.text("SegmentationType") != "FRACTIONAL"
 
 
 def segmentations(series: Series, frames: Sequence[Frame], split: str = "auto") -> list[Volume]:
-    """The volume of segment numbers of one file's frames, or one a segment where `split` is "ReferencedSegmentNumber".
+    """Return the volumes of segment numbers of one file's frames.
 
-    Frames of other orientations, or beside one another, are volumes of their own. Planes between those that the
-    file holds are empty: it may leave out frames without a segment.
+    There is one volume, or one per segment if `split` is "ReferencedSegmentNumber". Frames with other orientations,
+    or side by side, form separate volumes. Planes that the file leaves out are empty: it may omit frames without
+    a segment.
     """
     groups: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
@@ -66,7 +67,7 @@ def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
     segments = _segments(frames)
     geometry, slices = _slices(frames, segments)
     by_slice: dict[int, list[tuple[int, Frame]]] = defaultdict(list)
-    for k, segment, frame in sorted(zip(slices, segments, frames, strict=True), key=lambda one: one[:2]):
+    for k, segment, frame in sorted(zip(slices, segments, frames, strict=True), key=lambda row: row[:2]):
         by_slice[k].append((segment, frame))
     is_map = first.text("SOPClassUID") == LABEL_MAP
     count = max(slices) + 1
@@ -78,13 +79,13 @@ def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
     title = "Values are segment numbers" if is_map else f"Segments {_span(segments)}, one number each"
     notes = [*geometry_notes(geometry), make_note("segments", title)]
     if not is_map and len(set(segments)) > 1 and first.text("SegmentsOverlap") != "NO":
-        title = "Segments may overlap: where they do, the one with the highest number is shown"
+        title = "Segments may overlap: where they do, the segment with the highest number is shown"
         notes.insert(0, make_note("segments-overlap", title))
     if empty := count - len(by_slice):
         title = f"{empty} of {count} slices hold no segment and are not in the file"
         notes.append(make_note("segments-empty", title))
-    held = [by_slice[k][0][1] if k in by_slice else None for k in range(count)]
-    files = tuple((frame.path, frame.index) if frame else (first.path, -1) for frame in held)
+    shown = [by_slice[k][0][1] if k in by_slice else None for k in range(count)]
+    files = tuple((frame.path, frame.index) if frame else (first.path, -1) for frame in shown)
     return Volume(
         name=series.name + suffix,
         modality=first.text("Modality") or series.modality,
@@ -102,16 +103,16 @@ def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
 
 
 def _segments(frames: Sequence[Frame]) -> list[int]:
-    """The segment number of each frame; 1 for those of a label map, which hold them as values.
+    """Return the segment number of each frame; 1 for frames of a label map, whose values are segment numbers.
 
     Raises
     ------
     RefusedError
-        If the file has several segments and does not say which frame is of which.
+        If the file has several segments and does not state the segment of each frame.
     """
     stated = [number(frame.text("ReferencedSegmentNumber")) for frame in frames]
     if all(stated):
-        return [int(one or 0) for one in stated]
+        return [int(value or 0) for value in stated]
     first = frames[0]
     count = int(number(first.text("SegmentSequence").partition(" ")[0]) or 1)
     if count == 1 or first.text("SOPClassUID") == LABEL_MAP:
@@ -119,7 +120,9 @@ def _segments(frames: Sequence[Frame]) -> list[int]:
     whole = first.pixel_format.frames
     if first.text("DimensionOrganizationType") == "TILED_FULL" and whole % count == 0:
         return [frame.index // (whole // count) + 1 for frame in frames]  # PS3.3 section C.7.6.17.3
-    raise RefusedError("segments-unsaid", f"it has {count} segments, and its frames do not say of which they are")
+    raise RefusedError(
+        "segments-unsaid", f"it has {count} segments, and its frames do not state which segment they show"
+    )
 
 
 def _span(numbers: Sequence[int]) -> str:
@@ -128,50 +131,54 @@ def _span(numbers: Sequence[int]) -> str:
 
 
 def _slices(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
-    """The grid of the frames' positions, empty slices filled in, and the slice of each frame."""
+    """Return the grid of the frames, including empty slices, and the slice index of each frame."""
     planes = [frame.plane for frame in frames if frame.plane is not None]
     if len(planes) < len(frames):
         return _unplaced(frames, segments)
     ids = position_ids(planes)
     order = [ids.index(place) for place in range(max(ids) + 1)]
-    as_they_are = VolumeGeometry.of_planes([planes[i] for i in order])
+    of_frames = VolumeGeometry.of_planes([planes[i] for i in order])
     distances = np.array([planes[i].position for i in order]) @ planes[0].normal
     if len(order) == 1:
-        return as_they_are, ids
+        return of_frames, ids
     stated = abs(number(frames[0].text("SpacingBetweenSlices")) or 0.0)
     for step in (stated, float(np.diff(distances).min())):
         if step < SAME_POSITION:
             continue
         multiples = (distances - distances[0]) / step
         places = np.round(multiples).astype(int)
-        if np.abs(multiples - places).max() <= STEP_TOLERANCE and places[-1] < MAX_EMPTY * len(order):
+        if np.abs(multiples - places).max() <= GRID_TOLERANCE and places[-1] < MAX_EMPTY * len(order):
             break
     else:
-        return as_they_are, ids
-    assert as_they_are.affine is not None
+        return of_frames, ids
+    assert of_frames.affine is not None
     count = int(places[-1])
-    affine = as_they_are.affine.copy()
+    affine = of_frames.affine.copy()
     affine[:3, 0] *= (len(order) - 1) / count
-    spacing = (as_they_are.spacing[0] * (len(order) - 1) / count, *as_they_are.spacing[1:])
+    spacing = (of_frames.spacing[0] * (len(order) - 1) / count, *of_frames.spacing[1:])
     geometry = VolumeGeometry(
         spacing=spacing,
         affine=affine,
-        tilt=as_they_are.tilt,
+        tilt=of_frames.tilt,
         steps=(float(distances[-1] - distances[0]) / count,) * count,
     )
-    return geometry, [int(places[one]) for one in ids]
+    return geometry, [int(places[i]) for i in ids]
 
 
 def _unplaced(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
-    """Frames that do not lie in the patient: tiles of a slide by their place in it, others by their dimension indices
-    but that of the segment, or in the order of the file.
+    """Return the grid and slice indices of frames without positions in the patient.
+
+    Tiles of a slide are identified by their place in it, other frames by their dimension indices except that of the
+    segment, or else by their order in the file.
     """
     keys: list[tuple[object, ...]] = [(frame.text(_ROW_POSITION), frame.text(_COLUMN_POSITION)) for frame in frames]
     indices = [numbers(frame.text("DimensionIndexValues")) or () for frame in frames]
     if any(any(key) for key in keys):
         known = list(dict.fromkeys(keys))
     elif all(indices) and len(set(map(len, indices))) == 1:
-        columns = [column for column in zip(*indices, strict=True) if list(column) != [float(one) for one in segments]]
+        columns = [
+            column for column in zip(*indices, strict=True) if list(column) != [float(segment) for segment in segments]
+        ]
         keys = list(zip(*columns, strict=True)) if columns else [()] * len(frames)
         known = sorted(set(keys), key=lambda key: tuple(map(float, key)))  # type: ignore[arg-type]
     else:

@@ -1,4 +1,4 @@
-"""The window presets of each frame: center/width pairs and VOI LUTs, and in whose units they are meant."""
+"""Window presets of each frame: center/width pairs and VOI LUTs, in stored or rescaled values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.luts import read_voi_luts
 from napari_dicommeta.dicom.pixels import read_frame
+from napari_dicommeta.dicom.values import has_items
 from napari_dicommeta.dicom.window import WINDOW_TAGS, Window, in_stored_values, windows_of
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.note import make_note
@@ -22,32 +23,33 @@ __all__ = ["read_slice_windows"]
 
 TABLE_TAGS = ("VOILUTSequence.LUTDescriptor", "VOILUTSequence.LUTExplanation", "VOILUTSequence.LUTData")
 STORED_VALUE_MODALITIES = frozenset(("MR", "PT", "NM"))
-"""Modalities whose windows often mean stored values although a rescale is there."""
+"""Modalities whose windows often refer to stored values even if there is a rescale."""
 
 
 def read_slice_windows(
     frames: Sequence[Frame], transforms: Sequence[Transform]
 ) -> tuple[tuple[tuple[Window, ...], ...], tuple[Note, ...]]:
-    """The windows of each frame, pairs before tables (PS3.3 section C.11.2), and a note where they mean stored values.
+    """Return the windows of each frame, pairs before tables (PS3.3 section C.11.2), and notes.
 
-    That is decided once for all frames, by the values of the one in the middle.
+    A note reports windows that refer to stored values. The middle frame decides this for all frames.
     """
-    made: dict[tuple[str, ...], tuple[Window, ...]] = {}
+    known: dict[tuple[str, ...], tuple[Window, ...]] = {}
     windows = []
     for frame in frames:
         texts = tuple(frame.text(keyword) for keyword in WINDOW_TAGS)
-        has_tables = frame.text("VOILUTSequence") not in ("", "0 items")
+        has_tables = has_items(frame.text("VOILUTSequence"))
         key = (*texts, *(frame.text(keyword) for keyword in TABLE_TAGS)) if has_tables else texts
-        if key not in made:
-            made[key] = windows_of(*texts)
+        if key not in known:
+            known[key] = windows_of(*texts)
             if has_tables:
-                made[key] += tuple(map(Window.of_table, read_voi_luts(frame.path)))
-        windows.append(made[key])
+                known[key] += tuple(map(Window.of_table, read_voi_luts(frame.path)))
+        windows.append(known[key])
     middle = len(frames) // 2
     if not _means_stored(frames[middle], transforms[middle], windows[middle]):
         return tuple(windows), ()
     note = make_note(
-        "windows-stored", "Window presets fit the stored values, not the rescaled ones: they are shown in stored values"
+        "windows-stored",
+        "Window presets fit the stored values, not the rescaled values: they are applied before the rescale",
     )
     converted = (
         tuple(replace(window, rescale=(transform.slope, transform.intercept)) for window in of_frame)
@@ -64,7 +66,7 @@ def _means_stored(frame: Frame, transform: Transform, windows: Sequence[Window])
         return False
     try:
         stored = read_frame(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
-    except PixelError:  # it will be raised, with its reason, to whoever asks for the slice
+    except PixelError:  # raised again when the slice is read
         return False
     mask = transform.is_padding(stored)
     stored = stored[~mask] if mask is not None and not mask.all() else stored

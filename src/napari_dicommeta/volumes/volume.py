@@ -1,4 +1,4 @@
-"""A stack of frames -> a volume: a lazy array in modality units, its geometry, windows, files and notes."""
+"""Volume of a stack of frames: a lazy array in modality units with geometry, windows, files and notes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.dicom.window import Window, middle_windows
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
-from napari_dicommeta.volumes.notes import volume_notes
 from napari_dicommeta.volumes.planes import ColorPlanes, RescaledPlanes
 from napari_dicommeta.volumes.rescale import AIR, read_rescale
 from napari_dicommeta.volumes.slice_windows import read_slice_windows
+from napari_dicommeta.volumes.volume_notes import volume_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,12 +33,12 @@ __all__ = ["Volume", "load_stack"]
 class Volume:
     """One volume of a series.
 
-    `array`: lazy, shape (k, j, i), (t, k, j, i) where positions repeat, (t, j, i) where all images lie at one place;
-    with a last axis of 3 for color. int16 where every slope and intercept is whole and the range fits, else float32;
-    uint8 or uint16 for color and labels. `units`: "HU", another *Rescale Type*, or "" where the files give no right
-    to say. `windows`: the files' presets, the middle slice's first. `slice_windows`: the presets of each slice.
-    `files`: (path, frame) behind each slice, times one after the other. `notes`: how it was made and what is unusual
-    about it. `axis`: the keyword of the axis t, "" without one.
+    `array`: lazy, shape (k, j, i), (t, k, j, i) where positions repeat, or (t, j, i) where all images lie at one
+    position, with a last axis of 3 for color. The dtype is int16 if every slope and intercept is whole and the range
+    fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU", another *Rescale Type*, or "" where
+    the files do not establish a unit. `windows`: the files' presets, the middle slice's first. `slice_windows`: the
+    presets of each slice. `files`: (path, frame) of each slice, one time after the other. `notes`: how the volume was
+    built and what is unusual about it. `axis`: the keyword of axis t, "" without one.
     """
 
     name: str
@@ -56,11 +56,11 @@ class Volume:
     notes: tuple[Note, ...] = ()
     axis: str = ""
     is_labels: bool = False
-    """A segmentation: values are segment numbers, 0 is none of them."""
+    """Whether values are segment numbers, 0 for background."""
     frame_of_reference: str = ""
     """(0020,0052): volumes that share it lie in one patient space."""
     padding: tuple[tuple[float, float], ...] = ()
-    """Ranges of modality values that stand for padding in some slice."""
+    """Ranges of modality values that mark padding in at least one slice."""
     _range: list[tuple[float, float]] = field(default_factory=list, repr=False, compare=False)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
@@ -68,17 +68,17 @@ class Volume:
 
     @property
     def problems(self) -> tuple[Note, ...]:
-        """The notes that are more than good to know."""
+        """Notes that are wrong or need a decision."""
         return tuple(note for note in self.notes if note.severity != "info")
 
     @property
     def middle(self) -> tuple[int, ...]:
-        """The index of the slice in the middle: of all axes but the last two."""
+        """Index of the middle slice, over all axes before those of an image."""
         lead = self.array.shape[: -3 if self.is_color else -2]
         return (0, lead[1] // 2) if len(lead) == 2 else (lead[0] // 2,)
 
     def display_range(self) -> tuple[float, float]:
-        """The smallest and largest value of the middle slice without its padding, for the full-range window."""
+        """Return the smallest and largest value of the middle slice without padding, for the full-range window."""
         if not self._range:
             self._range.append(self._display_range())
         return self._range[0]
@@ -86,8 +86,8 @@ class Volume:
     def _display_range(self) -> tuple[float, float]:
         plane = self.array[self.middle]
         for low, high in self.padding:
-            kept = plane[(plane < low) | (plane > high)]
-            plane = kept if kept.size else plane
+            inside = plane[(plane < low) | (plane > high)]
+            plane = inside if inside.size else plane
         finite = plane[np.isfinite(plane)] if plane.dtype.kind == "f" else plane
         if not finite.size:
             return 0.0, 1.0
@@ -98,12 +98,12 @@ class Volume:
 def load_stack(
     series: Series, stack: Stack, suffix: str = "", padding: str = "keep", missing_rescale: str = "refuse"
 ) -> Volume:
-    """The volume of a stack of `series`; `padding` and `missing_rescale` as in `loader.load`.
+    """Return the volume of a stack of `series`; `padding` and `missing_rescale` are those of `load`.
 
     Raises
     ------
     RefusedError, PixelError
-        If its frames make no volume; the text is the reason.
+        If the frames cannot be used in a volume; the text is the reason.
     """
     frames = stack.frames
     first = frames[0]
@@ -118,7 +118,7 @@ def load_stack(
         array = _color_array(frames, lead)
     else:
         array = _gray_array(frames, lead, rescale.transforms, padding, rescale.units)
-    kept = () if is_color or padding != "keep" else _padding_ranges(rescale.transforms)
+    paddings = () if is_color or padding != "keep" else _padding_ranges(rescale.transforms)
     return Volume(
         name=series.name + suffix,
         modality=first.text("Modality") or series.modality,
@@ -134,12 +134,12 @@ def load_stack(
         notes=volume_notes(stack, geometry, rescale, windows, window_notes),
         axis=stack.axis if stack.times > 1 else "",
         frame_of_reference=first.text("FrameOfReferenceUID"),
-        padding=kept,
+        padding=paddings,
     )
 
 
 def _unplaced_spacing(frame: Frame) -> tuple[float, float] | None:
-    """The pixel spacing of images without a place: at the patient, or else at the detector (PS3.3 section 10.7.1.3)."""
+    """Return the pixel spacing of unplaced images: at the patient, or else at the detector (PS3.3 section 10.7.1.3)."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
         pair = numbers(frame.text(keyword), 2)
         if pair and min(pair) > 0:
@@ -174,6 +174,6 @@ def _color_array(frames: tuple[Frame, ...], lead: tuple[int, ...]) -> LazyArray:
     form = frames[0].pixel_format
     planes = ColorPlanes(frames, (form.rows, form.columns, 3))
     array = LazyArray((*lead, *planes.shape), first.dtype, planes, plane_axes=3)
-    if first.shape == planes.shape:  # else it is refused when it is asked for
+    if first.shape == planes.shape:  # otherwise reading the plane raises the error
         array.keep(0, first)
     return array

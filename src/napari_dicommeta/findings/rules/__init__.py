@@ -1,1 +1,1 @@
-"""The rules, by what they look at: a small function each."""
+"""Rules, one small function each, grouped by topic."""

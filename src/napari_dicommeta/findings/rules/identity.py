@@ -1,4 +1,4 @@
-"""Rules about who and when: identifying tags, UIDs and dates that contradict, copies, files that cannot be read."""
+"""Rules about identity and dates: identifying tags, contradicting UIDs and dates, copies, unreadable files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 DIRECT = frozenset(("PN", "DA", "DT", "TM", "AS", "AE"))
 DESCRIBING = frozenset(("SeriesDescription", "StudyDescription", "ProtocolName", "ImageComments"))
 OUTER_CODES = ("series-studies", "series-modalities", "series-frames", "study-patients", "study-dates")
-"""Findings on two tags, of which the first can have only one value of the second."""
-SPLIT_BOTH = "Split these files by both tags, and ask the source of the data which is right."
+"""Findings on two tags, where each value of the first allows only one value of the second."""
+SPLIT_BOTH = "Split these files by both tags, and ask the source of the data which value is right."
 DATE_ORDER = (("StudyDate", "SeriesDate"), ("StudyDate", "AcquisitionDate"), ("AcquisitionDate", "ContentDate"))
-"""Pairs of dates of which the second is never more than a day before the first."""
+"""Pairs of dates; the second is never more than a day before the first."""
 SAME_IMAGE = (
     "SeriesInstanceUID",
     "SOPClassUID",
@@ -40,7 +40,7 @@ SAME_IMAGE = (
     "BitsStored",
     "PixelRepresentation",
 )
-"""What two files of one image have in common."""
+"""Tags that agree in two files of the same image."""
 META = (("MediaStorageSOPInstanceUID", "SOPInstanceUID"), ("MediaStorageSOPClassUID", "SOPClassUID"))
 
 
@@ -49,17 +49,18 @@ META = (("MediaStorageSOPInstanceUID", "SOPInstanceUID"), ("MediaStorageSOPClass
     severity=("decision", "info"),
     title="Directory entries are not in the catalog",
     standard="PS3.10 section 7",
-    advice="Look at the reasons: delivered files that are damaged must be asked for again.",
-    meaning="Rejected entries are damaged or no DICOM; skipped ones are no regular files; vanished ones were removed.",
+    advice="Check the reasons, and request damaged files again.",
+    meaning="Rejected entries are damaged or not DICOM; skipped entries are not regular files; vanished entries were "
+    "removed.",
 )
 @rule(
     "damaged",
     severity="wrong",
-    title="Files can be read only up to their damage",
+    title="Files are damaged and can be read only in part",
     by=("SOPInstanceUID",),
     standard="PS3.10 section 7",
-    advice="Ask for these files again, or leave them out.",
-    meaning="What stands behind the damage is unknown, pixels included.",
+    advice="Request these files again, or leave them out.",
+    meaning="Everything after the damage is unknown, pixels included.",
 )
 def unreadable(survey: Survey) -> Iterator[Finding]:
     failures = survey.catalog.failures
@@ -84,11 +85,11 @@ def unreadable(survey: Survey) -> Iterator[Finding]:
     severity="decision",
     title="Identifying tags are filled",
     standard="PS3.15 Table E.1-1",
-    advice="Have the data de-identified before they are shared; keep exports to technical tags.",
-    meaning="Pseudonyms fill the same tags as names do: only the source of the data can say which these are.",
+    advice="De-identify the data before sharing; limit exports to technical tags.",
+    meaning="Pseudonyms are stored in the same tags as real names: only the source of the data knows which these are.",
 )
 def identifying(survey: Survey) -> Iterator[Finding]:
-    """Yield the names of tags only: their values are not shown here."""
+    """Yield a finding with the names of identifying tags, never their values."""
     filled, others, private = [], 0, 0
     for summary in survey.summaries:
         if not summary.present or not is_identifying(summary.path, summary.vr) or summary.vr in ("UI", "SQ"):
@@ -107,7 +108,9 @@ def identifying(survey: Survey) -> Iterator[Finding]:
     else:
         mask = np.logical_or.reduce([survey.filled(summary.keyword) for summary in filled])
     removed = survey.says("PatientIdentityRemoved", "YES")
-    said = f"; {file_count(removed & mask):,} of the files say that the identity was removed" if removed.any() else ""
+    removal = (
+        f"; {file_count(removed & mask):,} of the files state that the identity was removed" if removed.any() else ""
+    )
     texts = f", {others} more inside sequences or descriptions" if others else ""
     yield survey.finding(
         "identifying",
@@ -115,7 +118,7 @@ def identifying(survey: Survey) -> Iterator[Finding]:
         top([(summary.keyword, summary.present) for summary in filled], "other tags"),
         title=f"{len(filled)} identifying tags are filled{texts}"
         + (f", {private} private elements" if private else "")
-        + said,
+        + removal,
         tags=tuple(summary.keyword for summary in filled[:20]),
         by=tuple(summary.keyword for summary in filled[:3]),
     )
@@ -139,7 +142,7 @@ def identifying(survey: Survey) -> Iterator[Finding]:
     by=("SeriesInstanceUID",),
     standard="PS3.3 section C.7.3.1",
     advice=SPLIT_BOTH,
-    meaning="A series is of one modality; values of several kinds would be put into one volume.",
+    meaning="A series has one modality; values of different kinds would be put into one volume.",
 )
 @rule(
     "series-frames",
@@ -149,7 +152,7 @@ def identifying(survey: Survey) -> Iterator[Finding]:
     by=("SeriesInstanceUID",),
     standard="PS3.3 section C.7.3.1",
     advice=SPLIT_BOTH,
-    meaning="Positions of images with other frames of reference do not compare: they are not one volume.",
+    meaning="Positions in different frames of reference are not comparable: the images are not one volume.",
 )
 @rule(
     "study-patients",
@@ -159,7 +162,7 @@ def identifying(survey: Survey) -> Iterator[Finding]:
     by=("StudyInstanceUID",),
     standard="PS3.3 section C.7.2.1",
     advice=SPLIT_BOTH,
-    meaning="Images of several patients would count as one, or one patient as several.",
+    meaning="Several patients would count as one, or one patient as several.",
 )
 @rule(
     "study-dates",
@@ -169,10 +172,11 @@ def identifying(survey: Survey) -> Iterator[Finding]:
     by=("StudyInstanceUID",),
     standard="PS3.3 section C.7.2.1",
     advice=SPLIT_BOTH,
-    meaning="Dates were changed file by file, or two examinations share a UID: time between examinations is unsure.",
+    meaning="Dates were changed file by file, or two examinations share a UID: intervals between examinations are "
+    "unreliable.",
 )
 def contradictions(survey: Survey) -> Iterator[Finding]:
-    """Yield outer UIDs that occur with several values of what they can have only one of."""
+    """Yield findings on UIDs that occur with several values of a tag that must be unique for them."""
     for code in OUTER_CODES:
         outer, inner = kind_of(code).tags
         outside, inside = survey.joint(outer), survey.joint(inner)
@@ -192,10 +196,10 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
 @rule(
     "date-order",
     severity="decision",
-    title="Dates contradict: an image is older than its study, or made after its content",
+    title="Dates contradict each other: an image is older than its study, or acquired after its content was created",
     standard="PS3.3 section C.7.6.1",
     advice="Do not compute ages or intervals from them; ask how the dates were shifted.",
-    meaning="Dates that were shifted one by one, or kept from an older examination, say nothing about time.",
+    meaning="Dates that were shifted individually, or kept from an older examination, do not give intervals.",
 )
 def date_order(survey: Survey) -> Iterator[Finding]:
     lines, masks, tags = [], [], []
@@ -228,24 +232,24 @@ def _date(text: str | None) -> date | None:
 @rule(
     "image-twice",
     severity="decision",
-    title="Images of one SOP Instance UID are in several files, and their headers agree",
+    title="Several files share a SOP Instance UID, and their headers agree",
     tags=("SOPInstanceUID",),
     standard="PS3.3 section C.12.1",
     advice="Compare their pixels; where these agree too, keep one file of each SOP Instance UID.",
-    meaning="Duplicates count double, and land in training and test alike. The same pixels under different UIDs are "
-    "not found by this: that needs a pass over the pixels.",
+    meaning="Duplicates count twice, and may end up in both training and test sets. Equal pixels under different UIDs "
+    "are not detected: that requires reading the pixels.",
 )
 @rule(
     "uid-reused",
     severity="wrong",
-    title="Files of different contents have one SOP Instance UID",
+    title="Files with different contents share a SOP Instance UID",
     tags=("SOPInstanceUID",),
     standard="PS3.3 section C.12.1",
-    advice="Distinguish them by their files; give the images UIDs of their own before they are stored in an archive.",
-    meaning="Programs that go by the UID keep one of them and lose the others.",
+    advice="Identify the images by file; give each its own UID before storing them in an archive.",
+    meaning="Programs that rely on the UID keep one image and lose the others.",
 )
 def same_image(survey: Survey) -> Iterator[Finding]:
-    """Yield SOP Instance UIDs in several files: the same image twice, or other contents under one name."""
+    """Yield findings on SOP Instance UIDs in several files, with equal or with different contents."""
     uids = survey.own("SOPInstanceUID")
     held = survey.filled("SOPInstanceUID")
     counts = np.bincount(uids.ids[held], minlength=len(uids.texts))
@@ -266,8 +270,8 @@ def same_image(survey: Survey) -> Iterator[Finding]:
     title="The file meta information names another object than the data set",
     by=("SOPInstanceUID",),
     standard="PS3.10 section 7.1",
-    advice="Go by the data set; write the file meta information again before the files are sent to an archive.",
-    meaning="UIDs were changed in one place only, as a de-identification often does.",
+    advice="Trust the data set; rewrite the file meta information before sending the files to an archive.",
+    meaning="UIDs were changed in one place only, which is common in de-identification.",
 )
 def meta_contradicts(survey: Survey) -> Iterator[Finding]:
     lines, masks, tags = [], [], []
@@ -285,10 +289,10 @@ def meta_contradicts(survey: Survey) -> Iterator[Finding]:
 @rule(
     "uids-missing",
     severity="decision",
-    title="Images have no UID of their own, of their series or of their study",
+    title="Images have no instance, series or study UID",
     standard="PS3.3 section C.7.3.1",
-    advice="Check the grouping: such files are split by study, series number, modality and folder instead.",
-    meaning="Which images belong together is then a guess.",
+    advice="Check the grouping: these files are split by study, series number, modality and folder instead.",
+    meaning="The grouping of these images is a guess.",
 )
 def uids_missing(survey: Survey) -> Iterator[Finding]:
     lines, masks, tags = [], [], []

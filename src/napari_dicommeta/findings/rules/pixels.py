@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-FORMAT = ("BitsStored", "HighBit", "PixelRepresentation")
+FORMAT_TAGS = ("BitsStored", "HighBit", "PixelRepresentation")
 BITS = ("BitsAllocated", "BitsStored", "HighBit")
-PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit", "BitsStored", "PixelRepresentation")
+PADDING_TAGS = ("PixelPaddingValue", "PixelPaddingRangeLimit", "BitsStored", "PixelRepresentation")
 LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "TransferSyntaxUID")
 CT_KIND = ("Modality", "SOPClassUID", "SamplesPerPixel", "PhotometricInterpretation")
 
@@ -26,25 +26,25 @@ CT_KIND = ("Modality", "SOPClassUID", "SamplesPerPixel", "PhotometricInterpretat
 @rule(
     "pixel-format",
     severity="info",
-    title="Pixels are stored in several ways",
-    tags=FORMAT,
-    by=(*FORMAT, "SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation"),
+    title="Pixels are stored in several formats",
+    tags=FORMAT_TAGS,
+    by=(*FORMAT_TAGS, "SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation"),
     standard="PS3.3 section C.7.6.3.1",
-    advice="Read each file by its own bits and sign; do not set one data type for the folder.",
-    meaning="The same stored bits are another value from file to file.",
+    advice="Read each file with its own bits and sign; do not set one data type for the folder.",
+    meaning="The same stored bits mean different values in different files.",
 )
 def pixel_formats(survey: Survey) -> Iterator[Finding]:
-    joint = survey.joint(*FORMAT)
+    joint = survey.joint(*FORMAT_TAGS)
     mask = survey.gray & joint.where(lambda *texts: all(texts))
     counted = joint.counted(mask)
     if len(counted) < 2:
         return
     evidence = [(_format(texts), n) for texts, n in counted]
-    title, meaning = f"Pixels are stored in {len(counted)} ways", ""
+    title, meaning = f"Pixels are stored in {len(counted)} formats", ""
     if [len({texts[i] for texts, _ in counted}) for i in range(3)] == [len(counted)] * 3:
-        named = ", ".join(f"{what} in {n:,} files" for what, n in evidence)
-        title = f"Bits Stored, High Bit and Pixel Representation are one fact: {named}"
-        meaning = "Each of the three determines the other two: they vary together, so count and split by one of them."
+        named = ", ".join(f"{label} in {n:,} files" for label, n in evidence)
+        title = f"Bits Stored, High Bit and Pixel Representation vary together: {named}"
+        meaning = "Each of the three determines the other two, so count and split by one of them."
     yield survey.finding("pixel-format", mask, top(evidence, "other formats"), title=title, meaning=meaning)
 
 
@@ -60,8 +60,8 @@ def _format(texts: tuple[str | None, ...]) -> str:
     title="High Bit is not Bits Stored - 1, or more bits are stored than allocated",
     tags=BITS,
     standard="PS3.5 section 8.1.1",
-    advice="Look at the pixels: shift them by the difference, or correct the element if they are not shifted.",
-    meaning="The values are off by a power of two if the element is right, and spoiled by a shift if it is wrong.",
+    advice="Inspect the pixels: shift them by the difference, or correct the element if they are not shifted.",
+    meaning="The values are off by a power of two if the element is right, and corrupted by a shift if it is wrong.",
 )
 def high_bit(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint(*BITS)
@@ -85,23 +85,23 @@ def high_bit(survey: Survey) -> Iterator[Finding]:
     "padding",
     severity="info",
     title="Files state a Pixel Padding Value",
-    tags=PADDING[:2],
+    tags=PADDING_TAGS[:2],
     standard="PS3.3 section C.7.5.1.1.2",
-    advice="Mask it by each file's own value, on stored values before the rescale; then fill it, with air in CT.",
-    meaning="Pixels that hold it are no tissue: left in, they shift means, ranges and automatic windows. Whether any "
-    "do is not in the headers.",
+    advice="Mask the value of each file in stored values, before the rescale; then fill the mask, with air in CT.",
+    meaning="Pixels with this value are not tissue: left in, they shift means, ranges and automatic windows. Headers "
+    "do not state whether any pixel has it.",
 )
 @rule(
     "padding-impossible",
     severity="decision",
     title="A Pixel Padding Value cannot be stored in the bits of its image",
-    tags=(PADDING[0], *PADDING[2:]),
+    tags=(PADDING_TAGS[0], *PADDING_TAGS[2:]),
     standard="PS3.3 section C.7.5.1.1.2",
-    advice="Do not use it as it is; look for the same bits in the other sign, or for the true value in the corners.",
-    meaning="No pixel can have this value: comparing with it finds no padding although there may be some.",
+    advice="Do not use it as is; try its bits with the other sign, or look for the true value in the corners.",
+    meaning="No pixel can have this value: comparing with it finds no padding, even if there is some.",
 )
 def padding(survey: Survey) -> Iterator[Finding]:
-    joint = survey.joint(*PADDING)
+    joint = survey.joint(*PADDING_TAGS)
 
     def span(value: str | None, limit: str | None) -> tuple[float, float] | None:
         low = number(value or "")
@@ -119,15 +119,15 @@ def padding(survey: Survey) -> Iterator[Finding]:
 
     usable = survey.images & joint.where(lambda *texts: can_be(*texts) is True)
     impossible = survey.images & joint.where(lambda *texts: can_be(*texts) is False)
-    pairs = survey.joint(*PADDING[:2])
+    pairs = survey.joint(*PADDING_TAGS[:2])
     if usable.any():
         evidence = [(_padding(*texts), n) for texts, n in pairs.counted(usable)]
-        none = file_count(survey.images & ~usable & ~impossible & ~survey.filled(PADDING[0]))
+        none = file_count(survey.images & ~usable & ~impossible & ~survey.filled(PADDING_TAGS[0]))
         yield survey.finding(
             "padding",
             usable,
             (*top(evidence, "other values"), *([("images that state none", none)] if none else [])),
-            title=f"Files state a Pixel Padding Value: {', '.join(what for what, _ in evidence[:4])}"
+            title=f"Files state a Pixel Padding Value: {', '.join(label for label, _ in evidence[:4])}"
             + (" …" if len(evidence) > 4 else ""),
         )
     if impossible.any():
@@ -145,11 +145,11 @@ def _padding(value: str | None, limit: str | None) -> str:
 @rule(
     "lossy",
     severity="decision",
-    title="Images have once been lossily compressed",
+    title="Images have been lossily compressed",
     tags=LOSSY,
     standard="PS3.3 section C.7.6.1.1.5",
-    advice="Decide whether they may be used for measuring and training; keep the mark when they are converted.",
-    meaning="What was lost does not come back by decompressing: noise and texture are not those of the scanner.",
+    advice="Decide whether to use them for measuring and training; keep the flag when converting them.",
+    meaning="Decompression does not restore what was lost: noise and texture are not those of the scanner.",
 )
 def lossy(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint(*LOSSY)
@@ -165,7 +165,7 @@ def lossy(survey: Survey) -> Iterator[Finding]:
         "with a ratio": 0,
         "without a ratio": 0,
         "in a lossy transfer syntax": 0,
-        "in one, but said to be lossless": 0,
+        "in a lossy transfer syntax, but marked as lossless": 0,
     }
     for (state, ratio, syntax), n in joint.counted(mask):
         value = number((ratio or "").split("\\")[-1])
@@ -174,14 +174,14 @@ def lossy(survey: Survey) -> Iterator[Finding]:
             ratios.append(value)
         if syntax in LOSSY_SYNTAXES:
             counts["in a lossy transfer syntax"] += n
-            counts["in one, but said to be lossless"] += n if state == "00" else 0
+            counts["in a lossy transfer syntax, but marked as lossless"] += n if state == "00" else 0
     distinct = len(set(ratios))
     span = f", ratio {spell_span(ratios)}" + (f" ({distinct} values)" if distinct > 1 else "") if ratios else ""
     yield survey.finding(
         "lossy",
         mask,
-        [(what, n) for what, n in counts.items() if n],
-        title=f"{file_count(mask):,} images have once been lossily compressed{span}",
+        [(label, n) for label, n in counts.items() if n],
+        title=f"{file_count(mask):,} images have been lossily compressed{span}",
     )
 
 
@@ -191,7 +191,7 @@ def lossy(survey: Survey) -> Iterator[Finding]:
     title="Images are encoded in several transfer syntaxes",
     tags=("TransferSyntaxUID",),
     standard="PS3.5 section 10",
-    advice="Read each file by its own; test your reader on one file of each.",
+    advice="Read each file with its own; test your reader on one file of each.",
     meaning="They differ in byte order, in whether VRs are written, and in the codec that the pixels need.",
 )
 def transfer_syntaxes(survey: Survey) -> Iterator[Finding]:
@@ -213,8 +213,8 @@ def transfer_syntaxes(survey: Survey) -> Iterator[Finding]:
     title="Images are MONOCHROME1: low values are shown bright",
     tags=("PhotometricInterpretation",),
     standard="PS3.3 section C.7.6.3.1.2",
-    advice="Invert the display only, or all such images once before they are mixed with MONOCHROME2.",
-    meaning="The values themselves are not inverted; a model that sees both kinds sees negatives.",
+    advice="Invert the display only, or invert all of these images once before mixing them with MONOCHROME2.",
+    meaning="The values themselves are not inverted; mixed with MONOCHROME2, they look like negatives to a model.",
 )
 def monochrome1(survey: Survey) -> Iterator[Finding]:
     mask = survey.images & survey.says("PhotometricInterpretation", "MONOCHROME1")
@@ -225,11 +225,11 @@ def monochrome1(survey: Survey) -> Iterator[Finding]:
 @rule(
     "no-ct-values",
     severity="decision",
-    title="Images of modality CT are in color or secondary captures: they hold no HU",
+    title="Images of modality CT are color images or secondary captures: they hold no HU",
     tags=CT_KIND,
     standard="PS3.3 section C.7.6.3.1.2",
     advice="Leave them out of volumes and of statistics over CT values.",
-    meaning="They are dose sheets, screenshots or fused pictures beside the CT images.",
+    meaning="They are dose sheets, screenshots or fused pictures stored with the CT images.",
 )
 def no_ct_values(survey: Survey) -> Iterator[Finding]:
     mask = survey.images & ~survey.gray & survey.says("Modality", "CT")
@@ -249,8 +249,8 @@ def no_ct_values(survey: Survey) -> Iterator[Finding]:
     tags=("PhotometricInterpretation",),
     by=("PhotometricInterpretation", "Modality"),
     standard="PS3.3 section C.7.6.3.1.2",
-    advice="Keep them apart from grayscale images; do not rescale or window them.",
-    meaning="Their samples are shades for a screen, no measured values.",
+    advice="Keep them separate from grayscale images; do not rescale or window them.",
+    meaning="Their samples are display colors, not measured values.",
 )
 def color(survey: Survey) -> Iterator[Finding]:
     tag = survey.joint("PhotometricInterpretation")

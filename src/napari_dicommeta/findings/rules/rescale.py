@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SLOPE_4097 = 4097 / 4096
 USUAL_CT_INTERCEPTS = (-1024.0, -1000.0, -2048.0, -8192.0, 0.0)
-PAIR = ("RescaleSlope", "RescaleIntercept")
+RESCALE_PAIR = ("RescaleSlope", "RescaleIntercept")
 
 
 @rule(
@@ -27,8 +27,8 @@ PAIR = ("RescaleSlope", "RescaleIntercept")
     title="Rescale Type is US, which means Unspecified, not Hounsfield units",
     tags=("RescaleType",),
     standard="PS3.3 section C.11.1.1.2",
-    advice="Check that air lies near -1000 and water near 0 before the values are used as HU.",
-    meaning="Slope and intercept give numbers, but the files do not say that these are HU.",
+    advice="Check that air lies near -1000 and water near 0 before using the values as HU.",
+    meaning="Slope and intercept give numbers, but the files do not state that they are HU.",
 )
 def rescale_unspecified(survey: Survey) -> Iterator[Finding]:
     mask = survey.says("RescaleType", "US")
@@ -43,8 +43,8 @@ def rescale_unspecified(survey: Survey) -> Iterator[Finding]:
     tags=("RescaleType",),
     by=("RescaleType", "Modality", "RescaleSlope"),
     standard="PS3.3 section C.8.2.1",
-    advice="Take the values as HU: CT images need a Rescale Type only where it is another.",
-    meaning="Whether a file says HU depends on who wrote it; that it says nothing makes no other values.",
+    advice="Treat the values as HU: CT images need a Rescale Type only if it is not HU.",
+    meaning="Whether a file states HU depends on the software that wrote it; omitting it does not change the values.",
 )
 def rescale_type_missing(survey: Survey) -> Iterator[Finding]:
     rescaled = survey.ct & survey.filled("RescaleSlope")
@@ -58,24 +58,24 @@ def rescale_type_missing(survey: Survey) -> Iterator[Finding]:
     "rescale-in-part",
     severity="wrong",
     title="Rescale Slope or Intercept is missing in some images of a series",
-    tags=PAIR,
+    tags=RESCALE_PAIR,
     by=("SOPInstanceUID",),
     standard="PS3.3 section C.11.1",
-    advice="Leave such a series out, or use its other images' rescale only if you know that it holds for all.",
-    meaning="Raw and rescaled values would stand side by side in one volume.",
+    advice="Leave the series out; use the rescale of its other images only if you know that it applies to all.",
+    meaning="Raw and rescaled values would be mixed in one volume.",
 )
 @rule(
     "rescale-missing",
     severity="wrong",
     title="CT images have no Rescale Slope and Intercept",
-    tags=PAIR,
-    by=(*PAIR, "Modality"),
+    tags=RESCALE_PAIR,
+    by=(*RESCALE_PAIR, "Modality"),
     standard="PS3.3 section C.8.2.1",
-    advice="Do not take the stored values for HU: find out slope and intercept, or leave these files out.",
-    meaning="CT requires both; without them nothing says which stored value is water.",
+    advice="Do not treat the stored values as HU: find out slope and intercept, or leave these files out.",
+    meaning="CT requires both; without them it is unknown which stored value is water.",
 )
 def rescale_missing(survey: Survey) -> Iterator[Finding]:
-    held = survey.joint(*PAIR, "ModalityLUTSequence")
+    held = survey.joint(*RESCALE_PAIR, "ModalityLUTSequence")
     lacking = survey.images & held.where(lambda slope, intercept, lut: not (slope and intercept) and lut is None)
     some = survey.images & held.where(lambda slope, intercept, _lut: bool(slope or intercept))
     has_some = np.bincount(survey.series_ids[some], minlength=len(survey.series)) > 0
@@ -96,24 +96,24 @@ def rescale_missing(survey: Survey) -> Iterator[Finding]:
     "rescale-in-series",
     severity=("decision", "info"),
     title="Series mix several slopes or intercepts",
-    tags=PAIR,
+    tags=RESCALE_PAIR,
     by=("SeriesInstanceUID",),
     standard="PS3.3 section C.11.1",
-    advice="Rescale each image by its own slope and intercept, never by those of the first.",
-    meaning="Scanners write one pair for a CT series; check whether images of two reconstructions were put together.",
+    advice="Rescale each image with its own slope and intercept, never with those of the first image.",
+    meaning="Scanners write one pair per CT series; check whether images of two reconstructions were merged.",
 )
 @rule(
     "rescales",
     severity="info",
     title="CT images have several pairs of slope and intercept",
-    tags=PAIR,
-    by=(*PAIR, "Modality", "SamplesPerPixel", "SOPClassUID"),
+    tags=RESCALE_PAIR,
+    by=(*RESCALE_PAIR, "Modality", "SamplesPerPixel", "SOPClassUID"),
     standard="PS3.3 section C.11.1",
-    advice="Rescale before anything is compared, each image by its own pair.",
-    meaning="The same stored value is another HU from file to file.",
+    advice="Rescale each image with its own pair before comparing anything.",
+    meaning="The same stored value means different HU in different files.",
 )
 def rescales(survey: Survey) -> Iterator[Finding]:
-    joint = survey.joint(*PAIR)
+    joint = survey.joint(*RESCALE_PAIR)
     held = survey.images & joint.where(lambda slope, intercept: bool(slope and intercept))
     of_frames = held & joint.where(lambda slope, intercept: " | " in f"{slope}{intercept}")
     mixed = survey.mixing(joint.ids, survey.series_ids, held) | of_frames if survey.n_files else held
@@ -164,20 +164,20 @@ def _series(survey: Survey, mask: np.ndarray) -> str:
 @rule(
     "slope-4097",
     severity="info",
-    title="A Rescale Slope of 1.000244 is 4097/4096, rounded in its text",
+    title="A Rescale Slope of 1.000244 is 4097/4096, rounded",
     tags=("RescaleSlope",),
     standard="PS3.3 section C.11.1",
-    advice="Rescale in floating point; take all its roundings for the one number 4097/4096.",
-    meaning=f"Taken for 1, a value of 3000 HU is off by {3000 * (SLOPE_4097 - 1):.2f} HU (intercept aside); "
-    "used, the values are not whole numbers any more.",
+    advice="Rescale in floating point; treat all its roundings as 4097/4096.",
+    meaning=f"If it is treated as 1, a value of 3000 HU is off by {3000 * (SLOPE_4097 - 1):.2f} HU (intercept aside); "
+    "if it is applied, the values are no longer whole numbers.",
 )
 def slope_4097(survey: Survey) -> Iterator[Finding]:
     tag = survey.joint("RescaleSlope")
 
-    def is_it(text: str | None) -> bool:
+    def is_4097(text: str | None) -> bool:
         return any(value != 1 and abs(value - SLOPE_4097) < 1e-6 for value in _numbers(text))
 
-    mask = survey.images & tag.where(is_it)
+    mask = survey.images & tag.where(is_4097)
     if mask.any():
         yield survey.finding("slope-4097", mask, [(str(text), n) for (text,), n in tag.counted(mask)])
 
@@ -189,7 +189,7 @@ def slope_4097(survey: Survey) -> Iterator[Finding]:
     tags=("RescaleSlope",),
     standard="PS3.3 section C.11.1",
     advice="Treat the element as absent.",
-    meaning="No image can be meant by it.",
+    meaning="No valid image has this slope.",
 )
 def slope_zero(survey: Survey) -> Iterator[Finding]:
     mask = survey.images & survey.joint("RescaleSlope").where(lambda slope: 0 in _numbers(slope))
@@ -200,12 +200,12 @@ def slope_zero(survey: Survey) -> Iterator[Finding]:
 @rule(
     "intercept-unsigned",
     severity="decision",
-    title="CT images of unsigned pixels have an intercept of 0 or more, so that none can be air",
+    title="CT images with unsigned pixels have an intercept of 0 or more: no pixel can be air",
     tags=("RescaleIntercept", "PixelRepresentation"),
     by=("RescaleIntercept", "PixelRepresentation", "RescaleSlope", "Modality"),
     standard="PS3.3 section C.11.1.1.2",
-    advice="Look at the histogram: air must lie near -1000. Find out the true intercept before use.",
-    meaning="No value lies below the intercept; either they are no HU, or the intercept was lost or applied twice.",
+    advice="Look at the histogram: air must lie near -1000. Find out the true intercept before using the values.",
+    meaning="No value lies below the intercept: the values are not HU, or the intercept was lost or applied twice.",
 )
 @rule(
     "intercept-unusual",
@@ -214,8 +214,8 @@ def slope_zero(survey: Survey) -> Iterator[Finding]:
     tags=("RescaleIntercept",),
     by=("RescaleIntercept", "Modality"),
     standard="PS3.3 section C.11.1",
-    advice="Check that air lies near -1000 before the values are used as HU.",
-    meaning="Usual are -1024, -1000, -2048, -8192 and, for signed pixels, 0.",
+    advice="Check that air lies near -1000 before using the values as HU.",
+    meaning="Usual values are -1024, -1000, -2048, -8192 and, for signed pixels, 0.",
 )
 def intercepts(survey: Survey) -> Iterator[Finding]:
     tags = ("RescaleIntercept", "PixelRepresentation")
@@ -226,7 +226,7 @@ def intercepts(survey: Survey) -> Iterator[Finding]:
             sign == "0"
             and any(value >= 0 for value in _numbers(text))
             and not any(value < 0 for value in _numbers(slope))
-        )  # a falling slope goes below the intercept
+        )  # a negative slope gives values below the intercept
     )
     if high.any():
         evidence = [(f"intercept {text}, unsigned", n) for (text, _), n in joint.counted(high)]

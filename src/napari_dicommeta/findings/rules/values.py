@@ -1,4 +1,4 @@
-"""Rules about what values mean: spellings, numbers that are none, and tags that part of the files lack."""
+"""Rules about values: spellings, invalid numbers, and tags that some files lack."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from napari_dicommeta.dicom.uids import IMPLICIT
 from napari_dicommeta.dicom.values import FRACTION, NOT_A_NUMBER, TEXT_IN_NUMBER, UNDECODABLE, WRONG_LENGTH, number
 from napari_dicommeta.findings.evidence import file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-# Numbers that decide what pixels mean or where they lie: their spellings are worth a word.
 SPELLED = (
     "ImageOrientationPatient",
     "PixelSpacing",
@@ -32,6 +32,7 @@ SPELLED = (
     "WindowCenter",
     "WindowWidth",
 )
+"""Numbers that determine pixel values or positions: their spellings are reported."""
 DECISIVE = frozenset(
     (
         *SPELLED,
@@ -47,9 +48,9 @@ DECISIVE = frozenset(
         "DoseGridScaling",
     )
 )
-"""Tags that decide values or places: a fault in one spoils them."""
+"""Tags that determine pixel values or positions."""
 PLACING = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "FrameOfReferenceUID")
-TELLING = (
+REPORTED_TAGS = (
     *PLACING,
     "RescaleSlope",
     "RescaleIntercept",
@@ -64,19 +65,19 @@ TELLING = (
     "PatientPosition",
     "LossyImageCompression",
 )
-"""Tags whose absence is worth a line of its own."""
+"""Tags whose absence is reported one by one."""
 ADVICE = {
     TEXT_IN_NUMBER: "Do not use this value; treat the element as absent.",
-    NOT_A_NUMBER: "Do not use this value; correct it by hand or treat the element as absent.",
+    NOT_A_NUMBER: "Do not use this value; correct it manually or treat the element as absent.",
     FRACTION: "Decide whether to round it; programs that read integers fail on it.",
     WRONG_LENGTH: "Do not use this value; treat the element as absent.",
-    UNDECODABLE: "Correct the Specific Character Set (0008,0005) before the text is used.",
+    UNDECODABLE: "Correct the Specific Character Set (0008,0005) before using the text.",
 }
 _ONE = r"(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)?"
 _NUMBERS = re.compile(rf"{_ONE}(?:\\{_ONE})*")
 _WHOLE = re.compile(r"(?:[+-]?[0-9]+)?(?:\\(?:[+-]?[0-9]+)?)*")
 MAX_DISTINCT = 2000
-"""Distinct numbers of a tag beyond which those that are plainly numbers are not looked at one by one."""
+"""Number of distinct values above which plain numbers are not examined one by one."""
 _UNFLAGGED = frozenset(("UI", "SQ", "DA", "TM", "DT", "CS", "AS", "AE", "UR", "OB", "OW", "OF", "OD", "OL", "OV", "UN"))
 
 
@@ -86,7 +87,7 @@ _UNFLAGGED = frozenset(("UI", "SQ", "DA", "TM", "DT", "CS", "AS", "AE", "UR", "O
     title="Values are spelled in several ways",
     standard="PS3.5 section 6.2",
     advice="Compare by value, never as text.",
-    meaning="Texts that differ are one value here; counted or grouped as text they would seem to be several.",
+    meaning="Different texts stand for the same value; counted or grouped as text, they look like several values.",
 )
 def spellings(survey: Survey) -> Iterator[Finding]:
     for tag in SPELLED:
@@ -103,7 +104,7 @@ def spellings(survey: Survey) -> Iterator[Finding]:
                 "spellings",
                 survey.own(tag).where(lambda text, texts=texts: text in texts),
                 top(written, "other spellings"),
-                title=f"{tag}: {len(values)} of its values are spelled in several ways{ways}",
+                title=f"{tag}: {counted(len(values), 'value')} spelled in several ways{ways}",
                 tags=(tag,),
             )
 
@@ -114,7 +115,7 @@ def _is_respelled(survey: Survey, tag: str) -> bool:
 
 
 def _as_written(spelling: Spelling) -> str:
-    """Return a spelling with what distinguishes it from an equal one: its VR, or the bytes of an implicit VR file."""
+    """Return a spelling with its VR or bytes where the text alone is ambiguous."""
     if spelling.vr == "implicit":
         return f"bytes {spelling.raw.hex(' ').upper()} without a VR"
     return f"{spelling.text} as {spelling.vr}" if spelling.vr in ("US", "SS") else spelling.text
@@ -123,13 +124,13 @@ def _as_written(spelling: Spelling) -> str:
 @rule(
     "sign-mismatch",
     severity="info",
-    title="Values are written in the VR of the other sign than the pixels",
+    title="Values are written in a VR whose sign differs from that of the pixels",
     standard="PS3.3 section C.7.6.3.1",
     advice="Read the two bytes with the sign of the pixels, whatever VR they were written with.",
-    meaning="Compared as it is written, such a value is in no pixel: padding would be taken for tissue.",
+    meaning="Compared as written, the value matches no pixel: padding would be mistaken for tissue.",
 )
 def sign_mismatch(survey: Survey) -> Iterator[Finding]:
-    """Yield values of US or SS attributes that were written with the VR of the other sign."""
+    """Yield findings on values of US or SS attributes that were written with the other of the two VRs."""
     for tag in ("PixelPaddingValue", "PixelPaddingRangeLimit", "SmallestImagePixelValue", "LargestImagePixelValue"):
         written: dict[str, int] = {}
         for value in survey.catalog.details(tag):
@@ -146,7 +147,7 @@ def sign_mismatch(survey: Survey) -> Iterator[Finding]:
                 "sign-mismatch",
                 mask,
                 top(sorted(written.items(), key=lambda line: -line[1]), "other values"),
-                title=f"{tag}: values are written in the VR of the other sign than the pixels",
+                title=f"{tag}: values are written in a VR whose sign differs from that of the pixels",
                 tags=(tag,),
             )
 
@@ -154,18 +155,18 @@ def sign_mismatch(survey: Survey) -> Iterator[Finding]:
 @rule(
     "suspect-value",
     severity="wrong",
-    title="An element that decides what pixels mean has an impossible value",
+    title="An element that determines pixel values or positions has an impossible value",
     standard="PS3.5 section 6.2",
     advice="Do not use this value.",
-    meaning="The element decides what pixels mean or where they lie, and its value cannot be what was meant.",
+    meaning="The element determines what pixels mean or where they lie, and its value cannot be correct.",
 )
 @rule(
     "suspect-text",
     severity="info",
-    title="Elements that do not decide about pixels have impossible values",
+    title="Elements that do not affect pixels have impossible values",
     standard="PS3.5 section 6.2",
     advice="Do not use these values.",
-    meaning="Pixels and places do not depend on these tags; programs that read them may stop at such a value.",
+    meaning="Pixels and positions do not depend on these tags; programs that read them may fail on these values.",
 )
 def suspect_values(survey: Survey) -> Iterator[Finding]:
     lesser: dict[str, list[tuple[str, int, np.ndarray]]] = {}
@@ -190,12 +191,11 @@ def suspect_values(survey: Survey) -> Iterator[Finding]:
             else:
                 lesser.setdefault(flag, []).append((summary.keyword, file_count(mask), mask))
     for flag, tags in lesser.items():
-        verb = "the text is " if flag == UNDECODABLE else "" if flag in (TEXT_IN_NUMBER, WRONG_LENGTH) else "each is "
         yield survey.finding(
             "suspect-text",
             np.logical_or.reduce([mask for _, _, mask in tags]),
             top(sorted(((tag, files) for tag, files, _ in tags), key=lambda line: -line[1]), "other tags"),
-            title=f"{len(tags)} tag{'s hold' if len(tags) > 1 else ' holds'} values of which {verb}{flag}",
+            title=f"{len(tags)} tag{'s have' if len(tags) > 1 else ' has'} impossible values: {flag}",
             tags=tuple(tag for tag, _, _ in tags[:20]),
             standard="PS3.5 section 6.1" if flag == UNDECODABLE else "PS3.5 section 6.2",
             advice=ADVICE[flag],
@@ -203,7 +203,7 @@ def suspect_values(survey: Survey) -> Iterator[Finding]:
 
 
 def _flagged(survey: Survey, summary: TagSummary) -> Iterator[tuple[str, int, str]]:
-    """Yield (text, files, flag) of a tag's values that are odd."""
+    """Yield (text, files, flag) of a tag's flagged values."""
     if summary.vr in _UNFLAGGED or not summary.present:
         return
     if summary.distinct > MAX_DISTINCT and summary.vr in ("DS", "IS"):
@@ -223,7 +223,7 @@ def _flagged(survey: Survey, summary: TagSummary) -> Iterator[tuple[str, int, st
     by=("KVP", "Modality"),
     standard="PS3.3 section C.8.2.1",
     advice="Treat KVP as unknown.",
-    meaning="HU of bone and contrast agent depend on the voltage, and nothing says what it was.",
+    meaning="HU of bone and contrast agent depend on the voltage, which is unknown.",
 )
 def kvp_zero(survey: Survey) -> Iterator[Finding]:
     mask = survey.ct & survey.joint("KVP").where(lambda text: number(text or "") == 0)
@@ -234,17 +234,17 @@ def kvp_zero(survey: Survey) -> Iterator[Finding]:
 @rule(
     "absent-in-part",
     severity=("decision", "info"),
-    title="Tags about pixels or places are absent or empty in part of the images of a modality",
+    title="Tags about pixels or positions are absent or empty in some images of a modality",
     standard="PS3.5 section 7.4",
-    advice="Decide for each what a missing value stands for; never fill it from another series.",
-    meaning="Code that asks every file for such a tag fails, or silently takes a default for part of the images.",
+    advice="Decide for each tag what a missing value means; never fill it from another series.",
+    meaning="Code that expects the tag in every file fails, or silently uses a default for some images.",
 )
 def absent_in_part(survey: Survey) -> Iterator[Finding]:
-    """Yield the tags that only part of the images of a modality hold with a value."""
+    """Yield a finding on tags that have a value in only some images of a modality."""
     kinds = survey.joint("Modality")
     lines: list[tuple[str, int]] = []
     masks, tags = [], []
-    for tag in TELLING:
+    for tag in REPORTED_TAGS:
         filled, lacking = survey.filled(tag) & survey.images, survey.images & ~survey.filled(tag)
         has = np.bincount(kinds.ids[filled], minlength=len(kinds.texts)) > 0
         lacking &= has[kinds.ids]
@@ -253,20 +253,20 @@ def absent_in_part(survey: Survey) -> Iterator[Finding]:
             masks.append(lacking)
             tags.append(tag)
     others = sum(
-        0 < summary.present < survey.n_files and not summary.path.is_private and summary.keyword not in TELLING
+        0 < summary.present < survey.n_files and not summary.path.is_private and summary.keyword not in REPORTED_TAGS
         for summary in survey.summaries
         if not is_identifying(summary.path, summary.vr)
     )
     if not masks:
         return
-    more = f"; {others} other technical tags are in part of the files only" if others else ""
+    more = f"; {others} other technical tags are in some files only" if others else ""
     several = len(tags) > 1
     yield survey.finding(
         "absent-in-part",
         np.logical_or.reduce(masks),
         sorted(lines, key=lambda line: -line[1]),
-        title=f"{len(tags)} tag{'s' if several else ''} about pixels or places {'are' if several else 'is'} absent or "
-        f"empty in part of the images of a modality{more}",
+        title=f"{len(tags)} tag{'s' if several else ''} about pixels or positions {'are' if several else 'is'} absent "
+        f"or empty in some images of a modality{more}",
         severity="decision" if any(tag in PLACING for tag in tags) else "info",
         tags=tuple(tags),
         by=(*tags, "Modality") if len(tags) < 4 else ("SeriesInstanceUID",),

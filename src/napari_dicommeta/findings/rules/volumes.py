@@ -1,4 +1,4 @@
-"""Rules about the volumes of a folder's series: what their notes say together, and the steps between their slices."""
+"""Rules about the volumes of a folder: their combined notes, and the distances between their slices."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PLACE = "PS3.3 section C.7.6.2"
 STEP_TOLERANCE = 0.02
-"""Relative; a step that differs by less from the thickness is as long as the slab."""
+"""Relative; maximum difference of a step and the slice thickness that are equal."""
 
 
 def _rows(volumes: Iterable[VolumeFacts]) -> np.ndarray:
@@ -41,7 +41,7 @@ def _volumes(survey: Survey) -> Iterator[VolumeFacts]:
 
 @looks_at("volumes")
 def notes(survey: Survey) -> Iterator[Finding]:
-    """Yield what the volumes' notes say, all volumes with notes of one code in one finding."""
+    """Yield one finding for each code of notes, over all volumes with notes of this code."""
     by_code: dict[str, list[tuple[VolumeFacts, Note]]] = {}
     for volume in _volumes(survey):
         for note in volume.notes:
@@ -49,7 +49,7 @@ def notes(survey: Survey) -> Iterator[Finding]:
                 by_code.setdefault(note.code, []).append((volume, note))
     unspecified = survey.says("RescaleType", "US")
     for code, noted in by_code.items():
-        if code == "rescale-type":  # that it is US is a finding of its own
+        if code == "rescale-type":  # US has a rule of its own
             noted = [(volume, note) for volume, note in noted if not unspecified[volume.rows].all()]
         if noted:
             yield _noted(survey, code, noted)
@@ -59,7 +59,7 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> 
     kind = NOTE_KINDS[code]
     lines: dict[str, list[VolumeFacts]] = {}
     for volume, note in noted:
-        # A note that is about some files names them, and names of files may name persons.
+        # A note about some files names them, and file names may contain names of persons.
         lines.setdefault(volume.label if note.paths else note.title, []).append(volume)
     evidence = [
         (f"{volumes[0].label}: {text}" if len(volumes) == 1 and text != volumes[0].label else text, len(_rows(volumes)))
@@ -85,11 +85,11 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> 
 @rule(
     "refused",
     severity="decision",
-    title="Images make no volume",
+    title="Images cannot be opened as volumes",
     by=("SeriesInstanceUID",),
     standard=PLACE,
-    advice="Leave them out, or correct what the reason names.",
-    meaning="Nothing can be shown of them without guessing.",
+    advice="Leave them out, or correct the fault given as the reason.",
+    meaning="They cannot be shown without guessing.",
     needs="volumes",
 )
 @rule(
@@ -99,21 +99,21 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> 
     tags=("Modality", "SOPClassUID"),
     standard="PS3.3 section A.1.4",
     advice="Leave them out of image counts; reports, plans and presentation states may hold labels.",
-    meaning="They are reports, structure sets, directories or waveforms beside the images.",
+    meaning="They are reports, structure sets, directories or waveforms stored with the images.",
     needs="volumes",
 )
 @rule(
     "series-failed",
     severity="decision",
-    title="Series could not be looked at",
+    title="Series could not be checked",
     by=("SeriesInstanceUID",),
     standard=PLACE,
-    advice="Report it, with a file of the series if you may: this is a fault of the program.",
-    meaning="Nothing is known about volumes of these series.",
+    advice="Report this bug, with a file of the series if you may share it.",
+    meaning="Nothing is known about the volumes of these series.",
     needs="volumes",
 )
 def refused(survey: Survey) -> Iterator[Finding]:
-    """Yield files that make no volume, those without pixels apart."""
+    """Yield findings on refused files, with a separate finding on files without pixels."""
     reasons: dict[str, list[np.ndarray]] = {}
     without: list[np.ndarray] = []
     failed: list[tuple[str, np.ndarray]] = []
@@ -141,7 +141,7 @@ def refused(survey: Survey) -> Iterator[Finding]:
             "series-failed",
             _mask(survey, np.concatenate([rows for _, rows in failed])),
             top([(error, len(rows)) for error, rows in failed]),
-            title=f"{len(failed)} series could not be looked at",
+            title=f"{len(failed)} series could not be checked",
         )
 
 
@@ -153,12 +153,12 @@ def refused(survey: Survey) -> Iterator[Finding]:
     by=("SeriesInstanceUID",),
     standard=PLACE,
     advice="Resample to one grid.",
-    meaning="A step along the slices is another length from volume to volume; three-dimensional filters and sizes "
-    "in voxels do not compare.",
+    meaning="The step between slices differs from volume to volume; three-dimensional filters and sizes in voxels are "
+    "not comparable.",
     needs="volumes",
 )
 def steps(survey: Survey) -> Iterator[Finding]:
-    """Yield the distances between slices over the folder, and what they ask of resampling."""
+    """Yield findings on distances between slices that differ within a modality, with a grid for resampling."""
     by_modality: dict[str, list[VolumeFacts]] = {}
     for volume in _volumes(survey):
         if volume.slices > 1 and np.isfinite(volume.spacing[0]) and volume.modality != "SEG":
@@ -166,8 +166,8 @@ def steps(survey: Survey) -> Iterator[Finding]:
     for modality, volumes in by_modality.items():
         counts: dict[str, int] = {}
         for volume in volumes:
-            what = f"{volume.spacing[0]:.3g} mm between slices"
-            counts[what] = counts.get(what, 0) + len(volume.rows)
+            label = f"{volume.spacing[0]:.3g} mm between slices"
+            counts[label] = counts.get(label, 0) + len(volume.rows)
         if len(counts) < 2:
             continue
         grid = np.array([volume.spacing for volume in volumes])
@@ -188,23 +188,23 @@ def steps(survey: Survey) -> Iterator[Finding]:
 @rule(
     "slices-overlap",
     severity="info",
-    title="Slices overlap, thicker than their distance",
+    title="Slices overlap: they are thicker than their spacing",
     tags=("SliceThickness", "ImagePositionPatient"),
     by=("SeriesInstanceUID",),
     standard="PS3.3 section C.7.6.2.1",
     advice="Take the spacing from the positions, never from Slice Thickness.",
-    meaning="Neighboring slices share part of the tissue: they are no independent samples.",
+    meaning="Neighboring slices share part of the tissue: they are not independent samples.",
     needs="volumes",
 )
 @rule(
     "slices-apart",
     severity="info",
-    title="Slices do not touch, thinner than their distance",
+    title="Slices do not touch: they are thinner than their spacing",
     tags=("SliceThickness", "ImagePositionPatient"),
     by=("SeriesInstanceUID",),
     standard="PS3.3 section C.7.6.2.1",
     advice="Take the spacing from the positions, never from Slice Thickness.",
-    meaning="Between the slices is tissue that no slice shows: interpolating there invents it.",
+    meaning="Tissue between the slices is not imaged: interpolation invents it.",
     needs="volumes",
 )
 def step_and_thickness(survey: Survey) -> Iterator[Finding]:
@@ -223,10 +223,12 @@ def step_and_thickness(survey: Survey) -> Iterator[Finding]:
         lines: dict[str, int] = {}
         for volume, text in volumes:
             lines[text] = lines.get(text, 0) + len(volume.rows)
-        start = "Slices overlap, thicker" if code == "slices-overlap" else "Slices do not touch, thinner"
+        start = (
+            "Slices overlap: they are thicker" if code == "slices-overlap" else "Slices do not touch: they are thinner"
+        )
         yield survey.finding(
             code,
             _mask(survey, _rows(volume for volume, _ in volumes)),
             top(by_files(lines.items()), "other pairs"),
-            title=f"{start} than their distance, in {counted(len(volumes), 'volume')}",
+            title=f"{start} than their spacing, in {counted(len(volumes), 'volume')}",
         )

@@ -1,4 +1,4 @@
-"""Rules about window presets: duplicate, impossible or implausible ones, and those that differ from image to image."""
+"""Rules about window presets: duplicate, implausible and varying presets."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-PAIR = ("WindowCenter", "WindowWidth")
+WINDOW_PAIR = ("WindowCenter", "WindowWidth")
 WINDOW_CONTEXT = (
-    *PAIR,
+    *WINDOW_PAIR,
     "VOILUTFunction",
     "Modality",
     "RescaleSlope",
@@ -28,20 +28,20 @@ WINDOW_CONTEXT = (
     "BitsStored",
     "PixelRepresentation",
 )
-"""What says whether a window can be meant."""
+"""Tags that decide whether a window is plausible."""
 
 
 @rule(
     "window-doubled",
     severity="info",
     title="Files give the same window preset twice",
-    tags=PAIR,
+    tags=WINDOW_PAIR,
     standard="PS3.3 section C.11.2.1.2",
-    advice="Count such a preset once.",
-    meaning="Presets counted file by file would show these twice as often as they are.",
+    advice="Count the preset once.",
+    meaning="Counted file by file, these presets appear twice as often as they are.",
 )
 def window_doubled(survey: Survey) -> Iterator[Finding]:
-    joint = survey.joint(*PAIR)
+    joint = survey.joint(*WINDOW_PAIR)
 
     def is_doubled(center: str | None, width: str | None) -> bool:
         pairs = list(zip((center or "").split("\\"), (width or "").split("\\"), strict=False))
@@ -60,12 +60,12 @@ def _window(texts: tuple[str | None, ...]) -> str:
 @rule(
     "window-implausible",
     severity="decision",
-    title="Window presets cannot be meant as they stand",
-    tags=PAIR,
+    title="Window presets are implausible",
+    tags=WINDOW_PAIR,
     by=(*WINDOW_CONTEXT, "SamplesPerPixel", "SOPClassUID", "PhotometricInterpretation"),
     standard="PS3.3 section C.11.2.1.2",
-    advice="Take another preset, or one of your own for the modality; never scale pixels by such a window.",
-    meaning="Images scaled by these are black, white, or of two gray levels; they do not show what matters.",
+    advice="Use another preset, or your own for the modality; never scale pixels by these windows.",
+    meaning="Images scaled by them are black, white or have two gray levels, and hide what matters.",
 )
 def window_implausible(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint(*WINDOW_CONTEXT)
@@ -85,18 +85,18 @@ def window_implausible(survey: Survey) -> Iterator[Finding]:
 def _doubt(
     center: str | None, width: str | None, function: str | None, modality: str | None, *rest: str | None
 ) -> tuple[str, ...]:
-    """Return why the windows of a file cannot be meant, each as the evidence names it."""
+    """Return why the windows of a file are implausible, one line of evidence each."""
     reasons = []
     allowed = _allowed(*rest)
     centers, widths = (center or "").split(" | "), (width or "").split(" | ")
-    if len(centers) > 1 or len(widths) > 1:  # of several frames: which belong together is not known here
+    if len(centers) > 1 or len(widths) > 1:  # of several frames: the pairing is unknown here
         centers = centers[:1] * len(widths)
         allowed = None
     for of_center, of_width in zip(centers, widths, strict=True):
         if bool(of_center) != bool(of_width):
             reasons.append(f"{of_center or 'none'} / {of_width or 'none'}: one of the pair is missing")
         elif of_center.count("\\") != of_width.count("\\") and len(widths) == 1:
-            reasons.append(f"{of_center} / {of_width}: not as many centers as widths")
+            reasons.append(f"{of_center} / {of_width}: the numbers of centers and widths differ")
         for window in windows_of(of_center, of_width, "", function or ""):
             why = window.fault or window.doubt("HU" if modality == "CT" else "")
             if not why and allowed and modality == "CT":
@@ -111,7 +111,7 @@ def _doubt(
 def _allowed(
     slope: str | None, intercept: str | None, bits: str | None, sign: str | None
 ) -> tuple[float, float] | None:
-    """Return the smallest and largest value that the bits allow, rescaled; None where the files do not say."""
+    """Return the smallest and largest rescaled value that the bits allow; None if tags are missing."""
     factor, offset, stored = number(slope or ""), number(intercept or ""), number(bits or "")
     if factor is None or offset is None or stored is None or not 1 <= stored <= 64:
         return None
@@ -123,14 +123,14 @@ def _allowed(
     "windows-vary",
     severity="info",
     title="Window presets differ from image to image",
-    tags=PAIR,
+    tags=WINDOW_PAIR,
     by=("SeriesInstanceUID",),
     standard="PS3.3 section C.11.2",
-    advice="Choose one window for a series; scaling each image by its own makes slices incomparable.",
-    meaning="Usual for MR and PET, whose images are brightened one by one; in CT, kinds of images may be mixed.",
+    advice="Choose one window per series; scaling each image by its own window makes slices incomparable.",
+    meaning="Usual for MR and PET, where each image has its own window; in CT, kinds of images may be mixed.",
 )
 def windows_vary(survey: Survey) -> Iterator[Finding]:
-    joint = survey.joint(*PAIR)
+    joint = survey.joint(*WINDOW_PAIR)
     held = survey.images & joint.where(lambda center, width: bool(center and width))
     of_frames = held & joint.where(lambda center, width: " | " in f"{center}{width}")
     mask = survey.mixing(joint.ids, survey.series_ids, held) | of_frames if survey.n_files else held

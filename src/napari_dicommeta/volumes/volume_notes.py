@@ -1,4 +1,4 @@
-"""The notes of a volume: how it was made from its files, and what in them is unusual, each with its section."""
+"""Notes of a volume, each with its section of the Standard."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["geometry_notes", "volume_notes"]
 
 MIN_TILT = 0.1
-"""Degrees; less is rounding of the positions."""
+"""Degrees; smaller angles are rounding of the positions."""
 MIN_SHIFT = 0.1
-"""Of a pixel; less is rounding of the positions."""
+"""Fraction of a pixel; smaller shifts are rounding of the positions."""
 
 
 def volume_notes(
@@ -34,7 +34,7 @@ def volume_notes(
     windows: Sequence[tuple[Window, ...]],
     window_notes: Sequence[Note] = (),
 ) -> tuple[Note, ...]:
-    """The notes of the volume that `stack` makes, those that need a decision first."""
+    """Return the notes of the volume built from `stack`, the most severe first."""
     notes = [
         *_split(stack),
         *stack.notes,
@@ -58,15 +58,15 @@ def _split(stack: Stack) -> Iterator[Note]:
 
 def _left_out(stack: Stack) -> Iterator[Note]:
     if stack.left_out:
-        kept = {frame.path for frame in stack.frames}
-        n = len({frame.path for frame, _ in stack.left_out} - kept)
+        used = {frame.path for frame in stack.frames}
+        n = len({frame.path for frame, _ in stack.left_out} - used)
         reasons = list(dict.fromkeys(f"{os.path.basename(frame.path)} is {reason}" for frame, reason in stack.left_out))
         named = "; ".join(reasons[:3])
         more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
-        what = ("file is" if n == 1 else "files are") if n else "frames are"
+        subject = ("file is" if n == 1 else "files are") if n else "frames are"
         yield make_note(
             "left-out",
-            f"{n or len(stack.left_out)} {what} left out: {named}{more}",
+            f"{n or len(stack.left_out)} {subject} left out: {named}{more}",
             paths=[frame.path for frame, _ in stack.left_out],
         )
 
@@ -79,13 +79,13 @@ def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Note]:
     if not stack.planes:
         if len(stack.frames) > 1:
             numbered = any(frame.instance_number is not None for frame in stack.frames)
-            how = "by Instance Number" if numbered else "of their files' names"
+            how = "by Instance Number" if numbered else "by file name"
             how = "as in their file" if len({frame.path for frame in stack.frames}) == 1 else how
-            yield make_note("unplaced", f"The images do not say where they lie: in order {how}")
+            yield make_note("unplaced", f"Images have no positions: ordered {how}")
     elif len(stack.planes) > 1 and not geometry.uneven:
         mean = sum(geometry.steps) / len(geometry.steps)
         worst = max(abs(step - mean) for step in geometry.steps)
-        title = f"Slices in the order of their positions, {mean:.4g} mm apart"
+        title = f"Slices are ordered by position, {mean:.4g} mm apart"
         yield make_note("order", title + (f", within {worst:.2g} mm" if worst > 1e-4 else ""))
 
 
@@ -93,12 +93,16 @@ def _spacing(stack: Stack) -> Iterator[Note]:
     first = stack.frames[0]
     if stack.planes and not first.text("PixelSpacing"):
         stated = first.text("ImagerPixelSpacing")
-        how = "Imager Pixel Spacing, at the detector, is used" if stated else "pixels are taken to be 1 mm apart"
+        how = (
+            "Imager Pixel Spacing, measured at the detector, is used"
+            if stated
+            else "pixels are assumed to be 1 mm apart"
+        )
         yield make_note("spacing-missing", f"No Pixel Spacing: {how}")
 
 
 def geometry_notes(geometry: VolumeGeometry) -> Iterator[Note]:
-    """Yield what is unusual about a grid: slices missing, unevenly spaced, shifted sideways, sheared."""
+    """Yield a note for missing, unevenly spaced, sideways shifted or sheared slices."""
     steps, gaps = geometry.steps, geometry.gaps
     if gaps:
         usual = sorted(steps)[len(steps) // 2]
@@ -107,17 +111,17 @@ def geometry_notes(geometry: VolumeGeometry) -> Iterator[Note]:
             for k, step, missing in gaps[:4]
         )
         more = f"; and at {len(gaps) - 4} more places" if len(gaps) > 4 else ""
-        yield make_note("gap", f"{named}{more}; {usual:.4g} mm is the usual step")
+        yield make_note("gap", f"{named}{more}; the usual step is {usual:.4g} mm")
     elif geometry.uneven:
         at = max(range(len(steps)), key=lambda k: abs(steps[k] - sum(steps) / len(steps)))
         yield make_note(
             "uneven",
-            f"Slices are {min(steps):.4g} to {max(steps):.4g} mm apart, not at one distance; the largest deviation, "
+            f"Slices are unevenly spaced, {min(steps):.4g} to {max(steps):.4g} mm apart; the largest deviation, "
             f"{geometry.uneven:.4g} mm, is between slices {at + 1} and {at + 2}",
         )
     k, shift = geometry.beside
     if shift > max(SPACING_FLOOR, MIN_SHIFT * geometry.spacing[2]):
-        yield make_note("beside", f"Slice {k + 1} is shifted {shift:.4g} mm sideways from the line of the others")
+        yield make_note("beside", f"Slice {k + 1} is shifted {shift:.4g} mm sideways from the line of the other slices")
     if geometry.tilt > MIN_TILT and geometry.shear > SPACING_FLOOR:
         shear = f"{geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice"
         yield make_note("tilt", f"Slices are sheared by {shear} (gantry tilt)")
@@ -127,7 +131,7 @@ def _formats(stack: Stack) -> Iterator[Note]:
     forms = {(frame.pixel_format.bits_stored, frame.pixel_format.signed) for frame in stack.frames}
     if len(forms) > 1:
         named = ", ".join(f"{'signed' if signed else 'unsigned'} {bits} bits" for bits, signed in sorted(forms))
-        yield make_note("formats", f"Pixels are stored in several formats, each read as its file says: {named}")
+        yield make_note("formats", f"Pixels are stored in several formats, and each file is read with its own: {named}")
 
 
 def _lossy(stack: Stack) -> Iterator[Note]:
@@ -136,11 +140,11 @@ def _lossy(stack: Stack) -> Iterator[Note]:
         ratios = sorted({frame.text("LossyImageCompressionRatio") for frame in lossy} - {""}, key=_ratio)
         how = f", ratio {ratios[0]}" if len(ratios) == 1 else f", ratios {ratios[0]} to {ratios[-1]}" if ratios else ""
         of = "All" if len(lossy) == len(stack.frames) else f"{len(lossy)} of {len(stack.frames)}"
-        yield make_note("lossy", f"{of} images have once been lossily compressed{how}")
+        yield make_note("lossy", f"{of} images have been lossily compressed{how}")
 
 
 def _ratio(text: str) -> tuple[float, str]:
-    """A key that sorts compression ratios by their last, which counts, of several one after another."""
+    """Return a sort key for compression ratios; of several successive ratios the last counts."""
     return number(text.split("\\")[-1]) or 0.0, text
 
 

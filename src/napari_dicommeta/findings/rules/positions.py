@@ -1,4 +1,4 @@
-"""Rules about where pixels lie, by what files say: orientations, spacings, positions, thicknesses, reconstructions."""
+"""Rules about geometry in tags: orientations, spacings, positions, slice thicknesses, reconstructions."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ if TYPE_CHECKING:
 __all__ = ["orientation_name"]
 
 SECTIONAL = ("CT", "MR", "PT", "NM")
-"""Modalities whose images lie in the patient, so that place and spacing are required."""
+"""Modalities whose images require a position and spacing in the patient."""
 PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
-STRAIGHT = 0.99
-"""The cosine from which a direction counts as along an axis of the patient: 8 degrees."""
-SAME_SPACING = 0.01
-"""Relative, or mm; less is rounding."""
-ISOTROPIC = 0.01
-"""Relative; spacings between rows and columns closer than this are square pixels."""
+MIN_AXIS_COSINE = 0.99
+"""Minimum cosine of a direction along an axis of the patient, 8 degrees."""
+ROUNDING_TOLERANCE = 0.01
+"""Relative, or mm; smaller differences of spacings are rounding."""
+SQUARE_TOLERANCE = 0.01
+"""Relative; maximum difference of row and column spacing in square pixels."""
 
 
 def orientation_name(cosines: tuple[float, ...]) -> str:
-    """The plane that an image lies in: "axial", or with how it is turned: "axial, rows to R, columns to A".
+    """Return the name of an image plane, such as "axial", with unusual directions: "axial, rows to R, columns to A".
 
-    `cosines`: six, in LPS. Oblique where a direction lies along no axis of the patient (PS3.3 section C.7.6.2.1.1).
+    `cosines`: six direction cosines in LPS. A plane is oblique if a direction is along no axis of the patient (PS3.3
+    section C.7.6.2.1.1).
     """
     row, column = np.array(cosines[:3]), np.array(cosines[3:])
     ends = []
     for direction in (row, column):
         axis = int(np.argmax(np.abs(direction)))
-        ends.append((axis, LETTERS[axis][int(direction[axis] > 0)], abs(float(direction[axis])) >= STRAIGHT))
+        ends.append((axis, LETTERS[axis][int(direction[axis] > 0)], abs(float(direction[axis])) >= MIN_AXIS_COSINE))
     normal = int(np.argmax(np.abs(np.cross(row, column))))
     plane = PLANES[normal]
     turn = f"rows to {ends[0][1]}, columns to {ends[1][1]}"
@@ -52,23 +53,23 @@ def orientation_name(cosines: tuple[float, ...]) -> str:
 @rule(
     "orientation-invalid",
     severity="wrong",
-    title="Image Orientation (Patient) is not two directions of length 1 at right angles",
+    title="Image Orientation (Patient) is not two perpendicular unit vectors",
     tags=("ImageOrientationPatient",),
     standard="PS3.3 section C.7.6.2.1.1",
-    advice="Do not place these images in the patient: take them as unplaced, or leave them out.",
-    meaning="Nothing says which way the pixels run.",
+    advice="Do not place these images in the patient: treat them as unplaced, or leave them out.",
+    meaning="The direction of rows and columns is unknown.",
 )
 @rule(
     "orientations",
     severity="info",
-    title="Images lie in truly different orientations",
+    title="Images have different orientations, beyond rounding",
     tags=("ImageOrientationPatient",),
     standard="PS3.3 section C.7.6.2.1.1",
-    advice="Turn the volumes to one orientation by their affines before they are compared or stacked.",
-    meaning="The same array axis is another direction in the patient from file to file.",
+    advice="Reorient the volumes with their affines before comparing or stacking them.",
+    meaning="The same array axis is a different direction in the patient in different files.",
 )
 def orientations(survey: Survey) -> Iterator[Finding]:
-    """Yield orientations that are none, and those that differ by more than `ORIENTATION_TOLERANCE`."""
+    """Yield findings on invalid orientations, and on those that differ by more than `ORIENTATION_TOLERANCE`."""
     tag = "ImageOrientationPatient"
     joint = survey.joint(tag)
     cosines = [component_numbers(text, 6) for (text,) in joint.texts]
@@ -95,19 +96,19 @@ def orientations(survey: Survey) -> Iterator[Finding]:
     for i, n in zip(*(column.tolist() for column in np.unique(of_file[held], return_counts=True)), strict=True):
         counts[named[i]] = counts.get(named[i], 0) + n
         kinds[named[i]] = kinds.get(named[i], 0) + 1
-    counts = {f"{name} ({kinds[name]} of them)" if kinds[name] > 1 else name: n for name, n in counts.items()}
+    counts = {f"{name} ({kinds[name]} variants)" if kinds[name] > 1 else name: n for name, n in counts.items()}
     mixed = survey.mixing(of_file, survey.series_ids, held)
     inside = f"; {len(np.unique(survey.series_ids[mixed]))} series hold several" if mixed.any() else ""
     yield survey.finding(
         "orientations",
         held,
         top(by_files(counts.items()), "other kinds"),
-        title=f"Images lie in {len(distinct)} truly different orientations{inside}",
+        title=f"Images have {len(distinct)} different orientations, beyond rounding{inside}",
     )
 
 
 def _alike(values: list[tuple[float, ...] | None]) -> list[int]:
-    """Return for each of `values` the number of the first one that is equal within the tolerance; -1 for None."""
+    """Return a group index for each value; values equal within the tolerance share it, None has -1."""
     distinct = np.empty((0, 6))
     ids = []
     for value in values:
@@ -129,7 +130,7 @@ def _alike(values: list[tuple[float, ...] | None]) -> list[int]:
     title="Pixel Spacing is not two lengths above 0",
     tags=("PixelSpacing",),
     standard="PS3.3 section 10.7.1.3",
-    advice="Do not measure in these images; find out the spacing from the field of view, or leave them out.",
+    advice="Do not measure in these images; derive the spacing from the field of view, or leave them out.",
     meaning="Lengths, areas and volumes computed with it are nonsense.",
 )
 @rule(
@@ -140,8 +141,8 @@ def _alike(values: list[tuple[float, ...] | None]) -> list[int]:
     by=("PixelSpacing", "Modality"),
     standard="PS3.3 section 10.7.1.3",
     advice="Resample to one grid.",
-    meaning="A pixel is another length from series to series: sizes in pixels do not compare, and a filter of fixed "
-    "size sees other structures.",
+    meaning="Pixel size differs from series to series: sizes in pixels are not comparable, and a filter of fixed size "
+    "covers different structures.",
 )
 def spacings(survey: Survey) -> Iterator[Finding]:
     tag = "PixelSpacing"
@@ -159,7 +160,7 @@ def spacings(survey: Survey) -> Iterator[Finding]:
         yield survey.finding("spacing-invalid", wrong, top(evidence))
     kinds = survey.joint("Modality")
     for i, (modality,) in enumerate(kinds.texts):
-        if modality == "SEG":  # on the grid of the images that it segments
+        if modality == "SEG":  # uses the grid of the segmented images
             continue
         held = survey.images & ~wrong & survey.filled(tag) & (kinds.ids == i)
         counted = [(texts, n) for texts, n in joint.counted(held)]
@@ -167,14 +168,14 @@ def spacings(survey: Survey) -> Iterator[Finding]:
         if len(pairs) < 2:
             continue
         first = {number: pair[0] for number, pair in enumerate(parsed) if pair}
-        # A series counts once, however many slices it has: otherwise the median follows the thickest stacks.
+        # Each series counts once: otherwise series with many slices would dominate the median.
         rows = np.flatnonzero(held)
         _, at = np.unique(survey.series_ids[rows], return_index=True)
         median = np.median(np.array([first[k] for k in joint.ids[rows[at]].tolist()]), axis=0)
         ends = np.array(pairs)
         spread = ends.max(axis=0) - ends.min(axis=0)
-        is_rounding = bool((spread <= np.maximum(SAME_SPACING * ends.min(axis=0), SAME_SPACING)).all())
-        square = all(abs(a - b) <= ISOTROPIC * a for a, b in pairs)
+        is_rounding = bool((spread <= np.maximum(ROUNDING_TOLERANCE * ends.min(axis=0), ROUNDING_TOLERANCE)).all())
+        square = all(abs(a - b) <= SQUARE_TOLERANCE * a for a, b in pairs)
         evidence = [((text or "").replace("\\", " by ") + " mm", n) for (text,), n in counted]
         title = (
             f"{modality or 'No modality'}: {len(pairs)} pixel spacings, "
@@ -206,12 +207,12 @@ def spacings(survey: Survey) -> Iterator[Finding]:
 @rule(
     "position-missing",
     severity=("decision", "info"),
-    title="Images do not say where they lie in the patient",
+    title="Images have no position or orientation in the patient",
     tags=("ImagePositionPatient", "ImageOrientationPatient"),
     by=("SOPInstanceUID",),
     standard="PS3.3 section C.7.6.2",
-    advice="Do not stack them by Instance Number or file name without a look at each; leave them out of volumes.",
-    meaning="Usual for projections, screenshots and ultrasound; in CT, MR and PET the order of slices is then a guess.",
+    advice="Do not stack them by Instance Number or file name without inspecting each; leave them out of volumes.",
+    meaning="Usual for projections, screenshots and ultrasound; in CT, MR and PET the order of slices becomes a guess.",
 )
 @rule(
     "spacing-missing",
@@ -221,7 +222,7 @@ def spacings(survey: Survey) -> Iterator[Finding]:
     by=("PixelSpacing", "ImagerPixelSpacing", "Modality"),
     standard="PS3.3 section 10.7.1.3",
     advice="Do not measure lengths in them unless the magnification is known.",
-    meaning="Imager Pixel Spacing is a length at the detector; in the patient it is smaller by the magnification.",
+    meaning="Imager Pixel Spacing is measured at the detector; in the patient it is smaller by the magnification.",
 )
 def places_missing(survey: Survey) -> Iterator[Finding]:
     sectional = survey.gray & survey.joint("Modality").where(lambda text: text in SECTIONAL)
@@ -245,7 +246,7 @@ def places_missing(survey: Survey) -> Iterator[Finding]:
             ("Imager Pixel Spacing only", file_count(at_detector)),
             ("no spacing at all", file_count(no_spacing & ~at_detector)),
         )
-        yield survey.finding("spacing-missing", no_spacing, [(what, n) for what, n in evidence if n])
+        yield survey.finding("spacing-missing", no_spacing, [(label, n) for label, n in evidence if n])
 
 
 @rule(
@@ -254,7 +255,8 @@ def places_missing(survey: Survey) -> Iterator[Finding]:
     title="Slice Thickness or Spacing Between Slices is 0 or negative",
     standard="PS3.3 section C.7.6.2.1",
     advice="Take the distance between slices from their positions.",
-    meaning="Neither tag gives the step of a volume: one is the slab, the other may be signed or empty of sense.",
+    meaning="Neither tag gives the distance between slices: one is the slab thickness, the other may be signed or "
+    "meaningless.",
 )
 def lengths_odd(survey: Survey) -> Iterator[Finding]:
     lines, masks, tags = [], [], []
@@ -283,8 +285,8 @@ def lengths_odd(survey: Survey) -> Iterator[Finding]:
     tags=("ConvolutionKernel",),
     by=("ConvolutionKernel", "Modality", "SamplesPerPixel", "SOPClassUID"),
     standard="PS3.3 section C.8.2.1",
-    advice="Group by kernel, or keep to one; do not let it follow the label that is to be learned.",
-    meaning="Sharp kernels add noise and edges: texture and small densities differ where tissue does not.",
+    advice="Group by kernel, or keep to one; do not let it correlate with the label to be learned.",
+    meaning="Sharp kernels add noise and edges: texture and small densities differ although the tissue does not.",
 )
 @rule(
     "thicknesses",
@@ -297,7 +299,7 @@ def lengths_odd(survey: Survey) -> Iterator[Finding]:
     meaning="Thick slices average over small structures and are less noisy than thin ones.",
 )
 def reconstructions(survey: Survey) -> Iterator[Finding]:
-    """Yield kernels and slice thicknesses mixed within CT."""
+    """Yield findings on mixed kernels and slice thicknesses in CT."""
     for code, tag, noun, unit in (
         ("kernels", "ConvolutionKernel", "convolution kernels", ""),
         ("thicknesses", "SliceThickness", "slice thicknesses", " mm"),
@@ -323,11 +325,11 @@ def reconstructions(survey: Survey) -> Iterator[Finding]:
     tags=("StudyInstanceUID", "FrameOfReferenceUID", "AcquisitionNumber", "ConvolutionKernel", "SliceThickness"),
     by=("SeriesInstanceUID",),
     standard="PS3.3 section C.7.6.1",
-    advice="Choose one reconstruction of each acquisition, and never put two of one into training and test.",
-    meaning="They show the same patient at the same moment: counted apart they are no independent cases.",
+    advice="Choose one reconstruction of each acquisition; never split those of one into training and test sets.",
+    meaning="They show the same patient at the same moment: they are not independent cases.",
 )
 def one_acquisition(survey: Survey) -> Iterator[Finding]:
-    """Yield series that are several reconstructions of the same scan."""
+    """Yield a finding on series that are reconstructions of the same scan."""
     names = ("StudyInstanceUID", "FrameOfReferenceUID", "AcquisitionNumber", "AcquisitionDate", "AcquisitionTime")
     rows = np.flatnonzero(survey.ct)
     if len(survey.series) < 2 or not len(rows):
@@ -346,8 +348,8 @@ def one_acquisition(survey: Survey) -> Iterator[Finding]:
         sizes = np.bincount(survey.series_ids[survey.ct], minlength=len(survey.series))
         for group in several:
             for series, (kernel, thickness) in group:
-                what = f"kernel {(kernel or 'not stated').replace(chr(92), ', ')}, {thickness or '?'} mm"
-                counts[what] = counts.get(what, 0) + int(sizes[series])
+                label = f"kernel {(kernel or 'not stated').replace(chr(92), ', ')}, {thickness or '?'} mm"
+                counts[label] = counts.get(label, 0) + int(sizes[series])
         yield survey.finding(
             "one-acquisition",
             mask,
