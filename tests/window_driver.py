@@ -1,4 +1,4 @@
-"""What a user does to the real window, as functions: drop, choose, click; and waiting for what follows."""
+"""User actions on the real window as functions: drop, choose and click, and wait for the result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_dicommeta.dicom.tags import TagPath
 
 
 def drop(widget: QWidget, *paths: Path) -> None:
-    """Send the events that Qt sends when files are dragged onto a widget and let go."""
+    """Send the events that Qt sends when files are dragged onto a widget and dropped."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     middle = widget.rect().center()
@@ -35,7 +35,7 @@ def open_dock(viewer: Any) -> DicomDock:
 
 
 def choose_tag(qtbot: Any, dock: DicomDock, keyword: str) -> None:
-    """Click a tag's row; what hides it is unfolded first."""
+    """Click a tag's row, after revealing it if it is hidden."""
     dock.tabs.setCurrentWidget(dock.tab)
     assert dock.tags.reveal(keyword)
     dock.tags.table.clearSelection()
@@ -61,7 +61,7 @@ def wait_until_read(qtbot: Any, dock: DicomDock) -> None:
 
 
 def click_bar(qtbot: Any, dock: DicomDock, text: str | None) -> None:
-    """Click the bar of a value, None: that of the files without the tag."""
+    """Click the bar of a value; None is the bar of the files without the tag."""
     bars = dock.values
     found = [i for i, bar in enumerate(bars.model.bars) if (None if bar.state == "absent" else bar.text) == text]
     (row,) = found

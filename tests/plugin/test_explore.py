@@ -11,7 +11,7 @@ from dicom_factory import write_series
 
 import napari_dicommeta as dm
 from napari_dicommeta._napari.tasks.compare import compare_with, with_differences
-from napari_dicommeta._napari.tasks.explore import Other, Wish, resolve, scope_catalog
+from napari_dicommeta._napari.tasks.explore import Other, Query, resolve, scope_catalog
 from napari_dicommeta._napari.tasks.pictures import sheet_rows, thinned, thumbnails
 from napari_dicommeta._napari.tasks.rows import (
     SeriesRow,
@@ -39,18 +39,18 @@ def counts(shown: object) -> dict[str, tuple[int, int]]:
 
 
 def test_a_wish_for_nothing_shows_nothing(catalog: dm.Catalog) -> None:
-    assert resolve(Wish(), catalog, None, None).histogram is None
-    assert resolve(Wish("KVP"), None, None, None).histogram is None
+    assert resolve(Query(), catalog, None, None).histogram is None
+    assert resolve(Query("KVP"), None, None, None).histogram is None
 
 
 def test_the_active_series_lies_over_its_scope_unless_it_is_the_scope(catalog: dm.Catalog) -> None:
     first = catalog.series[0]
-    shown = resolve(Wish("KVP"), catalog, None, first)
+    shown = resolve(Query("KVP"), catalog, None, first)
     assert counts(shown) == {"80": (3, 0), "100": (2, 2), "120": (2, 2)}
     assert (shown.part_name, shown.scope) == (first.name, "folder")
     assert (shown.histogram.absent, shown.histogram.part_absent) == (2, 0)  # type: ignore[union-attr]
     base = scope_catalog(catalog, "series", first)
-    shown = resolve(Wish("KVP", "series"), base, None, first)
+    shown = resolve(Query("KVP", "series"), base, None, first)
     assert counts(shown) == {"100": (2, 0), "120": (2, 0)}
     assert shown.part_name == ""
 
@@ -68,21 +68,21 @@ def test_scopes(catalog: dm.Catalog) -> None:
 
 def test_the_own_filter_hides_none_of_a_tags_values(catalog: dm.Catalog) -> None:
     chosen = Selection(catalog).with_filter("KVP", slice(90.0, 110.0)).toggled("Modality", "CT")
-    shown = resolve(Wish("KVP", view="ranges"), catalog, chosen, None)
+    shown = resolve(Query("KVP", view="ranges"), catalog, chosen, None)
     assert counts(shown) == {"80": (3, 0), "100": (2, 0), "120": (2, 0)}
     assert shown.range == (90, 110)
     assert sum(shown.bins.files) == 7  # type: ignore[union-attr]
     assert shown.scope == "matching"
-    other = resolve(Wish("Modality"), catalog, chosen, None)
+    other = resolve(Query("Modality"), catalog, chosen, None)
     assert counts(other) == {"CT": (2, 0)}
     assert other.chosen == ("CT",)
-    absent = resolve(Wish("KVP"), catalog, Selection(catalog).with_filter("KVP", False), None)
+    absent = resolve(Query("KVP"), catalog, Selection(catalog).with_filter("KVP", False), None)
     assert absent.chosen == (None,)
 
 
 def test_two_tags_meet_in_a_table_with_the_pairs_that_are_chosen(catalog: dm.Catalog) -> None:
     chosen = Selection(catalog).with_filter(("KVP", "Modality"), (("80", "CT"),))
-    shown = resolve(Wish("KVP", beside="Modality"), catalog, chosen, None)
+    shown = resolve(Query("KVP", beside="Modality"), catalog, chosen, None)
     assert shown.joint is not None
     assert dict(zip(shown.joint.rows, shown.joint.counts, strict=True)) == {
         "80": (3,),
@@ -91,7 +91,7 @@ def test_two_tags_meet_in_a_table_with_the_pairs_that_are_chosen(catalog: dm.Cat
         None: (2,),
     }
     assert shown.pairs == {("80", "CT")}
-    assert resolve(Wish("KVP", beside="KVP"), catalog, None, None).joint is None
+    assert resolve(Query("KVP", beside="KVP"), catalog, None, None).joint is None
 
 
 def test_another_folder_brings_its_own_values(catalog: dm.Catalog, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_another_folder_brings_its_own_values(catalog: dm.Catalog, tmp_path: Pat
             same, other, differences = stop.value
             break
     assert same is catalog
-    shown = resolve(Wish("KVP"), catalog, None, catalog.series[0], other)
+    shown = resolve(Query("KVP"), catalog, None, catalog.series[0], other)
     assert counts(shown) == {"80": (3, 0), "100": (2, 0), "120": (2, 0), "140": (0, 4)}
     assert (shown.part_name, shown.by_share) == ("other", True)
     rows = {row.keyword: row for row in with_differences(tag_rows(catalog), differences)}
@@ -140,7 +140,7 @@ def test_what_can_be_done_otherwise_is_offered_where_a_note_allows_it(tmp_path: 
         write_series(tmp_path / name, 6, **changes)
         (series,) = dm.scan(tmp_path / name).series
         volumes, refusals = load_series(series)
-        row = noted(SeriesRow("", "", ""), volumes, refusals)
+        row = noted(SeriesRow(name="", modality="", size=""), volumes, refusals)
         assert row.offers == offers(volumes, refusals)
         for offer in row.offers:  # and what is offered works
             opened, _ = load_series(series, split=offer.split, missing_rescale=offer.missing_rescale)

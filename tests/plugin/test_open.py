@@ -7,7 +7,7 @@ import pytest
 from dicom_factory import write_series
 
 from napari_dicommeta._napari.tasks import open as _opening
-from napari_dicommeta._napari.tasks.source import Wanted, problems_of
+from napari_dicommeta._napari.tasks.source import SeriesRequest, problems_of
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.volume import Volume
 
@@ -62,7 +62,7 @@ def test_a_series_that_cannot_be_decoded_keeps_no_other_from_opening(
     assert [len(refusal.paths) for refusal in opened.refusals] == [5]
     assert opened.rows[0].reason.endswith(f"its pixels cannot be read: {reason}")
     assert [refusal.code for refusal in opened.refusals] == ["pixels-unreadable"]
-    _, found = _opening.series_volumes(opened, [Wanted(0), Wanted(1)])
+    _, found = _opening.series_volumes(opened, [SeriesRequest(number=0), SeriesRequest(number=1)])
     assert [(len(volumes), len(refusals)) for _, volumes, refusals in found] == [(0, 1), (1, 0)]
 
 
@@ -75,7 +75,7 @@ def test_a_series_that_is_shown_is_no_failure_and_one_without_images_says_so(tmp
     opened = result_of(_opening.open_source([str(tmp_path)]))
     assert opened.refusals  # of the file that was cut
     reasons = {row.files: row.reason for row in opened.rows}
-    assert reasons == {4: "", 2: "it holds no image"}
+    assert reasons == {4: "", 2: "the series contains no images"}
 
 
 def test_problems_name_files_by_their_folders(tmp_path: Path) -> None:

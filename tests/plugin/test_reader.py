@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
-from dicom_factory import ct_slice, write_series
+from dicom_factory import ct_slice, segmentation, write_series
 from napari.components import ViewerModel
+from napari.layers._layer_actions import _duplicate_layer as duplicate_layer
 
 from napari_dicommeta._napari import reader as _reader
 from napari_dicommeta._napari.display import set_limits, slider_limits
@@ -57,7 +59,7 @@ def test_limits_beyond_the_slider_widen_it(tmp_path: Path) -> None:
     (layer,) = read(str(tmp_path))
     set_limits(layer, (-5000, 9000))
     assert tuple(layer.contrast_limits) == (-5000, 9000)
-    set_limits(layer, slider_limits(Window(40, 1)))
+    set_limits(layer, slider_limits(Window(center=40, width=1)))
     low, high = layer.contrast_limits
     assert low == pytest.approx(39.5)
     assert low < high < 40
@@ -74,3 +76,38 @@ def test_a_volume_without_presets_shows_its_range(tmp_path: Path) -> None:
     layer = layer_of(volume)
     plane = np.asarray(volume.array[1])
     assert tuple(layer.contrast_limits) == (plane.min(), plane.max())
+
+
+def test_labels_are_a_numpy_array_that_the_volume_shares(tmp_path: Path) -> None:
+    """napari paints, fills and undoes on NumPy arrays only."""
+    mask = np.eye(5, 7, dtype=np.uint8)
+    frames = [{"ReferencedSegmentNumber": 1, "ImagePositionPatient": [0, 0, z]} for z in (0, 2.5)]
+    (tmp_path / "seg.dcm").write_bytes(segmentation([mask, mask], frames))
+    (layer,) = read(str(tmp_path))
+    volume = volume_of(layer)
+    assert volume is not None
+    assert (type(layer.data), layer.data.tolist()) == (np.ndarray, [mask.tolist()] * 2)
+    layer.paint((1, 3, 6), 7)
+    layer.fill((0, 0, 1), 3)
+    assert layer.data[1, 3, 6] == 7
+    assert volume.array[1, 3, 6] == 7
+    assert (volume.array[0] == 3).any()
+    layer.undo()
+    assert not (np.asarray(volume) == 3).any()
+
+
+def test_a_layer_can_be_copied_and_computed_with(tmp_path: Path) -> None:
+    write_series(tmp_path, 4)
+    (layer,) = read(str(tmp_path))
+    viewer = ViewerModel()
+    viewer.add_layer(layer)
+    full = np.asarray(layer.data)
+    again = copy.deepcopy(layer.data)
+    assert np.array_equal(again, full)
+    assert np.array_equal(layer.data > 0, full > 0)
+    viewer.layers.selection = {layer}
+    duplicate_layer(viewer.layers)
+    assert len(viewer.layers) == 2
+    assert np.array_equal(viewer.layers[1].data, full)
+    copied = viewer.add_labels((layer.data > 0).astype(np.uint8))
+    assert copied.data.sum() == (full > 0).sum()

@@ -74,7 +74,10 @@ def test_stepping_goes_round_and_leaves_out_what_cannot_be_shown(tmp_path: Path)
 def test_follow_shows_each_slice_through_its_own_preset(varying: tuple[ViewerModel, Windowing]) -> None:
     viewer, windowing = varying
     layer = viewer.layers[0]
-    assert windowing.presets() == (dm.Window(140, 400, explanation="SOFT"), dm.Window(-600, 1200, explanation="LUNG"))
+    assert windowing.presets() == (
+        dm.Window(center=140, width=400, explanation="SOFT"),
+        dm.Window(center=-600, width=1200, explanation="LUNG"),
+    )
     assert windowing.spread(0) == "40 to 230 / 400 to 400 over the slices"
     assert windowing.spread(1) == ""
     windowing.choose(0)
@@ -112,7 +115,7 @@ def test_sigmoid_and_tables_are_colormaps_and_a_straight_window_takes_them_away(
     quarter = layer.colormap.map(np.array([(140 + 760) / 1600]))[0, 0]  # 1 / (1 + exp(-4 * 100 / 400))
     assert quarter == pytest.approx(1 / (1 + np.exp(-1)), abs=2e-3)
     assert windowing.current() == 0
-    windowing.show(dm.Window(40, 400))
+    windowing.show(dm.Window(center=40, width=400))
     assert layer.colormap.name == "gray"
     assert windowing.current() is None
 
@@ -143,11 +146,11 @@ def test_all_layers_takes_visible_volumes_of_the_same_units_along(tmp_path: Path
 
 def test_a_drag_changes_width_and_level(tmp_path: Path) -> None:
     _, windowing = shown(volume(tmp_path))
-    assert windowing.shown() == dm.Window(40, 400, explanation="SOFT")
+    assert windowing.shown() == dm.Window(center=40, width=400, explanation="SOFT")
     windowing.dragged(10, 0)  # half a percent of the width a pixel
-    assert windowing.shown() == dm.Window(40, 420)
+    assert windowing.shown() == dm.Window(center=40, width=420)
     windowing.dragged(0, -10)
-    assert windowing.shown() == dm.Window(40 - 21, 420)
+    assert windowing.shown() == dm.Window(center=40 - 21, width=420)
     windowing.dragged(-10_000, 0)
     assert windowing.shown().width == pytest.approx(1, abs=0.1)
 
@@ -158,9 +161,9 @@ def test_a_drag_of_a_sigmoid_stays_one(tmp_path: Path) -> None:
         windowing.dragged(0, 5)
     assert viewer.layers[0].colormap.name == "DICOM SIGMOID"
     assert tuple(viewer.layers[0].contrast_limits) == (60 - 800, 60 + 800)
-    assert windowing.shown() == dm.Window(60, 400, "SIGMOID")
+    assert windowing.shown() == dm.Window(center=60, width=400, function="SIGMOID")
     viewer.layers[0].contrast_limits = (0, 99)
-    assert windowing.shown() == dm.Window(50, 100)
+    assert windowing.shown() == dm.Window(center=50, width=100)
 
 
 def test_monochrome1_is_inverted_in_curves_too(tmp_path: Path) -> None:
@@ -176,4 +179,4 @@ def test_without_a_volume_nothing_is_offered() -> None:
     viewer.add_image(np.zeros((3, 4, 4)))
     assert (windowing.layer, windowing.presets(), windowing.current()) == (None, (), None)
     windowing.choose(0)
-    windowing.show(dm.Window(40, 400))
+    windowing.show(dm.Window(center=40, width=400))

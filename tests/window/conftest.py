@@ -1,20 +1,59 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication
+
+SIZE = (1400, 900)
+_has_actions: list[bool] = []
 
 
 @pytest.fixture
 def viewer(make_napari_viewer: Any) -> Any:
+    """Open a viewer for one test; modules whose tests leave it as it is use `kept_viewer` instead."""
     viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1400, 900)
+    viewer.window.resize(*SIZE)
     return viewer
 
 
+@pytest.fixture(scope="module")
+def viewer_of_module(qapp: Any) -> Iterator[Any]:
+    import napari
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr("napari._qt.threads.status_checker.StatusChecker.start", lambda *_: None)
+    if _has_actions:  # napari's own fixture makes it forget that they are registered
+        patch.setattr("napari._qt.qt_main_window.init_qactions", lambda: None)
+    _has_actions.append(True)
+    viewer = napari.Viewer(show=True, show_welcome_screen=False)
+    yield viewer
+    patch.setattr(viewer.window._qt_window, "_save_current_window_settings", lambda: None)
+    viewer.close()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    patch.undo()
+
+
+@pytest.fixture
+def kept_viewer(viewer_of_module: Any, qtbot: Any) -> Iterator[Any]:
+    """Give the viewer of the module, which takes a second or two to make; empty it afterwards."""
+    viewer = viewer_of_module
+    viewer.window.resize(*SIZE)
+    QApplication.setActiveWindow(viewer.window._qt_window)
+    yield viewer
+    viewer.window.remove_dock_widget("all")
+    viewer.layers.clear()
+    viewer.dims.ndisplay = 2
+    viewer.theme = "dark"
+    qtbot.wait(10)
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
 @pytest.fixture(autouse=True)
-def _habits_of_nobody() -> None:
-    """What a test sets up is not remembered in the next one."""
+def _settings_of_nobody() -> None:
+    """Forget what a test has set up before the next one."""
     from napari_dicommeta._napari.settings import _kept
 
     kept = _kept()

@@ -222,3 +222,14 @@ def test_two_windows_share_the_calm_and_a_program_that_has_its_own_keeps_it() ->
         assert gc.get_freeze_count() > 0
     finally:
         gc.unfreeze()
+
+
+def test_a_layer_that_is_half_added_is_shown_when_the_dock_closes(qtbot: Any, volumes: list[dm.Volume]) -> None:
+    viewer = ViewerModel()
+    adding = LayerQueue(viewer)
+    adding.add(volumes, lambda _: None)
+    qtbot.waitUntil(lambda: len(viewer.layers) == 1)
+    adding.release()
+    assert [layer.visible for layer in viewer.layers] == [True]
+    qtbot.wait(50)
+    assert (len(viewer.layers), adding.is_adding) == (1, False)

@@ -22,6 +22,11 @@ from napari_dicommeta.export import tables as export
 
 
 @pytest.fixture
+def viewer(kept_viewer: Any) -> Any:
+    return kept_viewer
+
+
+@pytest.fixture
 def study(tmp_path: Path) -> Path:
     """Two studies of one patient: two series, and one with a gap and without a kernel in part of its files."""
     folder = tmp_path / "study"
@@ -167,7 +172,7 @@ def test_a_picture_of_the_contact_sheet_opens_its_slice(qtbot: Any, viewer: Any,
     click_bar(qtbot, dock, "B")
     dock.tabs.setCurrentWidget(dock.sheet)
     qtbot.waitUntil(lambda: dock.sheet.model.rowCount() == 2, timeout=10_000)
-    assert dock.sheet.words.text().startswith("2 images of 1 series")
+    assert dock.sheet.words.text().startswith("2 images in 1 series")
     viewer.layers.clear()
     dock.sheet.view.setCurrentIndex(dock.sheet.model.index(1, 0))
     qtbot.keyClick(dock.sheet.view, Qt.Key.Key_Return)
@@ -241,7 +246,7 @@ def test_another_folder_is_compared_and_bars_stand_side_by_side(
     write_series(tmp_path / "other", 4, KVP=lambda k: [120, 140][k % 2], SeriesInstanceUID="1.2.77")
     dock.exports.compare(str(tmp_path / "other"))
     qtbot.waitUntil(lambda: dock.exploration.other is not None, timeout=20_000)
-    assert dock.source.other.text() == "compared with other · 4 files"
+    assert dock.source.other.text() == "Compared with other · 4 files"
     choose_tag(qtbot, dock, "KVP")
     qtbot.waitUntil(lambda: dock.values.legend.text().endswith("by share"), timeout=5000)
     bars = {bar.text: (bar.files, bar.part) for bar in dock.values.model.bars}
@@ -294,8 +299,8 @@ def test_choices_are_remembered_in_naparis_settings(qtbot: Any, viewer: Any, doc
     assert str(study) in recent_folders()
     dock.source.recent.aboutToShow.emit()
     assert study.name in dock.source.recent.actions()[0].text()
-    again = type(dock)(viewer)
-    qtbot.addWidget(again)
+    viewer.window.remove_dock_widget(dock)
+    again = open_dock(viewer)
     qtbot.waitUntil(lambda: again.tags.unfolded == ("constant",), timeout=5000)
     assert not again.series.by_patient.isChecked()
 
@@ -352,6 +357,7 @@ def test_a_scope_goes_with_what_it_is_of(qtbot: Any, viewer: Any, dock: Any) -> 
     assert dock.tab.scope_box.currentData() == "folder"
 
 
+@pytest.mark.slow
 def test_sources_that_were_open_are_let_go_of(qtbot: Any, viewer: Any, study: Path, tmp_path: Path) -> None:
     def held() -> int:
         gc.collect()

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QApplication, QMenu
 from superqt import QDoubleRangeSlider
 from window_driver import choose_tag, click_bar, dock_of, drop, open_dock, open_series, slice_shown, wait_until_read
 
+from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.tasks.source import SeriesRequest
 
 
@@ -29,6 +30,11 @@ def drag_slider(viewer: Any, to: tuple[float, float]) -> None:
     slider.setSliderPosition(list(to))
     slider.setSliderDown(False)
     assert tuple(viewer.layers.selection.active.contrast_limits) == to
+
+
+@pytest.fixture
+def viewer(kept_viewer: Any) -> Any:
+    return kept_viewer
 
 
 def test_a_dropped_folder_opens_and_its_presets_and_values_are_there(qtbot: Any, viewer: Any, phantom: Path) -> None:
@@ -128,7 +134,7 @@ def test_series_of_a_folder_open_by_double_click_and_keep_their_own_presets(
         ("none.dcm", ct_slice(0, PixelData=None), "none.dcm: no pixel data"),
         ("cut.dcm", ct_slice(0)[:-50], "cut.dcm: the pixel data is cut"),
         ("nothing", None, "There are no files here"),
-        ("gone", None, "no such file or folder"),
+        ("gone", None, "file or folder does not exist"),
     ],
 )
 def test_bad_input_is_told_in_the_dock(
@@ -405,9 +411,9 @@ def test_windows_that_are_not_the_files_are_in_the_menu(qtbot: Any, viewer: Any,
     drop(dock, phantom)
     wait_until_read(qtbot, dock)
     menus = {menu.title(): menu for menu in dock.windows.fields.menu_button.menu().findChildren(QMenu)}
-    usual = [action.text() for action in menus["Usual for CT (not the file's)"].actions()]
+    usual = [action.text() for action in menus["Common for CT (not from the file)"].actions()]
     assert usual[0] == "lung   -600 / 1500"
-    of_folder = menus["Of the folder"].actions()
+    of_folder = menus["From the folder"].actions()
     assert [action.text() for action in of_folder] == [
         "LUNG   -600 / 1200   in 48 files",
         "MEDIASTINUM   40 / 400   in 48 files",
@@ -415,7 +421,7 @@ def test_windows_that_are_not_the_files_are_in_the_menu(qtbot: Any, viewer: Any,
     of_folder[0].trigger()
     assert limits(viewer) == (-1200, -1)
     assert dock.windows.strip.buttons[1].isChecked()
-    menus["Usual for CT (not the file's)"].actions()[5].trigger()
+    menus["Common for CT (not from the file)"].actions()[5].trigger()
     assert limits(viewer) == (0, 79)
 
 
@@ -493,3 +499,29 @@ def test_a_tick_makes_napari_open_folders_with_the_plugin(qtbot: Any, viewer: An
     assert is_preferred()
     dock.source.preference.trigger()
     assert not is_preferred()
+
+
+def test_a_closed_dock_leaves_the_viewer_to_the_next_one(qtbot: Any, viewer: Any, phantom: Path) -> None:
+    before = len(viewer.mouse_drag_callbacks), len(viewer.layers.events.removed.callbacks)
+    first = open_dock(viewer)
+    drop(first, phantom)
+    wait_until_read(qtbot, first)
+    with qtbot.waitSignal(first.destroyed):
+        viewer.window.remove_dock_widget(first)  # as the cross in its title bar does
+    assert (len(viewer.mouse_drag_callbacks), len(viewer.layers.events.removed.callbacks)) == before
+    viewer.dims.set_current_step(0, 3)
+    second = open_dock(viewer)
+    assert second is not first
+    second.windows.choose(1)
+    assert tuple(viewer.layers[0].contrast_limits) == volume_of(viewer.layers[0]).windows[1].limits
+    viewer.layers.clear()
+
+
+def test_a_dock_that_moves_to_another_window_goes_on(qtbot: Any, viewer: Any, phantom: Path) -> None:
+    dock = open_dock(viewer)
+    viewer.window.remove_dock_widget(dock)
+    viewer.window.add_dock_widget(dock, name="moved")
+    qtbot.wait(50)
+    drop(dock, phantom)
+    wait_until_read(qtbot, dock)
+    assert len(viewer.layers) == 1

@@ -17,10 +17,8 @@ SIDE = 256
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(1300, 900)
-    return viewer
+def viewer(kept_viewer: Any) -> Any:
+    return kept_viewer
 
 
 def drawn(viewer: Any, part: np.ndarray, window: dm.Window, inverted: bool) -> np.ndarray:

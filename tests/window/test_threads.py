@@ -60,10 +60,11 @@ def test_an_error_in_a_thread_is_told(qtbot: Any, monkeypatch: Any, error: type,
     qtbot.waitUntil(lambda: not workers.is_running("notes"))
     assert steps == [1]
     assert [type(one) for one in told] == ([error] if is_told else [])
-    assert shown == ([] if is_told else [f"A fault of napari-dicommeta (notes): {error.__name__}"])
+    assert shown == ([] if is_told else [f"Error in napari-dicommeta (notes): {error.__name__}"])
     workers.stop_all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("running", ["prepare", "scan", "findings"])
 def test_a_script_that_ends_while_something_is_read_ends_well(phantom: Path, tmp_path: Path, running: str) -> None:
     environment = {**os.environ, "NAPARI_CONFIG": str(tmp_path / "settings.yaml")}

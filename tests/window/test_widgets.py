@@ -160,7 +160,7 @@ def test_presets_are_buttons_in_the_files_order_with_the_faulty_struck_out(qtbot
         "SOFT && HARD",
         "Window 2",
         "Window 3",
-        "full range",
+        "Full range",
     ]
     assert [button.isEnabled() for button in strip.buttons] == [True, True, False, True]
     assert "cannot be shown" in strip.buttons[2].toolTip()
@@ -199,7 +199,7 @@ def histogram() -> Histogram:
 def test_bars_show_every_total(qtbot, qtmodeltester) -> None:
     widget = ValueBars()
     qtbot.addWidget(widget)
-    assert "Choose a tag" in widget.heading.text()
+    assert "Select a tag" in widget.heading.text()
     widget.show_picture(Shown(query=Query("RescaleSlope"), histogram=histogram(), part_name="series 1"))
     qtmodeltester.check(widget.model)
     assert widget.heading.text() == "Rescale Slope  (0028,1053)  DS  VM 1"
@@ -262,7 +262,7 @@ def test_view_and_second_tag_are_chosen_in_boxes(qtbot) -> None:
     widget.beside_chosen.connect(besides.append)
     widget.set_companions(["KVP", "Sequence.Rows"])
     widget.set_choice("ranges", "KVP")
-    assert (widget.view_box.currentText(), widget.beside_box.currentText()) == ("in ranges", "with KVP")
+    assert (widget.view_box.currentText(), widget.beside_box.currentText()) == ("Histogram", "× KVP")
     assert views == besides == []
     for box, steps in ((widget.view_box, 1), (widget.beside_box, 1)):
         qtbot.keyClick(box, Qt.Key.Key_Up if steps else Qt.Key.Key_Down)
@@ -312,18 +312,18 @@ def test_a_brush_over_bins_chooses_their_numbers(qtbot) -> None:
     assert widget.span == (2, 3)
     assert widget._words() == "≥ 20: 3 files"
     widget.set_bins(widget.bins, (12.0, 17.0))  # brushed in other bins: it is not made wider by Enter
-    assert (widget.span, widget._words()) == (None, "12 … 17 is chosen")
+    assert (widget.span, widget._words()) == (None, "12 … 17 selected")
     assert [widget._place_of(value) for value in (12.0, 17.0, 20.0, 40.0)] == [1.2, 1.7, 2.0, 3.5]
     qtbot.keyClick(widget, Qt.Key.Key_Return)
     assert len(chosen) == 3
     widget.span = (0, 0)
-    assert widget._words() == "0 … < 10: 4 files, 1 in the bright bars"
+    assert widget._words() == "0 … < 10: 4 files, 1 highlighted"
     widget.span = (3, 3)
     assert widget._words() == "≥ 30: 1 file"
     several = replace(widget.bins, binned=5)  # two files have two numbers each
     widget.set_bins(several)
     widget.span = (0, 2)
-    assert widget._words() == "0 … < 30: up to 5 files, up to 1 in the bright bars"
+    assert widget._words() == "0 … < 30: up to 5 files, up to 1 highlighted"
     widget.set_bins(None)
     drag(10, 60)
     assert len(chosen) == 3
@@ -358,7 +358,7 @@ def test_the_contact_sheet_shows_what_could_be_read_and_what_not(qtbot) -> None:
     activated: list[tuple[int, str]] = []
     sheet.image_activated.connect(lambda number, path: activated.append((number, path)))
     sheet.begin(2, 40, 1)
-    assert sheet.words.text() == "2 of 40 images of 1 series · double-click opens"
+    assert sheet.words.text() == "2 of 40 images in 1 series · double-click to open"
     gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
     sheet.add(Thumbnail(series=0, path="/a/<i>.dcm", caption="3 chest · <i>.dcm", picture=gray))
     sheet.add(Thumbnail(series=5, path="/a/2.dcm", caption="4 · 2.dcm", picture=None, reason="the pixel data is cut"))
@@ -411,13 +411,13 @@ def test_what_is_no_bar_bin_or_pair_is_told(qtbot) -> None:
     assert widget.rest.text() == "3 more values in 4 files, 2 of series 1 · absent in 2 files · unknown in 1 file"
     bins = Bins(path=path, edges=(0, 10, 20), files=(4, 5), part=(0, 0), not_numbers=1, absent=2, unknown=1, binned=8)
     widget.show_picture(replace(shown, query=Query("KVP", view="ranges"), bins=bins))
-    assert widget.rest.text() == "no number in 1 file · absent in 2 files · unknown in 1 file"
+    assert widget.rest.text() == "No number in 1 file · absent in 2 files · unknown in 1 file"
     joint = Joint(paths=(path, path), rows=("100",), columns=("a",), counts=((5,),), rest=7)
     widget.show_picture(replace(shown, query=Query("KVP", beside="Rows"), joint=joint))
-    assert widget.rest.text() == "7 files more with other pairs"
+    assert widget.rest.text() == "7 more files with other pairs"
     several = Histogram(path=path, bars=(Bar(text="100", files=5, part=2),), files=4, part_files=0, is_several=True)
     widget.show_picture(replace(shown, histogram=several))
-    assert widget.rest.text() == "a file counts for each of its values"
+    assert widget.rest.text() == "A file counts once for each of its values"
 
 
 def test_a_spelling_takes_the_line_and_enter_leads_to_the_first_bar(qtbot) -> None:
@@ -672,7 +672,7 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     qtbot.addWidget(widget)
     widget.resize(380, 600)
     widget.show()
-    assert "Drop a folder" in widget.summary.text()
+    assert "Drop a DICOM folder" in widget.summary.text()
     others = (
         Finding(code="y", severity="wrong", title="bad", files=2),
         Finding(code="z", severity="info", title="known"),

@@ -1,4 +1,4 @@
-"""Windows on napari layers: contrast limits, and a colormap where brightness is no straight line. Knows no Qt."""
+"""Apply DICOM windows to napari layers: contrast limits, and a colormap for a nonlinear curve. Does not use Qt."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ SAMPLES = 1024
 
 
 def slider_limits(window: Window) -> tuple[float, float]:
-    """The limits of `window` as napari takes them: never equal, so that a width of 1 is a step."""
+    """Return the (low, high) limits of `window` for napari: never equal, so that a width of 1 is a step."""
     low, high = window.limits
     return (low, high) if high > low else (low, low + 1e-3 * max(1.0, abs(low)))
 
 
 def set_limits(layer: Image, limits: tuple[float, float], data_range: tuple[float, float] | None = None) -> None:
-    """Set the contrast limits of `layer`, widening the slider's range where it would cut them off."""
+    """Set the contrast limits of `layer`, widening the range of its slider if needed."""
     low, high = layer.contrast_limits_range
     if data_range is not None:
         low, high = data_range
@@ -50,9 +50,9 @@ def set_limits(layer: Image, limits: tuple[float, float], data_range: tuple[floa
 
 
 def show_window(layer: Image, window: Window, inverted: bool = False) -> None:
-    """Show `layer` through `window`, exactly: its limits, and for a SIGMOID or a table a colormap of its curve.
+    """Show `layer` exactly as `window` specifies: set its limits and, for a SIGMOID or a VOI LUT, a colormap.
 
-    `inverted`: MONOCHROME1, low values bright. A colormap that is not one of DICOM's is left where the limits say all.
+    `inverted`: MONOCHROME1, low values are bright. A linear window leaves a colormap that the user chose.
     """
     if window.is_straight:
         _without_curve(layer, inverted)
@@ -62,13 +62,16 @@ def show_window(layer: Image, window: Window, inverted: bool = False) -> None:
 
 
 def _without_curve(layer: Image, inverted: bool) -> None:
-    """Give `layer` a straight colormap where it has one of DICOM's."""
+    """Replace the colormap of a DICOM curve by a linear gray one."""
     if layer.colormap.name.startswith(PREFIX):
         layer.colormap = "gray_r" if inverted else "gray"
 
 
 def curve_colormap(window: Window, inverted: bool) -> Colormap:
-    """The brightness of `window` over its limits as a colormap; one name a kind, for napari keeps all names."""
+    """Return the brightness of `window` over its limits as a colormap.
+
+    There is one name for each kind of curve, because napari keeps every colormap name.
+    """
     from napari.utils.colormaps import Colormap
 
     brightness = _brightness(window, inverted)
@@ -87,7 +90,7 @@ def _name(window: Window, inverted: bool) -> str:
 
 
 def is_shown(layer: Image, window: Window, inverted: bool = False) -> bool:
-    """Whether `layer` is shown through `window` now, whoever set it."""
+    """Return whether `layer` is shown through `window` now, regardless of what set it."""
     if window.fault or not _close(slider_limits(window), tuple(layer.contrast_limits)):
         return False
     name = layer.colormap.name
@@ -105,32 +108,32 @@ def show_full_range(layer: Image, volume: Volume) -> None:
 
 
 def is_full_range(layer: Image, volume: Volume) -> bool:
-    """Whether `layer` is shown so."""
+    """Return whether `layer` shows the range that `show_full_range` sets."""
     limits = tuple(layer.contrast_limits)
     return _close(volume.display_range(), limits) and not layer.colormap.name.startswith(PREFIX)
 
 
-def _close(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two limits are the same to a thousandth of their width."""
-    tolerance = 1e-3 * max(abs(one[1] - one[0]), 1e-6)
-    return abs(one[0] - other[0]) <= tolerance and abs(one[1] - other[1]) <= tolerance
+def _close(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Return whether two (low, high) limits agree to a thousandth of the width of the first."""
+    tolerance = 1e-3 * max(abs(first[1] - first[0]), 1e-6)
+    return abs(first[0] - second[0]) <= tolerance and abs(first[1] - second[1]) <= tolerance
 
 
 def slice_index(layer: Any, point: Sequence[float]) -> tuple[int, ...]:
-    """The index of the slice of `layer` that is shown at a world `point`: of all axes but the last two of an image."""
+    """Return the index of the slice of `layer` at a world `point`, over all axes except the rows and columns."""
     lead = layer.ndim - 2
     shape = layer.data.shape
-    place = layer.world_to_data(point)[:lead]
-    return tuple(min(max(round(float(at)), 0), shape[axis] - 1) for axis, at in enumerate(place))
+    position = layer.world_to_data(point)[:lead]
+    return tuple(min(max(round(float(at)), 0), shape[axis] - 1) for axis, at in enumerate(position))
 
 
 def slice_number(layer: Any, point: Sequence[float]) -> int:
-    """The same, counted over times and slices: the place in `Volume.files`."""
+    """Return the same slice as one number, counted over times and slices: its index in `Volume.files`."""
     return int(np.ravel_multi_index(slice_index(layer, point), layer.data.shape[: layer.ndim - 2]))
 
 
 def go_to_slice(viewer: Any, layer: Any, number: int) -> None:
-    """Show a slice of `layer`, counted over times and slices."""
+    """Show the slice with this number, counted over times and slices."""
     shape = layer.data.shape[: layer.ndim - 2]
     world = layer.data_to_world((*np.unravel_index(number, shape), 0, 0))
     for axis in range(len(shape)):

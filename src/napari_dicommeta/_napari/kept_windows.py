@@ -1,4 +1,4 @@
-"""Windows that the user keeps, in a file of the user's configuration folder."""
+"""Window presets that the user saved, in a file in the user's configuration folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _file() -> Path:
 
 
 def load_kept_windows() -> tuple[Window, ...]:
-    """Read the windows that `keep_window` has kept, in their order; none where the file is damaged."""
+    """Read the windows that `keep_window` saved, in order; return () if the file is missing or damaged."""
     try:
         rows = json.loads(_file().read_text("utf-8"))
         return tuple(
@@ -43,17 +43,20 @@ def load_kept_windows() -> tuple[Window, ...]:
 
 
 def keep_window(window: Window) -> tuple[Window, ...]:
-    """Keep `window` under its explanation, in place of one of that name, or forget that name if it has a `fault`.
+    """Save `window` under its explanation and return all saved windows.
+
+    It replaces a saved window of the same name. A window with a `fault` only removes that name.
 
     Raises
     ------
     OSError
         If the file in the user's configuration folder cannot be written.
     """
-    others = [one for one in load_kept_windows() if one.explanation != window.explanation]
+    others = [saved for saved in load_kept_windows() if saved.explanation != window.explanation]
     windows = (*others, *(() if window.fault else (window,)))
     rows = [
-        {"name": one.explanation, "center": one.center, "width": one.width, "function": one.function} for one in windows
+        {"name": saved.explanation, "center": saved.center, "width": saved.width, "function": saved.function}
+        for saved in windows
     ]
     target = _file()
     target.parent.mkdir(parents=True, exist_ok=True)

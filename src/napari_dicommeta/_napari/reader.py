@@ -1,4 +1,4 @@
-"""The napari reader: paths -> layers. Knows napari's layers, not Qt; heavy imports happen when something is read."""
+"""The napari reader: paths -> layers. Uses napari's layers, not Qt; heavy imports wait until something is read."""
 
 from __future__ import annotations
 
@@ -19,42 +19,43 @@ __all__ = ["get_reader", "layer_of", "sample_layers", "volume_of", "volumes_in",
 
 PLUGIN, DOCK = "napari-dicommeta", "DICOM"
 LayerData = list[Any]
-_PROBES = 64
+_MAX_PROBES = 64
+"""Files of a folder that are tested for DICOM before it is left to the scan."""
 
 
 def get_reader(path: str | Sequence[str] | None = None) -> Callable[[Any], LayerData] | None:
-    """The function that reads `path`, a file, a folder or several, or None where it holds no DICOM.
+    """Return the function that reads `path` (a file, a folder or a list of them), or None if it holds no DICOM.
 
-    What is DICOM is decided as a scan decides it, so that another reader gets a folder of other images.
+    The test for DICOM is the same as in a scan, so that a folder of other images is left to other readers.
     """
     if not path:
         return None
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
-    return read if any(_may_hold_dicom(os.fspath(one)) for one in paths) else None
+    return read if any(_may_hold_dicom(os.fspath(entry)) for entry in paths) else None
 
 
 def _may_hold_dicom(path: str) -> bool:
     if not os.path.isdir(path):
         return is_dicom(path)
-    seen = 0
+    tested = 0
     for folder, _, names in os.walk(path):
         for name in names:
             if is_dicom(os.path.join(folder, name)):
                 return True
-            seen += 1
-            if seen >= _PROBES:
-                return True  # too many to try them all here: the scan will tell
-    return seen == 0
+            tested += 1
+            if tested >= _MAX_PROBES:
+                return True  # too many to test all of them here: the scan decides
+    return tested == 0
 
 
 def read(path: str | Sequence[str]) -> LayerData:
-    """The layers of `path`; in a napari window through the dock, which opens by itself.
+    """Return the layers of `path`, or open it in the dock if there is a napari window.
 
-    The dock shows the catalog, opens the largest volume and lists the others. Without a window (a script, a
-    test) all volumes are returned.
+    The dock shows the catalog, opens the largest volume and lists the others; the result is then one empty layer
+    tuple. Without a window (a script, a test) all volumes are returned as layers.
     """
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
-    paths = [os.fspath(one) for one in paths]
+    paths = [os.fspath(entry) for entry in paths]
     dock = _dock()
     if dock is not None:
         dock.open_paths(paths)
@@ -65,7 +66,7 @@ def read(path: str | Sequence[str]) -> LayerData:
 
 
 def _dock() -> Any:
-    """The DICOM dock of the current window, opened if need be; None where there is no window."""
+    """Return the DICOM dock of the current window, opening it if needed; None if there is no window."""
     import napari
 
     viewer = napari.current_viewer()
@@ -82,11 +83,10 @@ def _dock() -> Any:
 
 
 def layer_of(volume: Volume) -> Image | Labels:
-    """A napari layer of `volume`, in mm: an image, shown with its first usable window preset, or labels.
+    """Return a napari layer of `volume`, in mm: an image with its first usable window preset, or labels.
 
-    The data of images stay lazy, those of labels are a NumPy array, to be edited. Scale and translate are those of the
-    acquisition: mm between slices, rows, columns. The patient affine and everything else is in
-    ``layer.metadata["dicommeta"]``.
+    The data of an image stay lazy; those of labels are a NumPy array that can be edited. The scale is the spacing of
+    slices, rows and columns in mm. The volume and its patient affine are in ``layer.metadata["dicommeta"]``.
     """
     from napari.layers import Image, Labels
 
@@ -95,7 +95,7 @@ def layer_of(volume: Volume) -> Image | Labels:
     axes = _axes(volume)
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine}}
     if volume.is_labels:
-        # napari paints into NumPy arrays only; one too large to be kept stays lazy.
+        # napari paints into NumPy arrays only; labels too large to cache stay lazy.
         data = volume.array.editable() if volume.array.keeps_all else volume.array
         return Labels(data, name=volume.name, metadata=metadata, **axes)
     if volume.is_color:
@@ -118,7 +118,7 @@ def layer_of(volume: Volume) -> Image | Labels:
 
 @cache
 def warm_up() -> None:
-    """Make a layer of nothing, once: the first one in mm takes napari a quarter of a second (its registry of units)."""
+    """Make an empty layer once: the first layer in mm takes napari a quarter of a second to load its units."""
     import numpy as np
     from napari.layers import Image
 
@@ -126,8 +126,8 @@ def warm_up() -> None:
 
 
 def _axes(volume: Volume) -> dict[str, Any]:
-    """Scale in mm (1 for times, and where the files give no distance), units and names of the axes."""
-    k, j, i = (1.0 if one != one else one for one in volume.geometry.spacing)
+    """Return scale, units and names of the axes: mm, with scale 1 for times and for an unknown spacing."""
+    k, j, i = (1.0 if spacing != spacing else spacing for spacing in volume.geometry.spacing)
     lead = len(volume.array.shape) - (3 if volume.is_color else 2)
     if not volume.axis:
         return {"scale": (k, j, i), "units": ("mm",) * 3, "axis_labels": ("z", "y", "x")}
@@ -137,18 +137,18 @@ def _axes(volume: Volume) -> dict[str, Any]:
 
 
 def volume_of(layer: Any) -> Volume | None:
-    """The volume behind a layer of ours, None for any other layer."""
+    """Return the volume of a layer made by this plugin, None for any other layer."""
     state = getattr(layer, "metadata", {}).get("dicommeta") if layer is not None else None
     return state["volume"] if isinstance(state, dict) else None
 
 
 def volumes_in(layers: Iterable[Any]) -> list[Volume]:
-    """The volumes behind those of `layers` that are ours, in their order."""
+    """Return the volumes of those `layers` that this plugin made, in order."""
     return [volume for layer in layers if (volume := volume_of(layer)) is not None]
 
 
 def sample_layers() -> LayerData:
-    """File › Open Sample › Chest CT phantom: written to a folder of its own, opened like any other folder."""
+    """Write the sample "Chest CT phantom" to a temporary folder and open it like any other folder."""
     import tempfile
 
     from napari_dicommeta.phantom import write_chest

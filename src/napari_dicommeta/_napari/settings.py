@@ -1,4 +1,4 @@
-"""What is kept between sessions, in napari's own settings: its readers, its history, and those it has for plugins."""
+"""Settings kept between sessions by napari itself: reader preferences, history of opened files, plugin settings."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from napari_dicommeta._napari.reader import PLUGIN
 __all__ = ["is_preferred", "prefer", "recent_folders", "remember", "remember_folder", "remembered"]
 
 PATTERNS = ("*/", "*.dcm", "*.dicom")
-"""What napari's reader preferences call folders and DICOM files."""
+"""Patterns for folders and DICOM files in napari's reader preferences."""
 
 
 def is_preferred() -> bool:
-    """Whether napari takes this plugin for folders and DICOM files."""
+    """Return whether napari opens folders and DICOM files with this plugin."""
     readers = get_settings().plugins.extension2reader
     return all(readers.get(pattern) == PLUGIN for pattern in PATTERNS)
 
 
 def prefer(wanted: bool) -> None:
-    """Let napari take this plugin for them, or ask again; preferences for other readers stay as they are."""
+    """Make this plugin napari's reader for folders and DICOM files, or let napari ask again.
+
+    Preferences for other readers stay as they are.
+    """
     readers = dict(get_settings().plugins.extension2reader)
     for pattern in PATTERNS:
         if wanted:
@@ -34,7 +37,7 @@ def prefer(wanted: bool) -> None:
 
 
 def _kept() -> Any:
-    """The plugin's own settings, as its manifest declares them; None before napari 0.9, which has none for plugins."""
+    """Return the plugin's settings that its manifest declares; None before napari 0.9, which has no plugin settings."""
     try:
         from napari.settings import get_plugin_settings
 
@@ -44,23 +47,23 @@ def _kept() -> Any:
 
 
 def remembered(name: str, default: Any) -> Any:
-    """A setting of the dock, `default` where it is not kept."""
-    kept = _kept()
-    return default if kept is None else getattr(kept, name)
+    """Return a setting of the dock, or `default` if napari has no plugin settings."""
+    settings = _kept()
+    return default if settings is None else getattr(settings, name)
 
 
 def remember(name: str, value: Any) -> None:
-    """Keep a setting of the dock, where napari keeps such."""
-    kept = _kept()
-    if kept is not None and getattr(kept, name) != value:
-        setattr(kept, name, value)
+    """Save a setting of the dock, if napari has plugin settings."""
+    settings = _kept()
+    if settings is not None and getattr(settings, name) != value:
+        setattr(settings, name, value)
 
 
 def recent_folders() -> tuple[str, ...]:
-    """The folders last opened in napari that are still there."""
+    """Return the folders last opened in napari that still exist."""
     return tuple(folder for folder in get_open_history() if os.path.isdir(folder))
 
 
 def remember_folder(path: str) -> None:
-    """Add a folder, or that of a file, to napari's history."""
+    """Add a folder, or the folder of a file, to napari's history."""
     update_open_history(os.path.join(path, "") if os.path.isdir(path) else path)

@@ -1,8 +1,8 @@
-"""Where layers lie and from which side they are seen: patient space, anatomical planes. Knows napari's layers, not Qt.
+"""Anatomical planes and patient space: place and orient layers. Uses napari's layers, not Qt.
 
 Patient coordinates are LPS, in mm: x grows to the patient's left, y to the back, z to the head (PS3.3 section
-C.7.6.2.1.1). Planes are shown the radiological way round: the patient's left is on the right of the screen in axial
-and coronal views, the face on the left of the screen in sagittal ones.
+C.7.6.2.1.1). Planes follow the radiological convention. In axial and coronal views the patient's left is on the right
+of the screen; in sagittal views the face is on the left.
 """
 
 from __future__ import annotations
@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["VIEWS", "align", "anatomical_axes", "plane_shown", "show_plane", "show_space", "unalign"]
 
 OBLIQUE = 1e-3
-"""Direction cosines that differ by less are one direction."""
-# For each plane: the patient axis (0: x, 1: y, 2: z) that is sliced, the one down the screen and the one to its right,
-# with the direction that grows there.
+"""Two directions are the same if their cosines differ by less than this."""
+# For each plane: the patient axis (0: x, 1: y, 2: z) that is sliced, then the axis that points down the screen and the
+# axis that points right, each with its sign.
 _VIEWS = {"axial": (2, (1, 1), (0, 1)), "coronal": (1, (2, -1), (0, 1)), "sagittal": (0, (2, -1), (1, 1))}
 VIEWS = (*_VIEWS, "3D")
 """The anatomical planes, and 3D."""
 
 
 def anatomical_axes(volume: Volume) -> tuple[tuple[int, int], ...] | None:
-    """The array axis (0: k, 1: j, 2: i) nearest to x, y and z of the patient, and its sign; None without a place."""
+    """Return (array axis, sign) nearest to x, y and z of the patient; axes are 0: k, 1: j, 2: i.
+
+    Return None without a position in the patient or without a slice axis.
+    """
     cosines = _directions(volume)
     if cosines is None or volume.array.ndim - volume.is_color < 3:
         return None
@@ -40,7 +43,7 @@ def anatomical_axes(volume: Volume) -> tuple[tuple[int, int], ...] | None:
 
 
 def _directions(volume: Volume) -> np.ndarray | None:
-    """The unit vectors of the array axes k, j, i in the patient, as columns; None where the files do not say."""
+    """Return the unit vectors of the array axes k, j, i in the patient, as columns; None if the files have none."""
     affine = volume.geometry.affine
     if affine is None or (volume.axis and volume.array.ndim - volume.is_color == 3):
         return None
@@ -49,7 +52,7 @@ def _directions(volume: Volume) -> np.ndarray | None:
 
 
 def show_plane(viewer: Any, volume: Volume, plane: str) -> None:
-    """Show an anatomical plane of `volume` in 2D: as its array is sliced, never resampled."""
+    """Show the anatomical plane of `volume` in 2D, along the axes of its array, never resampled."""
     axes = anatomical_axes(volume)
     if axes is None:
         return
@@ -65,11 +68,11 @@ def show_plane(viewer: Any, volume: Volume, plane: str) -> None:
 
 
 def _camera(viewer: Any) -> Any:
-    return getattr(viewer, "scene", viewer).camera  # the viewer's own before napari 0.9
+    return getattr(viewer, "scene", viewer).camera  # before napari 0.9 the camera belongs to the viewer
 
 
 def plane_shown(viewer: Any, volume: Volume) -> str:
-    """The anatomical plane nearest to the one on screen, "3D", or "" where the files do not say."""
+    """Return the anatomical plane nearest to the plane on screen, "3D", or "" if the orientation is unknown."""
     if viewer.dims.ndisplay == 3:
         return "3D"
     axes = anatomical_axes(volume)
@@ -80,7 +83,7 @@ def plane_shown(viewer: Any, volume: Volume) -> str:
 
 
 def show_space(viewer: Any, volume: Volume) -> None:
-    """Show `volume` in 3D from the front, head up, not mirrored: slices are in the order of row × column."""
+    """Show `volume` in 3D from the front, head up and not mirrored: slices advance along row × column."""
     lead = viewer.dims.ndim - 3
     viewer.dims.order = tuple(range(viewer.dims.ndim))
     viewer.dims.ndisplay = 3
@@ -95,21 +98,21 @@ def show_space(viewer: Any, volume: Volume) -> None:
 
 
 def align(viewer: Any, reference: Volume) -> tuple[int, int]:
-    """Put all volumes of the reference's frame of reference where they lie in the patient: (how many, how many not).
+    """Place all volumes in the frame of reference of `reference` in patient space; return (placed, not placed).
 
-    World axes stay those of the reference's array, in mm: volumes of its orientation are only moved, those of another
-    one are turned by an affine, which napari shows without loss in 3D only.
+    World axes stay those of the reference's array, in mm. Volumes of the same orientation are only translated. Others
+    get an affine, which napari shows without loss in 3D only.
     """
     directions = _directions(reference)
     if directions is None:
         return 0, 0
     orthogonal = directions.copy()
-    orthogonal[:, 0] = np.cross(directions[:, 2], directions[:, 1])  # a tilted stack's slices are not on their normal
+    orthogonal[:, 0] = np.cross(directions[:, 2], directions[:, 1])  # a tilted stack is not perpendicular to its slices
     if orthogonal[:, 0] @ directions[:, 0] < 0:
         orthogonal[:, 0] *= -1
     to_world = np.eye(4)
     to_world[:3, :3] = np.linalg.inv(orthogonal)
-    aligned = left = 0
+    aligned = unplaced = 0
     for layer in viewer.layers:
         volume = volume_of(layer)
         if volume is None:
@@ -117,15 +120,15 @@ def align(viewer: Any, reference: Volume) -> tuple[int, int]:
         affine = volume.geometry.affine
         same = reference.frame_of_reference and volume.frame_of_reference == reference.frame_of_reference
         if affine is None or _directions(volume) is None or not (same or volume is reference):
-            left += 1
+            unplaced += 1
             continue
         aligned += 1
         _place(layer, to_world @ affine)
-    return aligned, left
+    return aligned, unplaced
 
 
 def _place(layer: Any, matrix: np.ndarray) -> None:
-    """Put `layer` where `matrix` says, 4×4 voxel (k, j, i) -> mm: by moving it where that is all, else by an affine."""
+    """Place `layer` by `matrix`, 4×4 from voxel (k, j, i) to mm: by a translation if that is enough, else an affine."""
     ndim = layer.ndim
     scale = np.asarray(layer.scale)[-3:]
     linear = matrix[:3, :3] / scale
@@ -141,7 +144,7 @@ def _place(layer: Any, matrix: np.ndarray) -> None:
 
 
 def unalign(layers: Iterable[Any]) -> None:
-    """Put layers of ours back where they open: the first voxel at 0."""
+    """Move the layers of this plugin back to where they open: the first voxel at 0."""
     for layer in layers:
         if volume_of(layer) is not None:
             layer.affine = np.eye(layer.ndim + 1)

@@ -1,4 +1,4 @@
-"""Which window each layer is shown through, and what follows from a choice, a step or a drag. Knows layers, not Qt."""
+"""The controller of windows: select, step through and drag presets of a viewer's layers. Does not use Qt."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ if TYPE_CHECKING:
 __all__ = ["FULL_RANGE", "Windowing"]
 
 FULL_RANGE = -1
+"""Number of the preset that shows the full range of values."""
 LINKED = ("contrast_limits", "colormap", "gamma")
 DRAG = 0.005
-"""The part of a window's width by which one pixel of a drag changes center and width."""
+"""Change of center and width for each pixel of a drag, as a fraction of the window's width."""
 
 
 @dataclass(slots=True)
 class _Choice:
-    """What was chosen for a layer: a preset's place in the slices' lists, and the window shown last."""
+    """The preset selected for a layer: its index in each slice's list of windows, and the window shown last."""
 
-    place: int | None
+    index: int | None
     window: Window
 
 
 def _state(layer: Any) -> dict[str, Any]:
-    """What is kept with a layer of ours; not by the layer itself, for a plugin gets another proxy of it each time."""
+    """Return the state stored in the layer's metadata; the layer is no key, since plugins get a new proxy each time."""
     state: dict[str, Any] = layer.metadata["dicommeta"]
     return state
 
 
 class Windowing:
-    """The windows of a viewer's DICOM layers.
+    """Controller of the windows of a viewer's DICOM layers.
 
-    `follow`: the chosen preset is each slice's own. `all_layers`: what is chosen goes for all visible volumes with the
-    same units.
+    `follow`: show each slice through its own version of the selected preset. `all_layers`: apply a selection to all
+    visible volumes with the same units.
     """
 
     def __init__(self, viewer: Any) -> None:
@@ -54,22 +55,22 @@ class Windowing:
         self.follow = False
         self.all_layers = False
         self._linked: list[Any] = []
-        self._known: tuple[Any, tuple[Window, ...]] = (None, ())
+        self._cached: tuple[Any, tuple[Window, ...]] = (None, ())
 
     @property
     def layer(self) -> Any:
-        """The active layer if it is a gray volume, else None."""
+        """The active layer if it is a grayscale volume, else None."""
         active = self.viewer.layers.selection.active
         volume = volume_of(active)
         return active if volume is not None and not (volume.is_color or volume.is_labels) else None
 
     @property
     def volume(self) -> Volume | None:
-        """The volume behind `layer`."""
+        """The volume of `layer`."""
         return volume_of(self.layer)
 
     def presets(self) -> tuple[Window, ...]:
-        """The windows that the active volume's files offer; with `follow` those of the slice shown."""
+        """Return the windows that the active volume's files offer; with `follow` those of the slice shown."""
         volume = self.volume
         if volume is None:
             return ()
@@ -78,32 +79,32 @@ class Windowing:
             return windows
         own = volume.slice_windows[self.slice_number()]
         middle = volume.slice_windows[len(volume.slice_windows) // 2]
-        places = {window: place for place, window in enumerate(middle)}
-        return tuple(own[place] if (place := places.get(one, len(own))) < len(own) else one for one in windows)
+        indices = {window: i for i, window in enumerate(middle)}
+        return tuple(own[i] if (i := indices.get(window, len(own))) < len(own) else window for window in windows)
 
     def slice_number(self) -> int:
-        """The slice of the active volume that is shown, counted over times and slices."""
+        """Return the number of the slice shown of the active volume, counted over times and slices."""
         return slice_number(self.layer, self.viewer.dims.point)
 
     def varies(self) -> bool:
-        """Whether the active volume's slices have different windows."""
+        """Return whether the windows of the active volume differ between slices."""
         volume = self.volume
         return volume is not None and len(set(volume.slice_windows)) > 1
 
     def spread(self, index: int) -> str:
-        """How the center and width of a preset vary over the slices, "" where they do not."""
+        """Describe how the center and width of a preset vary over the slices, "" if they do not."""
         volume = self.volume
-        place = self._place(index)
-        if volume is None or place is None:
+        slice_index = self._slice_index(index)
+        if volume is None or slice_index is None:
             return ""
-        own = [windows[place] for windows in volume.slice_windows if len(windows) > place]
+        own = [windows[slice_index] for windows in volume.slice_windows if len(windows) > slice_index]
         centers, widths = {window.center for window in own}, {window.width for window in own}
         if len(centers) == len(widths) == 1:
             return ""
         return f"{min(centers):g} to {max(centers):g} / {min(widths):g} to {max(widths):g} over the slices"
 
     def current(self) -> int | None:
-        """The number of the preset that the active layer is shown through, `FULL_RANGE`, or None for another window."""
+        """Return the number of the preset that the active layer shows, `FULL_RANGE`, or None for another window."""
         layer, volume = self.layer, self.volume
         if layer is None or volume is None:
             return None
@@ -113,7 +114,7 @@ class Windowing:
         return FULL_RANGE if is_full_range(layer, volume) else None
 
     def choose(self, index: int) -> None:
-        """Show the active layer, or all, through a preset by its number, or `FULL_RANGE`."""
+        """Show the active layer, or all layers, through the preset with this number, or `FULL_RANGE`."""
         volume, presets = self.volume, self.presets()
         if volume is None or index >= len(presets):
             return
@@ -124,11 +125,11 @@ class Windowing:
                 assert other is not None
                 show_full_range(layer, other)
         elif not presets[index].fault:
-            _state(self.layer)["choice"] = _Choice(self._place(index), presets[index])
+            _state(self.layer)["choice"] = _Choice(self._slice_index(index), presets[index])
             self.show(presets[index])
 
     def show(self, window: Window) -> None:
-        """Show the active layer, or all, through any window."""
+        """Show the active layer, or all layers, through `window`."""
         for layer in self._targets():
             volume = volume_of(layer)
             assert volume is not None
@@ -136,29 +137,29 @@ class Windowing:
             _state(layer)["window"] = window
 
     def step(self, by: int) -> None:
-        """Choose the next or the previous preset that can be shown, the full range among them."""
+        """Select the next or previous usable preset; the full range counts as a preset."""
         usable = [i for i, window in enumerate(self.presets()) if not window.fault] + [FULL_RANGE]
         current = self.current()
         at = usable.index(current) if current in usable else (-1 if by > 0 else 0)
         self.choose(usable[(at + by) % len(usable)])
 
     def moved(self) -> bool:
-        """Follow the slice that is shown now; whether the window was changed. What was set by hand is left alone."""
+        """Apply the window of the slice shown now; return whether it changed. A window set by hand stays."""
         layer, volume = self.layer, self.volume
         choice: _Choice | None = _state(layer).get("choice") if layer is not None else None
-        if not self.follow or volume is None or choice is None or choice.place is None:
+        if not self.follow or volume is None or choice is None or choice.index is None:
             return False
         if not is_shown(layer, choice.window, volume.inverted):
             return False
         own = volume.slice_windows[self.slice_number()]
-        if choice.place >= len(own) or own[choice.place].fault or own[choice.place] == choice.window:
+        if choice.index >= len(own) or own[choice.index].fault or own[choice.index] == choice.window:
             return False
-        choice.window = own[choice.place]
+        choice.window = own[choice.index]
         show_window(layer, choice.window, volume.inverted)
         return True
 
     def shown(self) -> Window:
-        """What the active layer shows: its preset, what was shown last, or else the LINEAR window of its limits."""
+        """Return the window of the active layer: its preset, the one shown last, or a LINEAR window of its limits."""
         current, volume = self.current(), self.volume
         last: Window | None = _state(self.layer).get("window")
         if current is not None and current != FULL_RANGE:
@@ -171,7 +172,7 @@ class Windowing:
         return Window(center=(low + high) / 2 + 0.5, width=high - low + 1)
 
     def dragged(self, right: float, up: float) -> None:
-        """Change width by pixels to the right and level by pixels up, as on a workstation."""
+        """Change the width by pixels dragged right and the center by pixels dragged up, as on a workstation."""
         window = self.shown()
         each = max(window.width, 20.0) * DRAG
         self.show(
@@ -181,12 +182,12 @@ class Windowing:
         )
 
     def set_all_layers(self, is_on: bool) -> None:
-        """Link the limits of all visible volumes with the active layer's units, or unlink them."""
+        """Link the limits of all visible volumes that have the active layer's units, or unlink them."""
         self.all_layers = is_on
         if self._linked:
-            known = [layer for layer in self._linked if layer in self.viewer.layers]
-            if known:
-                self.viewer.layers.unlink_layers(known, LINKED)
+            remaining = [layer for layer in self._linked if layer in self.viewer.layers]
+            if remaining:
+                self.viewer.layers.unlink_layers(remaining, LINKED)
             self._linked = []
         if is_on and self.layer is not None:
             targets = self._targets()
@@ -207,23 +208,23 @@ class Windowing:
             return []
         if not self.all_layers:
             return [active]
-        found = [active]
+        targets = [active]
         for layer in self.viewer.layers:
             other = volume_of(layer)
             if layer is active or other is None or not layer.visible or other.is_color or other.is_labels:
                 continue
             if other.units == volume.units and other.inverted == volume.inverted:
-                found.append(layer)
-        return found
+                targets.append(layer)
+        return targets
 
     def _alternatives(self, volume: Volume) -> tuple[Window, ...]:
-        """`window.alternatives` of the volume, counted once: it is asked for with every move of the slider."""
-        if self._known[0] is not volume.slice_windows:
-            self._known = volume.slice_windows, alternatives(volume.slice_windows)
-        return self._known[1]
+        """Return `window.alternatives` of the volume, cached because every move of the slider needs it."""
+        if self._cached[0] is not volume.slice_windows:
+            self._cached = volume.slice_windows, alternatives(volume.slice_windows)
+        return self._cached[1]
 
-    def _place(self, index: int) -> int | None:
-        """The place of a preset in the middle slice's list."""
+    def _slice_index(self, index: int) -> int | None:
+        """Return the index of a preset in the middle slice's list of windows, None if it is not there."""
         volume = self.volume
         if volume is None or not volume.slice_windows:
             return None

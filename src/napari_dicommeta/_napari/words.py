@@ -14,17 +14,17 @@ __all__ = ["described", "keyword_of", "number_words", "range_words"]
 
 
 def keyword_of(tag: Tags) -> str:
-    """The innermost keyword, after that of its sequence: ``PixelMeasures.PixelSpacing``; those of a pair joined."""
+    """Return the innermost keyword after that of its sequence, ``PixelMeasures.PixelSpacing``; join those of a pair."""
     tags = (tag,) if isinstance(tag, str) else tag
     return " × ".join(
-        ".".join(level.removesuffix("Sequence") or level for level in one.split(".")[-2:]) for one in tags
+        ".".join(level.removesuffix("Sequence") or level for level in path.split(".")[-2:]) for path in tags
     )
 
 
 def described(tag: Tags, condition: Condition) -> str:
-    """A filter in words: ``RescaleSlope = 1 or 2``, ``SliceThickness 0.5 … 1.5``, ``KVP absent or unknown``.
+    """Describe a filter: ``RescaleSlope = 1 or 2``, ``SliceThickness 0.5 … 1.5``, ``KVP absent or unknown``.
 
-    A range that ends just below a round number is told by that: ``KVP 100 … < 120``.
+    A range that ends just below a round number shows that number: ``KVP 100 … < 120``.
     """
     name = keyword_of(tag)
     if isinstance(condition, bool):
@@ -34,13 +34,13 @@ def described(tag: Tags, condition: Condition) -> str:
     if isinstance(condition, Spelled):
         name, condition = f"{name} spelled", condition.texts
     texts = condition if isinstance(condition, (tuple, list)) else (condition,)
-    shown = [" × ".join(_shown(part) for part in one) if isinstance(one, tuple) else _shown(one) for one in texts[:20]]
+    shown = [" × ".join(map(_shown, text)) if isinstance(text, tuple) else _shown(text) for text in texts[:20]]
     more = f" or {len(texts) - 20} more" if len(texts) > 20 else ""
     return f"{name} = {' or '.join(shown)}{more}"
 
 
 def range_words(low: float, high: float) -> str:
-    """A range of numbers, ends included, in words: ``1 … 2``, ``1 … < 2`` where it ends just below 2, ``≥ 1``."""
+    """Describe a range of numbers, ends included: ``1 … 2``, ``1 … < 2`` if it ends just below 2, ``≥ 1``."""
     if low == high:
         return number_words(low)
     above = nextafter(high, float("inf"))
@@ -52,7 +52,7 @@ def range_words(low: float, high: float) -> str:
 
 
 def number_words(value: float) -> str:
-    """A number as people write it: no exponent where it is no shorter, no digits that come from binary fractions."""
+    """Format a number without binary rounding digits; large numbers get an exponent only from 1e15."""
     text = f"{round(value, 12):.12g}"
     return f"{value:.0f}" if "e+" in text and abs(value) < 1e15 else text
 

@@ -1,1 +1,1 @@
-"""What the dock knows: objects with signals and without a face."""
+"""State of the dock: objects with signals, without widgets."""

@@ -1,4 +1,4 @@
-"""The state behind the Findings tab: findings of counts, volumes and pixels, decisions on them, report and recipe."""
+"""State of the Findings tab: findings from counts, volumes and pixels, decisions on them, report and recipe."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ __all__ = ["Checks"]
 
 
 class Checks(QObject):
-    """Findings of what is open, as they come.
+    """Findings of the open source, as the checks find them.
 
-    `findings_changed` says that `findings` or `decisions` are others, `counts_checked` that what is counted has been
-    looked at; `progressed` carries words, done and total, "" when a check is over; `written` the path of a report or
-    recipe; `failed` what went wrong, as a sentence.
+    Signals: `findings_changed` after a change of `findings` or `decisions`; `counts_checked` after the check of the
+    counts; `progressed` (subject, done, total), with subject "" at the end; `written` the path of a report or recipe;
+    `failed` the error as a sentence.
     """
 
     findings_changed = Signal()
@@ -51,19 +51,19 @@ class Checks(QObject):
         self.opened: Opened | None = None
         self.decisions: tuple[Decision, ...] = ()
         self.checked: tuple[Checked, ...] = ()
-        """What became of each volume whose pixels were sampled."""
+        """The result for each volume whose pixels were sampled."""
         self._of_tags: tuple[Finding, ...] = ()
         self._digest = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """All findings, the most severe first, within a severity those about most files."""
-        of_pixels = (finding for one in self.checked for finding in one.findings)
-        found = {(one.code, one.tags, one.title): one for one in (*self._of_tags, *of_pixels)}
-        return tuple(sorted(found.values(), key=lambda one: (SEVERITIES.index(one.severity), -one.files)))
+        """All findings, most severe first; within a severity, those on the most files first."""
+        of_pixels = (finding for checked in self.checked for finding in checked.findings)
+        unique = {(finding.code, finding.tags, finding.title): finding for finding in (*self._of_tags, *of_pixels)}
+        return tuple(sorted(unique.values(), key=lambda finding: (SEVERITIES.index(finding.severity), -finding.files)))
 
     def set_opened(self, opened: Opened | None) -> None:
-        """Judge this source: first by what is counted."""
+        """Check this source, at first its counts only."""
         self.cancel()
         self.opened, self.decisions, self.checked, self._digest = opened, (), (), ""
         self._of_tags = ()
@@ -74,32 +74,32 @@ class Checks(QObject):
             )
 
     def look_at_volumes(self) -> None:
-        """Look at each series as a volume, and after that at the pixels where there are not too many series."""
+        """Check each series as a volume, and then the pixels if there are at most `MAX_UNASKED` series."""
         if self.opened is None or not self.opened.catalog.n_files:
             return
         catalog = self.opened.catalog
         self._run(lambda: volume_findings(catalog), self._volumes_judged, "series")
 
     def look_at_pixels(self) -> None:
-        """Sample the pixels of each series."""
+        """Sample and check the pixels of each series."""
         if self.opened is not None:
             series = self.opened.series
             self._run(lambda: pixel_check(series), self._pixels_judged, "pixels of series")
 
-    def _run(self, work: object, then: object, words: str) -> None:
-        self.progressed.emit(words, 0, len(self.opened.series) if self.opened is not None else 0)
+    def _run(self, work: object, then: object, subject: str) -> None:
+        self.progressed.emit(subject, 0, len(self.opened.series) if self.opened is not None else 0)
 
         def report(progress: object) -> None:
-            self.progressed.emit(words, progress.done, progress.total)  # type: ignore[attr-defined]
+            self.progressed.emit(subject, progress.done, progress.total)  # type: ignore[attr-defined]
 
         self._workers.run("findings", work, then, report, self._stopped)  # type: ignore[arg-type]
 
     def _stopped(self, error: Exception) -> None:
         self.progressed.emit("", 0, 0)
-        self.failed.emit(f"The check stopped: {type(error).__name__}")
+        self.failed.emit(f"The check stopped with an error: {type(error).__name__}")
 
     def cancel(self) -> None:
-        """Stop a check; what was found stays."""
+        """Stop a check; its findings so far stay."""
         if self._workers.stop("findings"):
             self.progressed.emit("", 0, 0)
 
@@ -129,19 +129,18 @@ class Checks(QObject):
         self.findings_changed.emit()
 
     def picture_of(self, finding: Finding) -> Bins | None:
-        """The histogram of the pixels behind a finding, None for one that is not about pixels."""
-        found = (one.sample for one in self.checked if finding in one.findings)
-        sample = next(found, None)
+        """Return the histogram of the pixels behind a finding, None if it is not about pixels."""
+        sample = next((checked.sample for checked in self.checked if finding in checked.findings), None)
         return sample_bins(sample) if sample is not None and sample.n else None
 
     def decide(self, finding: Finding, state: str, word: str = "") -> None:
-        """Accept or dismiss a finding, put its step into the recipe, or with "" take that back."""
+        """Accept or dismiss a finding or put its step into the recipe; state "" withdraws the decision."""
         self.decisions = with_decision(self.decisions, finding, state, word)
         if self._digest:
             try:
                 keep_decisions(self._digest, self.decisions)
             except OSError as error:
-                self.failed.emit(f"The decision could not be kept: {error.strerror or type(error).__name__}")
+                self.failed.emit(f"Cannot save the decision: {error.strerror or type(error).__name__}")
         self.findings_changed.emit()
 
     def write_report(self, path: str) -> None:
@@ -151,7 +150,7 @@ class Checks(QObject):
             self._write(lambda: write_report(opened, findings, decisions, path))
 
     def write_recipe(self, path: str) -> None:
-        """Write the recipe with the steps that were chosen."""
+        """Write the recipe with the selected steps."""
         if self.opened is not None:
             opened, findings, decisions = self.opened, self.findings, self.decisions
             self._write(lambda: write_recipe_of(opened, findings, decisions, path))

@@ -1,4 +1,4 @@
-"""The state behind tags, bars and filters: what is asked for, over what, and the pictures and rows that follow."""
+"""State of tags, bars and filters: the query, its scope, and the resulting picture and rows."""
 
 from __future__ import annotations
 
@@ -24,20 +24,19 @@ if TYPE_CHECKING:
 __all__ = ["Exploration"]
 
 COUNT_MS = 20
-"""After the last filter, until the tags of many files are counted: bars and series come first."""
+"""Delay after the last filter before the tags of many files are counted, so that bars and series come first."""
 AT_ONCE = 12_000_000
-"""Files times tags up to which they are counted at once, to be painted together with the bars.
+"""Largest number of files times tags counted at once, to be painted together with the bars.
 
-12 ms where most tags are one value a series, 40 ms where every file differs in all of them.
+This takes 12 ms if most tags have one value per series, 40 ms if every file differs in every tag.
 """
 
 
 class Exploration(QObject):
-    """Filters, scope and chosen tag over a catalog.
+    """Filters, scope and selected tag over a catalog.
 
-    `filters_changed` says that other files match; `picture_changed` that `picture` gives another one, once after all
-    changes of an event and before anything is painted; `rows_counted` carries the tag rows of the files that are in
-    scope and match.
+    Signals: `filters_changed` when other files match; `picture_changed` when `picture` changes, once after all changes
+    of an event and before painting; `rows_counted` the tag rows of the matching files in scope.
     """
 
     filters_changed = Signal()
@@ -57,12 +56,12 @@ class Exploration(QObject):
         self.differences: dict[str, TagDifference] = {}
         self._rows: tuple[TagRow, ...] = ()
         self.is_picture_due = False
-        self._picture_due.connect(self._tell_picture, Qt.ConnectionType.QueuedConnection)
+        self._picture_due.connect(self._emit_picture, Qt.ConnectionType.QueuedConnection)
         self._count_timer = QTimer(self, singleShot=True, interval=COUNT_MS, timeout=self._count_in_thread)
         self._base: tuple[tuple[object, ...], Catalog] | None = None
 
     def set_catalog(self, catalog: Catalog | None, rows: tuple[TagRow, ...], is_whole: bool = True) -> None:
-        """Explore this catalog, of a source or, with ``is_whole=False``, of a scan so far: without any filter."""
+        """Explore this catalog without any filter; ``is_whole=False``: the catalog of a running scan."""
         self.catalog, self._rows, self._base = catalog, rows, None
         self.selection = Selection(catalog) if catalog is not None and is_whole else None
         self.active, self.chosen = None, ()
@@ -74,7 +73,7 @@ class Exploration(QObject):
         self.change_picture()
 
     def set_query(self, query: Query) -> None:
-        """Look at another tag, over other files, or as something else."""
+        """Change the tag, the scope or the view."""
         before, self.query = self.query, query
         if query.scope != before.scope:
             self.count_rows()
@@ -82,84 +81,84 @@ class Exploration(QObject):
             self.change_picture()
 
     def set_active(self, series: Series | None) -> None:
-        """The series of the active layer."""
+        """Set the series of the active layer, None without one."""
         if series is not self.active:
             self.active = series
-            self._followed(("study", "series"))
+            self._update_scopes(("study", "series"))
 
     def set_chosen(self, series: Sequence[Series]) -> None:
-        """The series that are marked in the tree."""
+        """Set the series that are selected in the tree."""
         self.chosen = tuple(series)
-        self._followed(("selection",))
+        self._update_scopes(("selection",))
 
-    def _followed(self, scopes: tuple[str, ...]) -> None:
+    def _update_scopes(self, scopes: tuple[str, ...]) -> None:
         if self.query.scope in scopes:
             self.count_rows()
         self.change_picture()
 
     def set_other(self, other: Other | None, differences: dict[str, TagDifference] | None = None) -> None:
-        """Compare with another folder, or no longer."""
+        """Compare with another folder; None ends the comparison."""
         self.other, self.differences = other, differences or {}
         self.count_rows()
         self.change_picture()
 
     def base(self) -> Catalog | None:
-        """The files of the scope; all where there is no such scope now."""
+        """Return the files of the scope; all files if the scope does not exist now."""
         if self.catalog is None:
             return None
         key = (self.query.scope, id(self.catalog), id(self.active), tuple(map(id, self.chosen)))
         if self._base is None or self._base[0] != key:
-            found = scope_catalog(self.catalog, self.query.scope, self.active, self.chosen)
-            self._base = (key, self.catalog if found is None else found)
+            scope = scope_catalog(self.catalog, self.query.scope, self.active, self.chosen)
+            self._base = (key, self.catalog if scope is None else scope)
         return self._base[1]
 
     def files(self) -> Catalog | None:
-        """Those of the scope that pass the filters."""
+        """Return the files of the scope that pass the filters."""
         base = self.base()
         return base if base is None or self.selection is None else Selection(base, self.selection.filters).files()
 
     def is_there(self, scope: str) -> bool:
-        """Whether there are files of this scope now."""
+        """Return whether this scope exists now."""
         if scope == "folder":
             return True
         return bool(self.chosen) if scope == "selection" else self.active is not None
 
     def picture(self) -> Shown:
-        """What the widgets show now; over the folder where there is no such scope any more."""
-        if not self.is_there(self.query.scope):  # nothing else is counted under its name
+        """Return what the widgets show; switch to the folder if the scope no longer exists."""
+        if not self.is_there(self.query.scope):  # counts of other files must not carry the scope's name
             self.query = replace(self.query, scope="folder")
             self.count_rows()
         is_counted = self.query.scope != "selection" or self.active in self.chosen
         return resolve(self.query, self.base(), self.selection, self.active if is_counted else None, self.other)
 
     def change_picture(self) -> None:
-        """Something that `picture` shows is another."""
+        """Schedule `picture_changed`, once for all changes of an event."""
         if not self.is_picture_due:
             self.is_picture_due = True
             self._picture_due.emit()
 
-    def _tell_picture(self) -> None:
+    def _emit_picture(self) -> None:
         self.is_picture_due = False
         self.picture_changed.emit()
 
     def matches(self, series: Sequence[Series]) -> list[int]:
-        """How many files of each series match; empty without a filter."""
+        """Return the number of matching files of each series; [] without a filter."""
         return self.selection.matches(series) if self.selection is not None and self.selection.filters else []
 
     # -- filters ------------------------------------------------------------------------------------
 
     def toggle(self, keyword: str, text: str | None, by: str = "meaning") -> None:
-        """Filter by a value of a tag, None for the files without it, or no longer."""
+        """Add or remove a value of a tag as a filter; None stands for the files without the tag."""
         if self.selection is not None:
             self.select(self.selection.toggled(keyword, text, by))
 
     def toggle_pair(self, tags: tuple[str, str], pair: tuple[str | None, str | None]) -> None:
-        """Filter by two values that stand together, or no longer."""
+        """Add or remove a pair of values that occur together as a filter."""
         if self.selection is not None:
             self.select(self.selection.toggled_pair(tags, pair))
 
     def set_filter(self, tag: Tags, condition: Condition) -> None:
-        """Filter by a condition on a tag, in place of the one it has; the same again: no longer."""
+        """Set the condition on a tag, replacing its filter; the same condition again removes it."""
         if self.selection is None:
             return
         is_same = dict(self.selection.filters).get(tag) == condition
@@ -171,12 +170,12 @@ class Exploration(QObject):
             self.select(self.selection.without(tag) if tag else Selection(self.selection.catalog))
 
     def choose(self, conditions: Sequence[tuple[Tags, Condition]]) -> None:
-        """Filter by these conditions in place of all others."""
+        """Replace all filters by these conditions."""
         if self.selection is not None:
             self.select(Selection(self.selection.catalog, tuple(conditions)))
 
     def select(self, selection: Selection) -> None:
-        """Let everything follow `selection`."""
+        """Use `selection` and update everything that depends on it."""
         self.selection = selection
         self.filters_changed.emit()
         self.change_picture()
@@ -185,7 +184,7 @@ class Exploration(QObject):
     # -- rows ---------------------------------------------------------------------------------------
 
     def count_rows(self) -> None:
-        """Count the tags of the files in scope that match: at once where that is known, else in a thread."""
+        """Count the tags of the matching files in scope: at once if that is fast, else in a thread."""
         self._workers.stop("rows")
         files = self.files()
         if files is None or files is self.catalog:
@@ -199,7 +198,7 @@ class Exploration(QObject):
 
     @property
     def is_counting(self) -> bool:
-        """Whether the rows of the tags are still to come."""
+        """Whether the rows of the tags are still being counted."""
         return self._count_timer.isActive() or self._workers.is_running("rows")
 
     def _count_in_thread(self) -> None:

@@ -1,4 +1,4 @@
-"""What goes out of the dock and what comes beside it: exports, and a second folder to compare with."""
+"""Exports from the dock, and the comparison with a second folder."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Exports"]
 
-WITHHELD = "values of fewer than 11 patients are withheld; with PHI all are written"
+WITHHELD = "values of fewer than 11 patients are withheld (include PHI to export all)"
 
 
 class Exports(QObject):
-    """`compared` carries words on what is compared, "" for nothing; `progressed` (done, found, listed)."""
+    """Exports and comparisons.
+
+    Signals: `compared` describes the comparison, "" for none; `progressed` (done, found, listed).
+    """
 
     compared = Signal(str)
     progressed = Signal(int, int, bool)
@@ -49,7 +52,7 @@ class Exports(QObject):
     # -- exports ------------------------------------------------------------------------------------
 
     def _base_and_part(self, what: str, shown: Shown) -> tuple[Catalog | None, Catalog | None]:
-        """The files that what is exported counts, and those of the part over them; a second folder is no part."""
+        """Return the files that an export counts, and those of its part; a second folder is not exported as a part."""
         if what != "tags":
             return shown.whole, None if shown.by_share else shown.part
         return self._exploration.files(), None
@@ -64,7 +67,7 @@ class Exports(QObject):
             self._workers.run(
                 "export",
                 lambda: bars_to_show(shown, base, part, full),
-                lambda found: self._paint(found[0], found[1], path, full),
+                lambda result: self._paint(result[0], result[1], path, full),
                 None,
                 self._failed,
             )
@@ -72,13 +75,13 @@ class Exports(QObject):
             self._workers.run(
                 "export",
                 lambda: exported(what, path, shown, base, part, full),
-                lambda found: self._written(*found),
+                lambda result: self._written(*result),
                 None,
                 self._failed,
             )
 
     def copy(self, what: str, full: bool) -> None:
-        """Put tags or values into the clipboard as a Markdown table."""
+        """Copy tags or values to the clipboard as a Markdown table."""
         shown = self._exploration.picture()
         base, part = self._base_and_part(what, shown)
         if base is not None:
@@ -86,20 +89,20 @@ class Exports(QObject):
                 "export", lambda: text_of(what, shown, base, part, full), self._copied, None, self._failed
             )
 
-    def _copied(self, found: tuple[str, bool]) -> None:
-        text, is_withheld = found
+    def _copied(self, result: tuple[str, bool]) -> None:
+        text, is_withheld = result
         QApplication.clipboard().setText(text)
         n = max(len(text.splitlines()) - 2, 0)
         withheld = [WITHHELD] if is_withheld else []
-        self._tell("; ".join([f"Copied a table of {counted(n, 'line')}", *withheld]))
+        self._show_info("; ".join([f"Copied a table of {counted(n, 'row')}", *withheld]))
 
     def _paint(self, shown: Shown, is_withheld: bool, path: str, full: bool) -> None:
         from napari_dicommeta.export.tables import phi_name
 
         target = phi_name(path) if full else path
         try:
-            with replacing(target) as beside:
-                if not self._picture_of(shown, WITHHELD if is_withheld else "").save(beside, "PNG"):
+            with replacing(target) as temporary:
+                if not self._picture_of(shown, WITHHELD if is_withheld else "").save(temporary, "PNG"):
                     raise OSError(f"{target} could not be written")
         except OSError as error:
             self._failed(error)
@@ -109,10 +112,10 @@ class Exports(QObject):
     def _written(self, path: str, is_withheld: bool) -> None:
         words = [f"Wrote {path}", *([WITHHELD] if is_withheld else [])]
         if self._exploration.other is not None:
-            words.append("without the folder that it is compared with: `napari-dicommeta compare` writes both")
-        self._tell("; ".join(words))
+            words.append("the compared folder is not included: use `napari-dicommeta compare` to write both")
+        self._show_info("; ".join(words))
 
-    def _tell(self, words: str) -> None:
+    def _show_info(self, words: str) -> None:
         from napari.utils.notifications import show_info
 
         show_info(display(words, 400))
@@ -121,7 +124,7 @@ class Exports(QObject):
         from napari.utils.notifications import show_error, show_warning
 
         if isinstance(error, PrivacyError):
-            show_warning(display(f"{error} (in the menu: With what may identify persons)", 400))
+            show_warning(display(f"{error} (in the Export menu: Include identifying values (PHI))", 400))
         else:
             why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
             show_error(display(f"Nothing was written: {why}", 400))
@@ -129,24 +132,24 @@ class Exports(QObject):
     # -- comparing ----------------------------------------------------------------------------------
 
     def compare(self, path: str) -> None:
-        """Compare what is open with the folder or saved catalog at `path`, "" for no longer."""
+        """Compare the open source with the folder or saved catalog at `path`; "" ends the comparison."""
         catalog = self._exploration.catalog
         if not path:
             self.end_comparison()
         elif catalog is not None:
-            self.compared.emit("Reading what to compare with …")
+            self.compared.emit("Reading the source to compare with …")
             self._workers.run(
                 "compare", lambda: compare_with(catalog, path), self._compared, self._read, self._not_compared
             )
 
     def cancel(self) -> None:
-        """Stop reading what to compare with."""
+        """Stop reading the source to compare with."""
         if self._workers.stop("compare"):
             self.compared.emit(self._words())
             self.progressed.emit(0, 0, True)
 
     def end_comparison(self) -> None:
-        """Compare with nothing."""
+        """End the comparison."""
         self._workers.stop("compare")
         if self._exploration.other is not None:
             self._exploration.set_other(None)
@@ -155,8 +158,8 @@ class Exports(QObject):
     def _read(self, progress: ScanProgress) -> None:
         self.progressed.emit(progress.done, progress.found, progress.listed)
 
-    def _compared(self, found: tuple[Catalog, Other, dict[str, TagDifference]]) -> None:
-        catalog, other, differences = found
+    def _compared(self, result: tuple[Catalog, Other, dict[str, TagDifference]]) -> None:
+        catalog, other, differences = result
         self.progressed.emit(0, 0, True)
         if catalog is self._exploration.catalog:
             self._exploration.set_other(other, differences)
@@ -167,10 +170,10 @@ class Exports(QObject):
 
         self.progressed.emit(0, 0, True)
         self.compared.emit(self._words())
-        show_error(display(f"It could not be compared: {error}", 400))
+        show_error(display(f"The comparison failed: {error}", 400))
 
     def _words(self) -> str:
         other = self._exploration.other
         if other is None:
             return ""
-        return display(f"compared with {other.name} · {other.catalog.n_files:,} files")
+        return display(f"Compared with {other.name} · {other.catalog.n_files:,} files")

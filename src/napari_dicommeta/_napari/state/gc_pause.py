@@ -1,4 +1,4 @@
-"""When garbage from before is set aside from Python's collector, and taken back: while much is read, until all rest."""
+"""Freeze existing objects for Python's garbage collector while much is read, until the window is idle."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
 __all__ = ["GCPause"]
 
 REST_MS = 2000
-"""As long as nothing is read and nobody uses mouse or keys, until garbage is collected."""
+"""Time without reading and without input before garbage is collected."""
 INPUT = {QEvent.Type.KeyPress, QEvent.Type.MouseMove, QEvent.Type.MouseButtonPress, QEvent.Type.Wheel}
 
 
 class GCPause(QObject):
-    """Calm from `begin` on, until for a while nothing `is_busy` and there was no input."""
+    """A pause of garbage collection, from `begin` until for a while nothing `is_busy` and there is no input."""
 
     def __init__(self, is_busy: Callable[[], bool], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._is_busy = is_busy
-        self._is_calm, self._is_watching, self._had_input = False, False, False
+        self._is_active, self._is_watching, self._had_input = False, False, False
         self._timer = QTimer(self, singleShot=True, interval=REST_MS, timeout=self.look)
 
     def begin(self) -> None:
-        """Much is going to be read."""
-        if not self._is_calm:
-            self._is_calm = True
+        """Begin the pause: much is going to be read."""
+        if not self._is_active:
+            self._is_active = True
             gc_pause.begin()
         self._timer.start()
 
     def stay(self) -> None:
-        """More is read, or has been: set aside that, too."""
-        if self._is_calm:
+        """Prolong the pause, and freeze the objects made since."""
+        if self._is_active:
             gc_pause.renew()
             self._timer.start()
 
     def look(self) -> None:
-        """End it, if nothing has been read and nobody has done anything since the last look."""
-        if not self._is_calm:
+        """End the pause if nothing was read and there was no input since the last look."""
+        if not self._is_active:
             return
         had_input = self._had_input or not self._is_watching
         self._watch(not self._is_busy())
@@ -52,14 +52,14 @@ class GCPause(QObject):
             self._timer.start()
 
     def stop(self) -> None:
-        """End it now: the window is going."""
+        """End the pause now, because the window closes."""
         self._timer.stop()
-        if self._is_calm:
+        if self._is_active:
             self._end(is_quiet=False)
 
     def _end(self, is_quiet: bool) -> None:
         self._watch(False)
-        self._is_calm = False
+        self._is_active = False
         gc_pause.end(is_quiet)
 
     def _watch(self, is_on: bool) -> None:
@@ -70,7 +70,7 @@ class GCPause(QObject):
             (application.installEventFilter if is_on else application.removeEventFilter)(self)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        """Notice input."""
+        """Note input; never filter the event."""
         if event.type() in INPUT:
             self._had_input = True
         return False

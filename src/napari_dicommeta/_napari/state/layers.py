@@ -1,4 +1,4 @@
-"""Volumes become layers in steps, so that the window is never blocked for as long as napari needs for one."""
+"""Add volumes as layers in small steps, so that the window stays responsive."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_dicommeta._napari.reader import layer_of, volumes_in
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from napari.layers import Layer
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LayerQueue"]
 
-_OVER = object()
+_DONE = object()
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Volumes that come together, as they are shown, and what follows."""
+    """Volumes that are added together, those shown so far, and the callback at the end."""
 
     then: Callable[[list[Volume]], object]
     shown: list[Volume] = field(default_factory=list)
@@ -38,10 +38,10 @@ class _Batch:
 
 
 class LayerQueue(QObject):
-    """Adds layers, one step an event: sliders, layer, and the picture, with which all of it is painted.
+    """Queue that adds layers, one step per event: sliders, layer, and the picture, painted together.
 
-    All in one event napari takes a sixth of a second and more. `changed` says that layers begin to come, True, or that
-    all are there.
+    In a single event napari needs a sixth of a second or more. The signal `changed` carries True when layers begin to
+    be added, False when all are added.
     """
 
     changed = Signal(bool)
@@ -49,20 +49,20 @@ class LayerQueue(QObject):
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._queue: deque[Iterator[None]] = deque()
+        self._queue: deque[Generator[None, None, None]] = deque()
         self._source: list[Volume] = []
         self._painting = _Painting(self)
         self._timer = QTimer(self, singleShot=True, timeout=self._next)
 
     def begin_source(self) -> None:
-        """What comes from now on is of another source, or of one that has been read anew."""
+        """Begin another source, or the same source after it was re-read."""
         self._source = []
 
     def add(self, volumes: Sequence[Volume], then: Callable[[list[Volume]], object]) -> None:
-        """Add volumes as layers, the first on top; the first of all begins at its middle slice.
+        """Add volumes as layers, the first on top; in an empty viewer show the middle slice.
 
-        One that is in a layer of this source already gets no other. `then` takes the volumes that are in a layer, as
-        they are there.
+        A volume of this source that is already in a layer gets no second layer. `then` is called with the volumes of
+        the layers.
         """
         if not self._queue:
             self.changed.emit(True)
@@ -71,17 +71,24 @@ class LayerQueue(QObject):
         self._queue.append(self._finish(batch))
         self._timer.start()
 
+    def release(self) -> None:
+        """Stop adding; a layer that is half added is shown."""
+        self._timer.stop()
+        while self._queue:
+            self._queue.popleft().close()
+        self._painting.resume()
+
     @property
     def is_adding(self) -> bool:
-        """Whether there are layers still to come."""
+        """Whether layers are still being added."""
         return bool(self._queue)
 
     def _next(self) -> None:
-        is_over = True
+        is_done = True
         try:
-            is_over = next(self._queue[0], _OVER) is _OVER
-        finally:  # a layer that napari refuses keeps none of the others out
-            if is_over:
+            is_done = next(self._queue[0], _DONE) is _DONE
+        finally:  # after an error in one layer, the others are still added
+            if is_done:
                 self._painting.resume()
                 self._queue.popleft()
             if self._queue:
@@ -89,11 +96,11 @@ class LayerQueue(QObject):
             else:
                 self.changed.emit(False)
 
-    def _steps(self, volume: Volume, batch: _Batch) -> Iterator[None]:
+    def _steps(self, volume: Volume, batch: _Batch) -> Generator[None, None, None]:
         viewer = self._viewer
-        known = self._known(volume)
-        if known is not None:
-            batch.shown.insert(0, known)
+        existing = self._existing(volume)
+        if existing is not None:
+            batch.shown.insert(0, existing)
             return
         volume.array.on_error = _Failures()
         layer = layer_of(volume)
@@ -104,7 +111,7 @@ class LayerQueue(QObject):
                 viewer.dims.ndim = layer.ndim
                 yield
                 self._set_sliders(layer)
-        layer.visible = False  # drawn in a step of its own
+        layer.visible = False  # drawn in a separate step
         yield
         self._painting.pause()
         try:
@@ -112,29 +119,29 @@ class LayerQueue(QObject):
             batch.shown.insert(0, volume)
             self._source.append(volume)
             yield
-        finally:  # none stays hidden, whatever listens to layers
+        finally:  # no layer stays hidden, even if a listener raises
             self._painting.resume()
             if batch.is_first and layer in viewer.layers:
                 middle = np.ravel_multi_index(volume.middle, layer.data.shape[: layer.ndim - 2])
                 go_to_slice(viewer, layer, int(middle))
             layer.visible = True
-        viewer.update_status_from_cursor()  # it has told the value of a picture that was not there yet
-        if layer in viewer.layers:  # else it was removed, and its reading stopped
+        viewer.update_status_from_cursor()  # the status bar still shows a value from before the picture
+        if layer in viewer.layers:  # it may have been removed, which stops its reading
             volume.array.warm()
         yield
 
-    def _finish(self, batch: _Batch) -> Iterator[None]:
+    def _finish(self, batch: _Batch) -> Generator[None, None, None]:
         batch.then(batch.shown)
         yield from ()
 
-    def _known(self, volume: Volume) -> Volume | None:
-        """The volume of a layer of this source that is the same as `volume`."""
-        there = volumes_in(self._viewer.layers)
-        self._source = [one for one in self._source if any(one is other for other in there)]
-        return next((one for one in self._source if _key(one) == _key(volume)), None)
+    def _existing(self, volume: Volume) -> Volume | None:
+        """Return the volume in a layer of this source that equals `volume`, None if there is none."""
+        in_layers = volumes_in(self._viewer.layers)
+        self._source = [added for added in self._source if any(added is other for other in in_layers)]
+        return next((added for added in self._source if _key(added) == _key(volume)), None)
 
     def _set_sliders(self, layer: Layer) -> None:
-        """Set the sliders of the viewer, which has no layer yet, as napari will for `layer`."""
+        """Set the sliders of the empty viewer to the values that napari will choose for `layer`."""
         dims, extent = self._viewer.dims, layer.extent
         dims.range = tuple(zip(*extent.world, extent.step, strict=True))
         dims.axis_labels = layer.axis_labels
@@ -142,7 +149,7 @@ class LayerQueue(QObject):
 
 
 class _Painting:
-    """Whether the window around an object paints; it does so again when the object goes."""
+    """Pauses painting of the window around an object, and resumes it when the object is destroyed."""
 
     def __init__(self, within: QObject) -> None:
         self._within = within
@@ -164,17 +171,17 @@ class _Painting:
 
 def _repaint(windows: list[QMainWindow]) -> None:
     while windows:
-        with suppress(RuntimeError):  # the window goes itself, with the dock in it
+        with suppress(RuntimeError):  # the window is being destroyed together with the dock
             windows.pop().setUpdatesEnabled(True)
 
 
 def _key(volume: Volume) -> tuple[object, ...]:
-    """What two volumes of one source have in common that are the same: name, slices, units, how they were made."""
+    """Return a key that equal volumes of one source share: name, slices, shape, units and notes."""
     return volume.name, volume.files, volume.array.shape, volume.units, volume.notes
 
 
 class _Failures:
-    """Tells of slices of one volume that cannot be read: the first, and then at each ten times as many."""
+    """Reports unreadable slices of one volume: the 1st, the 10th, the 100th and so on."""
 
     def __init__(self) -> None:
         self._n = 0
@@ -184,6 +191,6 @@ class _Failures:
 
         self._n += 1
         if self._n == 1:
-            show_error(display(f"Slice {k + 1} could not be read, it is shown empty: {error}", 400))
+            show_error(display(f"Slice {k + 1} cannot be read and is shown empty: {error}", 400))
         elif str(self._n).strip("0") == "1":
-            show_error(display(f"{self._n:,} slices of this volume could not be read, the last: {error}", 400))
+            show_error(display(f"{self._n:,} slices of this volume cannot be read. The last error: {error}", 400))

@@ -1,4 +1,4 @@
-"""The series of a source as the tree shows them: which are open, how many files match, what their notes say."""
+"""State of the series tree: which series are open, how many of their files match, and their notes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 __all__ = ["SeriesRows"]
 
 NOTES_MS = 200
-"""Notes of series come by the hundred: they are shown together."""
+"""Delay that collects the notes of many series, to show them together."""
 
 
 class SeriesRows(QObject):
-    """Rows of series, told to a tree. `matches` gives how many files of each series match, nothing without a filter."""
+    """Rows of the series tree. `matches` returns the number of matching files of each series, [] without a filter."""
 
     def __init__(self, viewer: Any, tree: Any, matches: Callable[[], list[int]], parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -35,7 +35,7 @@ class SeriesRows(QObject):
         self._timer = QTimer(self, singleShot=True, interval=NOTES_MS, timeout=self._show_notes)
 
     def set_opened(self, opened: Opened) -> None:
-        """Take the series of this source; none of them is marked."""
+        """Take the series of this source, none of them selected."""
         self._opened, self.rows, self._noted = opened, list(opened.rows), []
         self._tree.forget()
 
@@ -47,9 +47,9 @@ class SeriesRows(QObject):
         rows = (row for row in self.rows if not matches or matches[row.number])
         self._tree.set_rows(tuple(self._as_shown(row, names, matches) for row in rows), self.rows)
 
-    def note(self, found: tuple[Opened, int, SeriesRow]) -> None:
-        """Take the notes of one series, (source, number, row), to be shown soon."""
-        opened, number, row = found
+    def note(self, result: tuple[Opened, int, SeriesRow]) -> None:
+        """Take the notes of one series, (source, number, row), and show them soon."""
+        opened, number, row = result
         if self._opened is opened:
             self.rows[number] = row
             self._noted.append(number)
@@ -68,18 +68,18 @@ class SeriesRows(QObject):
         self._tree.sort_again()
 
     def _open_names(self) -> dict[str, set[str]]:
-        """The series that are open, by their UIDs, and the names of their volumes."""
+        """Return the UIDs of the open series -> names of their open volumes."""
         names: dict[str, set[str]] = {}
         for volume in volumes_in(self._viewer.layers):
             names.setdefault(volume.series_instance_uid, set()).add(volume.name)
         return names
 
     def _as_shown(self, row: SeriesRow, open_names: dict[str, set[str]], all_matches: list[int]) -> SeriesRow:
-        """`row` with whether it and which of its volumes are open, and how many of its files match."""
+        """Return `row` with its open volumes and its number of matching files."""
         assert self._opened is not None
         names = open_names.get(self._opened.series[row.number].series_instance_uid)
         matches = all_matches[row.number] if all_matches else None
         if names is None and matches is None:
             return row
-        there = tuple(name for name in row.volumes if name in (names or ()))
-        return replace(row, is_open=names is not None, matches=matches, open_volumes=there)
+        open_volumes = tuple(name for name in row.volumes if name in (names or ()))
+        return replace(row, is_open=names is not None, matches=matches, open_volumes=open_volumes)

@@ -1,4 +1,4 @@
-"""What the user set up stays: columns, folds, grouping, the sizes of the dock and of its parts."""
+"""Settings of the dock that persist: columns, folds, grouping, the sizes of the dock and its parts."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["DockSettings"]
 
 WIDTH_MS = 500
-"""After the dock has become wider or narrower, until that is kept: dragging its edge changes it all the time."""
+"""Delay after a change of the dock's width before it is saved, since a drag of its edge changes it continuously."""
 
 
 class DockSettings(QObject):
-    """Keeps choices in napari's settings as they are made; `recall` takes those of earlier sessions.
+    """Saves the user's choices to napari's settings; `recall` restores those of earlier sessions.
 
-    `splitters`: the name of a setting and the splitter whose sizes it holds. `frame` tells by `resized` that it was.
+    `splitters`: name of a setting -> the splitter whose sizes it holds. `frame` has a signal `resized`.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class DockSettings(QObject):
             )
 
     def recall(self) -> None:
-        """Take the choices of earlier sessions."""
+        """Restore the choices of earlier sessions."""
         self._tags.set_columns(remembered("columns", "Values,Present,Shape").split(","))
         self._tags.set_unfolded(remembered("unfolded", "").split(","))
         self._series.set_grouping(remembered("by_patient", True))
@@ -56,7 +56,7 @@ class DockSettings(QObject):
             window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
 
     def _resized(self) -> None:
-        """What the user drags is kept, not what a smaller window makes of it."""
+        """Save the width later if the user drags, but not if a smaller window changes it."""
         if QApplication.mouseButtons() & Qt.MouseButton.LeftButton:
             self._width_timer.start()
 
@@ -65,12 +65,12 @@ class DockSettings(QObject):
             remember("width", self._frame.width())
 
     def _place(self) -> tuple[QMainWindow, QDockWidget] | None:
-        """The window and the dock that the frame is in; None where it floats, or lies above or below the canvas."""
-        above = self._frame.parentWidget()
-        while above is not None and not isinstance(above, QDockWidget):
-            above = above.parentWidget()
-        window = above.parentWidget() if above is not None else None
-        if above is None or not isinstance(window, QMainWindow) or above.isFloating():
+        """Return the window and dock around the frame; None if it floats or is above or below the canvas."""
+        dock = self._frame.parentWidget()
+        while dock is not None and not isinstance(dock, QDockWidget):
+            dock = dock.parentWidget()
+        window = dock.parentWidget() if dock is not None else None
+        if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
             return None
         sides = (Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea)
-        return (window, above) if window.dockWidgetArea(above) in sides else None
+        return (window, dock) if window.dockWidgetArea(dock) in sides else None

@@ -1,7 +1,7 @@
-"""The threads that the dock's workers run in: a pool of their own, which ends before the program does.
+"""The thread pool of the dock's workers, which ends before the program does.
 
-In Qt's common pool there are as many threads as processors. What a user asks for would wait there behind what nobody
-waits for (thumbnails, the notes of series), and behind the work of other plugins.
+Qt's global pool has as many threads as processors. There, user requests would wait behind background work (thumbnails,
+notes of series) and behind the work of other plugins.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from qtpy.QtCore import QThreadPool
 
 __all__ = ["start"]
 
-MOST = 64
-"""Far more than there are kinds of work: what was stopped may still have to end, and nothing waits for it."""
-LAST_MS = 30_000
-"""What still writes or reads when the program ends has so long to do it."""
+MAX_THREADS = 64
+"""Far more than there are kinds of work, so that nothing waits for stopped workers to end."""
+EXIT_MS = 30_000
+"""Time that running workers get to finish when the program ends."""
 
 _started: set[Any] = set()
-"""Workers are kept by nobody else until they are done."""
+"""Running workers; nothing else holds a reference to them."""
 _showwarning: list[Any] = []
-"""How warnings were shown before any worker ran: each shows them in its own way, and puts back what it found."""
+"""`warnings.showwarning` from before any worker ran: each worker replaces it and later restores what it saw."""
 
 
 @cache
 def _pool() -> QThreadPool:
-    pool = QThreadPool()  # without a parent: taking a pool down waits for its threads, and holds Python meanwhile
-    pool.setMaxThreadCount(MOST)
-    # A worker that speaks when Qt's objects are gone brings the program down: a script may end while something is read.
+    pool = QThreadPool()  # without a parent, because destroying a pool waits for its threads and holds the interpreter
+    pool.setMaxThreadCount(MAX_THREADS)
+    # A worker that emits a signal after Qt's objects are destroyed crashes the program, e.g. when a script ends.
     atexit.register(_end, pool)
     return pool
 
 
 def start(worker: Any) -> None:
-    """Run a worker of superqt's."""
+    """Run a superqt worker in the pool."""
     if not _started:
         _showwarning[:] = [warnings.showwarning]
     _started.add(worker)
@@ -54,4 +54,4 @@ def _end(pool: QThreadPool) -> None:
     for worker in tuple(_started):
         worker.quit()
     pool.clear()
-    pool.waitForDone(LAST_MS)
+    pool.waitForDone(EXIT_MS)

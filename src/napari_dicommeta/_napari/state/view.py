@@ -1,4 +1,4 @@
-"""What the dock does to the layers that are there: the slice shown, anatomical views, patient space."""
+"""Controls of existing layers: the slice shown, anatomical views, patient space."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_dicommeta._napari.display import go_to_slice, slice_number
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.views import align, anatomical_axes, plane_shown, show_plane, show_space, unalign
+from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.along_slices import slice_matching
 
 if TYPE_CHECKING:
@@ -22,33 +23,41 @@ __all__ = ["View"]
 
 
 class View(QObject):
-    """`view_changed` carries the plane shown, whether the volume has anatomical axes, and whether there is a volume."""
+    """Controller of the viewer.
+
+    Signal: `view_changed` (plane shown, whether the volume has anatomical axes, whether there is a volume).
+    """
 
     view_changed = Signal(str, bool, bool)
 
     def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        for event in (viewer.dims.events.order, viewer.dims.events.ndisplay):
-            event.connect(self.tell_view)
+        for emitter in (viewer.dims.events.order, viewer.dims.events.ndisplay):
+            emitter.connect(self.tell_view)
+
+    def release(self) -> None:
+        """Leave the viewer alone from now on."""
+        for emitter in (self._viewer.dims.events.order, self._viewer.dims.events.ndisplay):
+            emitter.disconnect(self.tell_view)
 
     @property
     def _active(self) -> Any:
         return self._viewer.layers.selection.active
 
     def go_to_slice(self, number: int) -> None:
-        """Show a slice of the active volume, counted over times and slices."""
+        """Show the slice with this number of the active volume, counted over times and slices."""
         volume = volume_of(self._active)
         if volume is not None and 0 <= number < len(volume.files):
             go_to_slice(self._viewer, self._active, number)
 
     def slice_shown(self) -> int | None:
-        """The slice of the active volume that is shown, counted over times and slices."""
+        """Return the number of the slice shown of the active volume, over times and slices; None without a volume."""
         layer = self._active
         return slice_number(layer, self._viewer.dims.point) if volume_of(layer) is not None else None
 
     def activate(self, volume: Volume) -> None:
-        """Make the layer of `volume` the active one, and show it."""
+        """Make the layer of `volume` active and visible."""
         layer = self._layer_of(volume)
         if layer is not None:
             self._viewer.layers.selection.active = layer
@@ -58,7 +67,7 @@ class View(QObject):
         return next((layer for layer in self._viewer.layers if volume_of(layer) is volume), None)
 
     def go_to_file(self, volumes: Sequence[Volume], paths: Collection[str]) -> Volume | None:
-        """Show the first slice of `volumes` that is of one of `paths`, in its layer; the volume, if there is one."""
+        """Show the first slice of `volumes` that comes from one of `paths`; return its volume, None without a match."""
         for volume in volumes:
             n = slice_matching(volume, paths)
             if n is not None and self._layer_of(volume) is not None:
@@ -79,7 +88,7 @@ class View(QObject):
         self.tell_view()
 
     def set_patient_space(self, is_on: bool) -> None:
-        """Put all volumes where they lie in the patient, in the axes of the active one; or back."""
+        """Place all volumes in patient space, along the axes of the active volume, or move them back."""
         from napari.utils.notifications import show_info
 
         layer, viewer = self._active, self._viewer
@@ -87,16 +96,16 @@ class View(QObject):
         at = layer.world_to_data(viewer.dims.point) if reference is not None else ()
         unalign(viewer.layers)
         if is_on and reference is not None:
-            _, left = align(viewer, reference)
-            if left:
-                be = "volumes lie" if left > 1 else "volume lies"
-                show_info(f"{left} {be} in another frame of reference, or nowhere: not moved")
-        if reference is not None:  # the same slice as before
+            _, unplaced = align(viewer, reference)
+            if unplaced:
+                volumes = counted(unplaced, "volume")
+                show_info(f"{volumes} not moved: another frame of reference, or no position in the patient")
+        if reference is not None:  # keep showing the same slice
             viewer.dims.point = (*viewer.dims.point[: -layer.ndim], *layer.data_to_world(at))
         viewer.reset_view()
 
     def tell_view(self, _event: object = None) -> None:
-        """Tell which view is shown."""
+        """Emit `view_changed` with the view shown now."""
         volume = volume_of(self._active)
         view = plane_shown(self._viewer, volume) if volume is not None else ""
         placed = volume is not None and anatomical_axes(volume) is not None

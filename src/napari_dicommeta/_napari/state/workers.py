@@ -1,4 +1,4 @@
-"""What is read in threads: a source that is scanned, series that are opened, notes and thumbnails that follow."""
+"""Workers in threads: scan a source, open series, read notes, make thumbnails."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from superqt.utils import thread_worker
 
 from napari_dicommeta._napari.state.gc_pause import GCPause
 from napari_dicommeta._napari.state.threads import start
+from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
@@ -25,20 +26,20 @@ if TYPE_CHECKING:
 __all__ = ["Workers"]
 
 COLLECT_MS = 15
-"""napari calls a reader once for each dropped file: paths that come within twice this time are one source.
+"""Delay, waited twice, within which paths join into one source: napari calls a reader once per dropped file.
 
-Twice, for between the calls napari handles events: painting a dock that has just come may take longer than any time
-that could be waited, but the next path comes at once after that.
+Between the calls napari handles events, and painting a new dock may outlast any reasonable delay. The next path follows
+right after that, within the second wait.
 """
-JOIN = 0.5
-"""Seconds in which paths still join the source that is being read."""
+JOIN_SECONDS = 0.5
+"""Time during which new paths still join the source that is being read."""
 
 
 class Workers(QObject):
-    """Reads, one source at a time; what is asked for anew takes the place of what is running.
+    """Runs work in threads, one source at a time; a new request replaces a running one of the same name.
 
-    `begun` carries the paths, `progressed` a `Partial`, `opened` an `Opened`, `failed` the error of a scan;
-    `series_opened` what `series_volumes` gives, `series_failed` its error; `series_noted` (opened, number, row);
+    Signals: `begun` the paths; `progressed` a `Partial`; `opened` an `Opened`; `failed` the error of a scan;
+    `series_opened` the result of `series_volumes`; `series_failed` its error; `series_noted` (opened, number, row);
     `pictured` a `Thumbnail`.
     """
 
@@ -62,7 +63,7 @@ class Workers(QObject):
         self._gc_pause = GCPause(lambda: bool(self._workers), self)
 
     def prepare(self) -> None:
-        """Import in a thread what the first source will need, and make napari ready for its layers."""
+        """Import in a thread the modules that the first source needs, and warm up napari's layers."""
         self.run("prepare", lambda: import_module("napari_dicommeta._napari.tasks.open").warm_up())
 
     @property
@@ -72,11 +73,11 @@ class Workers(QObject):
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing that was asked for is being read, nor about to be."""
+        """Whether no request of the user is running or pending."""
         return not self._pending and not self.is_scanning and "open" not in self._workers
 
     def open_paths(self, paths: Sequence[str]) -> None:
-        """Open folders and files; calls that follow at once, as those of a drop do, join into one source."""
+        """Open folders and files; calls in quick succession, as after a drop, join into one source."""
         self._pending += [path for path in paths if path not in self._pending]
         self._is_waiting = True
         self._collector.start()
@@ -89,7 +90,7 @@ class Workers(QObject):
             self._begin()
 
     def _begin(self) -> None:
-        is_late = self.is_scanning and time.monotonic() - self._since < JOIN
+        is_late = self.is_scanning and time.monotonic() - self._since < JOIN_SECONDS
         paths = [*(self._scanned if is_late else ()), *self._pending]
         self._scanned, self._pending, self._since = paths, [], time.monotonic()
         self.cancel()
@@ -106,17 +107,17 @@ class Workers(QObject):
         self.run("scan", scan, self.opened.emit, self.progressed.emit, self.failed.emit)
 
     def cancel(self) -> bool:
-        """Stop a scan that is running; whether there was one."""
+        """Stop a running scan; return whether there was one."""
         return self.stop("scan")
 
     def open_series(self, opened: Opened, wanted: Sequence[SeriesRequest]) -> None:
-        """Load the volumes of series."""
+        """Load the volumes of the requested series."""
         from napari_dicommeta._napari.tasks.open import series_volumes
 
         self.run("open", lambda: series_volumes(opened, wanted), self.series_opened.emit, None, self.series_failed.emit)
 
     def note_series(self, opened: Opened, then: Callable[[Any], object]) -> None:
-        """Look through the series for what their volumes' passports say, and `then` do something else."""
+        """Read the notes on the volumes of all series, and call `then` at the end."""
         from napari_dicommeta._napari.tasks.open import series_notes
 
         self.run("notes", lambda: series_notes(opened), then, self.series_noted.emit)
@@ -135,12 +136,12 @@ class Workers(QObject):
         yielded: Callable[[Any], object] | None = None,
         errored: Callable[[Exception], object] | None = None,
     ) -> None:
-        """Run `work`, in a thread, in place of what runs under this `name`.
+        """Run `work` in a thread, replacing the work that runs under this `name`.
 
-        `work` is a function, or where there is something to be `yielded` makes a generator. With `errored` what it
-        raises goes there, and is no fault of the program. The worker is superqt's: napari keeps its own, and with them
-        all sources that were ever opened, in its list of tasks. What is raised is handed on as a value: superqt takes a
-        `RuntimeError` for one of its own and says nothing of it.
+        `work` is a function; with `yielded` it returns a generator. With `errored` an exception goes there and is not
+        reported as an error of the program. The worker is superqt's, because napari's task list would keep its own
+        workers, and every source ever opened, alive. An exception is passed on as a value, because superqt takes a
+        `RuntimeError` for one of its own and ignores it.
         """
         self.stop(name)
         task = [work]
@@ -148,23 +149,24 @@ class Workers(QObject):
         self._workers[name] = worker, task
         self._gc_pause.stay()
 
-        def is_current() -> bool:  # what a stopped worker still has to say reaches nobody
+        def is_current() -> bool:  # results of a stopped worker are dropped
             return self._workers.get(name, (None,))[0] is worker
 
         def on_return(value: Any) -> None:
+            if isinstance(value, _Failure):
+                is_expected = isinstance(value.error, DicomMetaError | OSError | ValueError)
+                log_fault(f"the task {name!r}", value.error, logging.DEBUG if is_expected else logging.ERROR)
             if not is_current():
                 return
             del self._workers[name]
             self._gc_pause.stay()
             if isinstance(value, _Failure):
-                log_fault(f"the task {name!r}", value.error, logging.DEBUG)
                 (errored or on_fault)(value.error)
             elif returned is not None:
                 returned(value)
 
         def on_fault(error: Exception) -> None:
-            log_fault(f"the task {name!r}", error)
-            show_error(f"A fault of napari-dicommeta ({name}): {type(error).__name__}")
+            show_error(f"Error in napari-dicommeta ({name}): {type(error).__name__}")
 
         if yielded is not None:
             worker.yielded.connect(lambda value: yielded(value) if is_current() else None)
@@ -172,20 +174,20 @@ class Workers(QObject):
         start(worker)
 
     def is_running(self, name: str) -> bool:
-        """Whether anything runs under this name."""
+        """Return whether anything runs under this name."""
         return name in self._workers
 
     def stop(self, name: str) -> bool:
-        """Stop what runs under this name; whether anything did."""
+        """Stop the work under this name; return whether there was any."""
         if name not in self._workers:
             return False
         worker, task = self._workers.pop(name)
         worker.quit()
-        task.clear()  # a worker that never began is kept, but not what it would have worked on
+        task.clear()  # a worker that never started stays alive, but releases its work
         return True
 
     def stop_all(self) -> None:
-        """Stop everything."""
+        """Stop all work."""
         self._pending = []
         self._collector.stop()
         for name in tuple(self._workers):
@@ -195,7 +197,7 @@ class Workers(QObject):
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """What a worker raised, as what it returns."""
+    """An exception that a worker raised, returned as a value."""
 
     error: Exception
 
@@ -204,7 +206,7 @@ def _calling(task: list[Callable[[], Any]]) -> Callable[[], Any]:
     def call() -> Any:
         try:
             return task.pop()() if task else None
-        except Exception as error:  # noqa: BLE001  handed on
+        except Exception as error:  # noqa: BLE001  passed on as a value
             return _Failure(error)
 
     return call
@@ -214,7 +216,7 @@ def _generating(task: list[Callable[[], Any]]) -> Callable[[], Any]:
     def generate() -> Any:
         try:
             return (yield from task.pop()() if task else ())
-        except Exception as error:  # noqa: BLE001  handed on
+        except Exception as error:  # noqa: BLE001  passed on as a value
             return _Failure(error)
 
     return generate

@@ -1,4 +1,4 @@
-"""What the Findings tab does in threads: judge volumes and pixels, keep decisions, write report and recipe. No Qt."""
+"""Work of the Findings tab in threads: check volumes and pixels, save decisions, write report and recipe. No Qt."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ __all__ = [
 ]
 
 MAX_UNASKED = 1000
-"""Series whose pixels are sampled without being asked to."""
+"""Largest number of series whose pixels are sampled automatically."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The findings of a catalog, and its digest, under which decisions are kept."""
+    """The findings of a catalog, and the digest under which its decisions are saved."""
 
     findings: tuple[Finding, ...]
     digest: str
 
 
 def count_findings(catalog: Catalog) -> CheckResult:
-    """The findings of what is counted alone, and the digest."""
+    """Return the findings that follow from counts alone, and the digest."""
     from napari_dicommeta.catalog.digest import catalog_digest
     from napari_dicommeta.findings.check import check
 
@@ -57,7 +57,7 @@ def count_findings(catalog: Catalog) -> CheckResult:
 
 
 def volume_findings(catalog: Catalog) -> Generator[CheckProgress, None, CheckResult]:
-    """The findings of counts and volumes; yields progress."""
+    """Yield progress and return the findings from counts and volumes, with the digest."""
     from napari_dicommeta.catalog.digest import catalog_digest
     from napari_dicommeta.findings.check import iter_check
 
@@ -66,60 +66,66 @@ def volume_findings(catalog: Catalog) -> Generator[CheckProgress, None, CheckRes
 
 
 def pixel_check(series: Sequence[Series]) -> Generator[HUCheckProgress, None, tuple[Checked, ...]]:
-    """What a sample of the pixels says against the tags; yields progress."""
+    """Yield progress and return the results of comparing a sample of pixels with the tags."""
     from napari_dicommeta.findings.hu_check import iter_hu_check
 
     return iter_hu_check(series)
 
 
 def sample_bins(sample: HUSample) -> Bins:
-    """The histogram of a sample of HU as bins, pixels in place of files."""
+    """Return the histogram of a sample of HU as bins that count pixels instead of files."""
     bars = sample.histogram()
     edges = (*(low for low, _, _ in bars), bars[-1][1])
     pixels = tuple(n for _, _, n in bars)
     return Bins(path=TagPath.parse("PixelData"), edges=edges, files=pixels, part=(0,) * len(pixels))
 
 
-def _kept(digest: str) -> Path:
+def _decisions_file(digest: str) -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("napari-dicommeta") / "decisions" / f"{digest[:32]}.json"
 
 
 def decisions_of(digest: str) -> tuple[Decision, ...]:
-    """The decisions that were kept for the catalog of this digest."""
+    """Return the decisions saved for the catalog with this digest, () if there are none."""
     with contextlib.suppress(OSError, ValueError):
-        return load_decisions(_kept(digest))
+        return load_decisions(_decisions_file(digest))
     return ()
 
 
 def keep_decisions(digest: str, decisions: Sequence[Decision]) -> None:
-    """Keep decisions for the catalog of this digest, in the user's data folder; they hold no values of files."""
-    target = _kept(digest)
+    """Save decisions for the catalog with this digest in the user's data folder; they hold no values of files."""
+    target = _decisions_file(digest)
     target.parent.mkdir(parents=True, exist_ok=True)
     save_decisions(decisions, target)
 
 
 def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
-    """Write the findings as Markdown, those that were dismissed with the word for it; the path."""
+    """Write the findings as Markdown, the dismissed ones with their reasons; return the path."""
     from napari_dicommeta.findings.report import findings_report
 
     decided = [(finding, decision_on(finding, decisions)) for finding in findings]
-    left = tuple(finding for finding, decision in decided if decision is None or decision.state != "dismissed")
-    text = findings_report(left, f"{opened.catalog.n_files:,} files, {len(opened.series):,} series")
-    dismissed = [(finding, one) for finding, one in decided if one is not None and one.state == "dismissed"]
+    remaining = tuple(finding for finding, decision in decided if decision is None or decision.state != "dismissed")
+    text = findings_report(remaining, f"{opened.catalog.n_files:,} files, {len(opened.series):,} series")
+    dismissed = [
+        (finding.title, decision.reason)
+        for finding, decision in decided
+        if decision is not None and decision.state == "dismissed"
+    ]
     if dismissed:
-        lines = [f"* {finding.title}{': ' + one.reason if one.reason else ''}" for finding, one in dismissed]
+        lines = [f"* {title}{': ' + reason if reason else ''}" for title, reason in dismissed]
         text += "\n## Dismissed\n\n" + "\n".join(lines) + "\n"
     write_text(path, text)
     return path
 
 
 def write_recipe_of(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
-    """Write the recipe of the source with the steps of the findings that were put into it; the path."""
+    """Write the recipe of the source with the steps of the findings added to it; return the path."""
     from napari_dicommeta.export.recipe import make_recipe, steps_of, write_recipe
 
-    chosen = [finding for finding in findings if (one := decision_on(finding, decisions)) and one.state == "recipe"]
+    chosen = [
+        finding for finding in findings if (decision := decision_on(finding, decisions)) and decision.state == "recipe"
+    ]
     source = opened.paths[0] if len(opened.paths) == 1 else opened.paths
     write_recipe(make_recipe(opened.catalog, source, steps=steps_of(chosen)), path)
     return path

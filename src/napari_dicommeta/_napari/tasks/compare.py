@@ -1,4 +1,4 @@
-"""A second folder or saved catalog beside the one that is open. No Qt."""
+"""Compare the open source with a second folder or saved catalog. No Qt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_dicommeta._napari.tasks.explore import Other
+from napari_dicommeta._napari.tasks.open import REPORT_INTERVAL
 from napari_dicommeta._napari.tasks.rows import TagRow
 
 if TYPE_CHECKING:
@@ -19,16 +20,18 @@ if TYPE_CHECKING:
 
 __all__ = ["compare_with", "with_differences"]
 
-REPORT = 0.25
-"""Seconds between two reports of progress."""
-
 
 def compare_with(
     catalog: Catalog, path: str
 ) -> Generator[ScanProgress, None, tuple[Catalog, Other, dict[str, TagDifference]]]:
-    """Read the folder or saved catalog at `path` and compare `catalog` with it; yields the progress of the scan.
+    """Read the folder or saved catalog at `path` and compare `catalog` with it; yield the progress of the scan.
 
-    Returns `catalog`, the other, and what differs by keyword.
+    Return `catalog`, the other source, and the differences by keyword.
+
+    Raises
+    ------
+    ValueError
+        If `path` holds no DICOM file.
     """
     from napari_dicommeta.analysis.compare import compare
     from napari_dicommeta.catalog.catalog import Catalog
@@ -39,7 +42,7 @@ def compare_with(
     if is_saved(path):
         second = Catalog.load(path)
     else:
-        steps, shown = iter_scan((path,)), 0.0
+        steps, reported = iter_scan((path,)), 0.0
         try:
             while True:
                 try:
@@ -47,35 +50,36 @@ def compare_with(
                 except StopIteration as stop:
                     second = stop.value
                     break
-                if time.monotonic() - shown >= REPORT:
+                if time.monotonic() - reported >= REPORT_INTERVAL:
                     yield progress
-                    shown = time.monotonic()
+                    reported = time.monotonic()
         finally:
             steps.close()
     if not second.n_files:
         raise ValueError(f"{name} holds no DICOM file")
-    return catalog, Other(name, second), {one.keyword: one for one in compare(catalog, second)}
+    differences = {difference.keyword: difference for difference in compare(catalog, second)}
+    return catalog, Other(name, second), differences
 
 
 def with_differences(rows: tuple[TagRow, ...], differences: Mapping[str, TagDifference]) -> tuple[TagRow, ...]:
-    """`rows` with how much each tag differs, and a row for each tag that only the other folder has."""
+    """Return `rows` with the difference of each tag, and a row for each tag that only the other source has."""
     here = {row.keyword for row in rows}
     only_there = [
         TagRow(
-            keyword=one.keyword,
-            name=one.path.name,
-            tag=one.path.tag_text,
-            vr=one.path.vr,
+            keyword=difference.keyword,
+            name=difference.path.name,
+            tag=difference.path.tag_text,
+            vr=difference.path.vr,
             distinct=0,
             present=0.0,
             shape=(),
         )
-        for keyword, one in differences.items()
-        if keyword not in here and not one.identifying and one.kind == "values"
+        for keyword, difference in differences.items()
+        if keyword not in here and not difference.identifying and difference.kind == "values"
     ]
-    found = []
+    compared = []
     for row in (*rows, *only_there):
-        one = differences.get(row.keyword)
-        is_told = one is not None and one.kind == "values"
-        found.append(replace(row, differs=one.distance if one is not None and is_told else None))
-    return tuple(found)
+        match = differences.get(row.keyword)
+        differs = match.distance if match is not None and match.kind == "values" else None
+        compared.append(replace(row, differs=differs))
+    return tuple(compared)

@@ -1,4 +1,4 @@
-"""What is asked for (tag, scope, filters, view) and the data -> one frozen picture that widgets only show. No Qt."""
+"""A query (tag, scope, filters, view) and the data -> one frozen record that the widgets show. No Qt."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["SCOPES", "Other", "Query", "Shown", "resolve", "scope_catalog"]
 
 SCOPES = ("folder", "study", "series", "selection")
-"""All files; those of the active layer's study; of its series; of the rows chosen in the series table."""
+"""All files; those of the active layer's study; of its series; of the series selected in the tree."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What the user asks to see: a tag, over which files, as what; `beside`: a second tag, for their pairs.
+    """The tag to show, the scope of files and the kind of view; `beside` is a second tag to cross-tabulate with.
 
     `scope` is one of `SCOPES`, `view` "meaning", "spelling" or "ranges".
     """
@@ -35,13 +35,13 @@ class Query:
 
     @property
     def by(self) -> str:
-        """How values are told apart: "spelling" where they are shown so, else "meaning"."""
+        """How values are distinguished: by "spelling" in that view, else by "meaning"."""
         return "spelling" if self.view == "spelling" else "meaning"
 
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A second folder that is shown over the first."""
+    """A second folder, compared with the first."""
 
     name: str
     catalog: Catalog
@@ -49,10 +49,10 @@ class Other:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """The picture: bars, bins or pairs of `query.keyword` over `scope`, with those of the part called `part_name`.
+    """Bars, bins or pairs of `query.keyword` over `scope`, with those of the part called `part_name`.
 
-    `chosen` and `range` are the tag's own filter, which does not hide its other values; None among the chosen stands
-    for the files without the tag. `by_share`: the part is another folder, so bars compare by their shares.
+    `chosen` and `range` are the tag's own filter, which does not hide its other values. None in `chosen` means the
+    files without the tag. `by_share`: the part is another folder, so bars compare shares of files.
     """
 
     query: Query
@@ -66,16 +66,17 @@ class Shown:
     range: tuple[float, float] | None = None
     pairs: frozenset[tuple[str | None, str | None]] = field(default_factory=frozenset)
     whole: Catalog | None = None
-    """The files that are counted, and those of the part."""
+    """The files that are counted."""
     part: Catalog | None = None
+    """The files of the part."""
 
 
 def scope_catalog(catalog: Catalog, scope: str, active: Series | None, chosen: Sequence[Series] = ()) -> Catalog | None:
-    """The files of a scope; None where there is no such thing now."""
+    """Return the files of a scope, None if the scope does not exist now."""
     if scope == "folder":
         return catalog
     if scope == "selection":
-        return catalog.rows(np.sort(np.concatenate([one.rows for one in chosen]))) if chosen else None
+        return catalog.rows(np.sort(np.concatenate([series.rows for series in chosen]))) if chosen else None
     if active is None:
         return None
     if scope == "series":
@@ -87,9 +88,9 @@ def scope_catalog(catalog: Catalog, scope: str, active: Series | None, chosen: S
 def resolve(
     query: Query, base: Catalog | None, filters: Selection | None, active: Series | None, other: Other | None = None
 ) -> Shown:
-    """The picture of `query` over the files of `base`, the catalog of its scope, that pass `filters`.
+    """Count `query` over those files of `base`, the catalog of its scope, that pass `filters`.
 
-    The part is `other` where there is one, else the active series, unless that is the scope.
+    The part is `other` if given, else the active series, unless that is the scope.
     """
     if base is None or not query.keyword:
         return Shown(query=query)

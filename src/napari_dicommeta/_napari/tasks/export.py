@@ -1,4 +1,4 @@
-"""What the Export menu hands over, made in a thread: tables, and bars of what may be shown. No Qt."""
+"""Exports of the Export menu, made in a thread: tables, and bars without identifying values. No Qt."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["bars_to_show", "exported", "is_withheld", "table_of", "text_of"]
 
 
 def table_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> pa.Table:
-    """The table of "tags", or of the "values" of the tag that is shown, over the files of `base`.
+    """Return the table of "tags", or of the "values" of the tag shown, over the files of `base`.
 
     Raises
     ------
     PrivacyError
-        If the values may identify a person and `full` does not ask for them.
+        If the values may identify a person and `full` is false.
     """
     from napari_dicommeta.export.tables import tag_table, value_table
 
@@ -33,7 +33,10 @@ def table_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full:
 
 
 def exported(what: str, path: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[str, bool]:
-    """Write the table of `what` by the suffix of `path`: the path that was written, and whether values are withheld."""
+    """Write the table of `what` in the format of the suffix of `path`.
+
+    Return the path written and whether values are withheld.
+    """
     from napari_dicommeta.export.tables import write
 
     table = table_of(what, shown, base, part, full)
@@ -41,14 +44,14 @@ def exported(what: str, path: str, shown: Shown, base: Catalog, part: Catalog | 
 
 
 def is_withheld(table: pa.Table) -> bool:
-    """Whether values of few patients are merged into one row."""
+    """Return whether the table merges values of few patients into one row."""
     from napari_dicommeta.export.small_counts import OTHER
 
     return "value" in table.column_names and OTHER in table.column("value").to_pylist()
 
 
 def text_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[str, bool]:
-    """The table of `what` in Markdown, and whether values are withheld."""
+    """Return the table of `what` as Markdown, and whether values are withheld."""
     from napari_dicommeta.export.tables import table_markdown
 
     table = table_of(what, shown, base, part, full)
@@ -56,11 +59,11 @@ def text_of(what: str, shown: Shown, base: Catalog, part: Catalog | None, full: 
 
 
 def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) -> tuple[Shown, bool]:
-    """What is shown with its bars as far as an export may show them, and whether values are withheld."""
+    """Return `shown` with the bars that an export may contain, and whether values are withheld."""
     table = table_of("values", shown, base, part, full)
     columns = table.to_pydict()
     parts = columns.get("part_files") or [0] * len(columns["value"])
-    # One series is one patient: its counts are not for everybody.
+    # A series belongs to one patient, so its counts may be withheld.
     is_part = part is not None and bool(part.n_files) and None not in parts
     bars = tuple(
         Bar(text=value, files=files, part=of_part if is_part else 0)
@@ -69,5 +72,5 @@ def bars_to_show(shown: Shown, base: Catalog, part: Catalog | None, full: bool) 
     part_files = part.n_files if part is not None and is_part else 0
     histogram = Histogram(path=TagPath.parse(shown.query.keyword), bars=bars, files=base.n_files, part_files=part_files)
     name = (shown.part_name if full else "the active series") if is_part else ""  # a description may name a person
-    only = replace(shown, histogram=histogram, part_name=name, by_share=False, chosen=())
-    return only, is_withheld(table)
+    exportable = replace(shown, histogram=histogram, part_name=name, by_share=False, chosen=())
+    return exportable, is_withheld(table)

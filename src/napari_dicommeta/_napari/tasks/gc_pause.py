@@ -1,9 +1,8 @@
-"""Python's full garbage collections kept short while much is read: what was there before is left out of them.
+"""Keep Python's full garbage collections short while much is read, by excluding the objects from before.
 
-Such a collection looks at every object of the process, with the interpreter held: a seventh of a second for those of
-napari alone. Reading a large folder makes enough objects to bring one on, in whatever moment, as that of the first
-layer. So while something is read what was there before is set aside (`gc.freeze`), and taken back afterwards, when
-nobody waits for the window.
+A full collection visits every object of the process and holds the interpreter: a seventh of a second for napari's
+objects alone. Reading a large folder makes enough objects to start one at any moment, for example while the first layer
+is added. So existing objects are frozen (`gc.freeze`) during reading and unfrozen later, when the window is idle.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _is_ours = False
 
 
 def begin() -> None:
-    """Something begins to be read: set aside what there is, unless the program has done so itself."""
+    """Count one more reader; with the first, freeze all objects unless the program froze some itself."""
     global _readers, _is_ours
     _readers += 1
     if _readers == 1 and not gc.get_freeze_count():
@@ -26,15 +25,15 @@ def begin() -> None:
 
 
 def renew() -> None:
-    """Set aside what has been made since then, too."""
+    """Freeze the objects made since then, too."""
     if _is_ours:
         gc.freeze()
 
 
 def end(is_quiet: bool = False) -> None:
-    """It is done: after the last of all, what was set aside is collected again; where it `is_quiet`, at once.
+    """Count one reader less; after the last, unfreeze all objects and, if it `is_quiet`, collect garbage now.
 
-    Python would do so of itself soon, in some less quiet moment: by its count next to nothing is there but new objects.
+    Otherwise Python would soon collect at a busier moment, because by its count nearly all objects are new.
     """
     global _readers, _is_ours
     _readers -= 1

@@ -1,4 +1,4 @@
-"""A source -> all that the dock shows of it, step by step, in a thread, without Qt."""
+"""Scan a source and load its volumes in a thread, step by step, for the dock to show. No Qt."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ if TYPE_CHECKING:
 
 __all__ = ["open_source", "series_notes", "series_volumes"]
 
-REPORT = 0.25
-"""Seconds between two updates of the progress: each repaints the window."""
+REPORT_INTERVAL = 0.25
+"""Seconds between two updates of the progress, because each repaints the window."""
 FIRST_PARTIAL = 0.3
-"""Seconds after which a scan that is still running shows its first bars."""
+"""Seconds before a running scan shows its first bars."""
 PRELOADED = ("pydicom", "pydicom.datadict", "pydicom.encaps", "pydicom.pixels.utils", "pydicom.pixels.processing")
+"""Modules imported before any thread needs them."""
 MAX_NOTED = 400
-"""Series of a source that are looked through for notes without being asked to."""
+"""Largest number of series of a source that are checked for notes automatically."""
 
 
 def _preload() -> None:
-    """Import what of pydicom several threads will ask for, in one of them: two at once would find it half made."""
+    """Import the pydicom modules that several threads need: two threads at once could see a half-imported module."""
     for name in PRELOADED:
         import_module(name)
 
 
 def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
-    """Scan `paths` and prepare the first series that can be shown; yields progress, knows nothing of Qt.
+    """Scan `paths` and prepare the first series that can be shown; yield progress and return the opened source.
 
-    About once a second, less often as the catalog grows, a step holds the catalog so far.
+    About once a second, less often as the catalog grows, a step includes the catalog so far.
     """
     _preload()
     steps = iter_scan(paths)
-    due, shown = time.monotonic() + FIRST_PARTIAL, 0.0
+    due, reported = time.monotonic() + FIRST_PARTIAL, 0.0
     try:
         while True:
             try:
@@ -59,9 +60,9 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
                 catalog: Catalog = stop.value
                 break
             began = time.monotonic()
-            if began - shown >= REPORT:
+            if began - reported >= REPORT_INTERVAL:
                 yield Partial(progress)
-                shown = began
+                reported = began
             if began < due or not progress.tables:
                 continue
             so_far = progress.catalog()
@@ -77,8 +78,9 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
         refusals += refused
         if volumes:
             break
-    is_open = {volume.series_instance_uid for volume in volumes}  # such a series is there, with notes
-    rows = series_rows(catalog, [one for one in refusals if one.series.series_instance_uid not in is_open])
+    is_open = {volume.series_instance_uid for volume in volumes}  # an open series shows its refusals as notes
+    failed = [refusal for refusal in refusals if refusal.series.series_instance_uid not in is_open]
+    rows = series_rows(catalog, failed)
     windows = folder_windows(catalog)
     return Opened(
         paths=tuple(paths),
@@ -93,7 +95,7 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
 
 
 def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
-    """(opened, number, row with notes) of each series, largest first: what the passports of its volumes say."""
+    """Yield (opened, number, row with notes) for each series, largest first; the notes are those of its volumes."""
     for number, (series, row) in enumerate(zip(opened.series[:MAX_NOTED], opened.rows, strict=False)):
         if row.reason or not series.n_images:
             continue
@@ -104,9 +106,9 @@ def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
 def _shown_volumes(
     series: Series, only: int | None = None, **options: str
 ) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
-    """The volumes of a series whose middle slice can be read, and what else is refused with the reason.
+    """Return the volumes of a series whose middle slice can be read, and refusals of the others.
 
-    Reading it here keeps it out of the main thread. `only` one of them, by its number.
+    Reading the slice here keeps it out of the main thread. `only`: the number of a single volume to return.
     """
     volumes, refusals = load_series(series, **options)
     if only is not None and only < len(volumes):
@@ -127,25 +129,25 @@ def _shown_volumes(
 
 
 def _read_all(volume: Volume) -> None:
-    """Read all slices of labels here, not in the main thread, which needs them as a NumPy array."""
+    """Read all slices of labels here, because the main thread needs them as a NumPy array."""
     for plane in range(len(volume.array)):
         try:
             volume.array[plane]
-        except PixelError as error:  # the layer shows the slice empty, and says so
+        except PixelError as error:  # the layer shows an empty slice and reports the error
             log_fault("reading a slice of labels", error, logging.DEBUG)
 
 
-def _refused(series: Series, volume: Volume, why: str) -> Refusal:
+def _refused(series: Series, volume: Volume, fault: str) -> Refusal:
     paths = tuple(dict.fromkeys(path for path, _ in volume.files))
-    return Refusal(series, paths, f"its pixels cannot be read: {why}", "pixels-unreadable")
+    return Refusal(series, paths, f"its pixels cannot be read: {fault}", "pixels-unreadable")
 
 
 def series_volumes(
     opened: Opened, wanted: Sequence[SeriesRequest]
 ) -> tuple[Opened, tuple[tuple[SeriesRequest, tuple[Volume, ...], tuple[Refusal, ...]], ...]]:
-    """What is wanted of `opened`, ready to be shown: (wanted, volumes, refusals) of each series."""
-    found = []
-    for one in wanted:
-        series = opened.series[one.number]
-        found.append((one, *_shown_volumes(series, one.volume, split=one.split, missing_rescale=one.missing_rescale)))
-    return opened, tuple(found)
+    """Load the requested series of `opened`; return it with (request, volumes, refusals) for each series."""
+    results = []
+    for request in wanted:
+        options = {"split": request.split, "missing_rescale": request.missing_rescale}
+        results.append((request, *_shown_volumes(opened.series[request.number], request.volume, **options)))
+    return opened, tuple(results)

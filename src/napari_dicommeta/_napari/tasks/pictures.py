@@ -1,4 +1,4 @@
-"""Small pictures: a slice thinned out, and the contact sheet of the images that match. No Qt."""
+"""Thumbnails: a subsampled slice, and the contact sheet of the matching images. No Qt."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 __all__ = ["SHEET", "Thumbnail", "sheet_rows", "thinned", "thumbnails"]
 
 SHEET = 120
-"""Pictures of a contact sheet at most."""
+"""Largest number of pictures on a contact sheet."""
 SIDE = 84
 """Pixels of a picture's longer side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Thumbnail:
-    """One image of a series: `picture` is uint8 of shape (rows, columns) or (rows, columns, 3), or None."""
+    """One image of a series: `picture` is uint8 of shape (rows, columns) or (rows, columns, 3), None if unreadable."""
 
     series: int
     path: str
@@ -37,7 +37,10 @@ class Thumbnail:
 
 
 def thinned(plane: np.ndarray, aspect: float = 1.0, side: int = SIDE) -> np.ndarray:
-    """`plane`, shape (rows, columns, …), thinned out to at most `side` pixels a side; `aspect`: height over width."""
+    """Return `plane`, shape (rows, columns, …), subsampled so that its longer side has `side` pixels.
+
+    `aspect`: height of a pixel over its width.
+    """
     rows, columns = plane.shape[:2]
     height, width = rows * aspect, float(columns)
     scale = side / max(height, width)
@@ -47,34 +50,34 @@ def thinned(plane: np.ndarray, aspect: float = 1.0, side: int = SIDE) -> np.ndar
 
 
 def sheet_rows(series: Sequence[Series], mask: np.ndarray, most: int = SHEET) -> tuple[tuple[int, int], ...]:
-    """(number of the series, number of the file in it) of the images for a contact sheet, at most `most`.
+    """Return (series number, file number within it) of at most `most` images for a contact sheet.
 
-    Of each series with files in `mask`, bool of shape (n_files,) of the whole catalog, as many, evenly spread; where
-    there are more series than pictures, the middle one of each of the first.
+    `mask`: the matching files, bool of shape (n_files,) over the whole catalog. Each series with matches gives the same
+    number of images, evenly spread. With more series than pictures, the first series give their middle image each.
     """
-    matching = [(number, np.flatnonzero(mask[one.rows])) for number, one in enumerate(series) if one.n_images]
+    matching = [(number, np.flatnonzero(mask[entry.rows])) for number, entry in enumerate(series) if entry.n_images]
     matching = [(number, rows) for number, rows in matching if len(rows)][:most]
     if not matching:
         return ()
-    each = max(1, most // len(matching))
+    quota = max(1, most // len(matching))
     picked = []
     for number, rows in matching:
-        n = min(each, len(rows))
+        n = min(quota, len(rows))
         picked += [(number, int(rows[int((i + 0.5) * len(rows) / n)])) for i in range(n)]
     return tuple(picked)
 
 
 def thumbnails(series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> Iterator[Thumbnail]:
-    """The pictures of these images, in this order, each as its file's first window shows it."""
+    """Yield the pictures of these images in order, each shown through the first usable window of its file."""
     from napari_dicommeta.volumes.load import load_series
 
     for number, row in rows:
-        one = series[number]
-        catalog = one.catalog.rows(np.array([row]))
+        whole = series[number]
+        catalog = whole.catalog.rows(np.array([row]))
         path = catalog.paths[0]
-        caption = f"{one.name} · {os.path.basename(path)}"
+        caption = f"{whole.name} · {os.path.basename(path)}"
         try:
-            volumes, refusals = load_series(replace(one, catalog=catalog, rows=one.rows[[row]]))
+            volumes, refusals = load_series(replace(whole, catalog=catalog, rows=whole.rows[[row]]))
             if volumes:
                 yield Thumbnail(series=number, path=path, caption=caption, picture=_picture(volumes[0]))
             else:
@@ -87,7 +90,7 @@ def thumbnails(series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> Ite
                 )
         except PixelError as error:
             yield Thumbnail(series=number, path=path, caption=caption, picture=None, reason=error.reason)
-        except Exception as error:  # noqa: BLE001  a codec may raise anything; the sheet goes on and says so
+        except Exception as error:  # noqa: BLE001  a codec may raise anything; the other pictures go on
             log_fault("making a thumbnail", error)
             yield Thumbnail(series=number, path=path, caption=caption, picture=None, reason=type(error).__name__)
 
@@ -98,7 +101,7 @@ def _picture(volume: Volume) -> np.ndarray:
     small = thinned(plane, rows / columns if rows > 0 and columns > 0 else 1.0)
     if volume.is_color:
         return small if small.dtype == np.uint8 else (small >> 8).astype(np.uint8)
-    window = next((one for one in volume.windows if not one.fault), None)
+    window = next((preset for preset in volume.windows if not preset.fault), None)
     if window is not None:
         shade = window.apply(small)
     else:

@@ -1,4 +1,4 @@
-"""The lines of the dock's tables: frozen records of tags and series, made in threads, without Qt."""
+"""Rows of the dock's tables: frozen records of tags and series, made in threads. No Qt."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ __all__ = [
 ]
 
 SHAPE_BARS = 12
-"""Values in a tag's little picture."""
+"""Largest number of bars in a tag's Shape column."""
 FOLDED = ("constant", "unique", "identifying", "private")
-"""The kinds of tags that are folded away until they are asked for."""
+"""The kinds of tags that are hidden until the user unfolds them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagRow:
-    """One line: the tag's `keyword`, dictionary `name` and `tag` as text, how it is filled, and its largest counts.
+    """A row of the tag table: the tag's `keyword`, dictionary `name`, `tag` as text, and its counts.
 
-    `present` is the share of files with a value, 0 to 1; `shape` the counts of the most frequent values over the
-    largest; `kind` "" or the one of `FOLDED` that it is; `differs` how much its values differ from another folder's,
-    0 to 1, None where none is compared.
+    `present`: the share of files with a value, 0 to 1. `shape`: the counts of the most frequent values, relative to the
+    largest. `kind`: one of `FOLDED` or "". `differs`: how much its values differ from another folder's, 0 to 1, None
+    without a comparison.
     """
 
     keyword: str
@@ -61,7 +61,7 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What can be done otherwise with a series: words for a button, why, and the options of `loader.load_series`."""
+    """Another way to open a series: text of a button, its tooltip, and the options of `load_series`."""
 
     words: str
     why: str
@@ -71,11 +71,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesRow:
-    """One line: the series' name, modality and size; why it cannot be opened, and whether it is open.
+    """A row of the series tree: name, modality and size, why the series cannot be opened, and whether it is open.
 
-    `notes`: what its volumes' passports say, `problems` of them more than good to know; None: not looked at yet.
-    `volumes`: the names of its volumes, if there are several, `open_volumes` of those that are open. `offers`: how else
-    it can be opened.
+    `notes`: the notes on its volumes, None before they are read; `problems` counts the notes that are problems.
+    `volumes`: the names of its volumes if there are several; `open_volumes`: those that are open. `offers`: other ways
+    to open it.
     """
 
     name: str
@@ -86,10 +86,10 @@ class SeriesRow:
     notes: tuple[str, ...] | None = None
     problems: int = 0
     number: int = 0
-    """Its place in the list of series."""
+    """Index in the list of series."""
     files: int = 0
     matches: int | None = None
-    """How many of its files hold what is filtered for; None without a filter."""
+    """Number of its files that match the filters; None without a filter."""
     patient: str = ""
     study: str = ""
     study_uid: str = ""
@@ -99,31 +99,31 @@ class SeriesRow:
 
     @property
     def extent(self) -> str:
-        """The size, or with a filter how many files match."""
+        """The size, or with a filter the number of matching files."""
         return self.size if self.matches is None else f"{self.matches:,} of {self.files:,} match"
 
     @property
     def badge(self) -> str:
-        """The number of problems, × for a series that cannot be opened."""
+        """The number of problems, or × for a series that cannot be opened."""
         return "×" if self.reason and not self.is_open else str(self.problems) if self.problems else ""
 
 
 def next_order(order: tuple[int, bool] | None, column: int, descending_first: bool) -> tuple[int, bool] | None:
-    """(column, descending) after a click on a column's head: its first order, turned round, then none."""
+    """Return (column, descending) after a click on a column header: first order, reversed, then None."""
     if order == (column, descending_first):
         return column, not descending_first
     return None if order == (column, not descending_first) else (column, descending_first)
 
 
 def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
-    """A row for each tag of `catalog`, in the order of the tags; none where there are no files."""
+    """Return a row for each tag of `catalog`, in the order of the tags."""
     rows = []
     n = catalog.n_files
     for summary in catalog.tags():
         shape: tuple[float, ...] = ()
         if 1 < summary.distinct <= 1000:
-            most = list(catalog.values(summary.path, most=SHAPE_BARS).values())
-            shape = tuple(count / most[0] for count in most)
+            counts = list(catalog.values(summary.path, most=SHAPE_BARS).values())
+            shape = tuple(count / counts[0] for count in counts)
         rows.append(
             TagRow(
                 keyword=summary.keyword,
@@ -141,7 +141,7 @@ def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
 
 
 def _kind(summary: TagSummary, n: int) -> str:
-    """Which of `FOLDED` a tag is, "" for one that tells something."""
+    """Return which of `FOLDED` a tag is, "" for an informative tag."""
     if summary.path.is_private:
         return "private"
     if is_identifying(summary.path, summary.vr):
@@ -154,7 +154,7 @@ def _kind(summary: TagSummary, n: int) -> str:
 
 
 def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRow, ...]:
-    """A row for each series of `catalog`, with the reason where it is among the refused."""
+    """Return a row for each series of `catalog`, with the reason for a refused series."""
     reasons = {refusal.series.series_instance_uid: refusal.reason for refusal in refusals}
     keywords = ("PatientID", "PatientName", "StudyDate", "StudyDescription", "StudyInstanceUID")
     columns = {keyword: catalog.codes(keyword) for keyword in keywords}
@@ -165,19 +165,21 @@ def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRo
 
     rows = []
     for number, series in enumerate(catalog.series):
-        named = [_date(first(series, "StudyDate")), first(series, "StudyDescription")]
-        study = " ".join(filter(None, named)) or f"study …{first(series, 'StudyInstanceUID')[-8:] or ' without a UID'}"
+        uid = first(series, "StudyInstanceUID")
+        described = filter(None, (_date(first(series, "StudyDate")), first(series, "StudyDescription")))
+        study = " ".join(described) or (f"Study …{uid[-8:]}" if uid else "Study without a UID")
         rows.append(
             SeriesRow(
                 name=series.name,
                 modality=series.modality,
                 size=series.size,
-                reason=reasons.get(series.series_instance_uid, "") or ("" if series.n_images else "it holds no image"),
+                reason=reasons.get(series.series_instance_uid, "")
+                or ("" if series.n_images else "the series contains no images"),
                 number=number,
                 files=series.n_files,
-                patient=first(series, "PatientID") or first(series, "PatientName") or "patient without an ID",
+                patient=first(series, "PatientID") or first(series, "PatientName") or "Patient without an ID",
                 study=study,
-                study_uid=first(series, "StudyInstanceUID"),
+                study_uid=uid,
             )
         )
     return tuple(rows)
@@ -188,7 +190,7 @@ def _date(text: str) -> str:
 
 
 def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> SeriesRow:
-    """`row` with what is to be said of its volumes, most severe first."""
+    """Return `row` with the notes on its volumes, most severe first."""
     refused = [str(refusal) for refusal in refusals]
     problems = [str(note) for volume in volumes for note in volume.problems]
     others = [str(note) for volume in volumes for note in volume.notes if note.severity == "info"]
@@ -204,24 +206,26 @@ def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]
 
 
 def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offer, ...]:
-    """How else a series can be opened, where a note or a refusal allows it."""
+    """Return other ways to open a series, as far as its notes and refusals allow."""
     codes = {note.code for volume in volumes for note in volume.notes}
-    found = []
+    choices = []
     if "gap" in codes:
-        found.append(Offer("Split at gaps", "slices are missing: one volume for each run of slices", split="gaps"))
+        why = "Slices are missing: make one volume of each run without gaps"
+        choices.append(Offer("Split at gaps", why, split="gaps"))
     if len({volume.array.shape[-2:] for volume in volumes}) < len(volumes):
-        found.append(Offer("Merge", "one volume of all images of one size, in spite of what parts them", split="none"))
+        why = "Make one volume of all images of the same size, ignoring other differences"
+        choices.append(Offer("Merge", why, split="none"))
     if any(refusal.code == "rescale-missing" for refusal in refusals):
-        why = "images without a rescale take that of the others"
-        found.append(Offer("Open anyway", why, missing_rescale="series"))
-    return tuple(found)
+        why = "Apply the rescale of the other images to those that have none"
+        choices.append(Offer("Open anyway", why, missing_rescale="series"))
+    return tuple(choices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """A node of the series tree: a patient, a study, a series or one of its volumes, and what lies below it.
+    """A node of the series tree: a patient, a study, a series or one of its volumes, with the nodes below it.
 
-    `row` is the series' line, None for patients and studies; `volume` the number of the volume among its series'.
+    `row`: the row of the series, None for patients and studies. `volume`: the number of the volume in its series.
     """
 
     kind: str
@@ -232,19 +236,19 @@ class Branch:
 
 
 def series_branch(row: SeriesRow) -> Branch:
-    """The branch of a series, with its volumes below it where there are several."""
+    """Return the branch of a series, with its volumes below it if there are several."""
     volumes = tuple(Branch(kind="volume", text=name, row=row, volume=i) for i, name in enumerate(row.volumes))
     return Branch(kind="series", text=row.name, row=row, volume=None, below=volumes)
 
 
 def is_worth_grouping(rows: Sequence[SeriesRow]) -> bool:
-    """Whether a tree by patient and study says more than a list: some study holds several series, and not all do."""
+    """Return whether grouping by study is useful: there are several studies, and some hold several series."""
     studies = {(row.patient, row.study_uid) for row in rows}
     return 1 < len(studies) < len(rows)
 
 
 def tree_of(rows: Sequence[SeriesRow], by_patient: bool) -> tuple[Branch, ...]:
-    """The series in the order of `rows`, below their studies and patients if these are asked for."""
+    """Return the series in the order of `rows`, grouped by patient and study if `by_patient`."""
     if not by_patient:
         return tuple(map(series_branch, rows))
     patients: dict[str, dict[str, list[SeriesRow]]] = {}

@@ -1,4 +1,4 @@
-"""A source as the dock has it: what was read of it so far, all of it, what is wanted of it. Frozen records, no Qt."""
+"""Frozen records of a source: a running scan, the opened source, and requests to open its series. No Qt."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Opened", "Partial", "SeriesRequest", "problems_of"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A source that has been scanned: what the dock shows of it."""
+    """A scanned source, as the dock shows it."""
 
     paths: tuple[str, ...]
     catalog: Catalog
@@ -34,11 +34,11 @@ class Opened:
     refusals: tuple[Refusal, ...]
     tags: tuple[TagRow, ...]
     windows: dict[Window, int]
-    """The presets that its files state, and how many files do."""
+    """The window presets in its files -> number of files."""
 
     @staticmethod
     def name_of(paths: Sequence[str]) -> str:
-        """The name of the first folder or file, and how many more there are."""
+        """Return the name of the first folder or file, and the number of others."""
         name = os.path.basename(paths[0].rstrip(os.sep)) or paths[0]
         return f"{name} and {len(paths) - 1} more" if len(paths) > 1 else name
 
@@ -49,13 +49,19 @@ class Opened:
 
     @property
     def size(self) -> str:
-        """How much it holds, in words."""
+        """The number of files and series, as text."""
         return f"{counted(self.catalog.n_files, 'file')} · {len(self.series):,} series"
+
+    def series_of(self, volume: Volume) -> Series | None:
+        """Return the series that holds `volume`, None if it is from another source."""
+        path = volume.files[0][0]  # copies in other folders have the same UID and are other series
+        of_uid = [series for series in self.series if series.series_instance_uid == volume.series_instance_uid]
+        return next((series for series in of_uid if path in series.catalog.paths), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """A scan that is running: how far it is and, from time to time, the catalog of what has been read and its tags."""
+    """The progress of a running scan and, from time to time, the catalog so far with its tags."""
 
     progress: ScanProgress
     catalog: Catalog | None = None
@@ -64,28 +70,28 @@ class Partial:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesRequest:
-    """A series to be opened: one of its volumes, or with None all of them, with other options of `load_series`."""
+    """A request to open a series: one of its volumes, or all with None, and the options of `load_series`."""
 
     number: int
     volume: int | None = None
     split: str = "auto"
     missing_rescale: str = "refuse"
     path: str = ""
-    """The file whose slice is to be shown, "" for none."""
+    """The file whose slice to show, "" for none."""
 
 
 def problems_of(opened: Opened) -> tuple[str, ...]:
-    """What could not be used of a source, a sentence each: refused series, damaged files, other entries."""
+    """Return a sentence for each part of a source that cannot be used: refused series, damaged files, other entries."""
     refused = {path for refusal in opened.refusals for path in refusal.paths}
-    partial = (one for one in opened.catalog.partial if one.path not in refused)
+    partial = (failure for failure in opened.catalog.partial if failure.path not in refused)
     roots = {source.rstrip(os.sep) for source in opened.paths}
-    others = [f"{_below(one.path, roots)}: {one.reason}" for one in (*partial, *opened.catalog.failures)]
+    others = [f"{_below(failure.path, roots)}: {failure.reason}" for failure in (*partial, *opened.catalog.failures)]
     nothing = ["No image could be opened."] if not opened.volumes else []
     return (*nothing, *map(str, opened.refusals), *others)
 
 
 def _below(path: str, roots: set[str]) -> str:
-    """`path` as it stands below the source it is of: one name may be in many folders. There may be very many paths."""
+    """Return `path` relative to its source, since a file name may occur in many folders; fast for very many paths."""
     head, separator, name = path.rpartition(os.sep)
     while separator:
         if head in roots:

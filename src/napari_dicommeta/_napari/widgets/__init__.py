@@ -1,1 +1,1 @@
-"""All Qt code lives here. A widget imports no other widget, except `dock`."""
+"""The Qt widgets of the dock."""

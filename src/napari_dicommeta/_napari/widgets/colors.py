@@ -1,4 +1,4 @@
-"""The colors of the viewer's theme that painted widgets need, as far from their ground as reading needs."""
+"""Colors of the viewer's theme for painted widgets, with enough contrast to be read."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from qtpy.QtGui import QColor
 __all__ = ["Colors", "contrast", "theme_colors"]
 
 TEXT, GRAPHIC = 4.5, 3.0
-"""The contrast that WCAG 2 asks of texts, and of graphics that tell something."""
+"""Minimum contrast by WCAG 2: of text, and of graphics that carry information."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Colors:
-    """Qt colors by role: `muted` for the folder's bars, `accent` for the active series, `warning` for flags, `error`
-    for what is wrong, `current` for what is chosen, `foreground` the ground of lists.
+    """Qt colors by role.
+
+    `muted` is for the folder's bars, `accent` for the active series, `warning` for flags, `error` for errors,
+    `current` for the selection, and `foreground` for the background of lists.
     """
 
     foreground: QColor
@@ -30,7 +32,7 @@ class Colors:
 
 
 def theme_colors(theme_name: str) -> Colors:
-    """The colors of a napari theme, moved towards its text where they could not be read on its grounds."""
+    """Return the colors of a napari theme, mixed with its text color where their contrast is too low."""
     theme = get_theme(theme_name)
 
     def color(name: str) -> QColor:
@@ -38,28 +40,28 @@ def theme_colors(theme_name: str) -> Colors:
 
     text, background, foreground, current = map(color, ("text", "background", "foreground", "current"))
     dark = background.lightness() < 128
-    grounds = (background, foreground)
+    backgrounds = (background, foreground)
 
-    def clear(found: QColor, least: float, on: tuple[QColor, ...] = grounds) -> QColor:
-        """`found`, or as little of the text's color in it as is needed."""
-        steps = (_mixed(found, text, i / 20) for i in range(20))
-        return next((one for one in steps if min(contrast(one, ground) for ground in on) >= least), text)
+    def readable(base: QColor, minimum: float, on: tuple[QColor, ...] = backgrounds) -> QColor:
+        """Return `base` with as little of the text color as the contrast needs."""
+        steps = (_mixed(base, text, i / 20) for i in range(20))
+        return next((step for step in steps if min(contrast(step, ground) for ground in on) >= minimum), text)
 
     return Colors(
         foreground=foreground,
-        muted=clear(QColor("#6d7888") if dark else QColor("#aab2bd"), GRAPHIC),
-        accent=clear(QColor("#4fb0ff") if dark else QColor("#0b6bcb"), TEXT),
+        muted=readable(QColor("#6d7888") if dark else QColor("#aab2bd"), GRAPHIC),
+        accent=readable(QColor("#4fb0ff") if dark else QColor("#0b6bcb"), TEXT),
         text=text,
-        faint=clear(_mixed(background, text, 0.6), TEXT, (*grounds, current)),
-        warning=clear(color("warning"), TEXT),
+        faint=readable(_mixed(background, text, 0.6), TEXT, (*backgrounds, current)),
+        warning=readable(color("warning"), TEXT),
         current=current,
-        error=clear(color("error"), TEXT),
+        error=readable(color("error"), TEXT),
     )
 
 
-def contrast(one: QColor, other: QColor) -> float:
-    """How far two colors are apart, 1 to 21, as WCAG 2 counts it."""
-    low, high = sorted((_luminance(one), _luminance(other)))
+def contrast(first: QColor, second: QColor) -> float:
+    """Return the contrast ratio of two colors, 1 to 21, as WCAG 2 defines it."""
+    low, high = sorted((_luminance(first), _luminance(second)))
     return (high + 0.05) / (low + 0.05)
 
 
@@ -69,7 +71,9 @@ def _luminance(color: QColor) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def _mixed(one: QColor, other: QColor, share: float) -> QColor:
-    """`one` with a `share` of `other` in it."""
-    pairs = zip((one.redF(), one.greenF(), one.blueF()), (other.redF(), other.greenF(), other.blueF()), strict=True)
+def _mixed(first: QColor, second: QColor, share: float) -> QColor:
+    """Mix a `share` of `second` into `first`."""
+    pairs = zip(
+        (first.redF(), first.greenF(), first.blueF()), (second.redF(), second.greenF(), second.blueF()), strict=True
+    )
     return QColor.fromRgbF(*(a + (b - a) * share for a, b in pairs))

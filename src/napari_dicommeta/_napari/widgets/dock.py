@@ -1,4 +1,4 @@
-"""The dock "DICOM": source, presets of the active layer, and the series, tags, images and findings of what is open."""
+"""The dock "DICOM": source, window presets of the active layer, and tabs of series, tags, images and findings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QWidget
 
     from napari_dicommeta._napari.tasks.rows import Offer
-    from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.catalog.selection import Selection
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.volumes.volume import Volume
@@ -50,20 +49,20 @@ if TYPE_CHECKING:
 __all__ = ["DicomDock"]
 
 PREPARE_MS = 400
-"""After the dock has been opened."""
+"""Delay from opening the dock to preparing the workers."""
 ADD_MS = 20
 LOOK_MS = 250
-"""After a source was opened, until it is looked into."""
+"""Delay from showing a source to checking it."""
 TABS = {
-    "Series": "The series: double-click or Enter opens them",
-    "Tags": "All tags and the values they have; a click on a value filters",
-    "Images": "Pictures of the images that match",
-    "Findings": "What the values imply, and what is to be decided before the images are used",
+    "Series": "Series of the source. Double-click or press Enter to open.",
+    "Tags": "All tags and their values. Click a value to filter.",
+    "Images": "Thumbnails of the matching images",
+    "Findings": "Problems found in the data, and decisions to make before using the images",
 }
 
 
 class DicomDock(DockFrame):
-    """The dock widget. Folders and files may be dropped on it; `open_paths` does the same from code."""
+    """The dock widget. It accepts dropped folders and files; `open_paths` does the same from code."""
 
     def __init__(self, viewer: napari.viewer.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -76,14 +75,14 @@ class DicomDock(DockFrame):
         self.layer_queue, self.view = LayerQueue(viewer, self), View(viewer, self)
         self._is_adding, self._is_tree_old = False, False
         self._kept_selection: Selection | None = None
-        """The filters of the source that stays where a scan is canceled."""
-        # Tags are painted first: a layer takes napari its time.
+        """The filters of the previous source, restored when a scan is canceled."""
+        # Tags are painted first because adding a layer takes long.
         self._add_timer = QTimer(self, singleShot=True, interval=ADD_MS, timeout=self._show_first)
         self._look_timer = QTimer(self, singleShot=True, interval=LOOK_MS, timeout=self._look_into)
         self._build()
         self._connect()
         QTimer(self, singleShot=True, interval=PREPARE_MS, timeout=self.workers.prepare).start()
-        # After it: napari looks for plugins' settings for a tenth of a second.
+        # Later, because napari takes 0.1 s to read the settings of plugins.
         splitters = {"sizes": self.tab.splitter, "findings_sizes": self.findings.splitter}
         self.settings = DockSettings(self, self.tags, self.series, splitters, self)
         QTimer(self, singleShot=True, timeout=self.settings.recall).start()
@@ -103,8 +102,8 @@ class DicomDock(DockFrame):
         self.findings = self.findings_tab.list
         self.exports = Exports(self.exploration, self.workers, self.values.picture, self)
         self.tabs = QTabWidget()
-        for words, widget in zip(TABS, (self.series, self.tab, self.sheet, self.findings_tab), strict=True):
-            self.tabs.setTabToolTip(self.tabs.addTab(widget, words), TABS[words])
+        for title, widget in zip(TABS, (self.series, self.tab, self.sheet, self.findings_tab), strict=True):
+            self.tabs.setTabToolTip(self.tabs.addTab(widget, title), TABS[title])
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
         self.fill((self.source, self.windows, self.views), (self.filters, self.tabs))
@@ -165,10 +164,26 @@ class DicomDock(DockFrame):
         self.views.patient_space_toggled.connect(self.set_patient_space)
         self.view.view_changed.connect(self.views.set_view)
         self.layer_queue.changed.connect(self._adding_changed)
-        self.viewer.dims.events.point.connect(self._mark_slice)
-        self.viewer.layers.selection.events.active.connect(self._active_changed)
-        self.viewer.layers.events.removed.connect(self._layer_removed)
-        self.viewer.events.theme.connect(self._theme_changed)
+        viewer = self.viewer
+        self._followed = (
+            (viewer.dims.events.point, self._mark_slice),
+            (viewer.layers.selection.events.active, self._active_changed),
+            (viewer.layers.events.removed, self._layer_removed),
+            (viewer.events.theme, self._theme_changed),
+        )
+        for emitter, callback in self._followed:
+            emitter.connect(callback)
+        self.closed.connect(self._release)
+
+    def _release(self) -> None:
+        """Stop work and leave the viewer to the next dock."""
+        for emitter, callback in self._followed:
+            emitter.disconnect(callback)
+        self.layer_queue.release()
+        self.windows.release()
+        self.view.release()
+        self.workers.stop_all()
+        self.deleteLater()
 
     def _theme_changed(self, _event: object = None) -> None:
         colors = theme_colors(self.viewer.theme)
@@ -179,45 +194,45 @@ class DicomDock(DockFrame):
     # -- opening ------------------------------------------------------------------------------------
 
     def open_paths(self, paths: Sequence[str]) -> None:
-        """Open folders and files; calls that follow at once, as those of a drop do, join into one source."""
+        """Open folders and files. Calls in quick succession, as from a drop, form one source."""
         self.workers.open_paths(paths)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is being read, nor about to be."""
+        """Whether no read is running or pending."""
         return self.workers.is_idle and not self._is_adding and not self.layer_queue.is_adding
 
     def cancel(self) -> None:
-        """Stop a scan that is running; what was open before stays."""
+        """Stop a running scan and keep the previous source."""
         self.exports.cancel()
         if not self.workers.cancel():
             self.source.set_idle()
             return
         self.source.set_idle()
         self._name_source("Canceled: nothing is open")
-        self._say(f"Canceled. {WHAT_TO_DO}")
+        self._set_empty_texts(f"Canceled. {WHAT_TO_DO}")
         opened = self.opened
-        kept = self._kept_selection if opened is not None else None
+        selection = self._kept_selection if opened is not None else None
         self.exploration.set_catalog(opened.catalog if opened else None, opened.tags if opened else ())
-        if kept is not None and kept.filters:
-            self.exploration.choose(kept.filters)
+        if selection is not None and selection.filters:
+            self.exploration.choose(selection.filters)
         self._active_changed()
 
     def _begun(self, paths: list[str]) -> None:
-        self.source.set_source(f"Reading {Opened.name_of(paths)} …", "", paths)
+        self.source.set_source(f"Reading {Opened.name_of(paths)}…", "", paths)
         self.source.set_progress(0, 0, False)
         if self.exploration.selection is not None:
             self._kept_selection = self.exploration.selection
-        self._say("Reading the files …")
+        self._set_empty_texts("Reading files…")
 
-    def _say(self, words: str) -> None:
-        """What the tabs say while they have nothing to show."""
+    def _set_empty_texts(self, text: str) -> None:
+        """Set the text of tabs without content."""
         for widget in (self.series, self.tab, self.sheet, self.findings_tab):
-            widget.set_empty_text(words)
+            widget.set_empty_text(text)
         self._sheet_key = None
 
     def _name_source(self, otherwise: str = "") -> None:
-        """Name the source that is open, or say why there is none."""
+        """Show the name of the open source, or `otherwise` if there is none."""
         opened = self.opened
         self.source.set_source(*((opened.title, opened.size, opened.paths) if opened else (otherwise,)))
 
@@ -230,9 +245,9 @@ class DicomDock(DockFrame):
     def _failed(self, error: Exception) -> None:
         self.source.set_idle()
         why = f"{type(error).__name__}: {error}"
-        self._name_source("This source could not be read")
-        self.series.set_problems(("The last source could not be read.", why), 2)
-        self._say(f"{why}\n{WHAT_TO_DO}")
+        self._name_source("The source could not be read")
+        self.series.set_problems(("The source could not be read.", why), 2)
+        self._set_empty_texts(f"{why}\n{WHAT_TO_DO}")
 
     def _series_failed(self, error: Exception) -> None:
         self.series.set_problems(("The series could not be opened.", f"{type(error).__name__}: {error}"), 2)
@@ -252,10 +267,10 @@ class DicomDock(DockFrame):
         if not opened.catalog.n_files:
             from napari_dicommeta.volumes.load import nothing_found
 
-            self._say(f"{nothing_found(opened.catalog, opened.refusals)}\n{WHAT_TO_DO}")
+            self._set_empty_texts(f"{nothing_found(opened.catalog, opened.refusals)}\n{WHAT_TO_DO}")
         else:
-            self._say("No image to show.")
-            self.findings_tab.set_empty_text("Checking the values …")
+            self._set_empty_texts("No images to show.")
+            self.findings_tab.set_empty_text("Checking values…")
         self._is_adding = True
         self.tab.set_source(opened.tags)
         self.tab.export.forget()
@@ -263,7 +278,7 @@ class DicomDock(DockFrame):
         self._add_timer.start()
 
     def _show_first(self) -> None:
-        """Add the layers of the source that was opened, and look further into it."""
+        """Add the layers of the opened source, then check it."""
         self._is_adding = False
         opened = self.opened
         if opened is not None:
@@ -276,12 +291,12 @@ class DicomDock(DockFrame):
             remember_folder(opened.paths[0])
 
     def _look_into(self) -> None:
-        """Judge the source, one thing after the other and not before its picture is there: threads take time."""
+        """Check the source step by step, after its layers are shown: threads would delay them."""
         if self.opened is not None:
             self.findings_tab.set_opened(self.opened)
 
     def _note_series(self) -> None:
-        """Look through the series, then through their volumes for findings."""
+        """Collect the notes of the series, then check their volumes."""
         if self.opened is not None:
             self.workers.note_series(self.opened, lambda _: self.findings_tab.look_further())
 
@@ -296,42 +311,42 @@ class DicomDock(DockFrame):
             self.set_patient_space(True)
 
     def open_series(self, row: int) -> None:
-        """Open the series of this row as layers, or say why it cannot be."""
+        """Open the series of this row as layers, or show why that fails."""
         self.open_requested([SeriesRequest(number=row)])
 
-    def open_requested(self, wanted: Sequence[SeriesRequest]) -> None:
+    def open_requested(self, requests: Sequence[SeriesRequest]) -> None:
         """Open series as layers, at the first slice that matches the filters."""
         if self.opened is not None:
-            there = [one for one in wanted if 0 <= one.number < len(self.opened.series)]
-            if len(there) == 1 and there[0].path and self._is_shown(there[0]):
+            valid = [request for request in requests if 0 <= request.number < len(self.opened.series)]
+            if len(valid) == 1 and valid[0].path and self._is_shown(valid[0]):
                 return
-            if there:
-                self.workers.open_series(self.opened, there)
+            if valid:
+                self.workers.open_series(self.opened, valid)
 
-    def _is_shown(self, wanted: SeriesRequest) -> bool:
-        """Whether a slice that is wanted is in a layer, which is then shown."""
-        shown = self.view.go_to_file(volumes_in(self.viewer.layers), {wanted.path})
+    def _is_shown(self, request: SeriesRequest) -> bool:
+        """Go to the requested slice if a layer has it, and return whether one does."""
+        shown = self.view.go_to_file(volumes_in(self.viewer.layers), {request.path})
         if shown is not None:
-            self._go_to_frame(shown, {wanted.path})
+            self._go_to_frame(shown, {request.path})
         return shown is not None
 
     def _take_offer(self, number: int, offer: Offer) -> None:
         self.open_requested([SeriesRequest(number=number, split=offer.split, missing_rescale=offer.missing_rescale)])
 
     def _series_opened(self, loaded: Any) -> None:
-        opened, found = loaded
+        opened, results = loaded
         if self.opened is None or self.opened is not opened:
             return
         selection, problems = self.exploration.selection, []
         matching = set(selection.files().paths) if selection is not None and selection.filters else set()
-        for wanted, volumes, refusals in found:
-            if (wanted.volume, wanted.split, wanted.missing_rescale) == (None, "auto", "refuse"):
-                self.series_rows.note_opened(wanted.number, volumes, refusals)
+        for request, volumes, refusals in results:
+            if (request.volume, request.split, request.missing_rescale) == (None, "auto", "refuse"):
+                self.series_rows.note_opened(request.number, volumes, refusals)
             if volumes:
-                paths = {wanted.path} if wanted.path else matching
-                self.layer_queue.add(volumes, partial(self._series_shown, paths, wanted.volume is None))
+                paths = {request.path} if request.path else matching
+                self.layer_queue.add(volumes, partial(self._series_shown, paths, request.volume is None))
             else:
-                problems += [f"{opened.series[wanted.number].name} cannot be opened.", *map(str, refusals)]
+                problems += [f"{opened.series[request.number].name} cannot be opened.", *map(str, refusals)]
         if problems:
             self.series.set_problems(tuple(problems), len(problems))
         self._show_series()
@@ -343,11 +358,11 @@ class DicomDock(DockFrame):
         elif volumes:
             self.view.activate(volumes[0])
             if paths and is_whole:
-                show_info("No slice here is of a file that matches: it is a copy, or was left out as the notes say.")
+                show_info("No slice here comes from a matching file: it is a duplicate or was left out; see the notes.")
         self._align_added()
 
     def _go_to_frame(self, volume: Volume, paths: Collection[str]) -> None:
-        """Show the frame that matches, where the filters speak of frames: its file has to be read for that."""
+        """Go to the matching frame if the filters use tags of frames. This reads the file."""
         selection = self.exploration.selection
         filters = selection.filters if selection is not None else ()
         if not is_of_frames(volume, [tag for tag, _ in filters]):
@@ -366,7 +381,7 @@ class DicomDock(DockFrame):
         return self.exploration.matches(self.opened.series) if self.opened is not None else []
 
     def _show_series(self) -> None:
-        """Show the series that match, once their tab is looked at."""
+        """Show the matching series, or wait until their tab is visible."""
         self._is_tree_old = (
             self.tabs.currentWidget() is not self.series or self._is_adding or self.layer_queue.is_adding
         )
@@ -379,18 +394,18 @@ class DicomDock(DockFrame):
         self._show_sheet()
 
     def toggle_value(self, text: str | None) -> None:
-        """Filter by a value of the chosen tag, None for the files without it, or no longer."""
+        """Add or remove a filter by a value of the chosen tag; None is for files without the tag."""
         query = self.exploration.query
         if query.keyword:
             self.exploration.toggle(query.keyword, text, query.by)
 
     def toggle_pair(self, first: str | None, second: str | None) -> None:
-        """Filter by a pair of values of the two tags that are shown together, or no longer."""
+        """Add or remove a filter by a pair of values of the two cross-tabulated tags."""
         query = self.exploration.query
         self.exploration.toggle_pair((query.keyword, query.beside), (first, second))
 
     def _filters_changed(self) -> None:
-        """Let chips, series and images follow the filters."""
+        """Update chips, series and images for the filters."""
         selection = self.exploration.selection
         filters = selection.filters if selection is not None else ()
         self.workers.stop("frame")
@@ -398,7 +413,7 @@ class DicomDock(DockFrame):
             files = selection.files().n_files if filters else selection.catalog.n_files
             self.filters.set_filters(filters, files, selection.catalog.n_files)
             if filters:
-                self.series.set_empty_text("No file holds all that is chosen: remove a filter above")
+                self.series.set_empty_text("No file matches all filters. Remove a filter above.")
         self._show_series()
         self._show_sheet()
 
@@ -422,7 +437,7 @@ class DicomDock(DockFrame):
         self._mark_slice()
 
     def _show_sheet(self) -> None:
-        """The contact sheet of what matches, made when it is looked at."""
+        """Fill the contact sheet with the matching images if it is visible."""
         if self.opened is None or not self.opened.catalog.n_files or self.tabs.currentWidget() is not self.sheet:
             return
         selection = self.exploration.selection
@@ -431,12 +446,12 @@ class DicomDock(DockFrame):
         self._sheet_key = selection
         mask = selection.mask()
         rows = sheet_rows(self.opened.series, mask)
-        matching = [np.count_nonzero(mask[one.rows]) for one in self.opened.series if one.n_images]
+        matching = [np.count_nonzero(mask[series.rows]) for series in self.opened.series if series.n_images]
         self.sheet.begin(len(rows), int(sum(matching)), int(np.count_nonzero(matching)))
         self.workers.picture(self.opened.series, rows)
 
     def _finding_chosen(self, finding: Finding) -> None:
-        """Choose the tag a finding rests on, and filter to its files."""
+        """Select the tag of a finding and filter to its files."""
         self.exploration.choose(finding.selection)
         if finding.tags:
             self.tab.show_tag(finding.tags[0])
@@ -452,23 +467,14 @@ class DicomDock(DockFrame):
     def _active_volume(self) -> Volume | None:
         return volume_of(self.viewer.layers.selection.active)
 
-    def _active_series(self) -> Series | None:
-        volume = self._active_volume()
-        if volume is None or self.opened is None or self.workers.is_scanning:
-            return None
-        uid = volume.series_instance_uid
-        path = volume.files[0][0]  # copies in other folders are other series
-        of_uid = [series for series in self.opened.series if series.series_instance_uid == uid]
-        return next((series for series in of_uid if path in series.catalog.paths), None)
-
     def _active_changed(self, _event: object = None) -> None:
         if self.layer_queue.is_adding:
             return
         self.view.tell_view()
-        series = self._active_series()
-        volume = self._active_volume()
-        if series is not None and self.opened is not None and volume is not None:
-            self.series.select(self.opened.series.index(series), volume.name)
+        volume, opened = self._active_volume(), None if self.workers.is_scanning else self.opened
+        series = opened.series_of(volume) if opened is not None and volume is not None else None
+        if series is not None and opened is not None and volume is not None:
+            self.series.select(opened.series.index(series), volume.name)
         self.exploration.set_active(series)
         self.exploration.change_picture()
 
@@ -482,12 +488,12 @@ class DicomDock(DockFrame):
             self.curve.set_current(number)
 
     def set_patient_space(self, is_on: bool) -> None:
-        """Put all volumes where they lie in the patient, in the axes of the active one; or back."""
+        """Place all volumes by their position in the patient, in the axes of the active volume; or undo that."""
         self.view.set_patient_space(is_on)
         self.views.set_patient_space(is_on)
 
     def _layer_removed(self, event: Any) -> None:
         volume = volume_of(event.value)
-        if volume is not None and not any(one is volume for one in volumes_in(self.viewer.layers)):
+        if volume is not None and not any(other is volume for other in volumes_in(self.viewer.layers)):
             volume.array.close()
         self._show_series()

@@ -1,10 +1,10 @@
-"""The frame of the dock: a head above a body, beside it where there is room, and what is dropped on either."""
+"""The frame of the dock: a head above or beside a body. It accepts dropped files."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import (
     QAbstractButton,
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["DockFrame"]
 
-NARROWEST = (316, 335)
+MINIMUM_SIZE = (316, 335)
 _MARKED = (QAbstractButton, QComboBox, QAbstractItemView, QTabBar)
-"""What does not show by itself that it has the keyboard."""
-WIDE, HEAD = 900, 400
-"""Pixels: a frame this wide, and wider than high, has two columns, the first of them so wide at most."""
+"""Widgets that do not show keyboard focus by themselves."""
+WIDE, HEAD_WIDTH = 900, 400
+"""Pixels: the minimum width of a frame with two columns, and the maximum width of its first column."""
 
 
 class _FocusMark(QWidget):
-    """A line around what has the keyboard, which napari's style does not tell; on top of it, to move along with it.
+    """A line around the widget with keyboard focus, which napari's style does not show.
 
-    A style sheet for the dock would do the same and make it open half as slowly again.
+    It is a child of that widget, so that it moves with it. A style sheet would slow down opening by half.
     """
 
     def __init__(self, home: QWidget) -> None:
@@ -50,12 +50,12 @@ class _FocusMark(QWidget):
         self.hide()
 
     def mark(self, widget: QWidget | None) -> None:
-        """Lie on `widget`, on none with None."""
-        place = self._home if widget is None else widget
+        """Mark `widget`; None removes the mark."""
+        parent = self._home if widget is None else widget
         before = self.parentWidget()
-        if before is not place:
+        if before is not parent:
             before.removeEventFilter(self)
-            self.setParent(place)
+            self.setParent(parent)
         if widget is not None:
             widget.installEventFilter(self)
             self.setGeometry(widget.rect())
@@ -63,7 +63,7 @@ class _FocusMark(QWidget):
         self.setVisible(widget is not None)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Be as large as what is marked."""
+        """Follow the size of the marked widget."""
         if event.type() == QEvent.Type.Resize and watched is self.parentWidget():
             self.setGeometry(self.parentWidget().rect())
         return False
@@ -77,22 +77,25 @@ class _FocusMark(QWidget):
 
 
 class DockFrame(QWidget):
-    """`head` above `body`, or to its left. `paths_dropped` carries local paths, `widened` whether there are columns.
+    """A frame with `head` above `body`, or to its left.
 
-    `resized`: it has another size.
+    `paths_dropped` carries local paths, `widened` whether there are two columns. `resized` follows a change of size.
+    `closed` follows the frame's removal from the window: napari does not delete a dock that is closed.
     """
 
     paths_dropped = Signal(list)
     widened = Signal(bool)
     resized = Signal()
+    closed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
+        self._was_docked = parent is not None
         super().__init__(parent)
         self.setAcceptDrops(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.head, self.body = QWidget(), QWidget()
         inner = QWidget()
-        self._area = scrolling(inner)  # where the frame is lower than what is in it
+        self._area = scrolling(inner)  # for frames lower than their content
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._area)
@@ -104,16 +107,30 @@ class DockFrame(QWidget):
         self._columns.addWidget(self.head)
         self._columns.addWidget(self.body, 1)
 
+    def event(self, event: QEvent) -> bool:
+        """Emit `closed` when the frame loses its window for good; it may go to another one at once."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._was_docked = True
+            elif self._was_docked:
+                QTimer(self, singleShot=True, timeout=self._check_closed).start()
+        return bool(super().event(event))
+
+    def _check_closed(self) -> None:
+        if self.parent() is None and self._was_docked:
+            self._was_docked = False
+            self.closed.emit()
+
     def fill(self, head: Sequence[QWidget], body: Sequence[QWidget]) -> None:
-        """Put widgets into head and body; the last one of the body takes what room there is."""
-        for widgets, place, spacing in ((head, self.head, 8), (body, self.body, -1)):
-            layout = QVBoxLayout(place)
+        """Put widgets into head and body. The last widget of the body takes the remaining space."""
+        for widgets, parent, spacing in ((head, self.head, 8), (body, self.body, -1)):
+            layout = QVBoxLayout(parent)
             layout.setContentsMargins(0, 0, 0, 0)
             layout.setSpacing(spacing)
             for widget in widgets:
-                layout.addWidget(widget, int(place is self.body and widget is widgets[-1]))
-            for turning in place.findChildren((QComboBox, QAbstractSpinBox, QTabBar)):
-                turning.installEventFilter(self)
+                layout.addWidget(widget, int(parent is self.body and widget is widgets[-1]))
+            for wheeled in parent.findChildren((QComboBox, QAbstractSpinBox, QTabBar)):
+                wheeled.installEventFilter(self)
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
@@ -121,7 +138,7 @@ class DockFrame(QWidget):
         self._mark.update()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """A wheel that scrolls the frame does not turn what it comes over on its way."""
+        """Scroll the frame with the wheel instead of changing an unfocused widget under the mouse."""
         bar = self._area.verticalScrollBar()
         if event.type() == QEvent.Type.Wheel and bar.maximum() and not watched.hasFocus():
             QApplication.sendEvent(bar, event)
@@ -135,31 +152,31 @@ class DockFrame(QWidget):
         self._mark.mark(inside if isinstance(inside, _MARKED) else None)
 
     def sizeHint(self) -> QSize:
-        """That of what is in the frame: a scroll area asks for more."""
+        """Return the hint of the content: a scroll area would ask for more."""
         return self._columns.sizeHint()
 
     def minimumSizeHint(self) -> QSize:
-        """Always that of the narrow frame: with that of two columns it could never become narrow again."""
-        return QSize(*NARROWEST)
+        """Return the size of the narrow frame, so that a frame with two columns can become narrow again."""
+        return QSize(*MINIMUM_SIZE)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Two columns where the frame is wide and low, as below the canvas."""
+        """Use two columns if the frame is wide and low, as below the canvas."""
         is_wide = self.width() >= WIDE and self.width() > 1.3 * self.height()
         directions = QBoxLayout.Direction
         self._columns.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
         self._columns.setAlignment(self.head, Qt.AlignmentFlag.AlignTop if is_wide else Qt.AlignmentFlag(0))
-        self.head.setMaximumWidth(HEAD if is_wide else 16_777_215)
+        self.head.setMaximumWidth(HEAD_WIDTH if is_wide else 16_777_215)
         self.widened.emit(is_wide)
         self.resized.emit()
         super().resizeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files and folders."""
+        """Accept files and folders."""
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Tell what was dropped."""
+        """Emit the dropped paths."""
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
         if paths:
             event.acceptProposedAction()

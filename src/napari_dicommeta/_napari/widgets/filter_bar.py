@@ -1,4 +1,4 @@
-"""The chips of the filters: what is chosen, how many files hold it, each chip removable."""
+"""The filter bar: one removable chip per filter, and the number of matching files."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FilterBar"]
 
-CHIP, BESIDE = 190, 60
-"""Pixels of a chip's text at least, where it is long, and of what else is in its line."""
-LINES = 4
-"""Chips that are seen at once: more are scrolled, tags and bars need the room."""
+MIN_TEXT_WIDTH, CHIP_MARGIN = 190, 60
+"""Pixels: the minimum width of a long text in a chip, and the rest of its line."""
+MAX_CHIP_LINES = 4
+"""Chips visible at once. More chips scroll, to leave space for tags and bars."""
 _REMOVING = tuple(getattr(Qt.Key, f"Key_{name}") for name in REMOVE)
 
 
 class _Chip(QPushButton):
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Enter and Delete remove, as a click and Space do."""
+        """Remove the filter with Enter and Delete too."""
         if event.key() in _REMOVING:
             self.click()
         else:
@@ -38,7 +38,7 @@ class _Chip(QPushButton):
 
 
 class FilterBar(QWidget):
-    """One chip a filter, and the count. `filter_removed` carries the filter's tag or tags, "" for all of them."""
+    """One chip per filter, and the count of files. `filter_removed` carries a filter's tag or tags, "" for all."""
 
     filter_removed = Signal(object)
 
@@ -68,7 +68,7 @@ class FilterBar(QWidget):
         self.set_filters((), 0, 0)
 
     def set_filters(self, filters: Sequence[tuple[Tags, Condition]], files: int, of: int) -> None:
-        """Show these filters, as of a `Selection`, which `files` of all files hold; hidden where there are none."""
+        """Show the filters of a `Selection`, which `files` of all files match. Hide the bar without filters."""
         while len(self.chips) < len(filters):
             self._add_chip()
         while len(self.chips) > len(filters):
@@ -79,13 +79,13 @@ class FilterBar(QWidget):
         self._tags = [tag for tag, _ in filters]
         self.setVisible(bool(filters))
         self.count.setText(f"{files:,} of {of:,} files match")
-        room = max(self.parentWidget().width() - BESIDE if self.parentWidget() is not None else 0, CHIP)
+        room = max(self.parentWidget().width() - CHIP_MARGIN if self.parentWidget() is not None else 0, MIN_TEXT_WIDTH)
         for chip, (tag, condition) in zip(self.chips, filters, strict=True):
             text = display(described(tag, condition))
             chip.setText(
                 self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, room).replace("&", "&&") + "  ×"
             )
-            chip.setToolTip(tip(f"{text} · click removes this filter"))
+            chip.setToolTip(tip(f"{text} · click to remove this filter"))
         self._lay_out()
 
     def _add_chip(self) -> None:
@@ -93,14 +93,14 @@ class FilterBar(QWidget):
         chip.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         chip.clicked.connect(lambda: self.filter_removed.emit(self._tags[i]))
         self._chips.addWidget(chip)
-        # A new button would come after all else in the window.
+        # Without this, a new button is last in the tab order of the window.
         QWidget.setTabOrder(self.chips[-1] if self.chips else self.clear_button, chip)
         self.chips.append(chip)
         chip.show()
 
     def _lay_out(self) -> None:
-        """Now, not after the window has been painted without it: one repaint is enough."""
-        lines = min(len(self.chips), LINES)
+        """Lay out now, so that the window is painted only once."""
+        lines = min(len(self.chips), MAX_CHIP_LINES)
         height = self.chips[0].sizeHint().height() + self._chips.spacing() if self.chips else 0
         self._area.setFixedHeight(lines * height)
         self._chips.activate()

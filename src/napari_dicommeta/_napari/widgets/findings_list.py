@@ -1,4 +1,4 @@
-"""The findings: what the counts imply, by severity and size; what each rests on; what is decided about it."""
+"""The list of findings by severity and size, with the evidence and the decision of each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["FindingsList"]
 
 WORDS = {"wrong": "wrong", "decision": "to decide", "info": "good to know"}
-EVIDENCE = 12
+MAX_EVIDENCE = 12
 """Lines of evidence that are shown."""
 STATE_WORDS = {"accepted": "accepted", "dismissed": "dismissed", "recipe": "in the recipe"}
 
@@ -75,7 +75,7 @@ class _Model(QAbstractListModel):
 
 
 class _Delegate(QStyledItemDelegate):
-    """A stripe in the color of the severity, the title in up to three lines, and files and state below it."""
+    """A stripe in the color of the severity, up to three lines of title, then files and state."""
 
     colors: Colors | None = None
 
@@ -117,11 +117,11 @@ def _severity_color(colors: Colors, severity: str) -> QColor:
 
 
 class FindingsList(QWidget):
-    """A list of findings; choosing one says what it rests on.
+    """A list of findings, with the evidence of the selected finding below it.
 
-    `finding_selected` carries the chosen `Finding`; `decision_made` it with the state ("accepted", "dismissed",
-    "recipe", "" to take it back) and the word; `pixels_requested` and `cancel_requested` concern the check of pixels,
-    `recipe_requested` and `report_requested` what is written.
+    `finding_selected` carries the selected `Finding`. `decision_made` carries the finding, the state ("accepted",
+    "dismissed", "recipe", or "" to undo), and the reason. `pixels_requested` and `cancel_requested` start and stop the
+    check of pixels; `recipe_requested` and `report_requested` ask for the files.
     """
 
     finding_selected = Signal(object)
@@ -161,9 +161,9 @@ class FindingsList(QWidget):
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(self.detail)
         self.buttons = {
-            "accepted": self._button("Accept", "It is so, and it is lived with"),
-            "dismissed": self._button("Dismiss…", "It is no fault here: say in a word why"),
-            "recipe": self._button("To recipe", "Its step goes into the recipe"),
+            "accepted": self._button("Accept", "Keep the data as they are"),
+            "dismissed": self._button("Dismiss…", "Not a problem in this data set: give a reason"),
+            "recipe": self._button("To recipe", "Add the step for this finding to the recipe"),
         }
         for state, button in self.buttons.items():
             button.setCheckable(True)
@@ -192,15 +192,15 @@ class FindingsList(QWidget):
         layout.addWidget(self._progress_line())
         layout.addWidget(self._actions_line())
         self.list.selectionModel().currentChanged.connect(lambda index, _: self._row_changed(index))
-        self.list.clicked.connect(self._again)
-        self.list.activated.connect(self._again)
-        self._told: Finding | None = None
-        """The finding of the last click: the first click on another one is told as a change already."""
+        self.list.clicked.connect(self._clicked)
+        self.list.activated.connect(self._clicked)
+        self._last_clicked: Finding | None = None
+        """The first click on a finding already emits a change."""
         self.set_findings(())
 
-    def _button(self, words: str, why: str) -> QPushButton:
-        button = QPushButton(words)
-        button.setToolTip(why)
+    def _button(self, text: str, tooltip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tooltip)
         return button
 
     def _progress_line(self) -> QWidget:
@@ -209,7 +209,7 @@ class FindingsList(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
         self.progress_words = QLabel("")
-        self.cancel_button = self._button("Cancel", "Stop; what was found stays")
+        self.cancel_button = self._button("Cancel", "Stop the check and keep its findings so far")
         self.cancel_button.clicked.connect(self.cancel_requested)
         line = QHBoxLayout(self.progress)
         line.setContentsMargins(0, 0, 0, 0)
@@ -221,7 +221,7 @@ class FindingsList(QWidget):
 
     def _actions_line(self) -> QWidget:
         self.actions_line = QWidget()
-        self.pixels_button = self._button("Check pixels", "Samples of the pixels against the tags: is it really HU?")
+        self.pixels_button = self._button("Check pixels", "Check samples of the pixels against the tags: are they HU?")
         self.report_button = self._button("Report…", "Save the findings as Markdown")
         self.recipe_button = self._button("Recipe…", "Save a script that makes the same arrays, with the chosen steps")
         line = QHBoxLayout(self.actions_line)
@@ -241,12 +241,14 @@ class FindingsList(QWidget):
         self.list.viewport().update()
 
     def set_findings(self, findings: tuple[Finding, ...], decisions: Sequence[Decision] = (), empty: str = "") -> None:
-        """Show these findings and what was decided, without a signal; the chosen one stays chosen."""
-        chosen = self.selected()
+        """Show findings and decisions without a signal, and keep the selection."""
+        selected = self.selected()
         model = self.list.selectionModel()
         blocked = model.blockSignals(True)
         self.model.set_findings(findings, tuple(decisions))
-        at = next((i for i, one in enumerate(findings) if chosen is not None and _key(one) == _key(chosen)), None)
+        at = next(
+            (i for i, finding in enumerate(findings) if selected is not None and _key(finding) == _key(selected)), None
+        )
         if at is not None:
             self.list.setCurrentIndex(self.model.index(at, 0))
         model.blockSignals(blocked)
@@ -261,13 +263,13 @@ class FindingsList(QWidget):
         self._show(findings[at] if at is not None else None)
 
     def set_empty_text(self, text: str) -> None:
-        """What to say while there is no finding."""
+        """Set the text for an empty list."""
         self._empty = paragraph(text)
         if not self.model.findings:
             self.summary.setText(self._empty)
 
     def set_progress(self, words: str, done: int = 0, total: int = 0) -> None:
-        """Show how far a check is; empty words: it is over."""
+        """Show the progress of a check; empty words hide it."""
         self.progress.setVisible(bool(words))
         self.bar.setRange(0, max(total, 1))
         self.bar.setValue(done)
@@ -275,20 +277,20 @@ class FindingsList(QWidget):
         self.pixels_button.setEnabled(not words)
 
     def set_source(self, is_there: bool) -> None:
-        """Whether there is something to check and to write about."""
+        """Show or hide the buttons that need a source."""
         self.actions_line.setVisible(is_there)
 
     def selected(self) -> Finding | None:
-        """The chosen finding."""
+        """Return the selected finding."""
         index = self.list.currentIndex()
         return self.model.findings[index.row()] if 0 <= index.row() < len(self.model.findings) else None
 
-    def _again(self, index: QModelIndex) -> None:
-        """Choose the finding that is chosen once more, as after its filter was removed."""
+    def _clicked(self, index: QModelIndex) -> None:
+        """Emit the finding again on a second click, for example after its filter was removed."""
         finding = self.selected()
-        if index.isValid() and finding is not None and finding is self._told:
+        if index.isValid() and finding is not None and finding is self._last_clicked:
             self.finding_selected.emit(finding)
-        self._told = finding
+        self._last_clicked = finding
 
     def _row_changed(self, index: QModelIndex) -> None:
         finding = self.selected() if index.isValid() else None
@@ -299,12 +301,14 @@ class FindingsList(QWidget):
     def _show(self, finding: Finding | None) -> None:
         self.decide_line.setVisible(finding is not None)
         if finding is None:
-            self.detail.setText("Choose a finding to see what it rests on: its tag and its files are chosen with it.")
+            self.detail.setText(
+                "Select a finding to see its evidence. This also selects its tag and filters to its files."
+            )
             return
         lines = [finding.meaning] if finding.meaning else []
         if finding.evidence:
-            evidence = [f"  {files:>9,}  {display(what, 80)}" for what, files in finding.evidence[:EVIDENCE]]
-            more = len(finding.evidence) - EVIDENCE
+            evidence = [f"  {files:>9,}  {display(text, 80)}" for text, files in finding.evidence[:MAX_EVIDENCE]]
+            more = len(finding.evidence) - MAX_EVIDENCE
             lines.append("\n".join([*evidence, *([f"  … and {more} more"] if more > 0 else [])]))
         if finding.advice:
             lines.append(f"→ {finding.advice}")
@@ -318,13 +322,13 @@ class FindingsList(QWidget):
         finding = self.selected()
         if finding is None:
             return
-        word = ""
+        reason = ""
         if checked and state == "dismissed":
-            word, is_given = QInputDialog.getText(self, "Dismiss", "Why is this no fault here?")
+            reason, is_given = QInputDialog.getText(self, "Dismiss", "Why is this not a problem here?")
             if not is_given:
                 self._show(finding)
                 return
-        self.decision_made.emit(finding, state if checked else "", word.strip())
+        self.decision_made.emit(finding, state if checked else "", reason.strip())
 
 
 def _key(finding: Finding) -> tuple[str, tuple[str, ...], str]:

@@ -1,4 +1,4 @@
-"""The Findings tab: the list over the state behind it, the histogram of pixels, report and recipe."""
+"""The Findings tab: the list of findings, the histogram of pixels, and the dialogs for report and recipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["FindingsTab"]
 
 
 class FindingsTab(QWidget):
-    """`finding_chosen` carries the finding that was chosen, `counted` how many there are."""
+    """The tab. `finding_chosen` carries the selected finding, `counted` the number of findings."""
 
     finding_chosen = Signal(object)
     counted = Signal(int)
@@ -52,22 +52,22 @@ class FindingsTab(QWidget):
         self.list.set_source(False)
 
     def set_opened(self, opened: Opened) -> None:
-        """Judge this source."""
+        """Check this source."""
         self.list.set_source(bool(opened.catalog.n_files))
         self.checks.set_opened(opened)
 
     def set_empty_text(self, text: str) -> None:
-        """What to say while there is no finding."""
+        """Set the text for an empty list."""
         self.list.set_empty_text(text)
 
     def forget(self) -> None:
-        """Judge nothing: another source is open, which is judged soon."""
+        """Clear the findings, for another source."""
         self.list.set_source(False)
         self.picture.hide()
         self.checks.set_opened(None)
 
     def look_further(self) -> None:
-        """Look at volumes, then at pixels."""
+        """Check the volumes, then the pixels."""
         self.checks.look_at_volumes()
 
     def set_colors(self, colors: Colors) -> None:
@@ -78,7 +78,7 @@ class FindingsTab(QWidget):
     def _show(self) -> None:
         findings = self.checks.findings
         is_open = self.checks.opened is not None and self.checks.opened.catalog.n_files
-        self.list.set_findings(findings, self.checks.decisions, "Nothing found in these values." if is_open else "")
+        self.list.set_findings(findings, self.checks.decisions, "No problems found in the values." if is_open else "")
         self.counted.emit(len(findings))
 
     def _chosen(self, finding: Finding) -> None:

@@ -1,4 +1,4 @@
-"""The contact sheet: thumbnails of the images that match; a click or Enter opens the series at that image."""
+"""The contact sheet: thumbnails of the matching images. Double-click or Enter opens the series at an image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _THUMBNAIL = Qt.ItemDataRole.UserRole
 
 
 class ContactSheet(QWidget):
-    """The pictures. `image_activated` carries the series' number and the path of the file that was chosen."""
+    """The thumbnails. `image_activated` carries the number of the series and the path of the file."""
 
     image_activated = Signal(int, str)
 
@@ -58,34 +58,34 @@ class ContactSheet(QWidget):
         self._ground = colors.foreground
 
     def set_empty_text(self, text: str) -> None:
-        """Empty the sheet, and say why."""
+        """Empty the sheet and show `text`."""
         self.model.clear()
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.words.setText(paragraph(text))
         self.view.hide()
 
     def begin(self, pictures: int, files: int, series: int) -> None:
-        """Empty the sheet for `pictures` of `files` matching files of `series` series."""
+        """Empty the sheet for `pictures` thumbnails of the matching `files` in `series` series."""
         self.model.clear()
         self.words.setAlignment(Qt.AlignmentFlag.AlignLeft if pictures else Qt.AlignmentFlag.AlignCenter)
         if not files:
-            self.words.setText("No image matches: remove a filter above.")
+            self.words.setText("No image matches all filters. Remove a filter above.")
         elif pictures < files:
-            self.words.setText(f"{pictures:,} of {files:,} images of {series:,} series · double-click opens")
+            self.words.setText(f"{pictures:,} of {files:,} images in {series:,} series · double-click to open")
         else:
-            self.words.setText(f"{files:,} images of {series:,} series · double-click opens")
+            self.words.setText(f"{files:,} images in {series:,} series · double-click to open")
         self.view.setVisible(bool(pictures))
 
     def add(self, thumbnail: Thumbnail) -> None:
-        """Show one more picture."""
+        """Add a thumbnail."""
         item = QStandardItem(QIcon(self._pixmap(thumbnail)), display(thumbnail.caption, 60))
-        why = f" · cannot be shown: {thumbnail.reason}" if thumbnail.reason else ""
-        item.setToolTip(tip(display(f"{thumbnail.caption}{why}", 300)))
+        reason = f" · cannot be shown: {thumbnail.reason}" if thumbnail.reason else ""
+        item.setToolTip(tip(display(f"{thumbnail.caption}{reason}", 300)))
         item.setData((thumbnail.series, thumbnail.path), _THUMBNAIL)
         self.model.appendRow(item)
 
     def _pixmap(self, thumbnail: Thumbnail) -> QPixmap:
-        ground = QPixmap(SIDE, SIDE)  # all of one size: the view lays them out by the first
+        ground = QPixmap(SIDE, SIDE)  # the view uses the size of the first item for all
         ground.fill(self._ground if thumbnail.picture is None else QColor(0, 0, 0, 0))
         if thumbnail.picture is not None:
             rows, columns = thumbnail.picture.shape[:2]

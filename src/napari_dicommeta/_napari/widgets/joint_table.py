@@ -1,4 +1,4 @@
-"""How the values of two tags stand together: a small heat table whose cells lead to the files."""
+"""The cross-tabulation of two tags: a table of counts whose cells filter the files."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ class _Model(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             first, second = (path.keyword for path in self.joint.paths)
             row, column = _shown(self.joint.rows[index.row()]), _shown(self.joint.columns[index.column()])
-            how = " · click: only these files" if files else ""
-            return tip(display(f"{first} = {row}, {second} = {column}: {files:,} files", 300) + how)
+            hint = " · click to filter to these files" if files else ""
+            return tip(display(f"{first} = {row}, {second} = {column}: {files:,} files", 300) + hint)
         return None
 
 
 class _Delegate(QStyledItemDelegate):
-    """The count on a ground whose strength is its share of the largest, by the square root."""
+    """Paints each count on a background as opaque as the square root of its share of the largest count."""
 
     colors: Colors | None = None
     most = 1
@@ -97,7 +97,7 @@ class _Delegate(QStyledItemDelegate):
 
 
 class JointTable(QTableView):
-    """The table. `pair_activated` carries the two texts of a cell that was clicked or chosen with Enter."""
+    """The table. `pair_activated` carries the two values of a clicked cell; Enter does the same."""
 
     pair_activated = Signal(object, object)
 
@@ -129,7 +129,7 @@ class JointTable(QTableView):
         self.viewport().update()
 
     def set_joint(self, joint: Joint | None, chosen: frozenset[tuple[str | None, str | None]] = frozenset()) -> None:
-        """Show this table, the pairs that are filtered for marked, without a signal."""
+        """Show a table without a signal, and mark the pairs of the filter."""
         self.delegate.most = max((max(line) for line in joint.counts), default=1) or 1 if joint is not None else 1
         self.delegate.chosen = frozenset(
             (r, c)
@@ -144,7 +144,7 @@ class JointTable(QTableView):
             self.setCurrentIndex(self.cells.index(joint.rows.index(current[0]), joint.columns.index(current[1])))
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Enter and Space choose the current cell, as a click does."""
+        """Activate the current cell with Enter and Space too."""
         if watched is self and event.type() == QEvent.Type.KeyPress and event.key() in _CHOOSING:
             self._activated(self.currentIndex())
             return True

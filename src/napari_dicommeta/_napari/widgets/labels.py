@@ -1,4 +1,4 @@
-"""What several faces are made of: lines that end in an ellipsis, texts of several lines, tooltips, what scrolls."""
+"""Helpers shared by widgets: elided lines, paragraphs, tooltips and scroll areas."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from napari_dicommeta.support.words import display
 
 __all__ = ["WHAT_TO_DO", "line", "paragraph", "scrolling", "tip"]
 
-WHAT_TO_DO = "Drop a folder or files of DICOM here, or use Open…"
+WHAT_TO_DO = "Drop a DICOM folder or files here, or click Open…"
 
-PADDING = 8
-"""Pixels that napari's style leaves around a text, which the label does not know of."""
+LABEL_PADDING = 8
+"""Pixels of padding in napari's style, which the label does not account for."""
 
 
 def line(text: str = "", vertical: QSizePolicy.Policy = QSizePolicy.Policy.Preferred) -> QElidingLabel:
-    """A plain text in one line, as wide as there is room."""
+    """Return a label with one line of plain text, elided to the available width."""
     label = QElidingLabel(text)
-    label.setEllipsesWidth(PADDING)
+    label.setEllipsesWidth(LABEL_PADDING)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, vertical)
     return label
 
 
 def paragraph(text: str, limit: int = 600) -> str:
-    """`text` for a label of several lines: its newlines stay, other controls are escaped."""
+    """Return `text` for a multi-line label. Newlines stay; other control characters are escaped."""
     return display(text, limit).replace("\\n", "\n")
 
 
 def scrolling(widget: QWidget) -> QScrollArea:
-    """`widget` in an area that scrolls it up and down where there is no room; it takes no keyboard itself."""
+    """Wrap `widget` in an area that scrolls vertically and takes no keyboard focus."""
     area = QScrollArea()
     area.setWidget(widget)
     area.setWidgetResizable(True)
@@ -44,5 +44,5 @@ def scrolling(widget: QWidget) -> QScrollArea:
 
 
 def tip(text: str) -> str:
-    """A tooltip that says `text`, whatever is in it: Qt takes what looks like HTML for HTML, and the rest as it is."""
+    """Return a tooltip that shows `text` literally: Qt would render HTML in it."""
     return text if not {"<", "&"} & {*text} else f"<qt>{html.escape(text, quote=False).replace(chr(10), '<br>')}</qt>"

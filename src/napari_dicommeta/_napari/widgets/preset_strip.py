@@ -1,4 +1,4 @@
-"""The presets strip: one button with a thumbnail for each window of the active layer's files, and the full range."""
+"""The preset strip: a button with a thumbnail for each window of the active layer, and one for the full range."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BUTTON_WIDTH, PICTURE = 104, 52
 
 
 class PresetStrip(QWidget):
-    """Buttons that choose a window: the files' own in their order, then "full range".
+    """Buttons for windows: those of the files in their order, then "Full range".
 
     `window_chosen` carries the number of a window, or -1 for the full range.
     """
@@ -39,7 +39,7 @@ class PresetStrip(QWidget):
         self.setObjectName("dicommeta-presets")
         self.title = line()
         self.tab_after: QWidget | None = None
-        """What the Tab key leaves for the first button."""
+        """The widget before the first button in the tab order."""
         self.buttons: list[QToolButton] = []
         self.windows: tuple[Window, ...] = ()
         self._grid = QGridLayout()
@@ -53,19 +53,19 @@ class PresetStrip(QWidget):
         self.set_windows("", ())
 
     def set_windows(self, name: str, windows: tuple[Window, ...], units: str = "", spreads: Sequence[str] = ()) -> None:
-        """Show the presets of a layer called `name`; an empty name: there is no DICOM layer.
+        """Show the presets of the layer `name`; an empty name means no DICOM layer.
 
-        `spreads`: for each window how it varies over the slices, "" where it does not.
+        `spreads` says for each window how it varies over the slices, "" if it does not.
         """
         for button in self.buttons:
             self._grid.removeWidget(button)
             button.deleteLater()
         self.buttons, self.windows = [], windows
         if not name:
-            self.title.setText("Window · choose a DICOM layer")
+            self.title.setText("Window · select a DICOM layer")
             self.title.setToolTip("")
             return
-        self.title.setText(f"Window · {display(name)}" + ("" if windows else " · the files carry no preset"))
+        self.title.setText(f"Window · {display(name)}" + ("" if windows else " · no presets in the files"))
         self.title.setToolTip(tip(display(name)))
         for i, window in enumerate(windows):
             button = self._button(_name(window, i), _numbers(window, units, bool(spreads and spreads[i])))
@@ -77,13 +77,13 @@ class PresetStrip(QWidget):
             button.setToolTip(tip(display(_tip(window, i, units, spreads[i] if spreads else ""), 400)))
             button.clicked.connect(lambda _=False, i=i: self.window_chosen.emit(i))
             self.buttons.append(button)
-        full = self._button("full range", preset_key(-1))
-        full.setToolTip(f"The smallest to the largest value of the middle slice, without padding · {preset_key(-1)}")
+        full = self._button("Full range", preset_key(-1))
+        full.setToolTip(f"Smallest to largest value of the middle slice, without padding · {preset_key(-1)}")
         full.clicked.connect(lambda: self.window_chosen.emit(-1))
         self.buttons.append(full)
         self._place()
         for before, button in pairwise((*filter(None, [self.tab_after]), *self.buttons)):
-            QWidget.setTabOrder(before, button)  # new ones would come after all else in the window
+            QWidget.setTabOrder(before, button)  # new buttons would be last in the tab order
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
@@ -94,13 +94,13 @@ class PresetStrip(QWidget):
         )
 
     def set_current(self, index: int | None) -> None:
-        """Mark the window with this number, -1 the full range, None none of them."""
+        """Mark the window with this number: -1 for the full range, None for no window."""
         for i, button in enumerate(self.buttons):
             last = i == len(self.buttons) - 1
             button.setChecked(index is not None and (index == i or (index == -1 and last)))
 
     def set_pictures(self, plane: np.ndarray, full: tuple[float, float], inverted: bool = False) -> None:
-        """Show a slice, thinned out, in modality values, as each window shows it."""
+        """Show a subsampled slice (rows, columns), in modality values, through each window."""
         for i, button in enumerate(self.buttons):
             window = self.windows[i] if i < len(self.windows) else None
             if window is not None and window.fault:
@@ -114,12 +114,12 @@ class PresetStrip(QWidget):
             button.setIcon(QIcon(QPixmap.fromImage(image)))
 
     def resizeEvent(self, event: object) -> None:
-        """Flow the buttons into as many columns as fit."""
+        """Arrange the buttons in as many columns as fit."""
         super().resizeEvent(event)
         self._place()
 
     def minimumSizeHint(self) -> QSize:
-        """Narrow: the buttons flow."""
+        """Return the width of one column: the buttons wrap."""
         return QSize(BUTTON_WIDTH, super().minimumSizeHint().height())
 
     def _button(self, first: str, second: str) -> QToolButton:
@@ -157,13 +157,13 @@ def _tip(window: Window, i: int, units: str, spread: str) -> str:
     kind = "lookup table" if window.lut is not None else window.function.replace("_", " ").lower()
     parts = [window.label, f"cannot be shown: {window.fault}" if window.fault else f"{kind}: {low:g} to {high:g}{unit}"]
     if window.rescale is not None:
-        parts.append("meant for stored values, by the data's range")
+        parts.append("for stored values, judging by the data range")
     if doubt := window.doubt(units):
         parts.append(f"implausible: {doubt}")
     if spread:
         parts.append(spread)
     if window.times > 1:
-        parts.append(f"stated {window.times} times")
+        parts.append(f"stored {window.times} times in the file")
     if key := preset_key(i):
         parts.append(key)
     return " · ".join(parts)

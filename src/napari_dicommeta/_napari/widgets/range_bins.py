@@ -1,4 +1,4 @@
-"""A numeric tag in bins: drag over a range, or use the keys, to choose the files whose numbers lie in it."""
+"""The histogram of a numeric tag. Drag over a range, or use the keys, to filter by it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ MARGIN = 4
 
 
 class RangeBins(QWidget):
-    """Bars side by side, the whole muted and the part over it.
+    """Bars side by side: all files muted, and the part highlighted over them.
 
-    `range_chosen` carries the smallest and the largest number of the bins that were brushed, both included;
-    `range_cleared` says that none is wanted any more (Esc, or a click on what is chosen).
+    `range_chosen` carries the smallest and the largest number of the selected bins, both included. `range_cleared`
+    follows Esc, or a click on the selected bin.
     """
 
     range_chosen = Signal(float, float)
@@ -42,22 +42,24 @@ class RangeBins(QWidget):
         self.setMouseTracking(True)
         self._noun = noun
         self._chooses = noun == "file"
-        """A histogram of something else is only looked at."""
+        """Other histograms have no selection."""
         if self._chooses:
             self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            self.setToolTip("drag: only files in this range · arrow keys, Shift, Enter · Esc: all again")
+            self.setToolTip(
+                "Drag to filter to a range. Esc clears it.\nKeys: arrows move, Shift+arrows extend, Enter filters."
+            )
         self.bins: Bins | None = None
         self.span: tuple[int, int] | None = None
-        """The first and the last bin that are brushed."""
+        """The first and the last selected bin."""
         self.chosen: tuple[float, float] | None = None
-        """The range that is filtered for, whether it fits these bins or not."""
+        """The range of the filter, whether it fits these bins or not."""
         self._colors: Colors | None = None
         self._anchor: int | None = None
         self._was_chosen = False
         self._hovered: int | None = None
 
     def sizeHint(self) -> QSize:
-        """As much as there is."""
+        """Return the preferred size."""
         return QSize(200, 160)
 
     def set_colors(self, colors: Colors) -> None:
@@ -66,18 +68,18 @@ class RangeBins(QWidget):
         self.update()
 
     def set_bins(self, bins: Bins | None, chosen: tuple[float, float] | None = None) -> None:
-        """Show these bins, those of the range that is `chosen` marked, without a signal."""
+        """Show bins without a signal, and mark the range `chosen`."""
         self.bins, self._anchor, self._hovered = bins, None, None
         self.span, self.chosen = None, chosen
         if bins is not None and chosen is not None:
             inner = np.asarray(bins.edges[1:-1])
             first, last = np.searchsorted(inner, chosen, side="right").tolist()
-            if self.numbers_of((first, last)) == chosen:  # else it was brushed in other bins
+            if self.numbers_of((first, last)) == chosen:  # else it was selected in other bins
                 self.span = (first, last)
         self.update()
 
     def numbers_of(self, span: tuple[int, int]) -> tuple[float, float]:
-        """The smallest and the largest number that lie in these bins."""
+        """Return the smallest and the largest number in these bins."""
         assert self.bins is not None
         first, last = span
         high = self.bins.edges[last + 1]
@@ -85,13 +87,13 @@ class RangeBins(QWidget):
         return self.bins.edges[first], high if is_last else float(np.nextafter(high, -np.inf))
 
     def bin_at(self, x: float) -> int:
-        """The bin at a place from the left, in pixels."""
+        """Return the bin at `x`, in pixels from the left."""
         assert self.bins is not None
         area, n = self._area(), len(self.bins.files)
         return min(max(int((x - area.left()) / area.width() * n), 0), n - 1)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begin a brush."""
+        """Start a selection."""
         if self._chooses and self.bins is not None and event.button() == Qt.MouseButton.LeftButton:
             self._anchor = self.bin_at(event.position().x())
             self._was_chosen = self.span == (self._anchor, self._anchor)
@@ -99,7 +101,7 @@ class RangeBins(QWidget):
             self.update()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Widen the brush; without a button tell what lies under the mouse."""
+        """Extend the selection; without a button, show the bin under the mouse."""
         if self.bins is None:
             return
         at = self.bin_at(event.position().x())
@@ -109,19 +111,19 @@ class RangeBins(QWidget):
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Choose the range; a click on the one bin that is chosen lets go of it."""
+        """Filter by the range; a click on the only selected bin clears it."""
         if self.bins is None or self._anchor is None or event.button() != Qt.MouseButton.LeftButton:
             return
         self._anchor = None
         self._emit(clear=self._was_chosen and self.span is not None and self.span[0] == self.span[1])
 
     def leaveEvent(self, _event: object) -> None:
-        """Nothing lies under the mouse."""
+        """Forget the bin under the mouse."""
         self._hovered = None
         self.update()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Left and Right move, with Shift they widen; Enter chooses; Esc lets go."""
+        """Move with Left and Right, extend with Shift, filter with Enter, clear with Esc."""
         key = event.key()
         if self.bins is None or key not in (
             Qt.Key.Key_Left,
@@ -157,7 +159,7 @@ class RangeBins(QWidget):
             self.range_chosen.emit(*self.numbers_of(self.span))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the bars, the brush, the ends of the axis and what lies under the mouse."""
+        """Paint the bars, the selection, the ends of the axis and the text."""
         if self._colors is None:
             return
         painter, colors, metrics = QPainter(self), self._colors, self.fontMetrics()
@@ -167,7 +169,7 @@ class RangeBins(QWidget):
             painter.drawText(
                 self.rect(),
                 Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,
-                "Not two different numbers here: nothing to bin",
+                "Fewer than two distinct numbers: no histogram",
             )
             painter.end()
             return
@@ -208,22 +210,22 @@ class RangeBins(QWidget):
         painter.drawRect(rect)
 
     def _words(self) -> str:
-        """What is brushed or lies under the mouse, and its files."""
+        """Describe the selected bins, or the bin under the mouse, and its files."""
         assert self.bins is not None
         at = (self._hovered, self._hovered) if self._hovered is not None and self._anchor is None else self.span
         if at is None and self.chosen is not None:
-            return f"{range_words(*self.chosen)} is chosen"
+            return f"{range_words(*self.chosen)} selected"
         if at is None:
-            return "drag over a range" if self._chooses else ""
+            return "Drag to select a range" if self._chooses else ""
         files, part = sum(self.bins.files[at[0] : at[1] + 1]), sum(self.bins.part[at[0] : at[1] + 1])
-        # Of several components each counts in its own bin: a file may be in two of those that are brushed.
-        least = "up to " if at[0] != at[1] and 0 < self.bins.binned < sum(self.bins.files) else ""
-        bright = f", {least}{part:,} in the bright bars" if part else ""
+        # Each component counts in its own bin: a file may be in two of the selected bins.
+        limit = "up to " if at[0] != at[1] and 0 < self.bins.binned < sum(self.bins.files) else ""
+        of_part = f", {limit}{part:,} highlighted" if part else ""
         files = min(files, self.bins.binned or files)
-        return f"{range_words(*self.numbers_of(at))}: {least}{counted(files, self._noun)}{bright}"
+        return f"{range_words(*self.numbers_of(at))}: {limit}{counted(files, self._noun)}{of_part}"
 
     def _place_of(self, value: float) -> float:
-        """Where a number lies, counted in bins from the left."""
+        """Return the position of a number, in bins from the left."""
         assert self.bins is not None
         edges = np.asarray(self.bins.edges)
         i = int(np.clip(np.searchsorted(edges, value, side="right") - 1, 0, len(edges) - 2))

@@ -1,4 +1,4 @@
-"""The series tree: patient, study, series, volume; double-click or Enter opens what is chosen."""
+"""The series tree: patient, study, series, volume. Double-click or Enter opens the selection."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 __all__ = ["SeriesTree"]
 
-HEADERS = ("Series", "Modality", "Images × rows × columns", "Notes that need a decision, or why it cannot be opened")
+HEADERS = ("Series", "Modality", "Images × rows × columns", "Notes that need a decision (×: cannot be opened)")
 SHORT_HEADERS = ("Series", "", "Size", "Notes")
 LONG_SIZE = "600 × 512 × 512"
-EXPANDED = 60
-"""Patients that are shown unfolded at most."""
+MAX_EXPANDED = 60
+"""Trees with more patients start collapsed."""
 
 
 @dataclass(slots=True)
 class _Node:
-    """A branch with its place: the number of the node above it, -1 at the top, and of those below it."""
+    """A branch with the number of its parent node, -1 at the top, its row there, and the numbers of its children."""
 
     branch: Branch
     parent: int
@@ -60,7 +60,7 @@ class _Model(QAbstractItemModel):
 
     @property
     def rows(self) -> tuple[SeriesRow, ...]:
-        """The series that are shown, in their order."""
+        """The series shown, in their order."""
         return tuple(self.nodes[n].branch.row for n in self.of_series.values())  # type: ignore[misc]
 
     def set_branches(self, branches: tuple[Branch, ...]) -> None:
@@ -74,11 +74,11 @@ class _Model(QAbstractItemModel):
         self.nodes.append(_Node(branch, parent, place))
         if branch.kind == "series" and branch.row is not None:
             self.of_series[branch.row.number] = number
-        self.nodes[number].below = [self._add(one, number, i) for i, one in enumerate(branch.below)]
+        self.nodes[number].below = [self._add(child, number, i) for i, child in enumerate(branch.below)]
         return number
 
     def set_row(self, row: SeriesRow) -> None:
-        """Show a series anew; its volumes come and go below it."""
+        """Update a series and its volumes."""
         number = self.of_series.get(row.number)
         if number is None:
             return
@@ -91,15 +91,15 @@ class _Model(QAbstractItemModel):
                 self.endRemoveRows()
             if branch.below:
                 self.beginInsertRows(index, 0, len(branch.below) - 1)
-                node.below = [self._add(one, number, i) for i, one in enumerate(branch.below)]
+                node.below = [self._add(child, number, i) for i, child in enumerate(branch.below)]
                 self.endInsertRows()
         node.branch = branch
-        for below, one in zip(node.below, branch.below, strict=True):
-            self.nodes[below].branch = one
+        for below, child in zip(node.below, branch.below, strict=True):
+            self.nodes[below].branch = child
         self.dataChanged.emit(index, self.createIndex(node.place, len(HEADERS) - 1, number))
 
     def with_branches_below(self) -> Iterator[tuple[QModelIndex, Branch]]:
-        """The branches that can be folded."""
+        """Yield the branches with children."""
         for number, node in enumerate(self.nodes):
             if node.below:
                 yield self.createIndex(node.place, 0, number), node.branch
@@ -130,7 +130,7 @@ class _Model(QAbstractItemModel):
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return SHORT_HEADERS[section]
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
-            return f"{HEADERS[section]} · click sorts"
+            return f"{HEADERS[section]} · click to sort"
         return None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
@@ -148,19 +148,19 @@ class _Model(QAbstractItemModel):
             return self.warning if column == 3 else self.faint if branch.kind in ("patient", "study") else None
         if role == Qt.ItemDataRole.ToolTipRole:
             if row is None:
-                return tip(display(f"{branch.kind} {branch.text}"))
+                return tip(display(f"{branch.kind.capitalize()} {branch.text}"))
             if branch.kind == "volume":
-                return tip(display(f"{branch.text} · double-click or Enter opens this volume alone"))
-            how = "open" if row.is_open else row.reason or "double-click or Enter opens it"
+                return tip(display(f"{branch.text} · double-click or press Enter to open only this volume"))
+            state = "open" if row.is_open else row.reason or "double-click or press Enter to open"
             reason = [f"– {row.reason}"] if row.is_open and row.reason else []
-            lines = [f"{row.name} · {row.size} · {how}", f"{row.patient} · {row.study}", *reason]
+            lines = [f"{row.name} · {row.size} · {state}", f"{row.patient} · {row.study}", *reason]
             lines += [f"– {note}" for note in row.notes or () if note != row.reason]
             return tip("\n".join(display(line, 300) for line in lines))
         return None
 
 
 def _series_of(branches: Sequence[Branch]) -> Iterator[int]:
-    """The numbers of the series of these branches, in their order."""
+    """Yield the numbers of the series of these branches, in their order."""
     for branch in branches:
         if branch.kind == "series" and branch.row is not None:
             yield branch.row.number
@@ -176,11 +176,11 @@ _SORT_KEYS: tuple[Callable[[SeriesRow], Any], ...] = (
 
 
 class SeriesTree(QWidget):
-    """The tree, and below it the notes of what is chosen, with what can be done about them.
+    """The tree, with the notes of the current series below it and buttons for its offers.
 
-    `series_activated` carries (number of the series, number of its volume or None) of each row that was double-clicked
-    or chosen with Enter; `offer_chosen` the series' number and the `Offer`; `chosen_changed` the numbers of the series
-    that are marked; `grouping_toggled` whether they stand below their patients.
+    `series_activated` carries (number of the series, number of its volume or None) for each opened row.
+    `offer_chosen` carries the number of the series and the `Offer`, `chosen_changed` the numbers of the selected
+    series, `grouping_toggled` whether series are grouped by patient.
     """
 
     series_activated = Signal(tuple)
@@ -193,8 +193,8 @@ class SeriesTree(QWidget):
         self.setObjectName("dicommeta-series")
         self.model = _Model(self)
         self.table = self._tree()
-        self.by_patient = QCheckBox("by patient and study")
-        self.by_patient.setToolTip("Series below their studies and patients, or one list")
+        self.by_patient = QCheckBox("Group by patient and study")
+        self.by_patient.setToolTip("Show series below their patients and studies, or as a flat list")
         self.by_patient.setChecked(True)
         self.by_patient.toggled.connect(self._grouping_changed)
         self.empty = self._text()
@@ -222,7 +222,7 @@ class SeriesTree(QWidget):
             layout.addWidget(widget, stretch)
         self._rows: tuple[SeriesRow, ...] = ()
         self._hidden: tuple[int, ...] = ()
-        """Series that are marked and hidden by a filter."""
+        """Selected series that a filter hides."""
         self._is_worth_grouping = False
         self._order: tuple[int, bool] | None = None
         self.set_rows(())
@@ -258,9 +258,9 @@ class SeriesTree(QWidget):
         return label
 
     def set_rows(self, rows: tuple[SeriesRow, ...], among: Sequence[SeriesRow] | None = None) -> None:
-        """Show these series, which are `among` those of the source: these say whether there are patients to group by.
+        """Show these series. Grouping depends on all series of the source, `among`.
 
-        Those that were chosen stay so, in secret where a filter hides them.
+        Selected series stay selected, even while a filter hides them.
         """
         self._rows = rows
         self._is_worth_grouping = is_worth_grouping(rows if among is None else among)
@@ -277,7 +277,7 @@ class SeriesTree(QWidget):
         blocked = model.blockSignals(True)
         self.model.set_branches(branches)
         self.table.setRootIsDecorated(grouped or any(branch.below for branch in branches))
-        if len(branches) <= EXPANDED and self.table.rootIsDecorated():
+        if len(branches) <= MAX_EXPANDED and self.table.rootIsDecorated():
             self.table.expandAll()
         for index, branch in self.model.with_branches_below():
             if (branch.kind, branch.text) in folded:
@@ -301,7 +301,7 @@ class SeriesTree(QWidget):
         self._show_notes(self.table.currentIndex())
 
     def _branches(self) -> tuple[Branch, ...]:
-        """What is to be shown, in its order."""
+        """Return the branches to show, in their order."""
         rows = self._rows
         if self._order is not None:
             column, descending = self._order
@@ -309,23 +309,23 @@ class SeriesTree(QWidget):
         return tree_of(rows, self.by_patient.isChecked() and self._is_worth_grouping)
 
     def _folded(self) -> set[tuple[str, str]]:
-        """The branches that the user has folded, by kind and text."""
+        """Return the collapsed branches, by kind and text."""
         below = self.model.with_branches_below()
         return {(branch.kind, branch.text) for index, branch in below if not self.table.isExpanded(index)}
 
     def _fit_columns(self, rows: tuple[SeriesRow, ...]) -> None:
-        """As wide as the longest text; Qt's own way measures through the style, row by row, after each change."""
+        """Fit the columns to their longest texts. Qt would measure every row after each change."""
         metrics, header = self.fontMetrics(), self.table.header()
         texts = ({row.modality for row in rows}, {row.extent for row in rows}, {SHORT_HEADERS[3]})
-        for column, found in enumerate(texts, 1):
-            longest = sorted({SHORT_HEADERS[column], *found}, key=len)[-8:]
+        for column, of_column in enumerate(texts, 1):
+            longest = sorted({SHORT_HEADERS[column], *of_column}, key=len)[-8:]
             width = max(map(metrics.horizontalAdvance, longest))
-            if column == 2 and all(row.matches is None for row in rows):  # several sizes leave names their room
+            if column == 2 and all(row.matches is None for row in rows):  # leave space for names
                 width = min(width, metrics.horizontalAdvance(LONG_SIZE))
             header.resizeSection(column, width + 12)
 
     def set_grouping(self, by_patient: bool) -> None:
-        """Show series below their patients, or as a list, without a signal."""
+        """Group series by patient, or show a flat list, without a signal."""
         blocked = self.by_patient.blockSignals(True)
         self.by_patient.setChecked(by_patient)
         self.by_patient.blockSignals(blocked)
@@ -336,8 +336,8 @@ class SeriesTree(QWidget):
         self.grouping_toggled.emit(by_patient)
 
     def set_row(self, row: SeriesRow) -> None:
-        """Show one series anew, told by its number, if it is among those shown."""
-        self._rows = tuple(row if one.number == row.number else one for one in self._rows)
+        """Update the series with this number if it is shown."""
+        self._rows = tuple(row if old.number == row.number else old for old in self._rows)
         self.model.set_row(row)
         if row.volumes and not self.table.rootIsDecorated():
             self.table.setRootIsDecorated(True)
@@ -345,7 +345,7 @@ class SeriesTree(QWidget):
             self._show_notes(self.table.currentIndex())
 
     def select(self, number: int, volume: str = "") -> None:
-        """Mark the series of this number, or its volume of this name, if it is among those shown."""
+        """Select the series with this number, or its volume with this name, if it is shown."""
         index = self.model.index_of(number)
         row = self.model.nodes[index.internalId()].branch.row if index.isValid() else None
         if row is not None and volume in row.volumes:
@@ -364,7 +364,7 @@ class SeriesTree(QWidget):
             self.chosen_changed.emit(self.chosen())
 
     def forget(self) -> None:
-        """Mark none."""
+        """Clear the selection."""
         self._hidden = ()
         self.table.clearSelection()
         self.table.setCurrentIndex(QModelIndex())
@@ -380,7 +380,7 @@ class SeriesTree(QWidget):
         self.table.selectionModel().setCurrentIndex(index, flags.ClearAndSelect | flags.Rows)
 
     def chosen(self) -> tuple[int, ...]:
-        """The numbers of the series that are marked, those below marked patients and studies among them."""
+        """Return the numbers of the selected series, including those below selected patients and studies."""
         numbers: dict[int, None] = dict.fromkeys(self._hidden)
         for index in self.table.selectionModel().selectedRows():
             for node in self._below(index.internalId()):
@@ -405,8 +405,9 @@ class SeriesTree(QWidget):
         return row.number if row is not None else None
 
     def _activated(self, index: QModelIndex) -> None:
-        """Open what is marked; a patient or study folds and unfolds."""
-        nodes = [one.internalId() for one in self.table.selectionModel().selectedRows()] or [index.internalId()]
+        """Open the selected series; expand or collapse a patient or study."""
+        selected = self.table.selectionModel().selectedRows() or [index]
+        nodes = [row.internalId() for row in selected]
         branches = [self.model.nodes[node].branch for node in nodes]
         opened = tuple((branch.row.number, branch.volume) for branch in branches if branch.row is not None)
         if opened:
@@ -420,7 +421,7 @@ class SeriesTree(QWidget):
         self.table.viewport().update()
 
     def _show_notes(self, index: QModelIndex) -> None:
-        """The notes of the chosen series below the tree, and buttons for what they allow."""
+        """Show the notes of the current series below the tree, and buttons for its offers."""
         row = self.model.nodes[index.internalId()].branch.row if index.isValid() else None
         lines = ([row.reason] if row.reason else list(row.notes or ())) if row is not None else []
         self.notes.setVisible(bool(lines))
@@ -443,12 +444,12 @@ class SeriesTree(QWidget):
         self.offer_line.setVisible(bool(self.offer_buttons))
 
     def sort_again(self) -> None:
-        """After rows were shown anew: their notes may have come."""
+        """Sort again after rows were updated, as their notes may be new."""
         if self._order is not None and list(_series_of(self._branches())) != list(self.model.of_series):
             self._refresh()
 
     def sort_by(self, column: int) -> None:
-        """Sort by a column; again: turned round; a third time: those with most images first."""
+        """Sort by a column; a second call reverses the order, a third restores it: most images first."""
         self._order = next_order(self._order, column, column > 1)
         header = self.table.header()
         header.setSortIndicatorShown(self._order is not None)
@@ -458,14 +459,14 @@ class SeriesTree(QWidget):
         self._refresh()
 
     def set_empty_text(self, text: str) -> None:
-        """What to say while there is no series."""
+        """Set the text for an empty tree."""
         self.empty.setText(paragraph(text))
 
     def set_problems(self, problems: tuple[str, ...], total: int) -> None:
-        """Show the first problems of the source, and how many there are in all."""
+        """Show the first problems of the source, and their total."""
         self.problems.setVisible(bool(problems))
         lines = [display(problem) for problem in problems[:4]]
         if total > len(lines):
-            lines.append(f"… and {total - len(lines):,} more lines, the first of them in the tooltip")
+            lines.append(f"… and {total - len(lines):,} more lines (see the tooltip)")
         self.problems.setText("\n".join(lines))
         self.problems.setToolTip(tip("\n".join(display(problem) for problem in problems[:40])))

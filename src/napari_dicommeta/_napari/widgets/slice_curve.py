@@ -1,4 +1,4 @@
-"""The chosen tag along the slices of the active volume, with the slice shown marked; a click goes to a slice."""
+"""The curve of a tag along the slices of the active volume, with the shown slice marked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HEIGHT, MARGIN = 70, 4
 
 
 class SliceCurve(QWidget):
-    """One line a component of the tag. `slice_chosen` carries the number of the slice that was clicked."""
+    """One line per component of the tag. `slice_chosen` carries the number of the clicked slice."""
 
     slice_chosen = Signal(int)
 
@@ -28,14 +28,14 @@ class SliceCurve(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-curve")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("Along the slices of the active volume · click or drag: go to the slice")
+        self.setToolTip("This tag along the slices of the active volume. Click or drag to go to a slice.")
         self.values: np.ndarray | None = None
         self.current = 0
         self._colors: Colors | None = None
         self.set_curve(None)
 
     def sizeHint(self) -> QSize:
-        """As wide as there is room."""
+        """Return the preferred size."""
         return QSize(100, HEIGHT)
 
     def set_colors(self, colors: Colors) -> None:
@@ -50,19 +50,19 @@ class SliceCurve(QWidget):
         self.update()
 
     def set_current(self, number: int) -> None:
-        """Mark a slice."""
+        """Mark the slice with this number."""
         self.current = number
         self.update()
 
     def slice_at(self, x: float) -> int:
-        """The slice at a place from the left, in pixels."""
+        """Return the number of the slice at `x`, in pixels from the left."""
         assert self.values is not None
         n = self.values.shape[1]
         area = self._area()
         return min(max(round((x - area.left()) / max(area.width(), 1) * (n - 1)), 0), n - 1)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the smallest and largest value, the lines, the mark and the value at it."""
+        """Paint the smallest and largest value, the lines, the mark and its value."""
         if self.values is None or self._colors is None:
             return
         painter, colors = QPainter(self), self._colors
@@ -89,7 +89,7 @@ class SliceCurve(QWidget):
             painter.setPen(QPen(colors.text, 1))
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
             here = [f"{value:g}" for value in self.values[:, self.current] if np.isfinite(value)]
-            text = f"slice {self.current + 1}: " + (" \\ ".join(here) or "none")
+            text = f"slice {self.current + 1}: " + (" \\ ".join(here) or "no value")
             width = metrics.horizontalAdvance(text)
             left = min(max(x + 4, area.left()), self.width() - width - MARGIN)
             painter.drawText(QPointF(left, metrics.ascent() + 1), text)
@@ -105,7 +105,7 @@ class SliceCurve(QWidget):
             self.slice_chosen.emit(self.slice_at(event.position().x()))
 
     def _area(self) -> QRectF:
-        """Where the lines are: right of the numbers, below the text of the slice."""
+        """Return the area of the lines, right of the numbers and below the text."""
         metrics = self.fontMetrics()
         numbers = ("-00000",) if self.values is None else (f"{np.nanmin(self.values):g}", f"{np.nanmax(self.values):g}")
         left = max(map(metrics.horizontalAdvance, numbers)) + 3 * MARGIN
@@ -114,6 +114,6 @@ class SliceCurve(QWidget):
 
 
 def _unbroken(ys: np.ndarray) -> list[np.ndarray]:
-    """The runs of indices without NaN."""
+    """Split the indices into runs without NaN."""
     finite = np.flatnonzero(np.isfinite(ys))
     return np.split(finite, np.flatnonzero(np.diff(finite) > 1) + 1) if len(finite) else []

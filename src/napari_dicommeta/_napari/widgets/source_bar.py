@@ -1,4 +1,4 @@
-"""The source line: what is open, Open…, and the progress of a scan with Cancel."""
+"""The source bar: name of the source, Open…, and the progress of a scan with Cancel."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = ["SourceBar"]
 
-SHOWN = 10
+MAX_PATHS = 10
 """Paths in the tooltip of a source."""
-RECENT = 8
+MAX_RECENT = 8
 
 
 class SourceBar(QWidget):
-    """A line that names the source and its size; while a scan runs, a bar under it that can be canceled.
+    """The name and size of the source, with a progress bar and Cancel below them during a scan.
 
-    `paths_chosen` carries the paths picked with Open…; `comparison_chosen` the folder or catalog to compare with, ""
-    for none; `scan_canceled` the query to stop; `preference_toggled` whether napari is to open folders with this
-    plugin without asking. `recent` gives the folders that the menu offers.
+    `paths_chosen` carries the paths picked with Open…, `comparison_chosen` the folder or catalog to compare with, or
+    "" for none. `scan_canceled` follows Cancel. `preference_toggled` carries whether napari opens folders with this
+    plugin without asking. `recent` returns the folders for the menu.
     """
 
     paths_chosen = Signal(list)
@@ -48,10 +48,10 @@ class SourceBar(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-source")
         self._recent_folders = recent
-        self.title, self.amount, self.other = line("No DICOM open"), QLabel(""), line()
+        self.title, self.amount, self.other = line("No DICOM files open"), QLabel(""), line()
         self.open_button = QPushButton()
         self.open_button.setText("Open…")
-        self.open_button.setToolTip("Open a folder, or single files, of DICOM; compare with another folder")
+        self.open_button.setToolTip("Open a DICOM folder or files, or compare with another folder")
         self.open_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.open_button.setMinimumWidth(self.fontMetrics().horizontalAdvance("Open…") + 44)
         self.open_button.setMenu(self._menu())
@@ -67,7 +67,7 @@ class SourceBar(QWidget):
         self.count = QLabel("")
         self.count.setTextFormat(Qt.TextFormat.PlainText)
         self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop reading; what was open before stays")
+        self.cancel_button.setToolTip("Stop reading and keep the previous source")
         self.cancel_button.clicked.connect(self.scan_canceled)
         self.progress = QWidget()
         progress_line = QHBoxLayout(self.progress)
@@ -93,9 +93,9 @@ class SourceBar(QWidget):
         self.recent.setToolTipsVisible(True)
         self.recent.aboutToShow.connect(self._fill_recent)
         menu.addSeparator()
-        self.compare_folder = menu.addAction("Compare with a folder…", self._compare_folder)
-        self.compare_saved = menu.addAction("Compare with a saved catalog…", self._compare_saved)
-        self.compare_end = menu.addAction("End the comparison", lambda: self.comparison_chosen.emit(""))
+        self.compare_folder = menu.addAction("Compare with folder…", self._compare_folder)
+        self.compare_saved = menu.addAction("Compare with saved catalog…", self._compare_saved)
+        self.compare_end = menu.addAction("Stop comparing", lambda: self.comparison_chosen.emit(""))
         menu.addSeparator()
         self.preference = menu.addAction("Always open DICOM folders with this plugin")
         self.preference.setCheckable(True)
@@ -107,28 +107,27 @@ class SourceBar(QWidget):
         self.preference.setChecked(is_preferred)
 
     def set_source(self, title: str, size: str = "", paths: Sequence[str] = ()) -> None:
-        """Show what is open, and how much it is, which stays to be seen where a long title does not."""
+        """Show the title and size of the source. Only the title is elided."""
         self.title.setText(display(title))
-        self.title.setToolTip(tip("\n".join(display(one, 300) for one in (title, *paths[:SHOWN]))))
+        self.title.setToolTip(tip("\n".join(display(text, 300) for text in (title, *paths[:MAX_PATHS]))))
         self.amount.setText(size)
         self.amount.setVisible(bool(size))
 
     def set_comparable(self, is_open: bool) -> None:
-        """Whether there is something to compare with another folder."""
+        """Enable the comparison if a source is open."""
         self.compare_folder.setEnabled(is_open)
         self.compare_saved.setEnabled(is_open)
 
     def set_other(self, words: str) -> None:
-        """Say what it is compared with; empty words: with nothing."""
+        """Show what the source is compared with; empty words hide the line."""
         self.other.setText(words)
         self.other.setVisible(bool(words))
         self.compare_end.setEnabled(bool(words))
 
     def set_progress(self, done: int, found: int, listed: bool) -> None:
-        """Show how far a scan is, of what has been found so far.
+        """Show the progress of a scan: files `done` of those `found` so far; `listed` says whether that is all.
 
-        The bar is never of the kind that moves without an end: its animation repaints the whole window, canvas
-        included, and takes the time that the scan needs.
+        The bar is never indeterminate: that animation repaints the whole window, canvas included, and slows the scan.
         """
         self.progress.show()
         self.bar.setRange(0, max(found, 1))
@@ -141,19 +140,19 @@ class SourceBar(QWidget):
 
     def _fill_recent(self) -> None:
         self.recent.clear()
-        folders = [folder for folder in self._recent_folders() if folder][:RECENT]
+        folders = [folder for folder in self._recent_folders() if folder][:MAX_RECENT]
         for folder in folders:
             name = display(os.path.join(*folder.rstrip(os.sep).split(os.sep)[-2:]), 60).replace("&", "&&")
             action = self.recent.addAction(name, lambda folder=folder: self.paths_chosen.emit([folder]))
             action.setToolTip(tip(display(folder)))
         if not folders:
-            self.recent.addAction("none yet").setEnabled(False)
+            self.recent.addAction("No recent folders").setEnabled(False)
 
     def _start(self) -> str:
         return next(iter(self._recent_folders()), "")
 
     def _choose_folder(self) -> None:
-        if path := QFileDialog.getExistingDirectory(self, "Open a folder of DICOM", self._start()):
+        if path := QFileDialog.getExistingDirectory(self, "Open DICOM folder", self._start()):
             self.paths_chosen.emit([path])
 
     def _choose_files(self) -> None:
@@ -162,12 +161,10 @@ class SourceBar(QWidget):
             self.paths_chosen.emit(paths)
 
     def _compare_folder(self) -> None:
-        if path := QFileDialog.getExistingDirectory(self, "Compare with a folder of DICOM", self._start()):
+        if path := QFileDialog.getExistingDirectory(self, "Compare with DICOM folder", self._start()):
             self.comparison_chosen.emit(path)
 
     def _compare_saved(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(
-            self, "Compare with a saved catalog", self._start(), "Catalog (*.parquet)"
-        )
+        path, _ = QFileDialog.getOpenFileName(self, "Compare with saved catalog", self._start(), "Catalog (*.parquet)")
         if path:
             self.comparison_chosen.emit(path)

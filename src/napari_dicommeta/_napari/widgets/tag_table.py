@@ -1,4 +1,4 @@
-"""The tag table: every tag of the scope, filtered by what is typed, with its values, presence and shape."""
+"""The tag table: the tags of the scope with their values, presence and shape, and a filter field."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_dicommeta._napari.tasks.rows import FOLDED, SHAPE_BARS, TagRow, next_order
 from napari_dicommeta._napari.widgets.labels import line
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -37,28 +37,27 @@ __all__ = ["COLUMNS", "TagTable", "shown_rows"]
 COLUMNS = ("Tag", "VR", "Values", "Spellings", "Present", "Shape", "Differs")
 WIDTHS = (0, 34, 54, 66, 60, 52, 56)
 HEADS = (
-    "The tag's keyword",
-    "Value representation, as most files store it",
-    "Distinct values, by meaning",
-    "Distinct values, by spelling",
-    "The share of files with a value",
-    "The files of the most frequent values",
-    "How much the values differ from the other folder's: Jensen-Shannon divergence, 0 to 1",
+    "Keyword of the tag",
+    "Value representation (VR) in most files",
+    "Distinct values by meaning: 1 and 1.0 are equal",
+    "Distinct values as written in the files",
+    "Share of files with a value",
+    "Histogram of the most frequent values",
+    "Difference from the other folder: Jensen-Shannon divergence, 0 to 1",
 )
 DEFAULT_COLUMNS = ("Values", "Present", "Shape")
 
 
 def shown_rows(rows: Sequence[TagRow], text: str, unfolded: Collection[str], chosen: str = "") -> list[TagRow]:
-    """The rows that match every word of `text`; of the kinds in `FOLDED` only those `unfolded`, and the `chosen` tag.
+    """Return the rows that match every word of `text`; without text, hide the kinds of `FOLDED` not in `unfolded`.
 
-    A filter that is typed looks through all tags: who writes a name wants to find it. The tag that is looked at stays,
-    even where a filter of files leaves it but one value.
+    A typed filter searches the hidden tags too. The `chosen` tag stays, even if a filter of files makes it constant.
     """
     words = text.lower().split()
     if words:
-        found = [row for row in rows if all(word in f"{row.keyword} {row.name} {row.tag}".lower() for word in words)]
-        digits = "".join(words).strip("()").replace(",", "")  # 00281050, as programs write it
-        return found or [row for row in rows if row.tag.strip("()").replace(",", "").lower() == digits]
+        matches = [row for row in rows if all(word in f"{row.keyword} {row.name} {row.tag}".lower() for word in words)]
+        digits = "".join(words).strip("()").replace(",", "")  # also without punctuation: 00281050
+        return matches or [row for row in rows if row.tag.strip("()").replace(",", "").lower() == digits]
     return [row for row in rows if not row.kind or row.kind in unfolded or row.keyword == chosen]
 
 
@@ -82,7 +81,7 @@ class _Model(QAbstractTableModel):
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return COLUMNS[section]
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
-            return f"{HEADS[section]} · click sorts · right click chooses columns"
+            return f"{HEADS[section]} · click to sort, right-click to choose columns"
         return None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
@@ -95,10 +94,10 @@ class _Model(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             kind = f" · {row.kind}" if row.kind else ""
             return display(
-                f"{row.tag} {row.keyword} · {row.name} · VR {row.vr} · {row.distinct:,} values in {row.spellings:,} "
-                f"spellings · in {row.present:.1%} of the files{kind}",
+                f"{row.tag} {row.keyword} · {row.name} · VR {row.vr} · {counted(row.distinct, 'value')} in "
+                f"{counted(row.spellings, 'spelling')} · present in {row.present:.1%} of files{kind}",
                 400,
-            ).replace("<", "‹")  # a tooltip that looks like markup would be shown as such
+            ).replace("<", "‹")  # Qt would render markup
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (2, 3, 6):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.UserRole:
@@ -107,7 +106,7 @@ class _Model(QAbstractTableModel):
 
 
 class _BarDelegate(QStyledItemDelegate):
-    """Paints the presence bar and the little histogram."""
+    """Paints the presence bar and the small histogram."""
 
     colors: Colors | None = None
 
@@ -120,7 +119,7 @@ class _BarDelegate(QStyledItemDelegate):
         painter.save()
         painter.setPen(Qt.PenStyle.NoPen)
         is_chosen = bool(option.state & QStyle.StateFlag.State_Selected)
-        color = self.colors.text if is_chosen else self.colors.muted  # the ground of a chosen row is near the latter
+        color = self.colors.text if is_chosen else self.colors.muted  # muted has too little contrast on a selected row
         if index.column() == 4:
             painter.setBrush(self.colors.foreground)
             painter.drawRect(cell)
@@ -147,10 +146,10 @@ _SORT_KEYS: tuple[Callable[[TagRow], Any], ...] = (
 
 
 class TagTable(QWidget):
-    """A filter field over the table of tags, and a line for those that are folded away.
+    """A filter field, the table of tags, and a line about the hidden tags.
 
-    `tag_selected` carries the chosen tag's keyword, `tag_activated` it when Enter is pressed; `columns_changed` and
-    `folds_changed` the names of the columns that are shown, and of the kinds that are unfolded.
+    `tag_selected` carries the keyword of the selected tag; `tag_activated` does so when Enter is pressed.
+    `columns_changed` carries the names of the visible columns, `folds_changed` the listed kinds of hidden tags.
     """
 
     tag_selected = Signal(str)
@@ -162,15 +161,15 @@ class TagTable(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-tags")
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("filter tags: window, 0028, spacing…")
-        self.filter.setToolTip("Words of a tag's name, keyword or number · Down: to the table · Esc: all tags")
+        self.filter.setPlaceholderText("Filter tags: window, 0028, spacing…")
+        self.filter.setToolTip("Filter by name, keyword or tag number. Down goes to the table, Esc clears.")
         self.filter.setClearButtonEnabled(True)
         self.filter.installEventFilter(self)
         self.model = _Model(self)
         self.table = self._table()
         self.folded = line()
-        self.fold_button = QPushButton("show")
-        self.fold_button.setToolTip("Choose which of the folded tags are listed")
+        self.fold_button = QPushButton("Show")
+        self.fold_button.setToolTip("Choose which hidden tags to list")
         menu = QMenu(self.fold_button)
         self.fold_actions = {kind: menu.addAction(kind) for kind in FOLDED}
         for action in self.fold_actions.values():
@@ -192,7 +191,7 @@ class TagTable(QWidget):
         self._order: tuple[int, bool] | None = None
         self._columns: tuple[str, ...] = ()
         self._chosen = ""
-        """The tag that is looked at, listed or not."""
+        """The selected tag, listed or not."""
         self.set_columns(DEFAULT_COLUMNS)
         self.set_rows(())
         self.filter.textChanged.connect(self._refresh)
@@ -232,11 +231,11 @@ class TagTable(QWidget):
         self.table.viewport().update()
 
     def set_rows(self, rows: tuple[TagRow, ...]) -> None:
-        """Show these tags; the chosen one stays chosen if it is among them."""
+        """Show these tags, and keep the selection if it is among them."""
         self._rows = rows
         counts = Counter(row.kind for row in rows if row.kind)
         self.folded.setText(" · ".join(f"{counts[kind]} {kind}" for kind in FOLDED if counts[kind]))
-        self.folded.setToolTip(f"{sum(counts.values())} tags that tell little, or something about persons")
+        self.folded.setToolTip(f"{counted(sum(counts.values()), 'constant, unique, private or identifying tag')}")
         self.fold_line.setVisible(bool(counts))
         for kind, action in self.fold_actions.items():
             action.setText(f"{counts[kind]} {kind}")
@@ -249,13 +248,13 @@ class TagTable(QWidget):
         self._refresh()
 
     def set_columns(self, names: Sequence[str]) -> None:
-        """Show these of `COLUMNS`, without a signal; the tag always, the difference where there is one."""
+        """Show these of `COLUMNS` without a signal. The tag is always shown, the difference during a comparison."""
         self._columns = tuple(name for name in COLUMNS[1:6] if name in names)
         for column, name in enumerate(COLUMNS[1:6], 1):
             self.table.setColumnHidden(column, name not in self._columns)
 
     def set_unfolded(self, kinds: Collection[str]) -> None:
-        """List the folded tags of these kinds too, without a signal."""
+        """List the hidden tags of these kinds too, without a signal."""
         for kind, action in self.fold_actions.items():
             action.blockSignals(True)
             action.setChecked(kind in kinds)
@@ -264,11 +263,11 @@ class TagTable(QWidget):
 
     @property
     def unfolded(self) -> tuple[str, ...]:
-        """The kinds of folded tags that are listed."""
+        """The kinds of hidden tags that are listed."""
         return tuple(kind for kind, action in self.fold_actions.items() if action.isChecked())
 
     def columns_menu(self) -> QMenu:
-        """The menu of the columns."""
+        """Return the menu of the columns."""
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for name in COLUMNS[1:6]:
@@ -282,7 +281,7 @@ class TagTable(QWidget):
         self.columns_menu().popup(self.table.horizontalHeader().mapToGlobal(place))
 
     def _column_toggled(self, name: str, shown: bool) -> None:
-        self.set_columns([*self._columns, name] if shown else [one for one in self._columns if one != name])
+        self.set_columns([*self._columns, name] if shown else [column for column in self._columns if column != name])
         self.columns_changed.emit(self._columns)
 
     def _fold_toggled(self, _shown: bool) -> None:
@@ -290,12 +289,12 @@ class TagTable(QWidget):
         self.folds_changed.emit(self.unfolded)
 
     def sort_by(self, column: int) -> None:
-        """Sort by a column, its largest first; again: turned round; a third time: in the order of the tags."""
+        """Sort by a column; a second call reverses the order, a third restores the order of the tags."""
         self._order = next_order(self._order, column, column > 1)
         self._refresh()
 
     def select(self, keyword: str) -> bool:
-        """Choose the tag, if it is shown; whether it is. Emits nothing."""
+        """Select a listed tag without a signal, and return whether it is listed."""
         for i, row in enumerate(self.model.rows):
             if row.keyword == keyword:
                 blocked = self.table.selectionModel().blockSignals(True)
@@ -308,7 +307,7 @@ class TagTable(QWidget):
         return False
 
     def reveal(self, keyword: str) -> bool:
-        """Choose the tag, unfolding what hides it; whether it is there. Emits nothing."""
+        """Select a tag without a signal, listing its kind if hidden, and return whether it exists."""
         if not self.select(keyword):
             row = next((row for row in self._rows if row.keyword == keyword), None)
             if row is None:
@@ -318,18 +317,18 @@ class TagTable(QWidget):
         return self.select(keyword)
 
     def showEvent(self, event: QShowEvent) -> None:
-        """The chosen tag is seen, however small the table was when it was chosen."""
+        """Scroll to the selected tag, as the table may have been small before."""
         super().showEvent(event)
         self.table.scrollTo(self.table.currentIndex())
 
     def forget(self) -> None:
-        """Look at no tag."""
+        """Clear the selection."""
         self.table.clearSelection()
         self.table.setCurrentIndex(QModelIndex())
         self._chosen = ""
 
     def selected(self) -> str:
-        """The chosen tag's keyword, "" if none is."""
+        """Return the keyword of the selected tag, or ""."""
         index = self.table.currentIndex()
         return self.model.rows[index.row()].keyword if index.isValid() else ""
 
@@ -353,7 +352,7 @@ class TagTable(QWidget):
             self.tag_selected.emit(self.model.rows[current.row()].keyword)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Down leads from the filter into the table, Esc clears it; Enter activates the tag that is chosen."""
+        """Go to the table with Down, clear the filter with Esc, and activate the selected tag with Enter."""
         if event.type() == QEvent.Type.KeyPress:
             key = event.key()
             if watched is self.filter and key == Qt.Key.Key_Down and self.model.rows:

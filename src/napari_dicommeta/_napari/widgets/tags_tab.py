@@ -1,4 +1,4 @@
-"""The Tags tab: the table of tags, and the chosen one's values as bars, bins, pairs and along the slices."""
+"""The Tags tab: the table of tags, and the values of the selected tag as bars, histogram, pairs or a curve."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["TagsTab"]
 
 SCOPE_WORDS = {
-    "folder": "the folder",
-    "study": "this study",
-    "series": "this series",
-    "selection": "the chosen series",
+    "folder": "Folder",
+    "study": "Active study",
+    "series": "Active series",
+    "selection": "Selected series",
 }
 FIRST_TAGS = ("WindowCenter", "PixelPaddingValue", "RescaleIntercept", "PixelSpacing")
-"""What is looked at first, where it varies."""
-COMPANIONS = 200
-"""Tags that are offered to be shown together with the chosen one, at most."""
+"""Tags to select first, if they vary."""
+MAX_COMPANIONS = 200
+"""Tags offered for the cross-tabulation."""
 
 
 class TagsTab(QWidget):
-    """Puts the widgets around a `Query`. `query_changed` carries what the user asks to see."""
+    """The widgets that show and change a `Query`. `query_changed` carries the new query."""
 
     query_changed = Signal(object)
 
@@ -54,10 +54,10 @@ class TagsTab(QWidget):
         self.scope_box = QComboBox()
         for scope in SCOPES:
             self.scope_box.addItem(SCOPE_WORDS[scope], scope)
-        self.scope_box.setToolTip("Which files are counted; filters narrow them further")
+        self.scope_box.setToolTip("Files to count. Filters narrow them further.")
         line = QHBoxLayout()
         line.setContentsMargins(0, 4, 0, 0)
-        line.addWidget(QLabel("over"))
+        line.addWidget(QLabel("Scope"))
         line.addWidget(self.scope_box, 1)
         line.addWidget(self.export)
         above = QWidget()
@@ -92,47 +92,47 @@ class TagsTab(QWidget):
         self.query_changed.emit(self.query)
 
     def set_query(self, query: Query) -> None:
-        """Show what is asked for, without a signal."""
+        """Show the query without a signal."""
         self.query = query
         self.scope_box.setCurrentIndex(self.scope_box.findData(query.scope))
         self.values.set_choice(query.view, query.beside)
 
     def set_scopes(self, there: dict[str, bool]) -> None:
-        """Which scopes there are now; the others cannot be chosen."""
+        """Enable the available scopes and disable the others."""
         for i in range(self.scope_box.count()):
             item = self.scope_box.model().item(i)
             item.setEnabled(there[self.scope_box.itemData(i)])
 
     def set_source(self, rows: tuple[TagRow, ...]) -> None:
-        """Another source, with these tags: one that it lacks is looked at no more."""
+        """Clear the query if the tags of another source do not include its tag."""
         if self.query.keyword not in {row.keyword for row in rows}:
             self.query = replace(self.query, keyword="", beside="")
             self.table.forget()
 
     def set_rows(self, rows: tuple[TagRow, ...]) -> None:
-        """Show these tags; one is chosen to begin with where none is, which is told."""
+        """Show these tags. If none is selected, select one and emit `query_changed`."""
         self.table.set_rows(rows)
-        ordered = sorted(rows, key=lambda row: ("", *FOLDED).index(row.kind))  # what tells most first
-        offered = [row.keyword for row in ordered][:COMPANIONS]
+        ordered = sorted(rows, key=lambda row: ("", *FOLDED).index(row.kind))  # the most informative first
+        offered = [row.keyword for row in ordered][:MAX_COMPANIONS]
         beside = [self.query.beside] if self.query.beside and self.query.beside not in offered else []
         self.values.set_companions([*beside, *offered])
         self.values.set_choice(self.query.view, self.query.beside)
         if not self.query.keyword and self.table.model.rows:
             shown = [row.keyword for row in self.table.model.rows]
-            self.table.select(next((one for one in (*FIRST_TAGS, *EXPLAINED) if one in shown), shown[0]))
+            self.table.select(next((keyword for keyword in (*FIRST_TAGS, *EXPLAINED) if keyword in shown), shown[0]))
             self._ask_for(keyword=self.table.selected())
 
     def set_empty_text(self, text: str) -> None:
-        """What to say while there is no tag."""
+        """Set the text for a tab without tags."""
         self.values.set_empty_text(text)
 
     def show_tag(self, keyword: str) -> None:
-        """Choose a tag, unfolding what hides it, and tell."""
+        """Select a tag, listing its kind if hidden, and emit `query_changed`."""
         if self.table.reveal(keyword):
             self._ask_for(keyword=keyword)
 
     def show_picture(self, shown: Shown) -> None:
-        """Show the values of the chosen tag."""
+        """Show the values of the selected tag."""
         self.values.show_picture(shown)
         self.bins.set_bins(shown.bins, shown.range)
         self.joint.set_joint(shown.joint, shown.pairs)
@@ -143,7 +143,7 @@ class TagsTab(QWidget):
         self.export.set_tag(shown.query.keyword if shown.histogram is not None else "")
 
     def set_curve(self, values: np.ndarray | None) -> None:
-        """Show the chosen tag along the slices of the active volume; None: nothing varies there."""
+        """Show the selected tag along the slices of the active volume; None hides the curve."""
         self.curve.set_curve(values)
 
     def set_colors(self, colors: Colors) -> None:
@@ -152,5 +152,5 @@ class TagsTab(QWidget):
             widget.set_colors(colors)
 
     def set_direction(self, is_wide: bool) -> None:
-        """Bars beside the tags where there is room, else below them."""
+        """Put the values beside the tags if the dock is wide, else below them."""
         self.splitter.setOrientation(Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical)

@@ -1,4 +1,4 @@
-"""The values of the chosen tag: what it means, bars with the folder muted and a part over it, what is no bar."""
+"""The values of the selected tag: its explanation, bars for the folder and a part of it, and the remaining files."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
 __all__ = ["ValueBars"]
 
-NARROW_TEXT, NARROW_BAR = 60, 60
-"""Pixels of a text and of the longest bar at least: short texts leave their room to the bars, long ones take it."""
-MEASURED = 40
-"""Texts that are measured for that."""
-EMPTY = "Tags are there as soon as files are read: drop a folder here, or use Open…"
+MIN_TEXT_WIDTH, MIN_BAR_WIDTH = 60, 60
+"""Pixels: minimum widths of the texts and of the longest bar. Short texts leave their space to the bars."""
+MAX_MEASURED = 40
+"""Texts measured for the width of the texts."""
+EMPTY = "No tags yet. Drop a DICOM folder or files here, or click Open…"
 PICTURE_WIDTH, PICTURE_BARS = 720, 200
-"""Pixels, and bars, of a picture that is handed over."""
+"""Width in pixels and maximum number of bars of an exported picture."""
 _CHOOSING = tuple(getattr(Qt.Key, f"Key_{name}") for name in CHOOSE)
 
 
 def shown_text(bar: Bar) -> str:
-    """The text of a bar; in brackets what is no value."""
+    """Return the text of a bar, in parentheses if it is no value."""
     return f"({bar.state})" if bar.state else bar.label or bar.text or "(empty)"
 
 
@@ -67,8 +67,8 @@ class _Model(QAbstractItemModel):
         self.endResetModel()
 
     @staticmethod
-    def what(bar: Bar) -> str:
-        return "without this tag, damaged ones too" if bar.state == "absent" else "with this value"
+    def files_of(bar: Bar) -> str:
+        return "without this tag, including damaged files" if bar.state == "absent" else "with this value"
 
     def bar(self, index: QModelIndex) -> Bar:
         parent: int = index.internalId()
@@ -102,9 +102,10 @@ class _Model(QAbstractItemModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             flag = f" · {bar.flag}" if bar.flag else ""
             part = f", {bar.part:,} of {self.part_name}" if self.part_name else ""
-            how = "" if index.internalId() or bar.state == "unknown" else f" · click: only files {self.what(bar)}"
-            text = f"{shown_text(bar)} {bar.label} · {bar.files:,} files{part}{flag} {bar.note}"
-            return tip(display(text, 400) + how)
+            is_filter = not index.internalId() and bar.state != "unknown"
+            hint = f" · click to filter to files {self.files_of(bar)}" if is_filter else ""
+            text = f"{shown_text(bar)} {bar.label} · {counted(bar.files, 'file')}{part}{flag} {bar.note}"
+            return tip(display(text, 400) + hint)
         if role == Qt.ItemDataRole.UserRole:
             return bar
         return None
@@ -118,15 +119,15 @@ class _Delegate(QStyledItemDelegate):
         self.colors: Colors | None = None
         self.most = 1.0
         self.scales = (1.0, 1.0)
-        """What the files of the whole and of the part are multiplied with."""
+        """The factors for the files of the whole and of the part."""
         self.has_part = False
         self.elide_mode = Qt.TextElideMode.ElideRight
         self.widest = ("", "")
         """The longest counts of the whole and of the part."""
         self.text_width = 0
-        """Pixels that the widest of the first texts takes."""
+        """Width of the widest of the first texts, in pixels."""
         self.chosen: frozenset[str | None] = frozenset()
-        """The texts of the bars that are filtered for, None for the files without the tag."""
+        """The texts of the bars in the filter, None for the files without the tag."""
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         bar, colors = index.data(Qt.ItemDataRole.UserRole), self.colors
@@ -144,11 +145,11 @@ class _Delegate(QStyledItemDelegate):
         part_width = metrics.horizontalAdvance("  " + self.widest[1]) if self.has_part else 0
         count_width = metrics.horizontalAdvance(self.widest[0]) + part_width + 8
         room = rect.width() - count_width
-        text_width = max(NARROW_TEXT, min(self.text_width, room - NARROW_BAR))
+        text_width = max(MIN_TEXT_WIDTH, min(self.text_width, room - MIN_BAR_WIDTH))
         text = display(shown_text(bar))
         if bar.note:
             text = f"{text}   {bar.note}"
-            text_width = room  # a bar beside it could not be compared with the one above
+            text_width = room  # no bar: it could not be compared with those above
         is_value = bar.text and not bar.note and not bar.state
         painter.setPen(colors.warning if bar.flag else colors.text if is_value else colors.faint)
         elided = metrics.elidedText(text, self.elide_mode, text_width - 6)
@@ -181,10 +182,10 @@ class _Delegate(QStyledItemDelegate):
 
 
 class ValueBars(QWidget):
-    """A heading that explains the tag, its values as bars or as what else is put into `stack`, and a line for the rest.
+    """A heading with the tag's explanation, its values as bars or another widget of `stack`, and the remaining files.
 
-    `value_activated` carries the text of a bar that was clicked, or chosen with Enter, to filter by it, None for the
-    files without the tag; `view_chosen` how values are shown, `beside_chosen` the keyword of a second tag, "" for none.
+    `value_activated` carries the text of a clicked bar, or None for the files without the tag; Enter does the same.
+    `view_chosen` carries how to show values, `beside_chosen` the keyword of a second tag, or "".
     """
 
     value_activated = Signal(object)
@@ -244,16 +245,20 @@ class ValueBars(QWidget):
 
     def _view_box(self) -> QComboBox:
         box = QComboBox()
-        for words, view in (("by meaning", "meaning"), ("by spelling", "spelling"), ("in ranges", "ranges")):
-            box.addItem(words, view)
-        box.setToolTip("1, 1.0 and 1.000000 as one value · apart, as the files write them · numbers in bins to brush")
+        for text, view in (("By meaning", "meaning"), ("By spelling", "spelling"), ("Histogram", "ranges")):
+            box.addItem(text, view)
+        box.setToolTip(
+            "By meaning: 1, 1.0 and 1.000000 are one value.\n"
+            "By spelling: values as written in the files.\n"
+            "Histogram: numbers in bins."
+        )
         box.setMinimumContentsLength(8)
         box.activated.connect(lambda _: self.view_chosen.emit(box.currentData()))
         return box
 
     def _beside_box(self) -> QComboBox:
         box = QComboBox()
-        box.setToolTip("Together with a second tag: a table of how their values meet")
+        box.setToolTip("Cross-tabulate with a second tag")
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(8)
         box.activated.connect(lambda _: self.beside_chosen.emit(box.currentData()))
@@ -265,48 +270,48 @@ class ValueBars(QWidget):
         self.view.viewport().update()
 
     def set_companions(self, keywords: Sequence[str]) -> None:
-        """The tags that can be shown together with the chosen one, without a signal."""
+        """Set the tags offered for the cross-tabulation, without a signal."""
         chosen = self.beside_box.currentData() or ""
         self.beside_box.clear()
-        self.beside_box.addItem("alone", "")
+        self.beside_box.addItem("No second tag", "")
         for keyword in keywords:
-            self.beside_box.addItem(display(f"with {keyword.rpartition('.')[2]}", 60), keyword)
+            self.beside_box.addItem(display(f"× {keyword.rpartition('.')[2]}", 60), keyword)
         self.beside_box.setCurrentIndex(max(self.beside_box.findData(chosen), 0))
 
     def set_choice(self, view: str, beside: str) -> None:
-        """Show which view and second tag are chosen, without a signal."""
+        """Show the chosen view and second tag without a signal."""
         self.view_box.setCurrentIndex(max(self.view_box.findData(view), 0))
         self.beside_box.setCurrentIndex(max(self.beside_box.findData(beside), 0))
 
     def _fit_explanation(self) -> None:
-        """As high as its lines: a layout that is short of room cuts a text that is wrapped."""
+        """Make the explanation as high as its lines: a tight layout would cut them."""
         self.explanation.setMinimumHeight(self.explanation.heightForWidth(max(self.width(), 100)))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Wrap the explanation anew."""
+        """Wrap the explanation again."""
         super().resizeEvent(event)
         self._fit_explanation()
 
     def set_empty_text(self, text: str) -> None:
-        """What to say while there is no tag."""
+        """Set the text for no tag."""
         self._empty = paragraph(text)
         if not self.controls.isVisibleTo(self):
             self.explanation.setText(self._empty)
 
     def enter(self) -> None:
-        """Take the keyboard: the first bar, or what else is shown, is current."""
+        """Move the keyboard focus to the bars, or to the other widget shown, and make the first bar current."""
         front = self.stack.currentWidget()
         if front is self.view and not self.view.selectionModel().hasSelection():
             self.view.setCurrentIndex(self.model.index(0, 0))
         front.setFocus()
 
     def show_picture(self, shown: Shown | None) -> None:
-        """Show the bars of a tag and what surrounds them; None, or no histogram: no tag is chosen."""
+        """Show the bars of a tag with heading and legend; None, or no histogram, means that no tag is selected."""
         histogram = shown.histogram if shown is not None else None
         for widget in (self.stack, self.controls, self.legend, self.rest):
             widget.setVisible(histogram is not None)
         if shown is None or histogram is None:
-            self.heading.setText("Choose a tag to see its values.")
+            self.heading.setText("Select a tag to see its values.")
             self.explanation.setText(self._empty)
             self.explanation.show()
             self.model.set_bars(())
@@ -340,7 +345,7 @@ class ValueBars(QWidget):
         whole, of_part = delegate.scales
         delegate.most = max((max(bar.files * whole, bar.part * of_part) for bar in bars), default=1) or 1
         delegate.chosen = frozenset(shown.chosen)
-        widths = (self.view.fontMetrics().horizontalAdvance(display(shown_text(bar))) for bar in bars[:MEASURED])
+        widths = (self.view.fontMetrics().horizontalAdvance(display(shown_text(bar))) for bar in bars[:MAX_MEASURED])
         delegate.text_width = max(widths, default=0) + 12
         modes = Qt.TextElideMode  # UIDs differ at their ends
         delegate.elide_mode = modes.ElideMiddle if histogram.path.vr == "UI" else modes.ElideRight
@@ -351,18 +356,18 @@ class ValueBars(QWidget):
         at = self.view.currentIndex()
         current = (self.model.bar(at).text, self.model.bar(at).state) if at.isValid() and not at.internalId() else None
         self.model.set_bars(bars, part_name)
-        self.view.doItemsLayout()  # it would wait for an event of its own, and the window be painted twice
+        self.view.doItemsLayout()  # now: later it would paint the window twice
         again = next((i for i, bar in enumerate(bars) if (bar.text, bar.state) == current), None)
         if again is not None:
             self.view.setCurrentIndex(self.model.index(again, 0))
         self._show_rest(shown, histogram, part_name)
 
     def _show_rest(self, shown: Shown, histogram: Histogram, part_name: str) -> None:
-        """Say what is no bar, bin or pair, so that the numbers add up to the files."""
+        """Show the files without a bar, bin or pair, so that the numbers add up to the total."""
         words = []
         if shown.joint is not None:
             if shown.joint.rest:
-                words.append(f"{counted(shown.joint.rest, 'file')} more with other pairs")
+                words.append(f"{counted(shown.joint.rest, 'more file')} with other pairs")
         else:
             if shown.query.view == "ranges":
                 if shown.bins is not None and shown.bins.not_numbers:
@@ -370,19 +375,21 @@ class ValueBars(QWidget):
             elif histogram.rest_values or histogram.part_rest_files:
                 of_part = f", {histogram.part_rest_files:,} of {part_name}" if histogram.part_rest_files else ""
                 words.append(
-                    f"{histogram.rest_values:,} more values in {counted(histogram.rest_files, 'file')}{of_part}"
+                    f"{counted(histogram.rest_values, 'more value')}"
+                    f" in {counted(histogram.rest_files, 'file')}{of_part}"
                 )
             if histogram.absent:
                 words.append(f"absent in {counted(histogram.absent, 'file')}")
             if histogram.unknown:
                 words.append(f"unknown in {counted(histogram.unknown, 'file')}")
         if histogram.is_several and shown.joint is None:
-            words.append("a file counts for each of its values")
-        self.rest.setText(" · ".join(words) or ("" if shown.joint is not None else "present in every file"))
+            words.append("a file counts once for each of its values")
+        text = " · ".join(words) or ("" if shown.joint is not None else "present in every file")
+        self.rest.setText(text[:1].upper() + text[1:])
         self.rest.setToolTip(tip(self.rest.text()))
 
     def picture(self, shown: Shown, words: str) -> QPixmap:
-        """All bars of what is `shown` as a picture, in the colors of the window, with `words` below them."""
+        """Return a picture of all bars of `shown`, in the colors of the window, with `words` below them."""
         other = ValueBars()
         other.delegate.colors = self.delegate.colors
         other.setStyleSheet(self.window().styleSheet())
@@ -398,7 +405,7 @@ class ValueBars(QWidget):
         return picture
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Enter and Space choose the current bar, as a click does."""
+        """Activate the current bar with Enter and Space too."""
         if watched is self.view and event.type() == QEvent.Type.KeyPress and event.key() in _CHOOSING:
             self._activated(self.view.currentIndex())
             return True

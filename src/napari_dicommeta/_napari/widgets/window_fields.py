@@ -1,4 +1,4 @@
-"""The line under the presets: center and width to type, windows that are not the file's, follow slice, all layers."""
+"""The fields under the presets: center, width, a menu of more windows, Follow slice and All layers."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["WindowFields"]
 
 LIMIT = 1e7
-MOST = 15
+MAX_PRESETS = 15
 """Presets of the folder in the menu."""
 
 
 class WindowFields(QWidget):
     """Fields and menus of the window.
 
-    `window_entered` carries a `Window` that was typed or picked; `window_kept` one to keep under its explanation;
-    `follow_toggled` and `all_layers_toggled` the two ticks.
+    `window_entered` carries a `Window` typed or picked, `window_kept` a window to save under its explanation.
+    `follow_toggled` and `all_layers_toggled` carry the two check boxes.
     """
 
     window_entered = Signal(object)
@@ -50,26 +50,24 @@ class WindowFields(QWidget):
         self.width_field = FloatSpinBox(value=1, min=0, max=LIMIT, step=10, name="width")
         self.menu_button = QPushButton("More")
         menu = QMenu(self.menu_button)
-        names = ("Usual for CT (not the file's)", "Of the folder", "Kept")
-        self._menus = tuple(menu.addMenu(name) for name in names)  # made once: a menu that is cleared keeps its menus
+        names = ("Common for CT (not from the file)", "From the folder", "Saved")
+        self._menus = tuple(menu.addMenu(name) for name in names)  # made once: clearing a menu keeps its submenus
         menu.addSeparator()
-        menu.addAction("Keep this window…", self._keep)
+        menu.addAction("Save this window…", self._keep)
         self.menu_button.setMenu(menu)
-        self.menu_button.setToolTip(
-            "Windows that are not this file's own: usual ones for CT, the folder's, those you keep"
-        )
-        self.follow = QCheckBox("follow slice")
-        self.follow.setToolTip("Show each slice through its own preset; what you set by hand stays")
-        self.all_layers = QCheckBox("all layers")
-        self.all_layers.setToolTip("Windows go for all visible volumes of the same units; their limits are linked")
+        self.menu_button.setToolTip("More windows: common ones for CT, those of the folder, and your saved ones")
+        self.follow = QCheckBox("Follow slice")
+        self.follow.setToolTip("Use the preset of each slice. Manual changes stay.")
+        self.all_layers = QCheckBox("All layers")
+        self.all_layers.setToolTip("Apply windows to all visible volumes with the same units, and link their limits")
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(6)
         for label, box in (("C", self.center), ("W", self.width_field)):
             name = QLabel(label)
-            tip = "center" if label == "C" else "width"
+            tip = "Window center" if label == "C" else "Window width"
             name.setToolTip(tip)
-            box.native.setToolTip(f"{tip} of the window, in the units of the values; arrow keys and the wheel step")
+            box.native.setToolTip(f"{tip}, in the units of the values. Arrow keys and the wheel change it.")
             line.addWidget(name)
             box.native.setMinimumWidth(56)
             box.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # arrow keys and the wheel step
@@ -90,9 +88,9 @@ class WindowFields(QWidget):
         self.set_shown(None)
 
     def set_shown(self, shown: Window | None, varies: bool = False, several: bool = False) -> None:
-        """Show center and width of a window, without a signal; None: there is no DICOM layer.
+        """Show center and width of a window without a signal; None means no DICOM layer.
 
-        `varies`: whether slices have windows of their own; `several`: whether there are other volumes.
+        `varies` says whether slices have their own windows, `several` whether there are other volumes.
         """
         self.setEnabled(shown is not None)
         self.follow.setVisible(varies)
@@ -114,7 +112,7 @@ class WindowFields(QWidget):
     def set_menus(
         self, is_hu: bool, standard: Sequence[Window], folder: Mapping[Window, int], kept: Sequence[Window]
     ) -> None:
-        """Fill the menu: usual windows of CT where values are HU, the folder's most frequent ones, and the user's."""
+        """Fill the menu: common CT windows if the values are HU, frequent ones of the folder, and saved ones."""
         usual, of_folder, own = self._menus
         for menu in self._menus:
             menu.clear()
@@ -122,11 +120,11 @@ class WindowFields(QWidget):
         for window in standard:
             self._add(usual, window, f"{window.explanation}   {window.numbers}")
         of_folder.setEnabled(bool(folder))
-        for window, files in list(folder.items())[:MOST]:
+        for window, files in list(folder.items())[:MAX_PRESETS]:
             name = f"{window.explanation}   " if window.explanation else ""
             self._add(of_folder, window, f"{name}{window.numbers}   in {files:,} files")
-        if len(folder) > MOST:
-            of_folder.addAction(f"… and {len(folder) - MOST:,} more: see WindowCenter in Tags").setEnabled(False)
+        if len(folder) > MAX_PRESETS:
+            of_folder.addAction(f"… and {len(folder) - MAX_PRESETS:,} more: see WindowCenter in Tags").setEnabled(False)
         own.setEnabled(bool(kept))
         for window in kept:
             self._add(own, window, f"{window.explanation}   {window.numbers}")
@@ -141,7 +139,7 @@ class WindowFields(QWidget):
             self.window_entered.emit(self._typed())
 
     def _typed(self, name: str = "") -> Window:
-        """What the fields say, under the function that is shown."""
+        """Return the window in the fields, with the VOI LUT function shown."""
         return Window(
             center=self.center.native.value(),
             width=self.width_field.native.value(),
@@ -150,6 +148,6 @@ class WindowFields(QWidget):
         )
 
     def _keep(self) -> None:
-        name, chosen = QInputDialog.getText(self, "Keep this window", "Name:")
+        name, chosen = QInputDialog.getText(self, "Save this window", "Name:")
         if chosen and name.strip():
             self.window_kept.emit(self._typed(name.strip()))

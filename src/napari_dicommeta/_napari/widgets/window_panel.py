@@ -1,4 +1,4 @@
-"""The window part of the dock: strip and fields, and what the viewer's layers, slider, keys and mouse say to them."""
+"""The window panel: preset strip and fields, connected to the viewer's layers, slider, keys and mouse."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 __all__ = ["WindowPanel"]
 
 PICTURE_MS = 60
-"""After the last step, until the thumbnails follow."""
+"""Delay from the last change of slice to the update of the thumbnails."""
 
 
 class WindowPanel(QWidget):
-    """Strip and fields over a `Windowing`, always in step with the active layer, whoever changes its limits."""
+    """Strip and fields over a `Windowing`. They follow every change of the active layer's limits."""
 
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,10 +57,14 @@ class WindowPanel(QWidget):
         self.fields.window_kept.connect(self._kept)
         self.fields.follow_toggled.connect(self._follow)
         self.fields.all_layers_toggled.connect(self._all_layers)
-        viewer.layers.selection.events.active.connect(self.update_layer)
-        viewer.layers.events.inserted.connect(self._limits_changed)
-        viewer.layers.events.removed.connect(self._limits_changed)
-        viewer.dims.events.point.connect(self._stepped)
+        self._followed = (
+            (viewer.layers.selection.events.active, self.update_layer),
+            (viewer.layers.events.inserted, self._limits_changed),
+            (viewer.layers.events.removed, self._limits_changed),
+            (viewer.dims.events.point, self._stepped),
+        )
+        for emitter, callback in self._followed:
+            emitter.connect(callback)
         viewer.mouse_drag_callbacks.append(self._drag)
         for keys, action in ((PRESET_KEYS, WindowPanel.choose), (STEP_KEYS, WindowPanel.step)):
             for key, value in keys.items():
@@ -68,8 +72,15 @@ class WindowPanel(QWidget):
         self._menus()
         self.update_layer()
 
+    def release(self) -> None:
+        """Leave the viewer and its layers alone from now on."""
+        for emitter, callback in self._followed:
+            emitter.disconnect(callback)
+        self._viewer.mouse_drag_callbacks.remove(self._drag)
+        self._follow_layer(None)
+
     def _key(self, keys: str, action: Callable[[WindowPanel, int], None], value: int) -> None:
-        """A key of the application, so that it works while the dock floats in a window of its own."""
+        """Bind a key of the application, which also works while the dock floats."""
         shortcut = QShortcut(QKeySequence(keys), self)
         shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
         shortcut.activated.connect(lambda: action(self, value))
@@ -80,20 +91,20 @@ class WindowPanel(QWidget):
         self.strip.set_colors(colors)
 
     def set_folder(self, windows: dict[Window, int]) -> None:
-        """The folder's presets and the files that state each, which the menu offers."""
+        """Offer the folder's presets in the menu, with the number of files of each."""
         self._folder = windows
         self._menus()
 
     def choose(self, index: int) -> None:
-        """Show the active layer through its preset of this number; -1: the full range."""
+        """Apply the preset with this number to the active layer; -1 is the full range."""
         self._change(lambda: self.windowing.choose(index))
 
     def step(self, by: int) -> None:
-        """Show the next or the previous preset."""
+        """Apply the next or the previous preset."""
         self._change(lambda: self.windowing.step(by))
 
     def _change(self, action: Callable[[], object]) -> None:
-        """Run `action` with one update for all the events that it makes."""
+        """Run `action` with one update for all its events."""
         self._updating = True
         try:
             action()
@@ -102,23 +113,27 @@ class WindowPanel(QWidget):
         self._limits_changed()
 
     def set_waiting(self, is_waiting: bool) -> None:
-        """Leave things as they are while layers are added, which takes napari long enough; then show the active one."""
+        """Pause updates while layers are added, which is slow; then show the active layer."""
         self._is_waiting = is_waiting
         self.update_layer()
 
     def update_layer(self, _event: object = None) -> None:
-        """Show the presets of the layer that is active now."""
+        """Show the presets of the active layer."""
         if self._is_waiting:
             return
+        self._follow_layer(self.windowing.layer)
+        self._menus()
+        self._show_strip()
+
+    def _follow_layer(self, layer: Any) -> None:
+        """Follow the limits and the colormap of `layer` in place of the layer before; None: of no layer."""
         if self._layer is not None:
             self._layer.events.contrast_limits.disconnect(self._limits_changed)
             self._layer.events.colormap.disconnect(self._limits_changed)
-        self._layer = self.windowing.layer
-        if self._layer is not None:
-            self._layer.events.contrast_limits.connect(self._limits_changed)
-            self._layer.events.colormap.connect(self._limits_changed)
-        self._menus()
-        self._show_strip()
+        self._layer = layer
+        if layer is not None:
+            layer.events.contrast_limits.connect(self._limits_changed)
+            layer.events.colormap.connect(self._limits_changed)
 
     def _show_strip(self) -> None:
         volume = self.windowing.volume
@@ -149,7 +164,7 @@ class WindowPanel(QWidget):
         self._picture_timer.start()
 
     def _show_pictures(self) -> None:
-        """Thumbnails of the slice that is shown; in 3D they stay as they are."""
+        """Show thumbnails of the current slice; in 3D they stay unchanged."""
         volume = self.windowing.volume
         if self._layer is None or volume is None:
             return
@@ -159,7 +174,7 @@ class WindowPanel(QWidget):
                 self._show_presets(presets, volume.units)
         try:
             plane = np.asarray(self._layer.data[slice_index(self._layer, self._viewer.dims.point)])
-        except Exception as error:  # noqa: BLE001  the canvas says so when it asks for the same slice
+        except Exception as error:  # noqa: BLE001  the canvas reports it for the same slice
             log_fault("reading a slice for the thumbnails of presets", error, logging.DEBUG)
             return
         rows, columns = volume.geometry.spacing[1:]
@@ -177,7 +192,7 @@ class WindowPanel(QWidget):
         try:
             self._kept_windows = keep_window(window)
         except OSError as error:
-            show_error(display(f"The window could not be kept: {error.strerror or type(error).__name__}"))
+            show_error(display(f"The window could not be saved: {error.strerror or type(error).__name__}"))
         self._menus()
 
     def _follow(self, is_on: bool) -> None:
@@ -197,7 +212,7 @@ class WindowPanel(QWidget):
         self.fields.set_menus(is_hu, STANDARD_CT, self._folder, self._kept_windows)
 
     def _drag(self, _viewer: Any, event: Any) -> Iterator[None]:
-        """With Ctrl or Alt: right and left for the width, up and down for the level."""
+        """Change the width by dragging left or right with Ctrl or Alt, the level by dragging up or down."""
         names = {getattr(modifier, "name", str(modifier)) for modifier in event.modifiers}
         if self.windowing.layer is None or not names & DRAG_MODIFIERS or event.button != 1:
             return
@@ -216,8 +231,8 @@ class WindowPanel(QWidget):
 
 
 def _active_panel(panel: WindowPanel) -> WindowPanel:
-    """Of several viewers' panels the one whose window is active."""
+    """Return the panel in the active window, or `panel`."""
     from qtpy.QtWidgets import QApplication
 
     panels = [widget for widget in QApplication.allWidgets() if isinstance(widget, WindowPanel)]
-    return next((one for one in panels if one.window().isActiveWindow()), panel)
+    return next((other for other in panels if other.window().isActiveWindow()), panel)
