@@ -5,17 +5,47 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # napari's own test fixtures reset and save the settings: they must not be the developer's.
 os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="napari-config-")) / "settings.yaml"))
 
+# The log of a developer who has it on would be in the outputs that tests compare.
+os.environ.pop("NAPARI_DICOMMETA_LOG", None)
+
+settings.register_profile("short", max_examples=50, deadline=None)
+settings.load_profile("short")
+
 SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[2] / "shared"))
+NEEDED = ("data/TRUTH.json", "dsb2017/make_dsb2017.py", "malformed/make.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse a ``SHARED_DATA`` that lacks what the tests read: they would be skipped without a word."""
+    config.addinivalue_line("markers", "gui: runs a real window and needs a screen")
+    config.addinivalue_line("markers", "real: reads the folder of real files (SHARED_DATA)")
+    config.addinivalue_line("markers", "slow: takes more than a second or two")
+    missing = [name for name in NEEDED if not (SHARED / name).exists()]
+    if missing and "SHARED_DATA" in os.environ:
+        raise pytest.UsageError(
+            f"SHARED_DATA is {SHARED}, and there is no {', no '.join(missing)}: unset or correct it"
+        )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark by what a test takes: a window, or the folder of real files."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if {"make_napari_viewer", "qtbot"} & set(names) or "window" in item.path.parts:
+            item.add_marker("gui")
+        if "shared" in names:
+            item.add_marker("real")
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real files and generators; tests that need it are skipped where it is absent."""
-    if not (SHARED / "data" / "TRUTH.json").exists():
+    """Return the folder of real files and generators; tests that need it are skipped where it is absent."""
+    if not all((SHARED / name).exists() for name in NEEDED):
         pytest.skip("the folder of real files is not here (set SHARED_DATA)")
     return SHARED
 

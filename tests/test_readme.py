@@ -1,4 +1,4 @@
-"""The README's Python and its command-line session are run, and print what it says they print."""
+"""Run the README's Python example and command-line session and compare their output with the text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def beside_the_phantom(phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def words(text: str) -> list[str]:
-    """What is printed, without the padding of columns."""
+    """Return printed text without the padding of columns."""
     return text.split()
 
 

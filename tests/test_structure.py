@@ -1,4 +1,4 @@
-"""The rules that keep the house clean: a walk over the source, and fresh interpreters."""
+"""Rules of the code's structure, checked on the source and in fresh interpreters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = list(modules().values())
 GUI = {"napari", "qtpy", "magicgui", "superqt", "vispy", "PyQt6", "PySide6"}
 QT = GUI - {"napari", "vispy"}
 INSIDE_FUNCTIONS = {"cli": {"napari"}, "scanning": {"dask"}}
-"""What a package of the library may import, but only where it is asked for."""
+"""Imports that a package of the library may make, but only inside functions."""
 MAX_LINES = 500
 MAX_POSITIONAL = 4
 WIDGETS = f"{NAME}._napari.widgets"
@@ -59,6 +59,7 @@ def test_the_search_for_circles_and_for_imports_upward_finds_them() -> None:
     assert upward(inside) == [f"{NAME}._napari.tasks.a -> {NAME}._napari.widgets.b"]
 
 
+@pytest.mark.slow
 def test_the_library_knows_no_napari_and_no_qt() -> None:
     for path in files_outside("_napari"):
         foreign = {name.split(".")[0] for name in imported_names(path)} & (GUI | {"dask"})
@@ -76,7 +77,7 @@ def test_only_states_and_widgets_import_qt() -> None:
 
 
 def widget_classes(path: Path) -> Iterator[str]:
-    """The classes of a module that are widgets: their bases' names begin with Q and are no models or delegates."""
+    """Yield the widget classes of a module: their bases' names begin with Q and are not models or delegates."""
     for node in tree_of(path).body:
         bases = [ast.unparse(base) for base in getattr(node, "bases", ())]
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
@@ -106,7 +107,7 @@ def test_records_of_many_fields_are_made_by_keywords() -> None:
 
 
 def test_whatever_is_caught_is_logged_raised_or_handed_on() -> None:
-    """``except Exception`` hides faults: each of them calls the log, raises, or returns the error as a value."""
+    """``except Exception`` hides faults, so each one logs, raises, or returns the error as a value."""
     for path in FILES:
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception"):
@@ -139,6 +140,7 @@ def test_the_reader_sniffs_without_pydicom_and_the_worker_starts_light(phantom: 
     assert loaded_by("import napari_dicommeta.scanning.worker") & (heavy | {"numpy"}) == set()
 
 
+@pytest.mark.slow
 def test_the_library_works_without_napari_and_qt(phantom: Path) -> None:
     absent = sorted(GUI | {"dask"})
     code = f"""

@@ -1,4 +1,4 @@
-"""What tests of volumes ask for again and again."""
+"""Helpers shared by the tests of volumes."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from napari_dicommeta.volumes.load import Volumes
 
 
 def hu(*numbers: int) -> np.ndarray:
-    """The values of the factory's slices of these numbers, int32."""
+    """Return the HU values of these slices of the factory, int32."""
     return np.stack([ct_pixels(n).astype(np.int32) - 1024 for n in numbers])
 
 
 def opened(folder: Path, *files: bytes, stem: str = "im", **options: str) -> Volumes:
-    """The volumes of files with these contents, called im0.dcm, im1.dcm …"""
+    """Open the volumes of files with these contents, named im0.dcm, im1.dcm …"""
     for n, file in enumerate(files):
         (folder / f"{stem}{n}.dcm").write_bytes(file)
     return dm.load(folder, **options)
 
 
 def titles(volume: dm.Volume) -> dict[str, str]:
-    """The notes of a volume by their codes."""
+    """Return the titles of a volume's notes by code."""
     return {note.code: note.title for note in volume.notes}

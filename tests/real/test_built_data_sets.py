@@ -52,6 +52,7 @@ DATA_SETS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(content=DATA_SETS, syntax=st.sampled_from([EXPLICIT, IMPLICIT, BIG, DEFLATED]))
 def test_built_data_sets_equal_pydicoms(content: dict[str, Any], syntax: str) -> None:

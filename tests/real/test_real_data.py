@@ -108,6 +108,7 @@ def unequal(volumes: list[dm.Volume], known: dict[str, Any]) -> Iterator[str]:
             yield f"voxel {place} {found}, not {value}"
 
 
+@pytest.mark.slow
 def test_volumes_of_every_series_equal_what_other_tools_read(
     truth: list[dict[str, Any]], catalog_of: Callable[[str], dm.Catalog]
 ) -> None:
@@ -450,6 +451,7 @@ PYDICOM_FAILS = {
 }
 
 
+@pytest.mark.slow
 def test_every_element_of_every_file_equals_pydicoms(shared: Path) -> None:
     import warnings
 
@@ -551,6 +553,7 @@ HEADERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADERS)
 def test_every_cut_of_a_real_header_is_seen(shared: Path, name: str) -> None:
     path = shared / "data" / name
@@ -560,8 +563,9 @@ def test_every_cut_of_a_real_header_is_seen(shared: Path, name: str) -> None:
     whole = read_header(path)
     assert whole.reason == ""
     assert whole.pixels is not None
-    cuts = range(132, whole.pixels.offset)
-    assert len(cuts) > 700
+    n = whole.pixels.offset - 132
+    assert n > 700
+    cuts = range(132, whole.pixels.offset, 1 if n < 2000 else 2 * (n // 3000) + 3)  # odd: elements begin at even bytes
     for end in cuts:
         part = data[:end]
         header = parse_header(lambda offset, count, part=part: part[offset : offset + count], end)
