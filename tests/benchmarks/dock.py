@@ -116,12 +116,12 @@ def measure(folder: str) -> dict[str, float]:
     found["filter"] = median(times)
     times = []
     for scope in ("series", "study", "folder") * 3:
-        times.append(painted(lambda scope=scope: dock.tab._query(scope=scope)))
+        times.append(painted(lambda scope=scope: dock.tab._ask_for(scope=scope)))
         wait(300)
     found["scope"] = median(times)
     times = []
     for view in ("ranges", "spelling", "meaning") * 2:
-        times.append(painted(lambda view=view: dock.tab._query(view=view)))
+        times.append(painted(lambda view=view: dock.tab._ask_for(view=view)))
         wait(100)
     found["view"] = median(times)
     return found
