@@ -129,3 +129,15 @@ def test_the_environment_shows_the_log(folder: Path, level: str, words: list[str
     levels = ("DEBUG", "INFO", "WARNING", "ERROR")
     assert sorted(word for word in levels if f"napari-dicommeta {word}" in shown) == sorted(words)
     assert ("NAPARI_DICOMMETA_LOG must be one of" in shown) == (level == "loud")
+
+
+@pytest.mark.usefixtures("log_as_before")
+def test_the_command_line_shows_no_more_than_the_environment_asks_for(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_DICOMMETA_LOG", "error")
+    LOGGER.setLevel(logging.ERROR)
+    assert main(["values", str(folder), "KVP"]) == 0
+    assert LOGGER.level == logging.ERROR
+    assert main(["values", str(folder), "KVP", "-v"]) == 0
+    assert LOGGER.level == logging.INFO

@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # do not fail on a console that lacks a character
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(options.verbose, 2)]
-    show_log(min(level, LOGGER.level) if os.environ.get(VARIABLE) else level)
+    is_set = bool(os.environ.get(VARIABLE))
+    if options.verbose or not is_set:
+        show_log(min(level, LOGGER.level) if is_set else level)  # -v never hides what the variable shows
     code = 0
     try:
         run: Callable[[argparse.Namespace], int | None] = options.run
