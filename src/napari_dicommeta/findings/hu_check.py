@@ -281,42 +281,20 @@ def _is_air(body: Population, air: float) -> bool:
     return body.found_by(lambda values: values - air - 1000) is not None
 
 
-@rule(
-    "hu-intercept",
+_intercept_rule = partial(
+    rule,
     severity="wrong",
-    title="Air does not lie near -1000: the intercept is wrong",
     tags=("RescaleIntercept",),
     standard=HU_STANDARD,
     advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
     needs="pixels",
 )
-@rule(
-    "hu-intercept-missing",
-    severity="wrong",
-    title="Air does not lie near -1000: the intercept is missing",
-    tags=("RescaleIntercept",),
-    standard=HU_STANDARD,
-    advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
-    needs="pixels",
-)
-@rule(
-    "hu-intercept-doubled",
-    severity="wrong",
-    title="Air does not lie near -1000: the intercept is doubled",
-    tags=("RescaleIntercept",),
-    standard=HU_STANDARD,
-    advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
-    needs="pixels",
-)
-@rule(
-    "hu-intercept-sign",
-    severity="wrong",
-    title="Air does not lie near -1000: the intercept has the wrong sign",
-    tags=("RescaleIntercept",),
-    standard=HU_STANDARD,
-    advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
-    needs="pixels",
-)
+
+
+@_intercept_rule("hu-intercept", title="Air does not lie near -1000: the intercept is wrong")
+@_intercept_rule("hu-intercept-missing", title="Air does not lie near -1000: the intercept is missing")
+@_intercept_rule("hu-intercept-doubled", title="Air does not lie near -1000: the intercept is doubled")
+@_intercept_rule("hu-intercept-sign", title="Air does not lie near -1000: the intercept has the wrong sign")
 def _shifted(air: float, sample: HUSample) -> Finding:
     """Return the finding on air that is not near -1000, with the intercept that would fit."""
     stated = sample.rescale[1] if sample.rescale else None
