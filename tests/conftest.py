@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark by what a test takes: a window, or the folder of real files."""
     for item in items:
         names = getattr(item, "fixturenames", ())
-        if {"make_napari_viewer", "qtbot"} & set(names) or "window" in item.path.parts:
+        if "qtbot" in names or "window" in item.path.parts:
             item.add_marker("gui")
         if "shared" in names:
             item.add_marker("real")

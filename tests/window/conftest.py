@@ -8,15 +8,6 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
 SIZE = (1400, 900)
-_has_actions: list[bool] = []
-
-
-@pytest.fixture
-def viewer(make_napari_viewer: Any) -> Any:
-    """Open a viewer for one test; modules whose tests leave it as it is use `kept_viewer` instead."""
-    viewer = make_napari_viewer(show=True)
-    viewer.window.resize(*SIZE)
-    return viewer
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +16,6 @@ def viewer_of_module(qapp: Any) -> Iterator[Any]:
 
     patch = pytest.MonkeyPatch()
     patch.setattr("napari._qt.threads.status_checker.StatusChecker.start", lambda *_: None)
-    if _has_actions:  # napari's own fixture makes it forget that they are registered
-        patch.setattr("napari._qt.qt_main_window.init_qactions", lambda: None)
-    _has_actions.append(True)
     viewer = napari.Viewer(show=True, show_welcome_screen=False)
     yield viewer
     patch.setattr(viewer.window._qt_window, "_save_current_window_settings", lambda: None)
@@ -37,8 +25,8 @@ def viewer_of_module(qapp: Any) -> Iterator[Any]:
 
 
 @pytest.fixture
-def kept_viewer(viewer_of_module: Any, qtbot: Any) -> Iterator[Any]:
-    """Give the viewer of the module, which takes a second or two to make; empty it afterwards."""
+def viewer(viewer_of_module: Any, qtbot: Any) -> Iterator[Any]:
+    """Give the viewer of the module, which takes a second or two to make, and empty it afterwards."""
     viewer = viewer_of_module
     viewer.window.resize(*SIZE)
     QApplication.setActiveWindow(viewer.window._qt_window)

@@ -21,11 +21,6 @@ from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, contrast, the
 
 
 @pytest.fixture
-def viewer(kept_viewer: Any) -> Any:
-    return kept_viewer
-
-
-@pytest.fixture
 def dock(viewer: Any) -> Any:
     return open_dock(viewer)
 

@@ -22,11 +22,6 @@ from napari_dicommeta.export import tables as export
 
 
 @pytest.fixture
-def viewer(kept_viewer: Any) -> Any:
-    return kept_viewer
-
-
-@pytest.fixture
 def study(tmp_path: Path) -> Path:
     """Two studies of one patient: two series, and one with a gap and without a kernel in part of its files."""
     folder = tmp_path / "study"

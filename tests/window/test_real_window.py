@@ -32,11 +32,6 @@ def drag_slider(viewer: Any, to: tuple[float, float]) -> None:
     assert tuple(viewer.layers.selection.active.contrast_limits) == to
 
 
-@pytest.fixture
-def viewer(kept_viewer: Any) -> Any:
-    return kept_viewer
-
-
 def test_a_dropped_folder_opens_and_its_presets_and_values_are_there(qtbot: Any, viewer: Any, phantom: Path) -> None:
     dock = open_dock(viewer)
     drop(dock, phantom)

@@ -16,11 +16,6 @@ from napari_dicommeta._napari.display import show_window
 SIDE = 256
 
 
-@pytest.fixture
-def viewer(kept_viewer: Any) -> Any:
-    return kept_viewer
-
-
 def drawn(viewer: Any, part: np.ndarray, window: dm.Window, inverted: bool) -> np.ndarray:
     """The gray levels of the canvas where `part` is shown through `window`, one canvas pixel a pixel."""
     viewer.layers.clear()
