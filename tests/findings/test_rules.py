@@ -227,8 +227,8 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("0.5 by 0.5 mm", 2), ("0.7 by 0.7 mm", 2)),
         set(),
     ),
-    ("spacing-invalid", {"PixelSpacing": [0, 0.5]}, "wrong", 4, (("0 by 0.5", 4),), {"unplaced"}),
-    ("spacing-invalid", {"PixelSpacing": [-0.5, -0.5]}, "wrong", 4, (("-0.5 by -0.5", 4),), {"unplaced"}),
+    ("spacing-invalid", {"PixelSpacing": [0, 0.5]}, "wrong", 4, (("0 by 0.5", 4),), set()),
+    ("spacing-invalid", {"PixelSpacing": [-0.5, -0.5]}, "wrong", 4, (("-0.5 by -0.5", 4),), set()),
     (
         "spacing-missing",
         {"PixelSpacing": None, "ImagerPixelSpacing": [0.2, 0.2]},
@@ -326,7 +326,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         "decision",
         4,
         (("in 1 series", 4),),
-        {"split"},
+        set(),
     ),
     ("study-patients", {"PatientID": either("P1", "P2")}, "wrong", 4, (("in 1 study", 4),), {"identifying"}),
     (

@@ -5,21 +5,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_dicommeta.volumes.geometry import ImagePlane, VolumeGeometry, position_ids
+from napari_dicommeta.volumes.geometry import ImagePlane, VolumeGeometry, place_ids, place_tolerance
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+Placed = tuple[ImagePlane, tuple[float, ...]]
 
 
-def plane(
-    *position: float, orientation: tuple[float, ...] = AXIAL, spacing: tuple[float, ...] = (0.7, 0.5)
-) -> ImagePlane:
-    found = ImagePlane.of(position, orientation, spacing)
+def plane(*position: float, orientation: tuple[float, ...] = AXIAL, spacing: tuple[float, ...] = (0.7, 0.5)) -> Placed:
+    found = ImagePlane.of(orientation, spacing)
     assert found is not None
-    return found
+    return found, position
+
+
+def geometry_of(images: list[Placed]) -> VolumeGeometry:
+    return VolumeGeometry.of_positions(images[0][0], np.array([position for _, position in images], dtype=float))
+
+
+def position_ids(images: list[Placed]) -> list[int]:
+    found = images[0][0]
+    positions = np.array([position for _, position in images], dtype=float)
+    return place_ids(positions @ found.normal, place_tolerance(found)).tolist()
 
 
 def test_spacing_is_of_rows_then_columns_and_the_affine_says_so() -> None:
-    geometry = VolumeGeometry.of_planes([plane(1, 2, 3), plane(1, 2, 5)])
+    geometry = geometry_of([plane(1, 2, 3), plane(1, 2, 5)])
     assert geometry.spacing == (2.0, 0.7, 0.5)
     assert geometry.affine is not None
     np.testing.assert_allclose(geometry.affine @ [1, 10, 4, 1], [1 + 4 * 0.5, 2 + 10 * 0.7, 5, 1])
@@ -43,45 +52,54 @@ def test_slices_are_ordered_along_their_normal_and_the_affine_gives_their_positi
     ids = position_ids(shuffled)
     assert sorted(ids) == list(range(len(shuffled)))
     ordered = [shuffled[ids.index(k)] for k in range(len(shuffled))]
-    assert [p.distance for p in ordered] == sorted(p.distance for p in ordered)
-    geometry = VolumeGeometry.of_planes(ordered)
+    distances = [float(np.dot(position, one.normal)) for one, position in ordered]
+    assert distances == sorted(distances)
+    geometry = geometry_of(ordered)
     assert geometry.affine is not None
-    for k, one in enumerate(ordered):
-        np.testing.assert_allclose((geometry.affine @ [k, 0, 0, 1])[:3], one.position, atol=1e-9)
+    for k, (_, position) in enumerate(ordered):
+        np.testing.assert_allclose((geometry.affine @ [k, 0, 0, 1])[:3], position, atol=1e-9)
 
 
 def test_gantry_tilt_is_measured_from_the_positions() -> None:
     tilt = np.radians(18.5)
     orientation = (1.0, 0.0, 0.0, 0.0, float(np.cos(tilt)), float(-np.sin(tilt)))
-    geometry = VolumeGeometry.of_planes([plane(0, 0, 5.0 * k, orientation=orientation) for k in range(4)])
+    geometry = geometry_of([plane(0, 0, 5.0 * k, orientation=orientation) for k in range(4)])
     assert geometry.tilt == pytest.approx(18.5, abs=1e-3)
     assert geometry.spacing[0] == pytest.approx(5.0)
 
 
 def test_uneven_steps_are_measured() -> None:
-    even = VolumeGeometry.of_planes([plane(0, 0, z) for z in (0, 1, 2, 3.004)])
-    gap = VolumeGeometry.of_planes([plane(0, 0, z) for z in (0, 1, 2, 4)])
+    even = geometry_of([plane(0, 0, z) for z in (0, 1, 2, 3.004)])
+    gap = geometry_of([plane(0, 0, z) for z in (0, 1, 2, 4)])
     assert even.uneven == 0
-    assert gap.uneven == pytest.approx(4 / 3 * 0.5, abs=0.01)
+    assert gap.uneven == pytest.approx(1)  # the usual step is 1, one is 2
+    assert gap.spacing[0] == pytest.approx(1)  # not the mean, 4 / 3, which is between no two slices
 
 
 @pytest.mark.parametrize(
-    ("position", "orientation", "spacing"),
+    ("orientation", "spacing"),
     [
-        (None, AXIAL, (1, 1)),
-        ((0, 0), AXIAL, (1, 1)),
-        ((), AXIAL, (1, 1)),
-        ((0, 0, 0), (0,) * 6, (1, 1)),
-        ((0, 0, 0), (1, 0, 0, 1, 0, 0), (1, 1)),
-        ((0, 0, 0), AXIAL, (0, 0)),
-        ((0, 0, 0), AXIAL, (-1, 1)),
+        (None, (1, 1)),
+        (AXIAL, None),
+        (AXIAL[:5], (1, 1)),
+        ((), (1, 1)),
+        (AXIAL, (1,)),
+        ((0,) * 6, (1, 1)),
+        ((1, 0, 0, 1, 0, 0), (1, 1)),
+        (AXIAL, (0, 0)),
+        (AXIAL, (-1, 1)),
+        (AXIAL, (1e8, 1)),
+        ((1, 0, 0, 0, float("nan"), 0), (1, 1)),
+        (AXIAL, (1, float("nan"))),
+        (AXIAL, (float("nan"), 1)),
+        (AXIAL, (float("inf"), 1)),
     ],
 )
-def test_what_makes_no_plane_is_none(position, orientation, spacing) -> None:
-    assert ImagePlane.of(position, orientation, spacing) is None
+def test_what_makes_no_plane_is_none(orientation, spacing) -> None:
+    assert ImagePlane.of(orientation, spacing) is None
 
 
-def along(*places: float, **how: tuple[float, ...]) -> list[ImagePlane]:
+def along(*places: float, **how: tuple[float, ...]) -> list[Placed]:
     return [plane(0, 0, z, **how) for z in places]
 
 
@@ -143,7 +161,7 @@ def test_the_number_of_a_place_is_its_rank_among_the_places(places: list[int]) -
 def test_a_gap_is_a_step_of_a_multiple_of_the_usual_one(
     places: tuple[float, ...], gaps: tuple[tuple[int, float, int], ...]
 ) -> None:
-    found = VolumeGeometry.of_planes(along(*places)).gaps
+    found = geometry_of(along(*places)).gaps
     assert [(k, missing) for k, _, missing in found] == [(k, missing) for k, _, missing in gaps]
     assert [mm for _, mm, _ in found] == pytest.approx([mm for _, mm, _ in gaps])
 
@@ -153,13 +171,13 @@ def test_shear_is_how_far_a_slice_lies_beside_the_one_before(degrees: float, she
     # The table moves 10 mm along z, the plane leans: 10 · sin 30° = 5; a triangle of 6, 8, 10.
     lean = np.radians(degrees)
     orientation = (1.0, 0.0, 0.0, 0.0, float(np.cos(lean)), float(-np.sin(lean)))
-    geometry = VolumeGeometry.of_planes(along(0, 10, 20, orientation=orientation))
+    geometry = geometry_of(along(0, 10, 20, orientation=orientation))
     assert geometry.tilt == pytest.approx(degrees, abs=1e-3)
     assert geometry.shear == pytest.approx(shear, abs=1e-3)
 
 
 def test_a_single_slice_has_no_distance_no_tilt_and_no_shear() -> None:
-    geometry = VolumeGeometry.of_planes([plane(1, 2, 3)])
+    geometry = geometry_of([plane(1, 2, 3)])
     assert np.isnan(geometry.spacing[0])
     assert (geometry.tilt, geometry.shear, geometry.uneven, geometry.gaps, geometry.steps) == (0, 0, 0, (), ())
     assert geometry.affine is not None
@@ -183,27 +201,35 @@ def test_a_single_slice_has_no_distance_no_tilt_and_no_shear() -> None:
 def test_a_grid_is_one_orientation_and_one_pixel_spacing_within_their_tolerances(
     orientation: tuple[float, ...], spacing: tuple[float, ...], same: bool
 ) -> None:
-    first, second = plane(0, 0, 0), plane(1, 2, 3, orientation=orientation, spacing=spacing)
+    first, second = plane(0, 0, 0)[0], plane(1, 2, 3, orientation=orientation, spacing=spacing)[0]
     assert first.same_grid(second) is same
     assert second.same_grid(first) is same
 
 
-@pytest.mark.parametrize("far", [1e8, -1e8, float("inf")])
-def test_a_plane_out_of_this_world_is_none(far: float) -> None:
-    assert ImagePlane.of((0, 0, far), AXIAL, (1, 1)) is None
+@pytest.mark.parametrize(("spacing", "step", "places"), [((0.5, 0.5), 0.0005, 1), ((0.0005, 0.0005), 0.0005, 3)])
+def test_steps_of_half_a_micrometer_are_steps_where_pixels_are_that_small(
+    spacing: tuple[float, ...], step: float, places: int
+) -> None:
+    ids = position_ids(along(0, step, 2 * step, spacing=spacing))
+    assert max(ids) + 1 == places
 
 
 @pytest.mark.parametrize(
-    ("position", "orientation", "spacing"),
+    ("places", "blocks"),
     [
-        ((float("nan"), 0, 0), AXIAL, (1, 1)),
-        ((0, 0, float("nan")), AXIAL, (1, 1)),
-        ((0, 0, 0), (1, 0, 0, 0, float("nan"), 0), (1, 1)),
-        ((0, 0, 0), AXIAL, (1, float("nan"))),
-        ((0, 0, 0), AXIAL, (float("nan"), 1)),
+        ([2.5 * k for k in range(10)] + [22.5 + 5 * k for k in range(1, 11)], [(0, 10, 2.5), (10, 10, 5.0)]),
+        ([2.5 * k for k in range(11)] + [25 + 5 * k for k in range(1, 10)], [(0, 11, 2.5), (11, 9, 5.0)]),
+        # 3.75 mm from one block to the next, as their thicknesses give it
+        ([2.5 * k for k in range(5)] + [13.75 + 5 * k for k in range(5)], [(0, 5, 2.5), (5, 5, 5.0)]),
+        ([1.0 * k for k in range(5)] + [6 + 2 * k for k in range(5)] + [17 + k for k in range(5)], None),
+        ([1.0 * k for k in range(5)] + [7.0 + k for k in range(5)], []),  # a gap, not blocks
+        ([1.0 * k for k in range(10)], []),
+        ([0, 1, 2, 5, 8, 13, 21, 22], []),
     ],
 )
-def test_what_is_no_number_makes_no_plane(
-    position: tuple[float, ...], orientation: tuple[float, ...], spacing: tuple[float, ...]
-) -> None:
-    assert ImagePlane.of(position, orientation, spacing) is None
+def test_blocks_are_runs_of_equal_steps(places: list[float], blocks: list[tuple[int, int, float]] | None) -> None:
+    found = geometry_of(along(*places)).blocks
+    if blocks is None:
+        blocks = [(0, 5, 1.0), (5, 5, 2.0), (10, 5, 1.0)]
+    assert [(first, count) for first, count, _ in found] == [(first, count) for first, count, _ in blocks]
+    assert [step for _, _, step in found] == pytest.approx([step for _, _, step in blocks])

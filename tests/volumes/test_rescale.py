@@ -163,7 +163,7 @@ def extremes(bits: int, is_signed: bool) -> np.ndarray:
         (15, False, 1, 0, np.int16),  # 0 … 32767
         (15, False, 1, 1, np.float32),  # … 32768
         (16, True, 1, 0, np.int16),  # -32768 … 32767
-        (16, True, 1, -1, np.float32),  # -32769
+        (16, True, 1, -1, np.int16),  # -32769 saturates, as no HU are that low
         (16, True, 1, 1, np.float32),  # 32768
         (16, True, -1, 0, np.float32),  # 32768
         (16, True, -1, -1, np.int16),  # -(-32768) - 1 = 32767 and -32767 - 1 = -32768
@@ -205,7 +205,8 @@ def test_whole_values_are_int16_where_all_that_the_bits_allow_fit(
     volume = only(tmp_path)
     assert volume.array.dtype == dtype
     with np.errstate(over="ignore"):
-        expected = (stored * float(slope) + float(intercept)).astype(dtype)
+        exact = stored * float(slope) + float(intercept)
+        expected = (np.maximum(exact, -32768) if dtype is np.int16 else exact).astype(dtype)
     np.testing.assert_array_equal(volume.array[0], expected)
 
 
@@ -438,10 +439,48 @@ def test_pet_has_its_own_units_and_a_slope_for_each_slice(tmp_path: Path) -> Non
     assert volume.problems == ()
 
 
-def test_pet_without_a_rescale_has_its_units_all_the_same(tmp_path: Path) -> None:
-    write_series(tmp_path, 1, Modality="PT", Units="CNTS", RescaleSlope=None, RescaleIntercept=None, RescaleType=None)
+def test_pet_without_a_rescale_has_no_units(tmp_path: Path) -> None:
+    write_series(tmp_path, 1, Modality="PT", Units="BQML", RescaleSlope=None, RescaleIntercept=None, RescaleType=None)
     volume = only(tmp_path)
-    assert (volume.units, volume.problems) == ("CNTS", ())
+    assert volume.units == ""
+    assert str(note(volume, "rescale-missing")) == (
+        "No Rescale Slope, which PET requires: stored values are shown, not BQML"
+    )
+
+
+@pytest.mark.parametrize("intercept", [None, ""])
+@pytest.mark.parametrize(("modality", "units"), [("PT", "BQML"), ("CT", "HU"), ("MR", "")])
+def test_a_slope_without_an_intercept_is_a_slope(tmp_path: Path, intercept: Any, modality: str, units: str) -> None:
+    changes = {"Modality": modality, "Units": "BQML", "RescaleIntercept": intercept, "RescaleType": None}
+    write_series(tmp_path, 3, RescaleSlope=lambda k: k + 2, **changes)
+    volume = only(tmp_path)
+    assert volume.units == units
+    for k in range(3):
+        np.testing.assert_array_equal(volume.array[k], ct_pixels(k).astype(np.int32) * (k + 2))
+    assert note(volume, "intercept-missing").severity == "decision"
+
+
+@pytest.mark.parametrize("text", ["0", "1,5"])
+def test_an_image_without_a_valid_slope_is_refused_by_its_name_and_the_others_open(tmp_path: Path, text: str) -> None:
+    write_series(tmp_path, 4, RescaleSlope=lambda k: text if k == 3 else "1")
+    volumes = dm.load(tmp_path)
+    assert [volume.array.shape[0] for volume in volumes] == [3]
+    (refusal,) = volumes.refusals
+    assert refusal.code == "rescale-invalid"
+    assert len(refusal.paths) == 1
+    assert repr(text) in refusal.reason
+
+
+def test_signed_16_bits_with_a_negative_intercept_saturate_and_say_where(tmp_path: Path) -> None:
+    stored = [np.array([[-32768, -31745], [-31744, 3071]], "<i2"), np.array([[-31744, 0], [1024, 32767]], "<i2")]
+    changes = {"BitsStored": 16, "HighBit": 15, "PixelRepresentation": 1, "Rows": 2, "Columns": 2}
+    write_series(tmp_path, 2, pixels=lambda k: stored[k].view("<u2"), RescaleIntercept=-1024, **changes)
+    volume = only(tmp_path)
+    assert volume.array.dtype == np.int16
+    np.testing.assert_array_equal(
+        np.asarray(volume.array), [[[-32768, -32768], [-32768, 2047]], [[-32768, -1024], [0, 31743]]]
+    )
+    assert volume.saturated == {0: 2}
 
 
 # Dose

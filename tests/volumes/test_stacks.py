@@ -211,7 +211,8 @@ def test_a_time_point_that_was_broken_off_is_a_volume_of_its_own_with_the_reason
     assert rest.axis == ""
     assert "split" not in titles(whole)
     assert titles(rest)["split"] == (
-        "Split from its series: it has only 3 of the 4 positions of the other volumes, by Temporal Position Identifier"
+        "Split from its series: volume 3 of 3 by Temporal Position Identifier has only 3 of the 4 positions "
+        "of the others"
     )
 
 
@@ -360,8 +361,20 @@ def test_the_same_pixels_at_other_places_are_no_duplicates(tmp_path: Path) -> No
     assert "left-out" not in titles(volume)
 
 
+def test_equal_pixels_are_no_duplicates_where_numbers_and_uids_go_on(tmp_path: Path) -> None:
+    # A phantom, blanked or simulated data: three times of four slices, all pixels equal, numbered 1 to 12.
+    places = [2.5 * k for _ in range(3) for k in range(4)]
+    put(tmp_path, *[image(n, z, pixels=ct_pixels(9)) for n, z in enumerate(places)])
+    (volume,) = dm.load(tmp_path)
+    same(volume, hu(*(9,) * 12).reshape(3, 4, 16, 12))
+    assert "left-out" not in titles(volume)
+    assert [int(Path(path).name[2:5]) for path, _ in volume.files] == [
+        int(name) for name in np.random.default_rng(3).permutation(12)
+    ]
+
+
 def test_duplicates_are_those_of_their_own_place(tmp_path: Path) -> None:
-    put(tmp_path, *[image(n, 2.5 * (n // 2), pixels=ct_pixels(9)) for n in range(6)])
+    put(tmp_path, *[image(n, 2.5 * (n // 2), pixels=ct_pixels(9), InstanceNumber=n // 2) for n in range(6)])
     (volume,) = dm.load(tmp_path)
     same(volume, hu(9, 9, 9))
     assert titles(volume)["left-out"].startswith("3 files are left out")
@@ -510,9 +523,9 @@ def test_blocks_of_two_increments_are_one_volume_with_two_notes(tmp_path: Path) 
     same(volume, hu(*range(9)))
     assert titles(volume)["uneven"].startswith("Slices are unevenly spaced, 3 to 5 mm apart")
     assert severity(volume, "uneven") == "decision"
-    assert titles(volume)["blocks"] == "Acquisition Number splits the slices into 2 blocks, each evenly spaced"
-    assert volume.geometry.spacing[0] == 4.0
-    assert volume.geometry.uneven == pytest.approx(1.0)
+    assert titles(volume)["blocks"] == "Blocks of slices: 5 slices 3 mm apart, then 4 of 5 mm"
+    assert volume.geometry.spacing[0] == 3  # a step that exists, not the mean of 4 mm
+    assert volume.geometry.uneven == pytest.approx(2)
 
 
 def test_blocks_open_apart_as_their_note_says(tmp_path: Path) -> None:
@@ -522,6 +535,7 @@ def test_blocks_open_apart_as_their_note_says(tmp_path: Path) -> None:
     same(first, hu(0, 1, 2, 3, 4))
     same(second, hu(5, 6, 7, 8))
     assert (first.geometry.spacing[0], second.geometry.spacing[0]) == (3, 5)
+    assert [volume.files for volume in dm.load(tmp_path, split="blocks")] == [first.files, second.files]
 
 
 def test_a_block_of_twice_the_increment_misses_no_slices(tmp_path: Path) -> None:
@@ -547,9 +561,29 @@ def test_a_dose_of_the_same_grid_does_not_take_the_images_along(tmp_path: Path) 
     assert sorted(volume.units for volume in dm.load(tmp_path)) == ["Gy", "HU"]
 
 
-def test_positions_of_two_frames_of_reference_are_not_compared(tmp_path: Path) -> None:
-    put(tmp_path, *[image(k, 2.5 * k, FrameOfReferenceUID=f"{ROOT}.{50 + k // 3}") for k in range(6)])
-    assert [volume.array.shape[0] for volume in dm.load(tmp_path)] == [3, 3]
+@pytest.mark.parametrize("of_frame", [lambda k: k, lambda k: k // 3, lambda k: k % 2])
+def test_frames_of_reference_that_fit_one_grid_are_one_volume(tmp_path: Path, of_frame: Any) -> None:
+    # De-identification gave each file, or each part, a Frame of Reference UID of its own.
+    put(tmp_path, *[image(k, 2.5 * k, FrameOfReferenceUID=f"{ROOT}.{50 + of_frame(k)}") for k in range(6)])
+    (volume,) = dm.load(tmp_path)
+    same(volume, hu(*range(6)))
+    n = len({of_frame(k) for k in range(6)})
+    assert titles(volume)["references"] == f"{n} frames of reference in one series; the Standard allows one"
+    assert severity(volume, "references") == "decision"
+
+
+def test_a_missing_slice_does_not_part_files_of_own_frames_of_reference(tmp_path: Path) -> None:
+    put(tmp_path, *[image(k, 2.5 * k, FrameOfReferenceUID=f"{ROOT}.{50 + k}") for k in (0, 1, 2, 4, 5)])
+    (volume,) = dm.load(tmp_path)
+    assert {"references", "gap"} <= set(titles(volume))
+
+
+@pytest.mark.parametrize("places", [[0, 2.5, 5, 5, 7.5, 10], [0, 2.5, 5, 8.7, 11.2, 13.7]])
+def test_frames_of_reference_that_fit_no_grid_stay_apart(tmp_path: Path, places: list[float]) -> None:
+    put(tmp_path, *[image(k, z, FrameOfReferenceUID=f"{ROOT}.{50 + k // 3}") for k, z in enumerate(places)])
+    volumes = dm.load(tmp_path)
+    assert [volume.array.shape[0] for volume in volumes] == [3, 3]
+    assert {titles(volume)["split"] for volume in volumes} == {"Split from its series: the frame of reference differs"}
 
 
 @pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "Modality"])

@@ -7,7 +7,6 @@ and shared by all catalogs selected from this one.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.cached import cached_property
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -73,6 +72,8 @@ class Catalog:
         self.file_rows = FileRows(store, rows)
         """The rows of the catalog, for modules that count over rows and do not depend on catalogs."""
         self._failures = failures
+        self.kept: dict[Any, Any] = {}
+        """Results of other modules about these files, such as a layout; they last as long as the catalog."""
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table], failures: Iterable[tuple[str, str, str, str]] = ()) -> Catalog:
@@ -295,7 +296,7 @@ class Catalog:
 
     def file_column(self, name: str) -> np.ndarray:
         """Return an integer column: size, mtime, pixel_offset, pixel_length (bytes), pixel_tag or cut of each file."""
-        return np.asarray(self.file_rows.file_column(name).to_numpy(zero_copy_only=False))
+        return self.file_rows.file_numbers(name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,28 +330,56 @@ class Series:
 
 
 def _group_series(catalog: Catalog) -> tuple[Series, ...]:
-    names = ("SeriesInstanceUID", "StudyInstanceUID", "SeriesNumber", "Modality")
-    columns = [catalog.column_texts(name) for name in names]
-    studies: dict[str, Counter[str]] = {}
-    for uid, study, *_ in zip(*columns, strict=True):
-        studies.setdefault(uid or "", Counter())[study or ""] += 1
-    stated = {uid: [n for study, n in counts.items() if study] for uid, counts in studies.items()}
-    shared = {uid for uid, counts in stated.items() if len(counts) > 1 and min(counts) > 1}
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for i, (uid, study, series_number, modality) in enumerate(zip(*columns, strict=True)):
-        if uid:
-            key: tuple[str, ...] = (uid, study or "") if uid in shared else (uid,)
-        else:
-            key = ("", study or "", series_number or "", modality or "", os.path.dirname(catalog.paths[i]))
-        groups.setdefault(key, []).append(i)
-    series = [_series(key[0], catalog, np.array(rows)) for key, rows in groups.items()]
+    groups = _series_rows(catalog)
+    series = [_series(uid, catalog, rows) for uid, rows in groups]
     return tuple(sorted(series, key=_series_order))
+
+
+def _series_rows(catalog: Catalog) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the UID and the rows of each series, ordered by its first file."""
+    if not catalog.n_files:
+        return
+    texts, uids = catalog.codes("SeriesInstanceUID")
+    study_texts, studies = catalog.codes("StudyInstanceUID")
+    pairs, counts = np.unique(uids * len(study_texts) + studies, return_counts=True)
+    shared = set()
+    of_uid: dict[int, list[int]] = {}
+    for pair, n in zip(pairs.tolist(), counts.tolist(), strict=True):
+        if study_texts[pair % len(study_texts)]:
+            of_uid.setdefault(pair // len(study_texts), []).append(n)
+    for uid, files in of_uid.items():
+        if len(files) > 1 and min(files) > 1:
+            shared.add(uid)
+    is_shared = np.zeros(len(texts), dtype=bool)
+    is_shared[list(shared)] = True
+    has_no_study = np.array([not text for text in study_texts])
+    studies = np.where(has_no_study[studies], len(study_texts), studies)  # absent and empty are alike
+    keys = uids * (len(study_texts) + 2) + np.where(is_shared[uids], studies + 1, 0)
+    without = np.array([not text for text in texts])[uids]
+    if without.any():
+        names = ("StudyInstanceUID", "SeriesNumber", "Modality")
+        columns = [catalog.rows(np.flatnonzero(without)).column_texts(name) for name in names]
+        rest: dict[tuple[str, ...], int] = {}
+        for i, *key in zip(np.flatnonzero(without).tolist(), *columns, strict=True):
+            folder = os.path.dirname(catalog.paths[i])
+            keys[i] = -1 - rest.setdefault((*(text or "" for text in key), folder), len(rest))
+    _, first, ids = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.argsort(ids, kind="stable")
+    groups = np.split(order, np.cumsum(np.bincount(ids))[:-1])
+    for i in np.argsort(first).tolist():
+        yield texts[uids[groups[i][0]]] or "", groups[i]
 
 
 def _series(uid: str, whole: Catalog, rows: np.ndarray) -> Series:
     catalog = whole.rows(rows)
 
     def most(tag: str) -> str:
+        column = catalog.file_rows.find(tag)
+        if column is None:
+            return ""
+        codes = catalog.file_rows.stored_codes(column)
+        if (codes == codes[0]).all():
+            return column.text_of(int(codes[0]))
         return next((text for text in catalog.values(tag) if text), "")
 
     modality, description, series_number = most("Modality"), most("SeriesDescription"), most("SeriesNumber")

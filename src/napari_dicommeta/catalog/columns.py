@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from napari_dicommeta.catalog.conditions import ends_of, texts_of
 from napari_dicommeta.catalog.distinct_texts import Texts, joined, most_frequent
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import Meaning, decode_all
+from napari_dicommeta.dicom.values import Meaning, decode_all, numbers
 from napari_dicommeta.support.cached import cached_property
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["Column", "ColumnStore", "first_tag_of"]
 
 UID = b"UI."
+DECIMALS = r"^(?:DS|IS).(?: *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \x00]*(?:\\|$))+$"
+"""Stored decimal strings that need no further decoding: all components are numbers."""
+MAX_DECIMALS = 400
+"""Bytes; longer values are decoded one by one."""
 VALUES = pa.dictionary(pa.int32(), pa.binary())
 RUN_FILES = 20
 """The mean number of files per run of equal codes from which counting by runs is faster."""
@@ -56,6 +60,8 @@ class Column:
         self._texts: dict[str, Texts] = {}
         self._meanings: dict[int, tuple[Meaning, ...]] = {}
         self._joined: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+        self._entry_texts: dict[int, str] = {}
+        self._number_tables: dict[int, np.ndarray] = {}
 
     @cached_property
     def _decoded(self) -> tuple[tuple[str | tuple[str, ...], ...], tuple[str | tuple[str, ...], ...]]:
@@ -89,6 +95,23 @@ class Column:
             self._meanings[entry] = decode_all(self.values[entry].as_py(), self.path)
         return self._meanings[entry]
 
+    def text_of(self, code: int) -> str:
+        """Return the text of one stored value by meaning, without decoding the others; "" for code -1.
+
+        Several values of a nested tag are joined by " | ".
+        """
+        if code < 0:
+            return ""
+        if "meaning" in self._joined:
+            texts, ids = self._joined["meaning"]
+            return texts[int(ids[code])]
+        text = self._entry_texts.get(code)
+        if text is None:
+            meanings = decode_all(self.values[code].as_py(), self.path)
+            text = joined(meanings[0].text if len(meanings) == 1 else tuple(meaning.text for meaning in meanings))
+            self._entry_texts[code] = text
+        return text
+
     @cached_property
     def empty(self) -> np.ndarray:
         """Return for each stored value whether it is empty."""
@@ -103,6 +126,15 @@ class Column:
             else:
                 self._texts[by] = Texts(spellings if by == "spelling" else meanings)
         return self._texts[by]
+
+    def number_table(self, width: int) -> np.ndarray:
+        """Return the `width` numbers of each stored value, float64 of shape (values, width).
+
+        A value that is not `width` finite numbers is a row of NaN. Decimal strings are converted all at once.
+        """
+        if width not in self._number_tables:
+            self._number_tables[width] = _number_table(self, width)
+        return self._number_tables[width]
 
     @cached_property
     def _runs(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -183,6 +215,27 @@ class Column:
         return is_match
 
 
+def _number_table(column: Column, width: int) -> np.ndarray:
+    table = np.full((len(column.values), width), np.nan)
+    is_plain = np.asarray(pc.binary_length(column.values), dtype=np.int64) < MAX_DECIMALS
+    is_plain &= np.asarray(pc.match_substring_regex(column.values, DECIMALS), dtype=bool)
+    rows = np.flatnonzero(is_plain)
+    if len(rows):
+        texts = pc.utf8_slice_codeunits(column.values.take(pa.array(rows)).cast(pa.string()), 3)
+        parts = pc.split_pattern(texts, "\\")
+        has_width = np.asarray(pc.list_value_length(parts)) == width
+        flat = pc.utf8_trim(pc.list_flatten(parts.filter(pa.array(has_width))), " \0")
+        if len(flat):
+            flat = pc.replace_substring_regex(flat, r"^\+", "")
+            table[rows[has_width]] = flat.cast(pa.float64()).to_numpy(zero_copy_only=False).reshape(-1, width)
+    for entry in np.flatnonzero(~is_plain).tolist():
+        values = numbers(column.text_of(entry), width)
+        if values is not None:
+            table[entry] = values
+    table[~np.isfinite(table).all(axis=1)] = np.nan
+    return table
+
+
 class ColumnStore:
     """The Arrow table of a catalog: the file columns and one dictionary-encoded column per tag, named by its key."""
 
@@ -192,6 +245,8 @@ class ColumnStore:
         self.keys: tuple[str, ...] = tuple(name for name in table.column_names if name not in FILE_COLUMNS)
         self._columns: dict[str, Column] = {}
         self._file_columns: dict[str, pa.Array] = {}
+        self._file_numbers: dict[str, np.ndarray] = {}
+        self._found: dict[str, Column | None] = {}
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
@@ -229,6 +284,18 @@ class ColumnStore:
     def find(self, path: TagPath) -> Column | None:
         """Return the column of a tag, None if no file holds it."""
         return self.column(path.key) if path.key in self._key_set else None
+
+    def find_tag(self, tag: str) -> Column | None:
+        """Return the column of a keyword or tag, None if no file holds it; the answer is remembered."""
+        if tag not in self._found:
+            self._found[tag] = self.find(TagPath.parse(tag))
+        return self._found[tag]
+
+    def file_numbers(self, name: str) -> np.ndarray:
+        """Return an integer column of `FILE_COLUMNS`, int64 of shape (n_files,)."""
+        if name not in self._file_numbers:
+            self._file_numbers[name] = np.asarray(self.file_column(name).to_numpy(zero_copy_only=False))
+        return self._file_numbers[name]
 
     @cached_property
     def _key_set(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -29,7 +30,12 @@ def tag_path(tag: str | TagPath) -> TagPath:
     ValueError
         If a text is neither a keyword nor a tag.
     """
-    return tag if isinstance(tag, TagPath) else TagPath.parse(tag)
+    return tag if isinstance(tag, TagPath) else _parsed(tag)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(tag: str) -> TagPath:
+    return TagPath.parse(tag)
 
 
 class FileRows:
@@ -65,12 +71,17 @@ class FileRows:
 
     def find(self, tag: str | TagPath) -> Column | None:
         """Return the column of a tag, None if no file in the store holds it."""
-        return self.store.find(tag_path(tag))
+        return self.store.find_tag(tag) if isinstance(tag, str) else self.store.find(tag)
 
     def file_column(self, name: str) -> pa.Array:
         """Return one of `columns.FILE_COLUMNS`."""
         array = self.store.file_column(name)
         return array if self.rows is None else array.take(pa.array(self.rows))
+
+    def file_numbers(self, name: str) -> np.ndarray:
+        """Return one of the integer columns of `columns.FILE_COLUMNS`, int64 of shape (n_files,)."""
+        numbers = self.store.file_numbers(name)
+        return numbers if self.rows is None else np.asarray(numbers[self.rows])
 
     def stored_codes(self, column: Column) -> np.ndarray:
         """Return for each file the code of its stored value in `column`, -1 if it lacks the tag: int32."""

@@ -75,6 +75,7 @@ def number(text: str) -> float | None:
     return value if isfinite(value) else None
 
 
+@lru_cache(maxsize=16384)
 def numbers(text: str, count: int | None = None) -> tuple[float, ...] | None:
     """Return all components of a text as numbers; None if any is not a number or there are not `count` of them."""
     values = [number(part) for part in text.split("\\")]

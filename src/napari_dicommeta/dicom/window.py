@@ -233,7 +233,14 @@ def middle_windows(per_slice: Sequence[tuple[Window, ...]]) -> tuple[Window, ...
     """Return the windows of a volume: the middle slice's first, then those of other slices, most frequent first."""
     if not per_slice:
         return ()
-    counts = Counter(window for windows in per_slice for window in windows)
+    times = Counter(map(id, per_slice))  # most slices share one object
+    if len(times) == 1:
+        return distinct_windows(per_slice[0])
+    lists = {id(windows): windows for windows in per_slice}
+    counts: Counter[Window] = Counter()
+    for key, windows in lists.items():
+        for window in windows:
+            counts[window] += times[key]
     others = [window for window, _ in counts.most_common()]
     return distinct_windows([*per_slice[len(per_slice) // 2], *others])
 

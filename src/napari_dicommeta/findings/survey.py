@@ -343,7 +343,7 @@ def _facts(series: Series) -> SeriesFacts:
     for i, volume in enumerate(volumes, 1):
         label = name + (f" [{i}]" if len(volumes) > 1 else "")
         copies = [path for note in volume.notes if note.code == "left-out" for path in note.paths]
-        paths = [*(path for path, _ in volume.files), *copies]
+        paths = [*volume.sources.paths, *copies]
         slices = len(volume.geometry.steps) + 1
         facts.append(
             VolumeFacts(

@@ -2,33 +2,41 @@
 
 All positions and lengths are in mm in the patient's LPS coordinates; array axes are (k, j, i): slice, row,
 column. Slices are ordered by their position along the normal of their plane, never by InstanceNumber,
-SliceLocation or file name.
+SliceLocation or file name. Positions are float64 arrays of shape (n, 3).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.support.cached import cached_property
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ImagePlane", "VolumeGeometry", "is_orientation", "position_ids"]
+__all__ = ["ImagePlane", "VolumeGeometry", "even_steps", "is_orientation", "place_ids", "place_tolerance", "usual_step"]
 
 ORIENTATION_TOLERANCE = 1e-4
 """Direction cosines that differ by less are equal."""
+ROUNDING_TOLERANCE = 1.05e-3
+"""Direction cosines of one orientation may differ by up to 1e-3, rounding included, if the grid is no worse for it."""
 UNIT_TOLERANCE = 0.01
 """Allowed deviation of the lengths of two direction cosines from 1, and of their dot product from 0."""
 SPACING_TOLERANCE = 0.01
 """Relative; deviations from even spacing below this and `SPACING_FLOOR` are ignored."""
 SPACING_FLOOR = 0.01
-"""mm."""
+"""mm; for pixels smaller than 1 mm this fraction of a pixel."""
 MAX_COORDINATE = 1e7
-"""mm; larger coordinates make a plane invalid."""
+"""mm; larger coordinates are impossible."""
 SAME_POSITION = 1e-3
-"""mm; positions along the normal that differ by less are equal."""
+"""mm; positions along the normal that differ by less are equal, unless pixels are smaller than 0.1 mm."""
+SAME_POSITION_PIXELS = 1e-2
+"""The same as a fraction of the pixel spacing; the smaller of both counts."""
+MIN_BLOCK = 3
+"""Number of equal steps that make a block of slices."""
 
 
 def is_orientation(cosines: Sequence[float]) -> bool:
@@ -38,82 +46,96 @@ def is_orientation(cosines: Sequence[float]) -> bool:
     return bool(max(off) <= UNIT_TOLERANCE)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImagePlane:
-    """Position, orientation and pixel spacing of one image in the patient.
+    """Orientation and pixel spacing of images in the patient.
 
-    `position`: (0020,0032) *Image Position (Patient)*, mm, of the center of the first pixel. `row` and `column`:
-    the direction cosines of (0020,0037), along a row (i grows) and along a column (j grows). `spacing`:
+    `cosines`: the direction cosines of (0020,0037), along a row (i grows), then along a column (j grows). `spacing`:
     (0028,0030) *Pixel Spacing*, mm between rows, then between columns.
     """
 
-    position: tuple[float, float, float]
-    row: tuple[float, float, float]
-    column: tuple[float, float, float]
+    cosines: tuple[float, ...]
     spacing: tuple[float, float]
 
     @classmethod
-    def of(
-        cls,
-        position: tuple[float, ...] | None,
-        orientation: tuple[float, ...] | None,
-        spacing: tuple[float, ...] | None,
-    ) -> ImagePlane | None:
+    def of(cls, cosines: Sequence[float] | None, spacing: Sequence[float] | None) -> ImagePlane | None:
         """Return the plane of an image's elements, or None if they are invalid.
 
         They are invalid if one is missing, a spacing is not positive, or the directions are not perpendicular unit
         vectors.
         """
-        if position is None or orientation is None or spacing is None:
+        if cosines is None or spacing is None or len(cosines) != 6 or len(spacing) != 2:
             return None
-        if not all(abs(value) <= MAX_COORDINATE for value in (*position, *orientation, *spacing)):  # False for NaN too
+        if not all(abs(value) <= MAX_COORDINATE for value in (*cosines, *spacing)):  # False for NaN too
             return None
-        if len(position) != 3 or len(orientation) != 6 or len(spacing) != 2 or min(spacing) <= 0:
+        if min(spacing) <= 0 or not is_orientation(cosines):
             return None
-        if not is_orientation(orientation):
-            return None
-        x, y, z = position
-        return cls(
-            (x, y, z),
-            (orientation[0], orientation[1], orientation[2]),
-            (orientation[3], orientation[4], orientation[5]),
-            (spacing[0], spacing[1]),
-        )
+        return cls(tuple(map(float, cosines)), (float(spacing[0]), float(spacing[1])))
 
-    @property
+    @cached_property
+    def row(self) -> np.ndarray:
+        """Direction along a row, float64 of shape (3,)."""
+        return np.array(self.cosines[:3])
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        """Direction along a column, float64 of shape (3,)."""
+        return np.array(self.cosines[3:])
+
+    @cached_property
     def normal(self) -> np.ndarray:
         """Cross product of row and column direction, float64 of shape (3,)."""
-        return np.cross(self.row, self.column)
+        a, b, c, d, e, f = self.cosines
+        return np.array([b * f - c * e, c * d - a * f, a * e - b * d])
 
-    @property
-    def distance(self) -> float:
-        """Position along the normal, mm."""
-        return float(np.dot(self.position, self.normal))
+    def same_orientation(self, other: ImagePlane, tolerance: float = ORIENTATION_TOLERANCE) -> bool:
+        """Return whether both planes have the same row and column directions, within `tolerance`."""
+        return max(abs(a - b) for a, b in zip(self.cosines, other.cosines, strict=True)) <= tolerance
 
-    def same_orientation(self, other: ImagePlane) -> bool:
-        """Return whether both planes have the same row and column directions, within `ORIENTATION_TOLERANCE`."""
-        return bool(
-            np.allclose(self.row, other.row, atol=ORIENTATION_TOLERANCE, rtol=0)
-            and np.allclose(self.column, other.column, atol=ORIENTATION_TOLERANCE, rtol=0)
-        )
-
-    def same_grid(self, other: ImagePlane) -> bool:
+    def same_grid(self, other: ImagePlane, tolerance: float = ORIENTATION_TOLERANCE) -> bool:
         """Return whether both planes have the same orientation, and equal pixel spacing within `SPACING_TOLERANCE`."""
-        if (self.row, self.column, self.spacing) == (other.row, other.column, other.spacing):
-            return True
-        return self.same_orientation(other) and bool(
-            np.allclose(self.spacing, other.spacing, rtol=SPACING_TOLERANCE, atol=0)
-        )
+        if not self.same_orientation(other, tolerance):
+            return False
+        pairs = zip(self.spacing, other.spacing, strict=True)
+        return all(abs(a - b) <= SPACING_TOLERANCE * max(a, b) for a, b in pairs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+def place_tolerance(plane: ImagePlane) -> float:
+    """Return the distance along the normal, mm, below which two images lie at the same place."""
+    return min(SAME_POSITION, SAME_POSITION_PIXELS * min(plane.spacing))
+
+
+def place_ids(distances: np.ndarray, tolerance: float = SAME_POSITION) -> np.ndarray:
+    """Return the rank of each distance along the normal, from 0, intp; distances within `tolerance` share a rank."""
+    order = np.argsort(distances, kind="stable")
+    ids = np.empty(len(distances), dtype=np.intp)
+    ids[order] = np.concatenate([[0], np.cumsum(np.diff(distances[order]) > tolerance)])
+    return ids
+
+
+def usual_step(steps: np.ndarray) -> float:
+    """Return the median of steps, in mm; of an even number the smaller of both in the middle, which exists."""
+    return float(np.partition(steps, (len(steps) - 1) // 2)[(len(steps) - 1) // 2])
+
+
+def even_steps(steps: np.ndarray, floor: float = SPACING_FLOOR) -> bool:
+    """Return whether all steps are equal to the usual (median) step, within the tolerances; mm."""
+    if len(steps) < 2:
+        return True
+    usual = usual_step(steps)
+    return float(np.abs(steps - usual).max()) <= max(floor, SPACING_TOLERANCE * abs(usual))
+
+
+@dataclass(frozen=True, kw_only=True)
 class VolumeGeometry:
     """Grid of a volume.
 
     `spacing`: mm between slices, rows, columns (k, j, i), the lengths of the affine's columns. The first is
-    NaN where the files give no distance between slices. `affine`: 4×4 float64, voxel (k, j, i, 1) to patient
-    (x, y, z, 1) in LPS mm; None where the files do not place the images. `tilt`: degrees between the step
-    from slice to slice and the normal, 0 for a right-angled grid. `steps`: mm from each slice to the next.
+    NaN where the files give no distance between slices; of uneven slices it is the usual (median) step. `affine`: 4×4
+    float64, voxel (k, j, i, 1) to patient (x, y, z, 1) in LPS mm; None where the files do not place the images.
+    `tilt`: degrees between the step from slice to slice and the normal, 0 for a right-angled grid. `steps`: mm from
+    each slice to the next along the normal. `beside`: the index of the slice farthest from the line through the first
+    and last slices, and its distance, mm. `floor`: mm; smaller deviations of a step are rounding.
     """
 
     spacing: tuple[float, float, float]
@@ -121,68 +143,117 @@ class VolumeGeometry:
     tilt: float = 0.0
     steps: tuple[float, ...] = ()
     beside: tuple[int, float] = (0, 0.0)
-    """Index of the slice farthest from the line through the first and last slices, and its distance, mm."""
+    floor: float = SPACING_FLOOR
 
     @classmethod
-    def of_planes(cls, planes: Sequence[ImagePlane]) -> VolumeGeometry:
-        """Return the grid of ordered, parallel planes; the slice spacing is the mean over the whole span."""
-        first, n = planes[0], len(planes)
-        positions = np.array([plane.position for plane in planes])
-        step = (positions[-1] - positions[0]) / (n - 1) if n > 1 else first.normal * np.nan
-        length = float(np.linalg.norm(step))
-        if n > 1 and length < SAME_POSITION:
-            length = float("nan")
+    def of_positions(cls, plane: ImagePlane, positions: np.ndarray) -> VolumeGeometry:
+        """Return the grid of parallel images at ordered `positions`, float64 of shape (n, 3).
+
+        The slice spacing of evenly spaced images is the mean over the whole span, which is the most exact.
+        """
+        n, normal = len(positions), plane.normal
         affine = np.eye(4)
-        affine[:3, 0] = step if np.isfinite(length) else first.normal
-        affine[:3, 1] = np.array(first.column) * first.spacing[0]
-        affine[:3, 2] = np.array(first.row) * first.spacing[1]
-        affine[:3, 3] = first.position
-        tilt = 0.0
-        if n > 1 and np.isfinite(length):
-            cosine = float(np.clip(np.dot(step, first.normal) / length, -1, 1))
-            tilt = float(np.degrees(np.arccos(abs(cosine))))
-        distances = positions @ first.normal
-        steps = tuple(np.diff(distances).tolist())
+        affine[:3, 1] = plane.column * plane.spacing[0]
+        affine[:3, 2] = plane.row * plane.spacing[1]
+        affine[:3, 3] = positions[0]
+        affine[:3, 0] = normal
+        floor = SPACING_FLOOR * min(1.0, *plane.spacing)
+        if n == 1:
+            return cls(spacing=(float("nan"), *plane.spacing), affine=affine, floor=floor)
+        distances = positions @ normal
+        steps = np.diff(distances)
+        span = positions[-1] - positions[0]
+        step = span / (n - 1)
+        if not even_steps(steps, floor):
+            usual = usual_step(steps)
+            near = np.abs(steps - usual) <= max(floor, SPACING_TOLERANCE * abs(usual))
+            step = np.diff(positions, axis=0)[near].mean(axis=0)
+        length = float(np.sqrt(step @ step))
+        if length < place_tolerance(plane):
+            return cls(spacing=(float("nan"), *plane.spacing), affine=affine, steps=tuple(steps.tolist()), floor=floor)
+        affine[:3, 0] = step
+        cosine = min(abs(float(step @ normal)) / length, 1.0)
         beside = (0, 0.0)
-        if n > 2 and np.isfinite(length):
-            along = (distances - distances[0]) / (distances[-1] - distances[0])
-            off = np.linalg.norm(positions - positions[0] - np.outer(along, positions[-1] - positions[0]), axis=1)
-            k = int(np.argmax(off))
-            beside = (k, float(off[k]))
+        along = distances[-1] - distances[0]
+        if n > 2 and along:
+            off = positions - positions[0] - np.outer((distances - distances[0]) / along, span)
+            lengths = np.sqrt((off * off).sum(axis=1))
+            k = int(np.argmax(lengths))
+            beside = (k, float(lengths[k]))
         return cls(
-            spacing=(length, first.spacing[0], first.spacing[1]),
+            spacing=(length, *plane.spacing),
             affine=affine,
-            tilt=round(tilt, 4),
-            steps=steps,
+            tilt=round(float(np.degrees(np.arccos(cosine))), 4),
+            steps=tuple(steps.tolist()),
             beside=beside,
+            floor=floor,
         )
+
+    def stretched(self, count: int) -> VolumeGeometry:
+        """Return the grid of `count` steps over the same span, for slices that are multiples of one step apart."""
+        assert self.affine is not None
+        span = float(sum(self.steps))
+        affine = self.affine.copy()
+        length = self.spacing[0]
+        usual = self.usual_step
+        factor = span / count / usual if usual else 1.0
+        affine[:3, 0] *= factor
+        return replace(self, spacing=(length * factor, *self.spacing[1:]), affine=affine, steps=(span / count,) * count)
+
+    @property
+    def usual_step(self) -> float:
+        """The median step along the normal, mm; NaN for a single slice."""
+        return usual_step(np.array(self.steps)) if self.steps else float("nan")
 
     @property
     def gaps(self) -> tuple[tuple[int, float, int], ...]:
         """(k, mm, number missing) for each slice k that is followed by missing slices.
 
-        The usual step is the median. A step is a gap if it is within 0.1 usual steps of a multiple, at least two.
+        A step is a gap if it is within 0.1 usual steps of a multiple, at least two, and not one of a block.
         """
-        if len(self.steps) < 2:
+        if len(self.steps) < 2 or not self.usual_step > self.floor / 10:
             return ()
-        usual = float(np.median(self.steps))
-        if usual < SAME_POSITION:
+        steps = np.array(self.steps)
+        times = np.round(steps / self.usual_step)
+        fits = np.flatnonzero((times >= 2) & (np.abs(steps / self.usual_step - times) <= 0.1))
+        if not len(fits):
             return ()
-        gaps = []
-        for k, step in enumerate(self.steps):
-            times = round(step / usual)
-            if times >= 2 and abs(step / usual - times) <= 0.1 and not self._is_of_a_block(k):
-                gaps.append((k, step, times - 1))
-        return tuple(gaps)
+        in_block = self._runs_of_equal_steps
+        return tuple((k, self.steps[k], int(times[k]) - 1) for k in fits.tolist() if in_block[k] < MIN_BLOCK)
 
-    def _is_of_a_block(self, k: int) -> bool:
-        """Return whether step `k` is in a run of three or more equal steps: slices are wider apart, none is missing."""
-        alike = [
-            abs(step - self.steps[k]) <= max(SPACING_FLOOR, SPACING_TOLERANCE * self.steps[k]) for step in self.steps
-        ]
-        before = next((n for n in range(k) if not alike[k - 1 - n]), k)
-        behind = next((n for n in range(len(alike) - k - 1) if not alike[k + 1 + n]), len(alike) - k - 1)
-        return before + 1 + behind >= 3
+    @cached_property
+    def _runs_of_equal_steps(self) -> tuple[int, ...]:
+        """For each step the number of adjacent steps that are equal to it, itself included."""
+        steps = np.array(self.steps)
+        limits = np.maximum(self.floor, SPACING_TOLERANCE * np.abs(steps[:-1]))
+        starts = np.concatenate([[0], np.flatnonzero(np.abs(np.diff(steps)) > limits) + 1, [len(steps)]])
+        lengths = np.diff(starts)
+        return tuple(np.repeat(lengths, lengths).tolist())
+
+    @property
+    def blocks(self) -> tuple[tuple[int, int, float], ...]:
+        """(first slice, number of slices, step in mm) of each block of an uneven volume; () if it is not made of them.
+
+        A block has at least `MIN_BLOCK` equal steps; together, blocks hold all slices.
+        """
+        if len(self.steps) < 2 * MIN_BLOCK or not self.uneven:
+            return ()
+        runs = self._runs_of_equal_steps
+        blocks: list[tuple[int, int, float]] = []
+        start = k = 0  # the next slice that is in no block; the next step
+        while k < len(runs):
+            if runs[k] >= MIN_BLOCK:
+                first, end = max(start, k), k + runs[k] + 1
+                step = usual_step(np.array(self.steps[k : k + runs[k]]))
+                is_new = not blocks or abs(step - blocks[-1][2]) > max(self.floor, SPACING_TOLERANCE * step)
+                if first > start or not is_new:
+                    return ()
+                blocks.append((first, end - first, step))
+                start = end
+            elif runs[k] > 1 or start != k + 1:
+                return ()
+            k += runs[k]
+        return tuple(blocks) if len(blocks) > 1 and start == len(runs) + 1 else ()
 
     @property
     def shear(self) -> float:
@@ -195,22 +266,9 @@ class VolumeGeometry:
         rows, columns = spacing or (1.0, 1.0)
         return cls(spacing=(float("nan"), rows, columns), affine=None)
 
-    @property
+    @cached_property
     def uneven(self) -> float:
-        """Largest deviation of a step from the mean step, mm; 0 if within the tolerance."""
-        if len(self.steps) < 2:
+        """Largest deviation of a step from the usual step, mm; 0 if within the tolerance."""
+        if len(self.steps) < 2 or even_steps(np.array(self.steps), self.floor):
             return 0.0
-        mean = sum(self.steps) / len(self.steps)
-        worst = max(abs(step - mean) for step in self.steps)
-        return worst if worst > max(SPACING_FLOOR, SPACING_TOLERANCE * abs(mean)) else 0.0
-
-
-def position_ids(planes: Sequence[ImagePlane]) -> list[int]:
-    """Return the rank of each of the parallel `planes` along their normal, from 0; equal positions share a rank."""
-    distances = np.array([plane.position for plane in planes]) @ planes[0].normal
-    order = np.argsort(distances, kind="stable")
-    steps = np.diff(distances[order]) > SAME_POSITION
-    ids = np.empty(len(planes), dtype=np.intp)
-    ids[order] = np.concatenate([[0], np.cumsum(steps)])
-    ranks: list[int] = ids.tolist()
-    return ranks
+        return float(np.abs(np.array(self.steps) - self.usual_step).max())

@@ -144,6 +144,11 @@ class LazyArray(NDArrayOperatorsMixin):
         self._cache.cache_bytes = value
 
     @property
+    def source(self) -> Callable[[int, np.ndarray], None]:
+        """The function that reads planes."""
+        return self._reader.read
+
+    @property
     def on_error(self) -> Callable[[int, Exception], object] | None:
         """Function called with the index of an unreadable plane and the error; None raises the error."""
         return self._reader.on_error

@@ -106,6 +106,20 @@ NOTE_KINDS: dict[str, NoteKind] = {
         meaning="Each block is evenly spaced, the whole volume is not.",
         is_finding=True,
     ),
+    "references": NoteKind(
+        severity="decision",
+        summary="Images of one series have several frames of reference",
+        standard="PS3.3 section C.7.4.1.1.1",
+        tags=("FrameOfReferenceUID",),
+        advice="Give the series one Frame of Reference UID; de-identification has probably replaced it file by file.",
+        meaning="Their positions fit one grid, so they are one volume; other series cannot be registered to it by UID.",
+    ),
+    "orientations-rounded": NoteKind(
+        severity="info",
+        summary="Orientations that differ by rounding are taken as one",
+        standard=_PLACE,
+        tags=("ImageOrientationPatient",),
+    ),
     "no-grid": NoteKind(
         severity="decision",
         summary="Images that do not form a grid are in one array",
@@ -168,6 +182,12 @@ NOTE_KINDS: dict[str, NoteKind] = {
         tags=("PixelSpacing",),
         advice="Do not measure lengths in them unless the magnification is known.",
     ),
+    "spacing-region": NoteKind(
+        severity="info",
+        summary="Pixel spacing is that of an ultrasound region",
+        standard="PS3.3 section C.8.5.5",
+        tags=("SequenceOfUltrasoundRegions",),
+    ),
     # -- units and rescale
     "units": NoteKind(
         severity="info", summary="Values are in Hounsfield units", standard=_RESCALE_TYPE, tags=("RescaleType",)
@@ -189,9 +209,18 @@ NOTE_KINDS: dict[str, NoteKind] = {
     ),
     "rescale-missing": NoteKind(
         severity="wrong",
-        summary="CT images have no Rescale Slope and Intercept",
+        summary="CT or PET images have no Rescale Slope and Intercept",
         standard="PS3.3 section C.8.2.1",
         tags=("RescaleSlope", "RescaleIntercept"),
+    ),
+    "intercept-missing": NoteKind(
+        severity="decision",
+        summary="Images have a Rescale Slope without a Rescale Intercept",
+        standard=_RESCALE,
+        tags=("RescaleIntercept",),
+        advice="Confirm that 0 is meant: the Standard requires both elements.",
+        meaning="An intercept of 0 is assumed; an intercept that was lost shifts all values.",
+        is_finding=True,
     ),
     "rescale-filled": NoteKind(
         severity="decision",

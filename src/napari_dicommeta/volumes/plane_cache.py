@@ -41,7 +41,12 @@ class PlaneCache:
         self._recent: OrderedDict[int, np.ndarray] = OrderedDict()
         self._edited: set[int] = set()
         self._guard = threading.Lock()
-        self._locks = [threading.Lock() for _ in range(min(n, MAX_LOCKS))]
+        self._locks: dict[int, threading.Lock] = {}
+
+    def _lock(self, n: int) -> threading.Lock:
+        """Return the lock for reading plane `n`, made when it is first needed."""
+        key = n % MAX_LOCKS
+        return self._locks.get(key) or self._locks.setdefault(key, threading.Lock())
 
     @property
     def plane_bytes(self) -> int:
@@ -107,7 +112,7 @@ class PlaneCache:
 
     def is_being_read(self, n: int) -> bool:
         """Return whether a thread is reading plane `n`, or another plane with the same lock."""
-        return self._locks[n % len(self._locks)].locked()
+        return self._lock(n).locked()
 
     def put(self, n: int, plane: np.ndarray) -> None:
         """Store plane `n`, which has already been read."""
@@ -160,7 +165,7 @@ class PlaneCache:
 
     def _load_one(self, n: int) -> None:
         whole = self.whole()
-        with self._locks[n % len(self._locks)]:
+        with self._lock(n):
             if not self.loaded[n]:
                 self.reader.fill(n, whole[n])
                 self.loaded[n] = True
@@ -169,7 +174,7 @@ class PlaneCache:
         if not ahead:
             self.at = n
             self.moved.set()
-        with self._locks[n % len(self._locks)]:
+        with self._lock(n):
             with self._guard:
                 recent = self._recent.get(n)
                 if recent is not None:

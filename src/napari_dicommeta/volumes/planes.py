@@ -6,47 +6,59 @@ on them can be copied and pickled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import read_color, read_frame
 from napari_dicommeta.support.errors import PixelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_dicommeta.volumes.frames import Frame
-    from napari_dicommeta.volumes.rescale import Transform
+    from napari_dicommeta.volumes.rescale import Transforms
+    from napari_dicommeta.volumes.sources import FrameSources
 
 __all__ = ["ColorPlanes", "RescaledPlanes", "SegmentPlanes"]
 
 
 @dataclass(frozen=True, slots=True)
 class RescaledPlanes:
-    """Grayscale frames as modality values, in the dtype of the array; padding becomes `fill` if given."""
+    """Grayscale frames as modality values, in the dtype of the array; padding becomes `fill` if given.
 
-    frames: tuple[Frame, ...]
-    transforms: tuple[Transform, ...]
+    `saturated`: frame -> number of pixels below the range of int16, set to -32768, for the frames read so far.
+    """
+
+    frames: FrameSources
+    transforms: Transforms
     fill: float | None = None
+    saturated: dict[int, int] = field(default_factory=dict, compare=False)
 
     def __call__(self, n: int, out: np.ndarray) -> None:
         """Fill `out`, of shape (rows, columns), with the modality values of frame `n`."""
-        frame, transform = self.frames[n], self.transforms[n]
-        form, offset = frame.pixel_format, frame.pixel_offset
+        transform, form = self.transforms[n], self.frames.pixel_format(n)
         plain = self.fill is None or transform.padding is None
         if plain and out.dtype == np.int16 and form.dtype.itemsize == 2 and transform.table is None:
-            read_frame(frame.path, offset, frame.index, form, out)
+            self.frames.read(n, out)
             if transform.slope != 1:
                 np.multiply(out, np.int16(transform.slope), out=out)
             if transform.intercept:
+                self._clip(n, out, transform.floor(form))
                 np.add(out, np.int16(transform.intercept), out=out)
             return
-        stored = read_frame(frame.path, offset, frame.index, form)
+        stored = self.frames.read(n)
+        mask = None if plain else transform.is_padding(stored)
+        if out.dtype == np.int16:
+            self._clip(n, stored, transform.floor(form))
         out[...] = transform.apply(stored)
-        if not plain and (mask := transform.is_padding(stored)) is not None:
+        if mask is not None:
             out[mask] = self.fill
+
+    def _clip(self, n: int, stored: np.ndarray, floor: int | None) -> None:
+        """Set stored values below `floor`, whose modality values int16 cannot hold, to it, and count them."""
+        if floor is not None and int(stored.min()) < floor:
+            self.saturated[n] = int(np.count_nonzero(stored < floor))
+            np.maximum(stored, stored.dtype.type(floor), out=stored)
 
     def blank(self, n: int) -> float:
         """Return the value that replaces frame `n` if it cannot be read: padding, or else a lowest value.
@@ -57,15 +69,15 @@ class RescaledPlanes:
         if self.fill is not None and np.isfinite(self.fill):
             return self.fill
         if transform.padding is not None:
-            return float(transform.apply(np.array(transform.padding)).min())
-        middle = self.frames[len(self.frames) // 2]
-        form = middle.pixel_format
+            return max(float(transform.apply(np.array(transform.padding)).min()), float(np.iinfo(np.int16).min))
+        middle = len(self.frames) // 2
+        form = self.frames.pixel_format(middle)
         plane = np.empty((form.rows, form.columns), np.float32)
         try:
-            self(len(self.frames) // 2, plane)
+            self(middle, plane)
         except PixelError:
-            ends = np.array(self.frames[n].pixel_format.stored_range)
-            return float(transform.apply(ends).min())
+            ends = np.array(self.frames.pixel_format(n).stored_range)
+            return max(float(transform.apply(ends).min()), float(np.iinfo(np.int16).min))
         return float(plane.min())
 
 
@@ -73,15 +85,14 @@ class RescaledPlanes:
 class ColorPlanes:
     """Color frames as RGB of `shape` (rows, columns, 3), in the dtype of the array, uint8 or uint16."""
 
-    frames: tuple[Frame, ...]
+    frames: FrameSources
     shape: tuple[int, int, int]
 
     def __call__(self, n: int, out: np.ndarray) -> None:
         """Fill `out` with the colors of frame `n`."""
-        frame = self.frames[n]
-        colors = read_color(frame.path, frame.index)
+        colors = self.frames.read_color(n)
         if colors.shape != self.shape:
-            raise PixelError(frame.path, f"color pixels of shape {colors.shape}, {self.shape} expected")
+            raise PixelError(self.frames.path(n), f"color pixels of shape {colors.shape}, {self.shape} expected")
         out[...] = colors if colors.dtype == out.dtype else colors >> 8
 
 
@@ -89,18 +100,19 @@ class ColorPlanes:
 class SegmentPlanes:
     """Segment numbers.
 
-    `frames`: plane index -> (segment, frame) pairs, lowest segment number first. `is_map`: whether stored values are
+    `planes`: plane index -> (segment, frame) pairs, lowest segment number first. `is_map`: whether stored values are
     the segment numbers (PS3.3 section C.8.23).
     """
 
-    frames: Mapping[int, tuple[tuple[int, Frame], ...]]
+    frames: FrameSources
+    planes: Mapping[int, tuple[tuple[int, int], ...]]
     is_map: bool
 
     def __call__(self, n: int, out: np.ndarray) -> None:
         """Fill `out` with the segment numbers of plane `n`, 0 outside all segments."""
         out[...] = 0
-        for segment, frame in self.frames.get(n, ()):
-            stored = read_frame(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
+        for segment, frame in self.planes.get(n, ()):
+            stored = self.frames.read(frame)
             if self.is_map:
                 out[...] = stored
             else:

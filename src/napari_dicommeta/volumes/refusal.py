@@ -39,21 +39,25 @@ def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:
     """Return a catalog of the series' files with complete pixel data, and refusals of the other files."""
     catalog = series.catalog
     offsets = catalog.file_column("pixel_offset")
-    without = np.flatnonzero(offsets < 0)
+    has_pixels = offsets >= 0
+    cut = has_pixels & (catalog.file_column("pixel_length") + offsets > catalog.file_column("size"))
+    syntax = catalog.file_rows.find("TransferSyntaxUID")
+    if syntax is not None and cut.any():
+        codes = catalog.file_rows.stored_codes(syntax)
+        deflated = [code for code in np.unique(codes).tolist() if syntax.text_of(code) == DEFLATED]
+        cut &= ~np.isin(codes, deflated)
+    if has_pixels.all() and not cut.any():
+        return catalog, []
     damages = {failure.path: failure.reason for failure in catalog.partial}
-    refusals: list[Refusal] = []
-    if len(without):
-        by_reason: dict[tuple[str, str], list[str]] = {}
-        for i in without.tolist():
-            path = catalog.paths[i]
-            damage = damages.get(path)
-            reason = (damage, "damaged") if damage else ("the file has no pixel data", "no-pixels")
-            by_reason.setdefault(reason, []).append(path)
-        refusals = [Refusal(series, tuple(paths), *reason) for reason, paths in by_reason.items()]
-    cut = catalog.file_column("pixel_length") + offsets > catalog.file_column("size")
-    cut &= (offsets >= 0) & np.array([text != DEFLATED for text in catalog.column_texts("TransferSyntaxUID")])
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for i in np.flatnonzero(~has_pixels).tolist():
+        path = catalog.paths[i]
+        damage = damages.get(path)
+        reason = (damage, "damaged") if damage else ("the file has no pixel data", "no-pixels")
+        by_reason.setdefault(reason, []).append(path)
+    refusals = [Refusal(series, tuple(paths), *reason) for reason, paths in by_reason.items()]
     refusals += [
         Refusal(series, (catalog.paths[i],), damages.get(catalog.paths[i], "the pixel data is cut"), "pixels-cut")
         for i in np.flatnonzero(cut).tolist()
     ]
-    return catalog.rows(np.flatnonzero((offsets >= 0) & ~cut)), refusals
+    return catalog.rows(np.flatnonzero(has_pixels & ~cut)), refusals

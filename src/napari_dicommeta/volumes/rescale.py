@@ -15,20 +15,23 @@ from napari_dicommeta.dicom.uids import RT_DOSE, SECONDARY_CAPTURE
 from napari_dicommeta.dicom.values import has_items, is_text_in_number, number
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.volumes.note import make_note
+from napari_dicommeta.volumes.partition import distinct, groups_of, joint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.dicom.luts import LookupTable
     from napari_dicommeta.dicom.pixels import PixelFormat
-    from napari_dicommeta.volumes.frames import Frame
+    from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
 
-__all__ = ["AIR", "PADDINGS", "Rescale", "Transform", "read_rescale"]
+__all__ = ["AIR", "INT16", "PADDINGS", "Rescale", "Transform", "Transforms", "invalid_rescales", "read_rescale"]
 
 PADDINGS = ("keep", "air", "nan")
 AIR = -1000.0
 """HU."""
+INT16 = np.iinfo(np.int16)
+LOWEST_INTERCEPT = -8192
 _PADDING_PREFIX = {0x7FE00008: "Float", 0x7FE00009: "DoubleFloat"}
 
 
@@ -63,8 +66,12 @@ class Transform:
         low, high = self.padding
         return np.asarray(stored == low if low == high else (stored >= low) & (stored <= high))
 
-    def exact_dtype(self, pixel_format: PixelFormat) -> np.dtype:
-        """Return int16 if every possible value is whole and in range, otherwise float32."""
+    def exact_dtype(self, pixel_format: PixelFormat, may_saturate: bool = False) -> np.dtype:
+        """Return int16 if every possible value is whole and in range, otherwise float32.
+
+        If it `may_saturate`, signed 16-bit values with a negative intercept are int16 too: `floor` is the lowest stored
+        value that fits.
+        """
         if pixel_format.dtype.kind == "f":
             return np.dtype(np.float32)
         if self.table is not None:
@@ -72,22 +79,54 @@ class Transform:
         if not (self.slope.is_integer() and self.intercept.is_integer()):
             return np.dtype(np.float32)
         low, high = (value * self.slope + self.intercept for value in pixel_format.stored_range)
-        fits = min(low, high) >= -32768 and max(low, high) <= 32767
-        return np.dtype(
-            np.int16 if fits and -32768 <= self.intercept <= 32767 and abs(self.slope) <= 32767 else np.float32
-        )
+        fits = min(low, high) >= INT16.min or (may_saturate and self.floor(pixel_format) is not None)
+        fits &= max(low, high) <= INT16.max and abs(self.slope) <= INT16.max
+        return np.dtype(np.int16 if fits and INT16.min <= self.intercept <= INT16.max else np.float32)
+
+    def floor(self, pixel_format: PixelFormat) -> int | None:
+        """Return the lowest stored value whose modality value fits into int16; smaller ones saturate. None if all fit.
+
+        Only signed 16-bit images with a slope of 1 and an intercept from `LOWEST_INTERCEPT` on saturate. Values that
+        low are no measurements: less than -31,744 with an intercept of -1024.
+        """
+        if self.slope != 1 or not LOWEST_INTERCEPT <= self.intercept < 0 or not pixel_format.signed:
+            return None
+        low = pixel_format.stored_range[0]
+        return int(INT16.min - self.intercept) if INT16.min <= low < INT16.min - self.intercept else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transforms:
+    """The transforms of some frames: the distinct ones, and the index of each frame's among them (int32)."""
+
+    distinct: tuple[Transform, ...]
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, n: int) -> Transform:
+        return self.distinct[int(self.ids[n])]
 
 
 @dataclass(frozen=True, slots=True)
 class Rescale:
     """Transforms of a stack's frames, the unit of the result ("" where the files do not establish one), and notes."""
 
-    transforms: tuple[Transform, ...]
+    transforms: Transforms
     units: str
     notes: tuple[Note, ...]
 
 
-def read_rescale(frames: Sequence[Frame], missing_rescale: str = "refuse", padding: str = "keep") -> Rescale:
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Slope and intercept of each frame: the distinct pairs, and the index of each frame's among them."""
+
+    distinct: tuple[tuple[float, float], ...]
+    ids: np.ndarray
+
+
+def read_rescale(frames: Frames, missing_rescale: str = "refuse", padding: str = "keep") -> Rescale:
     """Return the transforms of `frames` from stored to modality values; tables are read from the files.
 
     The options are those of `load`.
@@ -99,69 +138,109 @@ def read_rescale(frames: Sequence[Frame], missing_rescale: str = "refuse", paddi
         elements are taken from the other frames if these agree.
     """
     notes: list[Note] = []
-    tables = _tables(frames, notes)
-    paddings = _paddings(frames, notes, padding)
-    if frames[0].text("SOPClassUID") == RT_DOSE:
+    tables, table_ids = _tables(frames, notes)
+    paddings, padding_ids = _paddings(frames, notes, padding)
+    if frames.text("SOPClassUID") == RT_DOSE:
         pairs, units = _dose(frames)
-    elif largest := number(frames[0].text("MaximumFractionalValue")):  # a fractional segmentation: 0 to 1
-        pairs, units = [(1 / largest, 0.0)] * len(frames), ""
+    elif largest := number(frames.text("MaximumFractionalValue")):  # a fractional segmentation: 0 to 1
+        pairs, units = _Pairs(((1 / largest, 0.0),), np.zeros(len(frames), dtype=np.intp)), ""
     else:
-        pairs, units = _rescale(frames, tables, missing_rescale, notes)
+        pairs, units = _rescale(frames, tables[0] is not None, missing_rescale, notes)
     kinds = {table.kind for table in tables if table is not None}
     if kinds:
         units = kinds.pop() if len(kinds) == 1 else ""
         units = "" if units == "US" else units
-    transforms = tuple(
-        Transform(*pair, table, padding) if table is None else Transform(1.0, 0.0, table, padding)
-        for pair, table, padding in zip(pairs, tables, paddings, strict=True)
-    )
-    if len(set(pairs)) > 1 and not kinds:
-        slopes, intercepts = sorted({slope for slope, _ in pairs}), sorted({intercept for _, intercept in pairs})
-        title = f"Rescaled slice by slice: slopes {_span(slopes)}, intercepts {_span(intercepts)}"
+    ids = joint([pairs.ids, table_ids, padding_ids])
+    first, ids = distinct(ids)
+    transforms = []
+    for n in first.tolist():
+        table, span = tables[table_ids[n]], paddings[padding_ids[n]]
+        slope, intercept = pairs.distinct[pairs.ids[n]]
+        if table is not None:
+            slope, intercept = 1.0, 0.0
+        transforms.append(Transform(slope, intercept, table, span))
+    if len(pairs.distinct) > 1 and tables[0] is None:
+        slopes, intercepts = ({pair[i] for pair in pairs.distinct} for i in range(2))
+        title = f"Rescaled slice by slice: slopes {_span(sorted(slopes))}, intercepts {_span(sorted(intercepts))}"
         notes.append(make_note("rescale-varies", title))
-    return Rescale(transforms, units, tuple(notes))
+    return Rescale(Transforms(tuple(transforms), ids.astype(np.int32)), units, tuple(notes))
+
+
+def invalid_rescales(frames: Frames) -> tuple[tuple[str, np.ndarray], ...]:
+    """Return (reason, rows) of gray frames whose Rescale Slope or Intercept is no number, or whose slope is 0."""
+    slopes, intercepts = frames.texts("RescaleSlope"), frames.texts("RescaleIntercept")
+    bad_slopes = [bool(text) and not number(text) for text in slopes]
+    bad_intercepts = [bool(text) and number(text) is None for text in intercepts]
+    if not any(bad_slopes) and not any(bad_intercepts):
+        return ()
+    slope_ids, intercept_ids = frames.codes("RescaleSlope"), frames.codes("RescaleIntercept")
+    bad = np.array(bad_slopes)[slope_ids] | np.array(bad_intercepts)[intercept_ids]
+    has_table = np.array([has_items(text) for text in frames.texts("ModalityLUTSequence")])
+    bad &= ~has_table[frames.codes("ModalityLUTSequence")]
+    bad &= ~np.array([form.is_color for form in frames.formats])[frames.format_ids]
+    rows = np.flatnonzero(bad)
+    found = []
+    for group in groups_of(joint([slope_ids[rows], intercept_ids[rows]])) if len(rows) else ():
+        n = int(rows[group[0]])
+        stated = f"a Rescale Slope of {slopes[slope_ids[n]]!r} with an Intercept of {intercepts[intercept_ids[n]]!r}"
+        reason = f"{stated} is not a valid rescale"
+        several = np.array([form.frames > 1 for form in frames.formats])[frames.format_ids[rows[group]]]
+        if several.any():
+            numbers = ", ".join(str(index + 1) for index in frames.indices[rows[group]][several][:5].tolist())
+            reason = f"frame {numbers}: {reason}"
+        found.append((reason, rows[group]))
+    return tuple(found)
 
 
 def _span(values: Sequence[float]) -> str:
     return f"{values[0]:g}" if len(values) == 1 else f"{values[0]:g} to {values[-1]:g} ({len(values)} values)"
 
 
-def _tables(frames: Sequence[Frame], notes: list[Note]) -> list[LookupTable | None]:
-    by_path: dict[str, LookupTable | None] = {}
-    for frame in frames:
-        if frame.path not in by_path:
-            luts = read_modality_luts(frame.path) if frame.text("ModalityLUTSequence") else ()
-            by_path[frame.path] = luts[0] if luts else None
-            if has_items(frame.text("ModalityLUTSequence")) and not luts:
-                raise RefusedError("modality-lut", "its Modality LUT Sequence holds no usable table")
-    tables = [by_path[frame.path] for frame in frames]
-    held = sum(table is not None for table in tables)
-    if 0 < held < len(tables):
+def _tables(frames: Frames, notes: list[Note]) -> tuple[list[LookupTable | None], np.ndarray]:
+    """Return the distinct Modality LUTs, [None] if there are none, and the index of each frame's."""
+    if not any(frames.texts("ModalityLUTSequence")):
+        return [None], np.zeros(len(frames), dtype=np.intp)
+    has_luts = np.array([has_items(text) for text in frames.texts("ModalityLUTSequence")])
+    held = has_luts[frames.codes("ModalityLUTSequence")]
+    tables: list[LookupTable | None] = []
+    files, ids = np.unique(frames.files, return_inverse=True)
+    for row in [int(np.argmax(ids == i)) for i in range(len(files))]:
+        luts = read_modality_luts(frames.path(row)) if held[row] else ()
+        if held[row] and not luts:
+            raise RefusedError("modality-lut", "its Modality LUT Sequence holds no usable table")
+        tables.append(luts[0] if luts else None)
+    n = int(held.sum())
+    if not n:
+        return [None], np.zeros(len(frames), dtype=np.intp)
+    if n < len(frames):
         raise RefusedError(
-            "modality-lut-missing", f"a Modality LUT is missing in {len(tables) - held} of its {len(tables)} images"
+            "modality-lut-missing", f"a Modality LUT is missing in {len(frames) - n} of its {len(frames)} images"
         )
-    if held:
-        both = any(frame.text("RescaleSlope") for frame in frames)
-        title = "A Modality LUT is applied to the stored values" + ("; Rescale Slope is not used" if both else "")
-        severity = "decision" if both else "info"
-        notes.append(make_note("modality-lut", title, severity=severity))
-    return tables
+    both = any(frames.texts("RescaleSlope"))
+    title = "A Modality LUT is applied to the stored values" + ("; Rescale Slope is not used" if both else "")
+    notes.append(make_note("modality-lut", title, severity="decision" if both else "info"))
+    known = list(dict.fromkeys(tables))
+    return known, np.array([known.index(table) for table in tables], dtype=np.intp)[ids]
 
 
-def _paddings(frames: Sequence[Frame], notes: list[Note], treatment: str) -> list[tuple[float, float] | None]:
-    """Return the padding range of each frame in stored values (PS3.3 section C.7.5.1.1.2)."""
-    known: dict[tuple[str, str, PixelFormat], tuple[float, float] | None] = {}
-    paddings = []
+def _paddings(frames: Frames, notes: list[Note], treatment: str) -> tuple[list[tuple[float, float] | None], np.ndarray]:
+    """Return the distinct padding ranges in stored values, and the index of each frame's range.
+
+    See PS3.3 section C.7.5.1.1.2.
+    """
+    prefix = _PADDING_PREFIX.get(frames.pixel_format().pixel_tag, "")
+    keywords = f"{prefix}PixelPaddingValue", f"{prefix}PixelPaddingRangeLimit"
+    if not any(frames.texts(keywords[0])):
+        return [None], np.zeros(len(frames), dtype=np.intp)
+    first, ids = distinct(joint([*(frames.codes(keyword) for keyword in keywords), frames.format_ids]))
+    paddings: list[tuple[float, float] | None] = []
     not_used: dict[str, str] = {}
-    for frame in frames:
-        prefix = _PADDING_PREFIX.get(frame.pixel_format.pixel_tag, "")
-        texts = frame.text(f"{prefix}PixelPaddingValue"), frame.text(f"{prefix}PixelPaddingRangeLimit")
-        key = (*texts, frame.pixel_format)
-        if key not in known:
-            known[key], why = _padding(*texts, frame.pixel_format)
-            if why:
-                not_used[texts[0]] = why
-        paddings.append(known[key])
+    for n in first.tolist():
+        texts = frames.text(keywords[0], n), frames.text(keywords[1], n)
+        span, why = _padding(*texts, frames.pixel_format(n))
+        paddings.append(span)
+        if why:
+            not_used[texts[0]] = why
     for text, why in sorted(not_used.items()):
         notes.append(make_note("padding-impossible", f"Pixel Padding Value {text} {why}: not used"))
     stated = {span for span in paddings if span is not None}
@@ -169,7 +248,7 @@ def _paddings(frames: Sequence[Frame], notes: list[Note], treatment: str) -> lis
         spans = ", ".join(f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in sorted(stated))
         how = "kept, but excluded from the full range" if treatment == "keep" else f"set to {treatment}, as requested"
         notes.append(make_note("padding", f"Stored values {spans} are padding: {how}"))
-    return paddings
+    return paddings, ids
 
 
 def _padding(value_text: str, limit_text: str, pixel_format: PixelFormat) -> tuple[tuple[float, float] | None, str]:
@@ -186,57 +265,81 @@ def _padding(value_text: str, limit_text: str, pixel_format: PixelFormat) -> tup
     return (span[0], span[1]), ""
 
 
-def _dose(frames: Sequence[Frame]) -> tuple[list[tuple[float, float]], str]:
-    """Return the (slope, intercept) of each frame of a dose grid, and the unit (PS3.3 section C.8.8.3)."""
+def _dose(frames: Frames) -> tuple[_Pairs, str]:
+    """Return the slope and intercept of a dose grid, and the unit (PS3.3 section C.8.8.3)."""
     pairs = []
-    for frame in frames:
-        scaling = number(frame.text("DoseGridScaling"))
+    for text in frames.texts("DoseGridScaling"):
+        scaling = number(text)
         if not scaling:
-            raise RefusedError(
-                "dose-scaling", f"a Dose Grid Scaling of {frame.text('DoseGridScaling')!r} is not a valid scaling"
-            )
+            raise RefusedError("dose-scaling", f"a Dose Grid Scaling of {text!r} is not a valid scaling")
         pairs.append((scaling, 0.0))
-    units = frames[0].text("DoseUnits")
-    return pairs, "Gy" if units == "GY" else units.lower()
+    units = frames.text("DoseUnits")
+    return _Pairs(tuple(pairs), frames.codes("DoseGridScaling")), "Gy" if units == "GY" else units.lower()
 
 
-def _rescale(
-    frames: Sequence[Frame], tables: Sequence[LookupTable | None], missing: str, notes: list[Note]
-) -> tuple[list[tuple[float, float]], str]:
-    """Return the (slope, intercept) of each frame, and the unit (PS3.3 sections C.11.1 and C.8.2.1)."""
-    texts = [(frame.text("RescaleSlope"), frame.text("RescaleIntercept")) for frame in frames]
+def _rescale(frames: Frames, has_table: bool, missing: str, notes: list[Note]) -> tuple[_Pairs, str]:
+    """Return the slope and intercept of each frame, and the unit (PS3.3 sections C.11.1 and C.8.2.1)."""
+    modality = frames.text("Modality")
+    slopes, intercepts = frames.texts("RescaleSlope"), frames.texts("RescaleIntercept")
+    unit_pairs = _Pairs(((1.0, 0.0),), np.zeros(len(frames), dtype=np.intp))
+    if has_table or not any(slopes) or frames.pixel_format().is_color:
+        if not has_table and not frames.pixel_format().is_color:
+            _note_missing(modality, frames, notes)
+        return unit_pairs, ""
+    slope_ids, intercept_ids = frames.codes("RescaleSlope"), frames.codes("RescaleIntercept")
+    first, ids = distinct(slope_ids * len(intercepts) + intercept_ids)
+    texts = [(slopes[slope_ids[n]], intercepts[intercept_ids[n]]) for n in first.tolist()]
+    if not any(intercepts):
+        title = "No Rescale Intercept: 0 is used with the Rescale Slope"
+        notes.append(make_note("intercept-missing", title))
+        texts = [(slope, "0" if slope else "") for slope, _ in texts]
     held = [bool(slope and intercept) for slope, intercept in texts]
-    modality = frames[0].text("Modality")
-    if not any(held) or tables[0] is not None:
-        if modality == "CT" and tables[0] is None and not frames[0].pixel_format.is_color:
-            title = "No Rescale Slope and Intercept, which CT requires: stored values are shown"
-            notes.append(make_note("rescale-missing", title))
-        return [(1.0, 0.0)] * len(frames), frames[0].text("Units") if modality == "PT" else ""
     if not all(held):
-        others = {pair for pair, has in zip(texts, held, strict=True) if has}
-        lacking = f"Rescale Slope or Intercept is missing in {held.count(False)} of its {len(frames)} files"
-        if missing != "series" or len(others) != 1:
-            raise RefusedError("rescale-missing", f"{lacking}: raw and rescaled values would be mixed")
-        (only,) = others
-        if any((slope or only[0], intercept or only[1]) != only for slope, intercept in texts):
-            raise RefusedError("rescale-contradicts", f"{lacking}, and the values they do state differ from the others")
-        texts = [only] * len(texts)
-        title = f"{lacking}: {only[0]} and {only[1]} of the other files are used, as requested"
-        notes.append(make_note("rescale-filled", title))
-    parsed: dict[tuple[str, str], tuple[float, float]] = {}
-    for slope_text, intercept_text in dict.fromkeys(texts):
+        texts = _filled(texts, held, np.bincount(ids), missing, notes)
+    parsed = []
+    for slope_text, intercept_text in texts:
         slope, intercept = number(slope_text), number(intercept_text)
         if slope is None or intercept is None or slope == 0:
             stated = f"a Rescale Slope of {slope_text!r} with an Intercept of {intercept_text!r}"
             raise RefusedError("rescale-invalid", f"{stated} is not a valid rescale")
-        parsed[slope_text, intercept_text] = slope, intercept
-    return [parsed[pair] for pair in texts], _units(frames, modality, notes)
+        parsed.append((slope, intercept))
+    pairs = tuple(dict.fromkeys(parsed))
+    of_pair = np.array([pairs.index(pair) for pair in parsed])
+    return _Pairs(pairs, of_pair[ids]), _units(frames, modality, notes)
 
 
-def _units(frames: Sequence[Frame], modality: str, notes: list[Note]) -> str:
+def _note_missing(modality: str, frames: Frames, notes: list[Note]) -> None:
+    """Add a note on a missing rescale where the Standard requires one."""
+    if modality == "CT":
+        title = "No Rescale Slope and Intercept, which CT requires: stored values are shown"
+        notes.append(make_note("rescale-missing", title))
+    elif modality == "PT" and frames.text("Units"):
+        title = f"No Rescale Slope, which PET requires: stored values are shown, not {frames.text('Units')}"
+        notes.append(make_note("rescale-missing", title))
+
+
+def _filled(
+    texts: list[tuple[str, str]], held: list[bool], counts: np.ndarray, missing: str, notes: list[Note]
+) -> list[tuple[str, str]]:
+    """Return the texts of slope and intercept, missing ones taken from the other frames if that is requested."""
+    n, without = int(counts.sum()), int(counts[~np.array(held)].sum())
+    others = {pair for pair, has in zip(texts, held, strict=True) if has}
+    lacking = f"Rescale Slope or Intercept is missing in {without} of its {n} files"
+    if missing != "series" or len(others) != 1:
+        raise RefusedError("rescale-missing", f"{lacking}: raw and rescaled values would be mixed")
+    (only,) = others
+    if any((slope or only[0], intercept or only[1]) != only for slope, intercept in texts):
+        raise RefusedError("rescale-contradicts", f"{lacking}, and the values they do state differ from the others")
+    title = f"{lacking}: {only[0]} and {only[1]} of the other files are used, as requested"
+    notes.append(make_note("rescale-filled", title))
+    return [only] * len(texts)
+
+
+def _units(frames: Frames, modality: str, notes: list[Note]) -> str:
     """Return HU, another *Rescale Type*, or PET's *Units*; "" where the files do not establish a unit."""
-    kinds = {frame.text("RescaleType") for frame in frames}
-    if modality == "CT" and kinds == {"", "HU"} and not frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
+    kinds = set(frames.texts("RescaleType"))
+    is_capture = frames.text("SOPClassUID").startswith(SECONDARY_CAPTURE)
+    if modality == "CT" and kinds == {"", "HU"} and not is_capture:
         kinds = {"HU"}  # the default of CT (PS3.3 section C.8.2.1)
     kind = next(iter(kinds)) if len(kinds) == 1 else ""
     if len(kinds) > 1:
@@ -244,10 +347,10 @@ def _units(frames: Sequence[Frame], modality: str, notes: list[Note]) -> str:
         notes.append(make_note("rescale-type", title))
         return ""
     if modality == "PT":
-        return frames[0].text("Units")
+        return _pet_units(frames, notes)
     if modality != "CT":
         return "" if kind == "US" else kind
-    if kind == "" and frames[0].text("SOPClassUID").startswith(SECONDARY_CAPTURE):
+    if kind == "" and is_capture:
         title = "A secondary capture without a Rescale Type: its values are not HU"
         notes.append(make_note("rescale-type", title, tags=("SOPClassUID", "RescaleType")))
         return ""
@@ -255,10 +358,20 @@ def _units(frames: Sequence[Frame], modality: str, notes: list[Note]) -> str:
         reason = "stated by Rescale Type" if kind else "the default of CT without a Rescale Type"
         notes.append(make_note("units", f"Values are in HU: {reason}"))
         return "HU"
-    if kind == "US" and frames[0].text("ImageType").startswith("ORIGINAL"):
+    if kind == "US" and frames.text("ImageType").startswith("ORIGINAL"):
         title = "Rescale Type is US (unspecified); original CT images are in HU"
         notes.append(make_note("rescale-unspecified", title))
         return "HU"
     title = f"Rescale Type is {kind}: the values may not be HU"
     notes.append(make_note("rescale-type", title))
     return kind
+
+
+def _pet_units(frames: Frames, notes: list[Note]) -> str:
+    """Return PET's *Units* (PS3.3 section C.8.9.1), "" if the files differ."""
+    units = frames.texts("Units")
+    if len(units) == 1:
+        return units[0]
+    title = f"Units differ: {', '.join(sorted(unit or 'none' for unit in units))}"
+    notes.append(make_note("rescale-type", title, tags=("Units",)))
+    return ""

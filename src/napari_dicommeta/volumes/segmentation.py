@@ -10,11 +10,12 @@ import numpy as np
 from napari_dicommeta.dicom.uids import LABEL_MAP, SEGMENTATION
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.support.errors import RefusedError
-from napari_dicommeta.volumes.geometry import SAME_POSITION, VolumeGeometry, position_ids
+from napari_dicommeta.volumes.geometry import VolumeGeometry, place_tolerance
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.note import make_note
+from napari_dicommeta.volumes.partition import by_orientation, groups_of, side_by_side
+from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import SegmentPlanes
-from napari_dicommeta.volumes.stacks import beside_one_another, by_orientation
 from napari_dicommeta.volumes.volume import Volume
 from napari_dicommeta.volumes.volume_notes import geometry_notes
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.catalog.catalog import Series
-    from napari_dicommeta.volumes.frames import Frame
+    from napari_dicommeta.volumes.frames import Frames
 
-__all__ = ["is_segmentation", "segmentations"]
+__all__ = ["segmentation_files", "segmentations"]
 
 _ROW_POSITION, _COLUMN_POSITION = "RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix"
 MAX_EMPTY = 500
@@ -33,28 +34,38 @@ GRID_TOLERANCE = 0.05
 """Allowed deviation of a position from a multiple of the step, in steps."""
 
 
-def is_segmentation(frame: Frame) -> bool:
-    """Return whether the frame can hold segment numbers; fractional segmentations are loaded as images."""
-    return frame.text("SOPClassUID") in (SEGMENTATION, LABEL_MAP) and frame.text("SegmentationType") != "FRACTIONAL"
+def segmentation_files(frames: Frames) -> tuple[Frames, tuple[Frames, ...]]:
+    """Return the frames of images, and those of each file that can hold segment numbers.
+
+    Fractional segmentations are loaded as images.
+    """
+    classes, types = frames.texts("SOPClassUID"), frames.texts("SegmentationType")
+    is_class = np.array([text in (SEGMENTATION, LABEL_MAP) for text in classes])
+    if not is_class.any():
+        return frames, ()
+    is_type = np.array([text != "FRACTIONAL" for text in types])
+    held = is_class[frames.codes("SOPClassUID")] & is_type[frames.codes("SegmentationType")]
+    rows = np.flatnonzero(held)
+    files = tuple(frames.at(rows[group]) for group in groups_of(frames.files[rows]))
+    return frames.at(np.flatnonzero(~held)), files
 
 
-def segmentations(series: Series, frames: Sequence[Frame], split: str = "auto") -> list[Volume]:
+def segmentations(series: Series, frames: Frames, split: str = "auto") -> list[Volume]:
     """Return the volumes of segment numbers of one file's frames.
 
     There is one volume, or one per segment if `split` is "ReferencedSegmentNumber". Frames with other orientations,
     or side by side, form separate volumes. Planes that the file leaves out are empty: it may omit frames without
     a segment.
     """
-    groups: dict[str, list[Frame]] = defaultdict(list)
-    for frame in frames:
-        segment = frame.text("ReferencedSegmentNumber") if split == "ReferencedSegmentNumber" else ""
-        groups[segment].append(frame)
-    parts = [
-        (segment, part)
-        for segment, group in groups.items()
-        for oriented in by_orientation(group)
-        for part in beside_one_another(oriented)
-    ]
+    groups = groups_of(frames.codes("ReferencedSegmentNumber")) if split == "ReferencedSegmentNumber" else None
+    parts = []
+    for group in groups or [np.arange(len(frames))]:
+        of_segment = frames.at(group)
+        segment = of_segment.text("ReferencedSegmentNumber") if groups else ""
+        for oriented in by_orientation(of_segment):
+            of_plane = of_segment.at(oriented)
+            beside = side_by_side(of_plane) if of_plane.is_placed.all() else [np.arange(len(of_plane))]
+            parts += [(segment, of_plane.at(part)) for part in beside]
     volumes = []
     for i, (segment, part) in enumerate(parts, 1):
         suffix = (f" [{i}]" if len(parts) > 1 else "") + (f" segment {segment}" if segment else "")
@@ -62,47 +73,46 @@ def segmentations(series: Series, frames: Sequence[Frame], split: str = "auto") 
     return volumes
 
 
-def _volume(series: Series, frames: list[Frame], suffix: str) -> Volume:
-    first = frames[0]
+def _volume(series: Series, frames: Frames, suffix: str) -> Volume:
+    form = frames.pixel_format()
     segments = _segments(frames)
     geometry, slices = _slices(frames, segments)
-    by_slice: dict[int, list[tuple[int, Frame]]] = defaultdict(list)
-    for k, segment, frame in sorted(zip(slices, segments, frames, strict=True), key=lambda row: row[:2]):
-        by_slice[k].append((segment, frame))
-    is_map = first.text("SOPClassUID") == LABEL_MAP
+    by_slice: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for k, segment, n in sorted(zip(slices, segments, range(len(frames)), strict=True)):
+        by_slice[k].append((segment, n))
+    is_map = frames.text("SOPClassUID") == LABEL_MAP
     count = max(slices) + 1
-    largest = first.pixel_format.stored_range[1] if is_map else max(segments)
+    largest = form.stored_range[1] if is_map else max(segments)
 
-    planes = SegmentPlanes({k: tuple(of_slice) for k, of_slice in by_slice.items()}, is_map)
-    shape = (count, first.pixel_format.rows, first.pixel_format.columns)
-    array = LazyArray(shape, np.uint8 if largest <= 255 else np.uint16, planes)
+    sources = frames.sources()
+    planes = SegmentPlanes(sources, {k: tuple(of_slice) for k, of_slice in by_slice.items()}, is_map)
+    array = LazyArray((count, form.rows, form.columns), np.uint8 if largest <= 255 else np.uint16, planes)
     title = "Values are segment numbers" if is_map else f"Segments {_span(segments)}, one number each"
     notes = [*geometry_notes(geometry), make_note("segments", title)]
-    if not is_map and len(set(segments)) > 1 and first.text("SegmentsOverlap") != "NO":
+    if not is_map and len(set(segments)) > 1 and frames.text("SegmentsOverlap") != "NO":
         title = "Segments may overlap: where they do, the segment with the highest number is shown"
         notes.insert(0, make_note("segments-overlap", title))
     if empty := count - len(by_slice):
         title = f"{empty} of {count} slices hold no segment and are not in the file"
         notes.append(make_note("segments-empty", title))
-    shown = [by_slice[k][0][1] if k in by_slice else None for k in range(count)]
-    files = tuple((frame.path, frame.index) if frame else (first.path, -1) for frame in shown)
+    shown = np.array([by_slice[k][0][1] if k in by_slice else -1 for k in range(count)])
     return Volume(
         name=series.name + suffix,
-        modality=first.text("Modality") or series.modality,
+        modality=frames.text("Modality") or series.modality,
         series_instance_uid=series.series_instance_uid,
         array=array,
         units="",
         geometry=geometry,
         windows=(),
         slice_windows=((),) * count,
-        files=files,
+        sources=sources.shown(shown),
         notes=tuple(notes),
         is_labels=True,
-        frame_of_reference=first.text("FrameOfReferenceUID"),
+        frame_of_reference=frames.text("FrameOfReferenceUID"),
     )
 
 
-def _segments(frames: Sequence[Frame]) -> list[int]:
+def _segments(frames: Frames) -> list[int]:
     """Return the segment number of each frame; 1 for frames of a label map, whose values are segment numbers.
 
     Raises
@@ -110,16 +120,15 @@ def _segments(frames: Sequence[Frame]) -> list[int]:
     RefusedError
         If the file has several segments and does not state the segment of each frame.
     """
-    stated = [number(frame.text("ReferencedSegmentNumber")) for frame in frames]
+    stated = [number(text) for text in frames.column("ReferencedSegmentNumber")]
     if all(stated):
         return [int(value or 0) for value in stated]
-    first = frames[0]
-    count = int(number(first.text("SegmentSequence").partition(" ")[0]) or 1)
-    if count == 1 or first.text("SOPClassUID") == LABEL_MAP:
+    count = int(number(frames.text("SegmentSequence").partition(" ")[0]) or 1)
+    if count == 1 or frames.text("SOPClassUID") == LABEL_MAP:
         return [1] * len(frames)
-    whole = first.pixel_format.frames
-    if first.text("DimensionOrganizationType") == "TILED_FULL" and whole % count == 0:
-        return [frame.index // (whole // count) + 1 for frame in frames]  # PS3.3 section C.7.6.17.3
+    whole = frames.pixel_format().frames
+    if frames.text("DimensionOrganizationType") == "TILED_FULL" and whole % count == 0:
+        return [index // (whole // count) + 1 for index in frames.indices.tolist()]  # PS3.3 section C.7.6.17.3
     raise RefusedError(
         "segments-unsaid", f"it has {count} segments, and its frames do not state which segment they show"
     )
@@ -130,49 +139,38 @@ def _span(numbers: Sequence[int]) -> str:
     return str(distinct[0]) if len(distinct) == 1 else f"{distinct[0]} to {distinct[-1]} ({len(distinct)})"
 
 
-def _slices(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
+def _slices(frames: Frames, segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
     """Return the grid of the frames, including empty slices, and the slice index of each frame."""
-    planes = [frame.plane for frame in frames if frame.plane is not None]
-    if len(planes) < len(frames):
+    plane = frames.main_plane
+    if plane is None or not frames.is_placed.all():
         return _unplaced(frames, segments)
-    ids = position_ids(planes)
-    order = [ids.index(place) for place in range(max(ids) + 1)]
-    of_frames = VolumeGeometry.of_planes([planes[i] for i in order])
-    distances = np.array([planes[i].position for i in order]) @ planes[0].normal
+    ids = frames.places
+    _, order = np.unique(ids, return_index=True)
+    positions = frames.positions[order]
+    of_frames = VolumeGeometry.of_positions(plane, positions)
+    distances = positions @ plane.normal
     if len(order) == 1:
-        return of_frames, ids
-    stated = abs(number(frames[0].text("SpacingBetweenSlices")) or 0.0)
+        return of_frames, ids.tolist()
+    stated = abs(number(frames.text("SpacingBetweenSlices")) or 0.0)
     for step in (stated, float(np.diff(distances).min())):
-        if step < SAME_POSITION:
+        if step < place_tolerance(plane):
             continue
         multiples = (distances - distances[0]) / step
         places = np.round(multiples).astype(int)
         if np.abs(multiples - places).max() <= GRID_TOLERANCE and places[-1] < MAX_EMPTY * len(order):
-            break
-    else:
-        return of_frames, ids
-    assert of_frames.affine is not None
-    count = int(places[-1])
-    affine = of_frames.affine.copy()
-    affine[:3, 0] *= (len(order) - 1) / count
-    spacing = (of_frames.spacing[0] * (len(order) - 1) / count, *of_frames.spacing[1:])
-    geometry = VolumeGeometry(
-        spacing=spacing,
-        affine=affine,
-        tilt=of_frames.tilt,
-        steps=(float(distances[-1] - distances[0]) / count,) * count,
-    )
-    return geometry, [int(places[i]) for i in ids]
+            return of_frames.stretched(int(places[-1])), places[ids].tolist()
+    return of_frames, ids.tolist()
 
 
-def _unplaced(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
+def _unplaced(frames: Frames, segments: Sequence[int]) -> tuple[VolumeGeometry, list[int]]:
     """Return the grid and slice indices of frames without positions in the patient.
 
     Tiles of a slide are identified by their place in it, other frames by their dimension indices except that of the
     segment, or else by their order in the file.
     """
-    keys: list[tuple[object, ...]] = [(frame.text(_ROW_POSITION), frame.text(_COLUMN_POSITION)) for frame in frames]
-    indices = [numbers(frame.text("DimensionIndexValues")) or () for frame in frames]
+    tiles = zip(frames.column(_ROW_POSITION), frames.column(_COLUMN_POSITION), strict=True)
+    keys: list[tuple[object, ...]] = list(tiles)
+    indices = [numbers(text) or () for text in frames.column("DimensionIndexValues")]
     if any(any(key) for key in keys):
         known = list(dict.fromkeys(keys))
     elif all(indices) and len(set(map(len, indices))) == 1:
@@ -188,6 +186,5 @@ def _unplaced(frames: Sequence[Frame], segments: Sequence[int]) -> tuple[VolumeG
             keys.append((seen[segment],))
             seen[segment] += 1
         known = [(n,) for n in range(max(seen.values()))]
-    spacing = numbers(frames[0].text("PixelSpacing"), 2)
-    geometry = VolumeGeometry.unplaced((spacing[0], spacing[1]) if spacing else None)
-    return geometry, [known.index(key) for key in keys]
+    rank = {key: n for n, key in enumerate(known)}
+    return VolumeGeometry.unplaced(stated_spacing(frames.text)), [rank[key] for key in keys]

@@ -6,18 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.luts import read_voi_luts
-from napari_dicommeta.dicom.pixels import read_frame
 from napari_dicommeta.dicom.values import has_items
 from napari_dicommeta.dicom.window import WINDOW_TAGS, Window, in_stored_values, windows_of
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.note import make_note
+from napari_dicommeta.volumes.partition import distinct, joint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.volumes.frames import Frame
+    from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
-    from napari_dicommeta.volumes.rescale import Transform
+    from napari_dicommeta.volumes.rescale import Transform, Transforms
+    from napari_dicommeta.volumes.sources import FrameSources
 
 __all__ = ["read_slice_windows"]
 
@@ -27,45 +28,51 @@ STORED_VALUE_MODALITIES = frozenset(("MR", "PT", "NM"))
 
 
 def read_slice_windows(
-    frames: Sequence[Frame], transforms: Sequence[Transform]
+    frames: Frames, sources: FrameSources, transforms: Transforms
 ) -> tuple[tuple[tuple[Window, ...], ...], tuple[Note, ...]]:
     """Return the windows of each frame, pairs before tables (PS3.3 section C.11.2), and notes.
 
     A note reports windows that refer to stored values. The middle frame decides this for all frames.
     """
+    keywords = (*WINDOW_TAGS, *TABLE_TAGS) if any(frames.texts("VOILUTSequence")) else WINDOW_TAGS
+    first, ids = distinct(joint([frames.codes(keyword) for keyword in keywords]))
     known: dict[tuple[str, ...], tuple[Window, ...]] = {}
-    windows = []
-    for frame in frames:
-        texts = tuple(frame.text(keyword) for keyword in WINDOW_TAGS)
-        has_tables = has_items(frame.text("VOILUTSequence"))
-        key = (*texts, *(frame.text(keyword) for keyword in TABLE_TAGS)) if has_tables else texts
-        if key not in known:
-            known[key] = windows_of(*texts)
-            if has_tables:
-                known[key] += tuple(map(Window.of_table, read_voi_luts(frame.path)))
-        windows.append(known[key])
+    of_first = []
+    for n in first.tolist():
+        texts = tuple(frames.text(keyword, n) for keyword in keywords)
+        if texts not in known:
+            known[texts] = windows_of(*texts[: len(WINDOW_TAGS)])
+            if has_items(frames.text("VOILUTSequence", n)):
+                known[texts] += tuple(map(Window.of_table, read_voi_luts(frames.path(n))))
+        of_first.append(known[texts])
     middle = len(frames) // 2
-    if not _means_stored(frames[middle], transforms[middle], windows[middle]):
-        return tuple(windows), ()
+    if not _means_stored(frames, sources, middle, transforms[middle], of_first[ids[middle]]):
+        return tuple(map(of_first.__getitem__, ids.tolist())), ()
     note = make_note(
         "windows-stored",
         "Window presets fit the stored values, not the rescaled values: they are applied before the rescale",
     )
-    converted = (
-        tuple(replace(window, rescale=(transform.slope, transform.intercept)) for window in of_frame)
-        for of_frame, transform in zip(windows, transforms, strict=True)
-    )
-    return tuple(converted), (note,)
+    converted: dict[tuple[int, int], tuple[Window, ...]] = {}
+    windows = []
+    for key in zip(ids.tolist(), transforms.ids.tolist(), strict=True):
+        if key not in converted:
+            transform = transforms.distinct[key[1]]
+            rescale = (transform.slope, transform.intercept)
+            converted[key] = tuple(replace(window, rescale=rescale) for window in of_first[key[0]])
+        windows.append(converted[key])
+    return tuple(windows), (note,)
 
 
-def _means_stored(frame: Frame, transform: Transform, windows: Sequence[Window]) -> bool:
+def _means_stored(
+    frames: Frames, sources: FrameSources, n: int, transform: Transform, windows: Sequence[Window]
+) -> bool:
     first = next((window for window in windows if not window.fault and window.lut is None), None)
-    if first is None or frame.text("Modality") not in STORED_VALUE_MODALITIES or frame.pixel_format.is_color:
+    if first is None or frames.text("Modality", n) not in STORED_VALUE_MODALITIES or frames.pixel_format(n).is_color:
         return False
     if transform.table is not None or (transform.slope, transform.intercept) == (1, 0):
         return False
     try:
-        stored = read_frame(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
+        stored = sources.read(n)
     except PixelError:  # raised again when the slice is read
         return False
     mask = transform.is_padding(stored)

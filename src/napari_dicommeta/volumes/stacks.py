@@ -1,40 +1,58 @@
 """Splitting of frames into stacks that fit one grid: slices, or slices and times.
 
 A series is split to repair its geometry, not because a tag differs: sizes or orientations differ, positions
-repeat or are unevenly spaced. Where positions repeat, the dimension that distinguishes the images (echo,
-b-value, time …) becomes a fourth axis. True duplicates are left out and named (PS3.3 sections C.7.6.2, C.7.6.17).
+repeat or are unevenly spaced. Ways to split are compared, and the one with the fewest faults of geometry wins. Where
+positions repeat, the dimension that distinguishes the images (echo, b-value, time …) becomes a fourth axis. True
+duplicates are left out and named (PS3.3 sections C.7.6.2, C.7.6.17).
 """
 
 from __future__ import annotations
 
-import os
-from collections import Counter
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import stored_digest as _digest
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.uids import RT_DOSE
-from napari_dicommeta.dicom.values import number
-from napari_dicommeta.volumes.frames import AXES, SPLIT_TAGS, TIMES
-from napari_dicommeta.volumes.geometry import VolumeGeometry, position_ids
+from napari_dicommeta.support.words import counted
+from napari_dicommeta.volumes.dimensions import AXES, TIMES, best_assembly, name_of
+from napari_dicommeta.volumes.duplicates import without_copies, without_equals
+from napari_dicommeta.volumes.geometry import VolumeGeometry, even_steps
 from napari_dicommeta.volumes.note import make_note
+from napari_dicommeta.volumes.partition import (
+    by_kind,
+    by_orientation,
+    by_size,
+    filled_codes,
+    groups_of,
+    side_by_side,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from napari_dicommeta.volumes.frames import Frame
-    from napari_dicommeta.volumes.geometry import ImagePlane
+    from napari_dicommeta.volumes.dimensions import Assembly
+    from napari_dicommeta.volumes.duplicates import LeftOut
+    from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
 
-__all__ = ["SPLITS", "Stack", "beside_one_another", "by_orientation", "read_stacks", "split_keyword"]
+__all__ = ["SPLITS", "SPLIT_TAGS", "Stack", "find_stacks", "split_keyword"]
 
-SPLITS = ("auto", "gaps", "none")
-"""Split modes: into regular grids; also at gaps; only where one array cannot hold all frames."""
-JOINT_AXES = (("DiffusionBValue", "DiffusionGradientOrientation"), AXES[:4])
+SPLITS = ("auto", "gaps", "blocks", "none")
+"""Split modes: into regular grids; also at gaps; also where the step changes; only where one array cannot hold all."""
+SPLIT_TAGS = (
+    "ImageType",
+    "FrameType",
+    "ComplexImageComponent",
+    "ConvolutionKernel",
+    "StackID",
+    "ReferencedSegmentNumber",
+)
+"""Tags by which images are split into kinds; they never become a fourth axis."""
+_TYPES = ("ImageType", "FrameType")
+OWN_REFERENCE_FRACTION = 0.5
+"""From this number of frames of reference per frame on, they distinguish files, not places in the patient."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,52 +64,56 @@ class Stack:
     duplicate frames, each with the reason. `is_grid`: whether the frames share orientation and pixel spacing.
     """
 
-    frames: tuple[Frame, ...]
+    frames: Frames
     times: int = 1
     axis: str = ""
     reasons: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
-    left_out: tuple[tuple[Frame, str], ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     is_one_place: bool = False
     is_grid: bool = True
 
     @property
-    def planes(self) -> tuple[ImagePlane, ...]:
-        """Planes of the first volume, () if frames have no position or form no grid."""
-        first = self.frames[: len(self.frames) // self.times]
-        planes = tuple(frame.plane for frame in first if frame.plane is not None)
-        return planes if len(planes) == len(first) and self.is_grid else ()
+    def is_placed(self) -> bool:
+        """Whether the frames say where they lie and share one grid."""
+        return self.is_grid and bool(self.frames.is_placed.all())
+
+    def geometry(self) -> VolumeGeometry | None:
+        """Return the grid of the first volume, None if frames have no position or form no grid."""
+        plane = self.frames.main_plane
+        if plane is None or not self.is_placed:
+            return None
+        return VolumeGeometry.of_positions(plane, self.frames.positions[: len(self.frames) // self.times])
+
+    def because(self, *reasons: str) -> Stack:
+        """Return the stack with further reasons, placed before its own."""
+        return replace(self, reasons=(*reasons, *self.reasons)) if reasons else self
 
 
-def read_stacks(frames: Sequence[Frame], split: str = "auto") -> list[Stack]:
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """Stacks of some frames, and the number of faults in their geometry."""
+
+    stacks: list[Stack]
+    faults: int = 0
+
+
+def find_stacks(frames: Frames, split: str = "auto") -> list[Stack]:
     """Return the stacks of `frames`, the largest first.
 
-    `split`: "auto"; "gaps", also where slices are missing; "none", only where sizes or colors differ; or a keyword
-    by whose values the frames are split first.
+    `split` is one of `SPLITS`, or a keyword by whose values the frames are split first.
     """
-    usual = {keyword: _usual(frames, keyword) for keyword in ("Modality", "FrameOfReferenceUID")}
-    groups = _partition(frames, lambda frame: _kind(frame, usual))
-    kinds = [_kind(group[0], usual) for group in groups]
-    reasons = tuple(reason for i, reason in enumerate(_KIND_REASONS) if len({kind[i] for kind in kinds}) > 1)
     if split == "none":
-        return _largest_first([_unsplit(group, reasons) for group in groups])
+        groups, reasons = by_size(frames)
+        return _largest_first([_unsplit(frames.at(group), reasons) for group in groups])
+    groups, reasons = by_kind(frames)
     if keyword := split_keyword(split):
-        parts = [part for group in groups for part in _partition(group, lambda frame: frame.text(keyword))]
+        parts = [group[part] for group in groups for part in groups_of(frames.at(group).codes(keyword))]
         reasons = (*reasons, f"by {keyword}, as requested") if len(parts) > len(groups) else reasons
         groups = parts
-    stacks = []
-    for group in groups:
-        oriented = by_orientation(group)
-        placed = [part[0].plane is not None for part in oriented]
-        all_reasons = reasons
-        if placed.count(True) > 1:
-            all_reasons = (*all_reasons, "the orientation or pixel spacing differs")
-        if not all(placed) and any(placed):
-            all_reasons = (*all_reasons, "some images have no position")
-        for part in oriented:
-            stacks += [replace(stack, reasons=(*all_reasons, *stack.reasons)) for stack in _resolve(part, SPLIT_TAGS)]
-    if split == "gaps":
-        stacks = [part for stack in stacks for part in _at_gaps(stack)]
+    stacks = [stack.because(*reasons) for group in groups for stack in _of_one_size(frames.at(group))]
+    if split in ("gaps", "blocks"):
+        stacks = [part for stack in stacks for part in _cut(stack, split)]
     return _largest_first(stacks)
 
 
@@ -111,270 +133,275 @@ def split_keyword(split: str) -> str:
 
 
 def _largest_first(stacks: list[Stack]) -> list[Stack]:
-    return sorted(stacks, key=lambda stack: -len(stack.frames))
+    return sorted(stacks, key=lambda stack: (-len(stack.frames), int(stack.frames.order.min())))
 
 
-STACK_OFFSET_FRACTION = 0.25
-"""Fraction of the image size; images with a smaller in-plane offset belong to one stack."""
-_KIND_REASONS = (
-    "the number of rows or columns differs",
-    "gray and color images are mixed",
-    "the photometric interpretation differs",
-    "localizers are separated",
-    "each file holds several frames",
-    "the modality differs",
-    "the frame of reference differs",
-    "segments are separated",
-)
-
-
-def _usual(frames: Sequence[Frame], keyword: str) -> str:
-    """Return the most frequent text of `keyword`, which also replaces missing texts; "" if all are missing."""
-    counts = Counter(frame.text(keyword) for frame in frames if frame.text(keyword))
-    return counts.most_common(1)[0][0] if counts else ""
-
-
-def _unsplit(frames: list[Frame], reasons: tuple[str, ...]) -> Stack:
+def _unsplit(frames: Frames, reasons: tuple[str, ...]) -> Stack:
     """Return all `frames` as one stack, whether or not they form a grid."""
-    is_grid = len(by_orientation(frames)) == 1
+    parts = by_orientation(frames, is_loose=True)
+    is_grid = len(parts) == 1
     notes: tuple[Note, ...] = ()
     if not is_grid:
         title = "Images of several orientations or spacings are in one array, as requested: it is not a grid"
         notes = (make_note("no-grid", title),)
-    return Stack(frames=_in_order(frames), reasons=reasons, notes=notes, is_grid=is_grid)
+    return Stack(frames=frames.at(_in_order(frames)), reasons=reasons, notes=notes, is_grid=is_grid)
 
 
-def _kind(frame: Frame, usual: Mapping[str, str]) -> tuple[object, ...]:
-    """Return the properties that all frames of one array must share, in the order of `_KIND_REASONS`."""
-    form = frame.pixel_format
-    gray = form.photometric if form.photometric.startswith("MONOCHROME") else "color"
-    localizer = "LOCALIZER" in frame.text("ImageType").split("\\")
-    alone = frame.path if frame.plane is None and form.frames > 1 else ""
-    kind = frame.text("Modality") or usual["Modality"], frame.text("SOPClassUID") == RT_DOSE
-    segment = frame.text("ReferencedSegmentNumber") if frame.text("SegmentationType") else ""
-    reference = frame.text("FrameOfReferenceUID") or usual["FrameOfReferenceUID"] if frame.plane is not None else ""
-    return (form.rows, form.columns), form.is_color, gray, localizer, alone, kind, reference, segment
+def _in_order(frames: Frames) -> np.ndarray:
+    """Return the rows of `frames` by position; at equal or unknown positions by Instance Number, file and frame."""
+    if not frames.is_placed.all():
+        return np.argsort(frames.order, kind="stable")
+    return np.lexsort((frames.order, frames.places))
 
 
-def _partition(frames: Iterable[Frame], key: Callable[[Frame], object]) -> list[list[Frame]]:
-    groups: dict[object, list[Frame]] = {}
-    for frame in frames:
-        groups.setdefault(key(frame), []).append(frame)
-    return list(groups.values())
+def _sorted(frames: Frames, **how: object) -> Stack:
+    return Stack(frames=frames.at(_in_order(frames)), **how)  # type: ignore[arg-type]
 
 
-def by_orientation(frames: Sequence[Frame]) -> list[list[Frame]]:
-    """Split `frames` by orientation and pixel spacing; frames without a position form a group of their own."""
-    parts: list[tuple[ImagePlane | None, list[Frame]]] = []
-    for frame in frames:
-        plane = frame.plane
-        for other, members in parts:
-            if plane is other or (plane and other and plane.same_grid(other)):
-                members.append(frame)
-                break
-        else:
-            parts.append((plane, [frame]))
-    return [members for _, members in parts]
+# -- frame of reference and orientation -----------------------------------------------------------------------
 
 
-def _in_order(frames: Sequence[Frame]) -> tuple[Frame, ...]:
-    """Sort `frames` by position; at equal or unknown positions by Instance Number, then file and frame."""
-    placed = [frame.plane for frame in frames if frame.plane is not None]
-    ids = position_ids(placed) if len(placed) == len(frames) else [0] * len(frames)
-    order = sorted(range(len(frames)), key=lambda i: (ids[i], *_sequence(frames[i])))
-    return tuple(frames[i] for i in order)
+def _of_one_size(frames: Frames) -> list[Stack]:
+    """Return the stacks of frames that one array can hold."""
+    placed = frames.is_placed
+    if placed.all():
+        return _placed(frames).stacks
+    rest = frames.at(~placed)
+    stacks = [_sorted(rest)]
+    if rest.is_impossible.any():
+        impossible = rest.is_impossible
+        stacks = [_sorted(rest.at(~impossible))] if not impossible.all() else []
+        stacks.append(_sorted(rest.at(impossible)).because("the stated positions are impossible"))
+    if placed.any():
+        reason = () if rest.is_impossible.all() else ("some images have no position",)
+        stacks = [*_placed(frames.at(placed)).stacks, *stacks]
+        return [stack.because(*reason) for stack in stacks]
+    return stacks
 
 
-def _sequence(frame: Frame) -> tuple[bool, float, str, int]:
-    instance = frame.instance_number
-    return instance is None, instance or 0.0, frame.path, frame.index
+def _placed(frames: Frames) -> _Result:
+    """Return the stacks of placed frames: of one frame of reference, or of several that fit one grid."""
+    keyword = "FrameOfReferenceUID" if frames.texts("FrameOfReferenceUID") != ("",) else "VolumeFrameOfReferenceUID"
+    references = groups_of(filled_codes(frames, keyword))
+    if len(references) == 1:
+        return _of_one_reference(frames)
+    merged = _of_one_reference(frames)
+    own_each = len(references) > OWN_REFERENCE_FRACTION * len(frames)
+    if own_each or not _meet(frames, references):
+        parts = [_of_one_reference(frames.at(group)) for group in references]
+        apart = _joined(parts)
+        if merged.faults < apart.faults or merged.faults == apart.faults == 0:
+            title = f"{len(references)} frames of reference in one series; the Standard allows one"
+            note = make_note("references", title)
+            return _Result([replace(stack, notes=(*stack.notes, note)) for stack in merged.stacks], merged.faults)
+    else:
+        apart = _joined([_of_one_reference(frames.at(group)) for group in references])
+    return _Result([stack.because("the frame of reference differs") for stack in apart.stacks], apart.faults)
 
 
-def _ids(frames: Sequence[Frame]) -> list[int]:
-    return position_ids([frame.plane for frame in frames if frame.plane is not None])
+def _meet(frames: Frames, groups: Sequence[np.ndarray]) -> bool:
+    """Return whether images of several groups, of one orientation, lie at the same position."""
+    group_of = np.empty(len(frames), dtype=np.intp)
+    for i, group in enumerate(groups):
+        group_of[group] = i
+    for oriented in by_orientation(frames, is_loose=True):
+        places = frames.at(oriented).places
+        if len(np.unique(places * len(groups) + group_of[oriented])) > int(places.max()) + 1:
+            return True
+    return False
 
 
-def _repeats(frames: Sequence[Frame]) -> int:
-    """Count the repeated positions in `frames`."""
-    return len(frames) - len(set(_ids(frames)))
+def _joined(parts: Sequence[_Result]) -> _Result:
+    """Return the stacks of all parts; a single image split from others is a fault."""
+    stacks = [stack for part in parts for stack in part.stacks]
+    singles = sum(len(stack.frames) == 1 for stack in stacks) if len(stacks) > 1 else 0
+    return _Result(stacks, sum(part.faults for part in parts) + singles)
 
 
-def _is_even(frames: Sequence[Frame]) -> bool:
-    if _repeats(frames):
-        return False
-    return not VolumeGeometry.of_planes([frame.plane for frame in _in_order(frames) if frame.plane]).uneven
+def _of_one_reference(frames: Frames) -> _Result:
+    """Return the stacks of placed frames, each of one orientation."""
+    loose = by_orientation(frames, is_loose=True)
+    results = []
+    for group in loose:
+        oriented = frames.at(group)
+        result = _parallel(oriented)
+        exact = by_orientation(oriented)
+        if len(exact) > 1:
+            apart = _joined([_parallel(oriented.at(part)) for part in exact])
+            if apart.faults < result.faults:
+                reason = "the orientation or pixel spacing differs"
+                result = _Result([stack.because(reason) for stack in apart.stacks], apart.faults)
+            else:
+                off = _largest_difference(oriented)
+                title = f"{len(exact)} orientations differ by no more than {off:.1g}: they are taken as one"
+                note = make_note("orientations-rounded", title)
+                result = _Result([replace(stack, notes=(*stack.notes, note)) for stack in result.stacks], result.faults)
+        results.append(result)
+    if len(loose) == 1:
+        return results[0]
+    reason = "the orientation or pixel spacing differs"
+    whole = _joined(results)
+    return _Result([stack.because(reason) for stack in whole.stacks], whole.faults)
 
 
-def _resolve(frames: list[Frame], kinds: Sequence[str]) -> list[Stack]:
+def _largest_difference(frames: Frames) -> float:
+    """Return the largest difference of a direction cosine from that of the main plane."""
+    main = frames.main_plane
+    assert main is not None
+    used = np.array([frames.planes[i].cosines for i in np.unique(frames.plane_ids).tolist()])
+    return float(np.abs(used - np.array(main.cosines)).max())
+
+
+# -- parallel frames ------------------------------------------------------------------------------------------
+
+
+def _parallel(frames: Frames, kinds: Sequence[str] = SPLIT_TAGS) -> _Result:
     """Return the stacks of parallel frames of one size."""
-    if frames[0].plane is None:
-        return [Stack(frames=_in_order(frames))]
-    beside = beside_one_another(frames)
+    beside = side_by_side(frames)
     if len(beside) > 1:
-        return _with_reason("stacks lie side by side", [_resolve(part, kinds) for part in beside])
-    if not _repeats(frames):
+        whole = _joined([_parallel(frames.at(part), kinds) for part in beside])
+        return _Result([stack.because("stacks lie side by side") for stack in whole.stacks], whole.faults)
+    places = frames.places
+    n_places = int(places.max()) + 1
+    if n_places == len(frames):
         return _by_spacing(frames)
-    by_kind = _by_kind(frames, kinds)
-    if by_kind and not (sum(map(_repeats, by_kind[1])) and _axis(frames)):
-        keyword, groups = by_kind
-        rest = kinds[kinds.index(keyword) + 1 :]
-        reason = f"{_name(keyword)} differs between images at the same position"
-        return _with_reason(reason, [_resolve(group, rest) for group in groups])
-    if len(set(_ids(frames))) == 1:
-        return [_one_place(frames)]
-    frames, left_out = _without_copies(frames)
-    stacks = _in_time(frames) if _repeats(frames) else _by_spacing(frames)
-    return [replace(stacks[0], left_out=(*left_out, *stacks[0].left_out)), *stacks[1:]]
+    by_tag = _by_tag(frames, places, kinds)
+    if by_tag and not by_tag[1]:
+        return by_tag[0]
+    if n_places == 1:
+        return by_tag[0] if by_tag else _Result([_one_place(frames)])
+    distinct, left_out = without_copies(frames, places)
+    result = _distinct(distinct) if not by_tag else _better(by_tag[0], distinct)
+    if left_out and result is not (by_tag and by_tag[0]):
+        first = replace(result.stacks[0], left_out=(*left_out, *result.stacks[0].left_out))
+        return _Result([first, *result.stacks[1:]], result.faults)
+    return result
 
 
-def _with_reason(reason: str, parts: list[list[Stack]]) -> list[Stack]:
-    return [replace(stack, reasons=(reason, *stack.reasons)) for part in parts for stack in part]
+def _better(by_tag: _Result, frames: Frames) -> _Result:
+    """Return `by_tag`, or the frames as volumes along a stated dimension if that alone explains all repetitions."""
+    places, distances = _places_and_distances(frames)
+    if len(distances) == len(frames):
+        return _by_spacing(frames)
+    assembly = best_assembly(frames, places, distances)
+    if assembly and assembly.is_whole and not assembly.dimension.is_number and assembly.faults <= by_tag.faults:
+        return _Result(_assembled(frames, places, assembly), assembly.faults)
+    return by_tag
 
 
-def _axis(frames: list[Frame]) -> str:
-    """Return the dimension that explains all repetitions, with an image per value and position; "" if none does."""
-    places = len(set(_ids(frames)))
-    for keyword in AXES:
-        groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
-        if 1 < len(groups) < len(frames) and all(len(group) == places and not _repeats(group) for group in groups):
-            return keyword
-    return ""
+def _distinct(frames: Frames) -> _Result:
+    """Return the stacks of frames without copies: by position, or along a fourth axis."""
+    places, distances = _places_and_distances(frames)
+    if len(distances) == len(frames):
+        return _by_spacing(frames)
+    assembly = best_assembly(frames, places, distances)
+    if assembly is None or assembly.dimension.is_number:
+        is_numbered = _are_numbered(frames, places)
+        if assembly is None or not (assembly.is_whole and is_numbered):
+            distinct, left_out = without_equals(frames, places)
+            is_resolved = len(distinct) == len(distances)  # all repetitions are duplicates
+            if left_out and (assembly is None or assembly.faults or (is_resolved and not is_numbered)):
+                result = _distinct(distinct)
+                if assembly is None or result.faults < assembly.faults or is_resolved:
+                    first = replace(result.stacks[0], left_out=(*left_out, *result.stacks[0].left_out))
+                    return _Result([first, *result.stacks[1:]], result.faults)
+    assert assembly is not None  # the last candidate of all always makes volumes
+    return _Result(_assembled(frames, places, assembly), assembly.faults)
 
 
-def _without_copies(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
-    """Return `frames` without copies of the same position, SOP Instance UID and pixels; and the copies."""
-
-    def instance(frame: Frame) -> object:
-        uid = frame.text("SOPInstanceUID")
-        return (uid, frame.index) if uid else id(frame)
-
-    return _without_repeats(frames, instance, "a copy of {}: the same SOP Instance UID and pixels")
+def _are_numbered(frames: Frames, places: np.ndarray) -> bool:
+    """Return whether Instance Numbers distinguish all frames at one position."""
+    numbers = frames.numbers("InstanceNumber")[:, 0]
+    pairs = np.stack([places.astype(np.float64), numbers])
+    return not np.isnan(numbers).any() and np.unique(pairs, axis=1).shape[1] == len(frames)
 
 
-def _without_equals(frames: list[Frame]) -> tuple[list[Frame], list[tuple[Frame, str]]]:
-    """Return `frames` without duplicates of the same position and pixels; and the duplicates."""
-    return _without_repeats(frames, lambda _frame: None, "a duplicate of {}: the same position and pixels")
+def _places_and_distances(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rank of each frame's position, and the distance of each place along the normal, mm."""
+    places, plane = frames.places, frames.main_plane
+    assert plane is not None
+    distances = np.empty(int(places.max()) + 1)
+    distances[places] = frames.positions @ plane.normal
+    return places, distances
 
 
-def _without_repeats(
-    frames: list[Frame], identity: Callable[[Frame], object], reason: str
-) -> tuple[list[Frame], list[tuple[Frame, str]]]:
-    """Return `frames` without repeats of position, `identity` and pixels; and the repeats with the reason.
+def _by_tag(frames: Frames, places: np.ndarray, kinds: Sequence[str]) -> tuple[_Result, bool] | None:
+    """Return the stacks split by the first keyword of `kinds` that reduces the repeated positions.
 
-    Pixels are read only for frames that share position and `identity` with another frame.
+    Also return whether positions still repeat in a part; None if no keyword reduces them.
     """
-    keyed = [((place, identity(frame)), frame) for place, frame in zip(_ids(frames), frames, strict=True)]
-    counts = Counter(key for key, _ in keyed)
-    seen: dict[object, Frame] = {}
-    distinct, repeats = [], []
-    for key, frame in sorted(keyed, key=lambda pair: _sequence(pair[1])):
-        first = seen.setdefault((key, _digest_of(frame)), frame) if counts[key] > 1 else frame
-        if first is frame:
-            distinct.append(frame)
-        else:
-            repeats.append((frame, reason.format(os.path.basename(first.path))))
-    return distinct, repeats
+    n_places = int(places.max()) + 1
+    repeats = len(frames) - n_places
+    for i, keyword in enumerate(kinds):
+        codes = _kind_codes(frames, keyword)
+        count = int(codes.max()) + 1
+        if not 1 < count < len(frames) + (n_places == 1):
+            continue
+        left = len(frames) - len(np.unique(codes * n_places + places))
+        if left < repeats:
+            parts = [_parallel(frames.at(group), kinds[i + 1 :]) for group in groups_of(codes)]
+            reason = f"{name_of(keyword)} differs between images at the same position"
+            whole = _joined(parts)
+            return _Result([stack.because(reason) for stack in whole.stacks], whole.faults), bool(left)
+    return None
 
 
-def _by_spacing(frames: list[Frame]) -> list[Stack]:
+def _kind_codes(frames: Frames, keyword: str) -> np.ndarray:
+    """Return the codes of the texts of `keyword`; of image and frame types without their first two values."""
+    codes = frames.codes(keyword)
+    if keyword not in _TYPES:
+        return codes
+    known: dict[str, int] = {}
+    texts = ("\\".join(text.split("\\")[2:]) for text in frames.texts(keyword))
+    return np.asarray(np.array([known.setdefault(text, len(known)) for text in texts])[codes])
+
+
+def _by_spacing(frames: Frames) -> _Result:
     """Return one stack, or several evenly spaced stacks if a tag separates interleaved, uneven slices.
 
     Consecutive, evenly spaced blocks (a head scanned with two increments) stay one volume, with a note.
     """
-    if len(frames) < 4 or _is_even(frames):
-        return [Stack(frames=_in_order(frames))]
-    place = dict(zip(map(id, frames), _ids(frames), strict=True))
-    for keyword in (*SPLIT_TAGS, *AXES[:4], "AcquisitionNumber"):
-        groups = _partition(frames, lambda frame, keyword=keyword: frame.text(keyword))  # type: ignore[misc]
-        if not 1 < len(groups) <= len(frames) // 2 or not all(_is_even(group) for group in groups):
+    stack = _sorted(frames)
+    if len(frames) < 3 or _is_even(stack.frames):
+        return _Result([stack])
+    places = frames.places
+    for keyword in (*SPLIT_TAGS, *AXES, "AcquisitionNumber") if len(frames) > 3 else ():
+        groups = groups_of(frames.codes(keyword))
+        if not 1 < len(groups) <= len(frames) // 2:
             continue
-        positions = [[place[id(frame)] for frame in group] for group in groups]
-        spans = sorted([min(ranks), max(ranks)] for ranks in positions)
+        if not all(_is_even(frames.at(group[np.argsort(places[group])])) for group in groups):
+            continue
+        spans = sorted((int(places[group].min()), int(places[group].max())) for group in groups)
         if any(before[1] > after[0] for before, after in pairwise(spans)):
-            reason = f"{_name(keyword)} differs, and all slices together are unevenly spaced"
-            return [Stack(frames=_in_order(group), reasons=(reason,)) for group in groups]
-        title = f"{_name(keyword)} splits the slices into {len(groups)} blocks, each evenly spaced"
-        advice = f"Resample by position, or open the blocks as separate volumes with split={keyword!r}."
-        note = make_note("blocks", title, tags=(keyword,), advice=advice)
-        return [Stack(frames=_in_order(frames), notes=(note,))]
-    return [Stack(frames=_in_order(frames))]
+            reason = f"{name_of(keyword)} differs, and all slices together are unevenly spaced"
+            return _Result([_sorted(frames.at(group)).because(reason) for group in groups])
+    geometry = stack.geometry()
+    blocks = geometry.blocks if geometry else ()
+    if blocks:
+        named = ", then ".join(
+            f"{counted(count, 'slice')} {step:.4g} mm apart" if not i else f"{count} of {step:.4g} mm"
+            for i, (_, count, step) in enumerate(blocks)
+        )
+        stack = replace(stack, notes=(make_note("blocks", f"Blocks of slices: {named}"),))
+    return _Result([stack], 1)
 
 
-def _by_kind(frames: list[Frame], kinds: Sequence[str]) -> tuple[str, list[list[Frame]]] | None:
-    """Return the first keyword of `kinds` that reduces the repeated positions, and its groups; None if none does."""
-    for keyword in kinds:
-        groups = _partition(frames, lambda frame, keyword=keyword: _kind_text(frame, keyword))  # type: ignore[misc]
-        one_place = len(set(_ids(frames))) == 1
-        if 1 < len(groups) < len(frames) + one_place and sum(map(_repeats, groups)) < _repeats(frames):
-            return keyword, groups
-    return None
+def _is_even(frames: Frames) -> bool:
+    """Return whether ordered frames are evenly spaced along their normal."""
+    plane = frames.main_plane
+    assert plane is not None
+    return even_steps(np.diff(frames.positions @ plane.normal), 0.01 * min(1.0, *plane.spacing))
 
 
-def _kind_text(frame: Frame, keyword: str) -> str:
-    """Return the text of `keyword`; for image and frame types without their first two values."""
-    text = frame.text(keyword)
-    return "\\".join(text.split("\\")[2:]) if keyword in ("ImageType", "FrameType") else text
-
-
-def _in_time(frames: list[Frame]) -> list[Stack]:
-    """Return the stacks of frames with repeated positions: along a fourth axis, or split."""
-    for keywords in (*((axis,) for axis in AXES), *JOINT_AXES, *((axis,) for axis in TIMES)):
-        if stacks := _along(frames, keywords):
-            return stacks
-    distinct, left_out = _without_equals(frames)
-    if not _repeats(distinct):
-        stacks = _by_spacing(distinct)
-        return [replace(stacks[0], left_out=tuple(left_out)), *stacks[1:]]
-    if len(set(Counter(_ids(frames)).values())) == 1:  # equal slices of several times, for example blank slices
-        distinct, left_out = frames, []
-    stacks = _by_number(distinct)
-    return [replace(stacks[0], left_out=tuple(left_out)), *stacks[1:]]
-
-
-def beside_one_another(frames: list[Frame]) -> list[list[Frame]]:
-    """Split `frames` into stacks side by side: equal distance along the normal, different place in the plane.
-
-    Places differ by more than `STACK_OFFSET_FRACTION` of the image size: less is motion or rounding. Each stack is
-    tracked from one distance to the next, so a tilted gantry does not split it.
-    """
-    first = frames[0].plane
-    if first is None or not _repeats(frames):
-        return [frames]
-    form = frames[0].pixel_format
-    size = np.array([form.columns * first.spacing[1], form.rows * first.spacing[0]])
-    axes = np.array([first.row, first.column])
-    at = np.array([axes @ frame.plane.position for frame in frames if frame.plane]) / (STACK_OFFSET_FRACTION * size)
-    by_place: dict[int, list[list[int]]] = {}
-    for i, place in sorted(enumerate(_ids(frames)), key=lambda pair: (pair[1], tuple(at[pair[0]]))):
-        stacks = by_place.setdefault(place, [])
-        near = next((members for members in stacks if np.abs(at[members[0]] - at[i]).max() <= 1), None)
-        if near is None:
-            stacks.append([i])
-        else:
-            near.append(i)
-    count = max(map(len, by_place.values()))
-    if count == 1:
-        return [frames]
-    groups: list[list[int]] = [[] for _ in range(count)]
-    known = next(stacks for stacks in by_place.values() if len(stacks) == count)
-    last = [at[members[0]] for members in known]
-    for _, stacks in sorted(by_place.items()):
-        for n, members in enumerate(stacks):
-            here = at[members[0]]
-            number = n if len(stacks) == count else min(range(count), key=lambda m: float(np.abs(last[m] - here).max()))
-            groups[number] += members
-            last[number] = here
-    return [[frames[i] for i in group] for group in groups]
-
-
-def _one_place(frames: list[Frame]) -> Stack:
-    if len(frames) == 1:
-        return Stack(frames=tuple(frames))
+def _one_place(frames: Frames) -> Stack:
     n = len(frames)
-    axis = next((key for key in (*AXES, *TIMES) if len({frame.text(key) for frame in frames}) == n), "")
-    ordered = tuple(sorted(frames, key=lambda frame: (_number(frame.text(axis)), *_sequence(frame))))
-    by = f", by {_name(axis)}" if axis else ", by Instance Number: no known tag distinguishes them"
-    copies = len(_without_copies(frames)[1])  # still shown: without a grid they do no harm
+    axis = next((key for key in (*AXES, *TIMES) if len(frames.texts(key)) == n), "")
+    order = np.argsort(frames.order, kind="stable")
+    if axis:
+        values = frames.numbers(axis)[:, 0]
+        order = order if np.isnan(values).any() else np.lexsort((frames.order, values))
+    by = f", by {name_of(axis)}" if axis else ", by Instance Number: no known tag distinguishes them"
+    copies = len(without_copies(frames, np.zeros(n, dtype=np.intp))[1])  # still shown: without a grid they do no harm
     same = f"; {copies} of them repeat the SOP Instance UID and pixels of another image" if copies else ""
     note = make_note(
         "one-place",
@@ -382,90 +409,55 @@ def _one_place(frames: list[Frame]) -> Stack:
         severity="info" if axis else "decision",
         tags=(axis or "InstanceNumber", "ImagePositionPatient"),
     )
-    return Stack(frames=ordered, times=len(ordered), axis=axis or "InstanceNumber", notes=(note,), is_one_place=True)
+    return Stack(frames=frames.at(order), times=n, axis=axis or "InstanceNumber", notes=(note,), is_one_place=True)
 
 
-def _along(frames: list[Frame], keywords: Sequence[str]) -> list[Stack]:
-    """Return stacks with a fourth axis by the values of `keywords`, [] if these do not explain the repetitions."""
-    groups = _partition(frames, lambda frame: tuple(frame.text(keyword) for keyword in keywords))
-    if not 1 < len(groups) < len(frames) or any(map(_repeats, groups)):
-        return []
-    varying = [keyword for keyword in keywords if len({frame.text(keyword) for frame in frames}) > 1]
-    groups.sort(key=lambda group: ([_number(group[0].text(key)) for key in varying], min(map(_sequence, group))))
-    return _of_volumes(frames, groups, " and ".join(map(_name, varying)), varying[0], "info")
-
-
-def _of_volumes(
-    frames: list[Frame], groups: list[list[Frame]], by: str, axis: str, severity: str, extra: str = ""
-) -> list[Stack]:
-    """Return one stack of all complete groups, and one for each incomplete group.
-
-    A group is complete if it has all positions. Without a complete group, each group forms stacks of its own, or the
-    result is [] if `axis` does not explain the repetitions.
-    """
-    place = dict(zip(map(id, frames), _ids(frames), strict=True))
-    places = len(set(place.values()))
-    whole = [group for group in groups if len(group) == places]
-    if not whole:
-        # Separate or overlapping groups are several acquisitions, each a volume of its own.
-        sets = Counter(frozenset(place[id(frame)] for frame in group) for group in groups)
-        if axis == "InstanceNumber" or (len(sets) == len(groups) and len(groups) > 8):
-            return []
-        reason = f"{by} differs, and the parts have different positions"
-        return [replace(stack, reasons=(reason,)) for group in groups for stack in _by_spacing(group)]
-    ordered = tuple(frame for group in whole for frame in _in_order(group))
-    notes: tuple[Note, ...] = ()
-    if len(whole) > 1:
-        text = f"{len(whole)} volumes of {places} slices, by {by}{extra}"
-        notes = (make_note("volumes", text, severity=severity, tags=(axis,)),)
-    stacks = [Stack(frames=ordered, times=len(whole), axis=axis if len(whole) > 1 else "", notes=notes)]
-    for group in groups:
-        if len(group) != places:
-            reason = f"it has only {len(group)} of the {places} positions of the other volumes, by {by}"
-            stacks.append(Stack(frames=_in_order(group), reasons=(reason,)))
+def _assembled(frames: Frames, places: np.ndarray, assembly: Assembly) -> list[Stack]:
+    """Return one stack of each set of volumes with the same positions, and one for each incomplete volume."""
+    dimension = assembly.dimension
+    number_of = dimension.volumes
+    stacks = []
+    for numbers in assembly.wholes:
+        rows = np.arange(len(frames)) if assembly.is_whole else np.flatnonzero(np.isin(number_of, numbers))
+        rows = rows[np.lexsort((places[rows], number_of[rows]))]
+        reasons: tuple[str, ...] = ()
+        if len(assembly.wholes) > 1:
+            reasons = (f"{dimension.by} differs, and the parts have different positions",)
+        if len(numbers) == 1:
+            stacks += [stack.because(*reasons) for stack in _by_spacing(frames.at(rows)).stacks]
+            continue
+        extra = ": no known tag distinguishes them" if dimension.is_number else ""
+        text = f"{len(numbers)} volumes of {len(rows) // len(numbers)} slices, by {dimension.by}{extra}"
+        severity = "decision" if dimension.is_number else "info"
+        note = make_note("volumes", text, severity=severity, tags=(dimension.axis,))
+        stacks.append(
+            Stack(frames=frames.at(rows), times=len(numbers), axis=dimension.axis, reasons=reasons, notes=(note,))
+        )
+    total = int(number_of.max()) + 1
+    for number, size, whole in assembly.incomplete:
+        reason = (
+            f"volume {number + 1} of {total} by {dimension.by} has only {size} of the {whole} positions of the others"
+        )
+        stacks.append(_sorted(frames.at(np.flatnonzero(number_of == number))).because(reason))
     return stacks
 
 
-def _by_number(frames: list[Frame]) -> list[Stack]:
-    """Return stacks that take the n-th image of each position, by Instance Number, as the n-th volume."""
-    rank: Counter[int] = Counter()
-    groups: dict[int, list[Frame]] = {}
-    for place, frame in sorted(zip(_ids(frames), frames, strict=True), key=lambda pair: _sequence(pair[1])):
-        groups.setdefault(rank[place], []).append(frame)
-        rank[place] += 1
-    extra = ": no known tag distinguishes them"
-    return _of_volumes(frames, list(groups.values()), "Instance Number", "InstanceNumber", "decision", extra)
-
-
-def _at_gaps(stack: Stack) -> list[Stack]:
-    """Split `stack` where slices are missing."""
-    if not stack.planes or stack.is_one_place:
+def _cut(stack: Stack, split: str) -> list[Stack]:
+    """Split `stack` where slices are missing, or for "blocks" where the step changes."""
+    geometry = stack.geometry()
+    if geometry is None or stack.is_one_place:
         return [stack]
     slices = len(stack.frames) // stack.times
-    cuts = [0, *(k + 1 for k, _, _ in VolumeGeometry.of_planes(stack.planes).gaps), slices]
-    if len(cuts) == 2:
+    if split == "gaps":
+        cuts, reason = [k + 1 for k, _, _ in geometry.gaps], "split where slices are missing, as requested"
+    else:
+        cuts, reason = [first for first, _, _ in geometry.blocks[1:]], "split where the step changes, as requested"
+    if not cuts:
         return [stack]
-    reasons = (*stack.reasons, "split where slices are missing, as requested")
     parts: list[Stack] = []
-    for a, b in pairwise(cuts):
-        part = tuple(frame for t in range(stack.times) for frame in stack.frames[t * slices + a : t * slices + b])
-        parts.append(replace(stack, frames=part, reasons=reasons, left_out=() if parts else stack.left_out))
+    for a, b in pairwise([0, *cuts, slices]):
+        rows = np.concatenate([np.arange(t * slices + a, t * slices + b) for t in range(stack.times)])
+        notes = tuple(note for note in stack.notes if note.code != "blocks")
+        part = replace(stack, frames=stack.frames.at(rows), reasons=(*stack.reasons, reason), notes=notes)
+        parts.append(part if not parts else replace(part, left_out=()))
     return parts
-
-
-def _digest_of(frame: Frame) -> tuple[object, ...]:
-    """Return a key that is equal for frames with the same modality values."""
-    form = replace(frame.pixel_format, transfer_syntax="", frames=1)
-    rescale = frame.text("RescaleSlope"), frame.text("RescaleIntercept"), frame.text("DoseGridScaling")
-    return form, rescale, _digest(frame.path, frame.pixel_offset, frame.index, frame.pixel_format)
-
-
-def _number(text: str) -> tuple[bool, float, str]:
-    """Return a sort key: numbers by value, then other texts."""
-    value = number(text)
-    return value is None, value or 0.0, text
-
-
-def _name(keyword: str) -> str:
-    """Return the name of a keyword, *Echo Time* for EchoTime."""
-    return TagPath.parse(keyword).name

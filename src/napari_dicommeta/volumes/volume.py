@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import read_color
-from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.dicom.window import Window, middle_windows
+from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
+from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import ColorPlanes, RescaledPlanes
-from napari_dicommeta.volumes.rescale import AIR, read_rescale
+from napari_dicommeta.volumes.rescale import AIR, INT16, read_rescale
 from napari_dicommeta.volumes.slice_windows import read_slice_windows
 from napari_dicommeta.volumes.volume_notes import volume_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from napari_dicommeta.catalog.catalog import Series
-    from napari_dicommeta.volumes.frames import Frame
     from napari_dicommeta.volumes.note import Note
-    from napari_dicommeta.volumes.rescale import Transform
+    from napari_dicommeta.volumes.rescale import Rescale, Transforms
+    from napari_dicommeta.volumes.sources import FrameSources
     from napari_dicommeta.volumes.stacks import Stack
 
-__all__ = ["Volume", "load_stack"]
+__all__ = ["Volume", "VolumeParts", "read_parts", "volume_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,7 +35,7 @@ class Volume:
     position, with a last axis of 3 for color. The dtype is int16 if every slope and intercept is whole and the range
     fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU", another *Rescale Type*, or "" where
     the files do not establish a unit. `windows`: the files' presets, the middle slice's first. `slice_windows`: the
-    presets of each slice. `files`: (path, frame) of each slice, one time after the other. `notes`: how the volume was
+    presets of each slice. `sources`: where the pixels of each slice are. `notes`: how the volume was
     built and what is unusual about it. `axis`: the keyword of axis t, "" without one.
     """
 
@@ -49,7 +47,7 @@ class Volume:
     geometry: VolumeGeometry
     windows: tuple[Window, ...]
     slice_windows: tuple[tuple[Window, ...], ...] = field(repr=False)
-    files: tuple[tuple[str, int], ...] = field(repr=False)
+    sources: FrameSources = field(repr=False)
     inverted: bool = False
     """MONOCHROME1: low values are shown bright; the array itself is not inverted."""
     is_color: bool = False
@@ -61,15 +59,30 @@ class Volume:
     """(0020,0052): volumes that share it lie in one patient space."""
     padding: tuple[tuple[float, float], ...] = ()
     """Ranges of modality values that mark padding in at least one slice."""
-    _range: list[tuple[float, float]] = field(default_factory=list, repr=False, compare=False)
+    _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
         return self.array.__array__(dtype, copy)
 
     @property
+    def files(self) -> tuple[tuple[str, int], ...]:
+        """(path, frame) of each slice, one time after the other; a slice of labels that no frame shows has frame -1."""
+        if "files" not in self._kept:
+            self._kept["files"] = self.sources.places()
+        return self._kept["files"]  # type: ignore[no-any-return]
+
+    @property
     def problems(self) -> tuple[Note, ...]:
         """Notes that are wrong or need a decision."""
         return tuple(note for note in self.notes if note.severity != "info")
+
+    @property
+    def saturated(self) -> dict[int, int]:
+        """Index in `files` -> pixels below -32768 that int16 cannot hold and that are set to it, of slices read so far.
+
+        Only volumes in HU of signed 16-bit images with a negative intercept have any; values that low are padding.
+        """
+        return dict(getattr(self.array.source, "saturated", {}))
 
     @property
     def middle(self) -> tuple[int, ...]:
@@ -79,9 +92,9 @@ class Volume:
 
     def display_range(self) -> tuple[float, float]:
         """Return the smallest and largest value of the middle slice without padding, for the full-range window."""
-        if not self._range:
-            self._range.append(self._display_range())
-        return self._range[0]
+        if "range" not in self._kept:
+            self._kept["range"] = self._display_range()
+        return self._kept["range"]  # type: ignore[no-any-return]
 
     def _display_range(self) -> tuple[float, float]:
         plane = self.array[self.middle]
@@ -95,84 +108,125 @@ class Volume:
         return (smallest, largest) if largest > smallest else (smallest, smallest + 1)
 
 
-def load_stack(
-    series: Series, stack: Stack, suffix: str = "", padding: str = "keep", missing_rescale: str = "refuse"
-) -> Volume:
-    """Return the volume of a stack of `series`; `padding` and `missing_rescale` are those of `load`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VolumeParts:
+    """What the volumes of one stack share: where its pixels are, transforms, grid, windows of each slice and notes."""
+
+    sources: FrameSources
+    rescale: Rescale
+    geometry: VolumeGeometry
+    windows: tuple[tuple[Window, ...], ...]
+    notes: tuple[Note, ...]
+
+
+def read_parts(stack: Stack, padding: str = "keep", missing_rescale: str = "refuse") -> VolumeParts:
+    """Return the parts of a stack's volume; the options are those of `load`.
+
+    Lookup tables are read from the files, and one frame where windows may refer to stored values.
 
     Raises
     ------
-    RefusedError, PixelError
+    RefusedError
         If the frames cannot be used in a volume; the text is the reason.
     """
     frames = stack.frames
-    first = frames[0]
+    sources = frames.sources()
     rescale = read_rescale(frames, missing_rescale, padding)
-    planes = stack.planes
-    geometry = VolumeGeometry.of_planes(planes) if planes else VolumeGeometry.unplaced(_unplaced_spacing(first))
-    windows, window_notes = read_slice_windows(frames, rescale.transforms)
-    is_color = first.pixel_format.is_color
+    geometry = stack.geometry() or VolumeGeometry.unplaced(stated_spacing(frames.text))
+    windows, window_notes = read_slice_windows(frames, sources, rescale.transforms)
+    notes = volume_notes(stack, geometry, rescale, windows, window_notes)
+    return VolumeParts(sources=sources, rescale=rescale, geometry=geometry, windows=windows, notes=notes)
+
+
+def volume_of(series: Series, stack: Stack, parts: VolumeParts, suffix: str = "", padding: str = "keep") -> Volume:
+    """Return the volume of a stack of `series`; `suffix` is added to its name, `padding` is that of `load`.
+
+    Raises
+    ------
+    PixelError
+        If no frame of those that are tried can be decoded.
+    """
+    frames, sources, rescale = stack.frames, parts.sources, parts.rescale
+    form = sources.pixel_format(0)
     lead = (stack.times,) if stack.is_one_place else (stack.times, len(frames) // stack.times)
     lead = lead if stack.times > 1 else (len(frames),)
-    if is_color:
-        array = _color_array(frames, lead)
+    if form.is_color:
+        array = _color_array(sources, lead)
     else:
-        array = _gray_array(frames, lead, rescale.transforms, padding, rescale.units)
-    paddings = () if is_color or padding != "keep" else _padding_ranges(rescale.transforms)
+        array = _gray_array(sources, lead, rescale.transforms, padding, rescale.units)
+    keeps_padding = not form.is_color and padding == "keep"
     return Volume(
         name=series.name + suffix,
-        modality=first.text("Modality") or series.modality,
+        modality=frames.text("Modality") or series.modality,
         series_instance_uid=series.series_instance_uid,
         array=array,
-        units="" if is_color else rescale.units,
-        geometry=geometry,
-        windows=() if is_color else middle_windows(windows),
-        slice_windows=windows,
-        files=tuple((frame.path, frame.index) for frame in frames),
-        inverted=first.pixel_format.photometric == "MONOCHROME1",
-        is_color=is_color,
-        notes=volume_notes(stack, geometry, rescale, windows, window_notes),
+        units="" if form.is_color else rescale.units,
+        geometry=parts.geometry,
+        windows=() if form.is_color else middle_windows(parts.windows),
+        slice_windows=parts.windows,
+        sources=sources,
+        inverted=form.photometric == "MONOCHROME1",
+        is_color=form.is_color,
+        notes=parts.notes,
         axis=stack.axis if stack.times > 1 else "",
-        frame_of_reference=first.text("FrameOfReferenceUID"),
-        padding=paddings,
+        frame_of_reference=frames.text("FrameOfReferenceUID") or frames.text("VolumeFrameOfReferenceUID"),
+        padding=_padding_ranges(rescale.transforms, array.dtype) if keeps_padding else (),
     )
 
 
-def _unplaced_spacing(frame: Frame) -> tuple[float, float] | None:
-    """Return the pixel spacing of unplaced images: at the patient, or else at the detector (PS3.3 section 10.7.1.3)."""
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        pair = numbers(frame.text(keyword), 2)
-        if pair and min(pair) > 0:
-            return pair[0], pair[1]
-    return None
-
-
-def _padding_ranges(transforms: Sequence[Transform]) -> tuple[tuple[float, float], ...]:
+def _padding_ranges(transforms: Transforms, dtype: np.dtype) -> tuple[tuple[float, float], ...]:
+    """Return the ranges of values that mark padding, within the range of `dtype`."""
     ranges = set()
-    for transform in set(transforms):
+    for transform in transforms.distinct:
         if transform.padding is not None and (transform.table is None or transform.padding[0] == transform.padding[1]):
             ends = [float(end) for end in transform.apply(np.array(transform.padding))]
+            if dtype == np.int16:
+                ends = [max(end, float(INT16.min)) for end in ends]
             ranges.add((min(ends), max(ends)))
     return tuple(sorted(ranges))
 
 
 def _gray_array(
-    frames: tuple[Frame, ...], lead: tuple[int, ...], transforms: tuple[Transform, ...], padding: str, units: str
+    sources: FrameSources, lead: tuple[int, ...], transforms: Transforms, padding: str, units: str
 ) -> LazyArray:
-    form = frames[0].pixel_format
     fill = {"nan": np.nan, "air": AIR if units == "HU" else None, "keep": None}[padding]
-    pairs = {(transform, frame.pixel_format) for transform, frame in zip(transforms, frames, strict=True)}
-    dtypes = {transform.exact_dtype(pixel_format) for transform, pixel_format in pairs}
+    form_ids = sources.format_ids[sources.files]
+    pairs = np.unique(form_ids * len(transforms.distinct) + transforms.ids).tolist()
+    n = len(transforms.distinct)
+    dtypes = {transforms.distinct[pair % n].exact_dtype(sources.formats[pair // n], units == "HU") for pair in pairs}
     dtype = np.dtype(np.int16 if dtypes == {np.dtype(np.int16)} and padding != "nan" else np.float32)
-    threads = 1 if all(frame.pixel_format.is_native for frame in frames) else 2
-    planes = RescaledPlanes(frames, transforms, fill)
-    return LazyArray((*lead, form.rows, form.columns), dtype, planes, threads=threads)
+    used = [sources.formats[i] for i in np.unique(form_ids).tolist()]
+    threads = 1 if all(form.is_native for form in used) else 2
+    planes = RescaledPlanes(sources, transforms, fill)
+    array = LazyArray((*lead, used[0].rows, used[0].columns), dtype, planes, threads=threads)
+    if threads > 1:
+        _decode_one(array)
+    return array
 
 
-def _color_array(frames: tuple[Frame, ...], lead: tuple[int, ...]) -> LazyArray:
-    first = read_color(frames[0].path, frames[0].index)
-    form = frames[0].pixel_format
-    planes = ColorPlanes(frames, (form.rows, form.columns, 3))
+def _decode_one(array: LazyArray) -> None:
+    """Decode the first plane, or if that fails one of two others, which shows that the volume can be read.
+
+    Raises
+    ------
+    PixelError
+        If none can be decoded; it is that of the first plane.
+    """
+    first: PixelError | None = None
+    for n in dict.fromkeys((0, array.n_planes // 2, array.n_planes - 1)):
+        try:
+            array[np.unravel_index(n, array.shape[:-2])]
+        except PixelError as error:
+            first = first or error
+        else:
+            return
+    if first is not None:
+        raise first
+
+
+def _color_array(sources: FrameSources, lead: tuple[int, ...]) -> LazyArray:
+    first, form = sources.read_color(0), sources.pixel_format(0)
+    planes = ColorPlanes(sources, (form.rows, form.columns, 3))
     array = LazyArray((*lead, *planes.shape), first.dtype, planes, plane_axes=3)
     if first.shape == planes.shape:  # otherwise reading the plane raises the error
         array.keep(0, first)

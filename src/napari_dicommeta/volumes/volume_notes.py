@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.words import counted
-from napari_dicommeta.volumes.geometry import SPACING_FLOOR
+from napari_dicommeta.volumes.geometry import even_steps
 from napari_dicommeta.volumes.note import SEVERITIES, make_note
+from napari_dicommeta.volumes.pixel_spacing import SPACINGS, is_spacing, regions_differ, stated_spacing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,89 +61,103 @@ def _split(stack: Stack) -> Iterator[Note]:
 
 def _left_out(stack: Stack) -> Iterator[Note]:
     if stack.left_out:
-        used = {frame.path for frame in stack.frames}
-        n = len({frame.path for frame, _ in stack.left_out} - used)
-        reasons = list(dict.fromkeys(f"{os.path.basename(frame.path)} is {reason}" for frame, reason in stack.left_out))
+        used = set(stack.frames.paths())
+        n = len({frame.path for frame in stack.left_out} - used)
+        reasons = list(dict.fromkeys(f"{os.path.basename(one.path)} is {one.reason}" for one in stack.left_out))
         named = "; ".join(reasons[:3])
         more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         subject = ("file is" if n == 1 else "files are") if n else "frames are"
         yield make_note(
             "left-out",
             f"{n or len(stack.left_out)} {subject} left out: {named}{more}",
-            paths=[frame.path for frame, _ in stack.left_out],
+            paths=[frame.path for frame in stack.left_out],
         )
 
 
 def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Note]:
-    if stack.is_one_place:
+    if stack.is_one_place or not stack.is_grid:
         return
-    if not stack.is_grid:
-        return
-    if not stack.planes:
+    if not stack.is_placed:
         if len(stack.frames) > 1:
-            numbered = any(frame.instance_number is not None for frame in stack.frames)
+            numbered = not np.isnan(stack.frames.numbers("InstanceNumber")).all()
             how = "by Instance Number" if numbered else "by file name"
-            how = "as in their file" if len({frame.path for frame in stack.frames}) == 1 else how
+            how = "as in their file" if (stack.frames.files == stack.frames.files[0]).all() else how
             yield make_note("unplaced", f"Images have no positions: ordered {how}")
-    elif len(stack.planes) > 1 and not geometry.uneven:
-        mean = sum(geometry.steps) / len(geometry.steps)
-        worst = max(abs(step - mean) for step in geometry.steps)
-        title = f"Slices are ordered by position, {mean:.4g} mm apart"
+    elif len(geometry.steps) and not geometry.uneven:
+        usual = geometry.usual_step
+        worst = float(np.abs(np.array(geometry.steps) - usual).max())
+        title = f"Slices are ordered by position, {usual:.4g} mm apart"
         yield make_note("order", title + (f", within {worst:.2g} mm" if worst > 1e-4 else ""))
 
 
 def _spacing(stack: Stack) -> Iterator[Note]:
-    first = stack.frames[0]
-    if stack.planes and not first.text("PixelSpacing"):
-        stated = first.text("ImagerPixelSpacing")
-        how = (
-            "Imager Pixel Spacing, measured at the detector, is used"
-            if stated
-            else "pixels are assumed to be 1 mm apart"
-        )
-        yield make_note("spacing-missing", f"No Pixel Spacing: {how}")
+    """Yield a note where no element states the pixel spacing at the patient."""
+    frames = stack.frames
+    if is_spacing(frames.text("PixelSpacing")):
+        return
+    if is_spacing(frames.text("ImagerPixelSpacing")):
+        how = "Imager Pixel Spacing, measured at the detector, is used"
+    elif not stack.is_placed and stated_spacing(frames.text) is not None:
+        if not any(is_spacing(frames.text(keyword)) for keyword in SPACINGS):
+            yield make_note(
+                "spacing-region", "Pixel spacing is that of an ultrasound region, perhaps not of all pixels"
+            )
+        return
+    else:
+        how = "pixels are assumed to be 1 mm apart"
+        if regions_differ(frames.text):
+            how = "the ultrasound regions differ in theirs, and pixels are assumed to be 1 mm apart"
+    stated = frames.text("PixelSpacing")
+    yield make_note("spacing-missing", f"{f'{stated} is no Pixel Spacing' if stated else 'No Pixel Spacing'}: {how}")
 
 
 def geometry_notes(geometry: VolumeGeometry) -> Iterator[Note]:
     """Yield a note for missing, unevenly spaced, sideways shifted or sheared slices."""
-    steps, gaps = geometry.steps, geometry.gaps
+    steps, gaps, usual = np.array(geometry.steps), geometry.gaps, geometry.usual_step
     if gaps:
-        usual = sorted(steps)[len(steps) // 2]
         named = "; ".join(
             f"{counted(missing, 'slice')} missing between {k + 1} and {k + 2} ({step:.4g} mm)"
             for k, step, missing in gaps[:4]
         )
         more = f"; and at {len(gaps) - 4} more places" if len(gaps) > 4 else ""
         yield make_note("gap", f"{named}{more}; the usual step is {usual:.4g} mm")
-    elif geometry.uneven:
-        at = max(range(len(steps)), key=lambda k: abs(steps[k] - sum(steps) / len(steps)))
+        steps = np.delete(steps, [k for k, _, _ in gaps])
+    if geometry.uneven and not even_steps(np.append(steps, usual), geometry.floor):
+        others = np.array(geometry.steps)
+        others[[k for k, _, _ in gaps]] = usual  # told above
+        at = int(np.argmax(np.abs(others - usual)))
         yield make_note(
             "uneven",
-            f"Slices are unevenly spaced, {min(steps):.4g} to {max(steps):.4g} mm apart; the largest deviation, "
-            f"{geometry.uneven:.4g} mm, is between slices {at + 1} and {at + 2}",
+            f"Slices are unevenly spaced, {others.min():.4g} to {others.max():.4g} mm apart; the usual step is "
+            f"{usual:.4g} mm, the largest deviation, {abs(others[at] - usual):.4g} mm, is between slices {at + 1} and "
+            f"{at + 2}",
         )
     k, shift = geometry.beside
-    if shift > max(SPACING_FLOOR, MIN_SHIFT * geometry.spacing[2]):
+    if shift > max(geometry.floor, MIN_SHIFT * geometry.spacing[2]):
         yield make_note("beside", f"Slice {k + 1} is shifted {shift:.4g} mm sideways from the line of the other slices")
-    if geometry.tilt > MIN_TILT and geometry.shear > SPACING_FLOOR:
+    if geometry.tilt > MIN_TILT and geometry.shear > geometry.floor:
         shear = f"{geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice"
         yield make_note("tilt", f"Slices are sheared by {shear} (gantry tilt)")
 
 
 def _formats(stack: Stack) -> Iterator[Note]:
-    forms = {(frame.pixel_format.bits_stored, frame.pixel_format.signed) for frame in stack.frames}
+    used = np.unique(stack.frames.format_ids).tolist()
+    forms = {(stack.frames.formats[i].bits_stored, stack.frames.formats[i].signed) for i in used}
     if len(forms) > 1:
         named = ", ".join(f"{'signed' if signed else 'unsigned'} {bits} bits" for bits, signed in sorted(forms))
         yield make_note("formats", f"Pixels are stored in several formats, and each file is read with its own: {named}")
 
 
 def _lossy(stack: Stack) -> Iterator[Note]:
-    lossy = [frame for frame in stack.frames if frame.text("LossyImageCompression") == "01"]
-    if lossy:
-        ratios = sorted({frame.text("LossyImageCompressionRatio") for frame in lossy} - {""}, key=_ratio)
-        how = f", ratio {ratios[0]}" if len(ratios) == 1 else f", ratios {ratios[0]} to {ratios[-1]}" if ratios else ""
-        of = "All" if len(lossy) == len(stack.frames) else f"{len(lossy)} of {len(stack.frames)}"
-        yield make_note("lossy", f"{of} images have been lossily compressed{how}")
+    frames = stack.frames
+    texts = frames.texts("LossyImageCompression")
+    if "01" not in texts:
+        return
+    lossy = frames.at(frames.codes("LossyImageCompression") == texts.index("01"))
+    ratios = sorted(set(lossy.texts("LossyImageCompressionRatio")) - {""}, key=_ratio)
+    how = f", ratio {ratios[0]}" if len(ratios) == 1 else f", ratios {ratios[0]} to {ratios[-1]}" if ratios else ""
+    of = "All" if len(lossy) == len(frames) else f"{len(lossy)} of {len(frames)}"
+    yield make_note("lossy", f"{of} images have been lossily compressed{how}")
 
 
 def _ratio(text: str) -> tuple[float, str]:
@@ -149,7 +166,7 @@ def _ratio(text: str) -> tuple[float, str]:
 
 
 def _windows(windows: Sequence[tuple[Window, ...]]) -> Iterator[Note]:
-    distinct = len(set(windows))
+    distinct = 1 if len(set(map(id, windows))) == 1 else len(set(windows))
     if distinct > 1:
         yield make_note(
             "windows-vary", f"Window presets differ from slice to slice: {distinct} sets, the middle slice's come first"

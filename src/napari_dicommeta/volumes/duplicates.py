@@ -1,0 +1,73 @@
+"""Images that are in a series twice: copies of a file, and exports under new identifiers (PS3.3 section C.7.6.1)."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
+
+    from napari_dicommeta.volumes.frames import Frames
+
+__all__ = ["LeftOut", "without_copies", "without_equals"]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A frame that is left out of a volume: the path of its file, and the reason."""
+
+    path: str
+    reason: str
+
+
+def without_copies(frames: Frames, places: np.ndarray) -> tuple[Frames, tuple[LeftOut, ...]]:
+    """Return `frames` without copies of the same position, SOP Instance UID and pixels; and the copies."""
+    uids = frames.column("SOPInstanceUID")
+    indices = frames.indices.tolist()
+    keys: list[Hashable] = [
+        (uid, index) if uid else (n,) for n, (uid, index) in enumerate(zip(uids, indices, strict=True))
+    ]
+    return _without_repeats(frames, places, keys, "a copy of {}: the same SOP Instance UID and pixels")
+
+
+def without_equals(frames: Frames, places: np.ndarray) -> tuple[Frames, tuple[LeftOut, ...]]:
+    """Return `frames` without duplicates of the same position and pixels; and the duplicates.
+
+    Frames whose Instance Numbers differ may be equal images of several times, such as blank slices. They are duplicates
+    only if no dimension explains them, which the caller knows.
+    """
+    return _without_repeats(frames, places, [()] * len(frames), "a duplicate of {}: the same position and pixels")
+
+
+def _without_repeats(
+    frames: Frames, places: np.ndarray, keys: Sequence[Hashable], reason: str
+) -> tuple[Frames, tuple[LeftOut, ...]]:
+    """Return `frames` without repeats of place, key and pixels; and the repeats with the reason.
+
+    Pixels are read only for frames that share place and key with another frame.
+    """
+    keyed = list(zip(places.tolist(), keys, strict=True))
+    counts = Counter(keyed)
+    if len(counts) == len(keyed):
+        return frames, ()
+    sources = frames.sources()
+    rescale = [frames.column(keyword) for keyword in ("RescaleSlope", "RescaleIntercept", "DoseGridScaling")]
+    seen: dict[Hashable, int] = {}
+    kept, left_out = [], []
+    for n in np.argsort(frames.order, kind="stable").tolist():
+        if counts[keyed[n]] == 1:
+            kept.append(n)
+            continue
+        form = replace(sources.pixel_format(n), transfer_syntax="", frames=1)
+        values = (form, *(column[n] for column in rescale), sources.digest(n))
+        first = seen.setdefault((keyed[n], values), n)
+        if first == n:
+            kept.append(n)
+        else:
+            left_out.append(LeftOut(sources.path(n), reason.format(os.path.basename(sources.path(first)))))
+    return (frames.at(np.array(sorted(kept))), tuple(left_out)) if left_out else (frames, ())

@@ -1,0 +1,160 @@
+"""Layout of a series: which frames form which stacks, and which files are refused; made once per series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.pixels import PixelFormat, pixels_fault
+from napari_dicommeta.dicom.values import number
+from napari_dicommeta.volumes.frames import PixelFormats, read_frames
+from napari_dicommeta.volumes.partition import groups_of
+from napari_dicommeta.volumes.refusal import Refusal, with_pixels
+from napari_dicommeta.volumes.rescale import invalid_rescales
+from napari_dicommeta.volumes.segmentation import segmentation_files
+from napari_dicommeta.volumes.stacks import find_stacks
+
+if TYPE_CHECKING:
+    from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.volumes.frames import Frames
+    from napari_dicommeta.volumes.stacks import Stack
+    from napari_dicommeta.volumes.volume import VolumeParts
+
+__all__ = ["Layout", "layout_of"]
+
+_FORMAT_TAGS = (
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "NumberOfFrames",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PhotometricInterpretation",
+    "TransferSyntaxUID",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How the files of a series become volumes.
+
+    `stacks`: the images, the largest stack first. `segmentations`: the frames of each segmentation file. `refusals`:
+    files that form no volume, with reasons. `parts`: (number of a stack, options) -> what its volumes are made of.
+    """
+
+    stacks: tuple[Stack, ...]
+    segmentations: tuple[Frames, ...]
+    refusals: tuple[Refusal, ...]
+    parts: dict[tuple[object, ...], VolumeParts] = field(default_factory=dict)
+
+
+def layout_of(series: Series, split: str = "auto") -> Layout:
+    """Return the layout of a series; it is made once and kept with the series' catalog.
+
+    `split` is that of `load`.
+    """
+    kept = series.catalog.kept
+    layout = kept.get(("layout", split))
+    if layout is None:
+        layout = kept["layout", split] = _lay_out(series, split)
+    return layout
+
+
+def _lay_out(series: Series, split: str) -> Layout:
+    catalog, refusals = with_pixels(series)
+    if not catalog.n_files:
+        return Layout(stacks=(), segmentations=(), refusals=tuple(refusals))
+    formats = _pixel_formats(catalog)
+    faults = _faults(catalog, formats)
+    refusals += [
+        Refusal(series, tuple(catalog.paths[row] for row in rows.tolist()), reason, "pixels-impossible")
+        for reason, rows in faults
+    ]
+    if faults:
+        usable = np.setdiff1d(np.arange(catalog.n_files), np.concatenate([rows for _, rows in faults]))
+        catalog, formats = catalog.rows(usable), formats.at(usable)
+    frames = None
+    if catalog.n_files:
+        frames, failed = read_frames(catalog, formats)
+        refusals += [Refusal(series, (path,), reason, "frames-unreadable") for path, reason in failed]
+    if frames is None:
+        return Layout(stacks=(), segmentations=(), refusals=tuple(refusals))
+    images, segmentations = segmentation_files(frames)
+    stacks: list[Stack] = []
+    if len(images):
+        invalid = invalid_rescales(images)
+        for reason, rows in invalid:
+            refusals.append(Refusal(series, images.at(rows).paths(), reason, "rescale-invalid"))
+        if invalid:
+            rest = np.setdiff1d(np.arange(len(images)), np.concatenate([rows for _, rows in invalid]))
+            images = images.at(rest)
+        stacks = find_stacks(images, split) if len(images) else []
+    return Layout(stacks=tuple(stacks), segmentations=segmentations, refusals=tuple(refusals))
+
+
+def _faults(catalog: Catalog, formats: PixelFormats) -> list[tuple[str, np.ndarray]]:
+    """Return (reason, rows) of the files whose pixel data contradict their elements."""
+    lengths, sizes = catalog.file_column("pixel_length"), catalog.file_column("size")
+    faults: dict[str, list[np.ndarray]] = {}
+    for i in np.unique(formats.ids).tolist():
+        rows, form = np.flatnonzero(formats.ids == i), formats.distinct[i]
+        smallest = int(sizes[rows].min())
+        for group in groups_of(lengths[rows]):
+            alike = rows[group]
+            length = int(lengths[alike[0]])
+            if not pixels_fault(form, length, smallest):  # a larger file has no more faults
+                continue
+            for row in alike.tolist():
+                if fault := pixels_fault(form, length, int(sizes[row])):
+                    faults.setdefault(f"its pixels cannot be read: {fault}", []).append(np.array([row]))
+    return [(reason, np.concatenate(rows)) for reason, rows in faults.items()]
+
+
+def _pixel_formats(catalog: Catalog) -> PixelFormats:
+    """Return the pixel format of each file; bits, sign and transfer syntax may differ from file to file."""
+    rows = catalog.file_rows
+    columns = [rows.find(tag) for tag in _FORMAT_TAGS]
+    codes = [None if column is None else rows.stored_codes(column) for column in columns]
+    tags = catalog.file_column("pixel_tag")
+    varying = [column for column in (*codes, tags) if column is not None and (column != column[0]).any()]
+    if varying:
+        table = np.stack([column.astype(np.int64) for column in varying], axis=1)
+        _, first, ids = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    else:
+        first, ids = np.array([0]), np.zeros(catalog.n_files, dtype=np.intp)
+    known: dict[PixelFormat, int] = {}
+    of_key = []
+    for row in first.tolist():
+        texts = [
+            None if column is None or code is None else column.text_of(int(code[row])) or None
+            for column, code in zip(columns, codes, strict=True)
+        ]
+        form = _pixel_format(dict(zip(_FORMAT_TAGS, texts, strict=True)), int(tags[row]))
+        of_key.append(known.setdefault(form, len(known)))
+    return PixelFormats(tuple(known), np.array(of_key, dtype=np.int32)[ids.reshape(-1)])
+
+
+def _pixel_format(texts: dict[str, str | None], pixel_tag: int) -> PixelFormat:
+    def whole(tag: str, default: int) -> int:
+        value = number(texts[tag] or "")
+        return default if value is None else int(value)
+
+    bits = whole("BitsAllocated", 16)
+    stored = whole("BitsStored", bits)
+    return PixelFormat(
+        rows=whole("Rows", 0),
+        columns=whole("Columns", 0),
+        samples=whole("SamplesPerPixel", 1),
+        frames=max(whole("NumberOfFrames", 1), 1),
+        bits_allocated=bits,
+        bits_stored=stored,
+        high_bit=whole("HighBit", stored - 1),
+        signed=whole("PixelRepresentation", 0) == 1,
+        photometric=texts["PhotometricInterpretation"] or "MONOCHROME2",
+        transfer_syntax=texts["TransferSyntaxUID"] or "",
+        pixel_tag=pixel_tag,
+    )
