@@ -57,7 +57,7 @@ def parse_csa(data: bytes) -> dict[str, tuple[str, ...]]:
 
 
 def _items(data: bytes, position: int, count: int, excess: int) -> tuple[list[str], int]:
-    """Return (values, next position) of a tag's items; the position is -1 if an item does not fit into the data.
+    """Return (values, next position) of a tag's items; the position is -1 if the next tag cannot be found.
 
     `excess` is what CSA1 adds to each length, -1 for CSA2.
     """
@@ -69,7 +69,7 @@ def _items(data: bytes, position: int, count: int, excess: int) -> tuple[list[st
         position += _ITEM.size
         length = second if excess < 0 else first - excess
         if length < 0 or position + length > len(data):
-            return values, -1
+            return values, -1 if excess < 0 else position  # in CSA1, such a length ends the items of a tag
         values.append(_text(data[position : position + length]))
         position += length + -length % 4
     return values, position

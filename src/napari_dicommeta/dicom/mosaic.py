@@ -1,8 +1,9 @@
 """Read where the slices of a mosaic are: in the image and in the patient.
 
 Siemens (syngo VA to VE, Image Type value MOSAIC) and United Imaging (VFRAME) store all slices of one time as tiles of
-one image, row by row from the upper left. The grid is square, ``ceil(sqrt(slices))`` tiles wide, and tiles behind the
-last slice are blank. The attributes that say so are private. The position and spacing of each slice are derived here.
+one image, row by row from the upper left. The grid is ``ceil(sqrt(slices))`` tiles wide. It is as many tiles high for
+Siemens; United Imaging leaves out rows without a slice. Tiles behind the last slice are blank. The attributes that say
+so are private. The position and spacing of each slice are derived here.
 
 Siemens: the scanner computes *Image Position (Patient)* from the center of the first slice, but with the size of the
 whole mosaic. With ``r`` and ``c`` the directions of a row and of a column, and sizes in mm::
@@ -21,7 +22,7 @@ United Imaging: each slice has an item in *MRVFrameSequence* (0065,xx51) with it
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt, nan
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ __all__ = ["Mosaic", "is_mosaic", "read_mosaic"]
 
 MAX_PRIVATE = 8 << 20
 """The most bytes read of one private element; CSA headers have about 100 kB."""
+MAX_SLICES = 4096
 MIN_COSINE = 0.9
 """The least cosine between the slice normal of a CSA header and that of Image Orientation (Patient)."""
 TOLERANCE = 1e-3
@@ -61,7 +63,7 @@ _BINARY_VR = (b"US", b"SS", b"UN", b"OB", b"OW")
 class Mosaic:
     """Slices that one image holds as tiles of the same size.
 
-    `rows`, `columns`: pixels of one tile. `count`: slices. `across`: tiles in a row and in a column of the image.
+    `rows`, `columns`: pixels of one tile. `count`: slices. `across`: tiles in a row of the image.
     `origins`: (row, column) of the first pixel of each slice, in slice order. `positions`: *Image Position (Patient)*
     of each slice (PS3.3 section C.7.6.2.1.1), float64, shape (count, 3), in mm; None if unknown. `spacing`: mm between
     the centers of adjacent slices, NaN if unknown. `reason`: why the positions are unknown, "" if they are known.
@@ -106,8 +108,7 @@ def read_mosaic(path: str, rows: int, columns: int) -> Mosaic | None:
         image_type, frames = file.text("00080008"), number(file.text("00280008"))
         if rows < 1 or columns < 1 or not is_mosaic(image_type, int(frames or 1)):
             return None
-        is_uih = "VFRAME" in image_type
-        return _read_uih(file, rows, columns) if is_uih else _read_siemens(file, rows, columns)
+        return (_read_uih if "VFRAME" in image_type else _read_siemens)(file, rows, columns)
     except (OSError, HeaderError):
         return None
     finally:
@@ -151,98 +152,98 @@ class _File:
             return b""
         if self.header.transfer_syntax != DEFLATED:
             return self._fetch(element.start, element.length)
-        meta = [one for one in self.header.elements if one.key.startswith("0002")]
+        meta = [element for element in self.header.elements if element.key.startswith("0002")]
         start = meta[-1].start + meta[-1].length if meta else 0
         body = inflate(self._fetch, start, self._size, MAX_INFLATED).data
         return body[element.start : element.start + element.length]
 
 
 def _text(element: Element) -> str:
-    is_text = element.value[2:3] == b"."
-    return element.value[3:].decode("latin-1").strip(" \0") if is_text else ""
+    is_stored = element.value[2:3] in (b".", b">")  # not only its length and digest
+    return element.value[3:].decode("latin-1").strip(" \0") if is_stored else ""
 
 
 def _read_siemens(file: _File, rows: int, columns: int) -> Mosaic | None:
     image_header = parse_csa(file.raw(_IMAGE_HEADER))
-    protocol = parse_csa(file.raw(_SERIES_HEADER))
-    texts = protocol.get("MrPhoenixProtocol", ()) or protocol.get("MrProtocol", ())
-    slices = read_slice_array(texts[0]) if texts else {}
+    series_header = parse_csa(file.raw(_SERIES_HEADER))
+    protocol = series_header.get("MrPhoenixProtocol") or series_header.get("MrProtocol") or ("",)
+    slices = read_slice_array(protocol[0])
     counts = (
         *file.words(_IMAGES, 1),
         _whole(image_header.get("NumberOfImagesInMosaic", ())),
         file.length(_TIMES) // 8,
         len(image_header.get("MosaicRefAcqTimes", ())),
     )
-    count, is_counted = _count(file, rows, columns, counts)
-    if not count:
+    mosaic = _tiles(file, rows, columns, counts, is_square=True)
+    if mosaic is None:
         return None
-    across = _across(count)
     spacing = _spacing(file, slices)
-    positions, reason = None, "the number of slices is not in the file: blank tiles at the end may count as slices"
-    if is_counted:
-        tile = (rows // across, columns // across)
-        positions, reason = _siemens_positions(file, count, (rows, columns), tile, spacing, image_header, slices)
-    return _mosaic(rows, columns, count, positions, spacing, reason)
+    if mosaic.reason:
+        return replace(mosaic, spacing=spacing)
+    margins = rows - mosaic.rows, columns - mosaic.columns
+    positions, reason = _positions(file, mosaic.count, margins, spacing, _numbering(image_header, slices))
+    return replace(mosaic, positions=positions, spacing=spacing, reason=reason)
 
 
 def _read_uih(file: _File, rows: int, columns: int) -> Mosaic | None:
     found = list(_frame_positions(file))
-    count, is_counted = _count(file, rows, columns, (_whole((file.text(_SLICES),)), len(found)))
-    if not count:
+    counts = _whole((file.text(_SLICES),)), len(found)
+    mosaic = _tiles(file, rows, columns, counts, is_square=False)
+    if mosaic is None:
         return None
-    spacing = abs(number(file.text("00180088")) or nan)
-    positions = None
-    if not is_counted:
-        reason = "the number of slices is not in the file: blank tiles at the end may count as slices"
-    elif not found:
-        reason = "MRVFrameSequence (0065,xx51), which holds the position of each slice, is missing or damaged"
-    elif len(found) != count:
-        reason = f"MRVFrameSequence (0065,xx51) holds {len(found)} positions for {count} slices"
-    else:
-        positions, reason = np.array(found, np.float64), ""
+    spacing, count, reason = abs(number(file.text("00180088")) or nan), mosaic.count, mosaic.reason
+    if len(found) == count and not reason:
+        positions = np.array(found, np.float64)
+        positions.flags.writeable = False
         if count > 1:
             spacing = float(np.linalg.norm(positions[-1] - positions[0])) / (count - 1)
-    return _mosaic(rows, columns, count, positions, spacing, reason)
+        return replace(mosaic, positions=positions, spacing=spacing)
+    if not reason and found:
+        reason = f"MRVFrameSequence (0065,xx51) holds {len(found)} positions for {count} slices"
+    elif not reason:
+        reason = "MRVFrameSequence (0065,xx51), which holds the position of each slice, is missing or damaged"
+    return replace(mosaic, spacing=spacing, reason=reason)
 
 
-def _mosaic(rows: int, columns: int, count: int, positions: np.ndarray | None, spacing: float, reason: str) -> Mosaic:
-    across = _across(count)
-    height, width = rows // across, columns // across
-    if positions is not None:
-        positions.flags.writeable = False
-    return Mosaic(
-        rows=height,
-        columns=width,
-        count=count,
-        across=across,
-        origins=tuple((height * (k // across), width * (k % across)) for k in range(count)),
-        positions=positions,
-        spacing=spacing,
-        reason=reason,
-    )
-
-
-def _across(count: int) -> int:
-    """Return the tiles in a row of the square grid that holds `count` slices: the root, rounded up."""
-    return isqrt(count - 1) + 1
-
-
-def _count(file: _File, rows: int, columns: int, counts: Sequence[int]) -> tuple[int, bool]:
-    """Return (slices, True) by the first of `counts` that fits the image, or (tiles, False) by the Acquisition Matrix.
+def _tiles(file: _File, rows: int, columns: int, counts: Sequence[int], is_square: bool) -> Mosaic | None:
+    """Return a mosaic without positions: of the first of `counts` that fits, or else by *Acquisition Matrix*.
 
     The matrix has the numbers of rows and columns by frequency, then by phase encoding; two of the four are 0 (PS3.3
-    section C.8.3.1). Nothing fits: (0, False).
+    section C.8.3.1). All its tiles count as slices, and `reason` says so.
     """
     for count in counts:
-        if 1 <= count <= rows * columns and not rows % _across(count) and not columns % _across(count):
-            return count, True
+        if 1 <= count <= MAX_SLICES:
+            down, across = _grid(count, is_square)
+            if not rows % down and not columns % across:
+                return _mosaic(rows // down, columns // across, count, across, "")
     matrix = file.words("00181310", 4)
-    if matrix:
-        height, width = matrix[0] or matrix[2], matrix[1] or matrix[3]
-        across = columns // width if height and width else 0
-        if across > 1 and (across * height, across * width) == (rows, columns):
-            return across * across, False
-    return 0, False
+    height, width = (matrix[0] or matrix[2], matrix[1] or matrix[3]) if matrix else (0, 0)
+    if not height or not width or rows % height or columns % width:
+        return None
+    down, across = rows // height, columns // width
+    if not 1 < down * across <= MAX_SLICES or _grid(down * across, is_square) != (down, across):
+        return None
+    reason = "the number of slices is not in the file: blank tiles at the end count as slices"
+    return _mosaic(height, width, down * across, across, reason)
+
+
+def _grid(count: int, is_square: bool) -> tuple[int, int]:
+    """Return the tiles in a column and in a row of the grid that holds `count` slices."""
+    across = isqrt(count - 1) + 1
+    return across if is_square else -(-count // across), across
+
+
+def _mosaic(rows: int, columns: int, count: int, across: int, reason: str) -> Mosaic:
+    return Mosaic(
+        rows=rows,
+        columns=columns,
+        count=count,
+        across=across,
+        origins=tuple((rows * (k // across), columns * (k % across)) for k in range(count)),
+        positions=None,
+        spacing=nan,
+        reason=reason,
+    )
 
 
 def _whole(texts: Sequence[str]) -> int:
@@ -272,16 +273,13 @@ def _vector(slices: dict[str, float], name: str) -> np.ndarray:
     return np.array([slices.get(f"{name}.d{axis}", 0.0) for axis in _AXES])
 
 
-def _siemens_positions(
-    file: _File,
-    count: int,
-    size: tuple[int, int],
-    tile: tuple[int, int],
-    spacing: float,
-    image_header: dict[str, tuple[str, ...]],
-    slices: dict[str, float],
+def _positions(
+    file: _File, count: int, margins: tuple[int, int], spacing: float, normal: np.ndarray | None
 ) -> tuple[np.ndarray | None, str]:
-    """Return (positions, "") or (None, reason); the module's docstring derives the positions."""
+    """Return (positions, "") or (None, reason); the module's docstring derives the positions.
+
+    `margins` are the rows and columns of the mosaic less those of a tile.
+    """
     position, orientation = numbers(file.text(_POSITION), 3), numbers(file.text(_ORIENTATION), 6)
     pixel_spacing = numbers(file.text("00280030"), 2)
     if position is None or orientation is None or pixel_spacing is None or min(pixel_spacing) <= 0:
@@ -290,22 +288,21 @@ def _siemens_positions(
     products = np.array([row @ row - 1, column @ column - 1, row @ column])
     if not np.all(np.abs(products) < TOLERANCE):
         return None, "Image Orientation (Patient) is not two directions at right angles"
-    normal = _numbering(image_header, slices)
     if normal is None:
         return None, "the CSA header (0029,xx10), which holds the direction of the slices, is missing or damaged"
-    across = np.cross(row, column)
-    cosine = float(normal @ across)
+    cross = np.cross(row, column)
+    cosine = float(normal @ cross)
     if not abs(cosine) >= MIN_COSINE:
         return None, "the slice normal of the CSA header is not that of Image Orientation (Patient)"
     if not spacing > 0:
         return None, "Spacing Between Slices (0018,0088) is missing or invalid"
     first = (
-        np.array(position)
-        + row * (pixel_spacing[1] * (size[1] - tile[1]) / 2)
-        + column * (pixel_spacing[0] * (size[0] - tile[0]) / 2)
+        np.array(position) + row * (pixel_spacing[1] * margins[1] / 2) + column * (pixel_spacing[0] * margins[0] / 2)
     )
-    step = across * (spacing * np.sign(cosine) / np.linalg.norm(across))
-    return first + np.arange(count)[:, np.newaxis] * step, ""
+    step = cross * (spacing * np.sign(cosine) / np.linalg.norm(cross))
+    positions = first + np.arange(count)[:, np.newaxis] * step
+    positions.flags.writeable = False
+    return positions, ""
 
 
 def _numbering(image_header: dict[str, tuple[str, ...]], slices: dict[str, float]) -> np.ndarray | None:
