@@ -69,7 +69,7 @@ def _items(data: bytes, position: int, count: int, excess: int) -> tuple[list[st
         position += _ITEM.size
         length = second if excess < 0 else first - excess
         if length < 0 or position + length > len(data):
-            return values, -1 if excess < 0 else position  # in CSA1, such a length ends the items of a tag
+            return values, -1 if excess < 0 else position  # in CSA1, that ends the items of a tag
         values.append(_text(data[position : position + length]))
         position += length + -length % 4
     return values, position
