@@ -266,6 +266,9 @@ def test_other_images_are_no_mosaic(tmp_path: Path) -> None:
         ({"ImagePositionPatient": None}, "Image Position", 4),
         ({"ImagePositionPatient": [1, 2]}, "Image Position", 4),
         ({"PixelSpacing": [0, 3]}, "Pixel Spacing", 4),
+        ({"PixelSpacing": ["1e308", 3]}, "Pixel Spacing or Spacing Between Slices is not a length", 4),
+        ({"ImageOrientationPatient": ["1e200", 0, 0, 0, 1, 0]}, "two directions at right angles", 4),
+        ({"image_header": csa2({"SliceNormalVector": ["1e200", "0", "1"]})}, "CSA header (0029,xx10)", 4),
         ({"SpacingBetweenSlices": None}, "Spacing Between Slices (0018,0088)", None),
         ({"SpacingBetweenSlices": "1,5"}, "Spacing Between Slices (0018,0088)", None),
     ],
@@ -311,6 +314,13 @@ def test_without_spacing_between_slices_the_protocol_has_it(tmp_path: Path, size
     mosaic = read(path)
     assert mosaic.spacing == spacing
     assert positions_of(mosaic)[1, 2] == spacing
+
+
+def test_a_place_beyond_all_numbers_gives_no_spacing(tmp_path: Path) -> None:
+    places = {"asSlice[0].sPosition.dTra": -1e308, "asSlice[1].sPosition.dTra": 1e308}
+    mosaic = read(siemens(tmp_path / "x", series_header=protocol(**places), SpacingBetweenSlices=None))
+    assert isnan(mosaic.spacing)
+    assert mosaic.reason == "Spacing Between Slices (0018,0088) is missing or invalid"
 
 
 def test_a_negative_spacing_is_a_distance(tmp_path: Path) -> None:
@@ -372,6 +382,11 @@ def test_united_imaging_without_positions_says_why(
     assert mosaic.positions is None
     assert reason in mosaic.reason
     assert (mosaic.count, mosaic.spacing) == (count, 2.5)
+
+
+def test_a_united_imaging_place_beyond_all_numbers_gives_no_spacing(tmp_path: Path) -> None:
+    far = [[0, 0, f"{sign}1e308"] for sign in ("-", "", "", "", "")]
+    assert isnan(read(uih(tmp_path / "x", items=far), 16, 24).spacing)
 
 
 def test_united_imaging_without_private_elements_is_unknown(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from math import isqrt, nan
+from math import isfinite, isqrt, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Mosaic", "is_mosaic", "read_mosaic"]
 
-MAX_PRIVATE = 8 << 20
+MAX_PRIVATE = 4 << 20
 """The most bytes read of one private element; CSA headers have about 100 kB."""
 MAX_SLICES = 4096
 MIN_COSINE = 0.9
@@ -51,9 +51,8 @@ TOLERANCE = 1e-3
 """How far the two directions of Image Orientation (Patient) may be from unit length and from a right angle."""
 
 _MR, _CSA, _UIH = ":SIEMENS MR HEADER", ":SIEMENS CSA HEADER", ":Image Private Header"
-_IMAGES, _TIMES = "0019xx0a" + _MR, "0019xx29" + _MR
+_IMAGES, _TIMES, _SLICES, _FRAMES = "0019xx0a" + _MR, "0019xx29" + _MR, "0065xx50" + _UIH, "0065xx51" + _UIH
 _IMAGE_HEADER, _SERIES_HEADER = "0029xx10" + _CSA, "0029xx20" + _CSA
-_SLICES, _FRAMES = "0065xx50" + _UIH, "0065xx51" + _UIH
 _POSITION, _ORIENTATION = "00200032", "00200037"
 _AXES = ("Sag", "Cor", "Tra")
 _BINARY_VR = (b"US", b"SS", b"UN", b"OB", b"OW")
@@ -108,7 +107,8 @@ def read_mosaic(path: str, rows: int, columns: int) -> Mosaic | None:
         image_type, frames = file.text("00080008"), number(file.text("00280008"))
         if rows < 1 or columns < 1 or not is_mosaic(image_type, int(frames or 1)):
             return None
-        return (_read_uih if "VFRAME" in image_type else _read_siemens)(file, rows, columns)
+        with np.errstate(all="ignore"):  # numbers of a damaged file overflow; what is not finite is left out
+            return (_read_uih if "VFRAME" in image_type else _read_siemens)(file, rows, columns)
     except (OSError, HeaderError):
         return None
     finally:
@@ -165,9 +165,11 @@ def _text(element: Element) -> str:
 
 def _read_siemens(file: _File, rows: int, columns: int) -> Mosaic | None:
     image_header = parse_csa(file.raw(_IMAGE_HEADER))
-    series_header = parse_csa(file.raw(_SERIES_HEADER))
-    protocol = series_header.get("MrPhoenixProtocol") or series_header.get("MrProtocol") or ("",)
-    slices = read_slice_array(protocol[0])
+    slices: dict[str, float] = {}
+    if not image_header.get("SliceNormalVector") or not number(file.text("00180088")):
+        series_header = parse_csa(file.raw(_SERIES_HEADER))
+        protocol = series_header.get("MrPhoenixProtocol") or series_header.get("MrProtocol") or ("",)
+        slices = read_slice_array(protocol[0])
     counts = (
         *file.words(_IMAGES, 1),
         _whole(image_header.get("NumberOfImagesInMosaic", ())),
@@ -191,18 +193,16 @@ def _read_uih(file: _File, rows: int, columns: int) -> Mosaic | None:
     mosaic = _tiles(file, rows, columns, counts, is_square=False)
     if mosaic is None:
         return None
-    spacing, count, reason = abs(number(file.text("00180088")) or nan), mosaic.count, mosaic.reason
-    if len(found) == count and not reason:
-        positions = np.array(found, np.float64)
-        positions.flags.writeable = False
-        if count > 1:
-            spacing = float(np.linalg.norm(positions[-1] - positions[0])) / (count - 1)
-        return replace(mosaic, positions=positions, spacing=spacing)
-    if not reason and found:
-        reason = f"MRVFrameSequence (0065,xx51) holds {len(found)} positions for {count} slices"
-    elif not reason:
+    positions, reason = np.array(found, np.float64), mosaic.reason
+    spacing = abs(number(file.text("00180088")) or nan)
+    if not reason and not found:
         reason = "MRVFrameSequence (0065,xx51), which holds the position of each slice, is missing or damaged"
-    return replace(mosaic, spacing=spacing, reason=reason)
+    elif not reason and len(found) != mosaic.count:
+        reason = f"MRVFrameSequence (0065,xx51) holds {len(found)} positions for {mosaic.count} slices"
+    elif not reason and len(found) > 1:
+        spacing = _distance(positions[0], positions[-1]) / (len(found) - 1)
+    positions.flags.writeable = False
+    return replace(mosaic, positions=None if reason else positions, spacing=spacing, reason=reason)
 
 
 def _tiles(file: _File, rows: int, columns: int, counts: Sequence[int], is_square: bool) -> Mosaic | None:
@@ -211,39 +211,39 @@ def _tiles(file: _File, rows: int, columns: int, counts: Sequence[int], is_squar
     The matrix has the numbers of rows and columns by frequency, then by phase encoding; two of the four are 0 (PS3.3
     section C.8.3.1). All its tiles count as slices, and `reason` says so.
     """
+    reason = ""
     for count in counts:
         if 1 <= count <= MAX_SLICES:
             down, across = _grid(count, is_square)
             if not rows % down and not columns % across:
-                return _mosaic(rows // down, columns // across, count, across, "")
-    matrix = file.words("00181310", 4)
-    height, width = (matrix[0] or matrix[2], matrix[1] or matrix[3]) if matrix else (0, 0)
-    if not height or not width or rows % height or columns % width:
-        return None
-    down, across = rows // height, columns // width
-    if not 1 < down * across <= MAX_SLICES or _grid(down * across, is_square) != (down, across):
-        return None
-    reason = "the number of slices is not in the file: blank tiles at the end count as slices"
-    return _mosaic(height, width, down * across, across, reason)
+                break
+    else:
+        matrix = file.words("00181310", 4)
+        height, width = (matrix[0] or matrix[2], matrix[1] or matrix[3]) if matrix else (0, 0)
+        if not height or not width or rows % height or columns % width:
+            return None
+        down, across = rows // height, columns // width
+        count = down * across
+        if not 1 < count <= MAX_SLICES or _grid(count, is_square) != (down, across):
+            return None
+        reason = "the number of slices is not in the file: blank tiles at the end count as slices"
+    height, width = rows // down, columns // across
+    return Mosaic(
+        rows=height,
+        columns=width,
+        count=count,
+        across=across,
+        origins=tuple((height * (k // across), width * (k % across)) for k in range(count)),
+        positions=None,
+        spacing=nan,
+        reason=reason,
+    )
 
 
 def _grid(count: int, is_square: bool) -> tuple[int, int]:
     """Return the tiles in a column and in a row of the grid that holds `count` slices."""
     across = isqrt(count - 1) + 1
     return across if is_square else -(-count // across), across
-
-
-def _mosaic(rows: int, columns: int, count: int, across: int, reason: str) -> Mosaic:
-    return Mosaic(
-        rows=rows,
-        columns=columns,
-        count=count,
-        across=across,
-        origins=tuple((rows * (k // across), columns * (k % across)) for k in range(count)),
-        positions=None,
-        spacing=nan,
-        reason=reason,
-    )
 
 
 def _whole(texts: Sequence[str]) -> int:
@@ -258,14 +258,17 @@ def _spacing(file: _File, slices: dict[str, float]) -> float:
     The protocol has the centers of the first two slices. It has one slab only in a 3D acquisition, whose slices adjoin
     and are as far apart as *Slice Thickness* (0018,0050).
     """
-    spacing = abs(number(file.text("00180088")) or 0)
-    if not spacing and slices.get("lSize", 0) > 1:
-        spacing = float(
-            np.linalg.norm(_vector(slices, "asSlice[1].sPosition") - _vector(slices, "asSlice[0].sPosition"))
-        )
-    elif not spacing and slices.get("lSize") == 1:
-        spacing = abs(number(file.text("00180050")) or 0)
-    return spacing or nan
+    spacing, size = number(file.text("00180088")), slices.get("lSize", 0)
+    if not spacing and size > 1:
+        spacing = _distance(_vector(slices, "asSlice[0].sPosition"), _vector(slices, "asSlice[1].sPosition"))
+    elif not spacing and size == 1:
+        spacing = number(file.text("00180050"))
+    return abs(spacing or nan)
+
+
+def _distance(one: np.ndarray, other: np.ndarray) -> float:
+    distance = float(np.linalg.norm(other - one))
+    return distance if isfinite(distance) else nan
 
 
 def _vector(slices: dict[str, float], name: str) -> np.ndarray:
@@ -296,13 +299,15 @@ def _positions(
         return None, "the slice normal of the CSA header is not that of Image Orientation (Patient)"
     if not spacing > 0:
         return None, "Spacing Between Slices (0018,0088) is missing or invalid"
-    first = (
-        np.array(position) + row * (pixel_spacing[1] * margins[1] / 2) + column * (pixel_spacing[0] * margins[0] / 2)
-    )
+    right, down = pixel_spacing[1] * margins[1] / 2, pixel_spacing[0] * margins[0] / 2
     step = cross * (spacing * np.sign(cosine) / np.linalg.norm(cross))
-    positions = first + np.arange(count)[:, np.newaxis] * step
+    positions = np.array(position) + row * right + column * down + np.arange(count)[:, np.newaxis] * step
     positions.flags.writeable = False
-    return positions, ""
+    return (
+        (positions, "")
+        if np.all(np.isfinite(positions))
+        else (None, "Image Position (Patient), Pixel Spacing or Spacing Between Slices is not a length")
+    )
 
 
 def _numbering(image_header: dict[str, tuple[str, ...]], slices: dict[str, float]) -> np.ndarray | None:
