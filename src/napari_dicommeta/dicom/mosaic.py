@@ -22,6 +22,7 @@ United Imaging: each slice has an item in *MRVFrameSequence* (0065,xx51) with it
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import isfinite, isqrt, nan
 from typing import TYPE_CHECKING
@@ -37,8 +38,6 @@ from napari_dicommeta.support.errors import CutError, HeaderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from napari_dicommeta.dicom.header import Header
 
 __all__ = ["Mosaic", "is_mosaic", "read_mosaic"]
 
@@ -120,7 +119,7 @@ class _File:
 
     def __init__(self, fetch: Callable[[int, int], bytes], size: int) -> None:
         self._fetch, self._size = fetch, size
-        self.header: Header = parse_header(fetch, size)
+        self.header = parse_header(fetch, size)
         self.elements: dict[str, Element] = {}
         for element in self.header.elements:
             self.elements.setdefault(element.key, element)
@@ -129,10 +128,6 @@ class _File:
         """Return a value as text, "" if it is absent or long."""
         element = self.elements.get(key)
         return "" if element is None else _text(element)
-
-    def length(self, key: str) -> int:
-        """Return the length of a value in bytes, 0 if it is absent."""
-        return self.elements[key].length if key in self.elements else 0
 
     def words(self, key: str, count: int) -> tuple[int, ...]:
         """Return the 16-bit numbers of a value, stored with any VR; empty if there are not `count` of them."""
@@ -173,7 +168,7 @@ def _read_siemens(file: _File, rows: int, columns: int) -> Mosaic | None:
     counts = (
         *file.words(_IMAGES, 1),
         _whole(image_header.get("NumberOfImagesInMosaic", ())),
-        file.length(_TIMES) // 8,
+        file.elements[_TIMES].length // 8 if _TIMES in file.elements else 0,
         len(image_header.get("MosaicRefAcqTimes", ())),
     )
     mosaic = _tiles(file, rows, columns, counts, is_square=True)
@@ -350,8 +345,6 @@ def _item_elements(raw: bytes) -> list[Element]:
     section 6.2.2); explicit VR is recognized by the first element.
     """
     reader = DataSetReader(FileBuffer(lambda offset, count: raw[offset : offset + count], len(raw), raw), [])
-    try:
+    with suppress(CutError):  # the elements before the damage are kept
         reader.read(0, explicit=raw[12:14] in SHORT_VR or raw[12:14] in LONG_VR, little=True)
-    except CutError:
-        return reader.elements  # of the items before the damage
     return reader.elements
