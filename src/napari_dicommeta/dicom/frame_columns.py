@@ -58,6 +58,9 @@ class FrameValues:
         return self.frames.nbytes() + sum(mask.nbytes for mask in self.empty.values() if mask is not None)
 
 
+_NO_CODES = np.zeros(0, np.int32)
+
+
 class _Column:
     """The texts of one keyword: `codes` of the first frames, and `fill`, the code of the others.
 
@@ -69,7 +72,7 @@ class _Column:
     def __init__(self, base: str | None) -> None:
         self.texts: list[str | None] = [base]
         self.index: dict[str | None, int] = {base: 0}
-        self.codes = np.zeros(0, np.int32)
+        self.codes = _NO_CODES
         self.fill = 0
 
     def code(self, text: str | None) -> int:
@@ -119,17 +122,16 @@ class ColumnBuilder:
         if isinstance(texts, str):
             code = column.code(texts)
             if len(frames) == self.count:
-                column.codes, column.fill = column.codes[:0], code
+                column.codes, column.fill = _NO_CODES, code
             else:
                 self._codes(column, frames)[frames] = code
             return
-        codes = np.fromiter((-1 if text is None else column.code(text) for text in texts), np.int32, len(frames))
-        known = codes >= 0
+        code_of = {text: -1 if text is None else column.code(text) for text in dict.fromkeys(texts)}
+        codes = np.array([code_of[text] for text in texts], np.int32)
         target = self._codes(column, frames)
-        if known.all():
-            target[frames] = codes
-        else:
-            target[frames[known]] = codes[known]
+        if None in code_of:
+            frames, codes = frames[codes >= 0], codes[codes >= 0]
+        target[frames] = codes
 
     def _codes(self, column: _Column, frames: np.ndarray) -> np.ndarray:
         return column.grown(max(int(frames[-1]) + 1, min(self.described, self.count)))
@@ -167,6 +169,9 @@ class ColumnBuilder:
         self, column: _Column
     ) -> tuple[tuple[str, ...], np.ndarray | None, np.ndarray | Literal[False] | None]:
         """Return (distinct texts, codes, empty frames) of a column; the last is False if it has none."""
+        if not len(column.codes):
+            only = column.texts[column.fill]
+            return (() if only is None else (only,)), None, None if only == "" else False
         rest = len(column.codes) < self.count
         counts = np.bincount(column.codes, minlength=len(column.texts))
         used = [column.fill] if rest else []

@@ -17,7 +17,7 @@ from napari_dicommeta.dicom.elements import CHARSET, LONG_VR, PIXEL_DATA, SHORT_
 from napari_dicommeta.dicom.frame_columns import ColumnBuilder
 from napari_dicommeta.dicom.frame_places import TOP_TAGS
 from napari_dicommeta.dicom.group_values import TextDecoder, UnusualError, spec_of
-from napari_dicommeta.dicom.group_walk import Block, EndOfBytesError, GroupWalker, Leaf
+from napari_dicommeta.dicom.group_walk import Block, EndOfBytesError, GroupWalker, Leaf, structure_of
 from napari_dicommeta.dicom.header import MAX_INFLATED, inflate, open_regular, pread
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, IMPLICIT, JPIP
 from napari_dicommeta.support.errors import FunctionalGroupsError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_group_bytes"]
 
-FIRST_READ = 65536
+FIRST_READ = 1 << 18
 MAX_BYTES = 256 << 20
 """The most bytes of one file read for its functional groups."""
 MAX_LAYOUTS = 32
@@ -169,35 +169,37 @@ class _FileReader:
             self._tops[leaf.spec.keyword] = text
 
     def _per_frame(self, items: Sequence[list[Block]], builder: ColumnBuilder) -> None:
-        tables: dict[tuple[int, int, str], tuple[list[int], list[int]]] = {}
+        tables: dict[tuple[int, int, str, int], tuple[Block, list[int], list[int]]] = {}
         for frame, blocks in enumerate(items):
-            for tag, creator, start, end in blocks:
-                table = tables.get((tag, end - start, creator))
+            for block in blocks:
+                tag, creator, start, end, layout = block
+                table = tables.get(key := (tag, end - start, creator, id(layout)))
                 if table is None:
-                    table = tables[tag, end - start, creator] = [], []
-                table[0].append(frame)
-                table[1].append(start)
+                    table = tables[key] = block, [], []
+                table[1].append(frame)
+                table[2].append(start)
         builder.described = len(items)
-        for (tag, length, creator), (frames, starts) in sorted(tables.items()):
-            self._table(Block(tag, creator, 0, length), np.array(frames), starts, builder)
+        for _, (block, frames, starts) in sorted(tables.items(), key=lambda item: item[0][0]):
+            self._table(block, np.array(frames), starts, builder)
 
     def _table(self, block: Block, frames: np.ndarray, starts: list[int], builder: ColumnBuilder) -> None:
-        """Store the texts of the groups that begin at `starts`, all as long as `block`."""
-        buffer, length = self._walker.buffer, block.end
+        """Store the texts of the groups that begin at `starts`, all as long as `block`, which is the first of them."""
+        buffer, length = self._walker.buffer, block.end - block.start
         joined = b"".join([buffer[start : start + length] for start in starts])
         rows = np.frombuffer(joined, np.uint8).reshape(len(starts), length)
+        if block.layout is not None:
+            self._store(block.layout.leaves, rows, frames, (rows != rows[0]).any(axis=0), builder)
+            return
         for turn in range(len(starts)):
             size = len(rows) if turn < MAX_LAYOUTS else 1
             walker = GroupWalker(rows[0].tobytes(), explicit=self._walker.explicit, little=self._walker.little)
             try:
-                leaves = walker.leaves(block)
+                leaves = walker.leaves(Block(block.tag, block.creator, 0, length))
             except EndOfBytesError:
                 raise UnusualError("a functional group declares more bytes than are left") from None
             same, differs = _compare(rows[:size], leaves)
             chosen = slice(None) if same is None else same
             self._store(leaves, rows[:size][chosen], frames[:size][chosen], differs, builder)
-            if same is None and size == len(rows):
-                return
             rest = np.ones(len(rows), bool)
             rest[:size] = False if same is None else ~same
             rows, frames = rows[rest], frames[rest]
@@ -207,10 +209,12 @@ class _FileReader:
     def _store(
         self, leaves: list[Leaf], rows: np.ndarray, frames: np.ndarray, differs: np.ndarray, builder: ColumnBuilder
     ) -> None:
-        for start, length, spec in leaves:
-            if not spec or not spec.keyword:
+        ends = np.array([(leaf.start, leaf.start + leaf.length) for leaf in leaves], np.intp).reshape(-1, 2)
+        before = np.concatenate(([0], np.cumsum(differs)))[ends]  # differing bytes before each end of a value
+        for (start, length, spec), varies in zip(leaves, (before[:, 0] != before[:, 1]).tolist(), strict=True):
+            if not spec:
                 continue
-            if not differs[start : start + length].any():
+            if not varies:
                 text = self._decoder.text(spec, rows[0, start : start + length].tobytes())
                 if text is not None:
                     builder.store(spec.keyword, frames, text)
@@ -224,9 +228,7 @@ def _compare(rows: np.ndarray, leaves: list[Leaf]) -> tuple[np.ndarray | None, n
     """Return which rows have the structure of the first, None for all, and which of their bytes differ among them."""
     if len(rows) == 1:
         return None, np.zeros(rows.shape[1], bool)
-    structure = np.ones(rows.shape[1], bool)
-    for start, length, _ in leaves:
-        structure[start : start + length] = False
+    structure = structure_of(leaves, 0, rows.shape[1])
     differs = (rows != rows[0]).any(axis=0)
     if not (differs & structure).any():
         return None, differs

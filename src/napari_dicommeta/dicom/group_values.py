@@ -35,6 +35,7 @@ _STRUCTS = {b"US": "H", b"SS": "h", b"UL": "L", b"SL": "l", b"UV": "Q", b"SV": "
 _STRINGS = frozenset((b"AE", b"AS", b"CS", b"DA", b"DT", b"LO", b"SH", b"TM", b"UC", b"UI"))
 _LONG_TEXTS = frozenset((b"LT", b"ST", b"UR", b"UT"))
 _BYTES = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"))
+MAX_PLAIN = 1024
 _warnings = threading.Lock()
 
 
@@ -61,10 +62,8 @@ class Spec:
     creator: str = ""
     """The private creator of an element with an odd group."""
 
-    @property
-    def is_private(self) -> bool:
-        """Whether the group is odd (PS3.5 section 7.8)."""
-        return bool(self.tag >> 16 & 1)
+    is_private: bool = False
+    """Whether the group is odd (PS3.5 section 7.8)."""
 
 
 @lru_cache(maxsize=16384)
@@ -82,7 +81,7 @@ def spec_of(tag: int, vr: bytes, creator: str = "") -> Spec:
         is_sequence = (vr or known) == b"SQ"
         is_creator = 0x10 <= tag & 0xFFFF <= 0xFF
         name = "" if is_sequence or is_creator or known == b"SQ" else path.text
-        return Spec(tag=tag, vr=vr or known, keyword=name, is_sequence=is_sequence, creator=creator)
+        return Spec(tag=tag, vr=vr or known, keyword=name, is_sequence=is_sequence, creator=creator, is_private=True)
     from pydicom.datadict import keyword_for_tag
 
     keyword = keyword_for_tag(tag)
@@ -111,11 +110,28 @@ def _text(value: Any) -> str:
     return repr(value) if type(value) is float else str(value).strip()
 
 
+def _plain_text(vr: bytes, raw: bytes) -> str | None:
+    """Return the text of numbers or ASCII text as `values.decode` would, only faster; None for anything else."""
+    if vr in (b"DS", b"IS"):
+        return _decimals(raw, vr == b"IS")
+    if vr in _STRINGS and raw.isascii() and b"\x1b" not in raw:
+        return "\\".join([part.strip(" \0") for part in raw.decode("ascii").split("\\")])
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _private_path(spec: Spec) -> tuple[TagPath, str]:
+    path = TagPath(((spec.tag & 0xFFFF00FF if spec.creator else spec.tag, spec.creator),))
+    return path, path.key
+
+
 def private_text(spec: Spec, raw: bytes, charset: bytes, little: bool) -> str:
     """Return the text of a private element as in a catalog."""
-    path = TagPath(((spec.tag & 0xFFFF00FF if spec.creator else spec.tag, spec.creator),))
+    if len(raw) <= MAX_PLAIN and (text := _plain_text(spec.vr, raw)) is not None:
+        return text
+    path, key = _private_path(spec)
     vr = b"OW" if b" or " in spec.vr else spec.vr
-    return decode(value_key(path.key, vr, raw, charset, False, little), path).text
+    return decode(value_key(key, vr, raw, charset, False, little), path).text
 
 
 class TextDecoder:

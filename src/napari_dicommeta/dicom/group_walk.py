@@ -9,6 +9,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+import numpy as np
+
 from napari_dicommeta.dicom.elements import (
     CHARSET,
     ITEM,
@@ -22,12 +24,13 @@ from napari_dicommeta.dicom.elements import (
 )
 from napari_dicommeta.dicom.group_values import UNREAD, Spec, UnusualError, spec_of
 
-__all__ = ["DEPTH", "Block", "EndOfBytesError", "GroupWalker", "Leaf"]
+__all__ = ["DEPTH", "Block", "EndOfBytesError", "GroupWalker", "Leaf", "structure_of"]
 
 DEPTH = 3
 """How deep nested sequences are read. Deeper items do not describe the frame as a whole."""
+MAX_KNOWN = 4
+"""The most structures of a sequence of undefined length that are tried on the next frame."""
 OVERRUN = "a value or item declares more bytes than are left"
-_HEAD = {True: struct.Struct("<HH2sH"), False: struct.Struct(">HH2sH")}
 _TAG_LENGTH = {True: struct.Struct("<HHL"), False: struct.Struct(">HHL")}
 _ULONG = {True: struct.Struct("<L"), False: struct.Struct(">L")}
 
@@ -44,6 +47,17 @@ class Leaf(NamedTuple):
     spec: Spec | None
 
 
+class Layout(NamedTuple):
+    """The structure of a sequence, which others may share."""
+
+    content: np.ndarray
+    """The bytes, uint8."""
+    structure: np.ndarray
+    """255 for each byte of the structure, 0 for those of values; uint8."""
+    leaves: list[Leaf]
+    """The values, from the start of the sequence."""
+
+
 class Block(NamedTuple):
     """One element of an item, a functional group for instance, from its tag to its last byte."""
 
@@ -51,6 +65,16 @@ class Block(NamedTuple):
     creator: str
     start: int
     end: int
+    layout: Layout | None = None
+    """Where its values lie, if it had to be stepped through because its length is undefined."""
+
+
+def structure_of(leaves: list[Leaf], begin: int, length: int) -> np.ndarray:
+    """Return which of the `length` bytes from `begin` belong to no value, as a bool array."""
+    structure = np.ones(length, bool)
+    for start, size, _ in leaves:
+        structure[start - begin : start - begin + size] = False
+    return structure
 
 
 class GroupWalker:
@@ -58,7 +82,7 @@ class GroupWalker:
 
     def __init__(self, buffer: bytes, *, explicit: bool, little: bool) -> None:
         self.buffer, self.explicit, self.little = buffer, explicit, little
-        self._head, self._tag_length, self._ulong = _HEAD[little], _TAG_LENGTH[little], _ULONG[little]
+        self._tag_length, self._ulong = _TAG_LENGTH[little].unpack_from, _ULONG[little].unpack_from
 
     def head(self, position: int) -> tuple[int, bytes, int, int]:
         """Return (tag, VR, start, length) of the element, item or delimiter at `position`.
@@ -70,20 +94,21 @@ class GroupWalker:
         EndOfBytesError, UnusualError
             If the bytes end before the value, or the VR is unknown.
         """
-        if position + 8 > len(self.buffer):
+        buffer = self.buffer
+        if position + 8 > len(buffer):
             raise EndOfBytesError(position + 8)
-        group, number, length = self._tag_length.unpack_from(self.buffer, position)
+        group, number, length = self._tag_length(buffer, position)
         tag = group << 16 | number
         if not self.explicit or group == 0xFFFE:
             return tag, b"", position + 8, length
-        vr = self.buffer[position + 4 : position + 6]
-        if vr in SHORT_VR:
-            return tag, vr, position + 8, self._head.unpack_from(self.buffer, position)[3]
+        vr = buffer[position + 4 : position + 6]
+        if vr in SHORT_VR:  # the length is the second half of the four bytes that were read
+            return tag, vr, position + 8, length >> 16 if self.little else length & 0xFFFF
         if vr not in LONG_VR:
             raise UnusualError("an element without a known VR")
-        if position + 12 > len(self.buffer):
+        if position + 12 > len(buffer):
             raise EndOfBytesError(position + 12)
-        return tag, vr, position + 12, self._ulong.unpack_from(self.buffer, position + 8)[0]
+        return tag, vr, position + 12, self._ulong(buffer, position + 8)[0]
 
     def items(self, start: int, length: int, count: int) -> list[list[Block]]:
         """Return the blocks of up to `count` items of the sequence whose value begins at `start`."""
@@ -92,7 +117,7 @@ class GroupWalker:
         if stop is not None and stop > len(self.buffer):
             raise EndOfBytesError(stop)
         position = start
-        recent: dict[int, bytes] = {}
+        recent: dict[Spec, list[Layout]] = {}
         while len(items) < count and position != stop:
             tag, _, position, size = self.head(position)
             if tag == SEQUENCE_END and stop is None and size == 0:
@@ -138,13 +163,13 @@ class GroupWalker:
             raise EndOfBytesError(end)
         return end
 
-    def _blocks(self, position: int, end: int | None, recent: dict[int, bytes]) -> tuple[int, list[Block]]:
-        """Return (the position after an item, its blocks); `recent` keeps the bytes of sequences without length."""
+    def _blocks(self, position: int, end: int | None, recent: dict[Spec, list[Layout]]) -> tuple[int, list[Block]]:
+        """Return (the position after an item, its blocks); `recent` are sequences without length."""
         blocks: list[Block] = []
         creators: dict[int, str] = {}
         last = -1
         while position != end:
-            begin = position
+            begin, layout = position, None
             tag, vr, start, length = self.head(position)
             if tag == ITEM_END and end is None and length == 0:
                 return start, blocks
@@ -155,19 +180,36 @@ class GroupWalker:
             if length != UNDEFINED:
                 position = self._after(start, length, end)
             else:
-                known = recent.get(tag)
-                if known and self.buffer.startswith(known, begin):
-                    position = begin + len(known)
-                else:
-                    spec = spec_of(tag, vr, creator)
-                    position = self._element(spec, start, length, end, 0, None, False, 0)
-                    recent[tag] = self.buffer[begin:position]
+                known = recent.setdefault(spec_of(tag, vr, creator), [])
+                layout = self._known(begin, known)
+                if layout is None:
+                    leaves: list[Leaf] = []
+                    position = self._element(spec_of(tag, vr, creator), start, length, end, DEPTH, leaves, False, 0)
+                    layout = self._layout(begin, position, leaves)
+                    known.insert(0, layout)
+                    del known[MAX_KNOWN:]
+                position = begin + len(layout.content)
                 if end is not None and position > end:
                     raise UnusualError(OVERRUN)
             if tag >> 16 & 1:
                 self._reserve(creators, tag, start, position)
-            blocks.append(Block(tag, creator, begin, position))
+            blocks.append(Block(tag, creator, begin, position, layout))
         return position, blocks
+
+    def _known(self, begin: int, known: list[Layout]) -> Layout | None:
+        """Return the one of `known` that the sequence at `begin` has, None if it has another."""
+        for layout in known:
+            length = len(layout.content)
+            if begin + length <= len(self.buffer):
+                found = np.frombuffer(self.buffer, np.uint8, length, begin)
+                if not ((found ^ layout.content) & layout.structure).any():
+                    return layout
+        return None
+
+    def _layout(self, begin: int, end: int, leaves: list[Leaf]) -> Layout:
+        content = np.frombuffer(self.buffer, np.uint8, end - begin, begin)
+        structure = structure_of(leaves, begin, end - begin).astype(np.uint8) * np.uint8(255)
+        return Layout(content, structure, [Leaf(start - begin, length, spec) for start, length, spec in leaves])
 
     def _reserve(self, creators: dict[int, str], tag: int, start: int, end: int) -> None:
         if 0x10 <= tag & 0xFFFF <= 0xFF:
@@ -191,10 +233,7 @@ class GroupWalker:
             if found is None:
                 return stop
             if not spec.is_sequence:
-                if spec.tag in (CHARSET, SIGN):
-                    raise UnusualError("an item has a character set or sign of its own")
-                is_read = spec.keyword and (spec.is_private or not in_private)
-                found.append(Leaf(start, length, spec if is_read else None))
+                self._leaf(spec, start, length, found, in_private)
                 return stop
         elif not spec.is_sequence and not self._is_hidden(spec, start):
             raise UnusualError("a value of undefined length")
@@ -207,6 +246,12 @@ class GroupWalker:
                 return start + length
             found = None
         return self._sequence(start, length, end, depth, found, in_private or spec.is_private, nested)
+
+    def _leaf(self, spec: Spec, start: int, length: int, found: list[Leaf], in_private: bool) -> None:
+        if spec.tag in (CHARSET, SIGN):
+            raise UnusualError("an item has a character set or sign of its own")
+        is_read = spec.keyword and (not in_private or spec.is_private)
+        found.append(Leaf(start, length, spec if is_read else None))
 
     def _is_hidden(self, spec: Spec, start: int) -> bool:
         """Return whether an unknown private element of undefined length in implicit VR is a sequence."""
@@ -269,7 +314,12 @@ class GroupWalker:
                 position = self._after(start, length, end)
                 self._reserve(creators, tag, start, position)
                 continue
-            position = self._element(spec_of(tag, vr, creator), start, length, end, depth, found, private, nested)
+            spec = spec_of(tag, vr, creator)
+            if found is not None and not spec.is_sequence and length != UNDEFINED:
+                position = self._after(start, length, end)
+                self._leaf(spec, start, length, found, private)
+                continue
+            position = self._element(spec, start, length, end, depth, found, private, nested)
             if end is not None and position > end:
                 raise UnusualError(OVERRUN)
         return position
