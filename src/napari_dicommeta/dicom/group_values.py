@@ -36,6 +36,8 @@ _STRINGS = frozenset((b"AE", b"AS", b"CS", b"DA", b"DT", b"LO", b"SH", b"TM", b"
 _LONG_TEXTS = frozenset((b"LT", b"ST", b"UR", b"UT"))
 _BYTES = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"))
 MAX_PLAIN = 1024
+MAX_WHOLE = 12
+"""The most characters of an integer string (PS3.5 section 6.2)."""
 _warnings = threading.Lock()
 
 
@@ -233,7 +235,7 @@ def _decimals(raw: bytes, whole: bool) -> str | None:
     for part in text.split("\\"):
         part = part.strip()
         short = shortest(part)
-        if short is None or (whole and not part.lstrip("+-").isdigit()):
+        if short is None or (whole and not (part.lstrip("+-").isdigit() and len(part) <= MAX_WHOLE)):
             return None
         texts.append(short)
     return "\\".join(texts)
