@@ -359,7 +359,7 @@ def test_a_file_whose_groups_cannot_be_read_at_all_is_refused_by_name(
     def broken(*_: object) -> None:
         raise NotImplementedError
 
-    monkeypatch.setattr(functional, "_frames", broken)
+    monkeypatch.setattr(functional, "read_group_bytes", broken)
     (tmp_path / "x.dcm").write_bytes(enhanced(images(), [at(z) for z in PLACES], SHARED | HU))
     with pytest.raises(dm.LoadError, match=r"x\.dcm: its functional groups cannot be read: NotImplementedError"):
         dm.load(tmp_path)
