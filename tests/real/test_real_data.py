@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -86,7 +87,11 @@ def unequal(volumes: list[dm.Volume], known: dict[str, Any]) -> Iterator[str]:
     """What differs between the volumes of a series and what another tool says of it."""
     largest = volumes[0]
     span = max(known["max"] - known["min"], 1e-9)
-    _, smallest, greatest, mean = statistics(volumes)
+    count, smallest, greatest, mean = statistics(volumes)
+    if any(note.code == "mosaic" for note in largest.notes):  # the other tool shows the tiles side by side
+        total = math.prod(known["shape_zyx"])
+        mean *= count / total  # tiles without a slice are 0
+        known = known | {"shape_zyx": None}
     # Lossy JPEG is decoded with other roundings: the mean of one series is 0.00001 of the span away.
     for what, found, tolerance in (("min", smallest, 1e-6), ("max", greatest, 1e-6), ("mean", mean, 2e-5)):
         if abs(found - known[what]) > tolerance * span:
@@ -152,7 +157,7 @@ def test_windows_of_every_series_are_those_of_its_files(
             assert {(window.center, window.width) for window in windows if window.lut is None} >= expected, name_of(
                 known
             )
-    assert compared >= 120
+    assert compared >= 117  # three more series are mosaics, whose volumes are several or have times
 
 
 def marks(known: dict[str, Any], word: str) -> bool:
@@ -401,7 +406,7 @@ def test_nine_copies_in_seven_syntaxes_agree_bit_for_bit(shared: Path) -> None:
     (volume,) = dm.load(shared / "data" / "dcm_qa_ts")
     syntaxes = {read_header(path).transfer_syntax for path, _ in volume.files}
     array = np.asarray(volume.array)
-    assert array.shape == (9, 384, 384)
+    assert array.shape == (9, 35, 64, 64)  # 35 tiles of a mosaic of 384 × 384
     assert len(syntaxes) == 7
     assert len(np.unique(array[0])) > 100
     assert all(np.array_equal(plane, array[0]) for plane in array)

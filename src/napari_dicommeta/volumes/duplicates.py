@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from napari_dicommeta.volumes.frames import Frames
 
@@ -58,7 +58,8 @@ def _without_repeats(
     sources = frames.sources()
     rescale = [frames.column(keyword) for keyword in ("RescaleSlope", "RescaleIntercept", "DoseGridScaling")]
     seen: dict[Hashable, int] = {}
-    kept, left_out = [], []
+    kept: list[int] = []
+    left_out: dict[int, str] = {}
     for n in np.argsort(frames.order, kind="stable").tolist():
         if counts[keyed[n]] == 1:
             kept.append(n)
@@ -69,5 +70,17 @@ def _without_repeats(
         if first == n:
             kept.append(n)
         else:
-            left_out.append(LeftOut(sources.path(n), reason.format(os.path.basename(sources.path(first)))))
-    return (frames.at(np.array(sorted(kept))), tuple(left_out)) if left_out else (frames, ())
+            left_out[n] = reason.format(os.path.basename(sources.path(first)))
+    kept += _of_partial_files(frames, left_out)
+    gone = np.setdiff1d(np.arange(len(frames)), kept)
+    if not len(gone):
+        return frames, ()
+    named = tuple(LeftOut(sources.path(n), left_out[n]) for n in gone.tolist())
+    return frames.at(np.array(sorted(kept))), named
+
+
+def _of_partial_files(frames: Frames, left_out: Iterable[int]) -> list[int]:
+    """Return the rows in `left_out` of files of which other frames stay: a file is a copy as a whole or not at all."""
+    gone = np.array(list(left_out), dtype=np.intp)
+    all_frames, lost = np.bincount(frames.files), np.bincount(frames.files[gone], minlength=int(frames.files.max()) + 1)
+    return gone[(lost < all_frames)[frames.files[gone]]].tolist()  # type: ignore[no-any-return]

@@ -9,7 +9,8 @@ import numpy as np
 
 from napari_dicommeta.dicom.pixels import PixelFormat, pixels_fault
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.volumes.frames import PixelFormats, read_frames
+from napari_dicommeta.volumes.frame_table import PixelFormats
+from napari_dicommeta.volumes.frames import read_frames
 from napari_dicommeta.volumes.partition import groups_of
 from napari_dicommeta.volumes.refusal import Refusal, with_pixels
 from napari_dicommeta.volumes.rescale import invalid_rescales

@@ -129,6 +129,16 @@ NOTE_KINDS: dict[str, NoteKind] = {
         meaning="Their images have several orientations or spacings.",
         is_finding=True,
     ),
+    "mosaic": NoteKind(
+        severity="info",
+        other_severity="decision",
+        summary="Slices are tiles of one image, a mosaic",
+        standard="PS3.3 section C.7.6.2",
+        tags=("ImageType",),
+        advice="Export the series again as enhanced or single-frame images if positions are needed.",
+        meaning="The position of the file is that of no slice; read as one image, it shows all slices side by side.",
+        is_finding=True,
+    ),
     # -- slice positions
     "order": NoteKind(severity="info", summary="Slices are ordered by position", standard=_PLACE),
     "unplaced": NoteKind(

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.pixels import read_color, read_frame, stored_digest
+from napari_dicommeta.support.errors import PixelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
 
     from napari_dicommeta.dicom.pixels import PixelFormat
 
-__all__ = ["FrameSources"]
+__all__ = ["FrameSources", "Tiles"]
+
+
+MAX_MOSAICS = 4
+"""Number of mosaics of which the stored values stay in memory, as their tiles are read one after the other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiles:
+    """Frames that are tiles of one image: the format of the `whole` image, and (row, column) where each tile begins."""
+
+    whole: PixelFormat
+    origins: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -20,7 +39,8 @@ class FrameSources:
     """The files and places of frames' pixels, in order.
 
     `files`, `indices`: for each frame the index of its file in `paths`, and its number in the file. `offsets`: for each
-    file where its pixel data begin. `format_ids`: for each file the index of its pixel format in `formats`.
+    file where its pixel data begin. `format_ids`: for each file the index of its frames' format in `formats`. `tiles`:
+    index of a file -> the tiles that are its frames.
     """
 
     paths: tuple[str, ...]
@@ -29,6 +49,7 @@ class FrameSources:
     offsets: np.ndarray
     formats: tuple[PixelFormat, ...]
     format_ids: np.ndarray
+    tiles: Mapping[int, Tiles] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -56,9 +77,18 @@ class FrameSources:
 
     def read(self, n: int, out: np.ndarray | None = None) -> np.ndarray:
         """Return the stored values of gray frame `n`; see `dicom.pixels.read_frame`."""
-        file = self.files[n]
-        form = self.formats[self.format_ids[file]]
-        return read_frame(self.paths[file], int(self.offsets[file]), int(self.indices[n]), form, out)
+        file, index = int(self.files[n]), int(self.indices[n])
+        form = self.formats[int(self.format_ids[file])]
+        if file not in self.tiles:
+            return read_frame(self.paths[file], int(self.offsets[file]), index, form, out)
+        tiles = self.tiles[file]
+        row, column = tiles.origins[index]
+        whole = _read_mosaic(self.paths[file], int(self.offsets[file]), tiles.whole)
+        tile = whole[row : row + form.rows, column : column + form.columns]
+        if out is None:
+            return tile.copy()
+        out.view(tile.dtype)[...] = tile
+        return out
 
     def read_color(self, n: int) -> np.ndarray:
         """Return color frame `n` as RGB; see `dicom.pixels.read_color`."""
@@ -66,6 +96,31 @@ class FrameSources:
 
     def digest(self, n: int) -> bytes:
         """Return a digest of the stored values of frame `n`; see `dicom.pixels.stored_digest`."""
-        file = self.files[n]
-        form = self.formats[self.format_ids[file]]
-        return stored_digest(self.paths[file], int(self.offsets[file]), int(self.indices[n]), form)
+        file, index = int(self.files[n]), int(self.indices[n])
+        if file in self.tiles:
+            return blake2b(self.read(n).tobytes(), digest_size=16).digest()
+        form = self.formats[int(self.format_ids[file])]
+        return stored_digest(self.paths[file], int(self.offsets[file]), index, form)
+
+
+_recent: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
+_guard = threading.Lock()
+
+
+def _read_mosaic(path: str, offset: int, form: PixelFormat) -> np.ndarray:
+    """Return the stored values of a mosaic, from memory if it was read last."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise PixelError(path, error.strerror or type(error).__name__) from error
+    key = (path, status.st_mtime_ns, status.st_size, offset, form)
+    with _guard:
+        if key in _recent:
+            return _recent[key]
+    whole = read_frame(path, offset, 0, form)
+    whole.flags.writeable = False
+    with _guard:
+        _recent[key] = whole
+        while len(_recent) > MAX_MOSAICS:
+            _recent.popitem(last=False)
+    return whole

@@ -167,7 +167,7 @@ def _of_one_size(frames: Frames) -> list[Stack]:
     if placed.all():
         return _placed(frames).stacks
     rest = frames.at(~placed)
-    stacks = [_sorted(rest)]
+    stacks = [_unplaced_tiles(rest) if rest.is_tile.all() else _sorted(rest)]
     if rest.is_impossible.any():
         impossible = rest.is_impossible
         stacks = [_sorted(rest.at(~impossible))] if not impossible.all() else []
@@ -177,6 +177,18 @@ def _of_one_size(frames: Frames) -> list[Stack]:
         stacks = [*_placed(frames.at(placed)).stacks, *stacks]
         return [stack.because(*reason) for stack in stacks]
     return stacks
+
+
+def _unplaced_tiles(frames: Frames) -> Stack:
+    """Return the tiles of mosaics whose places are unknown: one volume for each mosaic, one after the other."""
+    files, slices = np.unique(frames.files, return_counts=True)
+    order = np.argsort(frames.order, kind="stable")
+    if len(files) == 1 or (slices != slices[0]).any():
+        return Stack(frames=frames.at(order))
+    axis = next((key for key in (*AXES, *TIMES) if len(frames.texts(key)) == len(files)), "")
+    if axis:
+        order = np.lexsort((frames.order, frames.numbers(axis)[:, 0]))
+    return Stack(frames=frames.at(order), times=len(files), axis=axis or "InstanceNumber")
 
 
 def _placed(frames: Frames) -> _Result:

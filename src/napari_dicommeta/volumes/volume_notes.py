@@ -43,6 +43,7 @@ def volume_notes(
         *stack.notes,
         *_left_out(stack),
         *_order(stack, geometry),
+        *_mosaics(stack),
         *_spacing(stack),
         *geometry_notes(geometry),
         *rescale.notes,
@@ -88,6 +89,16 @@ def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Note]:
         worst = float(np.abs(np.array(geometry.steps) - usual).max())
         title = f"Slices are ordered by position, {usual:.4g} mm apart"
         yield make_note("order", title + (f", within {worst:.2g} mm" if worst > 1e-4 else ""))
+
+
+def _mosaics(stack: Stack) -> Iterator[Note]:
+    mosaics = stack.frames.mosaics
+    if mosaics:
+        sizes = sorted({(mosaic.count, mosaic.rows, mosaic.columns) for mosaic in mosaics})
+        title = "Slices are tiles of a mosaic: " + ", ".join(f"{n} of {rows} × {columns}" for n, rows, columns in sizes)
+        reasons = sorted({mosaic.reason for mosaic in mosaics if mosaic.reason})
+        where = f"; where they lie is unknown: {'; '.join(reasons)}" if reasons else ""
+        yield make_note("mosaic", title + where, severity="decision" if reasons else "info")
 
 
 def _spacing(stack: Stack) -> Iterator[Note]:
