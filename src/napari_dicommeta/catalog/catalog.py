@@ -321,9 +321,14 @@ class Series:
 
     @property
     def size(self) -> str:
-        """Slices × rows × columns as text, or "no images"."""
+        """Sizes of its volumes as text, such as "3 × 5 × 64 × 64", or "no images".
+
+        Until the series has been laid out, by `load` or a check of volumes, it is files × rows × columns.
+        """
         if not self.n_images:
             return "no images"
+        if "size" in self.catalog.kept:
+            return str(self.catalog.kept["size"])
         sizes = self.catalog.values(("Rows", "Columns"))
         rows, columns = next(iter(sizes), (None, None))
         return f"{self.n_images} × {rows or '?'} × {columns or '?'}" + (" …" if len(sizes) > 1 else "")

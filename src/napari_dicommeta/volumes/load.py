@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.scanning.listing import Source
 
-__all__ = ["Volumes", "load", "load_series", "nothing_found"]
+__all__ = ["Volumes", "load", "load_series", "nothing_found", "sizes_text"]
+
+MAX_SIZES = 3
+"""Number of volumes of a series whose sizes are named."""
 
 
 class Volumes(tuple[Volume, ...]):
@@ -127,4 +130,16 @@ def load_series(
         except (RefusedError, PixelError) as error:
             code = error.code if isinstance(error, RefusedError) else "pixels-unreadable"
             refusals.append(Refusal(series, stack.frames.paths(), str(error), code))
-    return tuple(sorted(volumes, key=lambda volume: -volume.array.size)), tuple(refusals)
+    ordered = tuple(sorted(volumes, key=lambda volume: -volume.array.size))
+    if (split, padding, missing_rescale) == ("auto", "keep", "refuse") and ordered:
+        series.catalog.kept["size"] = sizes_text(ordered)
+    return ordered, tuple(refusals)
+
+
+def sizes_text(volumes: Sequence[Volume]) -> str:
+    """Return the shapes of `volumes` as text, the first three: "3 × 5 × 64 × 64, 16 × 64 × 64"."""
+    shapes = [
+        " × ".join(map(str, volume.array.shape[: -1 if volume.is_color else None])) for volume in volumes[:MAX_SIZES]
+    ]
+    more = f" and {len(volumes) - MAX_SIZES} more" if len(volumes) > MAX_SIZES else ""
+    return ", ".join(shapes) + more

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.volumes.load import sizes_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -197,6 +198,7 @@ def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]
     notes = tuple(dict.fromkeys([*refused, *problems, *others]))
     return replace(
         row,
+        size=sizes_text(volumes) if volumes else row.size,
         notes=notes,
         problems=len(set(refused + problems)),
         reason=row.reason if volumes else "; ".join(refused),
@@ -212,6 +214,9 @@ def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offe
     if "gap" in codes:
         why = "Slices are missing: make one volume of each run without gaps"
         choices.append(Offer("Split at gaps", why, split="gaps"))
+    if "blocks" in codes:
+        why = "The distance between slices changes: make one volume of each evenly spaced block"
+        choices.append(Offer("Split into blocks", why, split="blocks"))
     if len({volume.array.shape[-2:] for volume in volumes}) < len(volumes):
         why = "Make one volume of all images of the same size, ignoring other differences"
         choices.append(Offer("Merge", why, split="none"))
