@@ -147,6 +147,17 @@ def test_declared_frames_that_are_not_described_take_no_memory(tmp_path: Path) -
         functional_groups.read_frame_columns(str(path), 8_000_000)
 
 
+def test_a_deflated_file_is_inflated_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(
+        tmp_path, grouped([placed(k) for k in range(300)], syntax=DEFLATED, PixelData=Raw("OW", bytes(3 << 20)))
+    )
+    monkeypatch.setattr(group_bytes, "MAX_INFLATED", 1 << 20)
+    assert columns_of(path, 300)["WindowCenter"][299] == "339"
+    path = written(tmp_path, grouped([{"FrameComments": "x" * 4000} for _ in range(600)], syntax=DEFLATED))
+    with pytest.raises(FunctionalGroupsError, match="inflates to more than 1 MiB"):
+        columns_of(path, 600)
+
+
 def test_offsets_of_a_dose_give_positions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dicom_factory import ct_pixels
 

@@ -45,8 +45,8 @@ class FrameColumns:
 class FrameValues:
     """Hold the columns of a file and what they leave out.
 
-    `empty`: keyword -> bool array of the frames that have the element without a value, None for all frames; keywords
-    without such frames are absent. `derived`: keywords whose texts are computed, not those of the element itself.
+    `empty`: keyword -> bool array of the frames that have the element without a value, None for all frames; a keyword
+    without empty frames is absent. `derived`: keywords whose texts are computed, not those of the element itself.
     """
 
     frames: FrameColumns

@@ -44,7 +44,7 @@ def read_group_bytes(path: str, count: int) -> tuple[ColumnBuilder, dict[str, st
     UnusualError
         If pydicom must read the file.
     FunctionalGroupsError
-        If the groups take more than `MAX_BYTES`.
+        If the groups take more than `MAX_BYTES`, or more than `MAX_INFLATED` in a deflated file.
     HeaderError, OSError
         If the path is not a regular file, or cannot be read.
     """
@@ -81,11 +81,13 @@ class _FileReader:
 
     def __init__(self, buffer: bytes, fetch: Callable[[int, int], bytes], size: int) -> None:
         syntax, self._start = _meta(buffer)
+        self._is_bounded = False
         if syntax in JPIP:
             raise UnusualError("a data set of a provider")
         if syntax == DEFLATED:
             body = inflate(fetch, self._start, size, MAX_INFLATED)
-            if body.fault:
+            self._is_bounded = len(body.data) > MAX_INFLATED
+            if body.fault and not self._is_bounded:
                 raise UnusualError(body.fault)
             buffer, self._start = body.data, 0
         self._is_whole = syntax == DEFLATED or len(buffer) >= size
@@ -103,6 +105,8 @@ class _FileReader:
         try:
             self._read(builder)
         except EndOfBytesError:
+            if self._is_bounded:
+                raise FunctionalGroupsError(f"it inflates to more than {MAX_INFLATED >> 20} MiB") from None
             if self._is_whole:
                 raise UnusualError("the file ends inside its functional groups") from None
             raise
