@@ -8,7 +8,7 @@ the slice of another.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -82,6 +82,8 @@ _NO_DIMENSION = frozenset(
 _NO_GROUPS = (0x0002, 0x0028, 0x7FE0, 0xFFFC)
 """Groups that describe files and pixels, not the acquisition."""
 MAX_COMPARED_SETS = 64
+MAX_ORDERS = 4
+"""Number of orders of the positions in a volume that are tried, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,18 +128,40 @@ def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> 
 
     `places`: the rank of each frame's position. `distances`: the distance of each place along the normal, mm.
     """
-    best: tuple[tuple[int, bool, int], Assembly] | None = None
+    grids = list(_number_grids(frames, places))
+    best: tuple[tuple[int, int, int], Assembly] | None = None
     for stage in (_stated, _times, _any, _in_sequence, _ranked, _numbered):
         for dimension in stage(frames, places):
             assembly = _assembled(dimension, places, distances)
             if assembly is None:
                 continue
-            key = (assembly.faults, dimension.is_number, len(assembly.wholes) + len(assembly.incomplete))
+            doubt = int(dimension.is_number)
+            if stage is _in_sequence and not assembly.is_whole and grids:
+                # Where slices are lost, a clock does not show where a volume begins; numbers that go on counting do.
+                doubt = 0 if any(np.array_equal(dimension.volumes, grid) for grid in grids) else 2
+            key = (assembly.faults, doubt, len(assembly.wholes) + len(assembly.incomplete))
             if best is None or key < best[0]:
                 best = key, assembly
         if best is not None and best[1].is_whole:  # later stages are no better
             break
-    return best[1] if best else None
+    if best is None:
+        return None
+    return replace(best[1], dimension=_named(frames, best[1].dimension)) if best[1].dimension.is_number else best[1]
+
+
+def _named(frames: Frames, dimension: Dimension) -> Dimension:
+    """Return a dimension of mere numbers, named by a stated element whose values lie apart from volume to volume."""
+    count = int(dimension.volumes.max()) + 1
+    for keyword in (*AXES, *TIMES):
+        if len(frames.texts(keyword)) < count or count == 1:
+            continue
+        ranks = _value_ranks(frames, keyword)
+        lowest, highest = np.full(count, len(frames)), np.full(count, -1)
+        np.minimum.at(lowest, dimension.volumes, ranks)
+        np.maximum.at(highest, dimension.volumes, ranks)
+        if (highest[:-1] < lowest[1:]).all():
+            return Dimension(volumes=dimension.volumes, axis=keyword, by=name_of(keyword))
+    return dimension
 
 
 def _assembled(dimension: Dimension, places: np.ndarray, distances: np.ndarray) -> Assembly | None:
@@ -269,21 +293,21 @@ def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
 
 def _numbered(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     """Yield volumes by Instance Number, the last resort."""
-    numbers = frames.numbers("InstanceNumber")[:, 0]
     axis, by = "InstanceNumber", "Instance Number"
-    if not np.isnan(numbers).any() and (numbers == np.round(numbers)).all():
-        for volumes in _number_grids(numbers.astype(np.int64), places):
-            yield Dimension(volumes=volumes, axis=axis, by=by, is_number=True)
+    for volumes in _number_grids(frames, places):
+        yield Dimension(volumes=volumes, axis=axis, by=by, is_number=True)
     sequence = _sequence(frames.order, places)
     if sequence is not None:
         yield Dimension(volumes=sequence, axis=axis, by=by, is_number=True)
     yield Dimension(volumes=_rank_at_place(frames.order, places), axis=axis, by=by, is_number=True)
 
 
-def _number_grids(numbers: np.ndarray, places: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the volumes of numbers that count slices within volumes, or volumes within slices, even with some lost."""
-    if len(np.unique(numbers)) < len(numbers):
+def _number_grids(frames: Frames, places: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield volumes of Instance Numbers that count slices in volumes, or volumes in slices, even with some lost."""
+    stated = frames.numbers("InstanceNumber")[:, 0]
+    if np.isnan(stated).any() or (stated != np.round(stated)).any() or len(np.unique(stated)) < len(stated):
         return
+    numbers = stated.astype(np.int64)
     n_places, n_times = int(places.max()) + 1, int(np.bincount(places).max())
     for fast, is_slice_fast in ((n_places, True), (n_times, False)):
         first = 1 if 1 <= numbers.min() <= fast else int(numbers.min())
@@ -323,18 +347,23 @@ def _sequence(ranks: np.ndarray, places: np.ndarray) -> np.ndarray | None:
         runs[-1] += unit.tolist()
     n_places = int(places.max()) + 1
     if any(len(run) < n_places for run in runs):
-        usual = Counter(tuple(places[run].tolist()) for run in runs if len(run) == n_places).most_common(1)
-        if usual:
-            at = np.empty(n_places, dtype=np.intp)
-            at[list(usual[0][0])] = np.arange(n_places)
-            lowest = [int(at[places[unit]].min()) for unit in units]
-            highest = [int(at[places[unit]].max()) for unit in units]
-            runs = [units[0].tolist()]
-            for (before, here), unit in zip(pairwise(range(len(units))), units[1:], strict=True):
-                if lowest[here] <= highest[before]:
-                    runs.append([])
-                runs[-1] += unit.tolist()
+        usual = Counter(tuple(places[run].tolist()) for run in runs if len(run) == n_places).most_common(MAX_ORDERS)
+        ways = [_runs_in_order(units, places, order) for order, _ in usual]
+        if ways:
+            runs = min(ways, key=lambda way: sum(len(run) < n_places for run in way))
     volumes = np.empty(len(places), dtype=np.intp)
     for n, run in enumerate(runs):
         volumes[run] = n
     return volumes
+
+
+def _runs_in_order(units: list[np.ndarray], places: np.ndarray, order: tuple[int, ...]) -> list[list[int]]:
+    """Return the rows of volumes; one begins where `order`, that of the positions in a volume, goes back."""
+    at = np.empty(len(order), dtype=np.intp)
+    at[list(order)] = np.arange(len(order))
+    runs = [units[0].tolist()]
+    for before, unit in pairwise(units):
+        if int(at[places[unit]].min()) <= int(at[places[before]].max()):
+            runs.append([])
+        runs[-1] += unit.tolist()
+    return runs
