@@ -79,10 +79,13 @@ class ColorPlanes:
     def __call__(self, n: int, out: np.ndarray) -> None:
         """Fill `out` with the colors of frame `n`."""
         frame = self.frames[n]
-        colors = read_color(frame.path, frame.index)
+        form = frame.pixel_format
+        colors = read_color(frame.path, frame.pixel_offset, frame.index, form)
         if colors.shape != self.shape:
             raise PixelError(frame.path, f"color pixels of shape {colors.shape}, {self.shape} expected")
-        out[...] = colors if colors.dtype == out.dtype else colors >> 8
+        if colors.dtype.itemsize > out.dtype.itemsize:
+            colors >>= 8 if form.photometric == "PALETTE COLOR" else form.bits_stored - 8
+        out[...] = colors
 
 
 @dataclass(frozen=True, slots=True)

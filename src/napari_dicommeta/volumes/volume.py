@@ -170,8 +170,8 @@ def _gray_array(
 
 
 def _color_array(frames: tuple[Frame, ...], lead: tuple[int, ...]) -> LazyArray:
-    first = read_color(frames[0].path, frames[0].index)
     form = frames[0].pixel_format
+    first = read_color(frames[0].path, frames[0].pixel_offset, frames[0].index, form)
     planes = ColorPlanes(frames, (form.rows, form.columns, 3))
     array = LazyArray((*lead, *planes.shape), first.dtype, planes, plane_axes=3)
     if first.shape == planes.shape:  # otherwise reading the plane raises the error
