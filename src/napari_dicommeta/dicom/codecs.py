@@ -80,9 +80,7 @@ def _kind_by(stream: Codestream | None, data: bytes, transfer_syntax: str) -> st
     """Return the kind of codestream, by its bytes or else by the transfer syntax; "" if neither says."""
     if stream is not None:
         return stream.kind
-    if transfer_syntax == DEFLATED_FRAME:
-        return "deflated"
-    return "rle" if transfer_syntax == RLE else codestream_kind(data)
+    return codestream_kind(data) or {RLE: "rle", DEFLATED_FRAME: "deflated"}.get(transfer_syntax, "")
 
 
 def _decode(

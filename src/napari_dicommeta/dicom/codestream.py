@@ -139,7 +139,11 @@ def _read_jpeg(data: bytes) -> Codestream:
     position, has_jfif, adobe = 2, False, -1
     while position + 4 <= len(data):
         marker = data[position + 1]
-        if data[position] != 0xFF or marker == 0xFF:
+        if data[position] != 0xFF:
+            position = data.find(b"\xff", position)
+            if position < 0:
+                break
+        elif marker == 0xFF:
             position += 1
         elif (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
             return _read_frame_header(data, position, has_jfif, adobe)

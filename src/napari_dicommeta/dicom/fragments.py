@@ -15,13 +15,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
-from napari_dicommeta.dicom.header import OPEN_FLAGS, pread, read_header
-from napari_dicommeta.support.errors import DecodeError, HeaderError
+from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
+from napari_dicommeta.dicom.image_header import EXTENDED_OFFSETS, image_header
+from napari_dicommeta.support.errors import DecodeError
 
 __all__ = ["FrameIndex", "frame_data", "frame_index"]
 
 READ = 65536
 """Bytes of one read while small fragments are walked."""
+MAX_FRAGMENTS = 4 << 20
+"""The most fragments of one file; a whole slide has some hundred thousand."""
 INDEX_BYTES = 64 << 20
 """Bytes of the indices that are kept."""
 TAIL = 10
@@ -115,15 +118,14 @@ def _build(path: str, offset: int, frames: int) -> FrameIndex:
         table = none
         if table_length % 4 == 0 and table_length == 4 * frames and table_start + table_length <= size:
             table = np.frombuffer(pread(descriptor, table_length, table_start), "<u4").astype(np.int64)
-        bounds = _assign(descriptor, starts, lengths, frames, table)
+        bounds = _assign(descriptor, starts, lengths, frames, table, fault != "")
     finally:
         os.close(descriptor)
     if bounds is None and frames > 1:
         bounds = _by_table(starts, _extended_table(path, frames), frames, fault != "")
     if bounds is None:
-        reason = "its encapsulated fragments cannot be assigned to frames"
-        counts = f"{len(starts):,} fragments for {frames:,} frames"
-        return FrameIndex(starts=starts, lengths=lengths, fault=f"{reason}: {fault or counts}")
+        counts = f"{len(starts):,} encapsulated fragments cannot be assigned to {frames:,} frames"
+        return FrameIndex(starts=starts, lengths=lengths, fault=counts + (f": {fault}" if fault else ""))
     return FrameIndex(starts=starts, lengths=lengths, bounds=bounds)
 
 
@@ -141,6 +143,9 @@ def _walk(descriptor: int, position: int, size: int) -> tuple[np.ndarray, np.nda
         tag, length = _HEAD.unpack_from(buffer, index)
         if tag == END:
             break
+        if len(starts) > MAX_FRAGMENTS:
+            fault = f"there are more than {MAX_FRAGMENTS:,} fragments"
+            break
         if tag != ITEM or length == 0xFFFFFFFF:
             fault = f"byte {position:,} is neither a fragment nor the end of the fragments"
             break
@@ -148,14 +153,17 @@ def _walk(descriptor: int, position: int, size: int) -> tuple[np.ndarray, np.nda
         lengths.append(length)
         position += 8 + length
     else:
-        fault = "the file ends inside its fragments" if position != size else ""
+        fault = "the file ends before the end of its fragments"
     return np.array(starts, np.int64), np.array(lengths, np.int64), fault
 
 
 def _assign(
-    descriptor: int, starts: np.ndarray, lengths: np.ndarray, frames: int, table: np.ndarray
+    descriptor: int, starts: np.ndarray, lengths: np.ndarray, frames: int, table: np.ndarray, is_cut: bool
 ) -> np.ndarray | None:
-    """Return the bounds of frames among fragments; None if nothing settles them."""
+    """Return the bounds of frames among fragments; None if nothing settles them.
+
+    Fewer fragments than frames are used only of a file that is cut off and has an offset table.
+    """
     count = len(starts)
     if count == 0:
         return None
@@ -163,7 +171,7 @@ def _assign(
         return np.arange(frames + 1, dtype=np.int64)
     if frames == 1:
         return np.array([0, count], np.int64)
-    bounds = _by_table(starts, table, frames, count < frames)
+    bounds = _by_table(starts, table, frames, is_cut)
     if bounds is not None or count < frames:
         return bounds
     filled = np.flatnonzero(lengths > 0)
@@ -205,17 +213,8 @@ def _by_markers(descriptor: int, starts: np.ndarray, lengths: np.ndarray, frames
 
 def _extended_table(path: str, frames: int) -> np.ndarray:
     """Return *Extended Offset Table* (7FE0,0001), int64, empty if there is none (PS3.3 section C.7.6.3.1.8)."""
-    none = np.zeros(0, np.int64)
-    try:
-        header = read_header(path)
-    except HeaderError:
-        return none
-    for element in header.elements:
-        if element.key == "7fe00001" and element.length == 8 * frames:
-            with open(path, "rb") as file:
-                file.seek(element.start)
-                raw = file.read(element.length)
-            if len(raw) == element.length:
-                # An offset past 2^63 turns negative, and so contradicts the fragments.
-                return np.frombuffer(raw, "<u8").astype(np.int64)
-    return none
+    raw = image_header(path).values.get(EXTENDED_OFFSETS, (b"OV", b""))[1]
+    if len(raw) != 8 * frames:
+        return np.zeros(0, np.int64)
+    # An offset past 2^63 turns negative, and so contradicts the fragments.
+    return np.frombuffer(raw, "<u8").astype(np.int64)

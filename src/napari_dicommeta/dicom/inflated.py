@@ -20,7 +20,7 @@ from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.bounded_cache import FileKey
 
-__all__ = ["read_inflated"]
+__all__ = ["data_set_start", "read_inflated"]
 
 BLOCK = 4 << 20
 """Inflated bytes of a block."""
@@ -29,6 +29,8 @@ INPUT = 16384
 BLOCK_BYTES, STATE_BYTES = 256 << 20, 64 << 20
 """Bytes of the blocks and of the states that are kept."""
 MAX_FILES = 64
+HEAD = 512
+"""Bytes by which deflated data is recognized; damage behind them does not make it plain."""
 
 _BLOCKS: BoundedCache[bytes] = BoundedCache(BLOCK_BYTES, lambda block: len(block) + 64)
 
@@ -48,6 +50,27 @@ def read_inflated(path: str, position: int, count: int) -> bytes:
     return _FILES.get(key, lambda: _DeflatedFile(path, key)).read(position, count)
 
 
+def data_set_start(path: str, is_deflated: bool = False) -> tuple[int, bool]:
+    """Return where the data set of a file begins, and whether that is a position for `read_inflated`.
+
+    `is_deflated`: whether the transfer syntax says so; the data set itself decides.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
+    if is_deflated:
+        key = file_key(path)
+        if not _FILES.get(key, lambda: _DeflatedFile(path, key)).is_plain:
+            return 0, True
+    descriptor = os.open(path, OPEN_FLAGS)
+    try:
+        return _data_set_start(descriptor), False
+    finally:
+        os.close(descriptor)
+
+
 class _DeflatedFile:
     """The blocks of one file and the inflater's state before each of them.
 
@@ -65,7 +88,7 @@ class _DeflatedFile:
         descriptor = os.open(path, OPEN_FLAGS)
         try:
             self.start = _data_set_start(descriptor)
-            raw = pread(descriptor, REFILL, self.start)
+            raw = pread(descriptor, HEAD, self.start)
         finally:
             os.close(descriptor)
         bits = next((bits for bits in (-15, 15) if _inflates(raw, bits)), None)
@@ -149,8 +172,10 @@ def _inflates(raw: bytes, bits: int) -> bool:
 
 
 def _data_set_start(descriptor: int) -> int:
-    """Return the byte after the file meta group, whether or not it states its length (PS3.10 section 7.1)."""
+    """Return the byte after the file meta group, 0 without a prefix (PS3.10 section 7.1)."""
     raw = pread(descriptor, REFILL, 0)
+    if raw[128:132] != b"DICM":
+        return 0
     position = 132
     while position + 8 <= len(raw):
         group, _, vr, length = struct.unpack_from("<HH2sH", raw, position)

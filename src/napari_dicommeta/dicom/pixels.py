@@ -154,19 +154,22 @@ def read_frame(
     PixelError
         If the file cannot be read, is too short, or its frame cannot be decoded.
     """
-    is_lossy = False
+    has_undefined = pixel_format.bits_allocated > 1 and pixel_format.bits_stored < pixel_format.dtype.itemsize * 8
+    has_undefined = has_undefined and pixel_format.pixel_tag not in FLOATS
     try:
         if pixel_format.is_native:
             stored = _read_native(path, offset, frame, pixel_format, out)
         else:
             data = frame_data(path, offset, frame, pixel_format.frames)
             stored = _as_format(_decode(data, pixel_format), pixel_format)
-            is_lossy = pixel_format.transfer_syntax in LOSSY_CODECS or codestream_kind(data) in LOSSY_KINDS
+            if has_undefined:  # losses may exceed Bits Stored, and nothing is undefined
+                is_lossy = pixel_format.transfer_syntax in LOSSY_CODECS or codestream_kind(data) in LOSSY_KINDS
+                has_undefined = not is_lossy
     except DecodeError as error:
         raise PixelError(path, f"frame {frame + 1}: {error}") from error
     except OSError as error:
         raise PixelError(path, error.strerror or type(error).__name__) from error
-    if pixel_format.pixel_tag not in FLOATS and not is_lossy:
+    if has_undefined:
         _clear_undefined_bits(stored, pixel_format)
     if out is not None and stored is not out:
         out.view(stored.dtype)[...] = stored
@@ -191,16 +194,16 @@ def read_color(path: str, offset: int, frame: int, pixel_format: PixelFormat) ->
     form = pixel_format
     try:
         if form.photometric == "PALETTE COLOR":
-            palette = image_header(path).palette(form.signed)
+            palette = image_header(path, form.transfer_syntax).palette(form.signed)
             return palette.apply(read_frame(path, offset, frame, form))
         if form.bits_allocated not in (8, 16, 32) or form.samples < 3:
             raise DecodeError(f"colors of {form.samples} samples with {form.bits_allocated} bits allocated")
         if form.is_native:
             return _native_color(path, offset, frame, form)
         data = frame_data(path, offset, frame, form.frames)
-        if form.transfer_syntax == DEFLATED_FRAME and read_codestream(data) is None:
+        if form.transfer_syntax == DEFLATED_FRAME and codestream_kind(data) == "":
             lengths = [form.frame_bytes, form.frame_bytes * 2 // 3][: 1 + (form.photometric in SUBSAMPLED)]
-            return _native_rgb(inflate_frame(data, *lengths), form, image_header(path).is_planar)
+            return _native_rgb(inflate_frame(data, *lengths), form, image_header(path, form.transfer_syntax).is_planar)
         return _compressed_color(data, form)
     except DecodeError as error:
         raise PixelError(path, f"frame {frame + 1}: {error}") from error
@@ -245,7 +248,7 @@ def _compressed_color(data: bytes, form: PixelFormat) -> np.ndarray:
 
 def _native_color(path: str, offset: int, frame: int, form: PixelFormat) -> np.ndarray:
     """Return the RGB colors of a native frame."""
-    header, length = image_header(path), _native_length(path, form)
+    header, length = image_header(path, form.transfer_syntax), _native_length(path, form)
     octets = _native_octets(path, offset + frame * length, length, form)
     return _native_rgb(octets, form, header.is_planar, header.little)
 
@@ -255,7 +258,11 @@ def _native_octets(path: str, start: int, length: int, form: PixelFormat) -> np.
 
     Samples of less than a word are stored in words of VR OW, whose bytes a big endian file swaps (PS3.5 section 7.3).
     """
-    if form.transfer_syntax == BIG_ENDIAN and form.bits_allocated <= 12 and image_header(path).swaps_bytes:
+    if (
+        form.transfer_syntax == BIG_ENDIAN
+        and form.bits_allocated <= 12
+        and image_header(path, form.transfer_syntax).swaps_bytes
+    ):
         words = np.empty((start % 2 + length + 1) // 2, np.uint16)
         read_native(path, start - start % 2, words, is_deflated=False)
         return words.byteswap().view(np.uint8)[start % 2 : start % 2 + length]
@@ -282,7 +289,7 @@ def _native_length(path: str, form: PixelFormat) -> int:
     """
     if form.samples != 3 or form.photometric not in (*SUBSAMPLED, "YBR_PARTIAL_420"):
         return form.frame_bytes
-    if image_header(path).pixel_length >= form.frames * form.frame_bytes:
+    if image_header(path, form.transfer_syntax).pixel_length >= form.frames * form.frame_bytes:
         return form.frame_bytes
     if form.photometric == "YBR_PARTIAL_420":
         raise DecodeError("no order of native samples is defined for YBR_PARTIAL_420")
