@@ -122,6 +122,18 @@ def test_no_codec_runs_where_the_header_of_the_codestream_is_another_size(
         decode_frame(STREAMS[kind][:12], min(JPEG_LS), 24, 32, 1, 8)
 
 
+def test_a_second_frame_header_is_refused() -> None:
+    for kind, marker in (("jpeg-lossless", b"\xff\xc3"), ("jpeg-baseline", b"\xff\xc0"), ("jpeg-ls", b"\xff\xf7")):
+        data = STREAMS[kind]
+        place = data.index(marker)
+        (length,) = struct.unpack_from(">H", data, place + 2)
+        header = bytearray(data[place : place + 2 + length])
+        header[5:9] = struct.pack(">HH", 65500, 65500)
+        damaged = data[: place + 2 + length] + bytes(header) + data[place + 2 + length :]
+        with pytest.raises(DecodeError, match="two frame headers"):
+            decode_frame(damaged, min(JPEG_LS), 24, 32, 1, 8)
+
+
 def test_a_codestream_of_more_bits_than_the_image_is_refused() -> None:
     data = encode("jpegls", GRAY.astype(np.uint16) * 100)
     with pytest.raises(DecodeError, match="has 16 bits per sample, the image 8"):
@@ -237,6 +249,7 @@ def test_frames_are_refused_where_there_are_fewer_fragments(tmp_path: Path) -> N
     assert fault == "1 encapsulated fragments cannot be assigned to 9 frames"
     with pytest.raises(PixelError, match=fault):
         file.gray()
+    assert pixels_fault(file.format, -1, size, str(tmp_path / "gone"), file.offset) == "No such file or directory"
 
 
 def test_scans_of_one_component_each_are_put_together() -> None:

@@ -16,7 +16,7 @@ from pixel_factory import Image, image
 from napari_dicommeta.dicom import fragments
 from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
 from napari_dicommeta.dicom.fragments import frame_data, frame_index
-from napari_dicommeta.support.errors import DecodeError, PixelError
+from napari_dicommeta.support.errors import PixelError
 
 JLS = "1.2.840.10008.1.2.4.80"
 UNDEFINED = 0xFFFFFFFF
@@ -177,8 +177,6 @@ def test_a_file_without_frames_any_more_is_a_pixel_error(tmp_path: Path) -> None
     os.remove(file.path)
     with pytest.raises(PixelError, match="No such file"):
         file.gray()
-    with pytest.raises(DecodeError):
-        raise DecodeError
 
 
 # -- the cache -------------------------------------------------------------------------------------------

@@ -135,8 +135,11 @@ def _read_jpeg_2000(data: bytes) -> Codestream:
 
 
 def _read_jpeg(data: bytes) -> Codestream:
-    """Read the markers before the first scan (ITU-T T.81 section B.2, T.87 section C.2)."""
-    position, has_jfif, adobe = 2, False, -1
+    """Read the markers up to the first scan (ITU-T T.81 section B.2, T.87 section C.2).
+
+    A second frame header is refused: a codec might allocate what that one says.
+    """
+    position, frame, has_jfif, adobe, near = 2, -1, False, -1, 0
     while position + 4 <= len(data):
         marker = data[position + 1]
         if data[position] != 0xFF:
@@ -145,48 +148,43 @@ def _read_jpeg(data: bytes) -> Codestream:
                 break
         elif marker == 0xFF:
             position += 1
-        elif (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
-            return _read_frame_header(data, position, has_jfif, adobe)
         elif marker in (0xD8, 0x01) or 0xD0 <= marker <= 0xD7:
             position += 2
-        elif marker == 0xDA:
-            break
         else:
             (length,) = struct.unpack_from(">H", data, position + 2)
-            segment = data[position + 4 : position + 2 + length]
-            has_jfif |= marker == 0xE0 and segment[:5] == b"JFIF\0"
-            if marker == 0xEE and segment[:5] == b"Adobe" and len(segment) >= 12:
-                adobe = segment[11]
+            if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
+                if frame >= 0:
+                    raise DecodeError("the JPEG codestream has two frame headers")
+                frame = position
+            elif marker == 0xDA:
+                place = position + 5 + 2 * data[position + 4]  # of NEAR, the largest error of a JPEG-LS sample
+                near = data[place] if place < len(data) else 0
+                break
+            elif marker == 0xE0:
+                has_jfif |= data[position + 4 : position + 9] == b"JFIF\0"
+            elif marker == 0xEE and length >= 14 and data[position + 4 : position + 9] == b"Adobe":
+                adobe = data[position + 15]
             position += 2 + int(length)
-    raise DecodeError("the JPEG codestream has no frame header")
+    if frame < 0:
+        raise DecodeError("the JPEG codestream has no frame header")
+    return _read_frame_header(data, frame, has_jfif, adobe, near)
 
 
-def _read_frame_header(data: bytes, position: int, has_jfif: bool, adobe: int) -> Codestream:
+def _read_frame_header(data: bytes, position: int, has_jfif: bool, adobe: int, near: int) -> Codestream:
     marker = data[position + 1]
-    length, bits, rows, columns, samples = struct.unpack_from(">HBHHB", data, position + 2)
-    components = [data[position + 10 + 3 * n : position + 13 + 3 * n] for n in range(samples)]
+    bits, rows, columns, samples = struct.unpack_from(">BHHB", data, position + 4)
     kind = JPEG_KINDS.get(marker, "jpeg-hierarchical")
-    if kind == "jpeg-ls" and _near(data, position + 2 + length):
+    if kind == "jpeg-ls" and near:
         kind = "jpeg-ls-near"
     space = ""
-    if kind in DCT_KINDS and samples == 3 and all(len(component) == 3 for component in components):
+    if kind in DCT_KINDS and samples == 3:
+        components = [data[position + 10 + 3 * n : position + 13 + 3 * n] for n in range(samples)]
         factors = {component[1] for component in components}
         if bytes(component[0] for component in components) in RGB_IDS or (adobe == 0 and len(factors) == 1):
             space = "RGB"
         elif adobe == 1 or has_jfif or len(factors) > 1:
             space = "YBR"
     return Codestream(kind=kind, rows=rows, columns=columns, samples=samples, bits=bits, space=space)
-
-
-def _near(data: bytes, position: int) -> int:
-    """Return the parameter NEAR of the first scan of a JPEG-LS codestream, the largest error of a sample."""
-    while position + 4 <= len(data) and data[position] == 0xFF:
-        (length,) = struct.unpack_from(">H", data, position + 2)
-        if data[position + 1] == 0xDA:
-            place = position + 5 + 2 * data[position + 4]
-            return data[place] if place < len(data) else 0
-        position += 2 + int(length)
-    return 0
 
 
 def _is_rle(data: bytes) -> bool:

@@ -51,8 +51,8 @@ class FrameIndex:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the arrays."""
-        return int(self.starts.nbytes + self.lengths.nbytes + self.bounds.nbytes) + 512
+        """Bytes of the arrays, and about those of the objects around them."""
+        return int(self.starts.nbytes + self.lengths.nbytes + self.bounds.nbytes) + 2048
 
 
 _INDICES: BoundedCache[FrameIndex] = BoundedCache(INDEX_BYTES, lambda index: index.nbytes)
@@ -81,9 +81,9 @@ def frame_data(path: str, offset: int, frame: int, frames: int) -> bytes:
     parts = []
     descriptor = os.open(path, OPEN_FLAGS)
     try:
+        size = os.fstat(descriptor).st_size
         for start, length in zip(index.starts[first:stop].tolist(), index.lengths[first:stop].tolist(), strict=True):
-            left = max(os.fstat(descriptor).st_size - start, 0)
-            part = pread(descriptor, min(length, left), start)
+            part = pread(descriptor, min(length, max(size - start, 0)), start)
             if len(part) < length:
                 raise DecodeError(f"its fragment is cut off: {len(part):,} of {length:,} bytes are present")
             parts.append(part)

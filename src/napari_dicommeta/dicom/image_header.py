@@ -149,7 +149,7 @@ def _after(reader: DataSetReader, position: int, explicit: bool, little: bool) -
 
 
 def _cost(header: ImageHeader) -> int:
-    return 1024 + 4 * sum(len(raw) for _, raw in header.values.values())
+    return 2048 + 4 * sum(len(raw) for _, raw in header.values.values())
 
 
 _HEADERS: BoundedCache[ImageHeader] = BoundedCache(CACHE_BYTES, _cost)

@@ -106,11 +106,6 @@ def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int, p
     compressed without limit. So a compressed frame is bounded by the memory that it takes decoded, `MAX_FRAME`, and the
     number of frames by the bytes that each takes in the file. Nothing is read or allocated, unless `path` and `offset`
     (`PixelLocation.offset`) are given. Then the fragments of several encapsulated frames are counted.
-
-    Raises
-    ------
-    OSError
-        If the file at `path` cannot be read.
     """
     form = pixel_format
     if form.fault:
@@ -127,9 +122,11 @@ def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int, p
         ratio = MAX_RATIOS.get(form.transfer_syntax)
         if least > file_size or (ratio is not None and needed > ratio * file_size):
             return f"{shape} cannot be in a file of {file_size:,} bytes"
-        is_counted = path and offset >= 0 and form.frames > 1 and not form.is_native
-        if is_counted and (fault := frame_index(path, offset, form.frames).fault):
-            return fault
+        if path and offset >= 0 and form.frames > 1 and not form.is_native:
+            try:
+                return frame_index(path, offset, form.frames).fault
+            except OSError as error:
+                return error.strerror or type(error).__name__
         return ""
     if form.photometric in SUBSAMPLED:
         needed = needed * 2 // 3
