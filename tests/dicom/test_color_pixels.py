@@ -10,7 +10,7 @@ from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw
 from pixel_factory import colors, image, partial_of, rle, ybr_of
 
 import napari_dicommeta as dm
-from napari_dicommeta.dicom.pixels import stored_digest
+from napari_dicommeta.dicom.pixels import read_color, stored_digest
 from napari_dicommeta.dicom.uids import DEFLATED_FRAME, RLE
 from napari_dicommeta.support.errors import PixelError
 
@@ -291,6 +291,25 @@ def test_colors_without_a_conversion_are_refused_by_name(tmp_path: Path) -> None
     file = image(tmp_path / "x.dcm", bytes(12 * 16 * 4), (12, 16), photometric="CMYK", samples=4)
     with pytest.raises(PixelError, match="frame 1: no conversion from CMYK to RGB"):
         file.color()
+
+
+def test_colors_are_read_into_an_array_that_is_like_them(tmp_path: Path) -> None:
+    rgb, deep = colors(), colors(top=4096)
+    images = (
+        (image(tmp_path / "x.dcm", rgb.tobytes() * 2, (12, 16), frames=2), rgb),
+        (image(tmp_path / "y.dcm", rgb.transpose(2, 0, 1).tobytes(), (12, 16), PlanarConfiguration=1), rgb),
+        (image(tmp_path / "z.dcm", [encode("jpegls", rgb)], (12, 16), JLS), rgb),
+        (image(tmp_path / "w.dcm", deep.astype("<u2").tobytes(), (12, 16), bits=16, stored=12), deep),
+    )
+    for file, expected in images:
+        where = (file.path, file.offset, file.format.frames - 1, file.format)
+        out = np.zeros_like(expected)
+        assert read_color(*where, out) is out
+        np.testing.assert_array_equal(out, expected)
+        for other in (out[:, ::-1], out[:5].copy(), out.astype(np.uint32)):
+            before = other.copy()
+            np.testing.assert_array_equal(read_color(*where, other), expected, strict=True)
+            np.testing.assert_array_equal(other, before)
 
 
 def test_pydicom_decodes_no_colors_and_warns_of_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

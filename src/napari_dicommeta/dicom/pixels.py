@@ -174,21 +174,34 @@ def read_frame(
     return stored
 
 
-def read_color(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> np.ndarray:
+def read_color(
+    path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None = None
+) -> np.ndarray:
     """Return one color frame as RGB: shape (rows, columns, 3), uint8 or uint16.
 
     The dtype depends on the file alone: uint8 for up to 8 *Bits Stored*, otherwise uint16. Samples keep their stored
     values, 0 … 2^bits - 1; of more than 16 bits, the upper 16 are kept. Palette colors have the dtype of
     `palette.Palette`. YBR samples are converted (PS3.3 section C.7.6.3.1.2). *Planar Configuration* orders the samples
     of native and deflated frames only: RLE and all codestreams have an order of their own (PS3.5 section 8.2). `offset`
-    is the start of the file's pixel data (`PixelLocation.offset`).
+    is the start of the file's pixel data (`PixelLocation.offset`). `out`, if given, is filled and returned if it is
+    C-contiguous and has the shape and dtype of the colors; otherwise a new array is returned.
 
     Raises
     ------
     PixelError
         If the file cannot be read, is too short, or its frame cannot be decoded or converted.
     """
-    form = pixel_format
+    if out is not None and not out.flags.c_contiguous:
+        out = None
+    colors = _read_color(path, offset, frame, pixel_format, out)
+    if out is None or colors is out or (colors.shape, colors.dtype) != (out.shape, out.dtype):
+        return colors
+    out[...] = colors
+    return out
+
+
+def _read_color(path: str, offset: int, frame: int, form: PixelFormat, out: np.ndarray | None) -> np.ndarray:
+    """Return the colors of a frame, in `out` only where that saves a copy."""
     try:
         if form.photometric == "PALETTE COLOR":
             palette = image_header(path, form.transfer_syntax).palette(form.signed)
@@ -196,7 +209,7 @@ def read_color(path: str, offset: int, frame: int, pixel_format: PixelFormat) ->
         if form.bits_allocated not in (8, 16, 32) or form.samples < 3:
             raise DecodeError(f"colors of {form.samples} samples with {form.bits_allocated} bits allocated")
         if form.is_native:
-            return _native_color(path, offset, frame, form)
+            return _native_color(path, offset, frame, form, out)
         data = frame_data(path, offset, frame, form.frames)
         if form.transfer_syntax == DEFLATED_FRAME and codestream_kind(data) == "":
             lengths = [form.frame_bytes, form.frame_bytes * 2 // 3][: 1 + (form.photometric in SUBSAMPLED)]
@@ -243,9 +256,14 @@ def _compressed_color(data: bytes, form: PixelFormat) -> np.ndarray:
     return _rgb(_decode(data, form), space, stream.bits, form)
 
 
-def _native_color(path: str, offset: int, frame: int, form: PixelFormat) -> np.ndarray:
-    """Return the RGB colors of a native frame."""
+def _native_color(path: str, offset: int, frame: int, form: PixelFormat, out: np.ndarray | None) -> np.ndarray:
+    """Return the RGB colors of a native frame, read into `out` if they are stored like it."""
     header, length = image_header(path, form.transfer_syntax), _native_length(path, form)
+    is_plain = form.samples == 3 and form.bits_stored == form.bits_allocated == 8 and not header.is_planar
+    is_plain = is_plain and not header.swaps_bytes and color_space(form.photometric) == "RGB"
+    if is_plain and out is not None and out.dtype == np.uint8 and out.shape == (form.rows, form.columns, 3):
+        read_native(path, offset + frame * length, out, form.transfer_syntax == DEFLATED)
+        return out
     octets = _native_octets(path, offset + frame * length, length, form)
     return _native_rgb(octets, form, header.is_planar, header.little)
 

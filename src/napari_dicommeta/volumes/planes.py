@@ -80,7 +80,9 @@ class ColorPlanes:
         """Fill `out` with the colors of frame `n`."""
         frame = self.frames[n]
         form = frame.pixel_format
-        colors = read_color(frame.path, frame.pixel_offset, frame.index, form)
+        colors = read_color(frame.path, frame.pixel_offset, frame.index, form, out)
+        if colors is out:
+            return
         if colors.shape != self.shape:
             raise PixelError(frame.path, f"color pixels of shape {colors.shape}, {self.shape} expected")
         if colors.dtype.itemsize > out.dtype.itemsize:
