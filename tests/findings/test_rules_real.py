@@ -59,7 +59,7 @@ FOLDERS = {
     "dcm_qa_enh": {"rescale-in-series", "windows-vary"},
     "dcm_qa_nih": {"volumes", "windows-vary"},
     "dcm_qa_philips-fmri": {"volumes", "windows-vary"},
-    "dcm_qa_ts": {"transfer-syntaxes", "one-place"},
+    "dcm_qa_ts": {"transfer-syntaxes", "volumes"},
     "dcmqi": {"window-implausible", "no-pixels", "intercept-unsigned"},
     "dicom-numpy-dupes": {"left-out", "padding", "sign-mismatch", "uneven"},
     "dicom2nifti": {

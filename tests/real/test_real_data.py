@@ -284,8 +284,6 @@ def test_the_other_values_are_those_before_the_modality_lut(
     from pydicom import dcmread
     from pydicom.pixels import apply_modality_lut
 
-    from napari_dicommeta.dicom.pixels import register_with_pydicom
-
     register_with_pydicom()
     (known,) = [one for one in truth if name_of(one) == series]
     dataset = dcmread(shared / "data" / file)

@@ -1,8 +1,9 @@
 """Decode a compressed frame with imagecodecs, directly or as a plugin of pydicom's decoders.
 
 All compressed pixel data passes through `decode_frame`. It takes bytes and a few numbers and returns an array, so it
-can run in any thread or process. The size in the codestream is compared with the image's before a codec allocates
-anything. No codec detects damage inside lossless data, and neither does this module.
+can run in any thread or process. The codestream says which codec it needs, and its size and precision are compared with
+the image's before that codec allocates anything. No codec detects damage inside lossless data, and neither does this
+module.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from napari_dicommeta.dicom.codestream import DCT_KINDS, Codestream, codestream_kind, raw_codestream, read_codestream
+from napari_dicommeta.dicom.native import PACKED, unpack_samples
 from napari_dicommeta.dicom.uids import DEFLATED_FRAME, HTJ2K, JPEG_2000, JPEG_DCT, JPEG_LOSSLESS, JPEG_LS, RLE
 from napari_dicommeta.support.errors import DecodeError
 from napari_dicommeta.support.log import log_fault
 
-__all__ = ["decode_for_pydicom", "decode_frame", "is_available", "register_with_pydicom"]
+__all__ = ["decode_for_pydicom", "decode_frame", "inflate_frame", "is_available", "register_with_pydicom"]
 
 DECODED = JPEG_DCT | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, DEFLATED_FRAME}
 
@@ -28,89 +31,99 @@ DECODER_DEPENDENCIES = dict.fromkeys(DECODED, ("imagecodecs",))
 
 
 def decode_frame(
-    data: bytes, transfer_syntax: str, rows: int, columns: int, samples: int = 1, bits_allocated: int = 16
+    data: bytes,
+    transfer_syntax: str,
+    rows: int,
+    columns: int,
+    samples: int = 1,
+    bits_allocated: int = 16,
+    as_rgb: bool = False,
 ) -> np.ndarray:
     """Return the stored samples of one compressed frame: shape (rows, columns), or (rows, columns, samples) for color.
 
-    The dtype is the codestream's: uint8, uint16 or int16, uint32 or int32. Colors stay as they were compressed: YBR
-    stays YBR, except in JPEG 2000, whose component transform is part of the codestream (PS3.5 section A.4).
+    The codec is that of the codestream, and that of the transfer syntax only for bytes that do not say what they are.
+    The dtype is the codestream's: uint8, uint16 or int16, uint32 or int32. Colors are ordered by pixel, whatever the
+    image's *Planar Configuration* (PS3.5 section 8.2). They stay as they were compressed: YBR stays YBR, except in
+    JPEG 2000, whose component transform is part of the codestream (PS3.5 section A.4). `as_rgb` converts YBR samples of
+    JPEG with losses to RGB.
 
     Raises
     ------
     DecodeError
-        If the transfer syntax is unknown, the sizes of codestream and image differ, or the codec fails.
+        If neither names a codec, the sizes of codestream and image differ, or the codec fails.
     """
-    import imagecodecs
-
+    kind = transfer_syntax
     try:
-        if transfer_syntax == RLE:
-            return _rle(data, rows, columns, samples, bits_allocated)
-        if transfer_syntax == DEFLATED_FRAME:
-            return _deflated(data, rows, columns, samples, bits_allocated)
-        _check_size(data, rows, columns, samples)
-        if transfer_syntax in JPEG_LOSSLESS and (coded := _scan_bytes(data)) * 8 < rows * columns * samples:
-            raise DecodeError(f"{coded} coded bytes are too few: each pixel takes at least one bit")
-        if transfer_syntax in JPEG_LOSSLESS:
-            array = imagecodecs.ljpeg_decode(data) if samples == 1 else imagecodecs.jpegsof3_decode(data)
-        elif transfer_syntax in JPEG_DCT:
-            space: dict[str, Any] = {"colorspace": "YCBCR", "outcolorspace": "YCBCR"} if samples == 3 else {}
-            array = imagecodecs.jpeg8_decode(data, **space)
-        elif transfer_syntax in JPEG_LS:
-            array = imagecodecs.jpegls_decode(data)
-        elif transfer_syntax in JPEG_2000:
-            array = imagecodecs.jpeg2k_decode(data)
-        elif transfer_syntax in HTJ2K:
-            array = imagecodecs.htj2k_decode(data)
-        else:
-            raise DecodeError(f"no decoder for the transfer syntax {transfer_syntax}")
+        stream = read_codestream(data)
+        kind = _kind_by(stream, data, transfer_syntax)
+        if stream is not None:
+            _check_size(stream, rows, columns, samples, bits_allocated)
+        elif kind not in ("rle", "deflated"):
+            raise DecodeError(
+                f"the bytes are no codestream of the transfer syntax {transfer_syntax}"
+                if transfer_syntax in DECODED
+                else f"no decoder for the transfer syntax {transfer_syntax}"
+            )
+        array = _decode(data, kind, rows, columns, samples, bits_allocated, as_rgb)
     except DecodeError:
         raise
     except Exception as error:
         log_fault("decoding a frame", error, logging.DEBUG)
-        raise DecodeError(f"{type(error).__name__} while decoding transfer syntax {transfer_syntax}") from error
+        raise DecodeError(f"{type(error).__name__} while decoding {kind or transfer_syntax}") from error
     expected = (rows, columns) if samples == 1 else (rows, columns, samples)
     if array.shape != expected:
         raise DecodeError(f"the codestream holds {array.shape} samples, the image {expected}")
     return np.asarray(array)
 
 
-def _check_size(data: bytes, rows: int, columns: int, samples: int) -> None:
-    """Raise DecodeError if the size in the codestream's header differs from the image's."""
-    size = _codestream_size(data)
-    if size is not None and size != (rows, columns, samples):
-        height, width, components = size
+def _kind_by(stream: Codestream | None, data: bytes, transfer_syntax: str) -> str:
+    """Return the kind of codestream, by its bytes or else by the transfer syntax; "" if neither says."""
+    if stream is not None:
+        return stream.kind
+    return codestream_kind(data) or {RLE: "rle", DEFLATED_FRAME: "deflated"}.get(transfer_syntax, "")
+
+
+def _decode(
+    data: bytes, kind: str, rows: int, columns: int, samples: int, bits_allocated: int, as_rgb: bool
+) -> np.ndarray:
+    import imagecodecs
+
+    if kind == "rle":
+        return _rle(data, rows, columns, samples, bits_allocated)
+    if kind == "deflated":
+        return _deflated(data, rows, columns, samples, bits_allocated)
+    if kind == "jpeg-lossless":
+        if (coded := _scan_bytes(data)) * 8 < rows * columns * samples:
+            raise DecodeError(f"{coded} coded bytes are too few: each pixel takes at least one bit")
+        return _array(imagecodecs.ljpeg_decode(data) if samples == 1 else imagecodecs.jpegsof3_decode(data))
+    if kind in DCT_KINDS:
+        out = "RGB" if as_rgb else "YCBCR"
+        space: dict[str, Any] = {"colorspace": "YCBCR", "outcolorspace": out} if samples == 3 else {}
+        return _array(imagecodecs.jpeg8_decode(data, **space))
+    if kind in ("jpeg-ls", "jpeg-ls-near"):
+        return _array(imagecodecs.jpegls_decode(data))
+    if kind in ("jpeg-2000", "jpeg-2000-lossy"):
+        return _array(imagecodecs.jpeg2k_decode(raw_codestream(data)))
+    if kind in ("htj2k", "htj2k-lossy"):
+        return _array(imagecodecs.htj2k_decode(raw_codestream(data)))
+    raise DecodeError(f"no decoder for {kind}")
+
+
+def _array(decoded: Any) -> np.ndarray:
+    """Return decoded samples as a C-contiguous array."""
+    return np.ascontiguousarray(decoded)
+
+
+def _check_size(stream: Codestream, rows: int, columns: int, samples: int, bits_allocated: int) -> None:
+    """Raise DecodeError if the codestream's header differs from the image in size, or has more bits."""
+    if (stream.rows, stream.columns, stream.samples) != (rows, columns, samples):
         raise DecodeError(
-            f"the codestream is {width} × {height} with {components} components, the image {columns} × {rows} "
-            f"with {samples}"
+            f"the codestream is {stream.columns} × {stream.rows} with {stream.samples} components, "
+            f"the image {columns} × {rows} with {samples}"
         )
-
-
-def _codestream_size(data: bytes) -> tuple[int, int, int] | None:
-    """Return (height, width, components) from a JPEG, JPEG-LS or JPEG 2000 header; None for other data."""
-    if data[:4] == b"\xff\x4f\xff\x51":
-        if len(data) < 42:
-            raise DecodeError("the JPEG 2000 header is cut off")
-        right, lower, left, upper = struct.unpack_from(">4L", data, 8)
-        (components,) = struct.unpack_from(">H", data, 40)
-        return lower - upper, right - left, components
-    if data[:2] != b"\xff\xd8":
-        return None
-    position = 2
-    while position + 9 <= len(data):
-        if data[position] != 0xFF:
-            position += 1
-            continue
-        marker = data[position + 1]
-        if marker == 0xFF:
-            position += 1
-        elif (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
-            height, width, components = struct.unpack_from(">HHB", data, position + 5)
-            return height, width, components
-        elif marker == 0xD8 or marker == 0x01 or 0xD0 <= marker <= 0xD7:
-            position += 2
-        else:
-            position += 2 + struct.unpack_from(">H", data, position + 2)[0]
-    raise DecodeError("the JPEG codestream has no frame header")
+    allowed = 8 * PACKED.get(bits_allocated, bits_allocated // 8)
+    if stream.bits > allowed:
+        raise DecodeError(f"the codestream has {stream.bits} bits per sample, the image {bits_allocated}")
 
 
 def _scan_bytes(data: bytes) -> int:
@@ -124,10 +137,13 @@ def _scan_bytes(data: bytes) -> int:
 
 
 def _rle(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int) -> np.ndarray:
-    """Decode an RLE frame: one packed segment per byte of each sample, most significant byte first (PS3.5 Annex G)."""
+    """Decode an RLE frame: one packed segment per byte of each sample, most significant byte first (PS3.5 Annex G).
+
+    A sample of one bit takes a byte; writers that pack eight of them into a byte are understood too.
+    """
     import imagecodecs
 
-    size = bits_allocated // 8
+    size = -(-bits_allocated // 8)
     if len(data) < 64:
         raise DecodeError(f"the RLE frame has {len(data)} bytes, fewer than its header")
     count, *offsets = struct.unpack_from("<16L", data)
@@ -138,21 +154,43 @@ def _rle(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int
     for i, (start, stop) in enumerate(pairwise(bounds)):
         if not 64 <= start <= stop <= len(data):
             raise DecodeError("an RLE segment lies outside its frame")
-        segment = imagecodecs.packbits_decode(data[start:stop], out=rows * columns + 2)
+        segment = np.frombuffer(imagecodecs.packbits_decode(data[start:stop], out=rows * columns + 2), np.uint8)
+        packed = -(-rows * columns // 8)
+        if bits_allocated == 1 and packed <= len(segment) <= packed + 1 and len(segment) < rows * columns:
+            segment = unpack_samples(segment, 0, rows * columns, 1)
         if len(segment) < rows * columns:
             raise DecodeError(f"an RLE segment holds {len(segment)} of {rows * columns} samples")
-        planes[i // size, size - 1 - i % size] = np.frombuffer(segment, np.uint8, rows * columns)
+        planes[i // size, size - 1 - i % size] = segment[: rows * columns]
     array = np.ascontiguousarray(planes.transpose(2, 0, 1)).view(f"<u{size}")[..., 0]
     return array.reshape(rows, columns) if samples == 1 else array.reshape(rows, columns, samples)
 
 
+def inflate_frame(data: bytes, *expected: int) -> np.ndarray:
+    """Return the bytes of a deflated native frame, uint8, of one of the `expected` lengths (PS3.5 section A.4.12).
+
+    Raises
+    ------
+    DecodeError
+        If the stream is damaged, or holds another number of bytes; one byte of padding is allowed.
+    """
+    try:
+        raw = zlib.decompressobj(-15).decompress(data, max(expected) + 2)
+    except zlib.error as error:
+        raise DecodeError("the deflated frame is damaged") from error
+    for length in expected:
+        if length <= len(raw) <= length + 1:
+            return np.frombuffer(raw, np.uint8, length)
+    raise DecodeError(f"the deflated frame holds {len(raw)} bytes, {max(expected)} were expected")
+
+
 def _deflated(data: bytes, rows: int, columns: int, samples: int, bits_allocated: int) -> np.ndarray:
-    """Decode a deflated native frame (PS3.5 section A.4.12)."""
-    expected = rows * columns * samples * bits_allocated // 8
-    raw = zlib.decompressobj(-15).decompress(data, expected + 2)
-    if not expected <= len(raw) <= expected + 1:
-        raise DecodeError(f"the deflated frame holds {len(raw)} bytes, {expected} were expected")
-    array = np.frombuffer(raw, f"<u{bits_allocated // 8}", rows * columns * samples)
+    """Decode a deflated native frame of one plane, or of colors by pixel."""
+    count = rows * columns * samples
+    octets = inflate_frame(data, -(-count * bits_allocated // 8))
+    if bits_allocated in PACKED:
+        array = unpack_samples(octets, 0, count, bits_allocated)
+    else:
+        array = octets.view(f"<u{bits_allocated // 8}")
     return array.reshape(rows, columns) if samples == 1 else array.reshape(rows, columns, samples)
 
 

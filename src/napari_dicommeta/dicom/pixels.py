@@ -1,31 +1,35 @@
-"""Read the stored samples of one frame: native frames directly, compressed frames through a decoder.
+"""Read one frame: the stored samples of gray images, and the colors of color images as RGB.
 
-Native frames are read with ``preadv`` straight into the result. Bits above *Bits Stored* are cleared (PS3.5 section
-8.1.1). pydicom converts color and palette images.
+Native frames are read straight into the result, compressed ones go through `codecs`, and all colors through `color` and
+`palette`; pydicom decodes nothing. Bits above *Bits Stored* are cleared (PS3.5 section 8.1.1). All functions may run in
+several threads. What is known of a file is kept in bounded caches until the file changes, so that n frames cost n.
 """
 
 from __future__ import annotations
 
-import logging
-import os
 import sys
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 
-from napari_dicommeta.dicom.codecs import decode_frame, register_with_pydicom
-from napari_dicommeta.dicom.header import OPEN_FLAGS, inflate, pread
-from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, LOSSY_CODECS, NATIVE
+from napari_dicommeta.dicom.codecs import decode_frame, inflate_frame
+from napari_dicommeta.dicom.codestream import DCT_KINDS, LOSSY_KINDS, codestream_kind, read_codestream
+from napari_dicommeta.dicom.color import SUBSAMPLED, color_dtype, color_space, to_rgb
+from napari_dicommeta.dicom.fragments import frame_data, frame_index
+from napari_dicommeta.dicom.image_header import image_header
+from napari_dicommeta.dicom.native import PACKED, by_pixel, expand_422, read_native, unpack_samples
+from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, DEFLATED_FRAME, LOSSY_CODECS, NATIVE, RLE
 from napari_dicommeta.support.errors import DecodeError, PixelError
-from napari_dicommeta.support.log import log_fault
 
 __all__ = ["PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest", "stored_range"]
 
-MAX_COMPRESSION = 2000
-"""The highest plausible compression ratio; no codec in DICOM reaches it with real images."""
-PACKED = {1: 1, 12: 2}
-"""Bits allocated that are not whole bytes -> bytes per sample once unpacked."""
+MAX_FRAME = 1 << 30
+"""The most bytes of one decoded frame: what a small file may allocate."""
+MIN_FRAME = 10
+"""The fewest bytes of an encapsulated frame: an item's header and two bytes (PS3.5 section A.4)."""
+MAX_RATIOS = {RLE: 64, DEFLATED_FRAME: 1032, DEFLATED: 1032}
+"""Transfer syntax -> the most bytes that one stored byte may stand for (PS3.5 section G.3.1; RFC 1951)."""
 FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
 
 
@@ -95,24 +99,41 @@ def stored_range(bits: int, signed: bool) -> tuple[int, int]:
     return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
 
 
-def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int) -> str:
+def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int, path: str = "", offset: int = -1) -> str:
     """Return why a file's pixel data contradicts its elements, "" if it does not.
 
-    `pixel_length` is the length of native pixel data in bytes, -1 for encapsulated frames.
+    `pixel_length` is the length of native pixel data in bytes, -1 for encapsulated frames. A blank image may be
+    compressed without limit. So a compressed frame is bounded by the memory that it takes decoded, `MAX_FRAME`, and the
+    number of frames by the bytes that each takes in the file. Nothing is read or allocated, unless `path` and `offset`
+    (`PixelLocation.offset`) are given. Then the fragments of several encapsulated frames are counted.
     """
-    if pixel_format.fault:
-        return pixel_format.fault
-    needed = pixel_format.frames * pixel_format.rows * pixel_format.columns * pixel_format.samples
-    needed = (needed * pixel_format.bits_allocated + 7) // 8
-    shape = f"{pixel_format.frames} frames of {pixel_format.rows} × {pixel_format.columns}"
-    if pixel_format.is_native:
-        if pixel_length < 0:
-            return "encapsulated frames in a native transfer syntax"
-        subsampled = pixel_format.photometric in ("YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
-        if pixel_format.transfer_syntax != DEFLATED and pixel_length < needed and not subsampled:
-            return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are present"
-    elif needed > MAX_COMPRESSION * max(file_size, 1) or pixel_format.frames * 8 > file_size:
-        return f"{shape} cannot be in a file of {file_size:,} bytes"
+    form = pixel_format
+    if form.fault:
+        return form.fault
+    needed = form.frames * form.rows * form.columns * form.samples
+    needed = (needed * form.bits_allocated + 7) // 8
+    shape = f"{form.frames} frames of {form.rows} × {form.columns}"
+    if form.is_native and pixel_length < 0:
+        return "encapsulated frames in a native transfer syntax"
+    if not form.is_native or form.transfer_syntax == DEFLATED:
+        if (decoded := form.rows * form.columns * form.samples * form.dtype.itemsize) > MAX_FRAME:
+            return f"a frame of {form.rows} × {form.columns} takes {decoded:,} bytes decoded, more than {MAX_FRAME:,}"
+        least = 0 if form.is_native else MIN_FRAME * form.frames
+        ratio = MAX_RATIOS.get(form.transfer_syntax)
+        if least > file_size or (ratio is not None and needed > ratio * file_size):
+            return f"{shape} cannot be in a file of {file_size:,} bytes"
+        if path and offset >= 0 and form.frames > 1 and not form.is_native:
+            try:
+                return frame_index(path, offset, form.frames).fault
+            except OSError as error:
+                return error.strerror or type(error).__name__
+        return ""
+    if form.photometric in SUBSAMPLED:
+        needed = needed * 2 // 3
+    elif form.photometric == "YBR_PARTIAL_420":
+        needed = needed // 2
+    if pixel_length < needed:
+        return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are present"
     return ""
 
 
@@ -130,30 +151,74 @@ def read_frame(
     PixelError
         If the file cannot be read, is too short, or its frame cannot be decoded.
     """
+    has_undefined = pixel_format.bits_allocated > 1 and pixel_format.bits_stored < pixel_format.dtype.itemsize * 8
+    has_undefined = has_undefined and pixel_format.pixel_tag not in FLOATS
     try:
         if pixel_format.is_native:
             stored = _read_native(path, offset, frame, pixel_format, out)
         else:
-            data = _frame_bytes(path, offset, frame, pixel_format.frames)
-            stored = decode_frame(
-                data,
-                pixel_format.transfer_syntax,
-                pixel_format.rows,
-                pixel_format.columns,
-                1,
-                pixel_format.bits_allocated,
-            )
-            stored = _as_format(stored, pixel_format)
+            data = frame_data(path, offset, frame, pixel_format.frames)
+            stored = _as_format(_decode(data, pixel_format), pixel_format)
+            if has_undefined:  # losses may exceed Bits Stored, and nothing is undefined
+                is_lossy = pixel_format.transfer_syntax in LOSSY_CODECS or codestream_kind(data) in LOSSY_KINDS
+                has_undefined = not is_lossy
     except DecodeError as error:
         raise PixelError(path, f"frame {frame + 1}: {error}") from error
     except OSError as error:
         raise PixelError(path, error.strerror or type(error).__name__) from error
-    if pixel_format.pixel_tag not in FLOATS and pixel_format.transfer_syntax not in LOSSY_CODECS:
+    if has_undefined:
         _clear_undefined_bits(stored, pixel_format)
     if out is not None and stored is not out:
         out.view(stored.dtype)[...] = stored
         return out
     return stored
+
+
+def read_color(
+    path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Return one color frame as RGB: shape (rows, columns, 3), uint8 or uint16.
+
+    The dtype depends on the file alone: uint8 for up to 8 *Bits Stored*, otherwise uint16. Samples keep their stored
+    values, 0 … 2^bits - 1; of more than 16 bits, the upper 16 are kept. Palette colors have the dtype of
+    `palette.Palette`. YBR samples are converted (PS3.3 section C.7.6.3.1.2). *Planar Configuration* orders the samples
+    of native and deflated frames only: RLE and all codestreams have an order of their own (PS3.5 section 8.2). `offset`
+    is the start of the file's pixel data (`PixelLocation.offset`). `out`, if given, is filled and returned if it is
+    C-contiguous and has the shape and dtype of the colors; otherwise a new array is returned.
+
+    Raises
+    ------
+    PixelError
+        If the file cannot be read, is too short, or its frame cannot be decoded or converted.
+    """
+    if out is not None and not out.flags.c_contiguous:
+        out = None
+    colors = _read_color(path, offset, frame, pixel_format, out)
+    if out is None or colors is out or (colors.shape, colors.dtype) != (out.shape, out.dtype):
+        return colors
+    out[...] = colors
+    return out
+
+
+def _read_color(path: str, offset: int, frame: int, form: PixelFormat, out: np.ndarray | None) -> np.ndarray:
+    """Return the colors of a frame, in `out` only where that saves a copy."""
+    try:
+        if form.photometric == "PALETTE COLOR":
+            palette = image_header(path, form.transfer_syntax).palette(form.signed)
+            return palette.apply(read_frame(path, offset, frame, form))
+        if form.bits_allocated not in (8, 16, 32) or form.samples < 3:
+            raise DecodeError(f"colors of {form.samples} samples with {form.bits_allocated} bits allocated")
+        if form.is_native:
+            return _native_color(path, offset, frame, form, out)
+        data = frame_data(path, offset, frame, form.frames)
+        if form.transfer_syntax == DEFLATED_FRAME and codestream_kind(data) == "":
+            lengths = [form.frame_bytes, form.frame_bytes * 2 // 3][: 1 + (form.photometric in SUBSAMPLED)]
+            return _native_rgb(inflate_frame(data, *lengths), form, image_header(path, form.transfer_syntax).is_planar)
+        return _compressed_color(data, form)
+    except DecodeError as error:
+        raise PixelError(path, f"frame {frame + 1}: {error}") from error
+    except OSError as error:
+        raise PixelError(path, error.strerror or type(error).__name__) from error
 
 
 def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> bytes:
@@ -165,14 +230,104 @@ def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat)
         if not pixel_format.is_color:
             data = read_frame(path, offset, frame, pixel_format).tobytes()
         elif pixel_format.is_native:
-            with open(path, "rb") as file:
-                file.seek(offset + frame * pixel_format.frame_bytes)
-                data = file.read(pixel_format.frame_bytes)
+            octets = np.empty(_native_length(path, pixel_format), np.uint8)
+            read_native(path, offset + frame * len(octets), octets, pixel_format.transfer_syntax == DEFLATED)
+            data = octets.tobytes()
         else:
-            data = _frame_bytes(path, offset, frame, pixel_format.frames)
+            data = frame_data(path, offset, frame, pixel_format.frames)
     except (OSError, PixelError, DecodeError):
         data = f"{path}\n{frame}".encode("utf-8", "surrogateescape")
     return blake2b(data, digest_size=16).digest()
+
+
+def _decode(data: bytes, form: PixelFormat, as_rgb: bool = False) -> np.ndarray:
+    return decode_frame(data, form.transfer_syntax, form.rows, form.columns, form.samples, form.bits_allocated, as_rgb)
+
+
+def _compressed_color(data: bytes, form: PixelFormat) -> np.ndarray:
+    """Return the RGB colors of an RLE frame or a codestream."""
+    stream = read_codestream(data)
+    if stream is None:
+        samples = _significant(_decode(data, form), form)
+        return _rgb(samples, color_space(form.photometric), form.bits_stored, form)
+    space = color_space(form.photometric, stream.space)
+    if space == "YBR_FULL" and stream.kind in DCT_KINDS:  # the codec is faster, and rounds the same
+        return _rgb(_decode(data, form, as_rgb=True), "RGB", stream.bits, form)
+    return _rgb(_decode(data, form), space, stream.bits, form)
+
+
+def _native_color(path: str, offset: int, frame: int, form: PixelFormat, out: np.ndarray | None) -> np.ndarray:
+    """Return the RGB colors of a native frame, read into `out` if they are stored like it."""
+    header, length = image_header(path, form.transfer_syntax), _native_length(path, form)
+    is_plain = form.samples == 3 and form.bits_stored == form.bits_allocated == 8 and not header.is_planar
+    is_plain = is_plain and not header.swaps_bytes and color_space(form.photometric) == "RGB"
+    if is_plain and out is not None and out.dtype == np.uint8 and out.shape == (form.rows, form.columns, 3):
+        read_native(path, offset + frame * length, out, form.transfer_syntax == DEFLATED)
+        return out
+    octets = _native_octets(path, offset + frame * length, length, form)
+    return _native_rgb(octets, form, header.is_planar, header.little)
+
+
+def _native_octets(path: str, start: int, length: int, form: PixelFormat) -> np.ndarray:
+    """Return bytes of native pixel data in the order of pixels, uint8, shape (length,).
+
+    Samples of less than a word are stored in words of VR OW, whose bytes a big endian file swaps (PS3.5 section 7.3).
+    """
+    if (
+        form.transfer_syntax == BIG_ENDIAN
+        and form.bits_allocated <= 12
+        and image_header(path, form.transfer_syntax).swaps_bytes
+    ):
+        words = np.empty((start % 2 + length + 1) // 2, np.uint16)
+        read_native(path, start - start % 2, words, is_deflated=False)
+        return words.byteswap().view(np.uint8)[start % 2 : start % 2 + length]
+    octets = np.empty(length, np.uint8)
+    read_native(path, start, octets, form.transfer_syntax == DEFLATED)
+    return octets
+
+
+def _native_rgb(octets: np.ndarray, form: PixelFormat, is_planar: bool, little: bool = True) -> np.ndarray:
+    """Return the bytes of a native frame as RGB."""
+    dtype = np.dtype(f"{'<' if little else '>'}u{form.bits_allocated // 8}")
+    samples = octets.view(dtype).astype(dtype.newbyteorder("="), copy=False)
+    if len(octets) < form.frame_bytes:
+        ordered = expand_422(samples, form.rows, form.columns)
+    else:
+        ordered = by_pixel(samples, form.rows, form.columns, form.samples, is_planar)
+    return _rgb(_significant(ordered, form), color_space(form.photometric), form.bits_stored, form)
+
+
+def _native_length(path: str, form: PixelFormat) -> int:
+    """Return the bytes of a native color frame, fewer than `PixelFormat.frame_bytes` if it is subsampled.
+
+    Real files are called YBR_FULL_422 and have all samples of each pixel: the length of the pixel data decides.
+    """
+    if form.samples != 3 or form.photometric not in (*SUBSAMPLED, "YBR_PARTIAL_420"):
+        return form.frame_bytes
+    if image_header(path, form.transfer_syntax).pixel_length >= form.frames * form.frame_bytes:
+        return form.frame_bytes
+    if form.photometric == "YBR_PARTIAL_420":
+        raise DecodeError("no order of native samples is defined for YBR_PARTIAL_420")
+    return form.frame_bytes * 2 // 3
+
+
+def _significant(samples: np.ndarray, form: PixelFormat) -> np.ndarray:
+    """Return unsigned samples without the bits outside *Bits Stored* (PS3.5 section 8.1.1)."""
+    if form.bits_stored == samples.dtype.itemsize * 8:
+        return samples
+    return (samples >> (form.high_bit + 1 - form.bits_stored)) & ((1 << form.bits_stored) - 1)
+
+
+def _rgb(samples: np.ndarray, space: str, bits: int, form: PixelFormat) -> np.ndarray:
+    """Return color samples of `bits` significant bits as RGB in the dtype of the file."""
+    colors, dtype = samples[..., :3], color_dtype(form.bits_stored)
+    if bits > 16 and form.bits_stored > 16:
+        colors, bits = colors >> (bits - 16), 16
+    if colors.dtype.kind == "i" or colors.dtype.itemsize > dtype.itemsize:
+        # The container of a codestream may be wider than the values in it.
+        colors = np.clip(colors, 0, np.iinfo(dtype).max).astype(dtype)
+        bits = min(bits, dtype.itemsize * 8)
+    return np.ascontiguousarray(to_rgb(colors, space, bits), dtype=dtype)
 
 
 def _as_format(stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
@@ -204,127 +359,19 @@ def _clear_undefined_bits(stored: np.ndarray, pixel_format: PixelFormat) -> None
 
 
 def _read_native(path: str, offset: int, frame: int, pixel_format: PixelFormat, out: np.ndarray | None) -> np.ndarray:
-    shape, dtype = (pixel_format.rows, pixel_format.columns), pixel_format.dtype
-    if pixel_format.bits_allocated in PACKED:
-        return _read_packed(path, offset, frame, pixel_format)
+    form = pixel_format
+    shape, dtype = (form.rows, form.columns), form.dtype
+    if form.bits_allocated in PACKED:
+        count = form.rows * form.columns
+        first = frame * count * form.bits_allocated
+        length = (first % 8 + count * form.bits_allocated + 7) // 8
+        octets = _native_octets(path, offset + first // 8, length, form)
+        return unpack_samples(octets, first % 8, count, form.bits_allocated).astype(dtype, copy=False).reshape(shape)
+    start = offset + frame * form.frame_bytes
+    if dtype.itemsize == 1 and form.transfer_syntax == BIG_ENDIAN:
+        return _native_octets(path, start, form.frame_bytes, form).view(dtype).reshape(shape)
     stored = np.empty(shape, dtype) if out is None else out.view(dtype)
-    start = offset + frame * pixel_format.frame_bytes
-    if pixel_format.transfer_syntax == DEFLATED:
-        raw = _inflated(path, start + pixel_format.frame_bytes)[start : start + pixel_format.frame_bytes]
-        if len(raw) < pixel_format.frame_bytes:
-            raise DecodeError(f"{len(raw)} of {pixel_format.frame_bytes} bytes of pixel data are present")
-        stored[...] = np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape)
-        return stored
-    descriptor = os.open(path, OPEN_FLAGS)
-    try:
-        done = _read_into(descriptor, stored, start)
-    finally:
-        os.close(descriptor)
-    if done < pixel_format.frame_bytes:
-        raise DecodeError(f"{done} of {pixel_format.frame_bytes} bytes of pixel data are present")
-    if dtype.itemsize > 1 and (pixel_format.transfer_syntax == BIG_ENDIAN) == (sys.byteorder == "little"):
+    read_native(path, start, stored, form.transfer_syntax == DEFLATED)
+    if dtype.itemsize > 1 and (form.transfer_syntax == BIG_ENDIAN) == (sys.byteorder == "little"):
         stored.byteswap(inplace=True)
     return stored if out is None else out
-
-
-def _read_into(descriptor: int, array: np.ndarray, offset: int) -> int:
-    """Fill `array` from `offset` of the file and return the number of bytes read."""
-    view = memoryview(array.reshape(-1).view(np.uint8).data)
-    done = 0
-    while done < len(view):
-        if hasattr(os, "preadv"):
-            count = os.preadv(descriptor, [view[done:]], offset + done)
-        else:
-            data = pread(descriptor, len(view) - done, offset + done)
-            count = len(data)
-            view[done : done + count] = data
-        if count == 0:
-            break
-        done += count
-    return done
-
-
-def _read_packed(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> np.ndarray:
-    """Read a frame of 1 or 12 bits per sample, packed from the least significant bit on (PS3.5 section 8.1.1)."""
-    size, count = pixel_format.bits_allocated, pixel_format.rows * pixel_format.columns
-    first = frame * count * size
-    start, length = offset + first // 8, (first % 8 + count * size + 7) // 8
-    if pixel_format.transfer_syntax == DEFLATED:
-        raw = _inflated(path, start + length)[start : start + length]
-    else:
-        with open(path, "rb") as file:
-            file.seek(start)
-            raw = file.read(length)
-    bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")[first % 8 : first % 8 + count * size]
-    if len(bits) < count * size:
-        raise DecodeError(f"{len(bits) // size} of {count} pixels of {size} bits are present")
-    if size == 1:
-        stored = bits.astype(pixel_format.dtype)
-    else:
-        octets = np.packbits(np.pad(bits.reshape(count, size), ((0, 0), (0, 16 - size))), axis=1, bitorder="little")
-        stored = octets.reshape(-1).view("<u2").astype(pixel_format.dtype)
-    return stored.reshape(pixel_format.rows, pixel_format.columns)
-
-
-def _inflated(path: str, count: int) -> bytes:
-    """Return the first `count` bytes of a deflated file's data set, inflated."""
-    with open(path, "rb") as file:
-        head = file.read(4096)
-        size = os.fstat(file.fileno()).st_size
-        position = 132 + 12 + int.from_bytes(head[140:144], "little")  # the meta group states its length
-
-        def fetch(offset: int, length: int) -> bytes:
-            file.seek(offset)
-            return file.read(length)
-
-        return inflate(fetch, position, size, count).data
-
-
-def _frame_bytes(path: str, offset: int, frame: int, frames: int) -> bytes:
-    """Return the codestream of one encapsulated frame (PS3.5 section A.4)."""
-    from pydicom.encaps import get_frame
-
-    with open(path, "rb") as file:
-        file.seek(offset)
-        try:
-            return bytes(get_frame(file, frame, number_of_frames=frames))
-        except (ValueError, IndexError) as error:
-            raise DecodeError("its encapsulated fragments cannot be assigned to frames") from error
-
-
-def read_color(path: str, frame: int) -> np.ndarray:
-    """Return one color frame as RGB: shape (rows, columns, 3), uint8 or uint16.
-
-    pydicom converts YBR and palette color.
-
-    Raises
-    ------
-    PixelError
-        If pydicom cannot decode or convert the frame.
-    """
-    import warnings
-
-    from pydicom import dcmread
-    from pydicom.pixels.processing import apply_color_lut
-    from pydicom.pixels.utils import pixel_array
-    from pydicom.uid import UID
-
-    register_with_pydicom()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
-            dataset = dcmread(path, force=True)
-            if not dataset.file_meta.get("TransferSyntaxUID"):  # a bare data set: use the encoding pydicom detected
-                implicit, _ = dataset.original_encoding
-                dataset.file_meta.TransferSyntaxUID = UID(IMPLICIT if implicit else EXPLICIT)
-            array = pixel_array(dataset, index=frame)
-            if dataset.PhotometricInterpretation == "PALETTE COLOR":
-                array = apply_color_lut(array, dataset)
-    except Exception as error:  # pydicom and codecs raise many kinds of errors
-        log_fault("reading color pixels", error, logging.DEBUG)
-        raise PixelError(path, f"{type(error).__name__} while reading color pixels") from error
-    if array.ndim != 3:
-        raise PixelError(path, f"color pixels of shape {array.shape}")
-    if array.dtype == np.uint16 and array.max(initial=0) > 255:
-        return np.asarray(array[..., :3])
-    return np.asarray(array[..., :3], dtype=np.uint8)

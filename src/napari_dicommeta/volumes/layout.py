@@ -100,6 +100,7 @@ def _lay_out(series: Series, split: str) -> Layout:
 def _faults(catalog: Catalog, formats: PixelFormats) -> list[tuple[str, np.ndarray]]:
     """Return (reason, rows) of the files whose pixel data contradict their elements."""
     lengths, sizes = catalog.file_column("pixel_length"), catalog.file_column("size")
+    offsets = catalog.file_column("pixel_offset")
     faults: dict[str, list[np.ndarray]] = {}
     for i in np.unique(formats.ids).tolist():
         rows, form = np.flatnonzero(formats.ids == i), formats.distinct[i]
@@ -107,10 +108,12 @@ def _faults(catalog: Catalog, formats: PixelFormats) -> list[tuple[str, np.ndarr
         for group in groups_of(lengths[rows]):
             alike = rows[group]
             length = int(lengths[alike[0]])
-            if not pixels_fault(form, length, smallest):  # a larger file has no more faults
+            counts_fragments = form.frames > 1 and not form.is_native
+            if not counts_fragments and not pixels_fault(form, length, smallest):  # a larger file has no more faults
                 continue
             for row in alike.tolist():
-                if fault := pixels_fault(form, length, int(sizes[row])):
+                place = (catalog.paths[row], int(offsets[row])) if counts_fragments else ("", -1)
+                if fault := pixels_fault(form, length, int(sizes[row]), *place):
                     faults.setdefault(f"its pixels cannot be read: {fault}", []).append(np.array([row]))
     return [(reason, np.concatenate(rows)) for reason, rows in faults.items()]
 

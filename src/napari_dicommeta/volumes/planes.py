@@ -90,10 +90,15 @@ class ColorPlanes:
 
     def __call__(self, n: int, out: np.ndarray) -> None:
         """Fill `out` with the colors of frame `n`."""
-        colors = self.frames.read_color(n)
+        form = self.frames.pixel_format(n)
+        colors = self.frames.read_color(n, out)
+        if colors is out:
+            return
         if colors.shape != self.shape:
             raise PixelError(self.frames.path(n), f"color pixels of shape {colors.shape}, {self.shape} expected")
-        out[...] = colors if colors.dtype == out.dtype else colors >> 8
+        if colors.dtype.itemsize > out.dtype.itemsize:
+            colors >>= 8 if form.photometric == "PALETTE COLOR" else form.bits_stored - 8
+        out[...] = colors
 
 
 @dataclass(frozen=True, slots=True)

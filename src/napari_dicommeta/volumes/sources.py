@@ -90,9 +90,11 @@ class FrameSources:
         out.view(tile.dtype)[...] = tile
         return out
 
-    def read_color(self, n: int) -> np.ndarray:
+    def read_color(self, n: int, out: np.ndarray | None = None) -> np.ndarray:
         """Return color frame `n` as RGB; see `dicom.pixels.read_color`."""
-        return read_color(self.path(n), int(self.indices[n]))
+        file = int(self.files[n])
+        form = self.formats[int(self.format_ids[file])]
+        return read_color(self.paths[file], int(self.offsets[file]), int(self.indices[n]), form, out)
 
     def digest(self, n: int) -> bytes:
         """Return a digest of the stored values of frame `n`; see `dicom.pixels.stored_digest`."""
