@@ -1,0 +1,250 @@
+"""Where images lie: places elsewhere than in Image Position (Patient), impossible places, rounding, missing spacing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dicom_factory import Raw, ct_pixels, ct_slice, write_series
+from mosaic_factory import siemens
+from volume_checks import hu, opened, titles
+
+import napari_dicommeta as dm
+
+NUCLEAR, ULTRASOUND_VOLUME = "1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.6.2"
+NO_RESCALE = {"RescaleSlope": None, "RescaleIntercept": None, "RescaleType": None}
+
+
+def severity(volume: dm.Volume, code: str) -> str:
+    return next(note.severity for note in volume.notes if note.code == code)
+
+
+# -- rounding -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("angle", [2e-4, 5e-4, 1e-3])
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_orientations_that_differ_by_rounding_are_one_volume(tmp_path: Path, angle: float, every: int) -> None:
+    def cosines(k: int) -> list[str]:
+        c, s = np.cos(angle * (k % (every + 1) > 0)), np.sin(angle * (k % (every + 1) > 0))
+        return [f"{value:.7f}" for value in (c, s, 0, -s, c, 0)]
+
+    write_series(tmp_path, 8, ImageOrientationPatient=cosines)
+    (volume,) = dm.load(tmp_path)
+    np.testing.assert_array_equal(np.asarray(volume.array), hu(*range(8)))
+    assert titles(volume)["orientations-rounded"] == (
+        f"2 orientations differ by no more than {angle:.1g}: they are taken as one"
+    )
+    assert severity(volume, "orientations-rounded") == "info"
+
+
+def test_orientations_that_differ_by_little_stay_apart_where_that_makes_two_grids(tmp_path: Path) -> None:
+    # Two scans, the second turned by 0.0008 and 1 mm off: together they fit no grid.
+    def place(k: int) -> dict[str, Any]:
+        turned = [1, 0.0008, 0, -0.0008, 1, 0] if k >= 5 else [1, 0, 0, 0, 1, 0]
+        return {"ImagePositionPatient": [0, 0, 2.5 * (k % 5) + k // 5], "ImageOrientationPatient": turned}
+
+    volumes = opened(tmp_path, *[ct_slice(k, **place(k)) for k in range(10)])
+    assert [volume.array.shape[0] for volume in volumes] == [5, 5]
+    assert "the orientation or pixel spacing differs" in titles(volumes[0])["split"]
+
+
+def test_steps_of_half_a_micrometer_are_slices(tmp_path: Path) -> None:
+    write_series(tmp_path, 4, PixelSpacing=[0.0005, 0.0005], ImagePositionPatient=lambda k: [0, 0, f"{0.0005 * k:.4f}"])
+    (volume,) = dm.load(tmp_path)
+    assert volume.array.shape == (4, 16, 12)
+    assert volume.geometry.spacing[0] == pytest.approx(0.0005)
+
+
+# -- impossible and stray places ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("z", ["3.4e9", "-3.4E+38", "1e8"])
+def test_an_impossible_place_is_a_reason_of_its_own(tmp_path: Path, z: str) -> None:
+    write_series(tmp_path, 5, ImagePositionPatient=lambda k: [0, 0, z if k == 2 else 2.5 * k])
+    volumes = dm.load(tmp_path)
+    assert [volume.array.shape[0] for volume in volumes] == [4, 1]
+    assert titles(volumes[1])["split"] == "Split from its series: the stated positions are impossible"
+    assert "split" not in titles(volumes[0])
+    assert "gap" in titles(volumes[0])
+
+
+def test_a_stray_slice_is_named_beside_a_gap(tmp_path: Path) -> None:
+    # 2.5 mm apart, one slice missing, and the last one 101 mm off, which is no multiple.
+    places = [0, 2.5, 5, 10, 12.5, 15, 17.5, 118.5]
+    write_series(tmp_path, 8, ImagePositionPatient=lambda k: [0, 0, places[k]])
+    (volume,) = dm.load(tmp_path)
+    assert titles(volume)["gap"] == "1 slice missing between 3 and 4 (5 mm); the usual step is 2.5 mm"
+    assert "is between slices 7 and 8" in titles(volume)["uneven"]
+    assert volume.geometry.spacing[0] == 2.5
+
+
+# -- places elsewhere ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spacing", [4.5, -4.5])
+def test_slices_of_a_tomography_lie_along_the_normal_of_their_detector(tmp_path: Path, spacing: float) -> None:
+    changes = {
+        "SOPClassUID": NUCLEAR,
+        "Modality": "NM",
+        "ImageType": ["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"],
+        "NumberOfFrames": 4,
+        "SliceVector": [1, 2, 3, 4],
+        "SpacingBetweenSlices": spacing,
+        "ImagePositionPatient": None,
+        "ImageOrientationPatient": None,
+        "DetectorInformationSequence": [
+            {"ImagePositionPatient": [-30, -40, 50], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+        ],
+        "PixelData": Raw("OW", b"".join(ct_pixels(k).tobytes() for k in range(4))),
+    }
+    (volume,) = opened(tmp_path, ct_slice(0, **changes, **NO_RESCALE))
+    order = range(4) if spacing > 0 else range(3, -1, -1)  # slices are sorted along the normal
+    np.testing.assert_array_equal(np.asarray(volume.array), [ct_pixels(k) for k in order])
+    assert volume.geometry.spacing == (4.5, 0.75, 0.5)
+    assert volume.geometry.affine is not None
+    first = 50 if spacing > 0 else 50 - 3 * 4.5
+    np.testing.assert_allclose(volume.geometry.affine[:3, 3], [-30, -40, first])
+    assert "unplaced" not in titles(volume)
+
+
+def test_an_ultrasound_volume_lies_in_its_own_frame_of_reference(tmp_path: Path) -> None:
+    content = {
+        "SOPClassUID": ULTRASOUND_VOLUME,
+        "Modality": "US",
+        "VolumeFrameOfReferenceUID": "1.2.3",
+        "NumberOfFrames": 3,
+        "ImagePositionPatient": None,
+        "ImageOrientationPatient": None,
+        "PixelSpacing": None,
+        "SharedFunctionalGroupsSequence": [
+            {
+                "PixelMeasuresSequence": [{"PixelSpacing": [0.4, 0.5]}],
+                "PlaneOrientationVolumeSequence": [{"ImageOrientationVolume": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]}],
+            }
+        ],
+        "PerFrameFunctionalGroupsSequence": [
+            {"PlanePositionVolumeSequence": [{"ImagePositionVolume": [0.0, 0.0, 0.6 * (2 - k)]}]} for k in range(3)
+        ],
+        "PixelData": Raw("OW", b"".join(ct_pixels(k).tobytes() for k in range(3))),
+    }
+    (volume,) = opened(tmp_path, ct_slice(0, **content, **NO_RESCALE))
+    assert volume.geometry.spacing == (pytest.approx(0.6), 0.4, 0.5)
+    assert volume.frame_of_reference == "1.2.3"
+    np.testing.assert_array_equal(np.asarray(volume.array), [ct_pixels(k) for k in (2, 1, 0)])
+
+
+# -- pixel spacing ------------------------------------------------------------------------------------------
+
+REGION = {"PhysicalUnitsXDirection": 3, "PhysicalUnitsYDirection": 3, "PhysicalDeltaX": 0.02, "PhysicalDeltaY": 0.03}
+NO_PLACE = {"ImagePositionPatient": None, "ImageOrientationPatient": None, "PixelSpacing": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "spacing", "note"),
+    [
+        ({"ImagerPixelSpacing": [0.2, 0.1]}, (0.2, 0.1), "spacing-missing"),
+        ({"ImagePlanePixelSpacing": [0.4, 0.3]}, (0.4, 0.3), ""),
+        ({"NominalScannedPixelSpacing": [0.6, 0.5]}, (0.6, 0.5), ""),
+        ({"SequenceOfUltrasoundRegions": [REGION]}, (0.3, 0.2), "spacing-region"),
+        ({"SequenceOfUltrasoundRegions": [REGION, REGION]}, (0.3, 0.2), "spacing-region"),
+        ({"SequenceOfUltrasoundRegions": [REGION, REGION | {"PhysicalDeltaX": 0.5}]}, (1, 1), "spacing-missing"),
+        ({"SequenceOfUltrasoundRegions": [REGION | {"PhysicalUnitsXDirection": 4}]}, (1, 1), "spacing-missing"),
+        ({}, (1, 1), "spacing-missing"),
+        ({"PixelSpacing": ["0", "0"]}, (1, 1), "spacing-missing"),
+        ({"PixelSpacing": ["0.000", "0.5"]}, (1, 1), "spacing-missing"),
+        ({"PixelSpacing": ["-1", "1"]}, (1, 1), "spacing-missing"),
+    ],
+)
+def test_a_spacing_that_no_element_states_is_noted_for_a_single_image(
+    tmp_path: Path, changes: dict[str, Any], spacing: tuple[float, float], note: str
+) -> None:
+    (volume,) = opened(tmp_path, ct_slice(0, **(NO_PLACE | {"Modality": "CR"} | changes), **NO_RESCALE))
+    assert volume.geometry.spacing[1:] == pytest.approx(spacing)
+    assert {code for code in titles(volume) if code.startswith("spacing")} == ({note} if note else set())
+    if note == "spacing-missing":
+        assert severity(volume, note) == "decision"
+
+
+def test_a_spacing_that_is_none_is_named_and_the_slices_keep_their_places(tmp_path: Path) -> None:
+    write_series(tmp_path, 3, PixelSpacing=["0", "0"])
+    (volume,) = dm.load(tmp_path)
+    assert titles(volume)["spacing-missing"] == "0\\0 is no Pixel Spacing: pixels are assumed to be 1 mm apart"
+    assert volume.geometry.spacing == (2.5, 1, 1)
+    assert volume.geometry.affine is not None
+
+
+# -- mosaics ------------------------------------------------------------------------------------------------
+
+
+def mosaic(t: int, count: int = 5, **changes: Any) -> bytes:
+    """Encode a Siemens mosaic of `count` tiles of 8 × 8: all pixels of slice k at time t are 10 t + k."""
+    tiles = np.zeros((24, 24), "<u2")
+    for k in range(count):
+        tiles[8 * (k // 3) : 8 * (k // 3) + 8, 8 * (k % 3) : 8 * (k % 3) + 8] = 10 * t + k
+    content = {
+        "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"],
+        "Modality": "MR",
+        "SOPInstanceUID": f"1.2.3.{t}",
+        "InstanceNumber": t + 1,
+        "AcquisitionNumber": t + 1,
+        "AcquisitionMatrix": [8, 0, 0, 8],
+        "ImagePositionPatient": [-36, -36, 7],
+        "PixelSpacing": [3, 3],
+        "SpacingBetweenSlices": 4,
+        "pixels": tiles,
+    }
+    return ct_slice(0, **(content | NO_RESCALE | changes))
+
+
+def test_mosaics_without_private_elements_are_times_of_slices_without_places(tmp_path: Path) -> None:
+    (volume,) = opened(tmp_path, *[mosaic(t) for t in range(3)])
+    # The number of slices is unknown without private elements: nine tiles, the last four blank.
+    assert (volume.array.shape, volume.axis) == ((3, 9, 8, 8), "AcquisitionNumber")
+    expected = [[10 * t + k if k < 5 else 0 for k in range(9)] for t in range(3)]
+    np.testing.assert_array_equal(np.asarray(volume.array)[..., 3, 4], expected)
+    assert volume.geometry.affine is None
+    assert severity(volume, "mosaic") == "decision"
+    assert titles(volume)["mosaic"].startswith("Slices are tiles of a mosaic: 9 of 8 × 8; where they lie is unknown")
+
+
+def test_one_mosaic_is_a_volume(tmp_path: Path) -> None:
+    (volume,) = opened(tmp_path, mosaic(1))
+    assert volume.array.shape == (9, 8, 8)
+    assert [frame for _, frame in volume.files] == list(range(9))
+
+
+def placed(path: Path, t: int, **changes: Any) -> None:
+    """Write a mosaic with its CSA header: pixels of slice k at time t are 10 t + k."""
+    tiles = np.repeat(np.repeat(10 * t + np.arange(4).reshape(2, 2), 8, axis=0), 8, axis=1).astype("<u2")
+    siemens(path, pixels=tiles, SOPInstanceUID=f"1.2.3.{t}", AcquisitionNumber=t + 1, **NO_RESCALE | changes)
+
+
+def test_mosaics_are_times_of_slices_in_their_places(tmp_path: Path) -> None:
+    for t in range(3):
+        placed(tmp_path / f"im{t}.dcm", t)
+    (volume,) = dm.load(tmp_path)
+    assert (volume.array.shape, volume.axis) == ((3, 4, 8, 8), "AcquisitionNumber")
+    np.testing.assert_array_equal(
+        np.asarray(volume.array)[..., 0, 0], [[10 * t + k for k in range(4)] for t in range(3)]
+    )
+    assert volume.geometry.spacing == (4, 3, 3)
+    assert volume.geometry.affine is not None
+    # The mosaic of 48 mm has its corner at -24, a slice of 24 mm around the same center at -12.
+    np.testing.assert_allclose(volume.geometry.affine[:3, 3], [-12, -12, 0])
+    assert severity(volume, "mosaic") == "info"
+
+
+def test_a_copy_of_a_mosaic_is_left_out_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        placed(tmp_path / f"{name}.dcm", 1)
+    (volume,) = dm.load(tmp_path)
+    assert volume.array.shape == (4, 8, 8)
+    assert "1 file is left out" in titles(volume)["left-out"]
+
+
+def test_dicom_that_only_says_mosaic_is_an_image(tmp_path: Path) -> None:
+    (volume,) = opened(tmp_path, mosaic(1, AcquisitionMatrix=None))
+    assert volume.array.shape == (1, 24, 24)
