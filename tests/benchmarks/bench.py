@@ -1,4 +1,4 @@
-"""The figures, each a ratio within one run: ``python3 dev.py bench [scan] [volumes] [window] [dock] [--folder F]``.
+"""The figures, each a ratio within one run: ``dev.py bench [scan] [layout] [volumes] [window] [dock] [--folder F]``.
 
 Needs the generator of the 285,380-file folder below SHARED_DATA; the folder is made once in the system's
 temporary folder (1.2 GB) and kept. Every side is warmed up first. Exit code 1 if a bound is missed.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[3] / "shared"))
-PARTS = ("volumes", "window", "scan", "dock")
+PARTS = ("volumes", "window", "scan", "layout", "dock")
 SAMPLE = 3000
 missed: list[str] = []
 
@@ -250,6 +250,10 @@ def main() -> None:
         bench_window()
     if "dock" in options.words:
         bench_dock(options.folder or dsb_folder())
+    if "layout" in options.words:
+        from layout import bench_layout
+
+        bench_layout(options.folder or dsb_folder(), SHARED, timed, report, child)
     if "scan" in options.words:
         bench_scan(options.folder or dsb_folder())
     print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")

@@ -135,7 +135,7 @@ def bench_volumes(
     assert np.array_equal(pydicom_loop(native), expected)
     own, itk, loop = best(lambda: ours(native)), best(lambda: simpleitk(native)), best(lambda: pydicom_loop(native), 3)
     print(f"{COUNT} native slices: {own * 1e3:.0f} ms, SimpleITK {itk * 1e3:.0f} ms, pydicom {loop * 1e3:.0f} ms")
-    report("native, faster than SimpleITK", itk / own, 4, at_most=False)
+    report("native, faster than SimpleITK", itk / own, 5, at_most=False)
     report("native, faster than a pydicom loop", loop / own, 5, at_most=False)
 
     (series,) = dm.scan(native).series
@@ -152,6 +152,7 @@ def bench_volumes(
     full = best(lambda: np.asarray(volumes.pop().array), 15)
     print(f"np.asarray of the array {full * 1e3:.1f} ms, bare preadv {bare * 1e3:.1f} ms")
     report("np.asarray of a bare preadv", full / bare, 1.6, at_most=True)
+    _bench_signed(native, places, best, report)
     report("peak memory of a full load against the array", child(PEAK, str(native))["ratio"], 1.15, at_most=True)
 
     for kind, bound in (("JPEG lossless", 2), ("JPEG-LS", 1.2), ("JPEG 2000", 1.2)):
@@ -160,3 +161,33 @@ def bench_volumes(
         own, itk = best(lambda folder=folder: ours(folder), 2), best(lambda folder=folder: simpleitk(folder), 2)
         print(f"{kind}: {own * 1e3:.0f} ms, SimpleITK {itk * 1e3:.0f} ms")
         report(f"{kind}, faster than SimpleITK", itk / own, bound, at_most=False)
+
+
+def _bench_signed(
+    native: Path,
+    places: list[tuple[str, int]],
+    best: Callable[..., float],
+    report: Callable[..., None],
+) -> None:
+    """The same series as signed 16 bits with an intercept of -1024, as most CT is: int16, saturating below -32,768."""
+    from pydicom import dcmread
+
+    import napari_dicommeta as dm
+
+    folder = native.with_name("signed-130")
+    if not folder.exists():
+        folder.mkdir()
+        for path, _ in places:
+            dataset = dcmread(path)
+            dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 15, 1
+            dataset.save_as(folder / Path(path).name)
+    (series,) = dm.scan(folder).series
+    (volume,) = dm.load(series)
+    assert volume.array.dtype == np.int16
+    offsets = dict(zip(series.catalog.paths, series.catalog.file_column("pixel_offset").tolist(), strict=True))
+    signed = [(path, offsets[path]) for path, _ in volume.files]
+    bare = best(lambda: bare_preadv(signed, volume.array.shape), 15)
+    volumes = [dm.load(series)[0] for _ in range(16)]
+    full = best(lambda: np.asarray(volumes.pop().array), 15)
+    print(f"signed, intercept -1024: np.asarray {full * 1e3:.1f} ms, bare preadv {bare * 1e3:.1f} ms")
+    report("signed, np.asarray of a bare preadv", full / bare, 1.6, at_most=True)
