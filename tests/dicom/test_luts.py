@@ -248,8 +248,7 @@ def test_values_are_pydicoms(tmp_path: Path, changes: dict[str, Any]) -> None:
 def test_values_of_real_files_are_pydicoms(shared: Path, name: str) -> None:
     from pydicom import dcmread
     from pydicom.pixels import apply_modality_lut
-
-    from napari_dicommeta.dicom.codecs import register_with_pydicom
+    from pydicom_decoder import register_with_pydicom
 
     path = shared / "data" / name
     register_with_pydicom()

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom_decoder import register_with_pydicom
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.columns import first_tag_of
-from napari_dicommeta.dicom.codecs import register_with_pydicom
 from napari_dicommeta.dicom.header import parse_header, read_header
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import decode

@@ -22,7 +22,7 @@ from napari_dicommeta.dicom.uids import DEFLATED_FRAME, HTJ2K, JPEG_2000, JPEG_D
 from napari_dicommeta.support.errors import DecodeError
 from napari_dicommeta.support.log import log_fault
 
-__all__ = ["decode_for_pydicom", "decode_frame", "inflate_frame", "is_available", "register_with_pydicom"]
+__all__ = ["decode_frame", "inflate_frame"]
 
 DECODED = JPEG_DCT | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, DEFLATED_FRAME}
 
@@ -192,33 +192,3 @@ def _deflated(data: bytes, rows: int, columns: int, samples: int, bits_allocated
     else:
         array = octets.view(f"<u{bits_allocated // 8}")
     return array.reshape(rows, columns) if samples == 1 else array.reshape(rows, columns, samples)
-
-
-def is_available(uid: str) -> bool:
-    """Return whether `decode_frame` can decode the transfer syntax; pydicom requires this function of a plugin."""
-    return str(uid) in DECODED
-
-
-def decode_for_pydicom(src: bytes, runner: Any) -> bytes:
-    """Decode a frame for pydicom: return its samples as little endian bytes, color by pixel."""
-    array = decode_frame(
-        src, str(runner.transfer_syntax), runner.rows, runner.columns, runner.samples_per_pixel, runner.bits_allocated
-    )
-    runner.set_option("bits_allocated", array.dtype.itemsize * 8)
-    if runner.samples_per_pixel > 1:
-        runner.set_option("planar_configuration", 0)
-        if str(runner.photometric_interpretation) in ("YBR_ICT", "YBR_RCT"):
-            runner.set_option("photometric_interpretation", "RGB")
-        elif str(runner.photometric_interpretation) == "YBR_FULL_422":
-            runner.set_option("photometric_interpretation", "YBR_FULL")
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def register_with_pydicom() -> None:
-    """Add `decode_for_pydicom` as a plugin to each of pydicom's decoders it supports; repeated calls do nothing."""
-    from pydicom.pixels import decoders
-    from pydicom.pixels.decoders.base import Decoder
-
-    for decoder in vars(decoders).values():
-        if isinstance(decoder, Decoder) and is_available(decoder.UID) and "dicommeta" not in decoder.available_plugins:
-            decoder.add_plugin("dicommeta", (__name__, "decode_for_pydicom"))
