@@ -64,7 +64,7 @@ def _left_out(stack: Stack) -> Iterator[Note]:
     if stack.left_out:
         used = set(stack.frames.paths())
         n = len({frame.path for frame in stack.left_out} - used)
-        reasons = list(dict.fromkeys(f"{os.path.basename(one.path)} is {one.reason}" for one in stack.left_out))
+        reasons = list(dict.fromkeys(f"{os.path.basename(frame.path)} is {frame.reason}" for frame in stack.left_out))
         named = "; ".join(reasons[:3])
         more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         subject = ("file is" if n == 1 else "files are") if n else "frames are"
@@ -135,7 +135,7 @@ def geometry_notes(geometry: VolumeGeometry) -> Iterator[Note]:
         steps = np.delete(steps, [k for k, _, _ in gaps])
     if geometry.uneven and not even_steps(np.append(steps, usual), geometry.floor):
         others = np.array(geometry.steps)
-        others[[k for k, _, _ in gaps]] = usual  # told above
+        others[[k for k, _, _ in gaps]] = usual  # reported above
         at = int(np.argmax(np.abs(others - usual)))
         yield make_note(
             "uneven",
