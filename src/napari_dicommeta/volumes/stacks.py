@@ -198,16 +198,16 @@ def _placed(frames: Frames) -> _Result:
     if len(references) == 1:
         return _of_one_reference(frames)
     merged = _of_one_reference(frames)
+    title = f"{len(references)} frames of reference in one series; the Standard allows one"
+    notes = (make_note("references", title),)
+    as_one = _Result([replace(stack, notes=(*stack.notes, *notes)) for stack in merged.stacks], merged.faults)
     own_each = len(references) > OWN_REFERENCE_FRACTION * len(frames)
-    if own_each or not _meet(frames, references):
-        parts = [_of_one_reference(frames.at(group)) for group in references]
-        apart = _joined(parts)
-        if merged.faults < apart.faults or merged.faults == apart.faults == 0:
-            title = f"{len(references)} frames of reference in one series; the Standard allows one"
-            note = make_note("references", title)
-            return _Result([replace(stack, notes=(*stack.notes, note)) for stack in merged.stacks], merged.faults)
-    else:
-        apart = _joined([_of_one_reference(frames.at(group)) for group in references])
+    if own_each and merged.faults < sum(len(group) == 1 for group in references):
+        return as_one  # apart, each single image would be a fault
+    apart = _joined([_of_one_reference(frames.at(group)) for group in references])
+    fits = merged.faults < apart.faults or merged.faults == apart.faults == 0
+    if fits and (own_each or not _meet(frames, references)):
+        return as_one
     return _Result([stack.because("the frame of reference differs") for stack in apart.stacks], apart.faults)
 
 
@@ -283,22 +283,26 @@ def _parallel(frames: Frames, kinds: Sequence[str] = SPLIT_TAGS) -> _Result:
     if n_places == 1:
         return by_tag[0] if by_tag else _Result([_one_place(frames)])
     distinct, left_out = without_copies(frames, places)
-    result = _distinct(distinct) if not by_tag else _better(by_tag[0], distinct)
-    if left_out and result is not (by_tag and by_tag[0]):
-        first = replace(result.stacks[0], left_out=(*left_out, *result.stacks[0].left_out))
-        return _Result([first, *result.stacks[1:]], result.faults)
-    return result
+    result = _by_one_dimension(distinct, by_tag[0].faults) if by_tag else _distinct(distinct)
+    return by_tag[0] if by_tag and result is None else _without(result, left_out)
 
 
-def _better(by_tag: _Result, frames: Frames) -> _Result:
-    """Return `by_tag`, or the frames as volumes along a stated dimension if that alone explains all repetitions."""
+def _without(result: _Result | None, left_out: Sequence[LeftOut]) -> _Result:
+    """Return `result` with the frames that were left out before named by its first stack."""
+    assert result is not None
+    first = replace(result.stacks[0], left_out=(*left_out, *result.stacks[0].left_out))
+    return _Result([first, *result.stacks[1:]], result.faults)
+
+
+def _by_one_dimension(frames: Frames, most_faults: int) -> _Result | None:
+    """Return volumes along a stated dimension, None if none alone explains all repetitions with `most_faults`."""
     places, distances = _places_and_distances(frames)
     if len(distances) == len(frames):
         return _by_spacing(frames)
     assembly = best_assembly(frames, places, distances)
-    if assembly and assembly.is_whole and not assembly.dimension.is_number and assembly.faults <= by_tag.faults:
+    if assembly and assembly.is_whole and not assembly.dimension.is_number and assembly.faults <= most_faults:
         return _Result(_assembled(frames, places, assembly), assembly.faults)
-    return by_tag
+    return None
 
 
 def _distinct(frames: Frames) -> _Result:
@@ -315,8 +319,7 @@ def _distinct(frames: Frames) -> _Result:
             if left_out and (assembly is None or assembly.faults or (is_resolved and not is_numbered)):
                 result = _distinct(distinct)
                 if assembly is None or result.faults < assembly.faults or is_resolved:
-                    first = replace(result.stacks[0], left_out=(*left_out, *result.stacks[0].left_out))
-                    return _Result([first, *result.stacks[1:]], result.faults)
+                    return _without(result, left_out)
     assert assembly is not None  # the last candidate of all always makes volumes
     return _Result(_assembled(frames, places, assembly), assembly.faults)
 
