@@ -102,6 +102,15 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("without", 1), ("with, in the same series", 4)),
         {"absent-in-part", "refused"},
     ),
+    ("intercept-missing", {"RescaleIntercept": None, **NO_WINDOW}, "decision", 4, None, set()),
+    (
+        "rescale-in-part",
+        {"RescaleIntercept": lambda k: -1024 if k else None},
+        "wrong",
+        1,
+        (("without", 1), ("with, in the same series", 4)),
+        {"absent-in-part", "refused"},
+    ),
     ("slope-zero", {"RescaleSlope": 0, **NO_WINDOW}, "wrong", 4, (("0", 4),), {"refused"}),
     (
         "intercept-unsigned",

@@ -158,8 +158,8 @@ def _stated(catalog: Catalog) -> dict[str, Any]:
 
     pair = [only(*(place + tag for place in _PLACES)) for tag in _RESCALE_TAGS]
     slope, intercept = (None if text is None else number(text) if text else 0.0 for text in pair)
-    # Slope or intercept alone is no rescale: the volume then holds stored values.
-    rescale = (1.0, 0.0) if "" in pair else None if slope is None or intercept is None else (slope, intercept)
+    # An intercept alone is no rescale: the volume then holds stored values. A slope alone has an intercept of 0.
+    rescale = (1.0, 0.0) if pair[0] == "" else None if slope is None or intercept is None else (slope, intercept)
     bits, sign = number(only("BitsStored") or ""), only("PixelRepresentation")
     return {
         "rescale": rescale,

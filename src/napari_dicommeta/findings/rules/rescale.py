@@ -76,8 +76,15 @@ def rescale_type_missing(survey: Survey) -> Iterator[Finding]:
 )
 def rescale_missing(survey: Survey) -> Iterator[Finding]:
     held = survey.joint(*RESCALE_PAIR, "ModalityLUTSequence")
-    lacking = survey.images & held.where(lambda slope, intercept, lut: not (slope and intercept) and lut is None)
+    lacking = survey.images & held.where(lambda slope, _intercept, lut: not slope and lut is None)
     some = survey.images & held.where(lambda slope, intercept, _lut: bool(slope or intercept))
+    without_intercept = survey.images & held.where(
+        lambda slope, intercept, lut: bool(slope) and not intercept and lut is None
+    )
+    if without_intercept.any():  # a slope alone has an intercept of 0, unless other images of the series state one
+        stated = survey.images & held.where(lambda _slope, intercept, _lut: bool(intercept))
+        in_series = np.bincount(survey.series_ids[stated], minlength=len(survey.series)) > 0
+        lacking |= without_intercept & in_series[survey.series_ids]
     has_some = np.bincount(survey.series_ids[some], minlength=len(survey.series)) > 0
     in_part = lacking & survey.gray & has_some[survey.series_ids] if survey.n_files else lacking
     affected = np.bincount(survey.series_ids[in_part], minlength=len(survey.series)) > 0
