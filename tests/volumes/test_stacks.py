@@ -419,6 +419,18 @@ def test_a_copy_of_a_file_of_three_frames_is_one_file_left_out(tmp_path: Path) -
     assert titles(volume)["left-out"].startswith("1 file is left out")
 
 
+def test_a_file_of_one_frame_is_a_copy_of_a_frame_of_a_larger_file(tmp_path: Path) -> None:
+    frames = [{"ImagePositionPatient": [0, 0, z]} for z in (0, 2, 4)]
+    shared = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PixelSpacing": [1, 1]}
+    pixels = [ct_pixels(k) for k in range(3)]
+    whole = enhanced(pixels, frames, shared, RescaleSlope=1, RescaleIntercept=0)
+    single = enhanced(pixels[:1], frames[:1], shared, RescaleSlope=1, RescaleIntercept=0)
+    paths = put(tmp_path, single, whole)
+    (volume,) = dm.load(tmp_path)
+    assert {Path(path) for path, _ in volume.files} == {paths[1]}
+    assert titles(volume)["left-out"].startswith(f"1 file is left out: {paths[0].name} is a copy of {paths[1].name}")
+
+
 def test_duplicates_are_named_where_gaps_part_the_volume_too(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 2.5 * k) for k in (0, 1, 2, 5, 6)], image(0, 0))
     volumes = dm.load(tmp_path, split="gaps")

@@ -60,7 +60,8 @@ def _without_repeats(
     seen: dict[Hashable, int] = {}
     kept: list[int] = []
     left_out: dict[int, str] = {}
-    for n in np.argsort(frames.order, kind="stable").tolist():
+    sizes = np.bincount(frames.files)[frames.files]
+    for n in np.lexsort((frames.order, -sizes)).tolist():  # a file of one frame is a copy of that of a larger file
         if counts[keyed[n]] == 1:
             kept.append(n)
             continue

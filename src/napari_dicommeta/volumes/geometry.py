@@ -165,9 +165,8 @@ class VolumeGeometry:
         span = positions[-1] - positions[0]
         step = span / (n - 1)
         if not even_steps(steps, floor):
-            usual = usual_step(steps)
-            near = np.abs(steps - usual) <= max(floor, SPACING_TOLERANCE * abs(usual))
-            step = np.diff(positions, axis=0)[near].mean(axis=0)
+            along = float(distances[-1] - distances[0])
+            step = span * (usual_step(steps) / along) if along else span * 0
         length = float(np.sqrt(step @ step))
         if length < place_tolerance(plane):
             return cls(spacing=(float("nan"), *plane.spacing), affine=affine, steps=tuple(steps.tolist()), floor=floor)

@@ -113,7 +113,7 @@ def _kinds(frames: Frames) -> dict[str, np.ndarray]:
         kinds[SIZE_DIFFERS] = np.array(size)[ids]
         kinds[COLOR_DIFFERS] = np.array(color)[ids]
         kinds["the photometric interpretation differs"] = np.array(gray)[ids]
-        deep = [int(form.is_color and (form.bits_stored > 8 or form.photometric == "PALETTE COLOR")) for form in forms]
+        deep = [int(form.is_color and form.photometric != "PALETTE COLOR" and form.bits_stored > 8) for form in forms]
         kinds["the bits of the colors differ"] = np.array(deep)[ids]
     localizer = np.array(["LOCALIZER" in text.split("\\") for text in frames.texts("ImageType")])
     if localizer.any():

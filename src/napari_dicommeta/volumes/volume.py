@@ -227,7 +227,10 @@ def _decode_one(array: LazyArray) -> None:
 def _color_array(sources: FrameSources, lead: tuple[int, ...]) -> LazyArray:
     first, form = sources.read_color(0), sources.pixel_format(0)
     planes = ColorPlanes(sources, (form.rows, form.columns, 3))
-    array = LazyArray((*lead, *planes.shape), first.dtype, planes, plane_axes=3)
-    if first.shape == planes.shape:  # otherwise reading the plane raises the error
+    used = [sources.formats[i] for i in np.unique(sources.format_ids).tolist()]
+    is_8_bit = any(other.photometric != "PALETTE COLOR" and other.bits_stored <= 8 for other in used)
+    dtype = np.dtype(np.uint8) if is_8_bit else first.dtype  # tables of 16 bits are shown with 8 beside other images
+    array = LazyArray((*lead, *planes.shape), dtype, planes, plane_axes=3)
+    if first.shape == planes.shape and first.dtype == dtype:  # otherwise reading the plane converts it, or raises
         array.keep(0, first)
     return array
