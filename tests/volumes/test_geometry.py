@@ -109,7 +109,7 @@ def along(*places: float, **how: tuple[float, ...]) -> list[Placed]:
         ((5,), [0]),
         ((2.5, 0, 5), [1, 0, 2]),
         ((0, 5, 0, 5, 2), [0, 2, 0, 2, 1]),
-        ((0, 0.0009, 0.002), [0, 0, 1]),  # 0.0011 mm from one to the next is another place
+        ((0, 0.0049, 0.01), [0, 0, 1]),  # 0.0051 mm, more than a hundredth of 0.5 mm, is another place
         ((-5, -10, 0), [1, 0, 2]),
         ((7, 7, 7), [0, 0, 0]),
     ],

@@ -1,30 +1,27 @@
-"""The dimension that distinguishes images at the same position: time, echo, b-value, energy … (PS3.3 section C.7.6.17).
+"""Dimensions that may distinguish images at the same position: time, echo, b-value … (PS3.3 section C.7.6.17).
 
-Candidates are compared: fewest incomplete volumes first, then a stated element before a mere number, then fewest parts.
-A dimension parts the frames into volumes that hold each position once; a volume that lacks a slice is never filled with
-the slice of another.
+Each stage yields candidates, the most telling first; `assembly.py` compares the volumes that they make.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import number
-from napari_dicommeta.volumes.geometry import even_steps
-from napari_dicommeta.volumes.partition import joint
+from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.volumes.partition import groups_of, joint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_dicommeta.volumes.frames import Frames
 
-__all__ = ["AXES", "TIMES", "Assembly", "Dimension", "best_assembly", "name_of"]
+__all__ = ["AXES", "STAGES", "TIMES", "Dimension", "name_of", "number_grids", "separable", "value_ranks"]
 
 AXES = (
     "TemporalPositionIdentifier",
@@ -60,6 +57,7 @@ TIMES = (
     "ContentTime",
 )
 """Like `AXES`, but by time of acquisition."""
+_WITH_DATES = ("AcquisitionTime", "ContentTime")
 JOINT_AXES = (("DiffusionBValue", "DiffusionGradientOrientation"), AXES[:4])
 _PRIVATE_OR_UID = 2
 _NO_DIMENSION = frozenset(
@@ -81,7 +79,6 @@ _NO_DIMENSION = frozenset(
 """Elements that number images or say where they lie."""
 _NO_GROUPS = (0x0002, 0x0028, 0x7FE0, 0xFFFC)
 """Groups that describe files and pixels, not the acquisition."""
-MAX_COMPARED_SETS = 64
 MAX_ORDERS = 4
 """Number of orders of the positions in a volume that are tried, the most frequent first."""
 
@@ -90,32 +87,15 @@ MAX_ORDERS = 4
 class Dimension:
     """A candidate: `volumes` holds each frame's volume number, from 0 in the order of the dimension.
 
-    `axis`: its keyword; `by`: its name in words, with how it is used; `is_number`: whether it is a mere number.
+    `axis`: its keyword; `by`: its name in words, with how it is used; `is_number`: whether it is a mere number;
+    `may_mix`: images that may be in the volume of another.
     """
 
     volumes: np.ndarray
     axis: str
     by: str
     is_number: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assembly:
-    """Volumes that a dimension makes.
-
-    `wholes`: volume numbers of each set of volumes with the same positions; `incomplete`: (volume number, positions
-    that it has, positions of the others). `faults`: incomplete, unevenly spaced and single-image parts.
-    """
-
-    dimension: Dimension
-    wholes: tuple[tuple[int, ...], ...]
-    incomplete: tuple[tuple[int, int, int], ...]
-    faults: int
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every volume has every position."""
-        return len(self.wholes) == 1 and not self.incomplete
+    may_mix: int = 0
 
 
 def name_of(keyword: str) -> str:
@@ -123,94 +103,61 @@ def name_of(keyword: str) -> str:
     return TagPath.parse(keyword).name
 
 
-def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> Assembly | None:
-    """Return the best assembly of frames with repeated positions; None if no candidate makes volumes.
-
-    `places`: the rank of each frame's position. `distances`: the distance of each place along the normal, mm.
-    """
-    grids = list(_number_grids(frames, places))
-    best: tuple[tuple[int, int, int], Assembly] | None = None
-    for stage in (_stated, _times, _any, _in_sequence, _ranked, _numbered):
-        for dimension in stage(frames, places):
-            assembly = _assembled(dimension, places, distances)
-            if assembly is None:
-                continue
-            doubt = int(dimension.is_number)
-            if stage is _in_sequence and not assembly.is_whole and grids:
-                # Where slices are lost, a clock does not show where a volume begins; numbers that go on counting do.
-                doubt = 0 if any(np.array_equal(dimension.volumes, grid) for grid in grids) else 2
-            key = (assembly.faults, doubt, len(assembly.wholes) + len(assembly.incomplete))
-            if best is None or key < best[0]:
-                best = key, assembly
-        if best is not None and best[1].is_whole:  # later stages are no better
-            break
-    if best is None:
-        return None
-    return replace(best[1], dimension=_named(frames, best[1].dimension)) if best[1].dimension.is_number else best[1]
-
-
-def _named(frames: Frames, dimension: Dimension) -> Dimension:
-    """Return a dimension of mere numbers, named by a stated element whose values lie apart from volume to volume."""
-    count = int(dimension.volumes.max()) + 1
-    for keyword in (*AXES, *TIMES):
-        if len(frames.texts(keyword)) < count or count == 1:
-            continue
-        ranks = _value_ranks(frames, keyword)
-        lowest, highest = np.full(count, len(frames)), np.full(count, -1)
-        np.minimum.at(lowest, dimension.volumes, ranks)
-        np.maximum.at(highest, dimension.volumes, ranks)
-        if (highest[:-1] < lowest[1:]).all():
-            return Dimension(volumes=dimension.volumes, axis=keyword, by=name_of(keyword))
-    return dimension
-
-
-def _assembled(dimension: Dimension, places: np.ndarray, distances: np.ndarray) -> Assembly | None:
-    """Return what a candidate makes of the frames; None if a volume would hold a position twice."""
-    n_places, n_volumes = len(distances), int(dimension.volumes.max()) + 1
-    if len(np.unique(dimension.volumes * n_places + places)) < len(places):
-        return None
-    sizes = np.bincount(dimension.volumes, minlength=n_volumes)
-    uneven = not even_steps(np.diff(distances))
-    if (sizes == n_places).all():
-        wholes: list[list[int]] = [list(range(n_volumes))]
-        return Assembly(dimension=dimension, wholes=(tuple(wholes[0]),), incomplete=(), faults=int(uneven))
-    has = np.zeros((n_volumes, n_places), dtype=bool)
-    has[dimension.volumes, places] = True
-    of_set: dict[bytes, list[int]] = {}
-    for volume, row in enumerate(has):
-        of_set.setdefault(row.tobytes(), []).append(volume)
-    sets = sorted(of_set.values(), key=lambda volumes: (-int(sizes[volumes[0]]), volumes[0]))
-    wholes, incomplete, faults = [], [], 0
-    for volumes in sets:
-        row = has[volumes[0]]
-        size = int(sizes[volumes[0]])
-        if len(wholes) < MAX_COMPARED_SETS:
-            larger = next((other for other in wholes if has[other[0]][row].all()), None)
-        else:
-            larger = wholes[0]
-        if larger is not None:
-            incomplete += [(volume, size, int(sizes[larger[0]])) for volume in volumes]
-            continue
-        wholes.append(volumes)
-        faults += int(size == 1) or int(not even_steps(np.diff(distances[row])))
-    if dimension.is_number:  # a number does not say that parts with other positions are acquisitions of their own
-        faults += len(wholes) - 1
-    return Assembly(
-        dimension=dimension,
-        wholes=tuple(map(tuple, sorted(wholes))),
-        incomplete=tuple(sorted(incomplete)),
-        faults=faults + len(incomplete),
-    )
-
-
 # -- candidates, stage by stage -----------------------------------------------------------------------------
+
+
+def separable(frames: Frames, places: np.ndarray) -> tuple[str, ...]:
+    """Return the keywords of `AXES` each of whose values was imaged at more than half of all positions."""
+    n_places, keywords = int(places.max()) + 1, []
+    for keyword in AXES:
+        codes = frames.codes(keyword)
+        count = int(codes.max()) + 1
+        if not 1 < count <= len(frames) * 2 // n_places:
+            continue
+        pairs = np.unique(codes * n_places + places)
+        if np.bincount(pairs // n_places, minlength=count).min() * 2 > n_places:
+            keywords.append(keyword)
+    return tuple(keywords)
 
 
 def _stated(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     """Yield the dimensions of `AXES`, alone and together: each value is a volume."""
-    for keywords in (*((axis,) for axis in AXES), *JOINT_AXES):
+    together = separable(frames, places)
+    joints = (*JOINT_AXES, *((together,) if len(together) > 1 else ()))
+    for keywords in (*((axis,) for axis in AXES), *joints):
         if dimension := _by_values(frames, keywords):
             yield dimension
+
+
+def _stated_and_more(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
+    """Yield volumes of each value of the stated dimensions that is imaged several times, such as a b-value."""
+    together = separable(frames, places)
+    if not together:
+        return
+    codes = joint([value_ranks(frames, keyword) for keyword in together])
+    n_places = int(places.max()) + 1
+    if len(np.unique(codes * n_places + places)) == len(frames):
+        return
+    by = " and ".join(map(name_of, together))
+    for stage in (_times, _in_sequence, _numbered):
+        volumes, first, more = np.empty(len(frames), dtype=np.intp), 0, ""
+        for group in groups_of(codes):
+            part, ranks = frames.at(group), np.unique(places[group], return_inverse=True)[1]
+            if len(np.unique(ranks)) == len(group):
+                volumes[group], first = first, first + 1
+                continue
+            inner = next((one for one in stage(part, ranks) if _holds_each_once(one.volumes, ranks)), None)
+            if inner is None:
+                break
+            volumes[group], more = first + inner.volumes, inner.by
+            first += int(inner.volumes.max()) + 1
+        else:
+            yield Dimension(volumes=volumes, axis=together[0], by=f"{by} and {more}", is_number=stage is _numbered)
+
+
+def _holds_each_once(volumes: np.ndarray, places: np.ndarray) -> bool:
+    """Return whether no volume holds a position twice."""
+    return len(np.unique(volumes * (int(places.max()) + 1) + places)) == len(places)
 
 
 def _times(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
@@ -221,8 +168,8 @@ def _times(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
 
 def _any(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     """Yield any other element whose values part the frames into complete volumes, public ones first."""
-    n_places = int(places.max()) + 1
-    if len(frames) % n_places or n_places == 1:
+    n_places, n_times = int(places.max()) + 1, int(np.bincount(places).max())
+    if n_places == 1:
         return
     found: list[tuple[int, Dimension]] = []
     tried = {*AXES, *TIMES, *_NO_DIMENSION}
@@ -233,13 +180,31 @@ def _any(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
             continue
         codes = frames.codes(keyword)
         counts = np.bincount(codes)
-        if len(counts) < 2 or (counts != n_places).any():
+        if len(counts) != n_times or counts.max() > n_places or 2 * counts.min() <= n_places:
             continue
         dimension = _by_values(frames, (keyword,))
-        if dimension and len(np.unique(dimension.volumes * n_places + places)) == len(places):
+        if dimension and _holds_each_once(dimension.volumes, places):
             found.append((_PRIVATE_OR_UID if path.vr in ("UI", "UN") or "(" in keyword else 1, dimension))
     for _, dimension in sorted(found, key=lambda pair: pair[0]):
         yield dimension
+    if dimension := _by_indices(frames, places):
+        yield dimension
+
+
+def _by_indices(frames: Frames, places: np.ndarray) -> Dimension | None:
+    """Return the dimension of Dimension Index Values, without the index that numbers the positions."""
+    rows = [numbers(text) for text in frames.column("DimensionIndexValues")]
+    if any(row is None for row in rows) or len({len(row or ()) for row in rows}) != 1:
+        return None
+    n_places, columns = int(places.max()) + 1, []
+    for column in np.array(rows).T:
+        codes = np.unique(column, return_inverse=True)[1]
+        if codes.max() and len(np.unique(codes * n_places + places)) > max(n_places, int(codes.max()) + 1):
+            columns.append(codes)
+    if not columns:
+        return None
+    axis = "DimensionIndexValues"
+    return Dimension(volumes=joint(columns), axis=axis, by=name_of(axis))
 
 
 def _by_values(frames: Frames, keywords: tuple[str, ...]) -> Dimension | None:
@@ -247,18 +212,26 @@ def _by_values(frames: Frames, keywords: tuple[str, ...]) -> Dimension | None:
     varying = [keyword for keyword in keywords if len(frames.texts(keyword)) > 1]
     if not varying:
         return None
-    codes = joint([_value_ranks(frames, keyword) for keyword in varying])
+    codes = joint([value_ranks(frames, keyword) for keyword in varying])
     if not 1 < int(codes.max()) + 1 < len(frames):
         return None
     return Dimension(volumes=codes, axis=varying[0], by=" and ".join(map(name_of, varying)))
 
 
-def _value_ranks(frames: Frames, keyword: str) -> np.ndarray:
+def value_ranks(frames: Frames, keyword: str) -> np.ndarray:
     """Return the rank of each frame's value: by number, or else in the order of acquisition."""
     texts, codes = frames.texts(keyword), frames.codes(keyword)
     values = [number(text) for text in texts]
     if all(value is not None for value in values) or (values.count(None) == 1 and "" in texts):
         keys = np.array([-np.inf if value is None else value for value in values])
+        date = keyword.removesuffix("Time") + "Date"
+        if keyword in _WITH_DATES and len(frames.texts(date)) > 1:  # a clock that goes on after midnight
+            together = joint([value_ranks(frames, date), codes])
+            order = np.lexsort((keys[codes], value_ranks(frames, date)))
+            changes = np.concatenate([[0], np.diff(together[order]) != 0])
+            ranks = np.empty(len(codes), dtype=np.intp)
+            ranks[order] = np.cumsum(changes)
+            return ranks
     else:
         keys = np.full(len(texts), np.inf)
         np.minimum.at(keys, codes, frames.order.astype(np.float64))
@@ -271,7 +244,7 @@ def _in_sequence(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     """Yield dimensions that go on within a volume, such as a clock: a volume begins where a position comes again."""
     for keyword in (*AXES, *TIMES):
         if len(frames.texts(keyword)) > 1:
-            ranks = _value_ranks(frames, keyword)
+            ranks = value_ranks(frames, keyword)
             volumes = _sequence(ranks, places)
             if volumes is not None and 0 < int(volumes.max()) + 1 < len(frames):
                 yield Dimension(volumes=volumes, axis=keyword, by=name_of(keyword))
@@ -284,7 +257,7 @@ def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
         return
     for keyword in (*AXES, *TIMES):
         if len(frames.texts(keyword)) > 1:
-            ranks = _value_ranks(frames, keyword)
+            ranks = value_ranks(frames, keyword)
             if len(np.unique(places * len(frames) + ranks)) == len(frames):
                 volumes = _rank_at_place(ranks, places)
                 by = f"{name_of(keyword)}, in its order at each position"
@@ -292,17 +265,25 @@ def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
 
 
 def _numbered(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
-    """Yield volumes by Instance Number, the last resort."""
+    """Yield volumes by Instance Number, or by file name where that distinguishes nothing: the last resort."""
     axis, by = "InstanceNumber", "Instance Number"
-    for volumes in _number_grids(frames, places):
+    for volumes in number_grids(frames, places):
         yield Dimension(volumes=volumes, axis=axis, by=by, is_number=True)
+    stated = np.stack([frames.numbers("InstanceNumber")[:, 0], places])
+    if np.isnan(stated).any() or np.unique(stated, axis=1).shape[1] < len(places):
+        by = "file name"
     sequence = _sequence(frames.order, places)
     if sequence is not None:
         yield Dimension(volumes=sequence, axis=axis, by=by, is_number=True)
-    yield Dimension(volumes=_rank_at_place(frames.order, places), axis=axis, by=by, is_number=True)
+    counts = np.bincount(places)
+    most = int(counts.max())
+    usual = int(np.argmax(np.bincount(counts)))
+    # A slice that is lost moves all later ones of its position to the volume before.
+    mixed = int((most - counts).sum()) if usual == most else int(np.maximum(counts - usual, 0).sum())
+    yield Dimension(volumes=_rank_at_place(frames.order, places), axis=axis, by=by, is_number=True, may_mix=mixed)
 
 
-def _number_grids(frames: Frames, places: np.ndarray) -> Iterator[np.ndarray]:
+def number_grids(frames: Frames, places: np.ndarray) -> Iterator[np.ndarray]:
     """Yield volumes of Instance Numbers that count slices in volumes, or volumes in slices, even with some lost."""
     stated = frames.numbers("InstanceNumber")[:, 0]
     if np.isnan(stated).any() or (stated != np.round(stated)).any() or len(np.unique(stated)) < len(stated):
@@ -367,3 +348,8 @@ def _runs_in_order(units: list[np.ndarray], places: np.ndarray, order: tuple[int
             runs.append([])
         runs[-1] += unit.tolist()
     return runs
+
+
+STAGES = (_stated, _times, _stated_and_more, _any, _in_sequence, _ranked, _numbered)
+"""Functions that yield candidates, the most telling stage first."""
+IN_SEQUENCE = _in_sequence

@@ -31,8 +31,8 @@ SPACING_FLOOR = 0.01
 """mm; for pixels smaller than 1 mm this fraction of a pixel."""
 MAX_COORDINATE = 1e7
 """mm; larger coordinates are impossible."""
-SAME_POSITION = 1e-3
-"""mm; positions along the normal that differ by less are equal, unless pixels are smaller than 0.1 mm."""
+SAME_POSITION = 0.01
+"""mm; positions along the normal that differ by less are equal, unless pixels are smaller than 1 mm."""
 SAME_POSITION_PIXELS = 1e-2
 """The same as a fraction of the pixel spacing; the smaller of both counts."""
 MIN_BLOCK = 3

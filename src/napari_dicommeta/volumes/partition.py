@@ -143,10 +143,14 @@ def by_orientation(frames: Frames, is_loose: bool = False) -> list[np.ndarray]:
     counts = np.bincount(ids[ids >= 0], minlength=len(frames.planes))
     # The most frequent planes lead, whatever the order of the frames.
     leading = sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-counts[i], frames.planes[i].cosines))
+    cosines = np.array([plane.cosines for plane in frames.planes])
     leaders: list[int] = []
     group = np.full(len(frames.planes) + 1, -1)
     for i in leading:
-        same = next((n for n, j in enumerate(leaders) if frames.planes[i].same_grid(frames.planes[j], tolerance)), None)
+        near = np.flatnonzero(np.abs(cosines[leaders] - cosines[i]).max(axis=1, initial=0) <= tolerance)
+        same = next(
+            (n for n in near.tolist() if frames.planes[i].same_grid(frames.planes[leaders[n]], tolerance)), None
+        )
         if same is None:
             same = len(leaders)
             leaders.append(i)

@@ -16,7 +16,8 @@ import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.words import counted
-from napari_dicommeta.volumes.dimensions import AXES, TIMES, best_assembly, name_of
+from napari_dicommeta.volumes.assembly import best_assembly
+from napari_dicommeta.volumes.dimensions import AXES, TIMES, name_of
 from napari_dicommeta.volumes.duplicates import without_copies, without_equals
 from napari_dicommeta.volumes.geometry import VolumeGeometry, even_steps
 from napari_dicommeta.volumes.note import make_note
@@ -32,7 +33,7 @@ from napari_dicommeta.volumes.partition import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.volumes.dimensions import Assembly
+    from napari_dicommeta.volumes.assembly import Assembly
     from napari_dicommeta.volumes.duplicates import LeftOut
     from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
@@ -51,6 +52,8 @@ SPLIT_TAGS = (
 )
 """Tags by which images are split into kinds; they never become a fourth axis."""
 _TYPES = ("ImageType", "FrameType")
+EXPORT_TIME = "ContentTime"
+"""Time when images were made, which an export may change; it does not distinguish equal images."""
 OWN_REFERENCE_FRACTION = 0.5
 """From this number of frames of reference per frame on, they distinguish files, not places in the patient."""
 
@@ -311,15 +314,14 @@ def _distinct(frames: Frames) -> _Result:
     if len(distances) == len(frames):
         return _by_spacing(frames)
     assembly = best_assembly(frames, places, distances)
-    if assembly is None or assembly.dimension.is_number:
-        is_numbered = _are_numbered(frames, places)
-        if assembly is None or not (assembly.is_whole and is_numbered):
-            distinct, left_out = without_equals(frames, places)
-            is_resolved = len(distinct) == len(distances)  # all repetitions are duplicates
-            if left_out and (assembly is None or assembly.faults or (is_resolved and not is_numbered)):
-                result = _distinct(distinct)
-                if assembly is None or result.faults < assembly.faults or is_resolved:
-                    return _without(result, left_out)
+    is_weak = assembly is None or assembly.dimension.is_number or assembly.dimension.axis == EXPORT_TIME
+    if is_weak and not _are_numbered(frames, places):  # images that go on counting are no duplicates
+        distinct, left_out = without_equals(frames, places)
+        is_resolved = len(distinct) == len(distances)  # all repetitions are duplicates
+        if left_out and (assembly is None or assembly.faults or is_resolved):
+            result = _distinct(distinct)
+            if assembly is None or result.faults < assembly.faults or is_resolved:
+                return _without(result, left_out)
     assert assembly is not None  # the last candidate of all always makes volumes
     return _Result(_assembled(frames, places, assembly), assembly.faults)
 
@@ -390,6 +392,11 @@ def _by_spacing(frames: Frames) -> _Result:
         if any(before[1] > after[0] for before, after in pairwise(spans)):
             reason = f"{name_of(keyword)} differs, and all slices together are unevenly spaced"
             return _Result([_sorted(frames.at(group)).because(reason) for group in groups])
+    return _Result([replace(stack, notes=_block_notes(stack))], 1)
+
+
+def _block_notes(stack: Stack) -> tuple[Note, ...]:
+    """Return a note on the blocks of slices of `stack`, if it is made of blocks with steps of their own."""
     geometry = stack.geometry()
     blocks = geometry.blocks if geometry else ()
     if blocks:
@@ -397,8 +404,8 @@ def _by_spacing(frames: Frames) -> _Result:
             f"{counted(count, 'slice')} {step:.4g} mm apart" if not i else f"{count} of {step:.4g} mm"
             for i, (_, count, step) in enumerate(blocks)
         )
-        stack = replace(stack, notes=(make_note("blocks", f"Blocks of slices: {named}"),))
-    return _Result([stack], 1)
+        return (make_note("blocks", f"Blocks of slices: {named}"),)
+    return ()
 
 
 def _is_even(frames: Frames) -> bool:
@@ -445,9 +452,8 @@ def _assembled(frames: Frames, places: np.ndarray, assembly: Assembly) -> list[S
         text = f"{len(numbers)} volumes of {len(rows) // len(numbers)} slices, by {dimension.by}{extra}"
         severity = "decision" if dimension.is_number else "info"
         note = make_note("volumes", text, severity=severity, tags=(dimension.axis,))
-        stacks.append(
-            Stack(frames=frames.at(rows), times=len(numbers), axis=dimension.axis, reasons=reasons, notes=(note,))
-        )
+        stack = Stack(frames=frames.at(rows), times=len(numbers), axis=dimension.axis, reasons=reasons, notes=(note,))
+        stacks.append(replace(stack, notes=(note, *_block_notes(stack))))
     total = int(number_of.max()) + 1
     for number, size, whole in assembly.incomplete:
         reason = (

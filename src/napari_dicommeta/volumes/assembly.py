@@ -1,0 +1,146 @@
+"""Volumes that a dimension makes of images at the same positions, and the choice of the best dimension.
+
+Candidates are compared: fewest incomplete or mixed volumes first, then a stated element before a mere number, then
+fewest parts. A volume that lacks a slice is never filled with the slice of another (PS3.3 section C.7.6.17).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.volumes.dimensions import (
+    AXES,
+    IN_SEQUENCE,
+    STAGES,
+    TIMES,
+    Dimension,
+    name_of,
+    number_grids,
+    separable,
+    value_ranks,
+)
+from napari_dicommeta.volumes.geometry import even_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.volumes.frames import Frames
+
+__all__ = ["Assembly", "best_assembly"]
+
+MAX_COMPARED_SETS = 64
+"""Number of sets of positions, the largest first, of which another may be a part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """Volumes that a dimension makes.
+
+    `wholes`: volume numbers of each set of volumes with the same positions; `incomplete`: (volume number, positions
+    that it has, positions of the others). `faults`: incomplete, unevenly spaced and single-image parts.
+    """
+
+    dimension: Dimension
+    wholes: tuple[tuple[int, ...], ...]
+    incomplete: tuple[tuple[int, int, int], ...]
+    faults: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every volume has every position."""
+        return len(self.wholes) == 1 and not self.incomplete
+
+
+def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> Assembly | None:
+    """Return the best assembly of frames with repeated positions; None if no candidate makes volumes.
+
+    `places`: the rank of each frame's position. `distances`: the distance of each place along the normal, mm.
+    """
+    grids = list(number_grids(frames, places))
+    uneven = int(not even_steps(np.diff(distances)))
+    stated = [value_ranks(frames, keyword) for keyword in separable(frames, places)]
+    best: tuple[tuple[int, int, int], Assembly] | None = None
+    for stage in STAGES:
+        for dimension in stage(frames, places):
+            assembly = _assembled(dimension, places, distances)
+            if assembly is None:
+                continue
+            doubt = 3 if dimension.may_mix else int(dimension.is_number)
+            if stage is IN_SEQUENCE and not assembly.is_whole and grids:
+                # Where slices are lost, a clock does not show where a volume begins; numbers that go on counting do.
+                doubt = 0 if any(np.array_equal(dimension.volumes, grid) for grid in grids) else 2
+            faults = max(assembly.faults, dimension.may_mix) + _mixed(dimension.volumes, stated)
+            assembly = replace(assembly, faults=faults)
+            key = (faults, doubt, len(assembly.wholes) + len(assembly.incomplete))
+            if best is None or key < best[0]:
+                best = key, assembly
+        if best is not None and best[1].is_whole and not best[0][0] - uneven:  # later stages are no better
+            break
+    if best is None:
+        return None
+    return replace(best[1], dimension=_named(frames, best[1].dimension)) if best[1].dimension.is_number else best[1]
+
+
+def _mixed(volumes: np.ndarray, stated: Sequence[np.ndarray]) -> int:
+    """Return the number of volumes that hold two values of a stated dimension, which no volume may."""
+    n, mixed = int(volumes.max()) + 1, np.zeros(int(volumes.max()) + 1, dtype=bool)
+    for ranks in stated:
+        lowest, highest = np.full(n, len(ranks)), np.full(n, -1)
+        np.minimum.at(lowest, volumes, ranks)
+        np.maximum.at(highest, volumes, ranks)
+        mixed |= lowest < highest
+    return int(mixed.sum())
+
+
+def _named(frames: Frames, dimension: Dimension) -> Dimension:
+    """Return a dimension of mere numbers, named by a stated element whose values lie apart from volume to volume."""
+    count = int(dimension.volumes.max()) + 1
+    for keyword in (*AXES, *TIMES):
+        if len(frames.texts(keyword)) < count or count == 1:
+            continue
+        ranks = value_ranks(frames, keyword)
+        lowest, highest = np.full(count, len(frames)), np.full(count, -1)
+        np.minimum.at(lowest, dimension.volumes, ranks)
+        np.maximum.at(highest, dimension.volumes, ranks)
+        if (highest[:-1] < lowest[1:]).all():
+            return Dimension(volumes=dimension.volumes, axis=keyword, by=name_of(keyword))
+    return dimension
+
+
+def _assembled(dimension: Dimension, places: np.ndarray, distances: np.ndarray) -> Assembly | None:
+    """Return what a candidate makes of the frames; None if a volume would hold a position twice."""
+    n_places, n_volumes = len(distances), int(dimension.volumes.max()) + 1
+    if len(np.unique(dimension.volumes * n_places + places)) < len(places):
+        return None
+    sizes = np.bincount(dimension.volumes, minlength=n_volumes)
+    uneven = not even_steps(np.diff(distances))
+    if (sizes == n_places).all():
+        wholes: list[list[int]] = [list(range(n_volumes))]
+        return Assembly(dimension=dimension, wholes=(tuple(wholes[0]),), incomplete=(), faults=int(uneven))
+    has = np.zeros((n_volumes, n_places), dtype=bool)
+    has[dimension.volumes, places] = True
+    of_set: dict[bytes, list[int]] = {}
+    for volume, row in enumerate(has):
+        of_set.setdefault(row.tobytes(), []).append(volume)
+    sets = sorted(of_set.values(), key=lambda volumes: (-int(sizes[volumes[0]]), volumes[0]))
+    wholes, incomplete, faults = [], [], 0
+    for volumes in sets:
+        row = has[volumes[0]]
+        size = int(sizes[volumes[0]])
+        larger = next((other for other in wholes[:MAX_COMPARED_SETS] if has[other[0]][row].all()), None)
+        if larger is not None:
+            incomplete += [(volume, size, int(sizes[larger[0]])) for volume in volumes]
+            continue
+        wholes.append(volumes)
+        faults += int(size == 1) or int(not even_steps(np.diff(distances[row])))
+    if dimension.is_number:  # a number does not say that parts with other positions are acquisitions of their own
+        faults += 2 * (len(wholes) - 1)
+    return Assembly(
+        dimension=dimension,
+        wholes=tuple(map(tuple, sorted(wholes))),
+        incomplete=tuple(sorted(incomplete)),
+        faults=faults + len(incomplete),
+    )
