@@ -48,6 +48,8 @@ def write_times(
 def numbers_of(volume: dm.Volume) -> list[list[int]]:
     """Return the number 8 t + k of each slice, from the first pixel, volume by volume."""
     slices = np.asarray(volume.array)[..., 0, 0].astype(int) + 1024
+    if volume.axis and slices.ndim == 1:  # images of one position
+        slices = slices[:, None]
     return (np.atleast_2d(slices) // 100).tolist()
 
 
@@ -277,7 +279,8 @@ def test_every_frame_is_in_one_volume_whatever_the_names_and_folders(
         for axis, of_volume in layouts[-1]:
             for numbers in of_volume:
                 assert [number % 8 for number in numbers] == sorted(number % 8 for number in numbers)
-                if keyword and axis == keyword:
+                # A clock with two positions cannot show which of two volumes lacks a slice.
+                if keyword and axis == keyword and not (lost and keyword in ("TriggerTime", "AcquisitionTime")):
                     assert len({number // 8 for number in numbers}) == 1
     assert sorted(map(repr, layouts[0])) == sorted(map(repr, layouts[1]))
 

@@ -7,6 +7,7 @@ fewest parts. A volume that lacks a slice is never filled with the slice of anot
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +24,10 @@ from napari_dicommeta.volumes.dimensions import (
     value_ranks,
 )
 from napari_dicommeta.volumes.geometry import even_steps
+from napari_dicommeta.volumes.partition import groups_of, joint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from napari_dicommeta.volumes.frames import Frames
 
@@ -61,10 +63,14 @@ def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> 
     """
     grids = list(number_grids(frames, places))
     uneven = int(not even_steps(np.diff(distances)))
-    stated = [value_ranks(frames, keyword) for keyword in separable(frames, places)]
+    together = separable(frames, places)
+    stated = [value_ranks(frames, keyword) for keyword in together]
     best: tuple[tuple[int, int, int], Assembly] | None = None
     for stage in STAGES:
-        for dimension in stage(frames, places):
+        candidates = stage(frames, places)
+        if stage is IN_SEQUENCE and together:
+            candidates = chain(_within_values(frames, places, distances, together), candidates)
+        for dimension in candidates:
             assembly = _assembled(dimension, places, distances)
             if assembly is None:
                 continue
@@ -82,6 +88,28 @@ def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> 
     if best is None:
         return None
     return replace(best[1], dimension=_named(frames, best[1].dimension)) if best[1].dimension.is_number else best[1]
+
+
+def _within_values(
+    frames: Frames, places: np.ndarray, distances: np.ndarray, keywords: Sequence[str]
+) -> Iterator[Dimension]:
+    """Yield the volumes of each value of stated dimensions, such as a b-value that is imaged several times."""
+    codes = joint([value_ranks(frames, keyword) for keyword in keywords])
+    volumes, first, more, is_number = np.empty(len(frames), dtype=np.intp), 0, "", False
+    for group in sorted(groups_of(codes), key=lambda group: int(codes[group[0]])):
+        held, ranks = np.unique(places[group], return_inverse=True)
+        if len(held) == len(group):
+            volumes[group], first = first, first + 1
+            continue
+        inner = best_assembly(frames.at(group), ranks, distances[held])
+        if inner is None:
+            return
+        volumes[group] = first + inner.dimension.volumes
+        first = int(volumes[group].max()) + 1
+        more, is_number = inner.dimension.by, is_number or inner.dimension.is_number
+    if more:
+        by = f"{' and '.join(map(name_of, keywords))} and {more}"
+        yield Dimension(volumes=volumes, axis=keywords[0], by=by, is_number=is_number)
 
 
 def _mixed(volumes: np.ndarray, stated: Sequence[np.ndarray]) -> int:
@@ -105,7 +133,8 @@ def _named(frames: Frames, dimension: Dimension) -> Dimension:
         lowest, highest = np.full(count, len(frames)), np.full(count, -1)
         np.minimum.at(lowest, dimension.volumes, ranks)
         np.maximum.at(highest, dimension.volumes, ranks)
-        if (highest[:-1] < lowest[1:]).all():
+        is_clock = keyword in TIMES or len(frames.texts(keyword)) == len(frames)
+        if (highest[:-1] < lowest[1:]).all() and (is_clock or (highest == lowest).all()):
             return Dimension(volumes=dimension.volumes, axis=keyword, by=name_of(keyword))
     return dimension
 

@@ -14,14 +14,14 @@ import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number, numbers
-from napari_dicommeta.volumes.partition import groups_of, joint
+from napari_dicommeta.volumes.partition import joint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_dicommeta.volumes.frames import Frames
 
-__all__ = ["AXES", "STAGES", "TIMES", "Dimension", "name_of", "number_grids", "separable", "value_ranks"]
+__all__ = ["AXES", "SPLIT_TAGS", "STAGES", "TIMES", "Dimension", "name_of", "number_grids", "separable", "value_ranks"]
 
 AXES = (
     "TemporalPositionIdentifier",
@@ -57,7 +57,26 @@ TIMES = (
     "ContentTime",
 )
 """Like `AXES`, but by time of acquisition."""
+SPLIT_TAGS = (
+    "ImageType",
+    "FrameType",
+    "ComplexImageComponent",
+    "ConvolutionKernel",
+    "StackID",
+    "ReferencedSegmentNumber",
+)
+"""Tags by which images are split into kinds; they never become a fourth axis."""
 _WITH_DATES = ("AcquisitionTime", "ContentTime")
+CLOCKS = (
+    "TriggerTime",
+    "NominalCardiacTriggerDelayTime",
+    "NominalPercentageOfCardiacPhase",
+    "FrameReferenceTime",
+    "TemporalPositionTimeOffset",
+    "NominalPercentageOfRespiratoryPhase",
+    *TIMES[2:],
+)
+"""Dimensions that go on while a volume is acquired: several values may belong to one volume."""
 JOINT_AXES = (("DiffusionBValue", "DiffusionGradientOrientation"), AXES[:4])
 _PRIVATE_OR_UID = 2
 _NO_DIMENSION = frozenset(
@@ -129,32 +148,6 @@ def _stated(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
             yield dimension
 
 
-def _stated_and_more(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
-    """Yield volumes of each value of the stated dimensions that is imaged several times, such as a b-value."""
-    together = separable(frames, places)
-    if not together:
-        return
-    codes = joint([value_ranks(frames, keyword) for keyword in together])
-    n_places = int(places.max()) + 1
-    if len(np.unique(codes * n_places + places)) == len(frames):
-        return
-    by = " and ".join(map(name_of, together))
-    for stage in (_times, _in_sequence, _numbered):
-        volumes, first, more = np.empty(len(frames), dtype=np.intp), 0, ""
-        for group in groups_of(codes):
-            part, ranks = frames.at(group), np.unique(places[group], return_inverse=True)[1]
-            if len(np.unique(ranks)) == len(group):
-                volumes[group], first = first, first + 1
-                continue
-            inner = next((one for one in stage(part, ranks) if _holds_each_once(one.volumes, ranks)), None)
-            if inner is None:
-                break
-            volumes[group], more = first + inner.volumes, inner.by
-            first += int(inner.volumes.max()) + 1
-        else:
-            yield Dimension(volumes=volumes, axis=together[0], by=f"{by} and {more}", is_number=stage is _numbered)
-
-
 def _holds_each_once(volumes: np.ndarray, places: np.ndarray) -> bool:
     """Return whether no volume holds a position twice."""
     return len(np.unique(volumes * (int(places.max()) + 1) + places)) == len(places)
@@ -172,7 +165,7 @@ def _any(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     if n_places == 1:
         return
     found: list[tuple[int, Dimension]] = []
-    tried = {*AXES, *TIMES, *_NO_DIMENSION}
+    tried = {*AXES, *TIMES, *SPLIT_TAGS, *_NO_DIMENSION}
     for keyword in frames.varying_keywords():
         name = keyword.rpartition(".")[2]
         path = TagPath.parse(keyword)
@@ -242,7 +235,7 @@ def value_ranks(frames: Frames, keyword: str) -> np.ndarray:
 
 def _in_sequence(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     """Yield dimensions that go on within a volume, such as a clock: a volume begins where a position comes again."""
-    for keyword in (*AXES, *TIMES):
+    for keyword in CLOCKS:
         if len(frames.texts(keyword)) > 1:
             ranks = value_ranks(frames, keyword)
             volumes = _sequence(ranks, places)
@@ -255,7 +248,7 @@ def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     counts = np.bincount(places)
     if (counts != counts[0]).any() or counts[0] == 1:
         return
-    for keyword in (*AXES, *TIMES):
+    for keyword in CLOCKS:
         if len(frames.texts(keyword)) > 1:
             ranks = value_ranks(frames, keyword)
             if len(np.unique(places * len(frames) + ranks)) == len(frames):
@@ -350,6 +343,6 @@ def _runs_in_order(units: list[np.ndarray], places: np.ndarray, order: tuple[int
     return runs
 
 
-STAGES = (_stated, _times, _stated_and_more, _any, _in_sequence, _ranked, _numbered)
+STAGES = (_stated, _times, _any, _in_sequence, _ranked, _numbered)
 """Functions that yield candidates, the most telling stage first."""
 IN_SEQUENCE = _in_sequence

@@ -41,6 +41,8 @@ MIN_BLOCK = 3
 
 def is_orientation(cosines: Sequence[float]) -> bool:
     """Return whether six cosines are two perpendicular unit vectors, within `UNIT_TOLERANCE`."""
+    if len(cosines) != 6:
+        return False
     row, column = np.array(cosines[:3]), np.array(cosines[3:])
     off = abs(np.linalg.norm(row) - 1), abs(np.linalg.norm(column) - 1), abs(row @ column)
     return bool(max(off) <= UNIT_TOLERANCE)

@@ -17,7 +17,7 @@ import numpy as np
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.assembly import best_assembly
-from napari_dicommeta.volumes.dimensions import AXES, TIMES, name_of
+from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, TIMES, name_of
 from napari_dicommeta.volumes.duplicates import without_copies, without_equals
 from napari_dicommeta.volumes.geometry import VolumeGeometry, even_steps
 from napari_dicommeta.volumes.note import make_note
@@ -38,19 +38,14 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
 
-__all__ = ["SPLITS", "SPLIT_TAGS", "Stack", "find_stacks", "split_keyword"]
+__all__ = ["SPLITS", "Stack", "find_stacks", "split_keyword"]
 
 SPLITS = ("auto", "gaps", "blocks", "none")
 """Split modes: into regular grids; also at gaps; also where the step changes; only where one array cannot hold all."""
-SPLIT_TAGS = (
-    "ImageType",
-    "FrameType",
-    "ComplexImageComponent",
-    "ConvolutionKernel",
-    "StackID",
-    "ReferencedSegmentNumber",
-)
-"""Tags by which images are split into kinds; they never become a fourth axis."""
+SCAN_TAGS = ("AcquisitionNumber", "ProtocolName", "SeriesDescription", "ScanOptions", "SliceThickness")
+"""Tags that may tell scans of one series from one another, where no dimension makes whole volumes."""
+MAX_SCANS, FEWER = 8, 3
+"""The most scans of one series; how many times fewer faults they must have than all images together."""
 _TYPES = ("ImageType", "FrameType")
 EXPORT_TIME = "ContentTime"
 """Time when images were made, which an export may change; it does not distinguish equal images."""
@@ -176,7 +171,8 @@ def _of_one_size(frames: Frames) -> list[Stack]:
         stacks = [_sorted(rest.at(~impossible))] if not impossible.all() else []
         stacks.append(_sorted(rest.at(impossible)).because("the stated positions are impossible"))
     if placed.any():
-        reason = () if rest.is_impossible.all() else ("some images have no position",)
+        lacks = "orientation" if any(rest.texts("ImagePositionPatient")) else "position"
+        reason = () if rest.is_impossible.all() else (f"some images have no valid {lacks}",)
         stacks = [*_placed(frames.at(placed)).stacks, *stacks]
         return [stack.because(*reason) for stack in stacks]
     return stacks
@@ -323,7 +319,28 @@ def _distinct(frames: Frames) -> _Result:
             if assembly is None or result.faults < assembly.faults or is_resolved:
                 return _without(result, left_out)
     assert assembly is not None  # the last candidate of all always makes volumes
+    n_parts = len(assembly.wholes) + len(assembly.incomplete)
+    if not assembly.is_whole and (apart := _by_scan(frames, assembly.faults, n_parts)):
+        return apart
     return _Result(_assembled(frames, places, assembly), assembly.faults)
+
+
+def _by_scan(frames: Frames, faults: int, n_parts: int) -> _Result | None:
+    """Return the stacks of scans of other kinds in one series, such as one slice many times and then a volume.
+
+    None if no tag of `SCAN_TAGS` splits the frames into fewer than `n_parts` with far fewer faults.
+    """
+    best: _Result | None = None
+    for keyword in SCAN_TAGS:
+        groups = groups_of(frames.codes(keyword))
+        if not 1 < len(groups) <= MAX_SCANS or min(map(len, groups)) == 1:
+            continue
+        result = _joined([_parallel(frames.at(group)) for group in groups])
+        limit = best.faults * FEWER if best else faults
+        if result.faults * FEWER < limit and len(result.stacks) < n_parts:
+            reason = f"{name_of(keyword)} differs, and all images together make no whole volumes"
+            best = _Result([stack.because(reason) for stack in result.stacks], result.faults)
+    return best
 
 
 def _are_numbered(frames: Frames, places: np.ndarray) -> bool:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.values import number
+from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.support.words import counted
-from napari_dicommeta.volumes.geometry import even_steps
+from napari_dicommeta.volumes.geometry import even_steps, is_orientation
 from napari_dicommeta.volumes.note import SEVERITIES, make_note
 from napari_dicommeta.volumes.pixel_spacing import SPACINGS, is_spacing, regions_differ, stated_spacing
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["geometry_notes", "volume_notes"]
 
+ORIENTATION = "ImageOrientationPatient"
 MIN_TILT = 0.1
 """Degrees; smaller angles are rounding of the positions."""
 MIN_SHIFT = 0.1
@@ -83,7 +84,10 @@ def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Note]:
             numbered = not np.isnan(stack.frames.numbers("InstanceNumber")).all()
             how = "by Instance Number" if numbered else "by file name"
             how = "as in their file" if (stack.frames.files == stack.frames.files[0]).all() else how
-            yield make_note("unplaced", f"Images have no positions: ordered {how}")
+            has_position = any(stack.frames.texts("ImagePositionPatient"))
+            oriented = any(is_orientation(numbers(text, 6) or ()) for text in stack.frames.texts(ORIENTATION))
+            lacks = "no valid orientation" if has_position and not oriented else "no positions"
+            yield make_note("unplaced", f"Images have {lacks}: ordered {how}")
     elif len(geometry.steps) and not geometry.uneven:
         usual = geometry.usual_step
         worst = float(np.abs(np.array(geometry.steps) - usual).max())
