@@ -15,6 +15,7 @@ from hashlib import blake2b
 import numpy as np
 
 from napari_dicommeta.dicom.codecs import decode_frame, register_with_pydicom
+from napari_dicommeta.dicom.frame_index import frame_bytes
 from napari_dicommeta.dicom.header import OPEN_FLAGS, inflate, pread
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, LOSSY_CODECS, NATIVE
 from napari_dicommeta.support.errors import DecodeError, PixelError
@@ -134,7 +135,7 @@ def read_frame(
         if pixel_format.is_native:
             stored = _read_native(path, offset, frame, pixel_format, out)
         else:
-            data = _frame_bytes(path, offset, frame, pixel_format.frames)
+            data = frame_bytes(path, offset, frame, pixel_format.frames)
             stored = decode_frame(
                 data,
                 pixel_format.transfer_syntax,
@@ -169,7 +170,7 @@ def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat)
                 file.seek(offset + frame * pixel_format.frame_bytes)
                 data = file.read(pixel_format.frame_bytes)
         else:
-            data = _frame_bytes(path, offset, frame, pixel_format.frames)
+            data = frame_bytes(path, offset, frame, pixel_format.frames)
     except (OSError, PixelError, DecodeError):
         data = f"{path}\n{frame}".encode("utf-8", "surrogateescape")
     return blake2b(data, digest_size=16).digest()
@@ -278,18 +279,6 @@ def _inflated(path: str, count: int) -> bytes:
             return file.read(length)
 
         return inflate(fetch, position, size, count).data
-
-
-def _frame_bytes(path: str, offset: int, frame: int, frames: int) -> bytes:
-    """Return the codestream of one encapsulated frame (PS3.5 section A.4)."""
-    from pydicom.encaps import get_frame
-
-    with open(path, "rb") as file:
-        file.seek(offset)
-        try:
-            return bytes(get_frame(file, frame, number_of_frames=frames))
-        except (ValueError, IndexError) as error:
-            raise DecodeError("its encapsulated fragments cannot be assigned to frames") from error
 
 
 def read_color(path: str, frame: int) -> np.ndarray:
