@@ -86,7 +86,8 @@ def layer_of(volume: Volume) -> Image | Labels:
     """Return a napari layer of `volume`, in mm: an image with its first usable window preset, or labels.
 
     The data of an image stay lazy; those of labels are a NumPy array that can be edited. The scale is the spacing of
-    slices, rows and columns in mm. The volume and its patient affine are in ``layer.metadata["dicommeta"]``.
+    slices, rows and columns in mm. The volume and its patient affine are in ``layer.metadata["dicommeta"]``. An image
+    with smaller levels is a multiscale layer, of which napari reads what is visible.
     """
     from napari.layers import Image, Labels
 
@@ -98,11 +99,13 @@ def layer_of(volume: Volume) -> Image | Labels:
         # napari paints into NumPy arrays only; labels too large to cache stay lazy.
         data = volume.array.editable() if volume.array.keeps_all else volume.array
         return Labels(data, name=volume.name, metadata=metadata, **axes)
+    pixels: Any = [volume.array, *volume.levels] if volume.levels else volume.array
+    axes["multiscale"] = bool(volume.levels)
     if volume.is_color:
-        return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
+        return Image(pixels, name=volume.name, rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
     layer = Image(
-        volume.array,
+        pixels,
         name=volume.name,
         contrast_limits=(low, high),
         colormap="gray_r" if volume.inverted else "gray",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 
 import numpy as np
 
@@ -10,11 +11,12 @@ from napari_dicommeta.dicom.codecs import decode_frame
 from napari_dicommeta.dicom.frame_index import frame_bytes
 from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
 from napari_dicommeta.dicom.pixels import PixelFormat, read_color
-from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED
+from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, JPEG_DCT, JPEG_LOSSLESS, JPEG_LS
 from napari_dicommeta.support.errors import DecodeError, PixelError
 
 __all__ = ["is_plain_color", "read_color_frame"]
 
+_JPEG = JPEG_DCT | JPEG_LOSSLESS | JPEG_LS
 _CONVERTED = ("YBR_ICT", "YBR_RCT")
 """Colors that the decoder of JPEG 2000 gives as RGB."""
 
@@ -49,6 +51,7 @@ def read_color_frame(
     form = pixel_format
     if not is_plain_color(form):
         return read_color(path, frame)
+    is_ybr = form.photometric in ("YBR_FULL", "YBR_FULL_422")
     try:
         if form.is_native:
             colors = _native(path, offset + frame * form.frame_bytes, form, is_planar)
@@ -57,15 +60,34 @@ def read_color_frame(
             colors = decode_frame(data, form.transfer_syntax, form.rows, form.columns, 3, form.bits_allocated)
             if colors.dtype != form.dtype:
                 raise DecodeError(f"the codestream has samples of {colors.dtype}, the image of {form.dtype}")
+            if form.transfer_syntax in _JPEG:
+                is_ybr = _holds_ybr(data, is_ybr)
     except DecodeError as error:
         raise PixelError(path, f"frame {frame + 1}: {error}") from error
     except OSError as error:
         raise PixelError(path, error.strerror or type(error).__name__) from error
-    if form.photometric in ("YBR_FULL", "YBR_FULL_422"):
+    if is_ybr and colors.dtype == np.uint8:
         from pydicom.pixels.processing import convert_color_space
 
         return np.asarray(convert_color_space(colors, "YBR_FULL", "RGB"))
     return colors
+
+
+def _holds_ybr(data: bytes, is_stated: bool) -> bool:
+    """Return whether a JPEG or JPEG-LS codestream holds YBR: its own marks count more than what the file states.
+
+    Components named R, G and B are RGB, a JFIF segment marks YBR.
+    """
+    position, is_jfif = 2, False
+    while position + 10 <= len(data) and data[position] == 0xFF:
+        marker = data[position + 1]
+        (length,) = struct.unpack_from(">H", data, position + 2)
+        if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            components = data[position + 10 : position + 2 + length : 3].lower()
+            return components != b"rgb" and (is_stated or is_jfif)
+        is_jfif |= 0xE0 <= marker <= 0xEF and data.startswith(b"JFIF", position + 4)
+        position += 2 + int(length)
+    return is_stated
 
 
 def _native(path: str, start: int, form: PixelFormat, is_planar: bool) -> np.ndarray:

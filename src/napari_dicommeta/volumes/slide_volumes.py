@@ -13,6 +13,7 @@ from napari_dicommeta.dicom.uids import LABEL_MAP
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.dicom.window import middle_windows
 from napari_dicommeta.support.errors import PixelError, RefusedError
+from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.note import SEVERITIES, make_note
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
@@ -232,7 +233,7 @@ def _slide_notes(slide: Slide) -> list[Note]:
     what = f"Level {slide.level} of {slide.levels} of a slide" if slide.levels > 1 else "Mosaic of a slide"
     channels = f", optical path {slide.channel}" if slide.channel and not slide.segments else ""
     focal = f", {planes} focal planes" if planes > 1 else ""
-    count = f"{len(tiles):,} tile{'s' if len(tiles) > 1 else ''} of {tiles.rows:,} × {tiles.columns:,} pixels"
+    count = f"{counted(len(tiles), 'tile')} of {tiles.rows:,} × {tiles.columns:,} pixels"
     notes = [make_note("slide", f"{what}: {count} in a matrix of {rows:,} × {columns:,}{channels}{focal}")]
     form = frames.pixel_format()
     if slide.segments or slide.missing == 0:
@@ -241,8 +242,9 @@ def _slide_notes(slide: Slide) -> list[Note]:
     value = "0"
     if form.is_color:
         value = "the recommended color" if stated else "white"
-    absent = f"{slide.missing:,} tiles are not in the files: their pixels are"
     if slide.missing is None:
         absent = "Tiles lie off the grid: pixels in none of them are"
+    else:
+        absent = f"{counted(slide.missing, 'tile')} not in the files: pixels there are"
     notes.append(make_note("slide-absent", f"{absent} shown as {value}"))
     return notes

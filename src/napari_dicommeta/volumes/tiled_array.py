@@ -15,7 +15,10 @@ from napari_dicommeta.volumes.plane_reader import PlaneReader
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["TiledArray", "Tiles"]
+__all__ = ["TILE_CACHE_BYTES", "TiledArray", "Tiles"]
+
+TILE_CACHE_BYTES = 1 << 28
+"""Bytes of tiles that each array keeps in memory."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,6 +88,7 @@ class _Mosaic:
         self.shape, self.tiles = shape, tiles
         self.reader = PlaneReader(read)
         self.cache = PlaneCache(len(tiles), (tiles.rows, tiles.columns, *shape[3:]), dtype, self.reader)
+        self.cache.cache_bytes = TILE_CACHE_BYTES
 
     def __call__(self, n: int, out: np.ndarray) -> None:
         self.fill(n, _Picks(np.arange(self.shape[1]), 1), _Picks(np.arange(self.shape[2]), 1), out)
@@ -145,11 +149,11 @@ class TiledArray(LazyArray):
     @property
     def cache_bytes(self) -> int:
         """Memory limit of the cache of tiles, bytes."""
-        return self._cache.cache_bytes
+        return self._mosaic.cache.cache_bytes
 
     @cache_bytes.setter
     def cache_bytes(self, value: int) -> None:
-        self._cache.cache_bytes = self._mosaic.cache.cache_bytes = value
+        self._mosaic.cache.cache_bytes = value
 
     @property
     def source(self) -> Callable[[int, np.ndarray], None]:
@@ -241,14 +245,15 @@ class TiledArray(LazyArray):
         if n_axes > self.ndim or len(at) > 1:
             raise IndexError(f"too many indices for an array of {self.ndim} axes")
         first = at[0] if at else len(entries)
-        entries = [*entries[:first], *(slice(None),) * (self.ndim - n_axes), *entries[first + 1 :]]
+        fill = (slice(None),) * (self.ndim - n_axes)
+        entries = [*entries[:first], *fill, *entries[first:]]  # Ellipsis stays: it makes an array of a single value
         picks: list[_Picks] = []
         rest: list[Any] = []
         axis = 0
         for entry in entries:
-            if entry is None or axis == 3:  # colors are always read together
+            if entry is None or entry is Ellipsis or axis == 3:  # colors are always read together
                 rest.append(entry)
-                axis += entry is not None
+                axis += entry is not None and entry is not Ellipsis
                 continue
             pick, inside = _along(entry, self.shape[axis], axis)
             picks.append(pick)

@@ -102,7 +102,9 @@ class LayerQueue(QObject):
         if existing is not None:
             batch.shown.insert(0, existing)
             return
-        volume.array.on_error = _Failures()
+        failures = _Failures()
+        for array in (volume.array, *volume.levels):
+            array.on_error = failures
         layer = layer_of(volume)
         if not viewer.layers:
             batch.is_first = True
