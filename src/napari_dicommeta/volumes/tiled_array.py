@@ -227,8 +227,8 @@ class TiledArray(LazyArray):
             if not isinstance(known, np.ndarray):
                 entries.append(known)
             elif known.dtype == bool and known.ndim:
-                axis = sum(one is not None for one in entries)
-                if Ellipsis in [one for one in entries if not isinstance(one, np.ndarray)]:
+                axis = sum(before is not None for before in entries)
+                if any(before is Ellipsis for before in entries):
                     return None
                 if known.shape != self.shape[axis : axis + known.ndim]:
                     raise IndexError(f"a mask of shape {known.shape} does not fit an array of shape {self.shape}")
