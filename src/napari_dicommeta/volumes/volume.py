@@ -37,11 +37,11 @@ class Volume:
     """One volume of a series.
 
     `array`: lazy, shape (k, j, i), (t, k, j, i) where positions repeat, or (t, j, i) where all images lie at one
-    position, with a last axis of 3 for color. The dtype is int16 if every slope and intercept is whole and the range
-    fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU", another *Rescale Type*, or "" where
-    the files do not establish a unit. `windows`: the files' presets, the middle slice's first. `slice_windows`: the
-    presets of each slice. `sources`: where the pixels of each slice are. `notes`: how the volume was
-    built and what is unusual about it. `axis`: the keyword of axis t, "" without one.
+    position, with a last axis of 3 for color; focal planes are the axis k of a slide. The dtype is int16 if every slope
+    and intercept is whole and the range fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU",
+    another *Rescale Type*, or "" where the files do not establish a unit. `windows`: the files' presets, the middle
+    slice's first. `slice_windows`: the presets of each slice. `sources`: where the pixels of each slice are. `notes`:
+    how the volume was built and what is unusual about it. `axis`: the keyword of axis t, "" without one.
     """
 
     name: str
