@@ -12,7 +12,7 @@ from slide_files import cut, picture, slide
 
 import napari_dicommeta as dm
 from napari_dicommeta._napari.display import slice_number
-from napari_dicommeta._napari.reader import layer_of
+from napari_dicommeta._napari.reader import layer_of, read
 
 
 def pyramid(folder: Path, color: bool) -> Any:
@@ -36,6 +36,12 @@ def test_a_pyramid_is_a_multiscale_layer(tmp_path: Path, color: bool) -> None:
     assert slice_number(layer, (0.0, 1.0, 1.0)) == 0
     assert not volumes[0].array.tiles_loaded
     assert not layer_of(volumes[2]).multiscale
+
+
+def test_smaller_levels_are_no_layers_of_their_own(tmp_path: Path) -> None:
+    pyramid(tmp_path, True)
+    (layer,) = read(str(tmp_path))
+    assert layer.multiscale
 
 
 def test_napari_reads_the_level_that_the_canvas_needs(tmp_path: Path) -> None:

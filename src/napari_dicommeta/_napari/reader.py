@@ -52,7 +52,7 @@ def read(path: str | Sequence[str]) -> LayerData:
     """Return the layers of `path`, or open it in the dock if there is a napari window.
 
     The dock shows the catalog, opens the largest volume and lists the others; the result is then one empty layer
-    tuple. Without a window (a script, a test) all volumes are returned as layers.
+    tuple. Without a window (a script, a test) all volumes are returned as layers, smaller levels of slides excepted.
     """
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     paths = [os.fspath(entry) for entry in paths]
@@ -61,8 +61,9 @@ def read(path: str | Sequence[str]) -> LayerData:
         dock.open_paths(paths)
         return [(None,)]
     from napari_dicommeta.volumes.load import load
+    from napari_dicommeta.volumes.volume import without_levels
 
-    return [layer_of(volume) for volume in load(paths)]
+    return [layer_of(volume) for volume in without_levels(load(paths))]
 
 
 def _dock() -> Any:

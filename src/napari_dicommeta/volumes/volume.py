@@ -18,13 +18,15 @@ from napari_dicommeta.volumes.slice_windows import read_slice_windows
 from napari_dicommeta.volumes.volume_notes import volume_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.rescale import Rescale, Transforms
     from napari_dicommeta.volumes.sources import FrameSources
     from napari_dicommeta.volumes.stacks import Stack
 
-__all__ = ["Volume", "VolumeParts", "gray_planes", "padding_ranges", "read_parts", "volume_of"]
+__all__ = ["Volume", "VolumeParts", "gray_planes", "padding_ranges", "read_parts", "volume_of", "without_levels"]
 
 MAX_RANGE_BYTES = 1 << 28
 """Bytes of the largest plane that is read as a whole for its range."""
@@ -123,6 +125,12 @@ class Volume:
             return 0.0, 1.0
         smallest, largest = float(finite.min()), float(finite.max())
         return (smallest, largest) if largest > smallest else (smallest, smallest + 1)
+
+
+def without_levels(volumes: Sequence[Volume]) -> list[Volume]:
+    """Return the volumes that are not shown with another of them, as a smaller level of its slide."""
+    shown = {id(level) for volume in volumes for level in volume.levels}
+    return [volume for volume in volumes if id(volume.array) not in shown]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
