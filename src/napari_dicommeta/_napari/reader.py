@@ -52,7 +52,7 @@ def read(path: str | Sequence[str]) -> LayerData:
     """Return the layers of `path`, or open it in the dock if there is a napari window.
 
     The dock shows the catalog, opens the largest volume and lists the others; the result is then one empty layer
-    tuple. Without a window (a script, a test) all volumes are returned as layers.
+    tuple. Without a window (a script, a test) all volumes are returned as layers, smaller levels of slides excepted.
     """
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     paths = [os.fspath(entry) for entry in paths]
@@ -61,8 +61,9 @@ def read(path: str | Sequence[str]) -> LayerData:
         dock.open_paths(paths)
         return [(None,)]
     from napari_dicommeta.volumes.load import load
+    from napari_dicommeta.volumes.volume import without_levels
 
-    return [layer_of(volume) for volume in load(paths)]
+    return [layer_of(volume) for volume in without_levels(load(paths))]
 
 
 def _dock() -> Any:
@@ -86,7 +87,8 @@ def layer_of(volume: Volume) -> Image | Labels:
     """Return a napari layer of `volume`, in mm: an image with its first usable window preset, or labels.
 
     The data of an image stay lazy; those of labels are a NumPy array that can be edited. The scale is the spacing of
-    slices, rows and columns in mm. The volume and its patient affine are in ``layer.metadata["dicommeta"]``.
+    slices, rows and columns in mm. The volume and its patient affine are in ``layer.metadata["dicommeta"]``. An image
+    with smaller levels is a multiscale layer, of which napari reads what is visible.
     """
     from napari.layers import Image, Labels
 
@@ -98,11 +100,13 @@ def layer_of(volume: Volume) -> Image | Labels:
         # napari paints into NumPy arrays only; labels too large to cache stay lazy.
         data = volume.array.editable() if volume.array.keeps_all else volume.array
         return Labels(data, name=volume.name, metadata=metadata, **axes)
+    pixels: Any = [volume.array, *volume.levels] if volume.levels else volume.array
+    axes["multiscale"] = bool(volume.levels)
     if volume.is_color:
-        return Image(volume.array, name=volume.name, rgb=True, metadata=metadata, **axes)
+        return Image(pixels, name=volume.name, rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
     layer = Image(
-        volume.array,
+        pixels,
         name=volume.name,
         contrast_limits=(low, high),
         colormap="gray_r" if volume.inverted else "gray",

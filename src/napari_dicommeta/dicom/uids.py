@@ -28,6 +28,7 @@ __all__ = [
     "SECONDARY_CAPTURE",
     "SEGMENTATION",
     "TRANSFER_SYNTAXES",
+    "WHOLE_SLIDE",
 ]
 
 DICOM_ROOT = "1.2.840.10008."
@@ -68,5 +69,6 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 """Also the prefix of the multi-frame Secondary Capture SOP classes."""
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
+WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"

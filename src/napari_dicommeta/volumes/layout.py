@@ -15,11 +15,13 @@ from napari_dicommeta.volumes.partition import groups_of
 from napari_dicommeta.volumes.refusal import Refusal, with_pixels
 from napari_dicommeta.volumes.rescale import invalid_rescales
 from napari_dicommeta.volumes.segmentation import segmentation_files
+from napari_dicommeta.volumes.slides import find_slides
 from napari_dicommeta.volumes.stacks import find_stacks
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.volumes.frames import Frames
+    from napari_dicommeta.volumes.slides import Slide
     from napari_dicommeta.volumes.stacks import Stack
     from napari_dicommeta.volumes.volume import VolumeParts
 
@@ -44,12 +46,14 @@ class Layout:
     """How the files of a series become volumes.
 
     `stacks`: the images, the largest stack first. `segmentations`: the frames of each segmentation file. `refusals`:
-    files that form no volume, with reasons. `parts`: (number of a stack, options) -> what its volumes are made of.
+    files that form no volume, with reasons. `slides`: the mosaics of tiles. `parts`: (number of a stack, options) ->
+    what its volumes are made of.
     """
 
     stacks: tuple[Stack, ...]
     segmentations: tuple[Frames, ...]
     refusals: tuple[Refusal, ...]
+    slides: tuple[Slide, ...] = ()
     parts: dict[tuple[object, ...], VolumeParts] = field(default_factory=dict)
 
 
@@ -84,17 +88,19 @@ def _lay_out(series: Series, split: str) -> Layout:
         refusals += [Refusal(series, (path,), reason, "frames-unreadable") for path, reason in failed]
     if frames is None:
         return Layout(stacks=(), segmentations=(), refusals=tuple(refusals))
-    images, segmentations = segmentation_files(frames)
+    rest, slides, failed_tiles = find_slides(frames, split)
+    refusals += [Refusal(series, frames.at(rows).paths(), reason, code) for code, reason, rows in failed_tiles]
+    images, segmentations = segmentation_files(rest)
     stacks: list[Stack] = []
     if len(images):
         invalid = invalid_rescales(images)
         for reason, rows in invalid:
             refusals.append(Refusal(series, images.at(rows).paths(), reason, "rescale-invalid"))
         if invalid:
-            rest = np.setdiff1d(np.arange(len(images)), np.concatenate([rows for _, rows in invalid]))
-            images = images.at(rest)
+            valid = np.setdiff1d(np.arange(len(images)), np.concatenate([rows for _, rows in invalid]))
+            images = images.at(valid)
         stacks = find_stacks(images, split) if len(images) else []
-    return Layout(stacks=tuple(stacks), segmentations=segmentations, refusals=tuple(refusals))
+    return Layout(stacks=tuple(stacks), segmentations=segmentations, refusals=tuple(refusals), slides=slides)
 
 
 def _faults(catalog: Catalog, formats: PixelFormats) -> list[tuple[str, np.ndarray]]:

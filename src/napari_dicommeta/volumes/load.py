@@ -10,6 +10,7 @@ from napari_dicommeta.volumes.layout import layout_of
 from napari_dicommeta.volumes.refusal import Refusal
 from napari_dicommeta.volumes.rescale import PADDINGS
 from napari_dicommeta.volumes.segmentation import segmentations
+from napari_dicommeta.volumes.slide_volumes import slide_volumes
 from napari_dicommeta.volumes.stacks import split_keyword
 from napari_dicommeta.volumes.volume import Volume, read_parts, volume_of
 
@@ -115,6 +116,10 @@ def load_series(
     layout = layout_of(series, split)
     volumes: list[Volume] = []
     refusals = list(layout.refusals)
+    if layout.slides:
+        mosaics, refused = slide_volumes(series, layout.slides, padding, missing_rescale)
+        volumes += mosaics
+        refusals += refused
     for frames in layout.segmentations:
         try:
             volumes += segmentations(series, frames, split)

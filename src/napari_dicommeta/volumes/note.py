@@ -139,6 +139,28 @@ NOTE_KINDS: dict[str, NoteKind] = {
         meaning="The position of the file is that of no slice; read as one image, it shows all slices side by side.",
         is_finding=True,
     ),
+    "slide": NoteKind(
+        severity="info",
+        summary="Images are mosaics of the tiles of a slide",
+        standard="PS3.3 section C.7.6.17.3",
+        tags=("TotalPixelMatrixRows", "TotalPixelMatrixColumns", "DimensionOrganizationType"),
+    ),
+    "slide-absent": NoteKind(
+        severity="info",
+        summary="Parts of a slide are in no tile",
+        standard="PS3.3 section C.8.12.4.1",
+        tags=("RecommendedAbsentPixelCIELabValue",),
+        advice="Leave pixels without a tile out of statistics.",
+        meaning="Their values are a background that was never imaged.",
+        is_finding=True,
+    ),
+    "slide-large": NoteKind(
+        severity="decision",
+        summary="A plane of a slide is too large to be shown as a whole",
+        standard="PS3.3 section C.7.6.17.3",
+        tags=("TotalPixelMatrixRows", "TotalPixelMatrixColumns"),
+        advice="Read parts of it, array[0, 1000:2000, 1000:2000], instead of opening it in a viewer.",
+    ),
     # -- slice positions
     "order": NoteKind(severity="info", summary="Slices are ordered by position", standard=_PLACE),
     "unplaced": NoteKind(

@@ -82,7 +82,7 @@ class PlaneCache:
             return
         self.at = int(flat[len(flat) // 2])
         self.whole()
-        self._each(self._load_one, flat[~self.loaded[flat]].tolist())
+        self.each(self._load_one, flat[~self.loaded[flat]].tolist())
 
     def gather(self, numbers: np.ndarray) -> np.ndarray:
         """Return these planes as a new array, shape (*numbers.shape, *plane), using the cache."""
@@ -97,10 +97,10 @@ class PlaneCache:
                 else:
                     out[i] = recent
 
-            self._each(copy, list(range(len(flat))))
+            self.each(copy, list(range(len(flat))))
         else:
             for i, n in enumerate(flat):
-                out[i] = self._plane(n)
+                out[i] = self.use(n)
         return out.reshape(*numbers.shape, *self.plane)
 
     def fetch(self, n: int) -> None:
@@ -108,7 +108,7 @@ class PlaneCache:
         if self.keeps_all:
             self._load_one(n)
         else:
-            self._plane(n, ahead=True)
+            self.use(n, ahead=True)
 
     def is_being_read(self, n: int) -> bool:
         """Return whether a thread is reading plane `n`, or another plane with the same lock."""
@@ -151,7 +151,7 @@ class PlaneCache:
 
     # -- one plane ----------------------------------------------------------------------------------
 
-    def _each(self, task: Callable[[int], object], numbers: list[int]) -> None:
+    def each(self, task: Callable[[int], object], numbers: list[int]) -> None:
         """Run `task` for each plane, in parallel if there are many; reading and decoding release the GIL."""
         workers = min(os.cpu_count() or 1, len(numbers) // 4)
         if workers < 2:
@@ -170,7 +170,8 @@ class PlaneCache:
                 self.reader.fill(n, whole[n])
                 self.loaded[n] = True
 
-    def _plane(self, n: int, ahead: bool = False) -> np.ndarray:
+    def use(self, n: int, ahead: bool = False) -> np.ndarray:
+        """Return plane `n` of the most recently used planes, which must not be changed; `ahead` does not mark it."""
         if not ahead:
             self.at = n
             self.moved.set()

@@ -21,7 +21,8 @@ class Refusal:
     """Files of a series that cannot be used in a volume, and the reason.
 
     `code` names the kind of `reason`: "no-pixels", "damaged" (before the pixels), "pixels-cut", "pixels-impossible",
-    "pixels-unreadable", "frames-unreadable", or the code of a `RefusedError`, such as "rescale-missing".
+    "pixels-unreadable", "frames-unreadable", "slide-matrix", "slide-tiles", or the code of a `RefusedError`, such as
+    "rescale-missing".
     """
 
     series: Series

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.volumes.frames import Frames
+    from napari_dicommeta.volumes.note import Note
 
-__all__ = ["segmentation_files", "segmentations"]
+__all__ = ["is_segmentation", "segment_notes", "segment_numbers", "segmentation_files", "segmentations"]
 
 _ROW_POSITION, _COLUMN_POSITION = "RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix"
 MAX_EMPTY = 500
@@ -48,6 +49,11 @@ def segmentation_files(frames: Frames) -> tuple[Frames, tuple[Frames, ...]]:
     rows = np.flatnonzero(held)
     files = tuple(frames.at(rows[group]) for group in groups_of(frames.files[rows]))
     return frames.at(np.flatnonzero(~held)), files
+
+
+def is_segmentation(sop_class: str, segmentation_type: str) -> bool:
+    """Return whether frames hold segment numbers: those of a label map or of a segmentation that is not fractional."""
+    return sop_class in (SEGMENTATION, LABEL_MAP) and segmentation_type != "FRACTIONAL"
 
 
 def segmentations(series: Series, frames: Frames, split: str = "auto") -> list[Volume]:
@@ -75,7 +81,7 @@ def segmentations(series: Series, frames: Frames, split: str = "auto") -> list[V
 
 def _volume(series: Series, frames: Frames, suffix: str) -> Volume:
     form = frames.pixel_format()
-    segments = _segments(frames)
+    segments = segment_numbers(frames)
     geometry, slices = _slices(frames, segments)
     by_slice: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for k, segment, n in sorted(zip(slices, segments, range(len(frames)), strict=True)):
@@ -87,11 +93,7 @@ def _volume(series: Series, frames: Frames, suffix: str) -> Volume:
     sources = frames.sources()
     planes = SegmentPlanes(sources, {k: tuple(of_slice) for k, of_slice in by_slice.items()}, is_map)
     array = LazyArray((count, form.rows, form.columns), np.uint8 if largest <= 255 else np.uint16, planes)
-    title = "Values are segment numbers" if is_map else f"Segments {_span(segments)}, one number each"
-    notes = [*geometry_notes(geometry), make_note("segments", title)]
-    if not is_map and len(set(segments)) > 1 and frames.text("SegmentsOverlap") != "NO":
-        title = "Segments may overlap: where they do, the segment with the highest number is shown"
-        notes.insert(0, make_note("segments-overlap", title))
+    notes = [*segment_notes(frames, segments), *geometry_notes(geometry)]
     if empty := count - len(by_slice):
         title = f"{empty} of {count} slices hold no segment and are not in the file"
         notes.append(make_note("segments-empty", title))
@@ -112,7 +114,18 @@ def _volume(series: Series, frames: Frames, suffix: str) -> Volume:
     )
 
 
-def _segments(frames: Frames) -> list[int]:
+def segment_notes(frames: Frames, segments: Sequence[int]) -> list[Note]:
+    """Return the notes on the segment numbers of frames: which there are, and whether segments may overlap."""
+    is_map = frames.text("SOPClassUID") == LABEL_MAP
+    title = "Values are segment numbers" if is_map else f"Segments {_span(segments)}, one number each"
+    notes = [make_note("segments", title)]
+    if not is_map and len(set(segments)) > 1 and frames.text("SegmentsOverlap") != "NO":
+        title = "Segments may overlap: where they do, the segment with the highest number is shown"
+        notes.insert(0, make_note("segments-overlap", title))
+    return notes
+
+
+def segment_numbers(frames: Frames) -> list[int]:
     """Return the segment number of each frame; 1 for frames of a label map, whose values are segment numbers.
 
     Raises

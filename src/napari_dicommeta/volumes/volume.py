@@ -18,13 +18,20 @@ from napari_dicommeta.volumes.slice_windows import read_slice_windows
 from napari_dicommeta.volumes.volume_notes import volume_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.rescale import Rescale, Transforms
     from napari_dicommeta.volumes.sources import FrameSources
     from napari_dicommeta.volumes.stacks import Stack
 
-__all__ = ["Volume", "VolumeParts", "read_parts", "volume_of"]
+__all__ = ["Volume", "VolumeParts", "gray_planes", "padding_ranges", "read_parts", "volume_of", "without_levels"]
+
+MAX_RANGE_BYTES = 1 << 28
+"""Bytes of the largest plane that is read as a whole for its range."""
+RANGE_SIDE = 1024
+"""Of a larger plane, so many rows and columns on each side of its middle are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,11 +39,11 @@ class Volume:
     """One volume of a series.
 
     `array`: lazy, shape (k, j, i), (t, k, j, i) where positions repeat, or (t, j, i) where all images lie at one
-    position, with a last axis of 3 for color. The dtype is int16 if every slope and intercept is whole and the range
-    fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU", another *Rescale Type*, or "" where
-    the files do not establish a unit. `windows`: the files' presets, the middle slice's first. `slice_windows`: the
-    presets of each slice. `sources`: where the pixels of each slice are. `notes`: how the volume was
-    built and what is unusual about it. `axis`: the keyword of axis t, "" without one.
+    position, with a last axis of 3 for color; focal planes are the axis k of a slide. The dtype is int16 if every slope
+    and intercept is whole and the range fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU",
+    another *Rescale Type*, or "" where the files do not establish a unit. `windows`: the files' presets, the middle
+    slice's first. `slice_windows`: the presets of each slice. `sources`: where the pixels of each slice are. `notes`:
+    how the volume was built and what is unusual about it. `axis`: the keyword of axis t, "" without one.
     """
 
     name: str
@@ -59,6 +66,8 @@ class Volume:
     """(0020,0052): volumes that share it lie in one patient space."""
     padding: tuple[tuple[float, float], ...] = ()
     """Ranges of modality values that mark padding in at least one slice."""
+    levels: tuple[LazyArray, ...] = field(default=(), repr=False)
+    """Smaller images of the same field of a slide, the largest first, each with as many planes as the array."""
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __array__(self, dtype: np.dtype | None = None, copy: bool | None = None) -> np.ndarray:
@@ -91,13 +100,23 @@ class Volume:
         return (0, lead[1] // 2) if len(lead) == 2 else (lead[0] // 2,)
 
     def display_range(self) -> tuple[float, float]:
-        """Return the smallest and largest value of the middle slice without padding, for the full-range window."""
+        """Return the smallest and largest value of the middle slice without padding, for the full-range window.
+
+        Of a slide with several levels, the smallest level is read; of a plane larger than 256 MiB only the middle.
+        """
         if "range" not in self._kept:
             self._kept["range"] = self._display_range()
         return self._kept["range"]  # type: ignore[no-any-return]
 
     def _display_range(self) -> tuple[float, float]:
-        plane = self.array[self.middle]
+        array = self.levels[-1] if self.levels else self.array
+        index: tuple[int | slice, ...] = self.middle
+        if array.nbytes // max(array.n_planes, 1) > MAX_RANGE_BYTES:
+            first = len(index)
+            index += tuple(
+                slice(max(0, n // 2 - RANGE_SIDE), n // 2 + RANGE_SIDE) for n in array.shape[first : first + 2]
+            )
+        plane = array[index]
         for low, high in self.padding:
             inside = plane[(plane < low) | (plane > high)]
             plane = inside if inside.size else plane
@@ -106,6 +125,12 @@ class Volume:
             return 0.0, 1.0
         smallest, largest = float(finite.min()), float(finite.max())
         return (smallest, largest) if largest > smallest else (smallest, smallest + 1)
+
+
+def without_levels(volumes: Sequence[Volume]) -> list[Volume]:
+    """Return the volumes that are not shown with another of them, as a smaller level of its slide."""
+    shown = {id(level) for volume in volumes for level in volume.levels}
+    return [volume for volume in volumes if id(volume.array) not in shown]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,11 +195,11 @@ def volume_of(series: Series, stack: Stack, parts: VolumeParts, suffix: str = ""
         notes=parts.notes,
         axis=stack.axis if stack.times > 1 else "",
         frame_of_reference=frames.text("FrameOfReferenceUID") or frames.text("VolumeFrameOfReferenceUID"),
-        padding=_padding_ranges(rescale.transforms, array.dtype) if keeps_padding else (),
+        padding=padding_ranges(rescale.transforms, array.dtype) if keeps_padding else (),
     )
 
 
-def _padding_ranges(transforms: Transforms, dtype: np.dtype) -> tuple[tuple[float, float], ...]:
+def padding_ranges(transforms: Transforms, dtype: np.dtype) -> tuple[tuple[float, float], ...]:
     """Return the ranges of values that mark padding, within the range of `dtype`."""
     ranges = set()
     for transform in transforms.distinct:
@@ -189,19 +214,25 @@ def _padding_ranges(transforms: Transforms, dtype: np.dtype) -> tuple[tuple[floa
 def _gray_array(
     sources: FrameSources, lead: tuple[int, ...], transforms: Transforms, padding: str, units: str
 ) -> LazyArray:
-    fill = {"nan": np.nan, "air": AIR if units == "HU" else None, "keep": None}[padding]
-    form_ids = sources.format_ids[sources.files]
-    pairs = np.unique(form_ids * len(transforms.distinct) + transforms.ids).tolist()
-    n = len(transforms.distinct)
-    dtypes = {transforms.distinct[pair % n].exact_dtype(sources.formats[pair // n], units == "HU") for pair in pairs}
-    dtype = np.dtype(np.int16 if dtypes == {np.dtype(np.int16)} and padding != "nan" else np.float32)
-    used = [sources.formats[i] for i in np.unique(form_ids).tolist()]
+    planes, dtype = gray_planes(sources, transforms, padding, units)
+    used = [sources.formats[i] for i in np.unique(sources.format_ids[sources.files]).tolist()]
     threads = 1 if all(form.is_native for form in used) else 2
-    planes = RescaledPlanes(sources, transforms, fill)
     array = LazyArray((*lead, used[0].rows, used[0].columns), dtype, planes, threads=threads)
     if threads > 1:
         _decode_one(array)
     return array
+
+
+def gray_planes(
+    sources: FrameSources, transforms: Transforms, padding: str, units: str
+) -> tuple[RescaledPlanes, np.dtype]:
+    """Return the source of gray frames in modality units, and the dtype that holds them, int16 or float32."""
+    fill = {"nan": np.nan, "air": AIR if units == "HU" else None, "keep": None}[padding]
+    pairs = np.unique(sources.format_ids[sources.files] * len(transforms.distinct) + transforms.ids).tolist()
+    n = len(transforms.distinct)
+    dtypes = {transforms.distinct[pair % n].exact_dtype(sources.formats[pair // n], units == "HU") for pair in pairs}
+    is_whole = dtypes == {np.dtype(np.int16)} and padding != "nan"
+    return RescaledPlanes(sources, transforms, fill), np.dtype(np.int16 if is_whole else np.float32)
 
 
 def _decode_one(array: LazyArray) -> None:

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QMainWindow
 from napari_dicommeta._napari.display import go_to_slice
 from napari_dicommeta._napari.reader import layer_of, volumes_in
 from napari_dicommeta.support.words import display
+from napari_dicommeta.volumes.volume import without_levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -61,13 +62,14 @@ class LayerQueue(QObject):
     def add(self, volumes: Sequence[Volume], then: Callable[[list[Volume]], object]) -> None:
         """Add volumes as layers, the first on top; in an empty viewer show the middle slice.
 
-        A volume of this source that is already in a layer gets no second layer. `then` is called with the volumes of
+        A volume of this source that is already in a layer gets no second layer, nor does a smaller level of a slide
+        that is added with a larger one. `then` is called with the volumes of
         the layers.
         """
         if not self._queue:
             self.changed.emit(True)
         batch = _Batch(then)
-        self._queue += [self._steps(volume, batch) for volume in reversed(volumes)]
+        self._queue += [self._steps(volume, batch) for volume in reversed(without_levels(volumes))]
         self._queue.append(self._finish(batch))
         self._timer.start()
 
@@ -102,7 +104,9 @@ class LayerQueue(QObject):
         if existing is not None:
             batch.shown.insert(0, existing)
             return
-        volume.array.on_error = _Failures()
+        failures = _Failures()
+        for array in (volume.array, *volume.levels):
+            array.on_error = failures
         layer = layer_of(volume)
         if not viewer.layers:
             batch.is_first = True

@@ -1,0 +1,254 @@
+"""Stacks of parallel frames of one size: by position, along a fourth axis, or split by a tag.
+
+Ways to split are compared, and the one with the fewest faults of geometry wins. True duplicates are left out and named
+(PS3.3 sections C.7.6.2, C.7.6.17).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.support.words import counted
+from napari_dicommeta.volumes.assembly import best_assembly
+from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, TIMES, name_of
+from napari_dicommeta.volumes.duplicates import without_copies, without_equals
+from napari_dicommeta.volumes.geometry import even_steps
+from napari_dicommeta.volumes.note import make_note
+from napari_dicommeta.volumes.partition import groups_of, side_by_side
+from napari_dicommeta.volumes.stack import Result, Stack, joined, sorted_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.volumes.assembly import Assembly
+    from napari_dicommeta.volumes.duplicates import LeftOut
+    from napari_dicommeta.volumes.frames import Frames
+    from napari_dicommeta.volumes.note import Note
+
+__all__ = ["parallel_stacks"]
+
+SCAN_TAGS = ("AcquisitionNumber", "ProtocolName", "SeriesDescription", "ScanOptions", "SliceThickness")
+"""Tags that may tell scans of one series from one another, where no dimension makes whole volumes."""
+MAX_SCANS, FEWER = 8, 3
+"""The most scans of one series; how many times fewer faults they must have than all images together."""
+_TYPES = ("ImageType", "FrameType")
+EXPORT_TIME = "ContentTime"
+"""Time when images were made, which an export may change; it does not distinguish equal images."""
+
+
+def parallel_stacks(frames: Frames, kinds: Sequence[str] = SPLIT_TAGS) -> Result:
+    """Return the stacks of parallel frames of one size."""
+    beside = side_by_side(frames)
+    if len(beside) > 1:
+        whole = joined([parallel_stacks(frames.at(part), kinds) for part in beside])
+        return Result([stack.because("stacks lie side by side") for stack in whole.stacks], whole.faults)
+    places = frames.places
+    n_places = int(places.max()) + 1
+    if n_places == len(frames):
+        return _by_spacing(frames)
+    by_tag = _by_tag(frames, places, kinds)
+    if by_tag and not by_tag[1]:
+        return by_tag[0]
+    if n_places == 1:
+        return by_tag[0] if by_tag else Result([_one_place(frames)])
+    distinct, left_out = without_copies(frames, places)
+    result = _by_one_dimension(distinct, by_tag[0].faults) if by_tag else _distinct(distinct)
+    return by_tag[0] if by_tag and result is None else _without(result, left_out)
+
+
+def _without(result: Result | None, left_out: Sequence[LeftOut]) -> Result:
+    """Return `result` with the frames that were left out before named by its first stack."""
+    assert result is not None
+    first = replace(result.stacks[0], left_out=(*left_out, *result.stacks[0].left_out))
+    return Result([first, *result.stacks[1:]], result.faults)
+
+
+def _by_one_dimension(frames: Frames, most_faults: int) -> Result | None:
+    """Return volumes along a stated dimension, None if none alone explains all repetitions with `most_faults`."""
+    places, distances = _places_and_distances(frames)
+    if len(distances) == len(frames):
+        return _by_spacing(frames)
+    assembly = best_assembly(frames, places, distances)
+    if assembly and assembly.is_whole and not assembly.dimension.is_number and assembly.faults <= most_faults:
+        return Result(_assembled(frames, places, assembly), assembly.faults)
+    return None
+
+
+def _distinct(frames: Frames) -> Result:
+    """Return the stacks of frames without copies: by position, or along a fourth axis."""
+    places, distances = _places_and_distances(frames)
+    if len(distances) == len(frames):
+        return _by_spacing(frames)
+    assembly = best_assembly(frames, places, distances)
+    is_weak = assembly is None or assembly.dimension.is_number or assembly.dimension.axis == EXPORT_TIME
+    if is_weak and not _are_numbered(frames, places):  # images that go on counting are no duplicates
+        distinct, left_out = without_equals(frames, places)
+        is_resolved = len(distinct) == len(distances)  # all repetitions are duplicates
+        if left_out and (assembly is None or assembly.faults or is_resolved):
+            result = _distinct(distinct)
+            if assembly is None or result.faults < assembly.faults or is_resolved:
+                return _without(result, left_out)
+    assert assembly is not None  # the last candidate of all always makes volumes
+    n_parts = len(assembly.wholes) + len(assembly.incomplete)
+    if not assembly.is_whole and (apart := _by_scan(frames, assembly.faults, n_parts)):
+        return apart
+    return Result(_assembled(frames, places, assembly), assembly.faults)
+
+
+def _by_scan(frames: Frames, faults: int, n_parts: int) -> Result | None:
+    """Return the stacks of scans of other kinds in one series, such as one slice many times and then a volume.
+
+    None if no tag of `SCAN_TAGS` splits the frames into fewer than `n_parts` with far fewer faults.
+    """
+    best: Result | None = None
+    for keyword in SCAN_TAGS:
+        groups = groups_of(frames.codes(keyword))
+        if not 1 < len(groups) <= MAX_SCANS or min(map(len, groups)) == 1:
+            continue
+        result = joined([parallel_stacks(frames.at(group)) for group in groups])
+        limit = best.faults * FEWER if best else faults
+        if result.faults * FEWER < limit and len(result.stacks) < n_parts:
+            reason = f"{name_of(keyword)} differs, and all images together make no whole volumes"
+            best = Result([stack.because(reason) for stack in result.stacks], result.faults)
+    return best
+
+
+def _are_numbered(frames: Frames, places: np.ndarray) -> bool:
+    """Return whether Instance Numbers distinguish all frames at one position."""
+    numbers = frames.numbers("InstanceNumber")[:, 0]
+    pairs = np.stack([places.astype(np.float64), numbers])
+    return not np.isnan(numbers).any() and np.unique(pairs, axis=1).shape[1] == len(frames)
+
+
+def _places_and_distances(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rank of each frame's position, and the distance of each place along the normal, mm."""
+    places, plane = frames.places, frames.main_plane
+    assert plane is not None
+    distances = np.empty(int(places.max()) + 1)
+    distances[places] = frames.positions @ plane.normal
+    return places, distances
+
+
+def _by_tag(frames: Frames, places: np.ndarray, kinds: Sequence[str]) -> tuple[Result, bool] | None:
+    """Return the stacks split by the first keyword of `kinds` that reduces the repeated positions.
+
+    Also return whether positions still repeat in a part; None if no keyword reduces them.
+    """
+    n_places = int(places.max()) + 1
+    repeats = len(frames) - n_places
+    for i, keyword in enumerate(kinds):
+        codes = _kind_codes(frames, keyword)
+        count = int(codes.max()) + 1
+        if not 1 < count < len(frames) + (n_places == 1):
+            continue
+        left = len(frames) - len(np.unique(codes * n_places + places))
+        if left < repeats:
+            parts = [parallel_stacks(frames.at(group), kinds[i + 1 :]) for group in groups_of(codes)]
+            reason = f"{name_of(keyword)} differs between images at the same position"
+            whole = joined(parts)
+            return Result([stack.because(reason) for stack in whole.stacks], whole.faults), bool(left)
+    return None
+
+
+def _kind_codes(frames: Frames, keyword: str) -> np.ndarray:
+    """Return the codes of the texts of `keyword`; of image and frame types without their first two values."""
+    codes = frames.codes(keyword)
+    if keyword not in _TYPES:
+        return codes
+    known: dict[str, int] = {}
+    texts = ("\\".join(text.split("\\")[2:]) for text in frames.texts(keyword))
+    return np.asarray(np.array([known.setdefault(text, len(known)) for text in texts])[codes])
+
+
+def _by_spacing(frames: Frames) -> Result:
+    """Return one stack, or several evenly spaced stacks if a tag separates interleaved, uneven slices.
+
+    Consecutive, evenly spaced blocks (a head scanned with two increments) stay one volume, with a note.
+    """
+    stack = sorted_stack(frames)
+    if len(frames) < 3 or _is_even(stack.frames):
+        return Result([stack])
+    places = frames.places
+    for keyword in (*SPLIT_TAGS, *AXES, "AcquisitionNumber") if len(frames) > 3 else ():
+        groups = groups_of(frames.codes(keyword))
+        if not 1 < len(groups) <= len(frames) // 2:
+            continue
+        if not all(_is_even(frames.at(group[np.argsort(places[group])])) for group in groups):
+            continue
+        spans = sorted((int(places[group].min()), int(places[group].max())) for group in groups)
+        if any(before[1] > after[0] for before, after in pairwise(spans)):
+            reason = f"{name_of(keyword)} differs, and all slices together are unevenly spaced"
+            return Result([sorted_stack(frames.at(group)).because(reason) for group in groups])
+    return Result([replace(stack, notes=_block_notes(stack))], 1)
+
+
+def _block_notes(stack: Stack) -> tuple[Note, ...]:
+    """Return a note on the blocks of slices of `stack`, if it is made of blocks with steps of their own."""
+    geometry = stack.geometry()
+    blocks = geometry.blocks if geometry else ()
+    if blocks:
+        named = ", then ".join(
+            f"{counted(count, 'slice')} {step:.4g} mm apart" if not i else f"{count} of {step:.4g} mm"
+            for i, (_, count, step) in enumerate(blocks)
+        )
+        return (make_note("blocks", f"Blocks of slices: {named}"),)
+    return ()
+
+
+def _is_even(frames: Frames) -> bool:
+    """Return whether ordered frames are evenly spaced along their normal."""
+    plane = frames.main_plane
+    assert plane is not None
+    return even_steps(np.diff(frames.positions @ plane.normal), 0.01 * min(1.0, *plane.spacing))
+
+
+def _one_place(frames: Frames) -> Stack:
+    n = len(frames)
+    axis = next((key for key in (*AXES, *TIMES) if len(frames.texts(key)) == n), "")
+    order = np.argsort(frames.order, kind="stable")
+    if axis:
+        values = frames.numbers(axis)[:, 0]
+        order = order if np.isnan(values).any() else np.lexsort((frames.order, values))
+    by = f", by {name_of(axis)}" if axis else ", by Instance Number: no known tag distinguishes them"
+    copies = len(without_copies(frames, np.zeros(n, dtype=np.intp))[1])  # still shown: without a grid they do no harm
+    same = f"; {copies} of them repeat the SOP Instance UID and pixels of another image" if copies else ""
+    note = make_note(
+        "one-place",
+        f"{n} images at the same position{by}{same}",
+        severity="info" if axis else "decision",
+        tags=(axis or "InstanceNumber", "ImagePositionPatient"),
+    )
+    return Stack(frames=frames.at(order), times=n, axis=axis or "InstanceNumber", notes=(note,), is_one_place=True)
+
+
+def _assembled(frames: Frames, places: np.ndarray, assembly: Assembly) -> list[Stack]:
+    """Return one stack of each set of volumes with the same positions, and one for each incomplete volume."""
+    dimension = assembly.dimension
+    number_of = dimension.volumes
+    stacks = []
+    for numbers in assembly.wholes:
+        rows = np.arange(len(frames)) if assembly.is_whole else np.flatnonzero(np.isin(number_of, numbers))
+        rows = rows[np.lexsort((places[rows], number_of[rows]))]
+        reasons: tuple[str, ...] = ()
+        if len(assembly.wholes) > 1:
+            reasons = (f"{dimension.by} differs, and the parts have different positions",)
+        if len(numbers) == 1:
+            stacks += [stack.because(*reasons) for stack in _by_spacing(frames.at(rows)).stacks]
+            continue
+        extra = ": no known tag distinguishes them" if dimension.is_number else ""
+        text = f"{len(numbers)} volumes of {len(rows) // len(numbers)} slices, by {dimension.by}{extra}"
+        severity = "decision" if dimension.is_number else "info"
+        note = make_note("volumes", text, severity=severity, tags=(dimension.axis,))
+        stack = Stack(frames=frames.at(rows), times=len(numbers), axis=dimension.axis, reasons=reasons, notes=(note,))
+        stacks.append(replace(stack, notes=(note, *_block_notes(stack))))
+    total = int(number_of.max()) + 1
+    for number, size, whole in assembly.incomplete:
+        reason = (
+            f"volume {number + 1} of {total} by {dimension.by} has only {size} of the {whole} positions of the others"
+        )
+        stacks.append(sorted_stack(frames.at(np.flatnonzero(number_of == number))).because(reason))
+    return stacks
