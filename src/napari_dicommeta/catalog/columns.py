@@ -250,24 +250,22 @@ class ColumnStore:
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
-        """Join all rows of `tables`, ordered by file path.
+        """Join all rows of `tables`, ordered by file path; codes may be integers of any width.
 
-        Each column is joined and then released, so that memory never holds two complete copies.
+        Each column is joined, sorted and then released, so that memory never holds two complete copies.
         """
         parts = [dict(zip(table.column_names, table.columns, strict=True)) for table in tables]
         rows = [len(part["path"]) for part in parts]
-        joined: dict[str, pa.Array] = {}
+        paths = _joined("path", parts, rows)
+        order: pa.Array | None = pc.array_sort_indices(paths)
+        if np.array_equal(order.to_numpy(), np.arange(len(order))):
+            order = None
+        joined: dict[str, pa.Array] = {"path": paths if order is None else paths.take(order)}
+        del paths
         for name in dict.fromkeys([*FILE_COLUMNS, *(name for part in parts for name in part)]):
-            kind = FILE_COLUMNS.get(name, VALUES)
-            chunks: list[pa.Array] = []
-            for part, n in zip(parts, rows, strict=True):
-                column = part.pop(name, None)
-                chunks += [pa.nulls(n, kind)] if column is None else column.chunks
-            column = pa.chunked_array(chunks, kind)
-            joined[name] = _chunk(column if name in FILE_COLUMNS else column.unify_dictionaries())
-        order = pc.array_sort_indices(joined["path"])
-        if not np.array_equal(order.to_numpy(), np.arange(len(order))):
-            joined = {name: column.take(order) for name, column in joined.items()}
+            if name not in joined:
+                column = _joined(name, parts, rows)
+                joined[name] = column if order is None else column.take(order)
         return cls(pa.table(joined))
 
     @property
@@ -323,6 +321,26 @@ class ColumnStore:
     def cut_rows(self) -> np.ndarray:
         """Return the rows of the files with unknown tags."""
         return np.flatnonzero(self.cuts >= 0)
+
+
+def _joined(name: str, parts: list[dict[str, pa.ChunkedArray]], rows: list[int]) -> pa.Array:
+    """Take a column out of all `parts`, of which each has its number of `rows`, and return it as one array."""
+    kind = FILE_COLUMNS.get(name, VALUES)
+    chunks: list[pa.Array] = []
+    for part, n in zip(parts, rows, strict=True):
+        column = part.pop(name, None)
+        chunks += [pa.nulls(n, kind)] if column is None else map(_widened, column.chunks)
+        del column
+    whole = pa.chunked_array(chunks, kind)
+    del chunks
+    return _chunk(whole if name in FILE_COLUMNS else whole.unify_dictionaries())
+
+
+def _widened(column: pa.Array) -> pa.Array:
+    """Return a column with 32-bit codes, if it has codes."""
+    if not pa.types.is_dictionary(column.type) or column.type == VALUES:
+        return column
+    return pa.DictionaryArray.from_arrays(column.indices.cast(VALUES.index_type), column.dictionary)
 
 
 def _chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -70,7 +70,8 @@ def _in_process(
             yield ScanProgress(done=done, found=len(paths), listed=True, tables=tuple(tables), failures=tuple(failures))
             reported = time.monotonic()
     take()
-    return Catalog.of_tables(tables, failures)
+    tables.reverse()
+    return Catalog.of_tables((tables.pop() for _ in range(len(tables))), failures)  # `pop` frees each table
 
 
 def _in_processes(
