@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import napari_dicommeta.catalog.columns as columns
 from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.catalog.columns import VALUES, Column, ColumnStore
+from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES, Column, ColumnStore
 from napari_dicommeta.catalog.distinct_texts import most_frequent
 
 KEY = "00281053"
@@ -61,3 +61,28 @@ def test_of_equally_frequent_ones_the_first_are_kept() -> None:
     assert sorted(most_frequent(counts, 4).tolist()) == [1, 2, 3, 6]
     assert most_frequent(counts).tolist() == [1, 2, 3, 4, 5, 6]
     assert sorted(most_frequent(counts, 6).tolist()) == [1, 2, 3, 4, 5, 6]
+
+
+def part(paths: str, values: list[bytes | None] | None, kind: pa.DataType) -> pa.Table:
+    """A scan's table of one-letter paths, with codes of this integer type."""
+    data = {"path": pa.array(list(paths)), "cut": pa.array([-1] * len(paths), pa.int64())}
+    if values is not None:
+        data[KEY] = pa.array(values, pa.binary()).dictionary_encode().cast(pa.dictionary(kind, pa.binary()))
+    return pa.table({name: data.get(name, pa.nulls(len(paths), of)) for name, of in FILE_COLUMNS.items()} | data)
+
+
+@pytest.mark.parametrize("many", [0, 10**6])
+@pytest.mark.parametrize("again", [b"DS.2", b"DS.9"])
+def test_tables_are_joined_in_the_order_of_paths(many: int, again: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "MANY_VALUES", many)
+    tables = [
+        part("bd", [b"DS.1", b"DS.2"], pa.int8()),
+        part("ce", None, pa.int8()),
+        part("fa", [again, None], pa.int32()),
+    ]
+    store = ColumnStore.of_tables(tables)
+    assert store.file_column("path").to_pylist() == list("abcdef")
+    assert store.table.column(KEY).to_pylist() == [None, b"DS.1", None, b"DS.2", None, again]
+    assert store.table.column(KEY).type == VALUES
+    assert store.column(KEY).values.to_pylist() == [b"DS.1", b"DS.2", *([again] if again != b"DS.2" else [])]
+    assert store.column(KEY).codes.tolist() == [-1, 0, -1, 1, -1, 1 if again == b"DS.2" else 2]

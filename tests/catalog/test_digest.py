@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_dicommeta as dm
-from napari_dicommeta.catalog import digest
+from napari_dicommeta.catalog import hashes as hashing
 from napari_dicommeta.catalog.digest import catalog_digest, common_folder, file_digests, relative_paths
+from napari_dicommeta.catalog.hashes import hashes
 
 
 @pytest.fixture
@@ -121,16 +122,16 @@ def test_paths_are_relative_to_the_folder_that_holds_all() -> None:
 
 @given(st.lists(st.binary(max_size=40), max_size=12), st.integers(1, 60))
 def test_a_hash_is_of_one_value_whatever_lies_beside_it(values: list[bytes], block: int) -> None:
-    alone = {value: int(digest._hashes(pa.array([value], pa.binary()))[0]) for value in values}
+    alone = {value: int(hashes(pa.array([value], pa.binary()))[0]) for value in values}
     assert len(set(alone.values())) == len(alone)
-    before, digest._BLOCK = digest._BLOCK, block
+    before, hashing._BLOCK = hashing._BLOCK, block
     try:
-        together = digest._hashes(pa.array([b"first", *values], pa.binary())[1:])
+        together = hashes(pa.array([b"first", *values], pa.binary())[1:])
     finally:
-        digest._BLOCK = before
+        hashing._BLOCK = before
     assert together.tolist() == [alone[value] for value in values]
 
 
 def test_zeros_at_the_end_count() -> None:
     values = [b"", b"\0", b"\0" * 7, b"\0" * 8, b"\0" * 9, b"a", b"a\0", b"a" * 8, b"a" * 8 + b"\0"]
-    assert len(set(digest._hashes(pa.array(values, pa.binary())).tolist())) == len(values)
+    assert len(set(hashes(pa.array(values, pa.binary())).tolist())) == len(values)

@@ -109,9 +109,9 @@ class Catalog:
     @cached_property
     def partial(self) -> tuple[ScanFailure, ...]:
         """Return the files that are in the catalog only up to their damage, with reasons."""
-        reasons = self.file_rows.file_column("reason")
+        paths, reasons = self.file_rows.file_column("path"), self.file_rows.file_column("reason")
         return tuple(
-            ScanFailure(self.paths[i], reasons[i].as_py(), "partial")
+            ScanFailure(paths[i].as_py(), reasons[i].as_py(), "partial")
             for i in np.flatnonzero(np.asarray(reasons.is_valid()))
         )
 

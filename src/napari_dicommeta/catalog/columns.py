@@ -10,12 +10,13 @@ import pyarrow.compute as pc
 
 from napari_dicommeta.catalog.conditions import ends_of, texts_of
 from napari_dicommeta.catalog.distinct_texts import Texts, joined, most_frequent
+from napari_dicommeta.catalog.hashes import hashes
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import Meaning, decode_all, numbers
 from napari_dicommeta.support.cached import cached_property
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 
 __all__ = ["Column", "ColumnStore", "first_tag_of"]
@@ -26,6 +27,10 @@ DECIMALS = r"^(?:DS|IS).(?: *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0
 MAX_DECIMALS = 400
 """Bytes; longer values are decoded one by one."""
 VALUES = pa.dictionary(pa.int32(), pa.binary())
+MANY_VALUES = 20_000
+"""The number of values of a column from which it is worth finding out whether all are different."""
+SLICE_VALUES = 4096
+"""The number of values that are Python objects at a time while they are decoded."""
 RUN_FILES = 20
 """The mean number of files per run of equal codes from which counting by runs is faster."""
 FILE_COLUMNS = {
@@ -68,7 +73,7 @@ class Column:
         """Decode the stored values to (meanings, spellings), sets as tuples; one object if both are equal."""
         texts: list[str | tuple[str, ...]] = []
         spellings: list[str | tuple[str, ...]] = []
-        for value in self.values.to_pylist():
+        for value in _each(self.values):
             if value.startswith(UID):  # a fast path, as UIDs have by far the most distinct values
                 text = value[3:].rstrip(b"\0 ").decode("latin-1").strip()
                 texts.append(text)
@@ -250,24 +255,25 @@ class ColumnStore:
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
-        """Join all rows of `tables`, ordered by file path.
+        """Join all rows of `tables`, ordered by file path; codes may be integers of any width.
 
-        Each column is joined and then released, so that memory never holds two complete copies.
+        Each column is joined, sorted and then released, so that memory never holds two complete copies.
         """
         parts = [dict(zip(table.column_names, table.columns, strict=True)) for table in tables]
         rows = [len(part["path"]) for part in parts]
-        joined: dict[str, pa.Array] = {}
+        paths = _joined("path", parts, rows)
+        order = pc.array_sort_indices(paths)
+        if np.array_equal(order.to_numpy(), np.arange(len(order))):
+            order = None
+        joined: dict[str, pa.Array] = {"path": paths if order is None else paths.take(order)}
+        del paths
+        pa.default_memory_pool().release_unused()
         for name in dict.fromkeys([*FILE_COLUMNS, *(name for part in parts for name in part)]):
-            kind = FILE_COLUMNS.get(name, VALUES)
-            chunks: list[pa.Array] = []
-            for part, n in zip(parts, rows, strict=True):
-                column = part.pop(name, None)
-                chunks += [pa.nulls(n, kind)] if column is None else column.chunks
-            column = pa.chunked_array(chunks, kind)
-            joined[name] = _chunk(column if name in FILE_COLUMNS else column.unify_dictionaries())
-        order = pc.array_sort_indices(joined["path"])
-        if not np.array_equal(order.to_numpy(), np.arange(len(order))):
-            joined = {name: column.take(order) for name, column in joined.items()}
+            if name not in joined:
+                column = _joined(name, parts, rows)
+                joined[name] = column if order is None else column.take(order)
+                del column
+                pa.default_memory_pool().release_unused()
         return cls(pa.table(joined))
 
     @property
@@ -323,6 +329,52 @@ class ColumnStore:
     def cut_rows(self) -> np.ndarray:
         """Return the rows of the files with unknown tags."""
         return np.flatnonzero(self.cuts >= 0)
+
+
+def _joined(name: str, parts: list[dict[str, pa.ChunkedArray]], rows: list[int]) -> pa.Array:
+    """Take a column out of all `parts`, of which each has its number of `rows`, and return it as one array."""
+    kind = FILE_COLUMNS.get(name, VALUES)
+    chunks: list[pa.Array] = []
+    for part, n in zip(parts, rows, strict=True):
+        column = part.pop(name, None)
+        chunks += [pa.nulls(n, kind)] if column is None else map(_widened, column.chunks)
+        del column
+    whole = pa.chunked_array(chunks, kind)
+    del chunks
+    return _chunk(whole) if name in FILE_COLUMNS else _with_one_dictionary(whole)
+
+
+def _with_one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Return a column as one array, whose values are in the order in which they first come.
+
+    Finding equal values takes several times their memory. Where their hashes show that many are all different, as UIDs
+    are, they are only put one after the other.
+    """
+    starts = np.cumsum([0, *(len(chunk.dictionary) for chunk in column.chunks)])
+    if column.num_chunks < 2 or starts[-1] < MANY_VALUES:
+        return _chunk(column.unify_dictionaries())
+    found = np.sort(np.concatenate([hashes(chunk.dictionary) for chunk in column.chunks]))
+    if (found[1:] == found[:-1]).any():
+        return _chunk(column.unify_dictionaries())
+    codes = [
+        pc.add(chunk.indices, pa.scalar(start, VALUES.index_type))
+        for chunk, start in zip(column.chunks, starts[:-1].tolist(), strict=True)
+    ]
+    values = pa.concat_arrays([chunk.dictionary for chunk in column.chunks])
+    return pa.DictionaryArray.from_arrays(pa.concat_arrays(codes), values)
+
+
+def _widened(column: pa.Array) -> pa.Array:
+    """Return a column with 32-bit codes, if it has codes."""
+    if not pa.types.is_dictionary(column.type) or column.type == VALUES:
+        return column
+    return pa.DictionaryArray.from_arrays(column.indices.cast(VALUES.index_type), column.dictionary)
+
+
+def _each(values: pa.BinaryArray) -> Iterator[bytes]:
+    """Yield each stored value, with Python objects for a few at a time."""
+    for start in range(0, len(values), SLICE_VALUES):
+        yield from values.slice(start, SLICE_VALUES).to_pylist()
 
 
 def _chunk(column: pa.ChunkedArray) -> pa.Array:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from napari_dicommeta.catalog.hashes import hashes, mixed
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,9 +24,6 @@ __all__ = ["catalog_digest", "common_folder", "file_digests", "relative_paths"]
 
 DIGEST_VERSION = b"dicommeta-1"
 """Part of each digest, so that digests of different versions differ."""
-_BLOCK = 1 << 22
-"""Bytes of values hashed at a time; each needs about 20 bytes of memory."""
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def catalog_digest(catalog: Catalog) -> str:
@@ -35,14 +34,14 @@ def catalog_digest(catalog: Catalog) -> str:
     length, and entries that are not in the catalog.
     """
     paths = relative_paths(catalog.paths, common_folder(catalog.paths))
-    names = _hashes(pa.array([path.encode("utf-8", "surrogatepass") for path in paths], pa.binary()))
-    rows = np.sort(_mixed(file_digests(catalog) + _mixed(names)))
+    names = hashes(pa.array([path.encode("utf-8", "surrogatepass") for path in paths], pa.binary()))
+    rows = np.sort(mixed(file_digests(catalog) + mixed(names)))
     return blake2b(rows.astype("<u8").tobytes(), digest_size=16, person=DIGEST_VERSION).hexdigest()
 
 
 def file_digests(catalog: Catalog) -> np.ndarray:
     """Return a digest of each file's size and stored element values: uint64, shape (n_files,)."""
-    total = _mixed(catalog.file_column("size").astype(np.uint64))
+    total = mixed(catalog.file_column("size").astype(np.uint64))
     for column in catalog.file_rows.columns():
         codes = catalog.file_rows.stored_codes(column)
         is_used = np.bincount(codes + 1, minlength=len(column.values) + 1)[1:] > 0
@@ -51,9 +50,9 @@ def file_digests(catalog: Catalog) -> np.ndarray:
         of_code = np.zeros(len(column.values) + 1, dtype=np.uint64)  # the last entry, for code -1, stays 0
         used = column.values if is_used.all() else column.values.filter(pa.array(is_used))
         seed = int.from_bytes(blake2b(column.path.key.encode(), digest_size=8).digest(), "little")
-        of_code[:-1][is_used] = _mixed(_hashes(used) + np.uint64(seed))
+        of_code[:-1][is_used] = mixed(hashes(used) + np.uint64(seed))
         total += of_code[codes]
-    return _mixed(total)
+    return mixed(total)
 
 
 def common_folder(paths: Sequence[str]) -> str:
@@ -70,41 +69,3 @@ def relative_paths(paths: Sequence[str], folder: str) -> list[str]:
     start = os.path.join(folder, "") if folder else ""
     below = [path[len(start) :] if path.startswith(start) else path for path in paths]
     return below if os.sep == "/" else [path.replace(os.sep, "/") for path in below]
-
-
-def _mixed(numbers: np.ndarray) -> np.ndarray:
-    """Mix the bits of each number with the finalizer of SplitMix64; uint64."""
-    mixed = numbers + _GOLDEN
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    return np.asarray(mixed)
-
-
-def _hashes(values: pa.BinaryArray) -> np.ndarray:
-    """Hash each byte string to uint64: the sum of its eight-byte words, each mixed with its position."""
-    _, offsets_buffer, data_buffer = values.buffers()
-    offsets = np.frombuffer(offsets_buffer, np.int32)[values.offset : values.offset + len(values) + 1].astype(np.int64)
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
-    hashes = np.empty(len(values), dtype=np.uint64)
-    start = 0
-    while start < len(values):
-        end = max(int(np.searchsorted(offsets, offsets[start] + _BLOCK, "right")) - 1, start + 1)
-        hashes[start:end] = _hashes_of(data[offsets[start] : offsets[end]], np.diff(offsets[start : end + 1]))
-        start = end
-    return hashes
-
-
-def _hashes_of(data: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Hash the strings of these lengths that follow one another in `data`."""
-    words = lengths // 8 + 1  # at least one, as `reduceat` needs a word for each string
-    firsts = np.cumsum(words) - words
-    # How far each string moves, as the strings before it are padded to whole words.
-    shifts = firsts * 8 - (np.cumsum(lengths) - lengths)
-    padded = np.zeros(int(words.sum()) * 8, dtype=np.uint8)
-    padded[np.arange(len(data)) + np.repeat(shifts, lengths)] = data
-    places = np.arange(int(words.sum())) - np.repeat(firsts, words)
-    mixed = _mixed(padded.view("<u8").astype(np.uint64) ^ _mixed(places.astype(np.uint64)))
-    return np.asarray(_mixed(np.add.reduceat(mixed, firsts) + lengths.astype(np.uint64)))

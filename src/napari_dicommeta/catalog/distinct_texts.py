@@ -32,7 +32,8 @@ class Texts:
         ids: dict[str, int] = {}
         self.is_plain = all(type(value) is str for value in values)
         if self.is_plain:
-            numbers = [ids.setdefault(text, len(ids)) for text in values]  # type: ignore[arg-type]
+            numbered = (ids.setdefault(text, len(ids)) for text in values)  # type: ignore[arg-type]
+            self.ids = np.fromiter(numbered, np.int64, len(values))
             self.entries = np.arange(len(values))
         else:
             entries, numbers = [], []
@@ -41,8 +42,8 @@ class Texts:
                     entries.append(entry)
                     numbers.append(ids.setdefault(text, len(ids)))
             self.entries = np.array(entries, dtype=np.int64)
+            self.ids = np.array(numbers, dtype=np.int64)
         self.texts = tuple(ids)
-        self.ids = np.array(numbers, dtype=np.int64)
         self._empty = ids.get("", -1)
 
     @cached_property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.volumes.load import load_series
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable
 
     from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.catalog.counts import TagSummary
@@ -38,15 +39,35 @@ MAX_COMPARED = 200_000
 """Maximum number of values compared to find these tags."""
 
 
+class _Singles(Sequence[tuple[str | None, ...]]):
+    """Texts as combinations of one, without a tuple for each."""
+
+    def __init__(self, texts: tuple[str | None, ...]) -> None:
+        self._texts = texts
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, i: int) -> tuple[str | None, ...]: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[tuple[str | None, ...]]: ...
+    def __getitem__(self, i: int | slice) -> tuple[str | None, ...] | Sequence[tuple[str | None, ...]]:
+        return _Singles(self._texts[i]) if isinstance(i, slice) else (self._texts[i],)
+
+    def __iter__(self) -> Iterator[tuple[str | None, ...]]:
+        return zip(self._texts, strict=True)
+
+
 @dataclass(frozen=True, slots=True)
 class CodedValues:
     """Joint values of some tags.
 
-    `texts`: the combinations that occur, None for an absent tag. `ids`: the index of each file's combination, int64 of
-    shape (n_files,).
+    `texts`: the combinations that occur, None for an absent tag. `ids`: the index of each file's combination, of shape
+    (n_files,) and the smallest signed integer type.
     """
 
-    texts: tuple[tuple[str | None, ...], ...]
+    texts: Sequence[tuple[str | None, ...]]
     ids: np.ndarray
 
     def counted(self, mask: np.ndarray | None = None) -> list[tuple[tuple[str | None, ...], int]]:
@@ -119,10 +140,13 @@ class Survey:
     def own(self, tag: str) -> CodedValues:
         """Return the values of one tag as in the catalog."""
         if tag not in self._own:
-            texts = self.catalog.column_texts(tag)
-            numbered = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-            ids = np.fromiter(map(numbered.__getitem__, texts), np.int64, len(texts))
-            self._own[tag] = CodedValues(tuple((text,) for text in numbered), ids)
+            texts, codes = self.catalog.codes(tag)
+            first = np.full(len(texts), self.n_files)
+            first[codes[::-1]] = np.arange(self.n_files)[::-1]  # the last assignment, from the first file, stays
+            order = np.argsort(first, kind="stable")[: np.count_nonzero(first < self.n_files)]
+            numbers = np.empty(len(texts), dtype=_small(len(order)))
+            numbers[order] = np.arange(len(order))
+            self._own[tag] = CodedValues(_Singles(tuple(texts[i] for i in order.tolist())), numbers[codes])
         return self._own[tag]
 
     def joint(self, *tags: str) -> CodedValues:
@@ -140,7 +164,8 @@ class Survey:
             seen = {text: i for i, (text,) in enumerate(column.texts)}
             added = np.array([seen.setdefault(text, len(seen)) for (text,) in inner.texts], dtype=np.int64)
             lacking = column.where(lambda text: text is None)
-            column = CodedValues(tuple((text,) for text in seen), np.where(lacking, added[inner.ids], column.ids))
+            ids = np.where(lacking, added[inner.ids], column.ids)
+            column = CodedValues(_Singles(tuple(seen)), ids.astype(_small(len(seen))))
         return column
 
     def says(self, tag: str, *texts: str) -> np.ndarray:
@@ -190,12 +215,12 @@ class Survey:
         return ids
 
     def mixing(self, of: np.ndarray, groups: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Return the files of `mask` in groups with several values of the codes `of`; int arrays (n_files,)."""
+        """Return the files of `mask` in groups with several values of the codes `of`; integers, (n_files,)."""
         mixed = np.zeros(self.n_files, dtype=bool)
         rows = np.flatnonzero(mask)
         if len(rows):
             span = int(of.max()) + 1
-            pairs = np.unique(groups[rows] * span + of[rows])
+            pairs = np.unique(groups[rows].astype(np.int64) * span + of[rows])
             several = np.bincount(pairs // span, minlength=int(groups.max()) + 1) > 1
             mixed[rows] = several[groups[rows]]
         return mixed
@@ -301,7 +326,8 @@ def _numbered(texts: Sequence[str | None]) -> np.ndarray:
 
 
 def _finer(codes: np.ndarray, column: np.ndarray) -> np.ndarray:
-    return np.asarray(np.unique(codes * (int(column.max(initial=0)) + 1) + column, return_inverse=True)[1])
+    finer = codes.astype(np.int64) * (int(column.max(initial=0)) + 1) + column
+    return np.asarray(np.unique(finer, return_inverse=True)[1])
 
 
 def _confused(codes: np.ndarray, inside: np.ndarray) -> int:
@@ -313,9 +339,15 @@ def _combined(columns: Sequence[CodedValues]) -> CodedValues:
     ids, texts = columns[0].ids, columns[0].texts
     for column in columns[1:]:
         size = len(column.texts)
-        unique, ids = _compact(ids * size + column.ids, len(texts) * size)
+        unique, ids = _compact(ids.astype(np.int64) * size + column.ids, len(texts) * size)
+        ids = ids.astype(_small(len(unique)))
         texts = tuple((*texts[i // size], *column.texts[i % size]) for i in unique.tolist())
     return CodedValues(texts, ids)
+
+
+def _small(size: int) -> np.dtype[Any]:
+    """Return the smallest signed integer type that holds the indices of `size` texts."""
+    return np.min_scalar_type(-max(size, 1))
 
 
 def _compact(codes: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,14 +10,14 @@ import os
 import queue
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.scanning.listing import files_of
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, Failure, ScanProgress
-from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.recorder import Recorder, Recording
 from napari_dicommeta.scanning.tables import table_of
-from napari_dicommeta.scanning.worker import Worker, read_all, record
+from napari_dicommeta.scanning.worker import Worker, pack, read_all, record, unpack
 from napari_dicommeta.support.log import LOGGER
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def _in_process(
             yield ScanProgress(done=done, found=len(paths), listed=True, tables=tuple(tables), failures=tuple(failures))
             reported = time.monotonic()
     take()
-    return Catalog.of_tables(tables, failures)
+    tables.reverse()
+    return Catalog.of_tables((tables.pop() for _ in range(len(tables))), failures)  # `pop` frees each table
 
 
 def _in_processes(
@@ -96,10 +97,11 @@ def _in_processes(
                 if part is None:
                     finished += 1
                     continue
-                number, table, failed = part
-                parts[number] = table
-                failures.extend(failed)
-                done += table.num_rows + len(failed)
+                number, recording = part
+                # Tables are made by the thread that joins them: Arrow's allocator keeps what a thread left behind.
+                parts[number] = table_of(recording)
+                failures.extend(recording.failures)
+                done += recording.n_files + len(recording.failures)
         except queue.Empty:
             return
 
@@ -113,7 +115,7 @@ def _in_processes(
         done = total = len(first[:FIRST_FILES])
         yield ScanProgress(done=done, found=total, listed=False, tables=tuple(parts.values()), failures=tuple(failures))
         for number, batch in enumerate(_batches(first[FIRST_FILES:], more), 1):
-            batches.put((number, batch))
+            batches.put((number, pack(batch)))
             total += len(batch)
             collect(0)
             if time.monotonic() - reported > REPORT_SECONDS:
@@ -141,8 +143,9 @@ def _in_processes(
     return Catalog.of_tables((parts.pop(number) for number in sorted(parts)), failures)
 
 
-_Batch = tuple[int, list[str]]
-_Part = tuple[int, Any, list[Failure]]
+_Batch = tuple[int, bytes]
+"""(number, packed paths): the listing runs ahead, and a string for each file would take twice the memory."""
+_Part = tuple[int, Recording]
 
 
 def _batches(first: list[str], more: Iterator[str]) -> Iterator[list[str]]:
@@ -177,6 +180,6 @@ def _drive(
                 LOGGER.warning("a scanning process ended (%s): its files are read by this one", type(error).__name__)
                 alive = False
         if recording is None:
-            recording = record(batch, stopped.is_set)
-        results.put((number, table_of(recording), recording.failures))
+            recording = record(unpack(batch), stopped.is_set)
+        results.put((number, recording))
     results.put(None)

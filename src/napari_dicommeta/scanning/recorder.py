@@ -15,8 +15,9 @@ import os
 import struct
 from array import array
 from dataclasses import dataclass, field
+from itertools import accumulate
 from operator import getitem
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from napari_dicommeta.dicom.elements import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MULTIPLE, SHORT_VR, Element, value_key
 from napari_dicommeta.dicom.header import FIRST_READ, OPEN_FLAGS, Header, open_regular, parse_header, pread
@@ -24,9 +25,9 @@ from napari_dicommeta.support.errors import HeaderError
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["FileColumns", "FirstWindow", "Recorder", "Recording", "first_window"]
+__all__ = ["FileColumns", "FirstWindow", "Recorder", "Recording", "Strings", "first_window"]
 
 MAX_LAYOUTS = 4096
 MAX_LAYOUT_VALUES = 1500
@@ -133,9 +134,8 @@ class _Layout:
 
 @dataclass(slots=True, kw_only=True)
 class FileColumns:
-    """The properties of each readable file besides its elements, one entry per file."""
+    """The numbers of each readable file besides its elements, one entry per file."""
 
-    paths: list[str] = field(default_factory=list)
     sizes: array[int] = field(default_factory=lambda: array("q"))
     mtimes: array[int] = field(default_factory=lambda: array("q"))
     pixel_offsets: array[int] = field(default_factory=lambda: array("q"))
@@ -147,18 +147,34 @@ class FileColumns:
     """By file number, why a file is partial, and the byte offset of the damage."""
 
 
-@dataclass(slots=True)
+class Strings(NamedTuple):
+    """Strings as Arrow keeps them, one after the other, and where each begins, with the end of the last.
+
+    An object for each would cost the process that receives them far more memory and time.
+    """
+
+    data: bytes
+    bounds: array[int]
+
+
+@dataclass(slots=True, kw_only=True)
 class Recording:
     """The result of a `Recorder`, as flat buffers and plain tuples to send to another process.
 
-    `columns` holds (key, distinct values by code). `blocks` holds the rows of files with the same columns:
-    (column numbers, file numbers, codes row by row), the latter two as bytes of native 32-bit integers.
+    `paths` are in UTF-8. `columns` holds (key, distinct values by code). `blocks` holds the rows of files with the
+    same columns: (column numbers, file numbers, codes row by row), the latter two as bytes of native 32-bit integers.
     """
 
+    paths: Strings
     files: FileColumns
     failures: list[tuple[str, str, str, str]]
-    columns: list[tuple[str, list[bytes]]]
+    columns: list[tuple[str, Strings]]
     blocks: list[tuple[tuple[int, ...], bytes, bytes]]
+
+    @property
+    def n_files(self) -> int:
+        """The number of files."""
+        return len(self.files.sizes)
 
 
 class Recorder:
@@ -173,6 +189,7 @@ class Recorder:
         self._reset()
 
     def _reset(self) -> None:
+        self.paths: list[str] = []
         self.files = FileColumns()
         self.failures: list[tuple[str, str, str, str]] = []
         self._columns: dict[str, _Column] = {}
@@ -196,7 +213,7 @@ class Recorder:
             if layout.end <= len(first) and layout.gaps.unpack_from(first) == layout.skeleton:
                 rows = layout.rows
                 rows.codes.extend(map(getitem, layout.codes, layout.values.unpack_from(first)))
-                rows.files.append(len(self.files.paths))
+                rows.files.append(len(self.paths))
                 self._add_file(path, size, mtime, layout.header)
                 return
         if self._stretch(path, size, mtime, first):
@@ -219,7 +236,7 @@ class Recorder:
                 self._lengths.add(lengths)
                 rows = layout.rows
                 rows.codes.extend(map(getitem, layout.codes, raws))
-                rows.files.append(len(self.files.paths))
+                rows.files.append(len(self.paths))
                 pixels = layout.header.pixels
                 self._add_file(path, size, mtime, layout.header, end if pixels else -1)
                 if i:
@@ -253,19 +270,25 @@ class Recorder:
 
     def take(self) -> Recording:
         """Return the recording since the last `take`, and start a new one."""
-        columns = [(column.key, list(column.values)) for column in self._columns.values()]
+        columns = [(column.key, _strings(column.values)) for column in self._columns.values()]
         blocks = [
             (rows.columns, rows.files.tobytes(), rows.codes.tobytes()) for rows in self._rows.values() if rows.files
         ]
-        recording = Recording(self.files, self.failures, columns, blocks)
+        recording = Recording(
+            paths=_strings(map(_encoded, self.paths)),
+            files=self.files,
+            failures=self.failures,
+            columns=columns,
+            blocks=blocks,
+        )
         self._reset()
         return recording
 
     def _add_file(self, path: str, size: int, mtime: int, header: Header, pixel_offset: int = -1) -> None:
         files = self.files
         if header.reason:
-            files.reasons[len(files.paths)] = (header.reason, header.offset)
-        files.paths.append(path)
+            files.reasons[len(self.paths)] = (header.reason, header.offset)
+        self.paths.append(path)
         files.sizes.append(size)
         files.mtimes.append(mtime)
         files.cuts.append(header.cut)
@@ -296,7 +319,7 @@ class Recorder:
             columns.append(column.index)
             codes.append(column.code(_joined(values)))
         rows = self._rows_of(tuple(columns))
-        rows.files.append(len(self.files.paths))
+        rows.files.append(len(self.paths))
         rows.codes.extend(codes)
 
     def _learn(self, header: Header, first: bytes, size: int) -> None:
@@ -417,6 +440,19 @@ def _fetch(path: str, offset: int, count: int) -> bytes:
         return pread(descriptor, count, offset)
     finally:
         os.close(descriptor)
+
+
+def _strings(values: Iterable[bytes]) -> Strings:
+    values = tuple(values)
+    return Strings(b"".join(values), array("i", accumulate(map(len, values), initial=0)))
+
+
+def _encoded(path: str) -> bytes:
+    r"""Return a path as UTF-8; bytes of it that are no text (surrogate escapes) are written as \\xNN."""
+    try:
+        return path.encode()
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
 
 
 def _constant(value: bytes) -> Callable[[bytes], bytes]:

@@ -1,18 +1,23 @@
-"""Arrow tables of recordings, and the catalog of several recordings."""
+"""Arrow tables of recordings, and the catalog of several recordings.
+
+A table waits for the end of the scan, beside all others. So its codes have the smallest integer type, and all its
+memory is Arrow's, a buffer for each column: what is joined later can then be released column by column.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.catalog.columns import FILE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.scanning.recorder import Recording
+    from napari_dicommeta.scanning.recorder import Recording, Strings
 
 __all__ = ["catalog_of_recordings", "table_of"]
 
@@ -24,36 +29,59 @@ def catalog_of_recordings(recordings: Sequence[Recording]) -> Catalog:
 
 
 def table_of(recording: Recording) -> pa.Table:
-    """Return a recording as a table: the file columns, and a dictionary-encoded column for each tag's key."""
-    files, n = recording.files, len(recording.files.paths)
-    reasons = [files.reasons.get(i, (None, None)) for i in range(n)]
-    paths = [_storable(path) for path in files.paths]
+    """Return a recording as a table: the file columns, and a dictionary-encoded column for each tag's key.
+
+    `ColumnStore.of_tables` widens the codes, which are int8, int16 or int32.
+    """
+    files, n = recording.files, recording.n_files
     columns: dict[str, pa.Array] = {
-        "path": pa.array(paths, pa.string()),
-        "size": pa.array(np.frombuffer(files.sizes, np.int64)),
-        "mtime": pa.array(np.frombuffer(files.mtimes, np.int64)),
-        "pixel_offset": pa.array(np.frombuffer(files.pixel_offsets, np.int64)),
-        "pixel_length": pa.array(np.frombuffer(files.pixel_lengths, np.int64)),
-        "pixel_tag": pa.array(np.frombuffer(files.pixel_tags, np.int64)),
-        "cut": pa.array(np.frombuffer(files.cuts, np.int64)),
-        "reason": pa.array([reason for reason, _ in reasons], pa.string()),
-        "damage_offset": pa.array([offset for _, offset in reasons], pa.int64()),
+        "path": _texts(recording.paths, pa.string()),
+        "size": _numbers(files.sizes),
+        "mtime": _numbers(files.mtimes),
+        "pixel_offset": _numbers(files.pixel_offsets),
+        "pixel_length": _numbers(files.pixel_lengths),
+        "pixel_tag": _numbers(files.pixel_tags),
+        "cut": _numbers(files.cuts),
     }
+    if files.reasons:
+        reasons = [files.reasons.get(i, (None, None)) for i in range(n)]
+        columns["reason"] = pa.array([reason for reason, _ in reasons], pa.string())
+        columns["damage_offset"] = pa.array([offset for _, offset in reasons], pa.int64())
+    else:
+        for name in ("reason", "damage_offset"):
+            columns[name] = pa.nulls(n, FILE_COLUMNS[name])
     codes = np.full((len(recording.columns), n), -1, dtype=np.int32)
     for numbers, file_bytes, code_bytes in recording.blocks:
         rows = np.frombuffer(file_bytes, np.int32)
         block = np.frombuffer(code_bytes, np.int32).reshape(len(rows), len(numbers))
         codes[np.array(numbers, dtype=np.intp)[:, None], rows[None, :]] = block.T
     for (key, values), column in zip(recording.columns, codes, strict=True):
-        indices = pa.array(column, mask=column < 0)
-        columns[key] = pa.DictionaryArray.from_arrays(indices, pa.array(values, pa.binary()))
+        dictionary = _texts(values, pa.binary())
+        columns[key] = pa.DictionaryArray.from_arrays(_indices(column, len(dictionary)), dictionary)
     return pa.table(columns)
 
 
-def _storable(path: str) -> str:
-    r"""Return a path as valid Unicode: bytes that are not (surrogate escapes) are written as \\xNN."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return path
+def _indices(codes: np.ndarray, n_values: int) -> pa.Array:
+    """Return codes as the smallest signed integers, null where they are negative."""
+    small = codes.astype(np.min_scalar_type(-max(n_values, 1)))
+    absent = small < 0
+    validity = _owned(np.packbits(~absent, bitorder="little")) if absent.any() else None
+    kind = pa.from_numpy_dtype(small.dtype)
+    return pa.Array.from_buffers(kind, len(small), [validity, _owned(small)])
+
+
+def _numbers(numbers: Any) -> pa.Array:
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, _owned(numbers)])
+
+
+def _texts(strings: Strings, kind: pa.DataType) -> pa.Array:
+    data, bounds = strings
+    return pa.Array.from_buffers(kind, len(bounds) - 1, [None, _owned(bounds), _owned(data)])
+
+
+def _owned(data: Any) -> pa.Buffer:
+    """Return a copy of a flat buffer in Arrow's memory."""
+    view = memoryview(data).cast("B")
+    buffer = pa.allocate_buffer(len(view))
+    memoryview(buffer).cast("B")[:] = view
+    return buffer

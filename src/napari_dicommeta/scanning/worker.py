@@ -26,7 +26,7 @@ from napari_dicommeta.support.log import LOGGER
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Worker", "main", "read_all", "record"]
+__all__ = ["Worker", "main", "pack", "read_all", "record", "unpack"]
 
 _SIZE = struct.Struct("<Q")
 ASK_MARKS = ""
@@ -36,8 +36,22 @@ SLOW_SECONDS = 5e-4
 """Above this time per file, waiting for storage outweighs parsing."""
 
 
-def _send(stream: BinaryIO, message: object) -> None:
-    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+def pack(paths: list[str]) -> bytes:
+    """Return a request for the recording of the files at `paths`, as `Worker.read` takes it."""
+    return _packed(paths)
+
+
+def unpack(request: bytes) -> list[str]:
+    """Return the paths of a request."""
+    paths: list[str] = pickle.loads(request)
+    return paths
+
+
+def _packed(message: object) -> bytes:
+    return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _send(stream: BinaryIO, data: bytes) -> None:
     stream.write(_SIZE.pack(len(data)))
     stream.write(data)
     stream.flush()
@@ -104,9 +118,9 @@ def main() -> None:
             return
         assert isinstance(paths, list)
         if paths[:1] == [ASK_MARKS]:
-            _send(stdout, [mark_folder(folder) for folder in paths[1:]])
+            _send(stdout, _packed([mark_folder(folder) for folder in paths[1:]]))
         else:
-            _send(stdout, record(paths))
+            _send(stdout, _packed(record(paths)))
             gc.collect(0)
 
 
@@ -125,27 +139,27 @@ class Worker:
         self._errors = threading.Thread(target=self._log_errors, name="dicommeta-worker-log", daemon=True)
         self._errors.start()
 
-    def read(self, paths: list[str]) -> Recording:
-        """Return the recording of the files at `paths`.
+    def read(self, request: bytes) -> Recording:
+        """Return the recording of the files whose paths are packed in `request`.
 
         Raises
         ------
         OSError, EOFError
             If the process died.
         """
-        recording = self._ask(paths)
+        recording = self._ask(request)
         assert isinstance(recording, Recording)
         return recording
 
     def marks(self, folders: list[str]) -> list[tuple[str, int, list[str]]]:
         """Return the result of `mark_folder` for each of `folders`; raise as `read` does."""
-        marked: list[tuple[str, int, list[str]]] = self._ask([ASK_MARKS, *folders])
+        marked: list[tuple[str, int, list[str]]] = self._ask(pack([ASK_MARKS, *folders]))
         return marked
 
-    def _ask(self, paths: list[str]) -> Any:
+    def _ask(self, request: bytes) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        _send(self._process.stdin, paths)  # type: ignore[arg-type]
+        _send(self._process.stdin, request)  # type: ignore[arg-type]
         return _receive(self._process.stdout)  # type: ignore[arg-type]
 
     def _log_errors(self) -> None:

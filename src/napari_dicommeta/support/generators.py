@@ -23,3 +23,4 @@ def result_of(steps: Generator[Progress, None, Result], progress: Callable[[Prog
             return result
         if progress is not None:
             progress(step)
+        del step  # it may hold much that the next step is about to release
