@@ -16,7 +16,7 @@ from dicom_factory import Raw, ct_slice, encapsulated, write_series
 import napari_dicommeta as dm
 from napari_dicommeta.cli.main import main
 from napari_dicommeta.findings import rule as rules
-from napari_dicommeta.scanning.worker import Worker
+from napari_dicommeta.scanning.worker import Worker, pack
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 CANARY = "CANARY^JANE"
@@ -94,7 +94,7 @@ def test_what_a_scanning_process_writes_to_stderr_is_logged(
     (path,) = write_series(tmp_path / "in", 1)
     with caplog.at_level(logging.DEBUG, LOGGER.name):
         worker = Worker()
-        worker.read([str(path)])
+        worker.read(pack([str(path)]))
         worker.stop()
     assert [record.levelno for record in caplog.records if "from the process" in record.getMessage()] == [logging.DEBUG]
 
