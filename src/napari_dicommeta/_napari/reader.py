@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,7 @@ def layer_of(volume: Volume) -> Image | Labels:
 
     from napari_dicommeta._napari.display import set_limits, show_window
 
+    warm_up()
     axes = _axes(volume)
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine}}
     if volume.is_labels:
@@ -120,9 +122,20 @@ def layer_of(volume: Volume) -> Image | Labels:
     return layer
 
 
-@cache
+_loading_units = threading.Lock()
+
+
 def warm_up() -> None:
-    """Make an empty layer once: the first layer in mm takes napari a quarter of a second to load its units."""
+    """Make an empty layer once: the first layer in mm takes napari a quarter of a second to load its units.
+
+    Units must not be loaded by two threads at once: one of them would not know mm.
+    """
+    with _loading_units:
+        _load_units()
+
+
+@cache
+def _load_units() -> None:
     import numpy as np
     from napari.layers import Image
 

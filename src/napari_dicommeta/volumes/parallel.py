@@ -85,10 +85,13 @@ def _distinct(frames: Frames) -> Result:
         return _by_spacing(frames)
     assembly = best_assembly(frames, places, distances)
     is_weak = assembly is None or assembly.dimension.is_number or assembly.dimension.axis == EXPORT_TIME
-    if is_weak and not _are_numbered(frames, places):  # images that go on counting are no duplicates
+    is_numbered = _are_numbered(frames, places)
+    if assembly is None or (is_weak and not (is_numbered and assembly.is_whole)):
         distinct, left_out = without_equals(frames, places)
         is_resolved = len(distinct) == len(distances)  # all repetitions are duplicates
-        if left_out and (assembly is None or assembly.faults or is_resolved):
+        # Images that go on counting are no duplicates, unless they are too few for another volume.
+        may_be = not is_numbered or (is_resolved and len(left_out) < len(distances))
+        if left_out and may_be and (assembly is None or assembly.faults or is_resolved):
             result = _distinct(distinct)
             if assembly is None or result.faults < assembly.faults or is_resolved:
                 return _without(result, left_out)
