@@ -100,6 +100,11 @@ class Column:
             self._meanings[entry] = decode_all(self.values[entry].as_py(), self.path)
         return self._meanings[entry]
 
+    @cached_property
+    def is_constant(self) -> bool:
+        """Return whether all files have the same stored value, or none."""
+        return bool(len(self.codes)) and bool((self.codes == self.codes[0]).all())
+
     def text_of(self, code: int) -> str:
         """Return the text of one stored value by meaning, without decoding the others; "" for code -1.
 

@@ -87,6 +87,8 @@ class FrameTable:
         column = rows.find(keyword)
         if column is None:
             return FrameColumn(NO_TEXT, None)
+        if column.is_constant:
+            return FrameColumn((column.text_of(int(column.codes[0])),), None)
         codes = rows.stored_codes(column)
         if (codes == codes[0]).all():  # most elements are the same in a whole series
             return FrameColumn((column.text_of(int(codes[0])),), None)

@@ -8,6 +8,7 @@ SliceLocation or file name. Positions are float64 arrays of shape (n, 3).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import hypot
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,9 +44,9 @@ def is_orientation(cosines: Sequence[float]) -> bool:
     """Return whether six cosines are two perpendicular unit vectors, within `UNIT_TOLERANCE`."""
     if len(cosines) != 6:
         return False
-    row, column = np.array(cosines[:3]), np.array(cosines[3:])
-    off = abs(np.linalg.norm(row) - 1), abs(np.linalg.norm(column) - 1), abs(row @ column)
-    return bool(max(off) <= UNIT_TOLERANCE)
+    a, b, c, d, e, f = cosines
+    off = abs(hypot(a, b, c) - 1), abs(hypot(d, e, f) - 1), abs(a * d + b * e + c * f)
+    return max(off) <= UNIT_TOLERANCE
 
 
 @dataclass(frozen=True)
