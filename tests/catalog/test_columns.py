@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_dicommeta.catalog.columns as columns
+import napari_dicommeta.catalog.joined_tables as joined_tables
 from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES, Column, ColumnStore
+from napari_dicommeta.catalog.columns import Column, ColumnStore
 from napari_dicommeta.catalog.distinct_texts import most_frequent
+from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, VALUES
 
 KEY = "00281053"
 
@@ -74,7 +76,7 @@ def part(paths: str, values: list[bytes | None] | None, kind: pa.DataType) -> pa
 @pytest.mark.parametrize("many", [0, 10**6])
 @pytest.mark.parametrize("again", [b"DS.2", b"DS.9"])
 def test_tables_are_joined_in_the_order_of_paths(many: int, again: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "MANY_VALUES", many)
+    monkeypatch.setattr(joined_tables, "MANY_VALUES", many)
     tables = [
         part("bd", [b"DS.1", b"DS.2"], pa.int8()),
         part("ce", None, pa.int8()),
@@ -86,3 +88,17 @@ def test_tables_are_joined_in_the_order_of_paths(many: int, again: bytes, monkey
     assert store.table.column(KEY).type == VALUES
     assert store.column(KEY).values.to_pylist() == [b"DS.1", b"DS.2", *([again] if again != b"DS.2" else [])]
     assert store.column(KEY).codes.tolist() == [-1, 0, -1, 1, -1, 1 if again == b"DS.2" else 2]
+
+
+@pytest.mark.parametrize(("vr", "is_shared"), [(b"UI.", True), (b"LO.", False)])
+def test_equal_uids_of_two_tags_are_decoded_once(vr: bytes, is_shared: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (columns, joined_tables):
+        monkeypatch.setattr(module, "MANY_VALUES", 2)
+    values = pa.array([vr + b"1.2\0", vr + b"1.3\0"], pa.binary()).dictionary_encode().cast(VALUES)
+    table = part("ab", None, pa.int8()).append_column("00020003", values).append_column("00080018", values)
+    catalog = Catalog.of_tables([table])
+    first, second = map(catalog.file_rows.store.column, ("00020003", "00080018"))
+    assert (first.texts("meaning") is second.texts("meaning")) == is_shared
+    for by in ("meaning", "spelling"):
+        assert catalog.values("MediaStorageSOPInstanceUID", by) == catalog.values("SOPInstanceUID", by)
+    assert catalog.column_texts("MediaStorageSOPInstanceUID") == catalog.column_texts("SOPInstanceUID")

@@ -21,7 +21,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES
+from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, VALUES
 from napari_dicommeta.dicom import privacy
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number

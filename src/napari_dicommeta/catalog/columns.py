@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from napari_dicommeta.catalog.conditions import ends_of, texts_of
 from napari_dicommeta.catalog.distinct_texts import Texts, joined, most_frequent
-from napari_dicommeta.catalog.hashes import hashes
+from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, MANY_VALUES, joined_tables, one_chunk
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import Meaning, decode_all, numbers
 from napari_dicommeta.support.cached import cached_property
@@ -26,24 +26,10 @@ DECIMALS = r"^(?:DS|IS).(?: *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0
 """Stored decimal strings that need no further decoding: all components are numbers."""
 MAX_DECIMALS = 400
 """Bytes; longer values are decoded one by one."""
-VALUES = pa.dictionary(pa.int32(), pa.binary())
-MANY_VALUES = 20_000
-"""The number of values of a column from which it is worth finding out whether all are different."""
 SLICE_VALUES = 4096
 """The number of values that are Python objects at a time while they are decoded."""
 RUN_FILES = 20
 """The mean number of files per run of equal codes from which counting by runs is faster."""
-FILE_COLUMNS = {
-    "path": pa.string(),
-    "size": pa.int64(),
-    "mtime": pa.int64(),
-    "pixel_offset": pa.int64(),
-    "pixel_length": pa.int64(),
-    "pixel_tag": pa.int64(),
-    "cut": pa.int64(),
-    "reason": pa.string(),
-    "damage_offset": pa.int64(),
-}
 
 
 def first_tag_of(key: str) -> int:
@@ -55,8 +41,10 @@ def first_tag_of(key: str) -> int:
 class Column:
     """One tag's codes, a 32-bit integer per file (-1: the file lacks the tag), and its distinct stored values."""
 
-    def __init__(self, key: str, array: pa.DictionaryArray) -> None:
+    def __init__(self, key: str, array: pa.DictionaryArray, twin: Column | None = None) -> None:
         self.path = TagPath.of_key(key)
+        self._twin = twin
+        """A column with the same values, all UIDs, from which they are taken decoded."""
         self.values: pa.BinaryArray = array.dictionary
         indices = array.indices
         codes = indices.fill_null(-1) if indices.null_count else indices
@@ -71,6 +59,8 @@ class Column:
     @cached_property
     def _decoded(self) -> tuple[tuple[str | tuple[str, ...], ...], tuple[str | tuple[str, ...], ...]]:
         """Decode the stored values to (meanings, spellings), sets as tuples; one object if both are equal."""
+        if self._twin is not None:
+            return self._twin._decoded
         texts: list[str | tuple[str, ...]] = []
         spellings: list[str | tuple[str, ...]] = []
         for value in _each(self.values):
@@ -129,6 +119,8 @@ class Column:
 
     def texts(self, by: str) -> Texts:
         """Return the distinct texts by "meaning" or by "spelling"."""
+        if self._twin is not None:
+            return self._twin.texts(by)
         if by not in self._texts:
             meanings, spellings = self._decoded
             if meanings is spellings:
@@ -260,26 +252,8 @@ class ColumnStore:
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:
-        """Join all rows of `tables`, ordered by file path; codes may be integers of any width.
-
-        Each column is joined, sorted and then released, so that memory never holds two complete copies.
-        """
-        parts = [dict(zip(table.column_names, table.columns, strict=True)) for table in tables]
-        rows = [len(part["path"]) for part in parts]
-        paths = _joined("path", parts, rows)
-        order = pc.array_sort_indices(paths)
-        if np.array_equal(order.to_numpy(), np.arange(len(order))):
-            order = None
-        joined: dict[str, pa.Array] = {"path": paths if order is None else paths.take(order)}
-        del paths
-        pa.default_memory_pool().release_unused()
-        for name in dict.fromkeys([*FILE_COLUMNS, *(name for part in parts for name in part)]):
-            if name not in joined:
-                column = _joined(name, parts, rows)
-                joined[name] = column if order is None else column.take(order)
-                del column
-                pa.default_memory_pool().release_unused()
-        return cls(pa.table(joined))
+        """Join all rows of `tables`, ordered by file path; codes may be integers of any width."""
+        return cls(joined_tables(tables))
 
     @property
     def table(self) -> pa.Table:
@@ -316,13 +290,23 @@ class ColumnStore:
         """Return the column with this key."""
         column = self._columns.get(key)
         if column is None:
-            column = self._columns[key] = Column(key, _chunk(self._table.column(key)))
+            array = one_chunk(self._table.column(key))
+            column = self._columns[key] = Column(key, array, self._twin(array.dictionary))
         return column
+
+    def _twin(self, values: pa.BinaryArray) -> Column | None:
+        """Return a column with the same `values` if these are many UIDs: decoding them depends on nothing else."""
+        if len(values) < MANY_VALUES:
+            return None
+        for column in list(self._columns.values()):
+            if len(column.values) == len(values) and column.values.equals(values):
+                return column if pc.all(pc.starts_with(values, UID.decode())).as_py() else None
+        return None
 
     def file_column(self, name: str) -> pa.Array:
         """Return a column of `FILE_COLUMNS`."""
         if name not in self._file_columns:
-            self._file_columns[name] = _chunk(self._table.column(name))
+            self._file_columns[name] = one_chunk(self._table.column(name))
         return self._file_columns[name]
 
     @cached_property
@@ -336,53 +320,7 @@ class ColumnStore:
         return np.flatnonzero(self.cuts >= 0)
 
 
-def _joined(name: str, parts: list[dict[str, pa.ChunkedArray]], rows: list[int]) -> pa.Array:
-    """Take a column out of all `parts`, of which each has its number of `rows`, and return it as one array."""
-    kind = FILE_COLUMNS.get(name, VALUES)
-    chunks: list[pa.Array] = []
-    for part, n in zip(parts, rows, strict=True):
-        column = part.pop(name, None)
-        chunks += [pa.nulls(n, kind)] if column is None else map(_widened, column.chunks)
-        del column
-    whole = pa.chunked_array(chunks, kind)
-    del chunks
-    return _chunk(whole) if name in FILE_COLUMNS else _with_one_dictionary(whole)
-
-
-def _with_one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Return a column as one array, whose values are in the order in which they first come.
-
-    Finding equal values takes several times their memory. Where their hashes show that many are all different, as UIDs
-    are, they are only put one after the other.
-    """
-    starts = np.cumsum([0, *(len(chunk.dictionary) for chunk in column.chunks)])
-    if column.num_chunks < 2 or starts[-1] < MANY_VALUES:
-        return _chunk(column.unify_dictionaries())
-    found = np.sort(np.concatenate([hashes(chunk.dictionary) for chunk in column.chunks]))
-    if (found[1:] == found[:-1]).any():
-        return _chunk(column.unify_dictionaries())
-    codes = [
-        pc.add(chunk.indices, pa.scalar(start, VALUES.index_type))
-        for chunk, start in zip(column.chunks, starts[:-1].tolist(), strict=True)
-    ]
-    values = pa.concat_arrays([chunk.dictionary for chunk in column.chunks])
-    return pa.DictionaryArray.from_arrays(pa.concat_arrays(codes), values)
-
-
-def _widened(column: pa.Array) -> pa.Array:
-    """Return a column with 32-bit codes, if it has codes."""
-    if not pa.types.is_dictionary(column.type) or column.type == VALUES:
-        return column
-    return pa.DictionaryArray.from_arrays(column.indices.cast(VALUES.index_type), column.dictionary)
-
-
 def _each(values: pa.BinaryArray) -> Iterator[bytes]:
     """Yield each stored value, with Python objects for a few at a time."""
     for start in range(0, len(values), SLICE_VALUES):
         yield from values.slice(start, SLICE_VALUES).to_pylist()
-
-
-def _chunk(column: pa.ChunkedArray) -> pa.Array:
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return column.combine_chunks() if column.num_chunks else pa.array([], column.type)

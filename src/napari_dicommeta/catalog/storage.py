@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from napari_dicommeta.catalog.columns import FILE_COLUMNS, VALUES, Column, ColumnStore
+from napari_dicommeta.catalog.columns import Column, ColumnStore
+from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, VALUES
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.atomic import replacing
 from napari_dicommeta.support.errors import CatalogError

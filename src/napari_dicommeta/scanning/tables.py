@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.catalog.columns import FILE_COLUMNS
+from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.scanning.recorder import Recording, Strings
 
 __all__ = ["catalog_of_recordings", "table_of"]
+
+MIN_SMALL = 1024
+"""The number of files of a table from which its codes are made small; a few files may have 100,000 columns."""
 
 
 def catalog_of_recordings(recordings: Sequence[Recording]) -> Catalog:
@@ -62,12 +65,13 @@ def table_of(recording: Recording) -> pa.Table:
 
 
 def _indices(codes: np.ndarray, n_values: int) -> pa.Array:
-    """Return codes as the smallest signed integers, null where they are negative."""
+    """Return codes, null where they are negative: as the smallest integers, or int32 where that would save little."""
+    absent = codes < 0
+    if len(codes) < MIN_SMALL:
+        return pa.array(codes, mask=absent)
     small = codes.astype(np.min_scalar_type(-max(n_values, 1)))
-    absent = small < 0
     validity = _owned(np.packbits(~absent, bitorder="little")) if absent.any() else None
-    kind = pa.from_numpy_dtype(small.dtype)
-    return pa.Array.from_buffers(kind, len(small), [validity, _owned(small)])
+    return pa.Array.from_buffers(pa.from_numpy_dtype(small.dtype), len(small), [validity, _owned(small)])
 
 
 def _numbers(numbers: Any) -> pa.Array:
