@@ -8,180 +8,49 @@ no memory is allocated on the word of a file. Values stay bytes; `values` decode
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.tags import dictionary_vr, escape_creator
+from napari_dicommeta.dicom.element import Element, Level, PixelLocation
+from napari_dicommeta.dicom.element_kinds import (
+    CHARSET,
+    CONTEXT,
+    PLAIN,
+    SIGN,
+    Private,
+    implicit_vr,
+    kinds_of,
+    private_name,
+)
+from napari_dicommeta.dicom.stored_values import (
+    BINARY_VR_BYTES,
+    LONG_VR,
+    MAX_BINARY,
+    MAX_CHARSET,
+    MAX_CREATOR,
+    MAX_VALUE,
+    SHORT_VR,
+    is_ambiguous,
+    value_key,
+)
 from napari_dicommeta.support.errors import CutError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from napari_dicommeta.dicom.file_buffer import FileBuffer
+    from napari_dicommeta.dicom.item_layouts import ItemLayouts
 
-__all__ = ["DataSetReader", "Element", "FileBuffer", "PixelLocation", "value_key"]
+__all__ = ["DataSetReader"]
 
-REFILL = 65536
-MAX_HEADER = 16 << 20
-"""The most bytes read of one file; a header that needs more is partial."""
 MAX_DEPTH = 64
 MAX_ELEMENTS = 500_000
 """The most elements and items read of one file; an enhanced image of ten thousand frames stays below."""
-MAX_CREATOR, MAX_CHARSET = 64, 256
-MAX_TEXT, MAX_BINARY, MAX_VALUE = 16384, 1024, 1 << 20
-"""Bytes. Longer text and binary values are kept as length and digest; any value over MAX_VALUE is not read."""
-
 UNDEFINED = 0xFFFFFFFF
-LONG_VR = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-SHORT_VR = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
-BINARY_VR_BYTES = frozenset(b"OB OD OF OL OV OW UN".split())
-NUMBER_VR = frozenset(b"AT FD FL SL SS SV UL US UV xs".split())
-CHARSET_VR = frozenset(b"LO LT PN SH ST UC UT UN".split())
-AMBIGUOUS_VR = b"xs"
-"""Stands for the dictionary's "US or SS" where the file states no VR."""
-US_OR_SS = (b"US", b"SS", AMBIGUOUS_VR)
-MULTIPLE = b"&&."
-"""The prefix of a nested column's value that holds several values of one file, each preceded by its length."""
 
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = (0x7FE00008, 0x7FE00009, 0x7FE00010)
-CHARSET, SIGN = 0x00080005, 0x00280103
-
-# "US or SS" in the dictionary: the file's PixelRepresentation decides (PS3.3 C.7.6.3.1, PS3.5 A.1).
-SIGNED_BY_PIXELS = frozenset(
-    [
-        "00189810",
-        "00221452",
-        "00280104",
-        "00280105",
-        "00280106",
-        "00280107",
-        "00280108",
-        "00280109",
-        "00280110",
-        "00280111",
-        "00280120",
-        "00280121",
-        "00281101",
-        "00281102",
-        "00281103",
-        "00283002",
-        "00283006",
-        "00409211",
-        "00409216",
-        "00603004",
-        "00603006",
-    ]
-)
 
 _HEAD = {True: struct.Struct("<HH2sH"), False: struct.Struct(">HH2sH")}
 _TAG_LENGTH = {True: struct.Struct("<HHL"), False: struct.Struct(">HHL")}
 _ULONG = {True: struct.Struct("<L"), False: struct.Struct(">L")}
-
-
-@dataclass(slots=True, kw_only=True)
-class Element:
-    """One raw element: its path key, VR as stored, start and length of its value in the file, and the value's key."""
-
-    key: str
-    vr: bytes
-    start: int
-    length: int
-    value: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class PixelLocation:
-    """The place of *Pixel Data* (7FE0,0010) or a float variant, in bytes from the start of the (inflated) file."""
-
-    tag: int
-    vr: str
-    offset: int
-    length: int
-    """Bytes; -1 for encapsulated frames, which end at a delimiter (PS3.5 section A.4)."""
-
-
-def value_key(key: str, vr: bytes, raw: bytes, charset: bytes, signed: bool, little: bool) -> bytes:
-    """Return the stored value as one bytes object: two bytes of VR, one byte of context, the value.
-
-    The context is ``.`` (none), ``>`` (big endian numbers), ``s`` / ``u`` (US or SS under a signed or unsigned *Pixel
-    Representation*; ``S`` / ``U`` in big endian), ``c`` (text in the character set named before the first newline),
-    ``#`` (a long value, as its length and digest) or ``q`` (a sequence, as its number of items).
-    """
-    if is_ambiguous(key, vr, raw):
-        context = b"s" if signed else b"u"
-        return vr + (context if little else context.upper()) + raw
-    if len(raw) > MAX_BINARY and (len(raw) > MAX_TEXT or vr in BINARY_VR_BYTES or vr in NUMBER_VR):
-        return vr + b"#" + b"%d:" % len(raw) + digest(raw).encode()
-    if not little and (vr in NUMBER_VR or vr in BINARY_VR_BYTES):
-        return vr + b">" + raw
-    if vr in CHARSET_VR and charset and (not raw.isascii() or b"\x1b" in raw):
-        return vr + b"c" + charset.replace(b"\n", b" ") + b"\n" + raw
-    return vr + b"." + raw
-
-
-def is_ambiguous(key: str, vr: bytes, raw: bytes) -> bool:
-    """Return whether *Pixel Representation* decides between US and SS; true also for a short value written as UN."""
-    return key[-8:] in SIGNED_BY_PIXELS and (vr in US_OR_SS or (vr == b"UN" and len(raw) <= 6))
-
-
-def digest(raw: bytes) -> str:
-    """Return 16 hexadecimal digits that distinguish long values."""
-    return blake2b(raw, digest_size=8).hexdigest()
-
-
-class FileBuffer:
-    """The bytes of one file by position, fetched when needed and never more than `MAX_HEADER`."""
-
-    __slots__ = ("base", "buffer", "fetch", "fetched", "size")
-
-    def __init__(self, fetch: Callable[[int, int], bytes], size: int, first: bytes) -> None:
-        self.buffer, self.base, self.size = first, 0, size
-        self.fetch, self.fetched = fetch, len(first)
-
-    def need(self, position: int, count: int) -> int:
-        """Make the buffer hold `count` bytes from `position`, and return the index of `position` in it.
-
-        Raises
-        ------
-        CutError
-            If the file ends before that, or the header exceeds `MAX_HEADER`.
-        """
-        index = position - self.base
-        if index >= 0 and index + count <= len(self.buffer):
-            return index
-        if position + count > self.size:
-            raise CutError(f"the file ends {position + count - self.size} bytes too early", position)
-        count = max(count, min(REFILL, self.size - position))
-        if self.fetched + count > MAX_HEADER:
-            raise CutError(f"the header needs more than {MAX_HEADER >> 20} MiB", position)
-        self.buffer, self.base = self.fetch(position, count), position
-        self.fetched += count
-        if len(self.buffer) < count:
-            raise CutError("the file became shorter while it was read", position)
-        return 0
-
-
-@dataclass(slots=True, kw_only=True)
-class _Level:
-    """A data set, sequence or item being read: where it ends (None: at its delimiter) and its context."""
-
-    is_sequence: bool
-    end: int | None
-    prefix: str
-    explicit: bool
-    little: bool
-    charset: bytes = b""
-    signed: bool | None = None
-    """Whether *Pixel Representation* says signed; None until it is read."""
-    creators: dict[int, str] = field(default_factory=dict)
-    element: Element | None = None
-    items: int = 0
-
-
-def _count_items(level: _Level, whole: bool = True) -> None:
-    """Store the number of items in a sequence's element, with a + if the sequence is incomplete."""
-    if level.element is not None:
-        level.element.value = level.element.vr + b"q%d" % level.items + (b"" if whole else b"+")
 
 
 class DataSetReader:
@@ -197,11 +66,15 @@ class DataSetReader:
         """Whether elements read after `known` may be misplaced, so that missing ones cannot be called absent."""
         self.regular = True
         """Whether a file with the same bytes between its values would be read the same way."""
+        self.spans: list[tuple[int, int]] = []
+        """The sequences and items that declare a length: (place of the length field, end)."""
+        self.items: ItemLayouts | None = None
+        """If set, items like earlier ones are stepped over, and keep their distinct values there."""
         self._count, self._lost = 0, False
         self.overrun: tuple[str, int] | None = None
         """The first sequence or item that declares more bytes than are left; it ends with its parent."""
-        self._ambiguous: list[tuple[Element, bytes, _Level]] = []
-        self._top: _Level | None = None
+        self._ambiguous: list[tuple[Element, bytes, Level]] = []
+        self._top: Level | None = None
         self._top_start = 0
         self.lost_in: int | None = None
         """The start of the top-level sequence in which reading stopped; None if it stopped at the top level."""
@@ -222,7 +95,7 @@ class DataSetReader:
             If neither the pixel data nor the end is reached.
         """
         window = self.window
-        level = self._top = self._top or _Level(
+        level = self._top = self._top or Level(
             is_sequence=False, end=window.size, prefix="", explicit=explicit, little=little
         )
         stack = [level]
@@ -235,8 +108,13 @@ class DataSetReader:
                         break
                     if position > level.end:
                         self.note("an item or sequence declares fewer bytes than it holds", position)
-                    self._leave(stack)
+                    self._leave(stack, position)
                     continue
+                if level.little and not level.is_sequence:
+                    after = self._plain(position, level, len(stack) == 1)
+                    if after != position:
+                        position = after
+                        continue
                 if position + 8 > window.size:
                     raise CutError(
                         "the file ends inside " + ("a sequence" if stack[1:] else "an element's header"), position
@@ -248,6 +126,11 @@ class DataSetReader:
                 group, number, length = _TAG_LENGTH[level.little].unpack_from(window.buffer, index)
                 tag = group << 16 | number
                 if group == 0xFFFE:
+                    if self.items and tag == ITEM and level.is_sequence and level.little:
+                        step = self._step(position, level)
+                        if step:
+                            position += step
+                            continue
                     position += 8
                     self._delimiter(tag, length, position, stack)
                 elif tag == 0 and self.pixels:
@@ -262,7 +145,7 @@ class DataSetReader:
                     position = self._element(tag, position, length, stack)
         except CutError:
             for level in stack:
-                _count_items(level, whole=False)
+                level.count_items(whole=False)
             if len(stack) > 1:
                 self.lost_in = self._top_start
             raise
@@ -273,7 +156,7 @@ class DataSetReader:
         if self.overrun:
             self.note(*self.overrun)
 
-    def _delimiter(self, tag: int, length: int, position: int, stack: list[_Level]) -> None:
+    def _delimiter(self, tag: int, length: int, position: int, stack: list[Level]) -> None:
         level = stack[-1]
         if tag == ITEM and level.is_sequence:
             level.items += 1
@@ -282,8 +165,10 @@ class DataSetReader:
             if end is not None and end > limit:
                 self.overrun = self.overrun or ("an item declares more bytes than are left", position - 8)
                 end = limit
+            if end is not None:
+                self.spans.append((position - 4, end))
             stack.append(
-                _Level(
+                Level(
                     is_sequence=False,
                     end=end,
                     prefix=level.prefix,
@@ -291,19 +176,40 @@ class DataSetReader:
                     little=level.little,
                     charset=level.charset,
                     signed=level.signed,
+                    begin=(position - 8, len(self.elements)),
                 )
             )
         elif len(stack) > 1 and tag == (SEQUENCE_END if level.is_sequence else ITEM_END):
             if length:
                 self.note("a delimiter has a length", position - 8)
-            self._leave(stack)
+            self._leave(stack, position)
         else:
             self.note("a delimiter or item is in the wrong place", position - 8)
 
-    def _leave(self, stack: list[_Level]) -> None:
-        _count_items(stack.pop())
+    def _leave(self, stack: list[Level], position: int) -> None:
+        level = stack.pop()
+        level.count_items()
+        start, count = level.begin
+        if self.items and start >= self.window.base and level.little and self.regular and not self.damage:
+            index, end = start - self.window.base, position - self.window.base
+            if not self.overrun and end <= len(self.window.buffer):
+                raw = self.window.buffer[index:end]
+                self.items.learn(level.prefix, stack[-1].context, raw, start, self.elements[count:])
 
-    def _element(self, tag: int, position: int, length: int, stack: list[_Level]) -> int:
+    def _step(self, position: int, level: Level) -> int:
+        """Return the size of the item at `position` of a sequence if it is built like an earlier one, else 0."""
+        assert self.items is not None
+        buffer, index = self.window.buffer, position - self.window.base
+        end = len(buffer)
+        if level.end is not None:
+            end = min(end, level.end - self.window.base)
+        size, count = self.items.step(level.prefix, level.context, buffer, index, end)
+        if size:
+            level.items += 1
+            self._count += count - 1
+        return size
+
+    def _element(self, tag: int, position: int, length: int, stack: list[Level]) -> int:
         """Read the element at `position`, or enter it if it is a sequence, and return the next position."""
         window, level = self.window, stack[-1]
         start, vr = position + 8, b""
@@ -344,7 +250,7 @@ class DataSetReader:
             self._passed(tag)
         return start + length
 
-    def _hides_items(self, tag: int, start: int, length: int, level: _Level) -> bool:
+    def _hides_items(self, tag: int, start: int, length: int, level: Level) -> bool:
         """Return whether a UN value of known length is a sequence by the dictionary and by its first bytes."""
         if self._implicit_vr(tag, level) != b"SQ":
             return False
@@ -372,7 +278,7 @@ class DataSetReader:
         if self.overrun is None and not self._lost:
             self.known = max(self.known, tag + 1)
 
-    def _unknown_vr(self, tag: int, position: int, short: int, long: int, level: _Level) -> tuple[int, int]:
+    def _unknown_vr(self, tag: int, position: int, short: int, long: int, level: Level) -> tuple[int, int]:
         """Return (start, length) of a value with an unknown VR: the reading that a plausible element follows."""
         window = self.window
         readings = [(position + 8, short), (position + 8, long)]
@@ -390,26 +296,93 @@ class DataSetReader:
                     return start, length
         return readings[0]
 
-    def _keep(self, tag: int, element: Element, raw: bytes, level: _Level) -> None:
-        if tag == CHARSET:
-            level.charset = raw.rstrip(b"\0 ")[:MAX_CHARSET]
-        elif tag == SIGN and raw:
-            level.signed = raw[0 if level.little else -1] == 1
-        elif tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
-            level.creators[tag & 0xFF] = raw[:MAX_CREATOR].rstrip(b"\0 ").decode("latin-1").strip()
+    def _plain(self, position: int, level: Level, is_top: bool) -> int:
+        """Read the plain elements of a level from `position`, as far as they are in the buffer; return where it ends.
+
+        Whatever is not plain, or not as it should be, is left to `_element`, with the same checks as here.
+        """
+        window, kinds, creators, charset = self.window, kinds_of(level.explicit), level.creators, level.charset
+        buffer, base = window.buffer, window.base
+        at, end = position - base, len(buffer)
+        if at < 0 or (is_top and (self._lost or self.overrun)):
+            return position
+        if level.end is not None and level.end - base < end:
+            end = level.end - base
+        known = self.known if is_top else 0
+        width = 6 if level.explicit else 4
+        elements, path = self.elements, level.prefix
+        most = len(elements) + MAX_ELEMENTS - self._count
+        n_before = len(elements)
+        while at + 12 <= end and len(elements) < most:
+            head = buffer[at : at + width]
+            kind = kinds[head]
+            if isinstance(kind, Private):
+                kind = kind[creators.get(head[3], "")]
+            if kind is None:
+                break
+            tag, name, vr, prefix, role, is_long, is_text = kind
+            if not is_long:
+                start = at + 8
+                stop = start + (buffer[at + 6] | buffer[at + 7] << 8)
+            elif width == 6:
+                start = at + 12
+                stop = start + int.from_bytes(buffer[at + 8 : start], "little")
+            else:
+                start = at + 8
+                stop = start + int.from_bytes(buffer[at + 4 : start], "little")
+            if stop > end or tag < known or stop - start > MAX_VALUE:
+                break
+            raw = buffer[start:stop]
+            element = Element(key=path + name, vr=vr, start=base + start, length=stop - start, value=b"")
+            elements.append(element)
+            if role == PLAIN:
+                if stop - start <= MAX_BINARY and not (is_text and charset):
+                    element.value = prefix + raw
+                else:
+                    element.value = value_key(name, vr, raw, charset, False, True)
+            elif role == CONTEXT:
+                self._set_context(tag, raw, level)
+                charset = level.charset
+                element.value = value_key(name, vr, raw, charset, False, True)
+            else:
+                self._ambiguous.append((element, raw, level))
+            at = stop
+            if is_top:
+                known = tag + 1
+        self._count += len(elements) - n_before
+        if is_top:
+            self.known = known
+        return base + at
+
+    def _keep(self, tag: int, element: Element, raw: bytes, level: Level) -> None:
+        self._set_context(tag, raw, level)
         if is_ambiguous(element.key, element.vr, raw):
             self._ambiguous.append((element, raw, level))
         else:
             element.value = value_key(element.key, element.vr, raw, level.charset, False, level.little)
         self.elements.append(element)
 
-    def _settle(self, top: _Level) -> None:
+    def _set_context(self, tag: int, raw: bytes, level: Level) -> None:
+        """Note what the meaning of other elements depends on: character set, sign, private creators."""
+        if tag == CHARSET:
+            level.charset = raw.rstrip(b"\0 ")[:MAX_CHARSET]
+        elif tag == SIGN and raw:
+            level.signed = raw[0 if level.little else -1] == 1
+        elif tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
+            level.creators[tag & 0xFF] = raw[:MAX_CREATOR].rstrip(b"\0 ").decode("latin-1").strip()
+
+    @property
+    def repeated(self) -> dict[str, set[bytes]]:
+        """The distinct values of the items that were stepped over, by path key."""
+        return self.items.distinct_values(bool(self._top and self._top.signed)) if self.items else {}
+
+    def _settle(self, top: Level) -> None:
         """Give US or SS elements the sign by the *Pixel Representation* of their item, or else of the data set."""
         for element, raw, level in self._ambiguous:
             signed = level.signed if level.signed is not None else bool(top.signed)
             element.value = value_key(element.key, element.vr, raw, b"", signed, level.little)
 
-    def _enter(self, key: str, vr: bytes, start: int, length: int, end: int, stack: list[_Level]) -> int:
+    def _enter(self, key: str, vr: bytes, start: int, length: int, end: int, stack: list[Level]) -> int:
         level = stack[-1]
         if vr not in (b"SQ", b"UN") and length == UNDEFINED:
             return self._delimited(key, vr, start, level)
@@ -427,8 +400,10 @@ class DataSetReader:
             inner = self.window.buffer[index + 12 : index + 14]
             explicit = inner in SHORT_VR or inner in LONG_VR
         stop = None if length == UNDEFINED else start + length
+        if stop is not None:
+            self.spans.append((start - 4, stop))
         stack.append(
-            _Level(
+            Level(
                 is_sequence=True,
                 end=stop,
                 prefix=key + "/",
@@ -441,7 +416,7 @@ class DataSetReader:
         )
         return start
 
-    def _delimited(self, key: str, vr: bytes, start: int, level: _Level) -> int:
+    def _delimited(self, key: str, vr: bytes, start: int, level: Level) -> int:
         """Read a value of undefined length that is not a sequence, up to its sequence delimiter."""
         self.regular = False
         count = min(MAX_VALUE, self.window.size - start)
@@ -457,7 +432,7 @@ class DataSetReader:
         self.elements.append(Element(key=key, vr=vr, start=start, length=len(raw), value=value))
         return start + len(raw) + 8
 
-    def _pixel_data(self, tag: int, position: int, level: _Level) -> int:
+    def _pixel_data(self, tag: int, position: int, level: Level) -> int:
         """Record the place of the pixel data; return the position after it, or -1 if nothing follows."""
         window = self.window
         index = window.need(position, 8)
@@ -476,21 +451,14 @@ class DataSetReader:
             raise CutError(f"the pixel data is cut off: {window.size - start} of {length} bytes are present", position)
         return start + length if start + length < window.size else -1
 
-    def _name(self, tag: int, level: _Level) -> str:
-        group, number = tag >> 16, tag & 0xFFFF
-        if group & 1 and number > 0xFF and (creator := level.creators.get(number >> 8)):
-            return f"{group:04x}xx{number & 0xFF:02x}:{escape_creator(creator)}"
-        return f"{tag:08x}"
+    def _name(self, tag: int, level: Level) -> str:
+        creator = self._creator(tag, level)
+        return private_name(tag, creator) if creator else f"{tag:08x}"
 
-    def _implicit_vr(self, tag: int, level: _Level) -> bytes:
-        if tag >> 16 == 2:
-            return b"UI" if tag == 0x00020010 else b"UN"
+    def _implicit_vr(self, tag: int, level: Level) -> bytes:
+        return implicit_vr(tag, self._creator(tag, level))
+
+    def _creator(self, tag: int, level: Level) -> str:
+        """Return the private creator of an element, "" for a public one and where none reserves the block."""
         number = tag & 0xFFFF
-        if tag >> 16 & 1 and number > 0xFF:
-            creator = level.creators.get(number >> 8, "")
-            text = dictionary_vr(tag & 0xFFFF00FF, creator) if creator else "UN"
-        else:
-            text = dictionary_vr(tag)
-        if " or " in text:
-            return AMBIGUOUS_VR if text == "US or SS" else b"OW"
-        return text.encode()
+        return level.creators.get(number >> 8, "") if tag >> 16 & 1 and number > 0xFF else ""

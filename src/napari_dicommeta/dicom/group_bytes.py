@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.elements import CHARSET, LONG_VR, PIXEL_DATA, SHORT_VR, SIGN, UNDEFINED
+from napari_dicommeta.dicom.element_kinds import CHARSET, SIGN
+from napari_dicommeta.dicom.elements import PIXEL_DATA, UNDEFINED
 from napari_dicommeta.dicom.frame_columns import ColumnBuilder
 from napari_dicommeta.dicom.frame_places import TOP_TAGS
 from napari_dicommeta.dicom.group_values import TextDecoder, UnusualError, spec_of
 from napari_dicommeta.dicom.group_walk import Block, EndOfBytesError, GroupWalker, Leaf, structure_of
 from napari_dicommeta.dicom.header import MAX_INFLATED, inflate, open_regular, pread
+from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, IMPLICIT, JPIP
 from napari_dicommeta.support.errors import FunctionalGroupsError
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.dicom.elements import SIGNED_BY_PIXELS, value_key
+from napari_dicommeta.dicom.stored_values import SIGNED_BY_PIXELS, value_key
 from napari_dicommeta.dicom.tags import TagPath, dictionary_vr
 from napari_dicommeta.dicom.values import decode, shortest
 from napari_dicommeta.support.log import log_fault

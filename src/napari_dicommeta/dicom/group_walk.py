@@ -11,18 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from napari_dicommeta.dicom.elements import (
-    CHARSET,
-    ITEM,
-    ITEM_END,
-    LONG_VR,
-    MAX_DEPTH,
-    SEQUENCE_END,
-    SHORT_VR,
-    SIGN,
-    UNDEFINED,
-)
+from napari_dicommeta.dicom.element_kinds import CHARSET, SIGN
+from napari_dicommeta.dicom.elements import ITEM, ITEM_END, MAX_DEPTH, SEQUENCE_END, UNDEFINED
 from napari_dicommeta.dicom.group_values import UNREAD, Spec, UnusualError, spec_of
+from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR
 
 __all__ = ["DEPTH", "Block", "EndOfBytesError", "GroupWalker", "Leaf", "structure_of"]
 

@@ -12,20 +12,14 @@ import os
 import stat
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_dicommeta.dicom.elements import (
-    LONG_VR,
-    MAX_HEADER,
-    REFILL,
-    SHORT_VR,
-    DataSetReader,
-    Element,
-    FileBuffer,
-    PixelLocation,
-    value_key,
-)
+from napari_dicommeta.dicom.element import Element, PixelLocation
+from napari_dicommeta.dicom.elements import DataSetReader
+from napari_dicommeta.dicom.file_buffer import MAX_HEADER, REFILL, FileBuffer
+from napari_dicommeta.dicom.item_layouts import ItemLayouts
+from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR, joined, value_key
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, JPIP, TRANSFER_SYNTAXES
 from napari_dicommeta.support.errors import CutError, HeaderError
 from napari_dicommeta.support.log import log_fault
@@ -33,7 +27,7 @@ from napari_dicommeta.support.log import log_fault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Header", "inflate", "is_dicom", "open_regular", "parse_header", "pread", "read_header"]
+__all__ = ["Header", "inflate", "is_dicom", "open_regular", "parse_buffer", "parse_header", "pread", "read_header"]
 
 FIRST_READ = 8192
 """Bytes of the first read: the whole header of nearly every file."""
@@ -71,10 +65,21 @@ class Header:
     offset: int = -1
     cut: int = -1
     contiguous: bool = False
-    """Whether the first read held the whole header, so that other files may share its layout."""
+    """Whether the buffer holds the whole header as stored, and other files may share its layout."""
+    spans: tuple[tuple[int, int], ...] = ()
+    """The sequences and items that declare a length: (place of the length field, end), in bytes."""
+    repeated: dict[str, set[bytes]] = field(default_factory=dict)
+    """The distinct values, by path key, of items that were stepped over."""
     little: bool = True
     end: int = 0
     """The byte after the last element that was read, including the header of the pixel data element."""
+
+    def joined(self, key: str, values: list[bytes]) -> bytes:
+        """Return `values` and those in repeated items as one stored value."""
+        more = self.repeated.get(key)
+        if more:
+            return joined(more.union(values))
+        return values[0] if len(values) == 1 else joined(values)
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
@@ -156,8 +161,19 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
     """
     if first is None:
         first = fetch(0, min(FIRST_READ, size))
-    start = _start(first, size)
-    reader = DataSetReader(FileBuffer(fetch, size, first), [])
+    return parse_buffer(FileBuffer(fetch, size, first))
+
+
+def parse_buffer(buffer: FileBuffer, compact: bool = False) -> Header:
+    """Return the raw elements of a file as `parse_header` does; `buffer` begins with the file and grows as needed.
+
+    `compact`: step over items that are built like earlier ones of their sequence; their values are in `repeated`.
+    """
+    size = buffer.size
+    start = _start(buffer.buffer, size)
+    reader = DataSetReader(buffer, [])
+    if compact:
+        reader.items = ItemLayouts()
     syntax, plain, little = "", True, True
     reason, offset, cut = "", -1, -1
     try:
@@ -179,8 +195,8 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
         reason, offset, cut = f"no pixel data, {why}: the file may be cut off", size, reader.known
     if not reason and reader.damage:
         reason, offset = reader.damage, reader.damage_offset
-    window, pixels = reader.window, reader.pixels
-    plain = plain and not reason and reader.regular and window.base == 0 and window.fetched == len(first)
+    pixels = reader.pixels
+    plain = plain and not reason and reader.regular and buffer.base == 0
     end = pixels.offset if pixels else size
     return Header(
         elements=tuple(reader.elements),
@@ -190,6 +206,8 @@ def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | N
         offset=offset,
         cut=cut,
         contiguous=plain,
+        spans=tuple(reader.spans),
+        repeated=reader.repeated,
         little=little,
         end=end,
     )

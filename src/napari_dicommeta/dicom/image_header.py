@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
-from napari_dicommeta.dicom.elements import LONG_VR, SHORT_VR, UNDEFINED, DataSetReader, FileBuffer
+from napari_dicommeta.dicom.elements import UNDEFINED, DataSetReader
+from napari_dicommeta.dicom.file_buffer import FileBuffer
 from napari_dicommeta.dicom.inflated import data_set_start, read_inflated
 from napari_dicommeta.dicom.palette import DESCRIPTORS, SEGMENTED, TABLES, Palette, read_palette
+from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED
 from napari_dicommeta.support.errors import CutError
 

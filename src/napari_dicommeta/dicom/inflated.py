@@ -14,8 +14,9 @@ import zlib
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
-from napari_dicommeta.dicom.elements import LONG_VR, REFILL
+from napari_dicommeta.dicom.file_buffer import REFILL
 from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
+from napari_dicommeta.dicom.stored_values import LONG_VR
 
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.bounded_cache import FileKey

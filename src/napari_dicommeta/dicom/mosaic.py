@@ -30,14 +30,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.csa import parse_csa, read_slice_array
-from napari_dicommeta.dicom.elements import LONG_VR, SHORT_VR, DataSetReader, Element, FileBuffer
+from napari_dicommeta.dicom.elements import DataSetReader
+from napari_dicommeta.dicom.file_buffer import FileBuffer
 from napari_dicommeta.dicom.header import MAX_INFLATED, inflate, open_regular, parse_header, pread
+from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR
 from napari_dicommeta.dicom.uids import DEFLATED
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.support.errors import CutError, HeaderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from napari_dicommeta.dicom.element import Element
 
 __all__ = ["Mosaic", "is_mosaic", "read_mosaic"]
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.elements import MULTIPLE, digest
+from napari_dicommeta.dicom.stored_values import MULTIPLE, digest
 from napari_dicommeta.dicom.uids import DICOM_ROOT
 
 if TYPE_CHECKING:

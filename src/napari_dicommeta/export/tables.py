@@ -27,8 +27,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from napari_dicommeta.catalog.distinct_texts import sort_key
-from napari_dicommeta.dicom.elements import MULTIPLE
 from napari_dicommeta.dicom.privacy import is_binary, is_identifying, is_protected, is_registered, read_as
+from napari_dicommeta.dicom.stored_values import MULTIPLE
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.export.small_counts import (

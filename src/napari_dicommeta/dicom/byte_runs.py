@@ -1,0 +1,59 @@
+"""Runs of bytes in which values lie at fixed places, read by two `struct` calls: `Run`."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+__all__ = ["Run", "RunBuilder"]
+
+
+class Run(NamedTuple):
+    """Bytes of fixed lengths: those between the values, which are equal wherever the run fits, and the values."""
+
+    gaps: struct.Struct
+    skeleton: tuple[bytes, ...]
+    """What `gaps` unpacks where the run fits."""
+    values: struct.Struct
+
+
+class RunBuilder:
+    """A run in the making."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._gaps, self._values = ["<"], ["<"]
+        self._skeleton: list[bytes] = []
+        self._fixed: list[bytes] = []
+        self._skipped = self._size = 0
+
+    def add_fixed(self, raw: bytes) -> None:
+        """Add bytes that are equal wherever the run fits."""
+        self._fixed.append(raw)
+        self._skipped += len(raw)
+
+    def add_value(self, length: int) -> None:
+        """Add a value."""
+        self._values.append(f"{self._skipped}x{length}s")
+        self._skipped = 0
+        if length:
+            self._close_gap()
+            self._gaps.append(f"{length}x")
+            self._size += length
+
+    def _close_gap(self) -> None:
+        if raw := b"".join(self._fixed):
+            self._gaps.append(f"{len(raw)}s")
+            self._skeleton.append(raw)
+            self._size += len(raw)
+        self._fixed.clear()
+
+    def take(self) -> Run | None:
+        """Return the run, None if it has neither bytes nor values, and begin the next."""
+        self._close_gap()
+        is_empty = self._size == 0 and len(self._values) == 1
+        run = Run(struct.Struct("".join(self._gaps)), tuple(self._skeleton), struct.Struct("".join(self._values)))
+        self._begin()
+        return None if is_empty else run

@@ -1,0 +1,128 @@
+"""Items that are built like earlier ones of their sequence, read by two `struct` calls instead of element by element.
+
+An enhanced image has an item for each frame, and nearly all of them hold the same elements with the same lengths. Of
+such items only the distinct values of each element are kept, as a catalog keeps them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_dicommeta.dicom.byte_runs import Run, RunBuilder
+from napari_dicommeta.dicom.element_kinds import is_creator
+from napari_dicommeta.dicom.stored_values import MAX_VALUE, value_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari_dicommeta.dicom.element import Element, ItemContext
+
+__all__ = ["ItemLayouts"]
+
+MAX_LAYOUTS = 16
+"""Of one sequence."""
+MAX_MISSES = 32
+"""After so many items that no layout fitted, layouts are made only for a sequence where more items had one."""
+MAX_ROWS = 256
+_NESTED_CONTEXT = ("/00080005", "/00280103")
+
+
+@dataclass(slots=True, kw_only=True)
+class _ItemLayout:
+    """The layout of an item with its header, and the values of items that have it, item by item."""
+
+    run: Run
+    context: ItemContext
+    count: int
+    """Of elements and items."""
+    slots: list[tuple[str, bytes]]
+    """(path key, VR) of each value."""
+    rows: list[tuple[bytes, ...]] = field(default_factory=list)
+    distinct: list[set[bytes]] = field(default_factory=list)
+
+    def fold(self) -> None:
+        """Keep only the distinct values of the rows."""
+        if self.rows:
+            self.distinct = self.distinct or [set() for _ in self.slots]
+            for values, column in zip(self.distinct, zip(*self.rows, strict=True), strict=True):
+                values.update(column)
+            self.rows.clear()
+
+
+@dataclass(slots=True)
+class _OfSequence:
+    """The layouts of the items of one sequence, the most recent first."""
+
+    layouts: list[_ItemLayout] = field(default_factory=list)
+    hits: int = 0
+    misses: int = 0
+
+
+class ItemLayouts:
+    """The layouts of the items of one data set, by the path of their sequence."""
+
+    def __init__(self) -> None:
+        self._sequences: dict[str, _OfSequence] = {}
+
+    def step(self, path: str, context: ItemContext, buffer: bytes, index: int, end: int) -> tuple[int, int]:
+        """Return the size of the item at `index` and its number of elements and items; (0, 0) if no layout fits.
+
+        The item must end at or before `end`.
+        """
+        known = self._sequences.get(path)
+        if known is None:
+            return 0, 0
+        for i, layout in enumerate(known.layouts):
+            gaps, skeleton, values = layout.run
+            if index + gaps.size <= end and gaps.unpack_from(buffer, index) == skeleton and layout.context == context:
+                layout.rows.append(values.unpack_from(buffer, index))
+                if len(layout.rows) >= MAX_ROWS:
+                    layout.fold()
+                if i:
+                    known.layouts.insert(0, known.layouts.pop(i))
+                known.hits += 1
+                return gaps.size, layout.count
+        return 0, 0
+
+    def learn(self, path: str, context: ItemContext, raw: bytes, start: int, elements: Sequence[Element]) -> None:
+        """Make a layout of the item with the bytes `raw` at `start` in the file, from the second item on."""
+        known = self._sequences.setdefault(path, _OfSequence())
+        known.misses += 1
+        if known.misses == 1 or len(known.layouts) == MAX_LAYOUTS:
+            return
+        if known.misses > MAX_MISSES and known.hits < known.misses:
+            return
+        builder, position = RunBuilder(), start
+        slots: list[tuple[str, bytes]] = []
+        for element in elements:
+            if element.key.endswith(_NESTED_CONTEXT) or element.length > MAX_VALUE:
+                return
+            if element.value[2:3] == b"q" or is_creator(element.key):
+                continue
+            builder.add_fixed(raw[position - start : element.start - start])
+            builder.add_value(element.length)
+            slots.append((element.key, element.vr))
+            position = element.start + element.length
+        builder.add_fixed(raw[position - start :])
+        run = builder.take()
+        if run is not None and run.gaps.size == len(raw):
+            count = raw.count(b"\xfe\xff\x00\xe0") + len(elements)  # at least as many as there are
+            layout = _ItemLayout(run=run, context=context, count=count, slots=slots)
+            known.layouts.insert(0, layout)
+
+    def distinct_values(self, signed: bool) -> dict[str, set[bytes]]:
+        """Return the distinct stored values in the items that were stepped over, by path key.
+
+        `signed`: whether the data set's *Pixel Representation* says signed.
+        """
+        found: dict[str, set[bytes]] = {}
+        for known in self._sequences.values():
+            for layout in known.layouts:
+                layout.fold()
+                context = layout.context
+                sign = signed if context.signed is None else context.signed
+                for (key, vr), raws in zip(layout.slots, layout.distinct or [set()] * len(layout.slots), strict=True):
+                    stored = {value_key(key, vr, raw, context.charset, sign, True) for raw in raws}
+                    found.setdefault(key, set()).update(stored)
+        return found
