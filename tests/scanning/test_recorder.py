@@ -1,22 +1,45 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from dicom_factory import Raw, ct_content, ct_slice, dicom, write_series
+from dicom_factory import EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, dicom, write_series
+from group_files import sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.dicom.file_buffer import FileBuffer
+from napari_dicommeta.dicom.header import Header, parse_buffer, parse_header
+from napari_dicommeta.scanning.first_reads import FirstReads
 from napari_dicommeta.scanning.recorder import Recorder
 from napari_dicommeta.scanning.tables import catalog_of_recordings
 
 
+class LoopRecorder(Recorder):
+    """A recorder that reads each header element by element."""
+
+    def add(self, path: str, size: int, mtime: int, first: bytes, fetch: Callable[[int, int], bytes]) -> None:
+        header = parse_header(fetch, size, first)
+        self._record(header)
+        self._add_file(path, size, mtime, header, header.end, header.pixels.length if header.pixels else 0)
+
+
+class CountingRecorder(Recorder):
+    """A recorder that counts the headers that went through the loop."""
+
+    loops = 0
+
+    def _record(self, header: Header) -> None:
+        self.loops += 1
+        super()._record(header)
+
+
 def catalog_of(paths: list[Path], *, layouts: bool = True) -> Catalog:
-    recorder = Recorder()
-    if not layouts:
-        recorder._learn = lambda *_: None  # type: ignore[method-assign]
+    recorder = Recorder() if layouts else LoopRecorder()
     for path in paths:
         recorder.read(str(path))
     return catalog_of_recordings([recorder.take()])
@@ -34,30 +57,137 @@ def test_layouts_change_nothing_but_the_speed(tmp_path: Path) -> None:
 
 def test_files_of_one_series_take_the_quick_way(tmp_path: Path) -> None:
     paths = write_series(tmp_path, 20)
-    recorder, loops = Recorder(), []
-    record = recorder._record
-    recorder._record = lambda header: (loops.append(1), record(header))[1]  # type: ignore[method-assign]
+    recorder = CountingRecorder()
     for path in paths:
         recorder.read(str(path))
-    assert len(loops) < 8  # the lengths of a few numbers differ, and with them the layout
+    assert recorder.loops == 2  # the second header of a kind makes its layout
 
 
 def test_other_lengths_and_several_items_take_the_quick_way_too(tmp_path: Path) -> None:
     items = [{"CodeValue": "A"}, {"CodeValue": "BCD"}]
     changes = {"DeidentificationMethodCodeSequence": items, "00091010": Raw("OB", b"\1" * 400), "00090010": "X"}
     paths = write_series(tmp_path, 40, ProtocolName=lambda k: "x" * 2 * k, StudyID=lambda k: "y" * (k % 7), **changes)
-    recorder, loops = Recorder(), []
-    record = recorder._record
-    recorder._record = lambda header: (loops.append(1), record(header))[1]  # type: ignore[method-assign]
+    recorder = CountingRecorder()
     for path in paths:
         recorder.read(str(path))
-    assert len(loops) == 1
+    assert recorder.loops == 2
     quick, slow = catalog_of_recordings([recorder.take()]), catalog_of(paths, layouts=False)
     assert quick.to_arrow("spelling").to_pydict() == slow.to_arrow("spelling").to_pydict()
     assert dict(quick.values("DeidentificationMethodCodeSequence.CodeValue")) == {"A": 40, "BCD": 40}
     for name in ("pixel_offset", "pixel_length", "cut"):
         assert quick.file_column(name).tolist() == slow.file_column(name).tolist()
     assert np.array_equal(np.sort(quick.file_column("pixel_offset") + 384), np.sort(quick.file_column("size")))
+
+
+def both(files: list[bytes]) -> tuple[CountingRecorder, Catalog]:
+    """Read files with and without layouts, which must give the same catalog."""
+    quick, slow = CountingRecorder(), LoopRecorder()
+    catalogs = []
+    for recorder in (quick, slow):
+        for number, raw in enumerate(files):
+            count = recorder.reads.count("x", len(raw))
+            recorder.add(f"{number:03}", len(raw), 0, raw[:count], lambda at, n, raw=raw: raw[at : at + n])  # type: ignore[misc]
+        catalogs.append(catalog_of_recordings([recorder.take()]))
+    shown = [(catalog.to_arrow("spelling").to_pydict(), catalog.partial) for catalog in catalogs]
+    assert shown[0] == shown[1]
+    for name in ("pixel_offset", "pixel_length", "cut"):
+        assert catalogs[0].file_column(name).tolist() == catalogs[1].file_column(name).tolist()
+    return quick, catalogs[0]
+
+
+def test_long_headers_take_the_quick_way() -> None:
+    long = [Raw("OB", bytes([k]) * 20_000) for k in range(10)]
+    files = [ct_slice(k, **{"00290010": "SIEMENS CSA HEADER", "00291020": long[k // 5]}) for k in range(10)]
+    recorder, catalog = both(files)
+    assert recorder.loops == 2
+    assert sorted(dict(catalog.values("(0029,xx20,SIEMENS CSA HEADER)")).values()) == [5, 5]
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_values_of_other_lengths_within_sequences_take_the_quick_way(syntax: str, undefined: bool) -> None:
+    def nested(k: int) -> dict[str, Any]:
+        inner = {"CodeValue": "x" * 2 * (k % 4), "CodeMeaning": "y" * 2 * (k % 3)}
+        outer = {
+            "PurposeOfReferenceCodeSequence": sequence([inner], syntax, undefined),
+            "ReferencedSOPInstanceUID": "1." * (k % 5) + "1",
+        }
+        return {"ReferencedImageSequence": sequence([outer], syntax, undefined), "StudyID": "z" * (k % 2)}
+
+    recorder, catalog = both([ct_slice(k, syntax, **nested(k)) for k in range(40)])
+    assert recorder.loops == 2
+    path = "ReferencedImageSequence.PurposeOfReferenceCodeSequence.CodeValue"
+    assert set(dict(catalog.values(path)).values()) == {10}
+
+
+def test_images_of_other_sizes_take_the_quick_way() -> None:
+    def image(k: int) -> bytes:
+        return ct_slice(0, Rows=8 + k, Columns=10, PixelData=Raw("OW", b"\0" * 2 * (8 + k) * 10))
+
+    recorder, catalog = both([image(k) for k in range(20)])
+    assert recorder.loops == 2
+    assert catalog.file_column("pixel_length").tolist() == [20 * (8 + k) for k in range(20)]
+
+
+def test_a_length_that_does_not_fit_its_sequence_is_no_layout() -> None:
+    items = [sequence([{"CodeValue": "x" * 2 * (k % 4)}], EXPLICIT, False) for k in range(8)]
+    files = [ct_slice(k, ProcedureCodeSequence=one, StudyID="a") for k, one in enumerate(items)]
+    at = files[3].index(b"\x08\x00\x00\x01SH") + 6
+    wrong = files[3][:at] + bytes([files[3][at] - 2]) + files[3][at + 1 :]
+    recorder, _ = both([*files, wrong, *files])
+    assert recorder.loops == 3
+
+
+def test_layouts_outlive_a_recording(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 12)
+    recorder = CountingRecorder()
+    parts = []
+    for start in (0, 4, 8):
+        for path in paths[start : start + 4]:
+            recorder.read(str(path))
+        parts.append(recorder.take())
+    assert recorder.loops == 2
+    one = catalog_of(paths, layouts=False)
+    assert catalog_of_recordings(parts).to_arrow("spelling").to_pydict() == one.to_arrow("spelling").to_pydict()
+
+
+def test_items_like_earlier_ones_keep_their_distinct_values() -> None:
+    """Frames whose positions differ in length, and some that hold other elements, in one enhanced image."""
+    frames = [
+        {
+            "PlanePositionSequence": [{"ImagePositionPatient": [0, 0, k * 1.25]}],
+            "FrameContentSequence": [{"InStackPositionNumber": k, "DimensionIndexValues": [1, k]}],
+            **({"FrameAnatomySequence": [{"FrameLaterality": "U"}]} if k % 7 == 3 else {}),
+        }
+        for k in range(60)
+    ]
+    for undefined in (False, True):
+        content = {"PerFrameFunctionalGroupsSequence": sequence(frames, EXPLICIT, undefined), "NumberOfFrames": 60}
+        data = ct_slice(0, **content)
+        _, catalog = both([data, ct_slice(1), data])
+        counts = catalog.values("PerFrameFunctionalGroupsSequence.PlanePositionSequence.ImagePositionPatient")
+        assert len(dict(counts)) == 60
+        assert set(dict(counts).values()) == {2}
+        header = parse_buffer(FileBuffer(lambda at, n, data=data: data[at : at + n], len(data), data), compact=True)  # type: ignore[misc]
+        assert len(header.elements) < 200  # nearly all items were stepped over
+
+
+def test_items_with_their_own_character_set_or_sign_are_read_one_by_one() -> None:
+    own = {"SpecificCharacterSet": "ISO_IR 101", "CodeMeaning": Raw("LO", b"M\xf5ller")}
+    plain = {"CodeMeaning": Raw("LO", b"M\xf5ller")}
+    _, catalog = both([ct_slice(0, ProcedureCodeSequence=[plain, plain, plain, own, own, own, plain])])
+    assert set(dict(catalog.values("ProcedureCodeSequence.CodeMeaning"))) == {"Mõller", "Mőller"}
+
+
+def test_the_first_read_grows_to_what_the_folder_needs(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(b"x" * 100_000)
+    reads = FirstReads()
+    assert len(reads.window(str(path))[2]) == 8192
+    reads.learn(str(tmp_path / "b.dcm"), 5_000, 30_000)
+    assert len(reads.window(str(path))[2]) == 32_768
+    reads.learn(str(tmp_path / "c.dcm"), 100_000, 500)  # a file of this size has a short header
+    assert len(reads.window(str(path))[2]) == 8192
 
 
 @pytest.mark.slow
@@ -70,12 +200,10 @@ def test_any_change_of_bytes_is_read_the_same_either_way(data: st.DataObject) ->
     for _ in range(data.draw(st.integers(0, 3))):
         at, new = data.draw(st.integers(132, len(other) - 400)), data.draw(st.binary(max_size=4))
         other[at : at + data.draw(st.integers(0, 4))] = new
-    files = [one, ct_slice(7), bytes(other), bytes(other), one]
+    files = [one, one, ct_slice(7), bytes(other), bytes(other), one]
 
     def shown(layouts: bool) -> object:
-        recorder = Recorder()
-        if not layouts:
-            recorder._learn = lambda *_: None  # type: ignore[method-assign]
+        recorder = Recorder() if layouts else LoopRecorder()
         for number, raw in enumerate(files):
             window = len(raw), 0, raw[:8192], "", ""
             recorder.take_in(str(number), window) if raw[128:132] == b"DICM" else None
@@ -91,8 +219,9 @@ def test_another_character_set_is_another_layout(tmp_path: Path) -> None:
     other = one.replace(b"ISO_IR 100", b"ISO_IR 101")
     (tmp_path / "a.dcm").write_bytes(one)
     (tmp_path / "b.dcm").write_bytes(other.replace(b"M\xfcller", b"M\xf5ller"))
-    assert dict(catalog_of([tmp_path / "a.dcm", tmp_path / "b.dcm"]).values("PatientName")) == {
-        "Müller": 1,
+    paths = [tmp_path / name for name in ("a.dcm", "a.dcm", "b.dcm")]
+    assert dict(catalog_of(paths).values("PatientName")) == {
+        "Müller": 2,
         "Mőller": 1,
     }
 
@@ -120,9 +249,9 @@ def test_each_file_has_one_outcome(tmp_path: Path) -> None:
 def same_either_way(tmp_path: Path, first: bytes, second: bytes) -> Catalog:
     """Both files read with and without what was learnt from the first; the values must be equal."""
     assert len(first) == len(second)
-    (tmp_path / "1.dcm").write_bytes(first)
-    (tmp_path / "2.dcm").write_bytes(second)
-    paths = [tmp_path / "1.dcm", tmp_path / "2.dcm"]
+    paths = [tmp_path / name for name in ("1.dcm", "1 again.dcm", "2.dcm")]
+    for path, data in zip(paths, (first, first, second), strict=True):
+        path.write_bytes(data)
     quick, slow = catalog_of(paths), catalog_of(paths, layouts=False)
     assert quick.to_arrow().to_pydict() == slow.to_arrow().to_pydict()
     assert quick.partial == slow.partial
@@ -135,8 +264,8 @@ def test_elements_behind_the_pixels_are_read_either_way(tmp_path: Path) -> None:
 
     trailing = element(0x7FE10010, "X") + element(0xFFFCFFFC, Raw("OB", b"\0" * 10))
     catalog = same_either_way(tmp_path, ct_slice(0) + trailing, ct_slice(1) + trailing)
-    assert dict(catalog.values("(FFFC,FFFC)")) == {"00 00 00 00 00 00 00 00 00 00": 2}
-    assert catalog.outcomes["ok"] == 2
+    assert dict(catalog.values("(FFFC,FFFC)")) == {"00 00 00 00 00 00 00 00 00 00": 3}
+    assert catalog.outcomes["ok"] == 3
 
 
 def test_another_sop_class_is_another_layout(tmp_path: Path) -> None:

@@ -140,19 +140,20 @@ def test_a_link_to_a_folder_that_is_listed_anyway_is_not_followed(tmp_path: Path
 def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    from napari_dicommeta.scanning import recorder, worker
+    from napari_dicommeta.scanning import worker
+    from napari_dicommeta.scanning.first_reads import FirstReads, FirstWindow
 
     write_series(tmp_path, 200)
     (tmp_path / "note.txt").write_text("hello")
     quick = dm.scan(tmp_path)
     seen: set[str] = set()
-    read = recorder.first_window
+    read = FirstReads.window
 
-    def first_window(path: str) -> recorder.FirstWindow:
+    def window(reads: FirstReads, path: str) -> FirstWindow:
         seen.add(threading.current_thread().name.split("_")[0])
-        return read(path)
+        return read(reads, path)
 
-    monkeypatch.setattr(worker, "first_window", first_window)
+    monkeypatch.setattr(FirstReads, "window", window)
     monkeypatch.setattr(worker, "SLOW_SECONDS", -1.0)
     slow = dm.scan(tmp_path)
     assert any("ThreadPool" in name for name in seen)

@@ -1,10 +1,7 @@
 """Read headers into columns of codes, file by file.
 
-Files of one series usually hold the same elements, with the same lengths, at the same offsets: only values differ.
-The loop in `elements` parses the first file of a kind, and a `_Layout` is made from it. Two `struct` calls then read
-each further file: one unpacks the bytes between the values, which must equal the layout's, the other the values.
-Where only lengths differ, the elements are compared with the layout's one by one. A file that fits no layout goes
-through the loop, with the same result.
+The loop in `elements` reads the first file of a kind, and a layout is made from it (`header_layout`), which reads
+further files of the kind. A file that fits no layout goes through the loop, with the same result.
 
 Only the standard library is used here, so that a scanning process starts in a few hundredths of a second.
 """
@@ -12,30 +9,33 @@ Only the standard library is used here, so that a scanning process starts in a f
 from __future__ import annotations
 
 import os
-import struct
 from array import array
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import getitem
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_dicommeta.dicom.elements import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MULTIPLE, SHORT_VR, Element, value_key
-from napari_dicommeta.dicom.header import FIRST_READ, OPEN_FLAGS, Header, open_regular, parse_header, pread
+from napari_dicommeta.dicom.file_buffer import FileBuffer
+from napari_dicommeta.dicom.header import Header, open_regular, parse_buffer, pread
+from napari_dicommeta.dicom.stored_values import value_key
+from napari_dicommeta.scanning.first_reads import FirstReads
+from napari_dicommeta.scanning.header_layout import Column, ExactLayout, HeaderLayout, layout_of
 from napari_dicommeta.support.errors import HeaderError
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["FileColumns", "FirstWindow", "Recorder", "Recording", "Strings", "first_window"]
+    from napari_dicommeta.scanning.first_reads import FirstWindow
+    from napari_dicommeta.scanning.header_layout import Match
 
-MAX_LAYOUTS = 4096
-MAX_LAYOUT_VALUES = 1500
-MAX_STRETCHED = 6
-MAX_CODED_BYTES = 256
-"""Values longer than this are not kept to look up their codes."""
-# The meaning of other values depends on these, so they are equal in all files of a layout.
-_CONTEXT = frozenset(("00020010", "00080005", "00280103", "00020002", "00080016"))
+__all__ = ["FileColumns", "Recorder", "Recording", "Strings"]
+
+MAX_KNOWN = 8
+"""Layouts with any lengths; the most recent come first."""
+MAX_KEPT = 300_000
+"""The events of all exact layouts that are kept, each of some 150 bytes."""
+MIN_SAME, MAX_SEEN = 3, 10_000
 
 
 class _Codes(dict[bytes, int]):
@@ -52,15 +52,18 @@ class _Codes(dict[bytes, int]):
 
 
 class _LongCodes:
-    """The codes of long values, of which only the digest is kept."""
+    """The codes of long values, of which only the digest is kept, and the last value: it often comes again."""
 
-    __slots__ = ("column", "wrap")
+    __slots__ = ("code", "column", "raw", "wrap")
 
     def __init__(self, column: _Column, wrap: Callable[[bytes], bytes]) -> None:
         self.column, self.wrap = column, wrap
+        self.raw, self.code = b"", -1
 
     def __getitem__(self, raw: bytes) -> int:
-        return self.column.code(self.wrap(raw))
+        if raw != self.raw or self.code < 0:
+            self.raw, self.code = raw, self.column.code(self.wrap(raw))
+        return self.code
 
 
 @dataclass(slots=True)
@@ -85,51 +88,23 @@ class _Rows:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Layout:
-    """The offsets of the values in one kind of header, and the bytes between them."""
+class _Known:
+    """A layout, and how the values of its headers become codes in the recording of this number."""
 
-    gaps: struct.Struct
-    skeleton: tuple[bytes, ...]
-    values: struct.Struct
-    codes: tuple[_Codes | _LongCodes, ...]
+    layout: HeaderLayout
+    recording: int = -1
+    codes: tuple[_Codes | _LongCodes, ...] = ()
+    constants: array[int] = field(default_factory=lambda: array("i"))
     rows: _Rows
-    end: int
-    header: Header
-    steps: tuple[tuple[bytes, int, int], ...]
-    """For each element (head, width of the length field, longest value), where the head is the bytes before that field.
-    The width is 0 where the head includes the length field; then comes the length, negative where the head includes
-    the value as well."""
-    tail: bytes
-    """The head of the pixel data."""
+    seen: dict[int, int] = field(default_factory=dict)
+    """How many headers had these lengths, by their hash."""
 
-    def raw_values(self, first: bytes, size: int) -> tuple[list[bytes], int] | None:
-        """Return the values and the end of a header with the same elements but other lengths, else None.
 
-        Only headers that the loop would read in the same way are accepted. Only values at the top level may have
-        other lengths, up to a limit, and the pixel data must end with the file.
-        """
-        position, raws = 0, []
-        for head, width, length in self.steps:
-            if not first.startswith(head, position):
-                return None
-            position += len(head)
-            if width:
-                longest, length = length, int.from_bytes(first[position : position + width], "little")
-                if length > longest:
-                    return None
-                position += width
-            if length < 0:
-                raws.append(first[position + length : position])
-            else:
-                raws.append(first[position : position + length])
-                position += length
-        end = position + len(self.tail)
-        if not first.startswith(self.tail, position) or end > len(first):
-            return None
-        pixels = self.header.pixels
-        if (end != size) if pixels is None else (pixels.length >= 0 and end + pixels.length != size):
-            return None
-        return raws, end
+class _Exact(NamedTuple):
+    """A layout of fixed lengths, made from one of any lengths."""
+
+    layout: ExactLayout
+    known: _Known
 
 
 @dataclass(slots=True, kw_only=True)
@@ -181,11 +156,13 @@ class Recorder:
     """A reader of headers that stores their values as codes."""
 
     def __init__(self) -> None:
-        self._layouts: dict[int, list[_Layout]] = {}
-        self._recent: list[_Layout] = []
-        self._stretched: list[_Layout] = []
-        self._lengths: set[int] = set()
-        self._count = 0
+        self._by_size: dict[int, list[_Exact]] = {}
+        self._recent: list[_Exact] = []
+        self._known: list[_Known] = []
+        self._kinds: set[int] = set()
+        self._kept = 0
+        self._number = 0
+        self.reads = FirstReads()
         self._reset()
 
     def _reset(self) -> None:
@@ -194,12 +171,8 @@ class Recorder:
         self.failures: list[tuple[str, str, str, str]] = []
         self._columns: dict[str, _Column] = {}
         self._rows: dict[tuple[int, ...], _Rows] = {}
-        self._codes: dict[tuple[str, bytes, bytes, bool], _Codes] = {}
-        self._layouts.clear()
-        self._recent.clear()
-        self._stretched.clear()
-        self._lengths.clear()
-        self._count = 0
+        self._codes: dict[Column, _Codes] = {}
+        self._number += 1
 
     def add(self, path: str, size: int, mtime: int, first: bytes, fetch: Callable[[int, int], bytes]) -> None:
         """Read the header of a file of `size` bytes that begins with `first`; ``fetch(offset, count)`` reads more.
@@ -209,44 +182,90 @@ class Recorder:
         HeaderError
             If the bytes are not DICOM.
         """
-        for layout in self._layouts.get(size, self._recent):
-            if layout.end <= len(first) and layout.gaps.unpack_from(first) == layout.skeleton:
-                rows = layout.rows
-                rows.codes.extend(map(getitem, layout.codes, layout.values.unpack_from(first)))
-                rows.files.append(len(self.paths))
-                self._add_file(path, size, mtime, layout.header)
+        for exact in self._by_size.get(size, self._recent):
+            values = exact.layout.match(first)
+            if values is not None:
+                known = exact.known
+                self._add_row(known, values)
+                self._add_file(path, size, mtime, known.layout.header, exact.layout.end, exact.layout.pixel_length)
                 return
-        if self._stretch(path, size, mtime, first):
-            return
-        header = parse_header(fetch, size, first)
-        self._record(header)
-        self._add_file(path, size, mtime, header)
-        if header.contiguous:
-            self._learn(header, first, size)
-
-    def _stretch(self, path: str, size: int, mtime: int, first: bytes) -> bool:
-        """Record a file that has a layout's elements with other lengths; return whether a layout fits."""
-        for i, layout in enumerate(self._stretched):
-            matched = layout.raw_values(first, size)
+        for i, known in enumerate(self._known):
+            matched = known.layout.match(first, size)
             if matched is not None:
-                raws, end = matched
-                lengths = hash((size, *map(len, raws)))
-                if lengths in self._lengths:
-                    return False  # the second file with these lengths gets its own layout
-                self._lengths.add(lengths)
-                rows = layout.rows
-                rows.codes.extend(map(getitem, layout.codes, raws))
-                rows.files.append(len(self.paths))
-                pixels = layout.header.pixels
-                self._add_file(path, size, mtime, layout.header, end if pixels else -1)
+                self._add_row(known, matched.values)
+                self._add_file(path, size, mtime, known.layout.header, matched.end, matched.pixel_length)
                 if i:
-                    self._stretched.insert(0, self._stretched.pop(i))
-                return True
+                    self._known.insert(0, self._known.pop(i))
+                self._note_lengths(known, matched, first, size)
+                return
+        if any(known.layout.soften(first) for known in self._known):
+            return self.add(path, size, mtime, first, fetch)
+        buffer = FileBuffer(fetch, size, first)
+        header = parse_buffer(buffer, compact=True)
+        self.reads.learn(path, size, header.end)
+        self._record(header)
+        self._add_file(path, size, mtime, header, header.end, header.pixels.length if header.pixels else 0)
+        if header.contiguous and self._comes_again(header) and (layout := layout_of(header, buffer.buffer)):
+            known = _Known(layout=layout, rows=_Rows(()))
+            self._known = [known, *self._known[: MAX_KNOWN - 1]]
+            self._keep(_Exact(layout.exact(buffer.buffer), known), size)
+        return None
+
+    def _comes_again(self, header: Header) -> bool:
+        """Return whether a header with the same elements was read before: making a layout takes as long as reading."""
+        kind = hash(tuple([element.key for element in header.elements]))
+        if kind in self._kinds:
+            return True
+        if len(self._kinds) >= MAX_SEEN:
+            self._kinds.clear()
+        self._kinds.add(kind)
         return False
+
+    def _add_row(self, known: _Known, values: Iterable[bytes]) -> None:
+        if known.recording != self._number:
+            self._bind(known)
+        rows = known.rows
+        rows.codes.extend(map(getitem, known.codes, values))
+        rows.codes.extend(known.constants)
+        rows.files.append(len(self.paths))
+
+    def _bind(self, known: _Known) -> None:
+        """Let the values of a layout become codes of this recording."""
+        columns = [self._column(column.key) for column in known.layout.columns]
+        known.codes = tuple(map(self._codes_of, known.layout.columns, columns))
+        others = [(self._column(key), value) for key, value in known.layout.constants]
+        known.constants = array("i", [column.code(value) for column, value in others])
+        columns += [column for column, _ in others]
+        known.rows = self._rows_of(tuple(column.index for column in columns))
+        known.recording = self._number
+
+    def _note_lengths(self, known: _Known, matched: Match, first: bytes, size: int) -> None:
+        """Keep an exact layout for lengths that come again and again."""
+        pixels = known.layout.header.pixels
+        lengths = hash((size if pixels is None or pixels.length >= 0 else 0, matched.lengths))
+        known.seen[lengths] = count = known.seen.get(lengths, 0) + 1
+        if count == MIN_SAME:
+            self._keep(_Exact(known.layout.exact(first), known), size)
+        if len(known.seen) > MAX_SEEN:
+            known.seen.clear()
+
+    def _keep(self, exact: _Exact, size: int) -> None:
+        """Keep an exact layout for files of this size, or for all where the size says nothing about the header."""
+        self._kept += len(exact.known.layout.events)
+        if self._kept > MAX_KEPT:
+            self._by_size.clear()
+            self._kept = len(exact.known.layout.events)
+        pixels = exact.known.layout.header.pixels
+        if pixels and pixels.length < 0:  # encapsulated
+            self._recent = [exact, *self._recent[:7]]
+        else:
+            same_size = self._by_size.setdefault(size, [])
+            same_size.insert(0, exact)
+            del same_size[8:]
 
     def read(self, path: str) -> None:
         """Read the header of the file at `path`, or record why it cannot be read."""
-        self.take_in(path, first_window(path))
+        self.take_in(path, self.reads.window(path))
 
     def take_in(self, path: str, window: FirstWindow) -> None:
         """Read the header of a file whose first bytes have been fetched, perhaps by another thread."""
@@ -284,17 +303,16 @@ class Recorder:
         self._reset()
         return recording
 
-    def _add_file(self, path: str, size: int, mtime: int, header: Header, pixel_offset: int = -1) -> None:
-        files = self.files
+    def _add_file(self, path: str, size: int, mtime: int, header: Header, end: int, pixel_length: int) -> None:
+        files, pixels = self.files, header.pixels
         if header.reason:
             files.reasons[len(self.paths)] = (header.reason, header.offset)
         self.paths.append(path)
         files.sizes.append(size)
         files.mtimes.append(mtime)
         files.cuts.append(header.cut)
-        pixels = header.pixels
-        files.pixel_offsets.append(pixels.offset if pixels and pixel_offset < 0 else pixel_offset)
-        files.pixel_lengths.append(pixels.length if pixels else 0)
+        files.pixel_offsets.append(end if pixels else -1)
+        files.pixel_lengths.append(pixel_length)
         files.pixel_tags.append(pixels.tag if pixels else 0)
 
     def _column(self, key: str) -> _Column:
@@ -317,121 +335,20 @@ class Recorder:
         for key, values in held.items():
             column = self._column(key)
             columns.append(column.index)
-            codes.append(column.code(_joined(values)))
+            codes.append(column.code(header.joined(key, values)))
         rows = self._rows_of(tuple(columns))
         rows.files.append(len(self.paths))
         rows.codes.extend(codes)
 
-    def _learn(self, header: Header, first: bytes, size: int) -> None:
-        """Make a layout of a header that the loop has read, for similar files."""
-        elements = header.elements
-        by_key: dict[str, list[Element]] = {}
-        for element in elements:
-            by_key.setdefault(element.key, []).append(element)
-        if len(elements) > MAX_LAYOUT_VALUES or header.end > len(first):
-            return
-        if any(len(same) > 1 and "/" not in key for key, same in by_key.items()):
-            return
-        if any(element.start >= header.end for element in elements):
-            return  # elements after the pixel data
-        if not header.little or any(key[-9:] in ("/00080005", "/00280103") for key in by_key):
-            return  # rare: items with their own character set or sign
-        gaps, values, columns = ["<"], ["<"], []
-        codes: list[_Codes | _LongCodes] = []
-        steps: list[tuple[bytes, int, int]] = []
-        declared = by_key.get("00080005", [])
-        charset = first[declared[0].start : declared[0].start + declared[0].length] if declared else b""
-        charset = charset.rstrip(b"\0 ")[:MAX_CHARSET]
-        signed = "00280103" in by_key and by_key["00280103"][0].value[3:4] == b"\x01"
-        position = 0
-        for element in elements:
-            same = by_key[element.key]
-            if same[0] is not element:  # in another item: its bytes must be equal
-                continue
-            column = self._column(element.key)
-            columns.append(column.index)
-            if element.value[2:3] == b"q" or len(same) > 1:
-                # A sequence (its bytes belong to its items), or an element of several items (its bytes must be equal).
-                gaps.append(f"{element.start - position}s")
-                values.append(f"{element.start - position}x0s")
-                codes.append(_Codes(column, _constant(_joined([item.value for item in same]))))
-                steps.append((first[position : element.start], 0, 0))
-                position = element.start
-                continue
-            fixed = element.key in _CONTEXT or _is_creator(element.key)
-            gaps.append(f"{element.start - position}s{element.length}{'s' if fixed else 'x'}")
-            values.append(f"{element.start - position}x{element.length}s")
-            codes.append(self._codes_of(column, element, charset, signed))
-            end = element.start + element.length
-            if fixed or "/" in element.key:  # in a sequence, whose length depends on its items' lengths
-                head = first[position : end if fixed else element.start]
-                steps.append((head, 0, -element.length if fixed else element.length))
-            else:
-                width = _length_width(first, element)
-                longest = FIRST_READ if element.length > MAX_CODED_BYTES else MAX_BINARY
-                steps.append((first[position : element.start - width], width, longest))
-            position = end
-        gaps.append(f"{header.end - position}s")
-        struct_of_gaps = struct.Struct("".join(gaps))
-        layout = _Layout(
-            gaps=struct_of_gaps,
-            skeleton=struct_of_gaps.unpack_from(first),
-            values=struct.Struct("".join(values)),
-            codes=tuple(codes),
-            rows=self._rows_of(tuple(columns)),
-            end=header.end,
-            header=header,
-            steps=tuple(steps),
-            tail=first[position : header.end],
-        )
-        self._stretched = [layout, *self._stretched[: MAX_STRETCHED - 1]]
-        if self._count >= MAX_LAYOUTS:
-            self._layouts.clear()
-            self._count = 0
-        self._count += 1
-        if header.pixels and header.pixels.length < 0:  # encapsulated: the size says nothing about the header
-            self._recent = [layout, *self._recent[:7]]
-        else:
-            same_size = self._layouts.setdefault(size, [])
-            same_size.insert(0, layout)
-            del same_size[8:]
-
-    def _codes_of(self, column: _Column, element: Element, charset: bytes, signed: bool) -> _Codes | _LongCodes:
-        key, vr = element.key, element.vr
-        charset = charset if vr in CHARSET_VR and not key.startswith("0002") else b""
-        if element.length > MAX_CODED_BYTES:
+    def _codes_of(self, stored: Column, column: _Column) -> _Codes | _LongCodes:
+        key, vr, charset, signed = stored.key, stored.vr, stored.charset, stored.signed
+        if stored.is_long:
             return _LongCodes(column, lambda raw: value_key(key, vr, raw, charset, signed, True))
-        identity = (key, vr, charset, signed)
-        codes = self._codes.get(identity)
+        codes = self._codes.get(stored)
         if codes is None:
             codes = _Codes(column, lambda raw: value_key(key, vr, raw, charset, signed, True))
-            self._codes[identity] = codes
+            self._codes[stored] = codes
         return codes
-
-
-FirstWindow = tuple[int, int, bytes, str, str]
-"""(size, modification time in ns, first bytes, outcome, reason) of a file; the last two are "" if it was read."""
-
-
-def first_window(path: str) -> FirstWindow:
-    """Read the first bytes of the file at `path`, which hold most headers completely."""
-    try:
-        descriptor = os.open(path, OPEN_FLAGS)
-    except FileNotFoundError:
-        return 0, 0, b"", "vanished", "the file is gone"
-    except OSError as error:
-        return 0, 0, b"", "rejected", f"cannot be opened: {error.strerror or type(error).__name__}"
-    except ValueError as error:
-        return 0, 0, b"", "rejected", f"cannot be opened: {error}"
-    try:
-        status = os.fstat(descriptor)
-        if status.st_mode & 0o170000 != 0o100000:
-            return 0, 0, b"", "skipped", "not a regular file"
-        return status.st_size, status.st_mtime_ns, os.read(descriptor, FIRST_READ), "", ""
-    except OSError as error:
-        return 0, 0, b"", "rejected", f"cannot be read: {error.strerror or type(error).__name__}"
-    finally:
-        os.close(descriptor)
 
 
 def _fetch(path: str, offset: int, count: int) -> bytes:
@@ -453,28 +370,3 @@ def _encoded(path: str) -> bytes:
         return path.encode()
     except UnicodeEncodeError:
         return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
-
-
-def _constant(value: bytes) -> Callable[[bytes], bytes]:
-    return lambda _raw: value
-
-
-def _joined(values: list[bytes]) -> bytes:
-    """Return the value of an element, or the distinct values of one that several items hold, as bytes."""
-    distinct = sorted(set(values))
-    if len(distinct) == 1:
-        return distinct[0]
-    return MULTIPLE + b"".join(len(item).to_bytes(4, "little") + item for item in distinct)
-
-
-def _length_width(first: bytes, element: Element) -> int:
-    """Return the size of the length field before an element's value: 2, or 4 in implicit VR and after a long VR."""
-    explicit_short = first[element.start - 4 : element.start - 2] == element.vr and element.vr in SHORT_VR
-    return 2 if explicit_short else 4
-
-
-def _is_creator(key: str) -> bool:
-    last = key[-8:]
-    return (
-        len(last) == 8 and last[:4] != "0000" and last[4:6] == "00" and last[6:] >= "10" and int(last[3], 16) & 1 == 1
-    )

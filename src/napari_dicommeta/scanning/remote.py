@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.columns import ColumnStore
-from napari_dicommeta.dicom.header import FIRST_READ
 from napari_dicommeta.scanning.listing import Source, files_of, list_files, source_paths, sources_of
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
 from napari_dicommeta.scanning.recorder import Recorder, Recording
@@ -77,7 +76,8 @@ def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
     def first(file: tuple[str, str]) -> tuple[int, bytes] | Exception:
         system, name = systems[file[0]], file[1]
         try:
-            return int(system.size(name) or 0), system.cat_file(name, start=0, end=FIRST_READ)
+            size = int(system.size(name) or 0)
+            return size, system.cat_file(name, start=0, end=recorder.reads.count(name, size))
         except Exception as error:  # noqa: BLE001  file systems raise their own types of errors
             log_fault("fetching the first bytes of a remote file", error, logging.DEBUG)
             return error

@@ -20,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from napari_dicommeta.scanning.folder_marks import mark_folder
-from napari_dicommeta.scanning.recorder import Recorder, Recording, first_window
+from napari_dicommeta.scanning.recorder import Recorder, Recording
 from napari_dicommeta.support.log import LOGGER
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def read_all(recorder: Recorder, paths: list[str]) -> Iterator[int]:
             began = time.perf_counter()
             if slow and number % 8:
                 pool = pool or ThreadPoolExecutor(READ_THREADS)
-                for path, window in zip(step, pool.map(first_window, step), strict=True):
+                for path, window in zip(step, pool.map(recorder.reads.window, step), strict=True):
                     recorder.take_in(path, window)
             else:
                 for path in step[:PROBE_FILES]:
