@@ -71,13 +71,18 @@ def test_the_file_system_zoo(tmp_path: Path) -> None:
     assert all(failure.is_harmless for failure in catalog.failures)
 
 
+def start_processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "FIRST_SECONDS", 1e-9)
+    monkeypatch.setattr(local, "FIRST_STEP", 3)
+    monkeypatch.setattr(local, "WORTH_SECONDS", 0.0)
+
+
 def test_processes_and_one_process_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(6):
         write_series(tmp_path / f"s{i}", 8, SeriesInstanceUID=f"1.2.{i}", RescaleSlope=["1", "1.0"][i % 2])
     (tmp_path / "s0" / "note.txt").write_text("hello")
     alone = dm.scan(tmp_path, workers=1)
-    monkeypatch.setattr(local, "MAX_FILES_ALONE", 5)
-    monkeypatch.setattr(local, "BATCH_FILES", 8)
+    start_processes_at_once(monkeypatch)
     steps = []
     together = dm.scan(tmp_path, workers=2, progress=steps.append)
     for by in ("meaning", "spelling"):
@@ -96,12 +101,12 @@ def test_closing_the_generator_ends_the_processes(tmp_path: Path, monkeypatch: p
 
     for i in range(4):
         write_series(tmp_path / f"s{i}", 10)
-    monkeypatch.setattr(local, "MAX_FILES_ALONE", 5)
-    monkeypatch.setattr(local, "BATCH_FILES", 4)
+    start_processes_at_once(monkeypatch)
     monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
     monkeypatch.setattr(local, "Worker", Counted)
     steps = dm.iter_scan(tmp_path, workers=2)
-    next(steps)
+    assert next(steps).done == 0
+    assert next(steps).done == 3
     steps.close()
     assert [worker._process.poll() is not None for worker in started] == [True, True]
 
@@ -113,7 +118,7 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
             return super().read(paths)
 
     write_series(tmp_path, 12)
-    monkeypatch.setattr(local, "MAX_FILES_ALONE", 5)
+    start_processes_at_once(monkeypatch)
     monkeypatch.setattr(local, "Worker", Dying)
     assert dm.scan(tmp_path, workers=2).n_files == 12
 
@@ -121,6 +126,8 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 def test_progress_holds_a_catalog_of_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_series(tmp_path, 200)
     monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(local, "TABLE_SHARE", 1e9)
+    monkeypatch.setattr(local, "FIRST_SECONDS", 1e-9)
     seen = []
     dm.scan(tmp_path, progress=lambda step: seen.append((step.done, step.catalog().n_files)))
     assert seen[0] == (0, 0)
@@ -140,7 +147,7 @@ def test_a_link_to_a_folder_that_is_listed_anyway_is_not_followed(tmp_path: Path
 def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    from napari_dicommeta.scanning import worker
+    from napari_dicommeta.scanning import reading
     from napari_dicommeta.scanning.first_reads import FirstReads, FirstWindow
 
     write_series(tmp_path, 200)
@@ -154,8 +161,8 @@ def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, mo
         return read(reads, path)
 
     monkeypatch.setattr(FirstReads, "window", window)
-    monkeypatch.setattr(worker, "SLOW_SECONDS", -1.0)
+    monkeypatch.setattr(reading, "SLOW_SECONDS", -1.0)
     slow = dm.scan(tmp_path)
-    assert any("ThreadPool" in name for name in seen)
+    assert any("dicommeta-fetch" in name for name in seen)
     assert slow.to_arrow().to_pydict() == quick.to_arrow().to_pydict()
     assert slow.failures == quick.failures

@@ -22,6 +22,8 @@ class FirstReads:
     def __init__(self) -> None:
         self._by_size: dict[int, int] = {}
         self._by_folder: dict[str, int] = {}
+        self.is_slow = False
+        """Whether storage was slow when it was last measured."""
 
     def learn(self, path: str, size: int, end: int) -> None:
         """Remember that the header of a file of `size` bytes ends at byte `end`."""

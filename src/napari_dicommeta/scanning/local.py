@@ -1,7 +1,8 @@
 """Scan local files into a catalog: in this process, or in one process per core while this one lists the folders.
 
-Headers are parsed in Python, which threads do not speed up. Where storage is slow, each process overlaps its reads
-with threads.
+Headers are parsed in Python, which threads do not speed up. What processes would save depends on the files: the first
+ones are read here, and processes are started if the time that they took says that enough is left. Arrow is imported
+after that, so that they are at work meanwhile.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import os
 import queue
 import threading
 import time
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.scanning.batches import Batches
 from napari_dicommeta.scanning.listing import files_of
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, Failure, ScanProgress
-from napari_dicommeta.scanning.recorder import Recorder, Recording
-from napari_dicommeta.scanning.tables import table_of
-from napari_dicommeta.scanning.worker import Worker, pack, read_all, record, unpack
+from napari_dicommeta.scanning.reading import read_all, record
+from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.worker import Worker, unpack
 from napari_dicommeta.support.log import LOGGER
 
 if TYPE_CHECKING:
@@ -25,49 +27,79 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.scanning.recorder import Recording
+
 __all__ = ["scan_paths"]
 
-MAX_FILES_ALONE = 2000
-"""Up to this number of files, starting processes costs more than it saves."""
-FIRST_FILES = 200
-"""The number of files read here while the processes start."""
-BATCH_FILES = 4096
+FIRST_SECONDS, FIRST_STEP = 0.06, 16
+"""The time to read the first files, by which the others are judged, and the files read until it is checked."""
+WORTH_SECONDS = 0.35
+"""The time left from which processes save more than it takes to start them."""
+LEAST_SECONDS, COLUMN_SECONDS = 0.03, 4e-4
+"""The least work of a batch, and for each column: the table of a batch takes time for each."""
+TABLE_SHARE = 0.1
+"""The most of the time that is spent on tables to report."""
 
 
 def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
     """Return the catalog of a listing: paths, and other entries as (path, outcome, reason, code)."""
     failures: list[Failure] = []
-    more = files_of(entries, failures)
-    first: list[str] = []
-    for path in more:
-        first.append(path)
-        if len(first) > MAX_FILES_ALONE:
-            break
+    paths = files_of(entries, failures)
     count = (os.cpu_count() or 1) if workers is None else workers
-    LOGGER.info("scanning with %d processes", count if len(first) > MAX_FILES_ALONE and count > 1 else 1)
-    if len(first) <= MAX_FILES_ALONE or count <= 1:
-        return (yield from _in_process(first, more, failures))
-    return (yield from _in_processes(first, more, failures, count))
+    recorder = Recorder()
+    yield ScanProgress(done=0, found=0, listed=False)
+    each = _read_first(recorder, paths)
+    more = list(islice(paths, int(WORTH_SECONDS / each) + 1))
+    is_worth = count > 1 and len(more) * each > WORTH_SECONDS
+    LOGGER.info("scanning with %d processes", count if is_worth else 1)
+    if is_worth:
+        batches = Batches(count, each, LEAST_SECONDS + recorder.n_columns * COLUMN_SECONDS)
+        return (yield from _in_processes(recorder, batches, chain(more, paths), failures))
+    return (yield from _in_process(recorder, [*more, *paths], failures))
+
+
+def _read_first(recorder: Recorder, paths: Iterator[str]) -> float:
+    """Read the first files for a while, and return the time that each of the later ones took.
+
+    The first of a kind take longer.
+    """
+    times = [time.perf_counter()]
+    while step := list(islice(paths, FIRST_STEP)):
+        for _ in read_all(recorder, step):
+            pass
+        times.append(time.perf_counter())
+        if times[-1] - times[0] > FIRST_SECONDS:
+            break
+    later = times[len(times) // 2 - 1 :] if len(times) > 2 else times
+    return max((later[-1] - later[0]) / (FIRST_STEP * max(len(later) - 1, 1)), 1e-6)
 
 
 def _in_process(
-    first: list[str], more: Iterator[str], failures: list[Failure]
+    recorder: Recorder, paths: list[str], failures: list[Failure]
 ) -> Generator[ScanProgress, None, Catalog]:
-    recorder = Recorder()
-    tables: list[pa.Table] = []
-    paths = [*first, *more]
-    reported = time.monotonic()
-    yield ScanProgress(done=0, found=len(paths), listed=True)
+    """Read `paths` after those that `recorder` has read."""
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.scanning.tables import table_of
 
-    def take() -> None:
+    tables: list[pa.Table] = []
+    first = len(recorder.paths) + len(recorder.failures)
+    found, reported = first + len(paths), time.monotonic()
+
+    def take() -> float:
+        began = time.monotonic()
         recording = recorder.take()
         tables.append(table_of(recording))
         failures.extend(recording.failures)
+        return time.monotonic() - began
 
+    pause = REPORT_SECONDS
     for done in read_all(recorder, paths):
-        if time.monotonic() - reported > REPORT_SECONDS:
-            take()
-            yield ScanProgress(done=done, found=len(paths), listed=True, tables=tuple(tables), failures=tuple(failures))
+        if time.monotonic() - reported > pause:
+            pause = max(REPORT_SECONDS, take() / TABLE_SHARE)
+            yield ScanProgress(
+                done=first + done, found=found, listed=True, tables=tuple(tables), failures=tuple(failures)
+            )
             reported = time.monotonic()
     take()
     tables.reverse()
@@ -75,109 +107,95 @@ def _in_process(
 
 
 def _in_processes(
-    first: list[str], more: Iterator[str], failures: list[Failure], count: int
+    recorder: Recorder, batches: Batches, paths: Iterator[str], failures: list[Failure]
 ) -> Generator[ScanProgress, None, Catalog]:
-    batches: queue.Queue[_Batch | None] = queue.Queue()
+    """Read `paths` in processes, after those that `recorder` has read."""
     results: queue.Queue[_Part | None] = queue.Queue()
-    workers = [Worker() for _ in range(count)]
+    workers = [Worker() for _ in range(batches.count)]
     stopped = threading.Event()
     threads = [
         threading.Thread(target=_drive, args=(worker, batches, results, stopped), daemon=True) for worker in workers
     ]
     parts: dict[int, pa.Table] = {}
-    done, total, finished = 0, 0, 0
+    found = done = finished = 0
     reported = time.monotonic()
 
+    def add(number: int, recording: Recording) -> None:
+        nonlocal done
+        # Tables are made by the thread that joins them: Arrow's allocator keeps what a thread left behind.
+        parts[number] = table_of(recording)
+        failures.extend(recording.failures)
+        done += recording.n_files + len(recording.failures)
+
     def collect(wait: float) -> None:
-        nonlocal done, finished
+        nonlocal finished
         try:
             while True:
                 part = results.get(timeout=wait) if wait else results.get_nowait()
                 wait = 0
                 if part is None:
                     finished += 1
-                    continue
-                number, recording = part
-                # Tables are made by the thread that joins them: Arrow's allocator keeps what a thread left behind.
-                parts[number] = table_of(recording)
-                failures.extend(recording.failures)
-                done += recording.n_files + len(recording.failures)
+                else:
+                    add(*part)
         except queue.Empty:
             return
+
+    def progress(listed: bool) -> ScanProgress:
+        return ScanProgress(
+            done=done, found=found, listed=listed, tables=tuple(parts.values()), failures=tuple(failures)
+        )
 
     try:
         for thread in threads:
             thread.start()
-        # Processes take a while to start. Read the first files here, to show results meanwhile.
-        recording = record(first[:FIRST_FILES], stopped.is_set)
-        parts[0] = table_of(recording)
-        failures.extend(recording.failures)
-        done = total = len(first[:FIRST_FILES])
-        yield ScanProgress(done=done, found=total, listed=False, tables=tuple(parts.values()), failures=tuple(failures))
-        for number, batch in enumerate(_batches(first[FIRST_FILES:], more), 1):
-            batches.put((number, pack(batch)))
-            total += len(batch)
+        batches.add(list(islice(paths, batches.files_ahead)))
+
+        from napari_dicommeta.catalog.catalog import Catalog
+        from napari_dicommeta.scanning.tables import table_of
+
+        add(0, recorder.take())
+        found = done + batches.n_files
+        yield progress(listed=False)
+        while step := list(islice(paths, batches.pack_files)):
+            batches.add(step)
+            found += len(step)
             collect(0)
             if time.monotonic() - reported > REPORT_SECONDS:
-                yield ScanProgress(
-                    done=done, found=total, listed=False, tables=tuple(parts.values()), failures=tuple(failures)
-                )
+                yield progress(listed=False)
                 reported = time.monotonic()
-        for _ in workers:
-            batches.put(None)
+        batches.close()
         while finished < len(workers):
             collect(REPORT_SECONDS)
             if time.monotonic() - reported > REPORT_SECONDS:
-                yield ScanProgress(
-                    done=done, found=total, listed=True, tables=tuple(parts.values()), failures=tuple(failures)
-                )
+                yield progress(listed=True)
                 reported = time.monotonic()
     finally:
         stopped.set()
         for worker in workers:
             worker.stop()
-            batches.put(None)  # wake a thread that waits for a batch
+        batches.close()  # wake a thread that waits for a batch
         for thread in threads:
             thread.join()
     # Parts are numbered in the order of the listing, so paths stay sorted. `pop` frees each part.
     return Catalog.of_tables((parts.pop(number) for number in sorted(parts)), failures)
 
 
-_Batch = tuple[int, bytes]
-"""(number, packed paths): the listing runs ahead, and a string for each file would take twice the memory."""
-_Part = tuple[int, Recording]
+_Part = tuple[int, "Recording"]
 
 
-def _batches(first: list[str], more: Iterator[str]) -> Iterator[list[str]]:
-    """Yield the paths in batches, small ones first, so that all processes start at once."""
-    for start in range(0, len(first), max(BATCH_FILES // 4, 1)):
-        yield first[start : start + max(BATCH_FILES // 4, 1)]
-    batch: list[str] = []
-    for path in more:
-        batch.append(path)
-        if len(batch) >= BATCH_FILES:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _drive(
-    worker: Worker,
-    batches: queue.Queue[_Batch | None],
-    results: queue.Queue[_Part | None],
-    stopped: threading.Event,
-) -> None:
+def _drive(worker: Worker, batches: Batches, results: queue.Queue[_Part | None], stopped: threading.Event) -> None:
     """Feed batches to a process; if it dies, read its remaining files here."""
     alive = True
-    while (numbered := batches.get()) is not None and not stopped.is_set():
+    while not stopped.is_set() and (numbered := batches.take()) is not None:
         number, batch = numbered
         recording = None
         if alive:
             try:
                 recording = worker.read(batch)
             except (OSError, EOFError) as error:
-                LOGGER.warning("a scanning process ended (%s): its files are read by this one", type(error).__name__)
+                if not stopped.is_set():
+                    name = type(error).__name__
+                    LOGGER.warning("a scanning process ended (%s): its files are read by this one", name)
                 alive = False
         if recording is None:
             recording = record(unpack(batch), stopped.is_set)

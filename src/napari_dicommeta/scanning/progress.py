@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.catalog.catalog import Catalog
-
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from napari_dicommeta.catalog.catalog import Catalog
 
 __all__ = ["REPORT_SECONDS", "Failure", "ScanProgress"]
 
@@ -30,4 +30,6 @@ class ScanProgress:
 
     def catalog(self) -> Catalog:
         """Return the catalog of the files read so far."""
+        from napari_dicommeta.catalog.catalog import Catalog
+
         return Catalog.of_tables(self.tables, self.failures)

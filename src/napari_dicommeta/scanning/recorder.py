@@ -174,6 +174,11 @@ class Recorder:
         self._codes: dict[Column, _Codes] = {}
         self._number += 1
 
+    @property
+    def n_columns(self) -> int:
+        """The number of different elements of this recording."""
+        return len(self._columns)
+
     def add(self, path: str, size: int, mtime: int, first: bytes, fetch: Callable[[int, int], bytes]) -> None:
         """Read the header of a file of `size` bytes that begins with `first`; ``fetch(offset, count)`` reads more.
 

@@ -15,9 +15,9 @@ from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.columns import ColumnStore
 from napari_dicommeta.scanning.listing import Source, files_of, list_files, source_paths, sources_of
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
+from napari_dicommeta.scanning.reading import record
 from napari_dicommeta.scanning.recorder import Recorder, Recording
 from napari_dicommeta.scanning.tables import table_of
-from napari_dicommeta.scanning.worker import record
 from napari_dicommeta.support.errors import HeaderError
 from napari_dicommeta.support.log import log_fault
 

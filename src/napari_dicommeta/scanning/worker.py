@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import gc
 import pickle
-import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+import sys
+from io import BytesIO
+from typing import Any
 
 from napari_dicommeta.scanning.folder_marks import mark_folder
+from napari_dicommeta.scanning.reading import record
 from napari_dicommeta.scanning.recorder import Recorder, Recording
 from napari_dicommeta.support.child import Child, receive, send, serve
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+__all__ = ["Worker", "main", "pack", "unpack"]
 
-__all__ = ["Worker", "main", "pack", "read_all", "record", "unpack"]
-
+SWITCH_SECONDS = 5e-4
+"""So long the threads that fetch files wait for the one that parses them; the default is ten times longer."""
 ASK_MARKS = ""
 """As the first item of a request, asks for marks of the folders that follow; no path is empty."""
-STEP_FILES, PROBE_FILES, READ_THREADS = 64, 8, 16
-SLOW_SECONDS = 5e-4
-"""Above this time per file, waiting for storage outweighs parsing."""
 
 
 def pack(paths: list[str]) -> bytes:
@@ -34,8 +31,11 @@ def pack(paths: list[str]) -> bytes:
 
 
 def unpack(request: bytes) -> list[str]:
-    """Return the paths of a request."""
-    paths: list[str] = pickle.loads(request)
+    """Return the paths of one or several requests, one after the other."""
+    stream = BytesIO(request)
+    paths: list[str] = []
+    while stream.tell() < len(request):
+        paths += pickle.load(stream)
     return paths
 
 
@@ -43,46 +43,11 @@ def _packed(message: object) -> bytes:
     return pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
 
 
-def read_all(recorder: Recorder, paths: list[str]) -> Iterator[int]:
-    """Read the headers of `paths`, in steps of `STEP_FILES`; yield the number of files done.
-
-    Where opening files is slow in a step, threads fetch the files of the next steps, as waiting for storage overlaps.
-    Every eighth step runs without threads, to measure again.
-    """
-    pool: ThreadPoolExecutor | None = None
-    slow = False
-    try:
-        for number, start in enumerate(range(0, len(paths), STEP_FILES)):
-            step = paths[start : start + STEP_FILES]
-            began = time.perf_counter()
-            if slow and number % 8:
-                pool = pool or ThreadPoolExecutor(READ_THREADS)
-                for path, window in zip(step, pool.map(recorder.reads.window, step), strict=True):
-                    recorder.take_in(path, window)
-            else:
-                for path in step[:PROBE_FILES]:
-                    recorder.read(path)
-                slow = (time.perf_counter() - began) / min(PROBE_FILES, len(step)) > SLOW_SECONDS
-                for path in step[PROBE_FILES:]:
-                    recorder.read(path)
-            yield start + len(step)
-    finally:
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def record(paths: list[str], stop: Callable[[], bool] = lambda: False) -> Recording:
-    """Read the headers of `paths`; stop early, with the files read by then, once ``stop()`` is true."""
-    recorder = Recorder()
-    for _ in read_all(recorder, paths):
-        if stop():
-            break
-    return recorder.take()
-
-
 def main() -> None:
     """Answer batches of paths with recordings until stdin is closed."""
     stdin, stdout = serve()
+    recorder = Recorder()
+    sys.setswitchinterval(SWITCH_SECONDS)
     gc.disable()  # headers make no cycles, and searching for them takes a fifth of the time
     while True:
         try:
@@ -92,7 +57,7 @@ def main() -> None:
         if paths[:1] == [ASK_MARKS]:
             send(stdout, _packed([mark_folder(folder) for folder in paths[1:]]))
         else:
-            send(stdout, _packed(record(paths)))
+            send(stdout, _packed(record(paths, recorder=recorder)))
             gc.collect(0)
 
 
