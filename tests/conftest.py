@@ -10,6 +10,9 @@ from hypothesis import settings
 # napari's own test fixtures reset and save the settings: they must not be the developer's.
 os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="napari-config-")) / "settings.yaml"))
 
+# The window and the command line keep catalogs: not among the developer's.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-")
+
 # The log of a developer who has it on would be in the outputs that tests compare.
 os.environ.pop("NAPARI_DICOMMETA_LOG", None)
 

@@ -8,7 +8,7 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.scanning import cache, recorder
+from napari_dicommeta.scanning import cache, local, recorder
 from napari_dicommeta.scanning import folder_marks as marks
 
 
@@ -64,6 +64,59 @@ def test_a_file_with_the_same_size_but_another_time_is_read_again(tmp_path: Path
     path.write_bytes(ct_slice(0, RescaleSlope=2))
     os.utime(path, ns=(1, 1))
     assert dict(dm.scan(tmp_path / "in", cache=True).values("RescaleSlope")) == {"2": 1}
+
+
+def test_a_cancelled_scan_keeps_what_it_has_read(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(local, "FIRST_SECONDS", 1e-9)
+    monkeypatch.setattr(local, "TABLE_SHARE", 1e9)
+    write_series(tmp_path / "in", 300)
+    steps = dm.iter_scan(tmp_path / "in", workers=1, cache=True)
+    done = 0
+    while done < 100:
+        done = next(steps).done
+    steps.close()
+    assert done <= len(set(reads)) < 300
+    reads.clear()
+    assert dm.scan(tmp_path / "in", cache=True).n_files == 300
+    assert len(set(reads)) == 300 - done
+    reads.clear()
+    dm.scan(tmp_path / "in", cache=True)
+    assert reads == []
+
+
+def test_a_failed_scan_keeps_what_it_has_read(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(local, "FIRST_SECONDS", 1e-9)
+    monkeypatch.setattr(local, "TABLE_SHARE", 1e9)
+    write_series(tmp_path / "in", 300)
+
+    def stop(progress: dm.ScanProgress) -> None:
+        if progress.done >= 100:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        dm.scan(tmp_path / "in", workers=1, cache=True, progress=stop)
+    reads.clear()
+    assert dm.scan(tmp_path / "in", cache=True).n_files == 300
+    assert len(set(reads)) <= 200
+
+
+def test_the_cache_deletes_the_catalogs_used_longest_ago(
+    tmp_path: Path, own_cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MAX_CATALOGS", 2)
+    for k in range(4):
+        write_series(tmp_path / f"in{k}", 1)
+        dm.scan(tmp_path / f"in{k}", cache=True)
+        os.utime(cache.cache_file([str(tmp_path / f"in{k}")]), (k, k))
+    assert len(list(own_cache_folder.glob("*.parquet"))) == 2
+    assert len(list(own_cache_folder.glob("*.json"))) == 2
+    assert cache.cache_file([str(tmp_path / "in3")]).exists()
 
 
 def test_a_damaged_cache_costs_time_only(tmp_path: Path, own_cache_folder: Path) -> None:

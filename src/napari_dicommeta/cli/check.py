@@ -63,7 +63,7 @@ def print_findings(options: argparse.Namespace) -> int:
         return _print_kinds(options)
     if options.source is None:
         raise CommandError("name a folder, a file or a saved catalog, or use --list for the kinds of findings")
-    decisions, catalog = _decisions(options), read_catalog(options.source)
+    decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
     findings = _findings(catalog, options)
     if options.markdown:
         title = f"{catalog.n_files:,} files, {len(catalog.series):,} series"
@@ -114,7 +114,7 @@ def write_recipes(options: argparse.Namespace) -> None:
     from napari_dicommeta.findings.decisions import decision_on
     from napari_dicommeta.support.errors import PixelError
 
-    decisions, catalog = _decisions(options), read_catalog(options.source)
+    decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
     chosen: list[Finding] = []
     if decisions:
         options.values_only = False
@@ -157,7 +157,7 @@ def compare_folders(options: argparse.Namespace) -> None:
     first, second = (
         display(os.path.basename(path.rstrip(os.sep)) or path, 60) for path in (options.source, options.other)
     )
-    differences = compare(read_catalog(options.source), read_catalog(options.other))
+    differences = compare(read_catalog(options.source, options.cache), read_catalog(options.other, options.cache))
     if options.markdown:
         print(comparison_report(differences, first, second, identifying=options.full))
         return
@@ -192,7 +192,7 @@ def audit_labels(options: argparse.Namespace) -> None:
 
     try:
         labels = read_labels(options.labels)
-        result = audit(read_catalog(options.source), labels)
+        result = audit(read_catalog(options.source, options.cache), labels)
     except OSError as error:
         raise CommandError(f"{display(options.labels)}: {error.strerror or error}") from error
     except ValueError as error:

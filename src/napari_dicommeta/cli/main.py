@@ -88,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, parents=[shared])
         sub.set_defaults(run=run)
         sub.add_argument("source", metavar="SRC", nargs=nargs, help="a folder, a file, or a catalog saved as .parquet")
+        sub.add_argument(
+            "--no-cache", dest="cache", action="store_false", help="read every file, and keep nothing of the scan"
+        )
         if tables:
             form = sub.add_mutually_exclusive_group()
             form.add_argument("--json", action="store_true", help="print JSON")
@@ -191,7 +194,7 @@ def _open(options: argparse.Namespace) -> None:
 def _scan(options: argparse.Namespace) -> None:
     if not options.output.lower().endswith(".parquet"):
         raise CommandError(f"{display(options.output)}: the name of a catalog must end in .parquet")
-    catalog = read_catalog(options.source)
+    catalog = read_catalog(options.source, options.cache)
     try:
         catalog.save(options.output)
     except OSError as error:
@@ -216,7 +219,7 @@ def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: boo
 def _tags(options: argparse.Namespace) -> None:
     from napari_dicommeta.export.tables import tag_table
 
-    catalog = read_catalog(options.source)
+    catalog = read_catalog(options.source, options.cache)
     if options.output:
         return _write(options, lambda: tag_table(catalog, full=options.full), options.full)
     print_rows(tag_table(catalog, full=True).drop_columns("name").to_pylist(), options)
@@ -235,7 +238,7 @@ def _windows(options: argparse.Namespace) -> None:
             "files": files,
             "note": window.fault,
         }
-        for window, files in folder_windows(read_catalog(options.source)).items()
+        for window, files in folder_windows(read_catalog(options.source, options.cache)).items()
     ]
     print_rows(rows, options)
 
@@ -251,7 +254,7 @@ def _values(options: argparse.Namespace) -> None:
         path = TagPath.parse(options.tag)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    catalog = read_catalog(options.source)
+    catalog = read_catalog(options.source, options.cache)
     if options.output:
         from napari_dicommeta.export.tables import value_table
 
@@ -287,7 +290,7 @@ def _values(options: argparse.Namespace) -> None:
 def _series(options: argparse.Namespace) -> None:
     from napari_dicommeta.volumes.load import load_series
 
-    catalog = read_catalog(options.source)
+    catalog = read_catalog(options.source, options.cache)
     if options.output:
         return _write_series(options, catalog)
     rows = []

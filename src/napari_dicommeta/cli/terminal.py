@@ -26,8 +26,10 @@ class CommandError(DicomMetaError):
     """An error that ends a command with exit code 1; its text is shown."""
 
 
-def read_catalog(source: str) -> Catalog:
+def read_catalog(source: str, cache: bool = True) -> Catalog:
     """Read the catalog of a folder or file, or a saved catalog; list files that are left out or damaged on stderr.
+
+    `cache`: read only the files that changed since the last scan, and keep the catalog in the user's cache folder.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def read_catalog(source: str) -> Catalog:
             raise CommandError(f"{display(source)}: {error}") from error
         except OSError as error:
             raise CommandError(f"{display(source)}: {error.strerror or type(error).__name__}") from error
-    catalog = scan(source, progress=_show_progress if sys.stderr.isatty() else None)
+    catalog = scan(source, progress=_show_progress if sys.stderr.isatty() else None, cache=cache)
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     for failure in (*catalog.partial, *catalog.failures)[:5]:

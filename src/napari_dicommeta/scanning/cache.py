@@ -36,6 +36,8 @@ __all__ = ["cache_file", "folder_marks", "forget", "scan_cached"]
 
 MAX_MARKED_ALONE = 4000
 """Up to this number of files, starting processes to mark folders costs more than it saves."""
+MAX_CACHE_BYTES, MAX_CATALOGS = 2 << 30, 200
+"""The size of the cache; catalogs that were used longest ago are deleted."""
 MAX_FOLDERS = 64
 """The most folders that a process marks in one request."""
 
@@ -57,7 +59,10 @@ class _Status:
 
 
 def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProgress, None, Catalog]:
-    """Scan `paths`, reading only the files that have changed since the last scan, and cache the catalog."""
+    """Scan `paths`, reading only the files that have changed since the last scan, and cache the catalog.
+
+    A scan that is cancelled or fails caches what it has read.
+    """
     target = cache_file(paths)
     cached, before = Catalog.of_tables([]), _Status()
     try:
@@ -88,7 +93,20 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
         else:
             changed.append(path)
             statuses[path] = status or _status(path)
-    fresh = yield from scan_paths(iter([*others, *changed]), workers)
+    kept = cached.rows(np.sort(np.array(unchanged_rows, dtype=np.int64)))
+    steps, progress = scan_paths(iter([*others, *changed]), workers), None
+    try:
+        while True:
+            progress = next(steps)
+            yield progress
+    except StopIteration as stop:
+        fresh: Catalog = stop.value
+    except BaseException:
+        steps.close()
+        if progress is not None and progress.tables:
+            LOGGER.info("keeping the %d files read so far", progress.done)
+            _save(kept + progress.catalog().with_failures([]), target, {}, {})
+        raise
     failures = [*(failure for failure in cached.failures if failure.path in still_rejected), *fresh.failures]
     if (
         marks == before.marks
@@ -97,9 +115,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
         and set(failures) == set(cached.failures)
     ):
         return cached
-    if unchanged_rows:
-        fresh = cached.rows(np.sort(np.array(unchanged_rows))) + fresh
-    catalog = fresh.with_failures(failures)
+    catalog = ((kept + fresh) if unchanged_rows else fresh).with_failures(failures)
     still_rejected |= {failure.path: statuses[failure.path] for failure in failures if failure.path in statuses}
     _save(catalog, target, marks, still_rejected)
     return catalog
@@ -179,8 +195,26 @@ def _save(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[
         descriptor = os.open(_status_file(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "w", encoding="utf-8") as file:
             json.dump({"marks": marks, "rejected": rejected}, file)
+        _prune(target)
     except OSError as error:
         log_fault("writing the cache", error, logging.WARNING)
+
+
+def _prune(target: Path) -> None:
+    """Delete the catalogs that were used longest ago until the cache has its size; `target` stays."""
+    kept = []
+    for path in target.parent.glob("*.parquet"):
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            kept.append((max(status.st_mtime, status.st_atime), status.st_size, path))
+    total = sum(size for _, size, _ in kept)
+    for number, (_, size, path) in enumerate(sorted(kept)):
+        if (total <= MAX_CACHE_BYTES and len(kept) - number <= MAX_CATALOGS) or path == target:
+            continue
+        for part in (_status_file(path), path):
+            with suppress(FileNotFoundError):
+                part.unlink()
+        total -= size
 
 
 def forget(paths: Sequence[str]) -> None:

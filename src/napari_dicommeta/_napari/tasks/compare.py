@@ -42,7 +42,7 @@ def compare_with(
     if is_saved(path):
         second = Catalog.load(path)
     else:
-        steps, reported = iter_scan((path,)), 0.0
+        steps, reported = iter_scan((path,), cache=True), 0.0
         try:
             while True:
                 try:

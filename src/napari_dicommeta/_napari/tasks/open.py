@@ -50,7 +50,7 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     About once a second, less often as the catalog grows, a step includes the catalog so far.
     """
     _preload()
-    steps = iter_scan(paths)
+    steps = iter_scan(paths, cache=True)
     due, reported = time.monotonic() + FIRST_PARTIAL, 0.0
     try:
         while True:
