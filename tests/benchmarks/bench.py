@@ -1,4 +1,5 @@
-"""The figures, each a ratio within one run: ``dev.py bench [scan] [headers] [layout] [volumes] [window] [dock] [--folder F]``.
+"""The figures, each a ratio within one run: ``dev.py bench [WORDS] [--folder F]``, of scan, headers, layout, volumes,
+window and dock.
 
 Needs the generator of the 285,380-file folder below SHARED_DATA; the folder is made once in the system's
 temporary folder (1.2 GB) and kept. Every side is warmed up first. Exit code 1 if a bound is missed.
