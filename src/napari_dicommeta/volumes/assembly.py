@@ -114,13 +114,20 @@ def _within_values(
 
 def _mixed(volumes: np.ndarray, stated: Sequence[np.ndarray]) -> int:
     """Return the number of volumes that hold two values of a stated dimension, which no volume may."""
-    n, mixed = int(volumes.max()) + 1, np.zeros(int(volumes.max()) + 1, dtype=bool)
+    mixed = np.zeros(int(volumes.max()) + 1, dtype=bool)
     for ranks in stated:
-        lowest, highest = np.full(n, len(ranks)), np.full(n, -1)
-        np.minimum.at(lowest, volumes, ranks)
-        np.maximum.at(highest, volumes, ranks)
+        lowest, highest = _spans(volumes, ranks)
         mixed |= lowest < highest
     return int(mixed.sum())
+
+
+def _spans(volumes: np.ndarray, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest rank in each volume."""
+    count = int(volumes.max()) + 1
+    lowest, highest = np.full(count, len(ranks)), np.full(count, -1)
+    np.minimum.at(lowest, volumes, ranks)
+    np.maximum.at(highest, volumes, ranks)
+    return lowest, highest
 
 
 def _named(frames: Frames, dimension: Dimension) -> Dimension:
@@ -129,10 +136,7 @@ def _named(frames: Frames, dimension: Dimension) -> Dimension:
     for keyword in (*AXES, *TIMES):
         if len(frames.texts(keyword)) < count or count == 1:
             continue
-        ranks = value_ranks(frames, keyword)
-        lowest, highest = np.full(count, len(frames)), np.full(count, -1)
-        np.minimum.at(lowest, dimension.volumes, ranks)
-        np.maximum.at(highest, dimension.volumes, ranks)
+        lowest, highest = _spans(dimension.volumes, value_ranks(frames, keyword))
         is_clock = keyword in TIMES or len(frames.texts(keyword)) == len(frames)
         if (highest[:-1] < lowest[1:]).all() and (is_clock or (highest == lowest).all()):
             return Dimension(volumes=dimension.volumes, axis=keyword, by=name_of(keyword))
