@@ -62,7 +62,7 @@ def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> 
     `places`: the rank of each frame's position. `distances`: the distance of each place along the normal, mm.
     """
     grids = list(number_grids(frames, places))
-    uneven = int(not even_steps(np.diff(distances)))
+    uneven = _uneven(distances)
     together = separable(frames, places)
     stated = [value_ranks(frames, keyword) for keyword in together]
     best: tuple[tuple[int, int, int], Assembly] | None = None
@@ -71,7 +71,7 @@ def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> 
         if stage is IN_SEQUENCE and together:
             candidates = chain(_within_values(frames, places, distances, together), candidates)
         for dimension in candidates:
-            assembly = _assembled(dimension, places, distances)
+            assembly = _assembled(dimension, places, distances, uneven)
             if assembly is None:
                 continue
             doubt = 3 if dimension.may_mix else int(dimension.is_number)
@@ -143,23 +143,31 @@ def _named(frames: Frames, dimension: Dimension) -> Dimension:
     return dimension
 
 
-def _assembled(dimension: Dimension, places: np.ndarray, distances: np.ndarray) -> Assembly | None:
-    """Return what a candidate makes of the frames; None if a volume would hold a position twice."""
+def _uneven(distances: np.ndarray) -> int:
+    """Return the faults of a volume with positions at these distances: 1 if they are unevenly spaced, otherwise 0."""
+    return int(not even_steps(np.diff(distances)))
+
+
+def _assembled(dimension: Dimension, places: np.ndarray, distances: np.ndarray, uneven: int) -> Assembly | None:
+    """Return what a candidate makes of the frames; None if a volume would hold a position twice.
+
+    `uneven`: whether all `distances` together are, as 1 or 0.
+    """
     n_places, n_volumes = len(distances), int(dimension.volumes.max()) + 1
     if len(np.unique(dimension.volumes * n_places + places)) < len(places):
         return None
     sizes = np.bincount(dimension.volumes, minlength=n_volumes)
-    uneven = not even_steps(np.diff(distances))
     if (sizes == n_places).all():
-        wholes: list[list[int]] = [list(range(n_volumes))]
-        return Assembly(dimension=dimension, wholes=(tuple(wholes[0]),), incomplete=(), faults=int(uneven))
+        return Assembly(dimension=dimension, wholes=(tuple(range(n_volumes)),), incomplete=(), faults=uneven)
     has = np.zeros((n_volumes, n_places), dtype=bool)
     has[dimension.volumes, places] = True
     of_set: dict[bytes, list[int]] = {}
     for volume, row in enumerate(has):
         of_set.setdefault(row.tobytes(), []).append(volume)
     sets = sorted(of_set.values(), key=lambda volumes: (-int(sizes[volumes[0]]), volumes[0]))
-    wholes, incomplete, faults = [], [], 0
+    wholes: list[list[int]] = []
+    incomplete: list[tuple[int, int, int]] = []
+    faults = 0
     for volumes in sets:
         row = has[volumes[0]]
         size = int(sizes[volumes[0]])
@@ -168,7 +176,7 @@ def _assembled(dimension: Dimension, places: np.ndarray, distances: np.ndarray) 
             incomplete += [(volume, size, int(sizes[larger[0]])) for volume in volumes]
             continue
         wholes.append(volumes)
-        faults += int(size == 1) or int(not even_steps(np.diff(distances[row])))
+        faults += int(size == 1) or _uneven(distances[row])
     if dimension.is_number:  # a number does not say that parts with other positions are acquisitions of their own
         faults += 2 * (len(wholes) - 1)
     return Assembly(
