@@ -24,7 +24,7 @@ from napari_dicommeta.volumes.dimensions import (
     value_ranks,
 )
 from napari_dicommeta.volumes.geometry import even_steps
-from napari_dicommeta.volumes.partition import groups_of, joint
+from napari_dicommeta.volumes.partition import count_pairs, groups_of, joint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -154,7 +154,7 @@ def _assembled(dimension: Dimension, places: np.ndarray, distances: np.ndarray, 
     `uneven`: whether all `distances` together are, as 1 or 0.
     """
     n_places, n_volumes = len(distances), int(dimension.volumes.max()) + 1
-    if len(np.unique(dimension.volumes * n_places + places)) < len(places):
+    if count_pairs(dimension.volumes, places) < len(places):
         return None
     sizes = np.bincount(dimension.volumes, minlength=n_volumes)
     if (sizes == n_places).all():

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number, numbers
-from napari_dicommeta.volumes.partition import joint
+from napari_dicommeta.volumes.partition import count_pairs, joint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,11 +148,6 @@ def _stated(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
             yield dimension
 
 
-def _holds_each_once(volumes: np.ndarray, places: np.ndarray) -> bool:
-    """Return whether no volume holds a position twice."""
-    return len(np.unique(volumes * (int(places.max()) + 1) + places)) == len(places)
-
-
 def _times(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     for keyword in TIMES:
         if dimension := _by_values(frames, (keyword,)):
@@ -176,7 +171,7 @@ def _any(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
         if len(counts) != n_times or counts.max() > n_places or 2 * counts.min() <= n_places:
             continue
         dimension = _by_values(frames, (keyword,))
-        if dimension and _holds_each_once(dimension.volumes, places):
+        if dimension and count_pairs(dimension.volumes, places) == len(places):
             found.append((_PRIVATE_OR_UID if path.vr in ("UI", "UN") or "(" in keyword else 1, dimension))
     for _, dimension in sorted(found, key=lambda pair: pair[0]):
         yield dimension
@@ -192,7 +187,7 @@ def _by_indices(frames: Frames, places: np.ndarray) -> Dimension | None:
     n_places, columns = int(places.max()) + 1, []
     for column in np.array(rows).T:
         codes = np.unique(column, return_inverse=True)[1]
-        if codes.max() and len(np.unique(codes * n_places + places)) > max(n_places, int(codes.max()) + 1):
+        if codes.max() and count_pairs(codes, places) > max(n_places, int(codes.max()) + 1):
             columns.append(codes)
     if not columns:
         return None
@@ -251,7 +246,7 @@ def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     for keyword in CLOCKS:
         if len(frames.texts(keyword)) > 1:
             ranks = value_ranks(frames, keyword)
-            if len(np.unique(places * len(frames) + ranks)) == len(frames):
+            if count_pairs(places, ranks) == len(frames):
                 volumes = _rank_at_place(ranks, places)
                 by = f"{name_of(keyword)}, in its order at each position"
                 yield Dimension(volumes=volumes, axis=keyword, by=by)

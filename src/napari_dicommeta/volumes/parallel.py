@@ -18,7 +18,7 @@ from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, TIMES, name_of
 from napari_dicommeta.volumes.duplicates import without_copies, without_equals
 from napari_dicommeta.volumes.geometry import even_steps
 from napari_dicommeta.volumes.note import make_note
-from napari_dicommeta.volumes.partition import groups_of, side_by_side
+from napari_dicommeta.volumes.partition import count_pairs, groups_of, side_by_side
 from napari_dicommeta.volumes.stack import Result, Stack, joined, sorted_stack
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _by_tag(frames: Frames, places: np.ndarray, kinds: Sequence[str]) -> tuple[R
         count = int(codes.max()) + 1
         if not 1 < count < len(frames) + (n_places == 1):
             continue
-        left = len(frames) - len(np.unique(codes * n_places + places))
+        left = len(frames) - count_pairs(codes, places)
         if left < repeats:
             parts = [parallel_stacks(frames.at(group), kinds[i + 1 :]) for group in groups_of(codes)]
             reason = f"{name_of(keyword)} differs between images at the same position"

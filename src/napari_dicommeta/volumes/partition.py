@@ -18,6 +18,7 @@ __all__ = [
     "by_kind",
     "by_orientation",
     "by_size",
+    "count_pairs",
     "distinct",
     "filled_codes",
     "groups_of",
@@ -56,6 +57,11 @@ def joint(columns: Sequence[np.ndarray]) -> np.ndarray:
             continue
         codes = np.unique(codes * (int(column.max()) + 1) + column, return_inverse=True)[1]
     return codes
+
+
+def count_pairs(codes: np.ndarray, others: np.ndarray) -> int:
+    """Return the number of distinct pairs of two columns of codes: that of their rows, if no two rows are the same."""
+    return len(np.unique(codes * (int(others.max()) + 1) + others))
 
 
 def most_frequent(frames: Frames, keyword: str) -> str:

@@ -18,7 +18,7 @@ from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.volumes.dimensions import AXES, TIMES
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.parallel import parallel_stacks
-from napari_dicommeta.volumes.partition import by_kind, by_orientation, by_size, filled_codes, groups_of
+from napari_dicommeta.volumes.partition import by_kind, by_orientation, by_size, count_pairs, filled_codes, groups_of
 from napari_dicommeta.volumes.stack import Result, Stack, in_order, joined, sorted_stack
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _meet(frames: Frames, groups: Sequence[np.ndarray]) -> bool:
         group_of[group] = i
     for oriented in by_orientation(frames, is_loose=True):
         places = frames.at(oriented).places
-        if len(np.unique(places * len(groups) + group_of[oriented])) > int(places.max()) + 1:
+        if count_pairs(group_of[oriented], places) > int(places.max()) + 1:
             return True
     return False
 
