@@ -44,8 +44,7 @@ def parallel_stacks(frames: Frames, kinds: Sequence[str] = SPLIT_TAGS) -> Result
     """Return the stacks of parallel frames of one size."""
     beside = side_by_side(frames)
     if len(beside) > 1:
-        whole = joined([parallel_stacks(frames.at(part), kinds) for part in beside])
-        return Result([stack.because("stacks lie side by side") for stack in whole.stacks], whole.faults)
+        return joined([parallel_stacks(frames.at(part), kinds) for part in beside]).because("stacks lie side by side")
     places = frames.places
     n_places = int(places.max()) + 1
     if n_places == len(frames):
@@ -116,7 +115,7 @@ def _by_scan(frames: Frames, faults: int, n_parts: int) -> Result | None:
         limit = best.faults * FEWER if best else faults
         if result.faults * FEWER < limit and len(result.stacks) < n_parts:
             reason = f"{name_of(keyword)} differs, and all images together make no whole volumes"
-            best = Result([stack.because(reason) for stack in result.stacks], result.faults)
+            best = result.because(reason)
     return best
 
 
@@ -152,8 +151,7 @@ def _by_tag(frames: Frames, places: np.ndarray, kinds: Sequence[str]) -> tuple[R
         if left < repeats:
             parts = [parallel_stacks(frames.at(group), kinds[i + 1 :]) for group in groups_of(codes)]
             reason = f"{name_of(keyword)} differs between images at the same position"
-            whole = joined(parts)
-            return Result([stack.because(reason) for stack in whole.stacks], whole.faults), bool(left)
+            return joined(parts).because(reason), bool(left)
     return None
 
 

@@ -61,6 +61,14 @@ class Result:
     stacks: list[Stack]
     faults: int = 0
 
+    def because(self, *reasons: str) -> Result:
+        """Return the result with further reasons for each stack."""
+        return Result([stack.because(*reasons) for stack in self.stacks], self.faults)
+
+    def noted(self, *notes: Note) -> Result:
+        """Return the result with further notes on each stack."""
+        return Result([replace(stack, notes=(*stack.notes, *notes)) for stack in self.stacks], self.faults)
+
 
 def joined(parts: Sequence[Result]) -> Result:
     """Return the stacks of all parts; a single image split from others is a fault."""

@@ -34,6 +34,8 @@ SPLITS = ("auto", "gaps", "blocks", "none")
 OWN_REFERENCE_FRACTION = 0.5
 """From this number of frames of reference per frame on, they distinguish files, not places in the patient."""
 
+ORIENTATION_DIFFERS = "the orientation or pixel spacing differs"
+
 
 def find_stacks(frames: Frames, split: str = "auto") -> list[Stack]:
     """Return the stacks of `frames`, the largest first.
@@ -126,8 +128,7 @@ def _placed(frames: Frames) -> Result:
         return _of_one_reference(frames)
     merged = _of_one_reference(frames)
     title = f"{len(references)} frames of reference in one series; the Standard allows one"
-    notes = (make_note("references", title),)
-    as_one = Result([replace(stack, notes=(*stack.notes, *notes)) for stack in merged.stacks], merged.faults)
+    as_one = merged.noted(make_note("references", title))
     own_each = len(references) > OWN_REFERENCE_FRACTION * len(frames)
     if own_each and merged.faults < sum(len(group) == 1 for group in references):
         return as_one  # apart, each single image would be a fault
@@ -135,7 +136,7 @@ def _placed(frames: Frames) -> Result:
     fits = merged.faults < apart.faults or merged.faults == apart.faults == 0
     if fits and (own_each or not _meet(frames, references)):
         return as_one
-    return Result([stack.because("the frame of reference differs") for stack in apart.stacks], apart.faults)
+    return apart.because("the frame of reference differs")
 
 
 def _meet(frames: Frames, groups: Sequence[np.ndarray]) -> bool:
@@ -161,19 +162,13 @@ def _of_one_reference(frames: Frames) -> Result:
         if len(exact) > 1:
             apart = joined([parallel_stacks(oriented.at(part)) for part in exact])
             if apart.faults < result.faults:
-                reason = "the orientation or pixel spacing differs"
-                result = Result([stack.because(reason) for stack in apart.stacks], apart.faults)
+                result = apart.because(ORIENTATION_DIFFERS)
             else:
                 off = _largest_difference(oriented)
                 title = f"{len(exact)} orientations differ by no more than {off:.1g}: they are taken as one"
-                note = make_note("orientations-rounded", title)
-                result = Result([replace(stack, notes=(*stack.notes, note)) for stack in result.stacks], result.faults)
+                result = result.noted(make_note("orientations-rounded", title))
         results.append(result)
-    if len(loose) == 1:
-        return results[0]
-    reason = "the orientation or pixel spacing differs"
-    whole = joined(results)
-    return Result([stack.because(reason) for stack in whole.stacks], whole.faults)
+    return results[0] if len(loose) == 1 else joined(results).because(ORIENTATION_DIFFERS)
 
 
 def _largest_difference(frames: Frames) -> float:
