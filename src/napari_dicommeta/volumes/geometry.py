@@ -18,7 +18,16 @@ from napari_dicommeta.support.cached import cached_property
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ImagePlane", "VolumeGeometry", "even_steps", "is_orientation", "place_ids", "place_tolerance", "usual_step"]
+__all__ = [
+    "ImagePlane",
+    "VolumeGeometry",
+    "even_steps",
+    "is_orientation",
+    "place_ids",
+    "place_tolerance",
+    "spacing_floor",
+    "usual_step",
+]
 
 ORIENTATION_TOLERANCE = 1e-4
 """Direction cosines that differ by less are equal."""
@@ -103,6 +112,11 @@ class ImagePlane:
         return all(abs(a - b) <= SPACING_TOLERANCE * max(a, b) for a, b in pairs)
 
 
+def spacing_floor(plane: ImagePlane) -> float:
+    """Return the deviation of a step between images of `plane`, mm, below which it is rounding."""
+    return SPACING_FLOOR * min(1.0, *plane.spacing)
+
+
 def place_tolerance(plane: ImagePlane) -> float:
     """Return the distance along the normal, mm, below which two images lie at the same place."""
     return min(SAME_POSITION, SAME_POSITION_PIXELS * min(plane.spacing))
@@ -160,7 +174,7 @@ class VolumeGeometry:
         affine[:3, 2] = plane.row * plane.spacing[1]
         affine[:3, 3] = positions[0]
         affine[:3, 0] = normal
-        floor = SPACING_FLOOR * min(1.0, *plane.spacing)
+        floor = spacing_floor(plane)
         if n == 1:
             return cls(spacing=(float("nan"), *plane.spacing), affine=affine, floor=floor)
         distances = positions @ normal

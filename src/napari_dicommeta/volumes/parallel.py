@@ -16,7 +16,7 @@ from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.assembly import best_assembly
 from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, TIMES, name_of
 from napari_dicommeta.volumes.duplicates import without_copies, without_equals
-from napari_dicommeta.volumes.geometry import even_steps
+from napari_dicommeta.volumes.geometry import even_steps, spacing_floor
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.partition import count_pairs, groups_of, side_by_side
 from napari_dicommeta.volumes.stack import Result, Stack, joined, sorted_stack
@@ -128,10 +128,9 @@ def _are_numbered(frames: Frames, places: np.ndarray) -> bool:
 
 def _places_and_distances(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
     """Return the rank of each frame's position, and the distance of each place along the normal, mm."""
-    places, plane = frames.places, frames.main_plane
-    assert plane is not None
+    places = frames.places
     distances = np.empty(int(places.max()) + 1)
-    distances[places] = frames.positions @ plane.normal
+    distances[places] = frames.distances
     return places, distances
 
 
@@ -202,9 +201,8 @@ def _block_notes(stack: Stack) -> tuple[Note, ...]:
 
 def _is_even(frames: Frames) -> bool:
     """Return whether ordered frames are evenly spaced along their normal."""
-    plane = frames.main_plane
-    assert plane is not None
-    return even_steps(np.diff(frames.positions @ plane.normal), 0.01 * min(1.0, *plane.spacing))
+    assert frames.main_plane is not None
+    return even_steps(np.diff(frames.distances), spacing_floor(frames.main_plane))
 
 
 def _one_place(frames: Frames) -> Stack:
