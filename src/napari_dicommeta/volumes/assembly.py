@@ -14,17 +14,17 @@ import numpy as np
 
 from napari_dicommeta.volumes.dimensions import (
     AXES,
-    IN_SEQUENCE,
     STAGES,
     TIMES,
     Dimension,
+    in_sequence,
     name_of,
-    number_grids,
     separable,
     value_ranks,
 )
 from napari_dicommeta.volumes.geometry import even_steps
 from napari_dicommeta.volumes.partition import count_pairs, groups_of, joint
+from napari_dicommeta.volumes.sequences import number_grids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,14 +68,14 @@ def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> 
     best: tuple[tuple[int, int, int], Assembly] | None = None
     for stage in STAGES:
         candidates = stage(frames, places)
-        if stage is IN_SEQUENCE and together:
+        if stage is in_sequence and together:
             candidates = chain(_within_values(frames, places, distances, together), candidates)
         for dimension in candidates:
             assembly = _assembled(dimension, places, distances, uneven)
             if assembly is None:
                 continue
             doubt = 3 if dimension.may_mix else int(dimension.is_number)
-            if stage is IN_SEQUENCE and not assembly.is_whole and grids:
+            if stage is in_sequence and not assembly.is_whole and grids:
                 # Where slices are lost, a clock does not show where a volume begins; numbers that go on counting do.
                 doubt = 0 if any(np.array_equal(dimension.volumes, grid) for grid in grids) else 2
             faults = max(assembly.faults, dimension.may_mix) + _mixed(dimension.volumes, stated)

@@ -5,9 +5,7 @@ Each stage yields candidates, the most telling first; `assembly.py` compares the
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +13,14 @@ import numpy as np
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.volumes.partition import count_pairs, joint
+from napari_dicommeta.volumes.sequences import is_numbered, number_grids, rank_at_place, volumes_in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from napari_dicommeta.volumes.frames import Frames
 
-__all__ = ["AXES", "SPLIT_TAGS", "STAGES", "TIMES", "Dimension", "name_of", "number_grids", "separable", "value_ranks"]
+__all__ = ["AXES", "SPLIT_TAGS", "STAGES", "TIMES", "Dimension", "in_sequence", "name_of", "separable", "value_ranks"]
 
 AXES = (
     "TemporalPositionIdentifier",
@@ -98,8 +97,6 @@ _NO_DIMENSION = frozenset(
 """Elements that number images or say where they lie."""
 _NO_GROUPS = (0x0002, 0x0028, 0x7FE0, 0xFFFC)
 """Groups that describe files and pixels, not the acquisition."""
-MAX_ORDERS = 4
-"""Number of orders of the positions in a volume that are tried, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,12 +225,12 @@ def value_ranks(frames: Frames, keyword: str) -> np.ndarray:
     return np.asarray(ranks[codes])
 
 
-def _in_sequence(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
+def in_sequence(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     """Yield dimensions that go on within a volume, such as a clock: a volume begins where a position comes again."""
     for keyword in CLOCKS:
         if len(frames.texts(keyword)) > 1:
             ranks = value_ranks(frames, keyword)
-            volumes = _sequence(ranks, places)
+            volumes = volumes_in_order(ranks, places)
             if volumes is not None and 0 < int(volumes.max()) + 1 < len(frames):
                 yield Dimension(volumes=volumes, axis=keyword, by=name_of(keyword))
 
@@ -247,7 +244,7 @@ def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
         if len(frames.texts(keyword)) > 1:
             ranks = value_ranks(frames, keyword)
             if count_pairs(places, ranks) == len(frames):
-                volumes = _rank_at_place(ranks, places)
+                volumes = rank_at_place(ranks, places)
                 by = f"{name_of(keyword)}, in its order at each position"
                 yield Dimension(volumes=volumes, axis=keyword, by=by)
 
@@ -257,10 +254,9 @@ def _numbered(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     axis, by = "InstanceNumber", "Instance Number"
     for volumes in number_grids(frames, places):
         yield Dimension(volumes=volumes, axis=axis, by=by, is_number=True)
-    stated = np.stack([frames.numbers("InstanceNumber")[:, 0], places])
-    if np.isnan(stated).any() or np.unique(stated, axis=1).shape[1] < len(places):
+    if not is_numbered(frames, places):
         by = "file name"
-    sequence = _sequence(frames.order, places)
+    sequence = volumes_in_order(frames.order, places)
     if sequence is not None:
         yield Dimension(volumes=sequence, axis=axis, by=by, is_number=True)
     counts = np.bincount(places)
@@ -268,76 +264,8 @@ def _numbered(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     usual = int(np.argmax(np.bincount(counts)))
     # A slice that is lost moves all later ones of its position to the volume before.
     mixed = int((most - counts).sum()) if usual == most else int(np.maximum(counts - usual, 0).sum())
-    yield Dimension(volumes=_rank_at_place(frames.order, places), axis=axis, by=by, is_number=True, may_mix=mixed)
+    yield Dimension(volumes=rank_at_place(frames.order, places), axis=axis, by=by, is_number=True, may_mix=mixed)
 
 
-def number_grids(frames: Frames, places: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield volumes of Instance Numbers that count slices in volumes, or volumes in slices, even with some lost."""
-    stated = frames.numbers("InstanceNumber")[:, 0]
-    if np.isnan(stated).any() or (stated != np.round(stated)).any() or len(np.unique(stated)) < len(stated):
-        return
-    numbers = stated.astype(np.int64)
-    n_places, n_times = int(places.max()) + 1, int(np.bincount(places).max())
-    for fast, is_slice_fast in ((n_places, True), (n_times, False)):
-        first = 1 if 1 <= numbers.min() <= fast else int(numbers.min())
-        slow, quick = np.divmod(numbers - first, fast)
-        slices, volumes = (quick, slow) if is_slice_fast else (slow, quick)
-        pairs = np.unique(np.stack([slices, places]), axis=1)
-        if pairs.shape[1] == n_places and len(np.unique(pairs[0])) == n_places:
-            yield np.unique(volumes, return_inverse=True)[1]
-
-
-def _rank_at_place(ranks: np.ndarray, places: np.ndarray) -> np.ndarray:
-    order = np.lexsort((ranks, places))
-    counts = np.bincount(places)
-    volumes = np.empty(len(places), dtype=np.intp)
-    volumes[order] = np.arange(len(places)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return volumes
-
-
-def _sequence(ranks: np.ndarray, places: np.ndarray) -> np.ndarray | None:
-    """Return the volumes of frames in the order of `ranks`: a volume begins where a position comes again.
-
-    If volumes lack slices, a new one also begins where the usual order of the positions goes back. None if frames of
-    one rank share a position.
-    """
-    order = np.lexsort((places, ranks))
-    units = np.split(order, np.flatnonzero(np.diff(ranks[order])) + 1)
-    runs: list[list[int]] = [[]]
-    held: set[int] = set()
-    for unit in units:
-        of_unit = places[unit].tolist()
-        if len(set(of_unit)) < len(of_unit):
-            return None
-        if not held.isdisjoint(of_unit):
-            runs.append([])
-            held = set()
-        held.update(of_unit)
-        runs[-1] += unit.tolist()
-    n_places = int(places.max()) + 1
-    if any(len(run) < n_places for run in runs):
-        usual = Counter(tuple(places[run].tolist()) for run in runs if len(run) == n_places).most_common(MAX_ORDERS)
-        ways = [_runs_in_order(units, places, order) for order, _ in usual]
-        if ways:
-            runs = min(ways, key=lambda way: sum(len(run) < n_places for run in way))
-    volumes = np.empty(len(places), dtype=np.intp)
-    for n, run in enumerate(runs):
-        volumes[run] = n
-    return volumes
-
-
-def _runs_in_order(units: list[np.ndarray], places: np.ndarray, order: tuple[int, ...]) -> list[list[int]]:
-    """Return the rows of volumes; one begins where `order`, that of the positions in a volume, goes back."""
-    at = np.empty(len(order), dtype=np.intp)
-    at[list(order)] = np.arange(len(order))
-    runs = [units[0].tolist()]
-    for before, unit in pairwise(units):
-        if int(at[places[unit]].min()) <= int(at[places[before]].max()):
-            runs.append([])
-        runs[-1] += unit.tolist()
-    return runs
-
-
-STAGES = (_stated, _times, _any, _in_sequence, _ranked, _numbered)
+STAGES = (_stated, _times, _any, in_sequence, _ranked, _numbered)
 """Functions that yield candidates, the most telling stage first."""
-IN_SEQUENCE = _in_sequence

@@ -19,6 +19,7 @@ from napari_dicommeta.volumes.duplicates import without_copies, without_equals
 from napari_dicommeta.volumes.geometry import even_steps, spacing_floor
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.partition import count_pairs, groups_of, side_by_side
+from napari_dicommeta.volumes.sequences import is_numbered
 from napari_dicommeta.volumes.stack import Result, Stack, joined, sorted_stack
 
 if TYPE_CHECKING:
@@ -84,12 +85,12 @@ def _distinct(frames: Frames) -> Result:
         return _by_spacing(frames)
     assembly = best_assembly(frames, places, distances)
     is_weak = assembly is None or assembly.dimension.is_number or assembly.dimension.axis == EXPORT_TIME
-    is_numbered = _are_numbered(frames, places)
-    if assembly is None or (is_weak and not (is_numbered and assembly.is_whole)):
+    has_numbers = is_numbered(frames, places)
+    if assembly is None or (is_weak and not (has_numbers and assembly.is_whole)):
         distinct, left_out = without_equals(frames, places)
         is_resolved = len(distinct) == len(distances)  # all repetitions are duplicates
         # Images that go on counting are no duplicates, unless they are too few for another volume.
-        may_be = not is_numbered or (is_resolved and len(left_out) < len(distances))
+        may_be = not has_numbers or (is_resolved and len(left_out) < len(distances))
         if left_out and may_be and (assembly is None or assembly.faults or is_resolved):
             result = _distinct(distinct)
             if assembly is None or result.faults < assembly.faults or is_resolved:
@@ -117,13 +118,6 @@ def _by_scan(frames: Frames, faults: int, n_parts: int) -> Result | None:
             reason = f"{name_of(keyword)} differs, and all images together make no whole volumes"
             best = result.because(reason)
     return best
-
-
-def _are_numbered(frames: Frames, places: np.ndarray) -> bool:
-    """Return whether Instance Numbers distinguish all frames at one position."""
-    numbers = frames.numbers("InstanceNumber")[:, 0]
-    pairs = np.stack([places.astype(np.float64), numbers])
-    return not np.isnan(numbers).any() and np.unique(pairs, axis=1).shape[1] == len(frames)
 
 
 def _places_and_distances(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
