@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volumes.frames import Frames
 
-__all__ = ["AXES", "SPLIT_TAGS", "STAGES", "TIMES", "Dimension", "in_sequence", "name_of", "separable", "value_ranks"]
+__all__ = [
+    "AXES",
+    "SPLIT_TAGS",
+    "STAGES",
+    "TIMES",
+    "Dimension",
+    "in_sequence",
+    "name_of",
+    "separable",
+    "telling_axis",
+    "value_ranks",
+]
 
 AXES = (
     "TemporalPositionIdentifier",
@@ -117,6 +128,16 @@ class Dimension:
 def name_of(keyword: str) -> str:
     """Return the name of a keyword, *Echo Time* for EchoTime."""
     return TagPath.parse(keyword).name
+
+
+def telling_axis(frames: Frames, count: int) -> tuple[str, np.ndarray]:
+    """Return the first dimension with `count` values, "" if there is none, and the rows of `frames` in its order.
+
+    Where values are no numbers, rows are in the order of acquisition.
+    """
+    axis = next((keyword for keyword in (*AXES, *TIMES) if len(frames.texts(keyword)) == count), "")
+    values = frames.numbers(axis)[:, 0] if axis else np.full(len(frames), np.nan)
+    return axis, np.lexsort((frames.order,) if np.isnan(values).any() else (frames.order, values))
 
 
 # -- candidates, stage by stage -----------------------------------------------------------------------------

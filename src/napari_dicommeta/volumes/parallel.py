@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.assembly import best_assembly
-from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, TIMES, name_of
+from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, name_of, telling_axis
 from napari_dicommeta.volumes.duplicates import without_copies, without_equals
 from napari_dicommeta.volumes.geometry import even_steps, spacing_floor
 from napari_dicommeta.volumes.note import make_note
@@ -201,11 +201,7 @@ def _is_even(frames: Frames) -> bool:
 
 def _one_place(frames: Frames) -> Stack:
     n = len(frames)
-    axis = next((key for key in (*AXES, *TIMES) if len(frames.texts(key)) == n), "")
-    order = np.argsort(frames.order, kind="stable")
-    if axis:
-        values = frames.numbers(axis)[:, 0]
-        order = order if np.isnan(values).any() else np.lexsort((frames.order, values))
+    axis, order = telling_axis(frames, n)
     by = f", by {name_of(axis)}" if axis else ", by Instance Number: no known tag distinguishes them"
     copies = len(without_copies(frames, np.zeros(n, dtype=np.intp))[1])  # still shown: without a grid they do no harm
     same = f"; {copies} of them repeat the SOP Instance UID and pixels of another image" if copies else ""

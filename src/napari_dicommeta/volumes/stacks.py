@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.volumes.dimensions import AXES, TIMES
+from napari_dicommeta.volumes.dimensions import telling_axis
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.parallel import parallel_stacks
 from napari_dicommeta.volumes.partition import by_kind, by_orientation, by_size, count_pairs, filled_codes, groups_of
@@ -111,12 +111,9 @@ def _of_one_size(frames: Frames) -> list[Stack]:
 def _unplaced_tiles(frames: Frames) -> Stack:
     """Return the tiles of mosaics whose places are unknown: one volume for each mosaic, one after the other."""
     files, slices = np.unique(frames.files, return_counts=True)
-    order = np.argsort(frames.order, kind="stable")
     if len(files) == 1 or (slices != slices[0]).any():
-        return Stack(frames=frames.at(order))
-    axis = next((key for key in (*AXES, *TIMES) if len(frames.texts(key)) == len(files)), "")
-    if axis:
-        order = np.lexsort((frames.order, frames.numbers(axis)[:, 0]))
+        return sorted_stack(frames)
+    axis, order = telling_axis(frames, len(files))
     return Stack(frames=frames.at(order), times=len(files), axis=axis or "InstanceNumber")
 
 
