@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CURVES", "is_of_frames", "slice_matching", "values_along"]
 
 MAX_CURVES = 6
-MAX_CACHED_FILES = 16
-"""Number of multi-frame files whose functional groups stay cached."""
 _reading = threading.Lock()
 
 
@@ -98,16 +94,10 @@ def _frames(volume: Volume) -> list[dict[str, str]]:
 
 def _of_file(path: str, count: int) -> list[dict[str, str]]:
     try:
-        status = os.stat(path)
         with _reading:  # a second caller waits and then finds the file cached
-            return _read(path, count, status.st_mtime_ns, status.st_size)
-    except (OSError, FunctionalGroupsError):  # removed since the volume was opened; reading its slices reports it
+            return read_frame_texts(path, count)
+    except FunctionalGroupsError:  # removed since the volume was opened; reading its slices reports it
         return [{} for _ in range(count)]
-
-
-@lru_cache(maxsize=MAX_CACHED_FILES)
-def _read(path: str, count: int, _mtime: int, _size: int) -> list[dict[str, str]]:
-    return read_frame_texts(path, count)
 
 
 def _holds(text: str | None, condition: Any) -> bool:
