@@ -40,11 +40,6 @@ class PixelFormats:
         """Return the formats of the files at `rows`."""
         return PixelFormats(self.distinct, self.ids[rows])
 
-    @property
-    def used(self) -> tuple[PixelFormat, ...]:
-        """The distinct formats that occur."""
-        return tuple(self.distinct[i] for i in np.unique(self.ids).tolist())
-
 
 class FrameTable:
     """All frames of a series.
