@@ -131,6 +131,67 @@ def test_a_slice_lost_in_a_series_stored_slice_by_slice_mixes_no_times(
     assert numbers_of(rest) == [[8 * short + k for k in range(6) if (short, k) not in lost]]
 
 
+# -- a table that moves there and back ----------------------------------------------------------------------
+
+
+def of_turn(values: dict[str, Values], times: int, slices: int) -> dict[str, Values]:
+    """Return changes that image odd volumes from the last slice to the first; numbers and clocks go on counting."""
+
+    def turned(value: Values) -> Values:
+        def of_image(t: int, k: int, n: int) -> Any:
+            return value(t, k, slices * t + (slices - k if t % 2 else k + 1))
+
+        return of_image
+
+    return {keyword: turned(value) for keyword, value in values.items()}
+
+
+def half_seconds(t: int, k: int, n: int) -> str:
+    return f"1000{n * 0.5:04.1f}"
+
+
+SHUTTLES: dict[str, dict[str, Values]] = {
+    "numbers": {"InstanceNumber": lambda t, k, n: n},
+    "numbers and a clock": {"InstanceNumber": lambda t, k, n: n, "AcquisitionTime": half_seconds},
+    "a clock": {"InstanceNumber": lambda t, k, n: None, "AcquisitionTime": half_seconds},
+    "a clock and numbers of slices": {"InstanceNumber": lambda t, k, n: k + 1, "AcquisitionTime": half_seconds},
+}
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ((0, 0),),
+        ((0, 4),),
+        ((1, 0),),
+        ((1, 2),),
+        ((1, 4),),
+        ((2, 0),),
+        ((2, 4),),
+        ((3, 1),),
+        ((1, 0), (1, 1)),
+        ((2, 3), (2, 4)),
+    ],
+)
+@pytest.mark.parametrize("case", SHUTTLES)
+def test_a_slice_lost_on_the_way_there_and_back_mixes_no_times(
+    tmp_path: Path, case: str, lost: tuple[tuple[int, int], ...]
+) -> None:
+    write_times(tmp_path, 4, 5, lost, **of_turn(SHUTTLES[case], 4, 5))
+    whole, rest = dm.load(tmp_path)
+    short = lost[0][0]
+    assert numbers_of(whole) == [of_time(t, 5) for t in range(4) if t != short]
+    assert numbers_of(rest) == [[8 * short + k for k in range(5) if (short, k) not in lost]]
+
+
+@pytest.mark.parametrize("axis", STATED)
+def test_slices_lost_at_the_start_and_later_do_not_shift_the_times(tmp_path: Path, axis: str) -> None:
+    # Where each volume seems to begin with its second slice, only the last one would lack anything.
+    write_times(tmp_path, 4, 5, ((0, 0), (3, 3)), **STATED[axis])
+    found = [numbers for volume in dm.load(tmp_path) for numbers in numbers_of(volume)]
+    assert sorted(found) == [[1, 2, 3, 4], of_time(1, 5), of_time(2, 5), [24, 25, 26, 28]]
+
+
 # -- any element --------------------------------------------------------------------------------------------
 
 

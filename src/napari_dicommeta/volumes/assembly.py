@@ -77,7 +77,9 @@ def best_assembly(frames: Frames, places: np.ndarray, distances: np.ndarray) -> 
             doubt = 3 if dimension.may_mix else int(dimension.is_number)
             if stage is in_sequence and not assembly.is_whole and grids:
                 # Where slices are lost, a clock does not show where a volume begins; numbers that go on counting do.
-                doubt = 0 if any(np.array_equal(dimension.volumes, grid) for grid in grids) else 2
+                if not any(np.array_equal(dimension.volumes, grid) for grid in grids):
+                    continue
+                doubt = 0
             faults = max(assembly.faults, dimension.may_mix) + _mixed(dimension.volumes, stated)
             assembly = replace(assembly, faults=faults)
             key = (faults, doubt, len(assembly.wholes) + len(assembly.incomplete))

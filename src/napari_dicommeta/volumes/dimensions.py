@@ -251,9 +251,18 @@ def in_sequence(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     for keyword in CLOCKS:
         if len(frames.texts(keyword)) > 1:
             ranks = value_ranks(frames, keyword)
-            volumes = volumes_in_order(ranks, places)
+            volumes = volumes_in_order(ranks, places, _clock(frames, keyword))
             if volumes is not None and 0 < int(volumes.max()) + 1 < len(frames):
                 yield Dimension(volumes=volumes, axis=keyword, by=name_of(keyword))
+
+
+def _clock(frames: Frames, keyword: str) -> np.ndarray:
+    """Return the number of a clock for each frame; of dates and times of day the seconds."""
+    values = frames.numbers(keyword)[:, 0]
+    if keyword not in TIMES:
+        return values
+    days, clock = np.divmod(values, 1e6)
+    return np.asarray(days * 86400 + clock // 1e4 * 3600 + clock // 100 % 100 * 60 + clock % 100)
 
 
 def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
@@ -273,11 +282,12 @@ def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
 def _numbered(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     """Yield volumes by Instance Number, or by file name where that distinguishes nothing: the last resort."""
     axis, by = "InstanceNumber", "Instance Number"
-    for volumes in number_grids(frames, places):
+    grids = list(number_grids(frames, places))
+    for volumes in grids:
         yield Dimension(volumes=volumes, axis=axis, by=by, is_number=True)
     if not is_numbered(frames, places):
         by = "file name"
-    sequence = volumes_in_order(frames.order, places)
+    sequence = None if grids else volumes_in_order(frames.order, places, frames.numbers(axis)[:, 0])
     if sequence is not None:
         yield Dimension(volumes=sequence, axis=axis, by=by, is_number=True)
     counts = np.bincount(places)

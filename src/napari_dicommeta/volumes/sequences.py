@@ -6,10 +6,11 @@ Volumes are numbers from 0, one for each frame; places are the ranks of the fram
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from napari_dicommeta.volumes.partition import count_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,18 +31,23 @@ def is_numbered(frames: Frames, places: np.ndarray) -> bool:
 
 
 def number_grids(frames: Frames, places: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield volumes of Instance Numbers that count slices in volumes, or volumes in slices, even with some lost."""
+    """Yield volumes of Instance Numbers that count slices in volumes, or volumes in slices, even with some lost.
+
+    Slices may be counted there and back.
+    """
     stated = frames.numbers("InstanceNumber")[:, 0]
     if np.isnan(stated).any() or (stated != np.round(stated)).any() or len(np.unique(stated)) < len(stated):
         return
     numbers = stated.astype(np.int64)
     n_places, n_times = int(places.max()) + 1, int(np.bincount(places).max())
-    for fast, is_slice_fast in ((n_places, True), (n_times, False)):
+    ways = []
+    for fast in (n_places, n_times):
         first = 1 if 1 <= numbers.min() <= fast else int(numbers.min())
-        slow, quick = np.divmod(numbers - first, fast)
-        slices, volumes = (quick, slow) if is_slice_fast else (slow, quick)
-        pairs = np.unique(np.stack([slices, places]), axis=1)
-        if pairs.shape[1] == n_places and len(np.unique(pairs[0])) == n_places:
+        ways.append(np.divmod(numbers - first, fast))
+    (volume, k), (slice_, t) = ways
+    for slices, volumes in ((k, volume), (np.where(volume % 2, n_places - 1 - k, k), volume), (slice_, t)):
+        codes = np.unique(slices, return_inverse=True)[1]
+        if count_pairs(codes, places) == n_places == int(codes.max()) + 1:
             yield np.unique(volumes, return_inverse=True)[1]
 
 
@@ -54,44 +60,65 @@ def rank_at_place(ranks: np.ndarray, places: np.ndarray) -> np.ndarray:
     return volumes
 
 
-def volumes_in_order(ranks: np.ndarray, places: np.ndarray) -> np.ndarray | None:
+def volumes_in_order(ranks: np.ndarray, places: np.ndarray, values: np.ndarray) -> np.ndarray | None:
     """Return the volumes of frames in the order of `ranks`: a volume begins where a position comes again.
 
-    If volumes lack slices, a new one also begins where the usual order of the positions goes back. None if frames of
-    one rank share a position.
+    If volumes lack slices, a new one also begins where the usual order of the positions goes back, or turns in a scan
+    there and back. `values`: the number or time behind each rank, NaN if unknown; it tells on which side of a turn a
+    slice was imaged. None if frames of one rank share a position.
     """
     order = np.lexsort((places, ranks))
-    units = np.split(order, np.flatnonzero(np.diff(ranks[order])) + 1)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(ranks[order])) + 1])
+    sizes = np.diff([*starts.tolist(), len(order)])
+    volume, of_unit = 0, []
     runs: list[list[int]] = [[]]
     held: set[int] = set()
-    for unit in units:
-        of_unit = places[unit].tolist()
-        if len(set(of_unit)) < len(of_unit):
+    for unit in np.split(places[order], starts[1:]):
+        here = unit.tolist()
+        if len(set(here)) < len(here):
             return None
-        if not held.isdisjoint(of_unit):
+        if not held.isdisjoint(here):
+            volume, held = volume + 1, set()
             runs.append([])
-            held = set()
-        held.update(of_unit)
-        runs[-1] += unit.tolist()
+        held.update(here)
+        runs[-1] += here
+        of_unit.append(volume)
     n_places = int(places.max()) + 1
-    if any(len(run) < n_places for run in runs):
-        usual = Counter(tuple(places[run].tolist()) for run in runs if len(run) == n_places).most_common(MAX_ORDERS)
-        ways = [_runs_in_order(units, places, order) for order, _ in usual]
-        if ways:
-            runs = min(ways, key=lambda way: sum(len(run) < n_places for run in way))
+    usual = Counter(tuple(run) for run in runs if len(run) == n_places).most_common(MAX_ORDERS)
+    best = np.array(of_unit)
+    if usual and any(len(run) < n_places for run in runs):
+        gaps = np.abs(np.diff(values[order][starts]))
+        ways = []
+        for n, (of_volume, _) in enumerate(usual):
+            at = np.argsort(of_volume)[places[order]]
+            low, high = np.minimum.reduceat(at, starts), np.maximum.reduceat(at, starts)
+            ways.append(np.cumsum([0, *(low[1:] <= high[:-1])]))
+            if not n:
+                ways += [_there_and_back(low.tolist(), high.tolist(), gaps, forth) for forth in (True, False)]
+        best = min(ways, key=lambda way: np.count_nonzero(np.bincount(way, weights=sizes) < n_places))
     volumes = np.empty(len(places), dtype=np.intp)
-    for n, run in enumerate(runs):
-        volumes[run] = n
+    volumes[order] = np.repeat(best, sizes)
     return volumes
 
 
-def _runs_in_order(units: list[np.ndarray], places: np.ndarray, order: tuple[int, ...]) -> list[list[int]]:
-    """Return the rows of volumes; one begins where `order`, that of the positions in a volume, goes back."""
-    at = np.empty(len(order), dtype=np.intp)
-    at[list(order)] = np.arange(len(order))
-    runs = [units[0].tolist()]
-    for before, unit in pairwise(units):
-        if int(at[places[unit]].min()) <= int(at[places[before]].max()):
-            runs.append([])
-        runs[-1] += unit.tolist()
-    return runs
+def _there_and_back(low: list[int], high: list[int], gaps: np.ndarray, is_forth: bool) -> np.ndarray:
+    """Return the volume of each unit of simultaneous slices where positions go there and back, volume by volume.
+
+    `low`, `high`: the first and last position of each unit in their order. `gaps`: the time from each unit to the next.
+    Where the turn lacks a slice, the outermost unit belongs to the nearer of its neighbors.
+    """
+    volumes, first = [0], 0
+    for n in range(1, len(low)):
+        turns = low[n] <= high[n - 1] if is_forth else high[n] >= low[n - 1]
+        if not turns:
+            volumes.append(volumes[-1])
+            continue
+        is_apart = high[n] < low[n - 1] or low[n] > high[n - 1]
+        if is_apart and first < n - 1 and gaps[n - 2] > gaps[n - 1]:
+            volumes[-1] += 1
+            first = n - 1
+        else:
+            first = n
+        volumes.append(volumes[-1] + (first == n))
+        is_forth = not is_forth
+    return np.array(volumes)
