@@ -192,6 +192,33 @@ def test_slices_lost_at_the_start_and_later_do_not_shift_the_times(tmp_path: Pat
     assert sorted(found) == [[1, 2, 3, 4], of_time(1, 5), of_time(2, 5), [24, 25, 26, 28]]
 
 
+# -- a slice that is imaged again ---------------------------------------------------------------------------
+
+
+AGAIN: dict[str, Values] = {
+    "AcquisitionTime": half_seconds,
+    "TriggerTime": lambda t, k, n: 20 * n,
+    "AcquisitionNumber": lambda t, k, n: n,
+    "InstanceNumber": lambda t, k, n: n,
+}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("delay", [0, 1, 9])
+@pytest.mark.parametrize("keyword", AGAIN)
+def test_a_slice_imaged_again_does_not_cut_its_volume(tmp_path: Path, keyword: str, delay: int, times: int) -> None:
+    # Slice 3 of the last volume is imaged twice: at once, after the next one, or at the end. Its number is 40.
+    order = [(8 * t + k, k) for t in range(times) for k in range(8)]
+    order.insert(min(len(order), 8 * times - 4 + delay), (40, 3))
+    for n, (number, k) in enumerate(order, 1):
+        content = {"InstanceNumber": n, "ImagePositionPatient": [0, 0, 3 * k], keyword: AGAIN[keyword](0, k, n)}
+        (tmp_path / f"im{n:03}.dcm").write_bytes(ct_slice(number, **content))
+    whole, again = dm.load(tmp_path)
+    assert numbers_of(whole) == [of_time(t, 8) for t in range(times)]
+    assert numbers_of(again) == [[40]]
+    assert "has only 1 of the 8 positions of the others" in titles(again)["split"]
+
+
 # -- any element --------------------------------------------------------------------------------------------
 
 

@@ -179,7 +179,8 @@ def _assembled(dimension: Dimension, places: np.ndarray, distances: np.ndarray, 
             continue
         wholes.append(volumes)
         faults += int(size == 1) or _uneven(distances[row])
-    if dimension.is_number:  # a number does not say that parts with other positions are acquisitions of their own
+    # A number or a clock does not say that parts with other positions are acquisitions of their own.
+    if dimension.is_number or dimension.goes_on:
         faults += 2 * (len(wholes) - 1)
     return Assembly(
         dimension=dimension,

@@ -115,13 +115,14 @@ class Dimension:
     """A candidate: `volumes` holds each frame's volume number, from 0 in the order of the dimension.
 
     `axis`: its keyword; `by`: its name in words, with how it is used; `is_number`: whether it is a mere number;
-    `may_mix`: images that may be in the volume of another.
+    `goes_on`: whether its values go on within a volume; `may_mix`: images that may be in the volume of another.
     """
 
     volumes: np.ndarray
     axis: str
     by: str
     is_number: bool = False
+    goes_on: bool = False
     may_mix: int = 0
 
 
@@ -253,7 +254,7 @@ def in_sequence(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
             ranks = value_ranks(frames, keyword)
             volumes = volumes_in_order(ranks, places, _clock(frames, keyword))
             if volumes is not None and 0 < int(volumes.max()) + 1 < len(frames):
-                yield Dimension(volumes=volumes, axis=keyword, by=name_of(keyword))
+                yield Dimension(volumes=volumes, axis=keyword, by=name_of(keyword), goes_on=True)
 
 
 def _clock(frames: Frames, keyword: str) -> np.ndarray:

@@ -64,41 +64,82 @@ def volumes_in_order(ranks: np.ndarray, places: np.ndarray, values: np.ndarray) 
     """Return the volumes of frames in the order of `ranks`: a volume begins where a position comes again.
 
     If volumes lack slices, a new one also begins where the usual order of the positions goes back, or turns in a scan
-    there and back. `values`: the number or time behind each rank, NaN if unknown; it tells on which side of a turn a
-    slice was imaged. None if frames of one rank share a position.
+    there and back. A slice that is imaged again at once, within a volume, is a volume of its own. `values`: the number
+    or time behind each rank, NaN if unknown; it tells on which side of a turn a slice was imaged. None if frames of one
+    rank share a position.
     """
     order = np.lexsort((places, ranks))
     starts = np.concatenate([[0], np.flatnonzero(np.diff(ranks[order])) + 1])
-    sizes = np.diff([*starts.tolist(), len(order)])
-    volume, of_unit = 0, []
+    units = [unit.tolist() for unit in np.split(places[order], starts[1:])]
+    if any(len(set(unit)) < len(unit) for unit in units):
+        return None
+    of_unit = _volumes_of_units(units, values[order][starts])
+    repeats = np.array(_repeats(units))
+    if repeats.any():
+        kept = np.flatnonzero(repeats == 0)
+        of_kept = _volumes_of_units([units[n] for n in kept.tolist()], values[order][starts][kept])
+        before = of_kept[np.searchsorted(kept, np.arange(len(units)), side="right") - 1]
+        apart = np.unique(before + repeats / (repeats.max() + 1), return_inverse=True)[1]
+        of_unit = min(of_unit, apart, key=lambda way: _count_short(way, units))
+    volumes = np.empty(len(places), dtype=np.intp)
+    volumes[order] = np.repeat(of_unit, np.diff([*starts.tolist(), len(order)]))
+    return volumes
+
+
+def _count_short(of_unit: np.ndarray, units: list[list[int]]) -> int:
+    """Return the number of volumes that lack positions."""
+    n_places = max(map(max, units)) + 1
+    return int(np.count_nonzero(np.bincount(of_unit, weights=list(map(len, units))) < n_places))
+
+
+def _repeats(units: list[list[int]]) -> list[int]:
+    """Return for each unit of simultaneous slices how often it was imaged at once again, while the volume goes on.
+
+    Where a volume begins or turns, the position after it was imaged before, too.
+    """
+    repeats = [0] * len(units)
+    held: set[int] = set()
+    following = len(units)
+    other = [following] * len(units)  # the next unit with other positions
+    for n in range(len(units) - 2, -1, -1):
+        other[n] = n + 1 if units[n + 1] != units[n] else other[n + 1]
+    for n, unit in enumerate(units):
+        if not held.isdisjoint(unit):
+            if unit == units[n - 1] and other[n] < following and held.isdisjoint(units[other[n]]):
+                repeats[n] = repeats[n - 1] + 1
+                continue
+            held = set()
+        held.update(unit)
+    return repeats
+
+
+def _volumes_of_units(units: list[list[int]], values: np.ndarray) -> np.ndarray:
+    """Return the volume of each unit of simultaneous slices, in order; see `volumes_in_order`."""
+    of_unit: list[int] = []
     runs: list[list[int]] = [[]]
     held: set[int] = set()
-    for unit in np.split(places[order], starts[1:]):
-        here = unit.tolist()
-        if len(set(here)) < len(here):
-            return None
-        if not held.isdisjoint(here):
-            volume, held = volume + 1, set()
+    for unit in units:
+        if not held.isdisjoint(unit):
             runs.append([])
-        held.update(here)
-        runs[-1] += here
-        of_unit.append(volume)
-    n_places = int(places.max()) + 1
+            held = set()
+        held.update(unit)
+        runs[-1] += unit
+        of_unit.append(len(runs) - 1)
+    n_places = max(map(max, units)) + 1
     usual = Counter(tuple(run) for run in runs if len(run) == n_places).most_common(MAX_ORDERS)
-    best = np.array(of_unit)
-    if usual and any(len(run) < n_places for run in runs):
-        gaps = np.abs(np.diff(values[order][starts]))
-        ways = []
-        for n, (of_volume, _) in enumerate(usual):
-            at = np.argsort(of_volume)[places[order]]
-            low, high = np.minimum.reduceat(at, starts), np.maximum.reduceat(at, starts)
-            ways.append(np.cumsum([0, *(low[1:] <= high[:-1])]))
-            if not n:
-                ways += [_there_and_back(low.tolist(), high.tolist(), gaps, forth) for forth in (True, False)]
-        best = min(ways, key=lambda way: np.count_nonzero(np.bincount(way, weights=sizes) < n_places))
-    volumes = np.empty(len(places), dtype=np.intp)
-    volumes[order] = np.repeat(best, sizes)
-    return volumes
+    if not usual or all(len(run) == n_places for run in runs):
+        return np.array(of_unit)
+    sizes = np.array([len(unit) for unit in units])
+    starts, here = np.cumsum(sizes) - sizes, np.concatenate(units)
+    ways = []
+    for n, (of_volume, _) in enumerate(usual):
+        at = np.argsort(of_volume)[here]
+        low, high = np.minimum.reduceat(at, starts), np.maximum.reduceat(at, starts)
+        ways.append(np.cumsum([0, *(low[1:] <= high[:-1])]))
+        if not n:
+            gaps = np.abs(np.diff(values))
+            ways += [_there_and_back(low.tolist(), high.tolist(), gaps, forth) for forth in (True, False)]
+    return min(ways, key=lambda way: _count_short(way, units))
 
 
 def _there_and_back(low: list[int], high: list[int], gaps: np.ndarray, is_forth: bool) -> np.ndarray:
