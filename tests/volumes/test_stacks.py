@@ -527,6 +527,34 @@ def test_interleaved_acquisitions_that_make_an_even_grid_are_one_volume(tmp_path
     assert volume.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("keyword", "values", "named"),
+    [
+        ("KVP", ["80", "140"], "KVP 80 (3), 140 (3)"),
+        ("EchoTime", ["5", "9"], "Echo Time 5 (3), 9 (3)"),
+        ("ConvolutionKernel", ["B", "S"], "Convolution Kernel B (3), S (3)"),
+        ("ImageType", [[*PRIMARY, "M"], [*PRIMARY, "P"]], r"Image Type ORIGINAL\PRIMARY\M (3), ORIGINAL\PRIMARY\P (3)"),
+    ],
+)
+def test_kinds_of_slices_that_alternate_in_an_even_grid_are_said(
+    tmp_path: Path, keyword: str, values: list[Any], named: str
+) -> None:
+    put(tmp_path, *[image(k, 2.5 * k, **{keyword: values[k % 2]}) for k in range(6)])
+    (volume,) = dm.load(tmp_path)
+    assert titles(volume)["interleaved"] == f"Slices of several acquisitions are interleaved: {named}"
+    assert severity(volume, "interleaved") == "decision"
+    advice = next(note.advice for note in volume.notes if note.code == "interleaved")
+    assert f"split='{keyword}'" in advice
+    assert [volume.array.shape[0] for volume in dm.load(tmp_path, split=keyword)] == [3, 3]
+
+
+@pytest.mark.parametrize("values", [["80"] * 3 + ["140"] * 3, ["80", None] * 3, list("123456")])
+def test_kinds_of_slices_that_do_not_alternate_are_not_said_to(tmp_path: Path, values: list[Any]) -> None:
+    put(tmp_path, *[image(k, 2.5 * k, KVP=values[k]) for k in range(6)])
+    (volume,) = dm.load(tmp_path)
+    assert "interleaved" not in titles(volume)
+
+
 def test_blocks_of_two_increments_are_one_volume_with_two_notes(tmp_path: Path) -> None:
     # A head: 5 slices 3 mm apart from 0 to 12, then 4 slices 5 mm apart from 17 to 32; 8 steps of 32 mm in all.
     places = [0, 3, 6, 9, 12, 17, 22, 27, 32]

@@ -27,6 +27,7 @@ __all__ = [
     "TIMES",
     "Dimension",
     "in_sequence",
+    "kind_codes",
     "name_of",
     "separable",
     "telling_axis",
@@ -76,6 +77,7 @@ SPLIT_TAGS = (
     "ReferencedSegmentNumber",
 )
 """Tags by which images are split into kinds; they never become a fourth axis."""
+_TYPES = ("ImageType", "FrameType")
 _WITH_DATES = ("AcquisitionTime", "ContentTime")
 CLOCKS = (
     "TriggerTime",
@@ -129,6 +131,16 @@ class Dimension:
 def name_of(keyword: str) -> str:
     """Return the name of a keyword, *Echo Time* for EchoTime."""
     return TagPath.parse(keyword).name
+
+
+def kind_codes(frames: Frames, keyword: str) -> np.ndarray:
+    """Return the codes of the texts of `keyword`; of image and frame types without their first two values."""
+    codes = frames.codes(keyword)
+    if keyword not in _TYPES:
+        return codes
+    known: dict[str, int] = {}
+    texts = ("\\".join(text.split("\\")[2:]) for text in frames.texts(keyword))
+    return np.asarray(np.array([known.setdefault(text, len(known)) for text in texts])[codes])
 
 
 def telling_axis(frames: Frames, count: int) -> tuple[str, np.ndarray]:

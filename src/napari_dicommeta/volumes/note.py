@@ -161,6 +161,14 @@ NOTE_KINDS: dict[str, NoteKind] = {
         tags=("TotalPixelMatrixRows", "TotalPixelMatrixColumns"),
         advice="Read parts of it, array[0, 1000:2000, 1000:2000], instead of opening it in a viewer.",
     ),
+    "interleaved": NoteKind(
+        severity="decision",
+        summary="Slices of several acquisitions are interleaved",
+        standard=_DIMENSIONS,
+        advice="Open each acquisition as a volume of its own.",
+        meaning="Neighboring slices have other energies, echoes or kinds: their values cannot be compared.",
+        is_finding=True,
+    ),
     # -- slice positions
     "order": NoteKind(severity="info", summary="Slices are ordered by position", standard=_PLACE),
     "unplaced": NoteKind(

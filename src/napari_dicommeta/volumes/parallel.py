@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.assembly import best_assembly
-from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, name_of, telling_axis
+from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, kind_codes, name_of, telling_axis
 from napari_dicommeta.volumes.duplicates import without_copies, without_equals
 from napari_dicommeta.volumes.geometry import even_steps, spacing_floor
 from napari_dicommeta.volumes.note import make_note
@@ -36,7 +36,6 @@ SCAN_TAGS = ("AcquisitionNumber", "ProtocolName", "SeriesDescription", "ScanOpti
 """Tags that may tell scans of one series from one another, where no dimension makes whole volumes."""
 MAX_SCANS, FEWER = 8, 3
 """The most scans of one series; how many times fewer faults they must have than all images together."""
-_TYPES = ("ImageType", "FrameType")
 EXPORT_TIME = "ContentTime"
 """Time when images were made, which an export may change; it does not distinguish equal images."""
 
@@ -136,7 +135,7 @@ def _by_tag(frames: Frames, places: np.ndarray, kinds: Sequence[str]) -> tuple[R
     n_places = int(places.max()) + 1
     repeats = len(frames) - n_places
     for i, keyword in enumerate(kinds):
-        codes = _kind_codes(frames, keyword)
+        codes = kind_codes(frames, keyword)
         count = int(codes.max()) + 1
         if not 1 < count < len(frames) + (n_places == 1):
             continue
@@ -146,16 +145,6 @@ def _by_tag(frames: Frames, places: np.ndarray, kinds: Sequence[str]) -> tuple[R
             reason = f"{name_of(keyword)} differs between images at the same position"
             return joined(parts).because(reason), bool(left)
     return None
-
-
-def _kind_codes(frames: Frames, keyword: str) -> np.ndarray:
-    """Return the codes of the texts of `keyword`; of image and frame types without their first two values."""
-    codes = frames.codes(keyword)
-    if keyword not in _TYPES:
-        return codes
-    known: dict[str, int] = {}
-    texts = ("\\".join(text.split("\\")[2:]) for text in frames.texts(keyword))
-    return np.asarray(np.array([known.setdefault(text, len(known)) for text in texts])[codes])
 
 
 def _by_spacing(frames: Frames) -> Result:

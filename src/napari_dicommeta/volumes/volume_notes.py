@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.support.words import counted
+from napari_dicommeta.volumes.dimensions import SPLIT_TAGS, kind_codes, name_of
 from napari_dicommeta.volumes.geometry import even_steps, is_orientation
 from napari_dicommeta.volumes.note import SEVERITIES, make_note
+from napari_dicommeta.volumes.partition import groups_of
 from napari_dicommeta.volumes.pixel_spacing import SPACINGS, is_spacing, regions_differ, stated_spacing
 
 if TYPE_CHECKING:
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["geometry_notes", "volume_notes"]
 
 ORIENTATION = "ImageOrientationPatient"
+ACQUIRED = ("KVP", "EchoTime", "InversionTime", "FlipAngle", "DiffusionBValue", "SequenceName", *SPLIT_TAGS[:4])
+"""Elements that are equal in all slices of an acquisition."""
+MAX_VALUES = 4
+"""Number of values that a note names."""
 MIN_TILT = 0.1
 """Degrees; smaller angles are rounding of the positions."""
 MIN_SHIFT = 0.1
@@ -44,6 +51,7 @@ def volume_notes(
         *stack.notes,
         *_left_out(stack),
         *_order(stack, geometry),
+        *_interleaved(stack),
         *_mosaics(stack),
         *_spacing(stack),
         *geometry_notes(geometry),
@@ -93,6 +101,30 @@ def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Note]:
         worst = float(np.abs(np.array(geometry.steps) - usual).max())
         title = f"Slices are ordered by position, {usual:.4g} mm apart"
         yield make_note("order", title + (f", within {worst:.2g} mm" if worst > 1e-4 else ""))
+
+
+def _interleaved(stack: Stack) -> Iterator[Note]:
+    """Yield a note where slices between one another were acquired with other parameters."""
+    if not stack.is_placed or stack.is_one_place:
+        return
+    for keyword in ACQUIRED:
+        frames = stack.frames
+        if len(frames.texts(keyword)) == 1 or keyword == stack.axis:
+            continue
+        codes = kind_codes(frames, keyword).reshape(stack.times, -1)[0]
+        held = [slices for slices in groups_of(codes) if frames.text(keyword, int(slices[0]))]
+        if not 1 < len(held) <= len(codes) // 2:  # a value of each slice is no kind of slices
+            continue
+        spans = [(int(slices[0]), int(slices[-1])) for slices in held]
+        if any(before[1] > after[0] for before, after in pairwise(spans)):
+            named = [f"{frames.text(keyword, int(slices[0]))} ({len(slices)})" for slices in held]
+            more = f" and {len(named) - MAX_VALUES} more" if len(named) > MAX_VALUES else ""
+            title = (
+                f"Slices of several acquisitions are interleaved: {name_of(keyword)} {', '.join(named[:MAX_VALUES])}"
+            )
+            advice = f"Open each as a volume of its own with split='{keyword}'."
+            yield make_note("interleaved", title + more, tags=(keyword,), advice=advice)
+            return
 
 
 def _mosaics(stack: Stack) -> Iterator[Note]:
