@@ -275,6 +275,41 @@ def test_stacks_beside_one_another_are_not_times_of_one_place(tmp_path: Path) ->
     assert [volume.array.shape for volume in dm.load(tmp_path)] == [(4, 16, 12)] * 2
 
 
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("lean", [0, 20])
+def test_stacks_beside_one_another_may_lie_one_after_the_other(tmp_path: Path, lean: int, times: int) -> None:
+    # The second stack begins where the first one ends, 100 mm beside it.
+    turn = np.radians(lean)
+    tilted = [1, 0, 0, 0, round(float(np.cos(turn)), 9), round(float(-np.sin(turn)), 9)]
+    files = [
+        image(
+            20 * t + 10 * s + k,
+            ImagePositionPatient=[100 * s, -20, 5 * (4 * s + k)],
+            ImageOrientationPatient=tilted,
+            EchoTime=t,
+        )
+        for s in range(2)
+        for t in range(times)
+        for k in range(4)
+    ]
+    put(tmp_path, *files)
+    volumes = dm.load(tmp_path)
+    assert [volume.array.shape for volume in volumes] == [(4, 16, 12) if times == 1 else (2, 4, 16, 12)] * 2
+    for volume in volumes:
+        assert titles(volume)["split"] == "Split from its series: stacks lie side by side"
+        assert "beside" not in titles(volume)
+
+
+def test_a_gap_of_tilted_slices_is_no_stack_beside_another(tmp_path: Path) -> None:
+    # Across 95 mm along the table, a tilt by 20 degrees shifts slices by 35 mm in their plane; the image has 12 mm.
+    lean = np.radians(20)
+    tilted = [1, 0, 0, 0, round(float(np.cos(lean)), 9), round(float(-np.sin(lean)), 9)]
+    places = [0, 5, 10, 15, 110, 115, 120]
+    put(tmp_path, *[image(k, z, ImageOrientationPatient=tilted) for k, z in enumerate(places)])
+    (volume,) = dm.load(tmp_path)
+    assert {"gap", "tilt"} <= set(titles(volume))
+
+
 def test_tilted_stacks_beside_one_another_stay_whole(tmp_path: Path) -> None:
     lean = np.radians(20)
     tilted = [1, 0, 0, 0, round(float(np.cos(lean)), 9), round(float(-np.sin(lean)), 9)]

@@ -28,6 +28,8 @@ __all__ = [
 
 STACK_OFFSET_FRACTION = 0.25
 """Fraction of the image size; images with a smaller in-plane offset belong to one stack."""
+MIN_STACK = 3
+"""Number of slices of each of several stacks whose ranges follow one another."""
 SIZE_DIFFERS, COLOR_DIFFERS = "the number of rows or columns differs", "gray and color images are mixed"
 
 
@@ -168,24 +170,21 @@ def by_orientation(frames: Frames, is_loose: bool = False) -> list[np.ndarray]:
 
 
 def side_by_side(frames: Frames) -> list[np.ndarray]:
-    """Return stacks of frames side by side: equal distance along the normal, different place in the plane.
+    """Return stacks of frames side by side: different places in the plane, at equal distances or one after the other.
 
     Places differ by more than `STACK_OFFSET_FRACTION` of the image size: less is motion or rounding. Each stack is
     tracked from one distance to the next, so a tilted gantry does not split it.
     """
-    whole = [np.arange(len(frames))]
     plane = frames.main_plane
     if plane is None or len(frames) < 2:
-        return whole
+        return [np.arange(len(frames))]
     places = frames.places
-    if int(places.max()) + 1 == len(frames):
-        return whole
     form = frames.pixel_format()
     size = np.array([form.columns * plane.spacing[1], form.rows * plane.spacing[0]])
     at = frames.positions @ np.array([plane.row, plane.column]).T / (STACK_OFFSET_FRACTION * size)
     order = np.lexsort((at[:, 1], at[:, 0], places))
     if not _are_apart(at[order], places[order]):
-        return whole
+        return _one_after_the_other(frames, at)
     by_place: dict[int, list[list[int]]] = {}
     for i in order.tolist():
         stacks = by_place.setdefault(int(places[i]), [])
@@ -196,7 +195,7 @@ def side_by_side(frames: Frames) -> list[np.ndarray]:
             near.append(i)
     count = max(map(len, by_place.values()))
     if count == 1:
-        return whole
+        return _one_after_the_other(frames, at)
     groups: list[list[int]] = [[] for _ in range(count)]
     known = next(stacks for stacks in by_place.values() if len(stacks) == count)
     last = [at[members[0]] for members in known]
@@ -214,3 +213,19 @@ def _are_apart(at: np.ndarray, places: np.ndarray) -> bool:
     starts = np.flatnonzero(np.concatenate([[True], np.diff(places) > 0]))
     spans = np.maximum.reduceat(at, starts) - np.minimum.reduceat(at, starts)
     return bool((spans > 1).any())
+
+
+def _one_after_the_other(frames: Frames, at: np.ndarray) -> list[np.ndarray]:
+    """Return stacks whose ranges along the normal follow one another, but which lie at different places `at` the plane.
+
+    Single slices beside the others are no stack of their own.
+    """
+    places, first = np.unique(frames.places, return_index=True)
+    steps, shifts = np.diff(frames.distances[first]), np.diff(at[first], axis=0)
+    if len(places) < 2 * MIN_STACK:
+        return [np.arange(len(frames))]
+    tilt = np.median(shifts / steps[:, None], axis=0)
+    jumps = np.flatnonzero(np.abs(shifts - tilt * steps[:, None]).max(axis=1) > 1)
+    if not len(jumps) or np.diff([-1, *jumps.tolist(), len(places) - 1]).min() < MIN_STACK:
+        return [np.arange(len(frames))]
+    return groups_of(np.searchsorted(jumps, frames.places))
