@@ -807,6 +807,15 @@ def test_a_tilt_is_noted_with_its_angle_and_shear(tmp_path: Path) -> None:
     np.testing.assert_allclose(volume.geometry.affine[:3, 0], [0, 0, 5], atol=1e-9)
 
 
+@pytest.mark.parametrize("modality", ["MR", "PT", "NM"])
+def test_only_slices_of_ct_are_sheared_by_a_gantry(tmp_path: Path, modality: str) -> None:
+    tilted = [1, 0, 0, 0, 0.8, -0.6]
+    put(tmp_path, *[image(k, 5 * k, ImageOrientationPatient=tilted, Modality=modality) for k in range(4)])
+    (volume,) = dm.load(tmp_path)
+    # sin = 0.6: 36.87 degrees, 5 mm · 0.6 = 3 mm
+    assert titles(volume)["tilt"] == "Slices are sheared by 36.87 degrees, 3 mm a slice"
+
+
 def test_an_upright_gantry_has_no_tilt_whatever_its_element_says(tmp_path: Path) -> None:
     put(tmp_path, *[image(k, 5 * k, GantryDetectorTilt=20) for k in range(3)])
     assert "tilt" not in titles(dm.load(tmp_path)[0])

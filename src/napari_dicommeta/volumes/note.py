@@ -208,8 +208,8 @@ NOTE_KINDS: dict[str, NoteKind] = {
     ),
     "tilt": NoteKind(
         severity="decision",
-        summary="Slices are sheared by a gantry tilt",
-        standard="PS3.3 section C.8.15.3.3",
+        summary="Slices are sheared, as by a gantry tilt",
+        standard=_PLACE,
         tags=("ImagePositionPatient",),
         advice="Resample them to a right-angled grid with their affine.",
         meaning="Treated as a rectangular box, the array shows the patient slanted.",

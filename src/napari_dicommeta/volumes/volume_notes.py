@@ -54,7 +54,7 @@ def volume_notes(
         *_interleaved(stack),
         *_mosaics(stack),
         *_spacing(stack),
-        *geometry_notes(geometry),
+        *geometry_notes(geometry, stack.frames.text("Modality")),
         *rescale.notes,
         *_formats(stack),
         *_lossy(stack),
@@ -158,8 +158,8 @@ def _spacing(stack: Stack) -> Iterator[Note]:
     yield make_note("spacing-missing", f"{f'{stated} is no Pixel Spacing' if stated else 'No Pixel Spacing'}: {how}")
 
 
-def geometry_notes(geometry: VolumeGeometry) -> Iterator[Note]:
-    """Yield a note for missing, unevenly spaced, sideways shifted or sheared slices."""
+def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Note]:
+    """Yield a note for missing, unevenly spaced, sideways shifted or sheared slices; only those of CT tilt a gantry."""
     steps, gaps, usual = np.array(geometry.steps), geometry.gaps, geometry.usual_step
     if gaps:
         named = "; ".join(
@@ -184,7 +184,7 @@ def geometry_notes(geometry: VolumeGeometry) -> Iterator[Note]:
         yield make_note("beside", f"Slice {k + 1} is shifted {shift:.4g} mm sideways from the line of the other slices")
     if geometry.tilt > MIN_TILT and geometry.shear > geometry.floor:
         shear = f"{geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice"
-        yield make_note("tilt", f"Slices are sheared by {shear} (gantry tilt)")
+        yield make_note("tilt", f"Slices are sheared by {shear}" + (" (gantry tilt)" if modality == "CT" else ""))
 
 
 def _formats(stack: Stack) -> Iterator[Note]:
