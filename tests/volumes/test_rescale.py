@@ -460,6 +460,22 @@ def test_a_slope_without_an_intercept_is_a_slope(tmp_path: Path, intercept: Any,
     assert note(volume, "intercept-missing").severity == "decision"
 
 
+@pytest.mark.parametrize("intercept", [None, ""])
+@pytest.mark.parametrize("slopes", [(2, 2, 2, 2), (2, 3, 4, 5)])
+def test_an_intercept_missing_in_some_slices_is_the_0_of_the_others(
+    tmp_path: Path, intercept: Any, slopes: tuple[int, ...]
+) -> None:
+    changes = {"Modality": "PT", "Units": "BQML", "RescaleType": None}
+    missing = {"RescaleIntercept": lambda k: intercept if k in (1, 3) else "0.0"}
+    write_series(tmp_path, 4, RescaleSlope=lambda k: slopes[k], **missing, **changes)
+    volume = only(tmp_path)
+    for k in range(4):
+        np.testing.assert_array_equal(volume.array[k], ct_pixels(k).astype(np.int32) * slopes[k])
+    assert str(note(volume, "intercept-missing")) == (
+        "No Rescale Intercept in 2 of 4 images: 0, as in the others, is used with the Rescale Slope"
+    )
+
+
 @pytest.mark.parametrize("text", ["0", "1,5"])
 def test_an_image_without_a_valid_slope_is_refused_by_its_name_and_the_others_open(tmp_path: Path, text: str) -> None:
     write_series(tmp_path, 4, RescaleSlope=lambda k: text if k == 3 else "1")

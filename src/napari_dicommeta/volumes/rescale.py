@@ -289,13 +289,16 @@ def _rescale(frames: Frames, has_table: bool, missing: str, notes: list[Note]) -
     slope_ids, intercept_ids = frames.codes("RescaleSlope"), frames.codes("RescaleIntercept")
     first, ids = distinct(slope_ids * len(intercepts) + intercept_ids)
     texts = [(slopes[slope_ids[n]], intercepts[intercept_ids[n]]) for n in first.tolist()]
-    if not any(intercepts):
-        title = "No Rescale Intercept: 0 is used with the Rescale Slope"
+    counts = np.bincount(ids)
+    without = sum(n for n, (slope, text) in zip(counts.tolist(), texts, strict=True) if slope and not text)
+    if without and all(number(text) == 0 for text in intercepts if text):
+        where = "" if not any(intercepts) else f" in {without} of {len(frames)} images"
+        title = f"No Rescale Intercept{where}: 0{', as in the others,' if where else ''} is used with the Rescale Slope"
         notes.append(make_note("intercept-missing", title))
-        texts = [(slope, "0" if slope else "") for slope, _ in texts]
+        texts = [(slope, text or ("0" if slope else "")) for slope, text in texts]
     held = [bool(slope and intercept) for slope, intercept in texts]
     if not all(held):
-        texts = _filled(texts, held, np.bincount(ids), missing, notes)
+        texts = _filled(texts, held, counts, missing, notes)
     parsed = []
     for slope_text, intercept_text in texts:
         slope, intercept = number(slope_text), number(intercept_text)
