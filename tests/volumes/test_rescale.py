@@ -86,6 +86,15 @@ def test_a_rescale_missing_in_some_slices_is_refused_or_filled(tmp_path: Path, l
     assert volume.units == "HU"
 
 
+@pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
+def test_a_refusal_of_a_missing_rescale_says_how_all_images_open(tmp_path: Path, keyword: str) -> None:
+    given = {"RescaleSlope": 2, "RescaleIntercept": -1000}
+    write_series(tmp_path, 5, **given | {keyword: lambda k: None if k in (1, 3) else given[keyword]})
+    with pytest.raises(dm.LoadError, match=f"split='{keyword}' opens them apart"):
+        dm.load(tmp_path)
+    assert [volume.array.shape[0] for volume in dm.load(tmp_path, split=keyword)] == [3, 2]
+
+
 def test_a_missing_rescale_is_not_filled_where_the_others_do_not_agree(tmp_path: Path) -> None:
     write_series(tmp_path, 4, RescaleSlope=lambda k: [1, None, 1, 2][k], RescaleIntercept=0)
     with pytest.raises(dm.LoadError, match="missing in 1 of its 4 files"):

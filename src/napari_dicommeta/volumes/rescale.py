@@ -329,7 +329,10 @@ def _filled(
     others = {pair for pair, has in zip(texts, held, strict=True) if has}
     lacking = f"Rescale Slope or Intercept is missing in {without} of its {n} files"
     if missing != "series" or len(others) != 1:
-        raise RefusedError("rescale-missing", f"{lacking}: raw and rescaled values would be mixed")
+        stated = {"RescaleSlope": {slope for slope, _ in texts}, "RescaleIntercept": {text for _, text in texts}}
+        keyword = next((key for key, values in stated.items() if "" in values and len(values) == 2), "")
+        how = f"; split='{keyword}' opens them apart" if keyword else ""
+        raise RefusedError("rescale-missing", f"{lacking}: raw and rescaled values would be mixed{how}")
     (only,) = others
     if any((slope or only[0], intercept or only[1]) != only for slope, intercept in texts):
         raise RefusedError("rescale-contradicts", f"{lacking}, and the values they do state differ from the others")
