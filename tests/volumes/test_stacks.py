@@ -695,7 +695,20 @@ def test_files_of_several_frames_without_a_place_are_volumes_of_their_own(tmp_pa
     assert three.files == tuple((str(paths[4]), frame) for frame in range(3))
     assert three.geometry.affine is None
     assert titles(three)["split"] == "Split from its series: each file holds several frames"
+    others = "other files hold several frames that do not say where they lie"
+    assert titles(slices)["split"] == f"Split from its series: {others}"
     assert titles(three)["unplaced"] == "Images have no positions: ordered as in their file"
+
+
+def test_the_reason_of_a_frame_without_a_place_is_not_that_its_file_holds_several(tmp_path: Path) -> None:
+    frames = [{"ImagePositionPatient": [0, 0, 3 * k]} if k != 2 else {"RescaleSlope": 1} for k in range(5)]
+    shared = {"ImageOrientationPatient": [1, 0, 0, 0, 1, 0], "PixelSpacing": [1, 1]}
+    put(tmp_path, enhanced([ct_pixels(k) for k in range(5)], frames, shared, RescaleSlope=1, RescaleIntercept=-1024))
+    placed, lost = dm.load(tmp_path)
+    same(placed, hu(0, 1, 3, 4))
+    same(lost, hu(2))
+    for volume in (placed, lost):
+        assert titles(volume)["split"] == "Split from its series: some frames of a file do not say where they lie"
 
 
 # -- gaps ------------------------------------------------------------------------------------------------

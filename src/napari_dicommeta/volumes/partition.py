@@ -30,6 +30,9 @@ STACK_OFFSET_FRACTION = 0.25
 """Fraction of the image size; images with a smaller in-plane offset belong to one stack."""
 MIN_STACK = 3
 """Number of slices of each of several stacks whose ranges follow one another."""
+SEVERAL_FRAMES = "each file holds several frames"
+OTHERS_OF_SEVERAL = "other files hold several frames that do not say where they lie"
+PARTLY_PLACED = "some frames of a file do not say where they lie"
 SIZE_DIFFERS, COLOR_DIFFERS = "the number of rows or columns differs", "gray and color images are mixed"
 
 
@@ -85,13 +88,22 @@ def filled_codes(frames: Frames, keyword: str) -> np.ndarray:
     return np.where(codes == texts.index(""), usual, codes)
 
 
-def by_kind(frames: Frames) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """Return the groups of frames that one array can hold, and the reasons why there are several."""
+def by_kind(frames: Frames) -> list[tuple[np.ndarray, tuple[str, ...]]]:
+    """Return the groups of frames that one array can hold, each with the reasons why it is not the only one."""
     columns = _kinds(frames)
     varying = {reason: column for reason, column in columns.items() if (column != column[0]).any()}
     if not varying:
-        return [np.arange(len(frames))], ()
-    return groups_of(joint(list(varying.values()))), tuple(varying)
+        return [(np.arange(len(frames)), ())]
+    groups = groups_of(joint(list(varying.values())))
+    if SEVERAL_FRAMES not in varying:
+        return [(group, tuple(varying)) for group in groups]
+    partly = np.intersect1d(frames.files[frames.is_placed], frames.files[~frames.is_placed])
+    found = []
+    for group in groups:
+        why = SEVERAL_FRAMES if varying[SEVERAL_FRAMES][group[0]] else OTHERS_OF_SEVERAL
+        why = PARTLY_PLACED if np.isin(frames.files[group], partly).any() else why
+        found.append((group, tuple(why if reason == SEVERAL_FRAMES else reason for reason in varying)))
+    return found
 
 
 def by_size(frames: Frames) -> tuple[list[np.ndarray], tuple[str, ...]]:
@@ -128,7 +140,7 @@ def _kinds(frames: Frames) -> dict[str, np.ndarray]:
         kinds["localizers are separated"] = localizer[frames.codes("ImageType")].astype(int)
     if any(form.frames > 1 for form in forms):
         several = np.array([form.frames > 1 for form in forms])[ids] & ~frames.is_placed
-        kinds["each file holds several frames"] = np.where(several, frames.files + 1, 0)
+        kinds[SEVERAL_FRAMES] = np.where(several, frames.files + 1, 0)
     kinds["the modality differs"] = filled_codes(frames, "Modality")
     doses = np.array([text == RT_DOSE for text in frames.texts("SOPClassUID")])
     if doses.any():

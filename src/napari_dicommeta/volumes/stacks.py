@@ -45,12 +45,13 @@ def find_stacks(frames: Frames, split: str = "auto") -> list[Stack]:
     if split == "none":
         groups, reasons = by_size(frames)
         return _largest_first([_unsplit(frames.at(group), reasons) for group in groups])
-    groups, reasons = by_kind(frames)
+    kinds = by_kind(frames)
     if keyword := split_keyword(split):
-        parts = [group[part] for group in groups for part in groups_of(frames.at(group).codes(keyword))]
-        reasons = (*reasons, f"by {keyword}, as requested") if len(parts) > len(groups) else reasons
-        groups = parts
-    stacks = [stack.because(*reasons) for group in groups for stack in _of_one_size(frames.at(group))]
+        parts = [(group[part], why) for group, why in kinds for part in groups_of(frames.at(group).codes(keyword))]
+        if len(parts) > len(kinds):
+            parts = [(part, (*why, f"by {keyword}, as requested")) for part, why in parts]
+        kinds = parts
+    stacks = [stack.because(*why) for group, why in kinds for stack in _of_one_size(frames.at(group))]
     if split in ("gaps", "blocks"):
         stacks = [part for stack in stacks for part in _cut(stack, split)]
     return _largest_first(stacks)
