@@ -496,6 +496,34 @@ def test_images_of_one_place_that_nothing_tells_apart_need_a_decision(tmp_path: 
     assert severity(volume, "one-place") == "decision"
 
 
+@pytest.mark.parametrize("keyword", ["TriggerTime", "InstanceNumber"])
+def test_slice_locations_that_contradict_one_place_are_said(tmp_path: Path, keyword: str) -> None:
+    # A place that de-identification set to that of the first slice: 4 steps of 2.5 mm.
+    put(tmp_path, *[image(k, 7, SliceLocation=2.5 * k, **{keyword: k}) for k in range(5)])
+    (volume,) = dm.load(tmp_path)
+    (note,) = [note for note in volume.notes if note.code == "one-place"]
+    assert note.title.endswith("; Slice Location differs at the same position, by up to 10 mm")
+    assert note.severity == "decision"
+    assert "SliceLocation" in note.tags
+
+
+def test_slice_locations_that_contradict_the_places_of_times_are_said(tmp_path: Path) -> None:
+    files = [
+        image(10 * t + k, 2.5 * k, EchoTime=t + 1, SliceLocation=2.5 * k + 40 * t) for t in range(2) for k in range(3)
+    ]
+    put(tmp_path, *files)
+    (volume,) = dm.load(tmp_path)
+    text = "2 volumes of 3 slices, by Echo Time; Slice Location differs at the same position, by up to 40 mm"
+    assert titles(volume)["volumes"] == text
+    assert severity(volume, "volumes") == "decision"
+
+
+@pytest.mark.parametrize("location", [lambda k: 7, lambda k: None, lambda k: 7 + 0.01 * k, lambda k: 7 if k else None])
+def test_slice_locations_that_agree_are_not_mentioned(tmp_path: Path, location: Any) -> None:
+    put(tmp_path, *[image(k, 7, SliceLocation=location(k), TriggerTime=k) for k in range(5)])
+    assert titles(dm.load(tmp_path)[0])["one-place"] == "5 images at the same position, by Trigger Time"
+
+
 # -- what is parted --------------------------------------------------------------------------------------
 
 

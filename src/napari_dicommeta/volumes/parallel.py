@@ -36,6 +36,8 @@ SCAN_TAGS = ("AcquisitionNumber", "ProtocolName", "SeriesDescription", "ScanOpti
 """Tags that may tell scans of one series from one another, where no dimension makes whole volumes."""
 MAX_SCANS, FEWER = 8, 3
 """The most scans of one series; how many times fewer faults they must have than all images together."""
+LOCATION_TOLERANCE = 0.1
+"""mm; Slice Locations of one position that differ by less are rounded."""
 EXPORT_TIME = "ContentTime"
 """Time when images were made, which an export may change; it does not distinguish equal images."""
 
@@ -194,13 +196,26 @@ def _one_place(frames: Frames) -> Stack:
     by = f", by {name_of(axis)}" if axis else ", by Instance Number: no known tag distinguishes them"
     copies = len(without_copies(frames, np.zeros(n, dtype=np.intp))[1])  # still shown: without a grid they do no harm
     same = f"; {copies} of them repeat the SOP Instance UID and pixels of another image" if copies else ""
+    elsewhere = _locations_text(frames, np.zeros(n, dtype=np.intp))
     note = make_note(
         "one-place",
-        f"{n} images at the same position{by}{same}",
-        severity="info" if axis else "decision",
-        tags=(axis or "InstanceNumber", "ImagePositionPatient"),
+        f"{n} images at the same position{by}{same}{elsewhere}",
+        severity="info" if axis and not elsewhere else "decision",
+        tags=(axis or "InstanceNumber", "ImagePositionPatient", *(("SliceLocation",) if elsewhere else ())),
     )
     return Stack(frames=frames.at(order), times=n, axis=axis or "InstanceNumber", notes=(note,), is_one_place=True)
+
+
+def _locations_text(frames: Frames, places: np.ndarray) -> str:
+    """Return that Slice Location differs between images at the same position, "" if it does not."""
+    if len(frames.texts("SliceLocation")) == 1:
+        return ""
+    locations = frames.numbers("SliceLocation")[:, 0]
+    highest, lowest = np.full(int(places.max()) + 1, -np.inf), np.full(int(places.max()) + 1, np.inf)
+    np.fmax.at(highest, places, locations)
+    np.fmin.at(lowest, places, locations)
+    span = float((highest - lowest).max())
+    return f"; Slice Location differs at the same position, by up to {span:.4g} mm" if span > LOCATION_TOLERANCE else ""
 
 
 def _assembled(frames: Frames, places: np.ndarray, assembly: Assembly) -> list[Stack]:
@@ -218,8 +233,9 @@ def _assembled(frames: Frames, places: np.ndarray, assembly: Assembly) -> list[S
             stacks += [stack.because(*reasons) for stack in _by_spacing(frames.at(rows)).stacks]
             continue
         extra = ": no known tag distinguishes them" if dimension.is_number else ""
-        text = f"{len(numbers)} volumes of {len(rows) // len(numbers)} slices, by {dimension.by}{extra}"
-        severity = "decision" if dimension.is_number else "info"
+        elsewhere = _locations_text(frames.at(rows), places[rows])
+        text = f"{len(numbers)} volumes of {len(rows) // len(numbers)} slices, by {dimension.by}{extra}{elsewhere}"
+        severity = "decision" if dimension.is_number or elsewhere else "info"
         note = make_note("volumes", text, severity=severity, tags=(dimension.axis,))
         stack = Stack(frames=frames.at(rows), times=len(numbers), axis=dimension.axis, reasons=reasons, notes=(note,))
         stacks.append(replace(stack, notes=(note, *_block_notes(stack))))
