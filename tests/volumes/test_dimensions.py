@@ -267,6 +267,15 @@ def test_a_private_element_may_be_the_dimension(tmp_path: Path) -> None:
     assert numbers_of(volume) == [of_time(t, 4) for t in (0, 2, 1)]  # by the numbers 0, 500 and 1000
 
 
+def test_a_private_element_without_a_name_is_named_by_its_creator_and_number(tmp_path: Path) -> None:
+    # The dictionary of private elements calls (0021,xx10) of this creator Unknown.
+    private: dict[str, Values] = {"00210010": lambda t, k, n: "SIEMENS MR FMRI", "00211010": lambda t, k, n: t}
+    write_times(tmp_path, 3, 4, by_slice=True, **private)
+    (volume,) = dm.load(tmp_path)
+    assert volume.axis == "(0021,xx10,SIEMENS MR FMRI)"
+    assert titles(volume)["volumes"] == "3 volumes of 4 slices, by SIEMENS MR FMRI 0021,xx10"
+
+
 def test_an_element_of_functional_groups_may_be_the_dimension(tmp_path: Path) -> None:
     order = [(t, k) for k in range(3) for t in range(2)]
     frames = [

@@ -171,8 +171,10 @@ def _name(tag: int, creator: str) -> str:
 
     try:
         if creator:
-            text: str = private_dictionary_description(tag | 0x1000, creator)
-            return text.strip("[]")
+            text = str(private_dictionary_description(tag | 0x1000, creator)).strip("[] ")
+            if text in ("", "Unknown"):  # two fifths of the private dictionary
+                raise KeyError(tag)
+            return text
         return str(dictionary_description(tag))
     except KeyError:
         if tag >> 16 & 1 and not creator and 0x10 <= tag & 0xFFFF <= 0xFF:
