@@ -51,6 +51,76 @@ def test_orientations_that_differ_by_little_stay_apart_where_that_makes_two_grid
     assert "the orientation or pixel spacing differs" in titles(volumes[0])["split"]
 
 
+# -- images that follow a movement --------------------------------------------------------------------------
+
+
+SHIFTS = (0.0, 0.03, -0.04, 0.02, -0.03, 0.04)
+"""mm; shifts of images that follow the head or the heart."""
+
+
+def turned(angle: float) -> list[str]:
+    """Return the cosines of the axial plane, turned by `angle` about its rows."""
+    return ["1", "0", "0", "0", f"{np.cos(angle):.7f}", f"{np.sin(angle):.7f}"]
+
+
+def test_slices_that_follow_a_movement_are_one_volume(tmp_path: Path) -> None:
+    # Each slice has an orientation of its own, up to 0.02 radians = 1.1 degrees from that of the others.
+    angles = [0.0, 0.01, -0.01, 0.005, 0.008, -0.004]
+    place = {
+        "ImagePositionPatient": lambda k: [-3, -6, 3 * k + SHIFTS[k]],
+        "ImageOrientationPatient": lambda k: turned(angles[k]),
+    }
+    write_series(tmp_path, 6, Modality="MR", **place)
+    (volume,) = dm.load(tmp_path)
+    np.testing.assert_array_equal(np.asarray(volume.array), hu(*range(6)))
+    assert titles(volume)["tracked"].startswith("Images follow a movement: 6 orientations differ by up to ")
+    assert severity(volume, "tracked") == "decision"
+
+
+def test_orientations_that_fan_out_are_no_movement(tmp_path: Path) -> None:
+    write_series(tmp_path, 6, ImageOrientationPatient=lambda k: turned(0.015 * k))
+    volumes = dm.load(tmp_path)
+    assert [volume.array.shape[0] for volume in volumes] == [1] * 6
+    assert "the orientation or pixel spacing differs" in titles(volumes[0])["split"]
+
+
+@pytest.mark.parametrize("keyword", ["TemporalPositionIdentifier", "AcquisitionTime", "InstanceNumber"])
+def test_times_whose_slices_follow_a_movement_are_one_volume(tmp_path: Path, keyword: str) -> None:
+    files = []
+    for n in range(15):
+        t, k = divmod(n, 5)
+        stated = {"TemporalPositionIdentifier": t + 1, "AcquisitionTime": f"1000{n:02}", "InstanceNumber": n + 1}
+        place = [-3, -6, 3 * k + SHIFTS[(2 * t + k) % 6]]
+        content = {"InstanceNumber": n + 1, "ImagePositionPatient": place, keyword: stated[keyword]}
+        files.append(ct_slice(n, SOPInstanceUID=f"1.2.3.{n}", **content))
+    (volume,) = opened(tmp_path, *files)
+    assert volume.axis == keyword
+    np.testing.assert_array_equal(np.asarray(volume.array), hu(*range(15)).reshape(3, 5, 16, 12))
+    # The first slice is shifted by 0, -0.04 and -0.03 mm.
+    assert titles(volume)["tracked"] == (
+        "Images follow a movement: positions of one slice differ by up to 0.04 mm, and are taken as one"
+    )
+
+
+def test_one_slice_that_follows_a_movement_is_no_stack(tmp_path: Path) -> None:
+    write_series(
+        tmp_path, 6, ImagePositionPatient=lambda k: [0, 0, SHIFTS[k]], SliceThickness=8, TriggerTime=lambda k: 20 * k
+    )
+    (volume,) = dm.load(tmp_path)
+    assert volume.axis == "TriggerTime"
+    np.testing.assert_array_equal(np.asarray(volume.array), hu(*range(6)))
+    assert "positions of one slice differ by up to 0.08 mm" in titles(volume)["tracked"]
+
+
+@pytest.mark.parametrize("thickness", [None, 0.1])
+def test_fine_slices_with_gaps_are_no_times_of_one_slice(tmp_path: Path, thickness: float | None) -> None:
+    places = [0.1 * k + 1.2 * (k // 5) for k in range(15)]  # steps of 0.1 mm in three parts, 1.3 mm between them
+    write_series(tmp_path, 15, ImagePositionPatient=lambda k: [0, 0, f"{places[k]:.1f}"], SliceThickness=thickness)
+    (volume,) = dm.load(tmp_path)
+    assert volume.array.shape == (15, 16, 12)
+    assert "tracked" not in titles(volume)
+
+
 def test_steps_of_half_a_micrometer_are_slices(tmp_path: Path) -> None:
     write_series(tmp_path, 4, PixelSpacing=[0.0005, 0.0005], ImagePositionPatient=lambda k: [0, 0, f"{0.0005 * k:.4f}"])
     (volume,) = dm.load(tmp_path)

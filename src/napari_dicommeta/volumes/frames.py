@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.volumes.frame_table import read_frame_table
-from napari_dicommeta.volumes.geometry import ImagePlane, place_ids, place_tolerance
+from napari_dicommeta.volumes.geometry import ImagePlane, near_tolerance, place_ids, place_tolerance
 from napari_dicommeta.volumes.sources import FrameSources
 
 if TYPE_CHECKING:
@@ -29,15 +29,23 @@ class Frames:
     its file's. All arrays have one entry per frame.
     """
 
-    def __init__(self, table: FrameTable, rows: np.ndarray) -> None:
+    def __init__(self, table: FrameTable, rows: np.ndarray, tolerance: float = 0.0) -> None:
         self._table, self._rows = table, rows
+        self.tolerance = tolerance
+        """mm along the normal; images that lie nearer together are at one place. 0: rounding only."""
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def at(self, rows: np.ndarray) -> Frames:
         """Return the frames at `rows`, indices or a mask, in their order."""
-        return Frames(self._table, self._rows[rows])
+        return Frames(self._table, self._rows[rows], self.tolerance)
+
+    def near(self) -> Frames:
+        """Return the frames with one place for images of one slice that follows a movement."""
+        assert self.main_plane is not None
+        thickness = float(self.numbers("SliceThickness").min())
+        return Frames(self._table, self._rows, near_tolerance(self.distances, self.main_plane, thickness))
 
     def _take(self, of_all: np.ndarray) -> np.ndarray:
         return np.asarray(of_all[self._rows])
@@ -131,7 +139,7 @@ class Frames:
     def places(self) -> np.ndarray:
         """Return the rank of each frame's distance, from 0, intp; frames at one position share a rank."""
         assert self.main_plane is not None
-        return place_ids(self.distances, place_tolerance(self.main_plane))
+        return place_ids(self.distances, max(place_tolerance(self.main_plane), self.tolerance))
 
     @property
     def order(self) -> np.ndarray:

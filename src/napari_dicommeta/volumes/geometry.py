@@ -23,6 +23,7 @@ __all__ = [
     "VolumeGeometry",
     "even_steps",
     "is_orientation",
+    "near_tolerance",
     "place_ids",
     "place_tolerance",
     "spacing_floor",
@@ -33,6 +34,12 @@ ORIENTATION_TOLERANCE = 1e-4
 """Direction cosines that differ by less are equal."""
 ROUNDING_TOLERANCE = 1.05e-3
 """Direction cosines of one orientation may differ by up to 1e-3, rounding included, if the grid is no worse for it."""
+TRACKED_TOLERANCE = 0.035
+"""The same for images that follow a movement, each with an orientation of its own: 2 degrees."""
+NEAR_RATIO = 5
+"""Steps between images of one slice that follows a movement are this many times smaller than those between slices."""
+NEAR_THICKNESS = 0.5
+"""Fraction of the slice thickness; images within it are of one slice if they are unevenly spaced."""
 UNIT_TOLERANCE = 0.01
 """Allowed deviation of the lengths of two direction cosines from 1, and of their dot product from 0."""
 SPACING_TOLERANCE = 0.01
@@ -120,6 +127,27 @@ def spacing_floor(plane: ImagePlane) -> float:
 def place_tolerance(plane: ImagePlane) -> float:
     """Return the distance along the normal, mm, below which two images lie at the same place."""
     return min(SAME_POSITION, SAME_POSITION_PIXELS * min(plane.spacing))
+
+
+def near_tolerance(distances: np.ndarray, plane: ImagePlane, thickness: float) -> float:
+    """Return the distance along the normal, mm, below which images that follow a movement are of one slice.
+
+    `thickness`: of slices, mm, NaN if unknown. 0 if images of one slice do not stand out.
+    """
+    steps = np.diff(np.sort(distances))
+    span, half_pixel = float(steps.sum()), min(plane.spacing) / 2
+    if span <= min(NEAR_THICKNESS * thickness, half_pixel):
+        return span
+    steps.sort()
+    small, large = steps[:-1], steps[1:]
+    found = np.flatnonzero((small > place_tolerance(plane)) & (small <= half_pixel) & (large >= NEAR_RATIO * small))
+    if not len(found):
+        return 0.0
+    tolerance = float(np.sqrt(small[found[0]] * large[found[0]]))
+    ordered = np.sort(distances)
+    slices = np.split(ordered, np.flatnonzero(np.diff(ordered) > tolerance) + 1)
+    widest = max(float(np.ptp(places)) for places in slices)
+    return tolerance if len(slices) > 2 and float(large[found[0]]) >= NEAR_RATIO * widest else 0.0
 
 
 def place_ids(distances: np.ndarray, tolerance: float = SAME_POSITION) -> np.ndarray:

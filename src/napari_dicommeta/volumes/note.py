@@ -120,6 +120,15 @@ NOTE_KINDS: dict[str, NoteKind] = {
         standard=_PLACE,
         tags=("ImageOrientationPatient",),
     ),
+    "tracked": NoteKind(
+        severity="decision",
+        summary="Images follow a movement, and are taken as one grid",
+        standard=_PLACE,
+        tags=("ImageOrientationPatient", "ImagePositionPatient"),
+        advice="Resample each image by its own position and orientation where small shifts matter.",
+        meaning="Each image has a position and orientation of its own; the grid of the volume is only near to them.",
+        is_finding=True,
+    ),
     "no-grid": NoteKind(
         severity="decision",
         summary="Images that do not form a grid are in one array",

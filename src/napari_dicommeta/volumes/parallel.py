@@ -126,6 +126,8 @@ def _places_and_distances(frames: Frames) -> tuple[np.ndarray, np.ndarray]:
     places = frames.places
     distances = np.empty(int(places.max()) + 1)
     distances[places] = frames.distances
+    if frames.tolerance and even_steps(np.diff(distances), frames.tolerance):
+        distances = np.linspace(distances[0], distances[-1], len(distances))
     return places, distances
 
 
@@ -187,7 +189,7 @@ def _block_notes(stack: Stack) -> tuple[Note, ...]:
 def _is_even(frames: Frames) -> bool:
     """Return whether ordered frames are evenly spaced along their normal."""
     assert frames.main_plane is not None
-    return even_steps(np.diff(frames.distances), spacing_floor(frames.main_plane))
+    return even_steps(np.diff(frames.distances), max(spacing_floor(frames.main_plane), frames.tolerance))
 
 
 def _one_place(frames: Frames) -> Stack:

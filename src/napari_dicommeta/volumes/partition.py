@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.uids import RT_DOSE
-from napari_dicommeta.volumes.geometry import ORIENTATION_TOLERANCE, ROUNDING_TOLERANCE
+from napari_dicommeta.volumes.geometry import ORIENTATION_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,15 +151,14 @@ def _kinds(frames: Frames) -> dict[str, np.ndarray]:
     return kinds
 
 
-def by_orientation(frames: Frames, is_loose: bool = False) -> list[np.ndarray]:
+def by_orientation(frames: Frames, tolerance: float = ORIENTATION_TOLERANCE) -> list[np.ndarray]:
     """Return the groups of frames with equal orientation and pixel spacing; unplaced frames are a group, the last.
 
-    Cosines are equal within `ORIENTATION_TOLERANCE`, or within `ROUNDING_TOLERANCE` if `is_loose`.
+    Cosines are equal within `tolerance`.
     """
     ids = frames.plane_ids
     if (ids == ids[0]).all():
         return [np.arange(len(frames))]
-    tolerance = ROUNDING_TOLERANCE if is_loose else ORIENTATION_TOLERANCE
     counts = np.bincount(ids[ids >= 0], minlength=len(frames.planes))
     # The most frequent planes lead, whatever the order of the frames.
     leading = sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-counts[i], frames.planes[i].cosines))

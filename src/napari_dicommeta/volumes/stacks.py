@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.volumes.dimensions import telling_axis
+from napari_dicommeta.volumes.geometry import ROUNDING_TOLERANCE, TRACKED_TOLERANCE
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.parallel import parallel_stacks
 from napari_dicommeta.volumes.partition import by_kind, by_orientation, by_size, count_pairs, filled_codes, groups_of
@@ -31,8 +32,8 @@ __all__ = ["SPLITS", "Stack", "find_stacks", "split_keyword"]
 
 SPLITS = ("auto", "gaps", "blocks", "none")
 """Split modes: into regular grids; also at gaps; also where the step changes; only where one array cannot hold all."""
-OWN_REFERENCE_FRACTION = 0.5
-"""From this number of frames of reference per frame on, they distinguish files, not places in the patient."""
+OWN_FRACTION = 0.5
+"""From this number of frames of reference or orientations per frame on, they distinguish files, not volumes."""
 
 ORIENTATION_DIFFERS = "the orientation or pixel spacing differs"
 
@@ -78,7 +79,7 @@ def _largest_first(stacks: list[Stack]) -> list[Stack]:
 
 def _unsplit(frames: Frames, reasons: tuple[str, ...]) -> Stack:
     """Return all `frames` as one stack, whether or not they form a grid."""
-    parts = by_orientation(frames, is_loose=True)
+    parts = by_orientation(frames, ROUNDING_TOLERANCE)
     is_grid = len(parts) == 1
     notes: tuple[Note, ...] = ()
     if not is_grid:
@@ -127,7 +128,7 @@ def _placed(frames: Frames) -> Result:
     merged = _of_one_reference(frames)
     title = f"{len(references)} frames of reference in one series; the Standard allows one"
     as_one = merged.noted(make_note("references", title))
-    own_each = len(references) > OWN_REFERENCE_FRACTION * len(frames)
+    own_each = len(references) > OWN_FRACTION * len(frames)
     if own_each and merged.faults < sum(len(group) == 1 for group in references):
         return as_one  # apart, each single image would be a fault
     apart = joined([_of_one_reference(frames.at(group)) for group in references])
@@ -142,7 +143,7 @@ def _meet(frames: Frames, groups: Sequence[np.ndarray]) -> bool:
     group_of = np.empty(len(frames), dtype=np.intp)
     for i, group in enumerate(groups):
         group_of[group] = i
-    for oriented in by_orientation(frames, is_loose=True):
+    for oriented in by_orientation(frames, ROUNDING_TOLERANCE):
         places = frames.at(oriented).places
         if count_pairs(group_of[oriented], places) > int(places.max()) + 1:
             return True
@@ -150,8 +151,42 @@ def _meet(frames: Frames, groups: Sequence[np.ndarray]) -> bool:
 
 
 def _of_one_reference(frames: Frames) -> Result:
-    """Return the stacks of placed frames, each of one orientation."""
-    loose = by_orientation(frames, is_loose=True)
+    """Return the stacks of placed frames of one frame of reference."""
+    loose = by_orientation(frames, ROUNDING_TOLERANCE)
+    apart = _of_each_orientation(frames, loose)
+    own_each = len(loose) > OWN_FRACTION * len(frames)
+    if not apart.faults or (len(loose) > 1 and not own_each) or len(by_orientation(frames, TRACKED_TOLERANCE)) > 1:
+        return apart
+    ways = [(apart, frames)]
+    if len(loose) > 1 and not _slices_meet(as_one := parallel_stacks(frames)):
+        ways.append((as_one, frames))
+    if (near := frames.near()).tolerance:
+        ways.append((parallel_stacks(near), near))
+    best, used = min(ways, key=lambda way: way[0].faults)
+    return best if best is apart else best.noted(_tracked_note(used))
+
+
+def _slices_meet(result: Result) -> bool:
+    """Return whether slices of a stack lie so near together that they may be of several times."""
+    grids = [stack.geometry() for stack in result.stacks if not stack.is_one_place]
+    return any(grid is not None and min(grid.steps, default=np.inf) < grid.usual_step / 2 for grid in grids)
+
+
+def _tracked_note(frames: Frames) -> Note:
+    """Return a note on images that follow a movement, with the orientations and places that are taken as one."""
+    found = []
+    if count := len(by_orientation(frames)) - 1:
+        degrees = np.degrees(_largest_difference(frames))
+        found.append(f"{count + 1} orientations differ by up to {degrees:.2g} degrees")
+    if frames.tolerance:
+        distances, starts = np.sort(frames.distances), np.flatnonzero(np.diff(np.sort(frames.places), prepend=-1))
+        spreads = np.maximum.reduceat(distances, starts) - distances[starts]
+        found.append(f"positions of one slice differ by up to {spreads.max():.2g} mm")
+    return make_note("tracked", f"Images follow a movement: {' and '.join(found)}, and are taken as one")
+
+
+def _of_each_orientation(frames: Frames, loose: Sequence[np.ndarray]) -> Result:
+    """Return the stacks of placed frames in groups of about one orientation."""
     results = []
     for group in loose:
         oriented = frames.at(group)
