@@ -382,9 +382,9 @@ def _series(uid: str, whole: Catalog, rows: np.ndarray) -> Series:
         column = catalog.file_rows.find(tag)
         if column is None:
             return ""
-        codes = catalog.file_rows.stored_codes(column)
-        if (codes == codes[0]).all():
-            return column.text_of(int(codes[0]))
+        code = catalog.file_rows.constant_code(column)
+        if code is not None:
+            return column.text_of(code)
         return next((text for text in catalog.values(tag) if text), "")
 
     modality, description, series_number = most("Modality"), most("SeriesDescription"), most("SeriesNumber")

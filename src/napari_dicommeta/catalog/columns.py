@@ -91,9 +91,10 @@ class Column:
         return self._meanings[entry]
 
     @cached_property
-    def is_constant(self) -> bool:
-        """Return whether all files have the same stored value, or none."""
-        return bool(len(self.codes)) and bool((self.codes == self.codes[0]).all())
+    def changes(self) -> np.ndarray:
+        """Return for each file how many files up to it differ from the one before: int32, shape (n_files,)."""
+        differs = self.codes[1:] != self.codes[:-1]
+        return np.concatenate([np.zeros(min(len(self.codes), 1), np.int32), np.cumsum(differs, dtype=np.int32)])
 
     def text_of(self, code: int) -> str:
         """Return the text of one stored value by meaning, without decoding the others; "" for code -1.

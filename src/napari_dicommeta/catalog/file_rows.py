@@ -76,16 +76,40 @@ class FileRows:
     def file_column(self, name: str) -> pa.Array:
         """Return one of `columns.FILE_COLUMNS`."""
         array = self.store.file_column(name)
+        if self._ends is not None:
+            return array.slice(self._ends[0], self.n_files)
         return array if self.rows is None else array.take(pa.array(self.rows))
 
     def file_numbers(self, name: str) -> np.ndarray:
         """Return one of the integer columns of `columns.FILE_COLUMNS`, int64 of shape (n_files,)."""
-        numbers = self.store.file_numbers(name)
-        return numbers if self.rows is None else np.asarray(numbers[self.rows])
+        return self._part(self.store.file_numbers(name))
 
     def stored_codes(self, column: Column) -> np.ndarray:
         """Return for each file the code of its stored value in `column`, -1 if it lacks the tag: int32."""
-        return column.codes if self.rows is None else column.codes[self.rows]
+        return self._part(column.codes)
+
+    def _part(self, values: np.ndarray) -> np.ndarray:
+        """Return the values of these files, of those of all files in the store."""
+        if self._ends is not None:
+            return values[self._ends[0] : self._ends[1] + 1]
+        return values if self.rows is None else np.asarray(values[self.rows])
+
+    @cached_property
+    def _ends(self) -> tuple[int, int] | None:
+        """Return the first and the last row if these files follow one another in the store, as a folder's do."""
+        if self.rows is None or not len(self.rows):
+            return (0, self.store.n_files - 1) if self.rows is None and self.store.n_files else None
+        first, last = int(self.rows[0]), int(self.rows[-1])
+        follows = last - first == len(self.rows) - 1 and bool((np.diff(self.rows) == 1).all())
+        return (first, last) if follows else None
+
+    def constant_code(self, column: Column) -> int | None:
+        """Return the code that all files have in `column`, -1 if all lack the tag; None if their codes differ."""
+        if self._ends is not None:
+            first, last = self._ends
+            return int(column.codes[first]) if column.changes[first] == column.changes[last] else None
+        codes = self.stored_codes(column)
+        return int(codes[0]) if len(codes) and (codes == codes[0]).all() else None
 
     def joined_ids(self, column: Column, by: str) -> np.ndarray:
         """Return for each file the index into ``column.joined_texts(by)``, -1 if it lacks the tag."""

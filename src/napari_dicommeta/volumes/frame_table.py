@@ -82,12 +82,10 @@ class FrameTable:
         column = rows.find(keyword)
         if column is None:
             return FrameColumn(NO_TEXT, None)
-        if column.is_constant:
-            return FrameColumn((column.text_of(int(column.codes[0])),), None)
-        codes = rows.stored_codes(column)
-        if (codes == codes[0]).all():  # most elements are the same in a whole series
-            return FrameColumn((column.text_of(int(codes[0])),), None)
-        stored, ids = np.unique(codes, return_inverse=True)
+        code = rows.constant_code(column)
+        if code is not None:  # most elements are the same in a whole series
+            return FrameColumn((column.text_of(code),), None)
+        stored, ids = np.unique(rows.stored_codes(column), return_inverse=True)
         known: dict[str, int] = {}
         mapped = [known.setdefault(column.text_of(code), len(known)) for code in stored.tolist()]
         of_files = np.array(mapped, dtype=np.int32)[ids]

@@ -89,8 +89,7 @@ class Frames:
                 yield keyword
         rows = self._table.catalog.file_rows
         for column in sorted(rows.columns(), key=lambda column: column.first_tag):
-            codes = rows.stored_codes(column)
-            if (codes != codes[0]).any():
+            if rows.constant_code(column) is None:
                 yield column.path.text
 
     # -- places -------------------------------------------------------------------------------------

@@ -193,6 +193,8 @@ def side_by_side(frames: Frames) -> list[np.ndarray]:
     form = frames.pixel_format()
     size = np.array([form.columns * plane.spacing[1], form.rows * plane.spacing[0]])
     at = frames.positions @ np.array([plane.row, plane.column]).T / (STACK_OFFSET_FRACTION * size)
+    if (at.max(axis=0) - at.min(axis=0)).max() <= 1:
+        return [np.arange(len(frames))]
     order = np.lexsort((at[:, 1], at[:, 0], places))
     if not _are_apart(at[order], places[order]):
         return _one_after_the_other(frames, at)
