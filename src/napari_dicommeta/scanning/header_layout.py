@@ -42,6 +42,7 @@ class Column(NamedTuple):
     charset: bytes
     signed: bool
     is_long: bool
+    """Whether only the digests of values are kept."""
 
 
 class Match(NamedTuple):
@@ -102,17 +103,26 @@ class HeaderLayout:
     steps: list[tuple[Run | None, int, int, int]] = field(default_factory=list)
     """(run, kind of the event after it or -1, width of its length, longest value)"""
 
-    def exact(self, first: bytes) -> ExactLayout:
-        """Return the layout of headers with the lengths of this one, which fits."""
-        runs, position = RunBuilder(), 0
+    @property
+    def is_sized(self) -> bool:
+        """Whether the size of a file says where its header ends: not where the frames are encapsulated."""
+        return self.header.pixels is None or self.header.pixels.length >= 0
+
+    def exact(self, first: bytes, fixed: frozenset[int] = frozenset()) -> ExactLayout:
+        """Return the layout of headers with the lengths of this one, which fits, and its values numbered `fixed`."""
+        runs, position, number = RunBuilder(), 0, -1
         for before, kind, width, _, _, _ in self.events:
             start = position + len(before) + width
             runs.add_fixed(first[position:start])
             position = start
             if kind == VALUE:
                 length = int.from_bytes(first[start - width : start], "little")
-                runs.add_value(length)
                 position += length
+                number += 1
+                if number in fixed:
+                    runs.add_fixed(first[start:position])
+                else:
+                    runs.add_value(length)
         end = position + len(self.tail) + self._length_width
         runs.add_fixed(first[position:end])
         run = runs.take()

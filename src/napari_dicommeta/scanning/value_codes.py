@@ -1,0 +1,145 @@
+"""The columns of a recording: distinct values in the order of their codes, and rows of codes."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from operator import getitem
+from typing import TYPE_CHECKING
+
+from napari_dicommeta.dicom.stored_values import value_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from napari_dicommeta.scanning.header_layout import Column
+
+__all__ = ["Bound", "ValueTable"]
+
+
+@dataclass(slots=True)
+class ValueColumn:
+    """The distinct values of an element, in the order of their codes."""
+
+    key: str
+    index: int
+    values: dict[bytes, int] = field(default_factory=dict)
+
+    def code(self, value: bytes) -> int:
+        """Return the code of a value; a new value gets the next code."""
+        return self.values.setdefault(value, len(self.values))
+
+
+@dataclass(slots=True)
+class Rows:
+    """The rows of all files with the same columns: file numbers, and codes row by row."""
+
+    columns: tuple[int, ...]
+    files: array[int] = field(default_factory=lambda: array("i"))
+    codes: array[int] = field(default_factory=lambda: array("i"))
+
+
+class _Codes(dict[bytes, int]):
+    """The codes of one column's raw values under one VR and context; a new value gets the next code."""
+
+    __slots__ = ("column", "wrap")
+
+    def __init__(self, column: ValueColumn, wrap: Callable[[bytes], bytes]) -> None:
+        self.column, self.wrap = column, wrap
+
+    def __missing__(self, raw: bytes) -> int:
+        code = self[raw] = self.column.code(self.wrap(raw))
+        return code
+
+
+class _LongCodes:
+    """The codes of long values, of which only the digest is kept, and the last value: it often comes again."""
+
+    __slots__ = ("code", "column", "raw", "wrap")
+
+    def __init__(self, column: ValueColumn, wrap: Callable[[bytes], bytes]) -> None:
+        self.column, self.wrap = column, wrap
+        self.raw, self.code = b"", -1
+
+    def __getitem__(self, raw: bytes) -> int:
+        if raw != self.raw or self.code < 0:
+            self.raw, self.code = raw, self.column.code(self.wrap(raw))
+        return self.code
+
+
+class ValueTable:
+    """The columns and rows of a recording."""
+
+    def __init__(self) -> None:
+        self.columns: dict[str, ValueColumn] = {}
+        self.rows: dict[tuple[int, ...], Rows] = {}
+        self._codes: dict[Column, _Codes] = {}
+
+    def add(self, file: int, values: Iterable[tuple[str, bytes]]) -> None:
+        """Add the row of a file: (path key, stored value) of each element."""
+        columns, codes = [], array("i")
+        for key, value in values:
+            column = self._column(key)
+            columns.append(column.index)
+            codes.append(column.code(value))
+        rows = self._rows_of(columns)
+        rows.files.append(file)
+        rows.codes.extend(codes)
+
+    def bound(
+        self, columns: Sequence[Column], same: Iterable[tuple[str, bytes]], stable: Sequence[bytes] = ()
+    ) -> Bound:
+        """Return how the values of headers become rows: those of the first of `columns`; the others are the same.
+
+        `stable` holds the raw values of the last of `columns`, and `same` (path key, stored value) of more elements.
+        """
+        codes = [self._codes_of(column) for column in columns]
+        n = len(columns) - len(stable)
+        others = [(self._column(key), value) for key, value in same]
+        rest = array("i", map(getitem, codes[n:], stable))
+        rest.extend([column.code(value) for column, value in others])
+        numbers = [*(self._column(column.key).index for column in columns), *(column.index for column, _ in others)]
+        return Bound(self, tuple(codes[:n]), rest, self._rows_of(numbers))
+
+    def _column(self, key: str) -> ValueColumn:
+        column = self.columns.get(key)
+        if column is None:
+            column = self.columns[key] = ValueColumn(key, len(self.columns))
+        return column
+
+    def _rows_of(self, columns: Iterable[int]) -> Rows:
+        numbers = tuple(columns)
+        rows = self.rows.get(numbers)
+        if rows is None:
+            rows = self.rows[numbers] = Rows(numbers)
+        return rows
+
+    def _codes_of(self, stored: Column) -> _Codes | _LongCodes:
+        codes = self._codes.get(stored)
+        if codes is not None:
+            return codes
+        key, vr, charset, signed = stored.key, stored.vr, stored.charset, stored.signed
+        column = self._column(key)
+        if stored.is_long:
+            return _LongCodes(column, lambda raw: value_key(key, vr, raw, charset, signed, True))
+        codes = _Codes(column, lambda raw: value_key(key, vr, raw, charset, signed, True))
+        self._codes[stored] = codes
+        return codes
+
+
+@dataclass(slots=True)
+class Bound:
+    """How the values of headers with one layout become rows of one table."""
+
+    table: ValueTable
+    codes: tuple[_Codes | _LongCodes, ...]
+    rest: array[int]
+    """The codes of the columns that are the same in all rows."""
+    rows: Rows
+
+    def add(self, file: int, values: Iterable[bytes]) -> None:
+        """Add the row of a file: the values of the columns that differ."""
+        codes = self.rows.codes
+        codes.extend(map(getitem, self.codes, values))
+        codes.extend(self.rest)
+        self.rows.files.append(file)
