@@ -1,12 +1,12 @@
 """What the first bytes of an element say of it, looked up once for all files: `kinds_of`.
 
-Most elements are plain: little endian, a VR that is stated or in the dictionary, and a value that means the same
+Most elements are plain: a VR that is stated or in the dictionary, and a value that means the same
 whatever surrounds it. Their kind is all that the reader needs besides the length.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from napari_dicommeta.dicom.stored_values import AMBIGUOUS_VR, CHARSET_VR, LONG_VR, SHORT_VR, SIGNED_BY_PIXELS, US_OR_SS
 from napari_dicommeta.dicom.tags import dictionary_vr, escape_creator
@@ -42,34 +42,32 @@ class Kinds(dict[bytes, "Kind | Private | None"]):
     For a private element (PS3.5 section 7.8), the kinds by its creator. None where the element is not plain.
     """
 
-    __slots__ = ("explicit",)
+    __slots__ = ("order",)
 
-    def __init__(self, explicit: bool) -> None:
-        self.explicit = explicit
+    def __init__(self, order: Literal["little", "big"]) -> None:
+        self.order = order
 
     def __missing__(self, head: bytes) -> Kind | Private | None:
         if len(self) >= MAX_KINDS:
             self.clear()
-        group, number = int.from_bytes(head[:2], "little"), int.from_bytes(head[2:4], "little")
-        is_private = group & 1 and number > 0xFF
-        kind = self[head] = Private(head) if is_private else _kind(group << 16 | number, "", head[4:])
+        group, number = int.from_bytes(head[:2], self.order), int.from_bytes(head[2:4], self.order)
+        tag, is_private = group << 16 | number, group & 1 and number > 0xFF
+        kind = self[head] = Private(tag, head[4:]) if is_private else _kind(tag, "", head[4:])
         return kind
 
 
 class Private(dict[str, "Kind | None"]):
     """The kinds of a private element by its creator, "" where no element reserves its block."""
 
-    __slots__ = ("head",)
+    __slots__ = ("tag", "vr")
 
-    def __init__(self, head: bytes) -> None:
-        self.head = head
+    def __init__(self, tag: int, vr: bytes) -> None:
+        self.tag, self.vr = tag, vr
 
     def __missing__(self, creator: str) -> Kind | None:
         if len(self) >= MAX_KINDS:
             self.clear()
-        head = self.head
-        tag = int.from_bytes(head[:2], "little") << 16 | int.from_bytes(head[2:4], "little")
-        kind = self[creator] = _kind(tag, creator, head[4:])
+        kind = self[creator] = _kind(self.tag, creator, self.vr)
         return kind
 
 
@@ -122,9 +120,11 @@ def implicit_vr(tag: int, creator: str) -> bytes:
     return text.encode()
 
 
-_EXPLICIT, _IMPLICIT = Kinds(explicit=True), Kinds(explicit=False)
+_KINDS = {
+    (explicit, little): Kinds("little" if little else "big") for explicit in (True, False) for little in (True, False)
+}
 
 
-def kinds_of(explicit: bool) -> Kinds:
-    """Return the kinds of elements in explicit or implicit VR little endian."""
-    return _EXPLICIT if explicit else _IMPLICIT
+def kinds_of(explicit: bool, little: bool) -> Kinds:
+    """Return the kinds of elements in explicit or implicit VR, little or big endian."""
+    return _KINDS[explicit, little]

@@ -110,7 +110,7 @@ class DataSetReader:
                         self.note("an item or sequence declares fewer bytes than it holds", position)
                     self._leave(stack, position)
                     continue
-                if level.little and not level.is_sequence:
+                if not level.is_sequence:
                     after = self._plain(position, level, len(stack) == 1)
                     if after != position:
                         position = after
@@ -301,7 +301,8 @@ class DataSetReader:
 
         Whatever is not plain, or not as it should be, is left to `_element`, with the same checks as here.
         """
-        window, kinds, creators, charset = self.window, kinds_of(level.explicit), level.creators, level.charset
+        window, little, creators, charset = self.window, level.little, level.creators, level.charset
+        kinds, block = kinds_of(level.explicit, little), 3 if little else 2
         buffer, base = window.buffer, window.base
         at, end = position - base, len(buffer)
         if at < 0 or (is_top and (self._lost or self.overrun)):
@@ -309,7 +310,7 @@ class DataSetReader:
         if level.end is not None and level.end - base < end:
             end = level.end - base
         known = self.known if is_top else 0
-        width = 6 if level.explicit else 4
+        width, order = 6 if level.explicit else 4, kinds.order
         elements, path = self.elements, level.prefix
         most = len(elements) + MAX_ELEMENTS - self._count
         n_before = len(elements)
@@ -317,33 +318,35 @@ class DataSetReader:
             head = buffer[at : at + width]
             kind = kinds[head]
             if isinstance(kind, Private):
-                kind = kind[creators.get(head[3], "")]
+                kind = kind[creators.get(head[block], "")]
             if kind is None:
                 break
             tag, name, vr, prefix, role, is_long, is_text = kind
             if not is_long:
                 start = at + 8
-                stop = start + (buffer[at + 6] | buffer[at + 7] << 8)
+                stop = start + (
+                    buffer[at + 6] | buffer[at + 7] << 8 if little else buffer[at + 7] | buffer[at + 6] << 8
+                )
             elif width == 6:
                 start = at + 12
-                stop = start + int.from_bytes(buffer[at + 8 : start], "little")
+                stop = start + int.from_bytes(buffer[at + 8 : start], order)
             else:
                 start = at + 8
-                stop = start + int.from_bytes(buffer[at + 4 : start], "little")
+                stop = start + int.from_bytes(buffer[at + 4 : start], order)
             if stop > end or tag < known or stop - start > MAX_VALUE:
                 break
             raw = buffer[start:stop]
             element = Element(key=path + name, vr=vr, start=base + start, length=stop - start, value=b"")
             elements.append(element)
             if role == PLAIN:
-                if stop - start <= MAX_BINARY and not (is_text and charset):
+                if stop - start <= MAX_BINARY and little and not (is_text and charset):
                     element.value = prefix + raw
                 else:
-                    element.value = value_key(name, vr, raw, charset, False, True)
+                    element.value = value_key(name, vr, raw, charset, False, little)
             elif role == CONTEXT:
                 self._set_context(tag, raw, level)
                 charset = level.charset
-                element.value = value_key(name, vr, raw, charset, False, True)
+                element.value = value_key(name, vr, raw, charset, False, little)
             else:
                 self._ambiguous.append((element, raw, level))
             at = stop

@@ -12,7 +12,7 @@ A header that fits is one that the loop in `elements` reads in the same way.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from napari_dicommeta.dicom.byte_runs import Run, RunBuilder
 from napari_dicommeta.dicom.element_kinds import is_creator
@@ -41,6 +41,7 @@ class Column(NamedTuple):
     vr: bytes
     charset: bytes
     signed: bool
+    little: bool
     is_long: bool
     """Whether only the digests of values are kept."""
 
@@ -98,6 +99,8 @@ class HeaderLayout:
     events: list[_Event]
     tail: bytes
     """The bytes after the last event, with those of the pixel data's head without its length."""
+    order: Literal["little", "big"]
+    """Of the bytes of a length."""
     varying: set[int] = field(default_factory=set)
     """The events whose lengths have differed."""
     steps: list[tuple[Run | None, int, int, int]] = field(default_factory=list)
@@ -116,7 +119,7 @@ class HeaderLayout:
             runs.add_fixed(first[position:start])
             position = start
             if kind == VALUE:
-                length = int.from_bytes(first[start - width : start], "little")
+                length = int.from_bytes(first[start - width : start], self.order)
                 position += length
                 number += 1
                 if number in fixed:
@@ -137,7 +140,7 @@ class HeaderLayout:
     def _pixel_length(self, first: bytes, end: int) -> int:
         if self.header.pixels is None:
             return 0
-        length = int.from_bytes(first[end - 4 : end], "little")
+        length = int.from_bytes(first[end - 4 : end], self.order)
         return -1 if length == UNDEFINED else length
 
     def match(self, first: bytes, size: int) -> Match | None:
@@ -158,7 +161,7 @@ class HeaderLayout:
                 values += places.unpack_from(first, position)
                 position += gaps.size
             if kind == VALUE:
-                length = int.from_bytes(first[position : position + width], "little")
+                length = int.from_bytes(first[position : position + width], self.order)
                 if length > longest:
                     return None
                 position += width
@@ -166,7 +169,7 @@ class HeaderLayout:
                 lengths.append(length)
                 position += length
             elif kind == OPEN:
-                length = int.from_bytes(first[position : position + 4], "little")
+                length = int.from_bytes(first[position : position + 4], self.order)
                 position += 4
                 ends.append(position + length)
             elif kind == CLOSE and ends.pop() != position:
@@ -188,7 +191,7 @@ class HeaderLayout:
                 return False
             position += len(before)
             if width:
-                found = int.from_bytes(first[position : position + width], "little")
+                found = int.from_bytes(first[position : position + width], self.order)
                 position += width
                 if kind == VALUE:
                     if found != length:
@@ -219,7 +222,7 @@ class HeaderLayout:
             if (partner if kind == CLOSE else number) in flexible:
                 self.steps.append((runs.take(), kind, width, longest))
             elif kind in (VALUE, OPEN):
-                runs.add_fixed(length.to_bytes(width, "little"))
+                runs.add_fixed(length.to_bytes(width, self.order))
             if kind == VALUE and number not in flexible:
                 runs.add_value(length)
         runs.add_fixed(self.tail)
@@ -246,7 +249,7 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
     by_key: dict[str, list[Element]] = {}
     for element in elements:
         by_key.setdefault(element.key, []).append(element)
-    if not header.little or len(elements) > MAX_ELEMENTS or header.end > len(first):
+    if len(elements) > MAX_ELEMENTS or header.end > len(first):
         return None
     for key, same in by_key.items():
         if (len(same) > 1 and "/" not in key) or key.endswith(_NESTED_CONTEXT):
@@ -274,9 +277,23 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
         places.append(_Place(element.start - width, 1, VALUE, width, element.length, longest))
         has_charset = element.vr in CHARSET_VR and not key.startswith("0002")
         columns.append(
-            Column(key=key, vr=element.vr, charset=charset if has_charset else b"", signed=signed, is_long=is_long)
+            Column(
+                key=key,
+                vr=element.vr,
+                charset=charset if has_charset else b"",
+                signed=signed,
+                little=header.little,
+                is_long=is_long,
+            )
         )
-    layout = HeaderLayout(header=header, columns=tuple(columns), constants=constants, events=[], tail=b"")
+    layout = HeaderLayout(
+        header=header,
+        columns=tuple(columns),
+        constants=constants,
+        events=[],
+        tail=b"",
+        order="little" if header.little else "big",
+    )
     return layout if _add_events(layout, places, first) else None
 
 
@@ -289,7 +306,7 @@ def _add_events(layout: HeaderLayout, places: list[_Place], first: bytes) -> boo
         if place.start < position:
             return False  # an element lies within another
         before, position = first[position : place.start], place.start + place.width
-        if int.from_bytes(first[place.start : position], "little") != place.length:
+        if int.from_bytes(first[place.start : position], layout.order) != place.length:
             return False
         partner = -1
         if place.kind == VALUE:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Bound", "ValueTable"]
 
+MAX_RECENT = 4
+"""Long values of a column that are kept whole."""
+
 
 @dataclass(slots=True)
 class ValueColumn:
@@ -53,18 +56,21 @@ class _Codes(dict[bytes, int]):
 
 
 class _LongCodes:
-    """The codes of long values, of which only the digest is kept, and the last value: it often comes again."""
+    """The codes of long values, of which only the digests are kept, and the last values: they often come again."""
 
-    __slots__ = ("code", "column", "raw", "wrap")
+    __slots__ = ("column", "recent", "wrap")
 
     def __init__(self, column: ValueColumn, wrap: Callable[[bytes], bytes]) -> None:
         self.column, self.wrap = column, wrap
-        self.raw, self.code = b"", -1
+        self.recent: list[tuple[bytes, int]] = []
 
     def __getitem__(self, raw: bytes) -> int:
-        if raw != self.raw or self.code < 0:
-            self.raw, self.code = raw, self.column.code(self.wrap(raw))
-        return self.code
+        for value, code in self.recent:
+            if value == raw:
+                return code
+        code = self.column.code(self.wrap(raw))
+        self.recent = [(raw, code), *self.recent[: MAX_RECENT - 1]]
+        return code
 
 
 class ValueTable:
@@ -118,11 +124,11 @@ class ValueTable:
         codes = self._codes.get(stored)
         if codes is not None:
             return codes
-        key, vr, charset, signed = stored.key, stored.vr, stored.charset, stored.signed
+        key, vr, charset, signed, little = stored.key, stored.vr, stored.charset, stored.signed, stored.little
         column = self._column(key)
         if stored.is_long:
-            return _LongCodes(column, lambda raw: value_key(key, vr, raw, charset, signed, True))
-        codes = _Codes(column, lambda raw: value_key(key, vr, raw, charset, signed, True))
+            return _LongCodes(column, lambda raw: value_key(key, vr, raw, charset, signed, little))
+        codes = _Codes(column, lambda raw: value_key(key, vr, raw, charset, signed, little))
         self._codes[stored] = codes
         return codes
 
