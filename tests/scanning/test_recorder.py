@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_factory import EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, dicom, write_series
+from dicom_factory import BIG, EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, dicom, write_series
 from group_files import sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -308,3 +308,16 @@ def test_what_is_lost_behind_a_wrong_length_is_unknown_not_absent(tmp_path: Path
             counts = catalog.values(tag)
             assert counts.absent == 0, (change, tag)
             assert dict(counts) or counts.unknown == 1, (change, tag)
+
+
+def test_big_endian_headers_take_the_quick_way() -> None:
+    def nested(k: int) -> dict[str, Any]:
+        return {"ReferencedImageSequence": sequence([{"ReferencedSOPInstanceUID": "1." * (k % 5) + "1"}], BIG, False)}
+
+    changes = {"00090010": "MAKER", "00091001": Raw("US", b"\1\2"), "PixelRepresentation": 1}
+    changes["PixelPaddingValue"] = Raw("US", b"\xf8\x30")
+    recorder, catalog = both([ct_slice(k, BIG, StudyID="z" * (k % 3), **changes, **nested(k)) for k in range(30)])
+    assert recorder.loops == 2
+    assert dict(catalog.values("(0009,xx01,MAKER)")) == {"258": 30}
+    assert dict(catalog.values("PixelPaddingValue")) == {"-2000": 30}
+    assert set(dict(catalog.values("ReferencedImageSequence.ReferencedSOPInstanceUID")).values()) == {6}

@@ -34,6 +34,9 @@ _CONTEXT = frozenset(("00020010", "00080005", "00280103", "00020002", "00080016"
 _NESTED_CONTEXT = ("/00080005", "/00280103")
 
 
+_Order = Literal["little", "big"]
+
+
 class Column(NamedTuple):
     """How the values of a column are stored."""
 
@@ -68,6 +71,7 @@ class _Event(NamedTuple):
     longest: int
     partner: int
     """The number of the event that opened what this one closes."""
+    order: _Order
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,12 +103,12 @@ class HeaderLayout:
     events: list[_Event]
     tail: bytes
     """The bytes after the last event, with those of the pixel data's head without its length."""
-    order: Literal["little", "big"]
-    """Of the bytes of a length."""
+    order: _Order
+    """Of the bytes of the data set; the file meta group is little endian (PS3.10 section 7.1)."""
     varying: set[int] = field(default_factory=set)
     """The events whose lengths have differed."""
-    steps: list[tuple[Run | None, int, int, int]] = field(default_factory=list)
-    """(run, kind of the event after it or -1, width of its length, longest value)"""
+    steps: list[tuple[Run | None, int, int, int, _Order]] = field(default_factory=list)
+    """(run, kind of the event after it or -1, width of its length, longest value, order of the bytes of the length)"""
 
     @property
     def is_sized(self) -> bool:
@@ -114,12 +118,12 @@ class HeaderLayout:
     def exact(self, first: bytes, fixed: frozenset[int] = frozenset()) -> ExactLayout:
         """Return the layout of headers with the lengths of this one, which fits, and its values numbered `fixed`."""
         runs, position, number = RunBuilder(), 0, -1
-        for before, kind, width, _, _, _ in self.events:
+        for before, kind, width, _, _, _, order in self.events:
             start = position + len(before) + width
             runs.add_fixed(first[position:start])
             position = start
             if kind == VALUE:
-                length = int.from_bytes(first[start - width : start], self.order)
+                length = int.from_bytes(first[start - width : start], order)
                 position += length
                 number += 1
                 if number in fixed:
@@ -153,7 +157,7 @@ class HeaderLayout:
         lengths: list[int] = []
         ends: list[int] = []
         available = len(first)
-        for run, kind, width, longest in self.steps:
+        for run, kind, width, longest, order in self.steps:
             if run is not None:
                 gaps, skeleton, places = run
                 if position + gaps.size > available or gaps.unpack_from(first, position) != skeleton:
@@ -161,7 +165,7 @@ class HeaderLayout:
                 values += places.unpack_from(first, position)
                 position += gaps.size
             if kind == VALUE:
-                length = int.from_bytes(first[position : position + width], self.order)
+                length = int.from_bytes(first[position : position + width], order)
                 if length > longest:
                     return None
                 position += width
@@ -169,7 +173,7 @@ class HeaderLayout:
                 lengths.append(length)
                 position += length
             elif kind == OPEN:
-                length = int.from_bytes(first[position : position + 4], self.order)
+                length = int.from_bytes(first[position : position + 4], order)
                 position += 4
                 ends.append(position + length)
             elif kind == CLOSE and ends.pop() != position:
@@ -186,12 +190,12 @@ class HeaderLayout:
     def soften(self, first: bytes) -> bool:
         """Let the lengths vary in which a header differs; return whether that makes it fit better."""
         position, differing = 0, []
-        for number, (before, kind, width, length, longest, _) in enumerate(self.events):
+        for number, (before, kind, width, length, longest, _, order) in enumerate(self.events):
             if not first.startswith(before, position):
                 return False
             position += len(before)
             if width:
-                found = int.from_bytes(first[position : position + width], self.order)
+                found = int.from_bytes(first[position : position + width], order)
                 position += width
                 if kind == VALUE:
                     if found != length:
@@ -217,16 +221,16 @@ class HeaderLayout:
             elif number in self.varying:
                 flexible.update(around)
         self.steps, runs = [], RunBuilder()
-        for number, (before, kind, width, length, longest, partner) in enumerate(self.events):
+        for number, (before, kind, width, length, longest, partner, order) in enumerate(self.events):
             runs.add_fixed(before)
             if (partner if kind == CLOSE else number) in flexible:
-                self.steps.append((runs.take(), kind, width, longest))
+                self.steps.append((runs.take(), kind, width, longest, order))
             elif kind in (VALUE, OPEN):
-                runs.add_fixed(length.to_bytes(width, self.order))
+                runs.add_fixed(length.to_bytes(width, order))
             if kind == VALUE and number not in flexible:
                 runs.add_value(length)
         runs.add_fixed(self.tail)
-        self.steps.append((runs.take(), -1, 0, 0))
+        self.steps.append((runs.take(), -1, 0, 0, self.order))
 
 
 class _Place(NamedTuple):
@@ -239,6 +243,7 @@ class _Place(NamedTuple):
     width: int = 0
     length: int = 0
     longest: int = 0
+    is_meta: bool = False
     field: int = 0
     """Of a sequence or item, the place of its length."""
 
@@ -259,7 +264,8 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
     declared = by_key.get("00080005", [])
     charset = first[declared[0].start : declared[0].start + declared[0].length] if declared else b""
     charset = charset.rstrip(b"\0 ")[:MAX_CHARSET]
-    signed = "00280103" in by_key and by_key["00280103"][0].value[3:4] == b"\x01"
+    sign = by_key["00280103"][0].value[3:] if "00280103" in by_key else b""
+    signed = (sign[:1] if header.little else sign[-1:]) == b"\x01"
     columns: list[Column] = []
     places: list[_Place] = []
     for start, end in header.spans:
@@ -274,15 +280,16 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
             continue
         is_long, width = element.length > MAX_CODED_BYTES, _width(first, element)
         longest = MAX_VALUE if is_long else MAX_BINARY
-        places.append(_Place(element.start - width, 1, VALUE, width, element.length, longest))
-        has_charset = element.vr in CHARSET_VR and not key.startswith("0002")
+        is_meta = key.startswith("0002")
+        places.append(_Place(element.start - width, 1, VALUE, width, element.length, longest, is_meta))
+        has_charset = element.vr in CHARSET_VR and not is_meta
         columns.append(
             Column(
                 key=key,
                 vr=element.vr,
                 charset=charset if has_charset else b"",
                 signed=signed,
-                little=header.little,
+                little=header.little or is_meta,
                 is_long=is_long,
             )
         )
@@ -306,7 +313,8 @@ def _add_events(layout: HeaderLayout, places: list[_Place], first: bytes) -> boo
         if place.start < position:
             return False  # an element lies within another
         before, position = first[position : place.start], place.start + place.width
-        if int.from_bytes(first[place.start : position], layout.order) != place.length:
+        order = "little" if place.is_meta else layout.order
+        if int.from_bytes(first[place.start : position], order) != place.length:
             return False
         partner = -1
         if place.kind == VALUE:
@@ -315,7 +323,7 @@ def _add_events(layout: HeaderLayout, places: list[_Place], first: bytes) -> boo
             opened[place.field] = number
         elif place.kind == CLOSE:
             partner = opened[place.field]
-        layout.events.append(_Event(before, place.kind, place.width, place.length, place.longest, partner))
+        layout.events.append(_Event(before, place.kind, place.width, place.length, place.longest, partner, order))
     layout.tail = first[position : layout.header.end - (4 if layout.header.pixels else 0)]
     layout.make_steps()
     return True
