@@ -389,6 +389,8 @@ def test_the_note_on_padding_does_not_say_kept_where_it_is_replaced(tmp_path: Pa
         ({"RescaleType": "HU"}, "HU", "units", "info"),
         ({"RescaleType": "HU", "ImageType": ["DERIVED", "SECONDARY"]}, "HU", "units", "info"),
         ({"RescaleType": None}, "HU", "units", "info"),
+        ({"RescaleType": "Houndsfield"}, "HU", "units", "info"),
+        ({"RescaleType": "Hounsfield Units"}, "HU", "units", "info"),
         ({"RescaleType": "US"}, "HU", "rescale-unspecified", "info"),
         ({"RescaleType": "US", "ImageType": ["DERIVED", "PRIMARY"]}, "US", "rescale-type", "decision"),
         ({"RescaleType": "Z_EFF"}, "Z_EFF", "rescale-type", "decision"),

@@ -5,6 +5,7 @@ Each frame has its own transform; a missing transform is never guessed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ AIR = -1000.0
 """HU."""
 INT16 = np.iinfo(np.int16)
 LOWEST_INTERCEPT = -8192
+_HOUNSFIELD = re.compile(r"hu|h\.u\.?|hound?sfield( units?)?", re.IGNORECASE)
+"""Spellings of HU as *Rescale Type*."""
 _PADDING_PREFIX = {0x7FE00008: "Float", 0x7FE00009: "DoubleFloat"}
 
 
@@ -343,7 +346,7 @@ def _filled(
 
 def _units(frames: Frames, modality: str, notes: list[Note]) -> str:
     """Return HU, another *Rescale Type*, or PET's *Units*; "" where the files do not establish a unit."""
-    kinds = set(frames.texts("RescaleType"))
+    kinds = {"HU" if _HOUNSFIELD.fullmatch(kind) else kind for kind in frames.texts("RescaleType")}
     is_capture = frames.text("SOPClassUID").startswith(SECONDARY_CAPTURE)
     if modality == "CT" and kinds == {"", "HU"} and not is_capture:
         kinds = {"HU"}  # the default of CT (PS3.3 section C.8.2.1)
