@@ -83,7 +83,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("-2000 as US 63536", 4),),
         {"padding"},
     ),
-    # rescale
+    # rescale; US is what MR, MG and DX state
     ("rescale-unspecified", {"RescaleType": "US"}, "decision", 4, (("US", 4),), set()),
     ("rescale-type-missing", {"RescaleType": None}, "info", 4, (("none", 4),), set()),
     (

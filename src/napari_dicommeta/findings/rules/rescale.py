@@ -24,14 +24,16 @@ RESCALE_PAIR = ("RescaleSlope", "RescaleIntercept")
 @rule(
     "rescale-unspecified",
     severity="decision",
-    title="Rescale Type is US, which means Unspecified, not Hounsfield units",
+    title="CT images state the Rescale Type US, which means Unspecified, not Hounsfield units",
     tags=("RescaleType",),
+    by=("RescaleType", "Modality", "SamplesPerPixel", "SOPClassUID"),
     standard="PS3.3 section C.11.1.1.2",
     advice="Check that air lies near -1000 and water near 0 before using the values as HU.",
     meaning="Slope and intercept give numbers, but the files do not state that they are HU.",
 )
 def rescale_unspecified(survey: Survey) -> Iterator[Finding]:
-    mask = survey.says("RescaleType", "US")
+    """Yield a finding on CT images only: US is the usual Rescale Type of MR, MG, DX and CR, which hold no HU."""
+    mask = survey.ct & survey.says("RescaleType", "US")
     if mask.any():
         yield survey.finding("rescale-unspecified", mask, (("US", file_count(mask)),))
 
