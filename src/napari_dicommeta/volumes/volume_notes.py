@@ -159,7 +159,10 @@ def _spacing(stack: Stack) -> Iterator[Note]:
 
 
 def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Note]:
-    """Yield a note for missing, unevenly spaced, sideways shifted or sheared slices; only those of CT tilt a gantry."""
+    """Yield a note for missing, unevenly spaced, sideways shifted or sheared slices.
+
+    A shear is named a gantry tilt in CT only. One that moves no voxel by more than `MIN_SHIFT` is not reported.
+    """
     steps, gaps, usual = np.array(geometry.steps), geometry.gaps, geometry.usual_step
     if gaps:
         named = "; ".join(
@@ -182,9 +185,10 @@ def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Not
     k, shift = geometry.beside
     if shift > max(geometry.floor, MIN_SHIFT * geometry.spacing[2]):
         yield make_note("beside", f"Slice {k + 1} is shifted {shift:.4g} mm sideways from the line of the other slices")
-    if geometry.tilt > MIN_TILT and geometry.shear > geometry.floor:
+    moved = geometry.shear * len(geometry.steps)
+    if geometry.tilt > MIN_TILT and geometry.shear > geometry.floor and moved > MIN_SHIFT * min(geometry.spacing[1:]):
         shear = f"{geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice"
-        yield make_note("tilt", f"Slices are sheared by {shear}" + (" (gantry tilt)" if modality == "CT" else ""))
+        yield make_note("tilt", f"Slices are sheared by {shear}{' (gantry tilt)' if modality == 'CT' else ''}")
 
 
 def _formats(stack: Stack) -> Iterator[Note]:
