@@ -33,6 +33,8 @@ _FALLBACK_TAGS = (
     ("SeriesInstanceUID", "SOPInstanceUID", "InstanceNumber", "ImagePositionPatient", "Modality"),
 )
 """Tags that select files if the tags of a finding do not distinguish them from other files."""
+SECTIONAL = ("CT", "MR", "PT")
+"""Modalities whose images require a position and spacing in the patient."""
 MAX_TAGS = 12
 """Maximum number of tags in a selection."""
 MAX_COMPARED = 200_000
@@ -200,6 +202,18 @@ class Survey:
         """Mask of files with CT images."""
         ct: np.ndarray = self.gray & self.says("Modality", "CT")
         return ct
+
+    @cached_property
+    def sectional(self) -> np.ndarray:
+        """Mask of files with slices of the patient: grayscale CT, MR, PET and reconstructed NM images."""
+        kinds = self.joint("Modality", "ImageType")
+        slices = kinds.where(
+            lambda modality, image_type: (
+                modality in SECTIONAL or (modality == "NM" and "RECON TOMO" in (image_type or "").split("\\"))
+            )
+        )
+        sectional: np.ndarray = self.gray & slices
+        return sectional
 
     @cached_property
     def series(self) -> tuple[Series, ...]:

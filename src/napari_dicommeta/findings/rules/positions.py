@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["orientation_name"]
 
-SECTIONAL = ("CT", "MR", "PT", "NM")
-"""Modalities whose images require a position and spacing in the patient."""
 PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
 MIN_AXIS_COSINE = 0.99
@@ -212,7 +210,7 @@ def spacings(survey: Survey) -> Iterator[Finding]:
     by=("SOPInstanceUID",),
     standard="PS3.3 section C.7.6.2",
     advice="Do not stack them by Instance Number or file name without inspecting each; leave them out of volumes.",
-    meaning="Usual for projections, screenshots and ultrasound; in CT, MR and PET the order of slices becomes a guess.",
+    meaning="The order of the slices becomes a guess, and nothing can be measured across them or registered to them.",
 )
 @rule(
     "spacing-missing",
@@ -225,28 +223,35 @@ def spacings(survey: Survey) -> Iterator[Finding]:
     meaning="Imager Pixel Spacing is measured at the detector; in the patient it is smaller by the magnification.",
 )
 def places_missing(survey: Survey) -> Iterator[Finding]:
-    sectional = survey.gray & survey.joint("Modality").where(lambda text: text in SECTIONAL)
     missing = survey.images & ~(survey.filled("ImagePositionPatient") & survey.filled("ImageOrientationPatient"))
-    if missing.any():
-        counted = survey.joint("Modality").counted(missing)
-        needs = (missing & sectional).any()
-        usual = "Usual for projections, screenshots, microscopy and ultrasound: these are pictures, not slices."
+    slices, pictures = missing & survey.sectional, missing & ~survey.sectional
+    if slices.any():
+        yield survey.finding("position-missing", slices, _by_modality(survey, slices))
+    if pictures.any():
         yield survey.finding(
             "position-missing",
-            missing,
-            top([(f"{modality or 'no modality'}", n) for (modality,), n in counted], "other modalities"),
-            severity="decision" if needs else "info",
-            meaning="" if needs else usual,
+            pictures,
+            _by_modality(survey, pictures),
+            title="Images of other kinds than slices have no position or orientation in the patient",
+            severity="info",
+            advice="Leave them out of volumes.",
+            meaning="Usual for projections, screenshots, microscopy and ultrasound: these are pictures, not slices.",
+            scope="pictures",
         )
     lacking = survey.images & ~survey.filled("PixelSpacing")
     at_detector = lacking & survey.filled("ImagerPixelSpacing")
-    no_spacing = at_detector | (lacking & sectional)
+    no_spacing = at_detector | (lacking & survey.sectional)
     if no_spacing.any():
         evidence = (
             ("Imager Pixel Spacing only", file_count(at_detector)),
             ("no spacing at all", file_count(no_spacing & ~at_detector)),
         )
         yield survey.finding("spacing-missing", no_spacing, [(label, n) for label, n in evidence if n])
+
+
+def _by_modality(survey: Survey, mask: np.ndarray) -> tuple[tuple[str, int], ...]:
+    counted = survey.joint("Modality").counted(mask)
+    return top([(modality or "no modality", n) for (modality,), n in counted], "other modalities")
 
 
 @rule(

@@ -51,6 +51,8 @@ def notes(survey: Survey) -> Iterator[Finding]:
     for code, noted in by_code.items():
         if code == "rescale-type":  # US has a rule of its own
             noted = [(volume, note) for volume, note in noted if not unspecified[volume.rows].all()]
+        if code == "unplaced":  # pictures need no position
+            noted = [(volume, note) for volume, note in noted if survey.sectional[volume.rows].any()]
         if noted:
             yield _noted(survey, code, noted)
 
