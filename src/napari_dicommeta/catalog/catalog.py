@@ -37,7 +37,7 @@ class ScanFailure:
 
     `outcome` is rejected (damaged or not DICOM), skipped (not a regular file, or a link not followed), vanished (gone
     between listing and opening) or partial (in the catalog up to the damage). `code` is the kind of a rejected file:
-    "not-dicom", "empty", "not-regular", "unreadable", or "" if unknown.
+    "not-dicom", "archive", "empty", "not-regular", "unreadable", or "" if unknown.
     """
 
     path: str

@@ -39,10 +39,16 @@ OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC
 
 _META_HEAD = struct.Struct("<HH2sH")
 _ULONG = struct.Struct("<L")
-_MAGIC = (
-    (b"\x89PNG", "a PNG image"),
+_ARCHIVES = (
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ", "an xz archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+)
+_MAGIC = (
+    (b"\x89PNG", "a PNG image"),
     (b"\xff\xd8\xff", "a JPEG image"),
     (b"%PDF", "a PDF document"),
     (b"<", "HTML or XML text"),
@@ -269,6 +275,9 @@ def _start(first: bytes, size: int) -> int:
             if size == 0
             else HeaderError("the file could not be read", "unreadable")
         )
+    for magic, content in _ARCHIVES:
+        if first.startswith(magic):
+            raise HeaderError(f"not DICOM: {content}", "archive")
     for magic, content in _MAGIC:
         if first.startswith(magic):
             raise HeaderError(f"not DICOM: {content}")

@@ -27,7 +27,7 @@ class DicomMetaError(Exception):
 class HeaderError(DicomMetaError):
     """A file without a readable DICOM header; the text says why.
 
-    `code`: "not-dicom", "empty", "not-regular" or "unreadable".
+    `code`: "not-dicom", "archive", "empty", "not-regular" or "unreadable".
     """
 
     def __init__(self, reason: str, code: str = "not-dicom") -> None:
