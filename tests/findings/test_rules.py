@@ -321,6 +321,15 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         set(),
     ),
     (
+        "burned-in",
+        {"BurnedInAnnotation": either("YES", "NO"), "RecognizableVisualFeatures": "NO"},
+        "decision",
+        2,
+        (("BurnedInAnnotation YES", 2),),
+        set(),
+    ),
+    ("burned-in", {"RecognizableVisualFeatures": "YES"}, "decision", 4, None, set()),
+    (
         "series-studies",
         {"StudyInstanceUID": either(f"{ROOT}.11", f"{ROOT}.12")},
         "wrong",
@@ -515,14 +524,28 @@ def test_meta_information_of_another_object(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     paths = write_series(tmp_path, 4, **NOBODY)
     paths[3].write_bytes(paths[3].read_bytes()[:-100])
-    (tmp_path / "notes.txt").write_text("nothing of interest")
+    (tmp_path / "README").write_text("nothing of interest")
+    (tmp_path / "LICENSE").write_text("{}")
     catalog = dm.scan(tmp_path)
-    unreadable = only(catalog, "unreadable")
-    assert (unreadable.severity, unreadable.files) == ("info", 0)
-    assert sum(n for _, n in unreadable.evidence) == 1
-    assert chosen(catalog, unreadable) == 0
+    others = only(catalog, "unreadable")
+    assert (others.severity, others.files, others.title) == ("info", 0, "2 other files in the folder are not DICOM")
+    assert others.evidence == (("not DICOM", 2),)
+    assert chosen(catalog, others) == 0
     damaged = only(catalog, "damaged")
     assert catalog.where(dict(damaged.selection)).paths == (str(paths[3]),)
+
+
+def test_archives_and_files_that_may_be_images_need_a_decision(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, **NOBODY)
+    (tmp_path / "more.zip").write_bytes(b"PK\x03\x04" + bytes(200))
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    catalog = dm.scan(tmp_path)
+    assert {(finding.code, finding.severity) for finding in check(catalog)} == {
+        ("archives", "decision"),
+        ("unreadable", "decision"),
+    }
+    assert only(catalog, "archives").title == "1 archive was not opened"
+    assert only(catalog, "unreadable").title == "1 file is not in the catalog"
 
 
 def test_files_without_pixels_and_images_that_make_no_volume(tmp_path: Path) -> None:
@@ -573,12 +596,44 @@ def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None
     private = {"00091001": Raw("LO", b"Doe^Jane"), "00090010": "ACME"}
     write_series(tmp_path, 2, PatientBirthDate="19700101", **private, PatientIdentityRemoved=either("YES", None))
     catalog = dm.scan(tmp_path)
-    finding = only(catalog, "identifying")
+    left, finding = (one for one in check(catalog) if one.code == "identifying")
+    assert (left.scope, left.evidence) == ("removed", (("PatientName", 2),))
+    assert finding.severity == "info"
+    assert finding.title.startswith("3 identifying tags are filled, 1 private element")
     assert dict(finding.evidence) == {"PatientBirthDate": 2, "PatientID": 2, "PatientName": 2}
     assert "2 of the files state that the identity was removed" in finding.title
     text = findings_report(check(catalog))
     assert "Doe" not in text
     assert "19700101" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "persons"),
+    [
+        ({"PatientID": "P1", "PatientBirthDate": "19700101", "StudyDate": "20200110"}, ()),
+        ({"PatientName": "Anonymous^Patient", "PatientComments": "no finding", "DeidentificationMethod": "CTP"}, ()),
+        ({"PatientName": "Doe^Jane"}, ("PatientName",)),
+        ({"PatientID": "P1", "ReferringPhysicianName": "Smith, John"}, ("ReferringPhysicianName",)),
+        ({"PatientBirthDate": "19690713"}, ("PatientBirthDate",)),
+        ({"PatientID": "P1", "PatientComments": "Mr. Miller coughs"}, ("PatientComments",)),
+    ],
+)
+def test_removed_identities_need_a_decision_only_if_persons_are_left(
+    tmp_path: Path, changes: dict[str, Any], persons: tuple[str, ...]
+) -> None:
+    write_series(tmp_path, 2, **{**NOBODY, "PatientIdentityRemoved": "YES", **changes})
+    findings = check(dm.scan(tmp_path))
+    assert {finding.code for finding in findings} == {"identifying"}
+    severities = {finding.scope: finding.severity for finding in findings}
+    assert severities == ({"removed": "decision", "": "info"} if persons else {"": "info"})
+    if persons:
+        assert findings[0].tags == persons
+        assert findings[0].evidence == tuple((tag, 2) for tag in persons)
+
+
+def test_a_method_of_deidentification_identifies_nobody(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, **NOBODY, DeidentificationMethod="CTP")
+    assert check(dm.scan(tmp_path)) == ()
 
 
 def test_rules_work_on_part_of_a_catalog_and_on_none(tmp_path: Path) -> None:

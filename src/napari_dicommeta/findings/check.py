@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 from napari_dicommeta.findings import hu_check
 from napari_dicommeta.findings.finding import Finding, finding_order
 from napari_dicommeta.findings.rule import FindingKind, kind_of, registered_kinds, rule, rules_that_need
-from napari_dicommeta.findings.rules import identity, pixels, positions, rescale, values, volumes, windows
+from napari_dicommeta.findings.rules import (
+    files,
+    identity,
+    persons,
+    pixels,
+    positions,
+    rescale,
+    values,
+    volumes,
+    windows,
+)
 from napari_dicommeta.findings.survey import Survey
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import log_fault
@@ -21,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckProgress", "check", "finding_kinds", "iter_check"]
 
-RULE_MODULES = (values, rescale, pixels, windows, positions, identity, volumes, hu_check)
+RULE_MODULES = (values, rescale, pixels, windows, positions, identity, persons, files, volumes, hu_check)
 """Importing these modules registers their rules."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 from napari_dicommeta.dicom.values import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-__all__ = ["by_files", "component_numbers", "file_count", "spell_span", "top"]
+__all__ = ["by_files", "component_numbers", "date_of", "file_count", "spell_span", "top"]
 
 MAX_EVIDENCE_LINES = 12
 """Number of lines of evidence in a finding before the rest is summed."""
@@ -28,13 +29,30 @@ def by_files(evidence: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def top(
-    evidence: Sequence[tuple[str, int]], what: str = "others", most: int = MAX_EVIDENCE_LINES
+    evidence: Sequence[tuple[str, int]],
+    what: str = "others",
+    most: int = MAX_EVIDENCE_LINES,
+    together: Callable[[list[int]], int] = sum,
 ) -> tuple[tuple[str, int], ...]:
-    """Return the first `most` lines of evidence, and one line that sums the rest as `what`."""
+    """Return the first `most` lines of evidence, and one line for the rest as `what`.
+
+    `together` makes one count of those of the rest: their sum, unless a file may be in several lines.
+    """
     if len(evidence) <= most + 1:
         return tuple(evidence)
     rest = evidence[most:]
-    return (*evidence[:most], (f"{len(rest)} {what}", sum(files for _, files in rest)))
+    return (*evidence[:most], (f"{len(rest)} {what}", together([files for _, files in rest])))
+
+
+def date_of(text: str) -> date | None:
+    """Return the date that a DA value spells, also with the dots of ACR-NEMA; None for any other text."""
+    digits = text.replace(".", "")
+    if len(digits) != 8 or not digits.isascii() or not digits.isdigit():
+        return None
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
 
 
 def component_numbers(text: str | None, count: int | None = None) -> list[tuple[float, ...]]:

@@ -1,15 +1,12 @@
-"""Rules about identity and dates: identifying tags, contradicting UIDs and dates, copies, unreadable files."""
+"""Rules about identity and dates: contradicting UIDs and dates, copies."""
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.privacy import is_identifying
-from napari_dicommeta.findings.evidence import by_files, file_count, top
+from napari_dicommeta.findings.evidence import date_of, file_count
 from napari_dicommeta.findings.rule import kind_of, rule
 from napari_dicommeta.support.words import counted
 
@@ -19,8 +16,6 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-DIRECT = frozenset(("PN", "DA", "DT", "TM", "AS", "AE"))
-DESCRIBING = frozenset(("SeriesDescription", "StudyDescription", "ProtocolName", "ImageComments"))
 OUTER_CODES = ("series-studies", "series-modalities", "series-frames", "study-patients", "study-dates")
 """Findings on two tags, where each value of the first allows only one value of the second."""
 SPLIT_BOTH = "Split these files by both tags, and ask the source of the data which value is right."
@@ -41,87 +36,6 @@ SAME_IMAGE = (
     "PixelRepresentation",
 )
 """Tags that agree in two files of the same image."""
-META = (("MediaStorageSOPInstanceUID", "SOPInstanceUID"), ("MediaStorageSOPClassUID", "SOPClassUID"))
-
-
-@rule(
-    "unreadable",
-    severity=("decision", "info"),
-    title="Directory entries are not in the catalog",
-    standard="PS3.10 section 7",
-    advice="Check the reasons, and request damaged files again.",
-    meaning="Rejected entries are damaged or not DICOM; skipped entries are not regular files; vanished entries were "
-    "removed.",
-)
-@rule(
-    "damaged",
-    severity="wrong",
-    title="Files are damaged and can be read only in part",
-    by=("SOPInstanceUID",),
-    standard="PS3.10 section 7",
-    advice="Request these files again, or leave them out.",
-    meaning="Everything after the damage is unknown, pixels included.",
-)
-def unreadable(survey: Survey) -> Iterator[Finding]:
-    failures = survey.catalog.failures
-    if failures:
-        reasons = Counter(f"{failure.outcome}: {failure.reason}" for failure in failures)
-        yield survey.finding(
-            "unreadable",
-            np.zeros(survey.n_files, dtype=bool),
-            top(by_files(reasons.items()), "other reasons"),
-            title=f"{len(failures):,} directory entries are not in the catalog",
-            severity="info" if all(failure.is_harmless for failure in failures) else "decision",
-        )
-    partial = frozenset(failure.path for failure in survey.catalog.partial)
-    if partial:
-        mask = np.array([path in partial for path in survey.catalog.paths], dtype=bool)
-        reasons = Counter(failure.reason for failure in survey.catalog.partial)
-        yield survey.finding("damaged", mask, top(by_files(reasons.items()), "other reasons"))
-
-
-@rule(
-    "identifying",
-    severity="decision",
-    title="Identifying tags are filled",
-    standard="PS3.15 Table E.1-1",
-    advice="De-identify the data before sharing; limit exports to technical tags.",
-    meaning="Pseudonyms are stored in the same tags as real names: only the source of the data knows which these are.",
-)
-def identifying(survey: Survey) -> Iterator[Finding]:
-    """Yield a finding with the names of identifying tags, never their values."""
-    filled, others, private = [], 0, 0
-    for summary in survey.summaries:
-        if not summary.present or not is_identifying(summary.path, summary.vr) or summary.vr in ("UI", "SQ"):
-            continue
-        if summary.path.is_private:
-            private += 1
-        elif len(summary.path.elements) == 1 and (summary.vr in DIRECT or summary.keyword not in DESCRIBING):
-            filled.append(summary)
-        else:
-            others += 1
-    if not filled:
-        return
-    filled.sort(key=lambda summary: (-summary.present, summary.path))
-    if filled[0].present == survey.n_files:
-        mask = np.ones(survey.n_files, dtype=bool)
-    else:
-        mask = np.logical_or.reduce([survey.filled(summary.keyword) for summary in filled])
-    removed = survey.says("PatientIdentityRemoved", "YES")
-    removal = (
-        f"; {file_count(removed & mask):,} of the files state that the identity was removed" if removed.any() else ""
-    )
-    texts = f", {others} more inside sequences or descriptions" if others else ""
-    yield survey.finding(
-        "identifying",
-        mask,
-        top([(summary.keyword, summary.present) for summary in filled], "other tags"),
-        title=f"{len(filled)} identifying tags are filled{texts}"
-        + (f", {private} private elements" if private else "")
-        + removal,
-        tags=tuple(summary.keyword for summary in filled[:20]),
-        by=tuple(summary.keyword for summary in filled[:3]),
-    )
 
 
 @rule(
@@ -207,7 +121,7 @@ def date_order(survey: Survey) -> Iterator[Finding]:
         joint = survey.joint(first, second)
 
         def is_before(earlier: str | None, later: str | None) -> bool:
-            a, b = _date(earlier), _date(later)
+            a, b = date_of(earlier or ""), date_of(later or "")
             return a is not None and b is not None and (a - b).days > 1
 
         mask = joint.where(is_before)
@@ -217,16 +131,6 @@ def date_order(survey: Survey) -> Iterator[Finding]:
             tags += [first, second]
     if masks:
         yield survey.finding("date-order", np.logical_or.reduce(masks), lines, tags=tuple(dict.fromkeys(tags)))
-
-
-def _date(text: str | None) -> date | None:
-    digits = (text or "").replace(".", "")
-    if len(digits) != 8 or not digits.isascii() or not digits.isdigit():
-        return None
-    try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return None
 
 
 @rule(
@@ -262,28 +166,6 @@ def same_image(survey: Survey) -> Iterator[Finding]:
             n = len(np.unique(uids.ids[mask]))
             evidence = f"{counted(n, 'SOP Instance UID')} in several files"
             yield survey.finding(code, mask, ((evidence, file_count(mask)),))
-
-
-@rule(
-    "meta-contradicts",
-    severity="decision",
-    title="The file meta information names another object than the data set",
-    by=("SOPInstanceUID",),
-    standard="PS3.10 section 7.1",
-    advice="Trust the data set; rewrite the file meta information before sending the files to an archive.",
-    meaning="UIDs were changed in one place only, which is common in de-identification.",
-)
-def meta_contradicts(survey: Survey) -> Iterator[Finding]:
-    lines, masks, tags = [], [], []
-    for in_meta, in_set in META:
-        texts = zip(survey.catalog.column_texts(in_meta), survey.catalog.column_texts(in_set), strict=True)
-        mask = np.array([bool(meta and text and meta != text) for meta, text in texts], dtype=bool)
-        if mask.any():
-            lines.append((f"{in_meta} is not {in_set}", file_count(mask)))
-            masks.append(mask)
-            tags += [in_meta, in_set]
-    if masks:
-        yield survey.finding("meta-contradicts", np.logical_or.reduce(masks), lines, tags=tuple(tags))
 
 
 @rule(

@@ -1,0 +1,109 @@
+"""Rules about files: archives, files that cannot be read, damage, and file meta information."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.findings.evidence import by_files, file_count, top
+from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.findings.survey import Survey
+
+NOT_IMAGES = {"rejected": "not DICOM", "skipped": "not a regular file, or a link that was not followed"}
+META = (("MediaStorageSOPInstanceUID", "SOPInstanceUID"), ("MediaStorageSOPClassUID", "SOPClassUID"))
+
+
+@rule(
+    "archives",
+    severity="decision",
+    title="Archives were not opened",
+    standard="PS3.10 section 7",
+    advice="Unpack them and scan again, or delete them if they hold copies of the files beside them.",
+    meaning="Images inside them are in no count, no volume and no check.",
+)
+@rule(
+    "unreadable",
+    severity=("decision", "info"),
+    title="Directory entries are not in the catalog",
+    standard="PS3.10 section 7",
+    advice="Check the reasons, and request damaged files again.",
+    meaning="Empty, unreadable and vanished files may have been images: their series may lack slices.",
+)
+def unreadable(survey: Survey) -> Iterator[Finding]:
+    """Yield findings on entries that may be images, on archives, and one line on files of other kinds."""
+    none = np.zeros(survey.n_files, dtype=bool)
+    failures = survey.catalog.failures
+    archives = Counter(failure.reason for failure in failures if failure.code == "archive")
+    others = Counter(failure.outcome for failure in failures if failure.is_harmless)
+    lost = Counter(
+        f"{failure.outcome}: {failure.reason}"
+        for failure in failures
+        if not failure.is_harmless and failure.code != "archive"
+    )
+    if archives:
+        n = archives.total()
+        title = f"{counted(n, 'archive')} {'was' if n == 1 else 'were'} not opened"
+        yield survey.finding("archives", none, by_files(archives.items()), title=title)
+    if lost:
+        n = lost.total()
+        title = f"{counted(n, 'file')} {'is' if n == 1 else 'are'} not in the catalog"
+        yield survey.finding("unreadable", none, top(by_files(lost.items()), "other reasons"), title=title)
+    if others:
+        n = others.total()
+        yield survey.finding(
+            "unreadable",
+            none,
+            [(NOT_IMAGES[outcome], n) for outcome, n in by_files(others.items())],
+            title=f"{counted(n, 'other file')} in the folder {'is' if n == 1 else 'are'} not DICOM",
+            severity="info",
+            advice="Nothing needs to be done; saved folders are smaller without them.",
+            meaning="Text files, pictures and links beside the images are not DICOM files and affect no count.",
+            scope="other kinds",
+        )
+
+
+@rule(
+    "damaged",
+    severity="wrong",
+    title="Files are damaged and can be read only in part",
+    by=("SOPInstanceUID",),
+    standard="PS3.10 section 7",
+    advice="Request these files again, or leave them out.",
+    meaning="Everything after the damage is unknown, pixels included.",
+)
+def damaged(survey: Survey) -> Iterator[Finding]:
+    partial = frozenset(failure.path for failure in survey.catalog.partial)
+    if partial:
+        mask = np.array([path in partial for path in survey.catalog.paths], dtype=bool)
+        reasons = Counter(failure.reason for failure in survey.catalog.partial)
+        yield survey.finding("damaged", mask, top(by_files(reasons.items()), "other reasons"))
+
+
+@rule(
+    "meta-contradicts",
+    severity="decision",
+    title="The file meta information names another object than the data set",
+    by=("SOPInstanceUID",),
+    standard="PS3.10 section 7.1",
+    advice="Trust the data set; rewrite the file meta information before sending the files to an archive.",
+    meaning="UIDs were changed in one place only, which is common in de-identification.",
+)
+def meta_contradicts(survey: Survey) -> Iterator[Finding]:
+    lines, masks, tags = [], [], []
+    for in_meta, in_set in META:
+        texts = zip(survey.catalog.column_texts(in_meta), survey.catalog.column_texts(in_set), strict=True)
+        mask = np.array([bool(meta and text and meta != text) for meta, text in texts], dtype=bool)
+        if mask.any():
+            lines.append((f"{in_meta} is not {in_set}", file_count(mask)))
+            masks.append(mask)
+            tags += [in_meta, in_set]
+    if masks:
+        yield survey.finding("meta-contradicts", np.logical_or.reduce(masks), lines, tags=tuple(tags))
