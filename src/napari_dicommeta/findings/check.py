@@ -14,7 +14,9 @@ from napari_dicommeta.findings.rules import (
     persons,
     pixels,
     positions,
+    reconstructions,
     rescale,
+    spacings,
     values,
     volumes,
     windows,
@@ -31,7 +33,20 @@ if TYPE_CHECKING:
 
 __all__ = ["CheckProgress", "check", "finding_kinds", "iter_check"]
 
-RULE_MODULES = (values, rescale, pixels, windows, positions, identity, persons, files, volumes, hu_check)
+RULE_MODULES = (
+    values,
+    rescale,
+    pixels,
+    windows,
+    positions,
+    spacings,
+    reconstructions,
+    identity,
+    persons,
+    files,
+    volumes,
+    hu_check,
+)
 """Importing these modules registers their rules."""
 
 

@@ -10,10 +10,12 @@ import numpy as np
 from napari_dicommeta.dicom.values import numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["by_files", "component_numbers", "date_of", "file_count", "spell_span", "top"]
+__all__ = ["by_files", "component_numbers", "date_of", "file_count", "roundings", "spell_span", "top"]
 
+ROUNDING = 0.001
+"""Relative, or mm; lengths that differ by less are roundings of one length."""
 MAX_EVIDENCE_LINES = 12
 """Number of lines of evidence in a finding before the rest is summed."""
 
@@ -59,6 +61,23 @@ def component_numbers(text: str | None, count: int | None = None) -> list[tuple[
     """Return the numbers of each value in `text`, separated by bars; [] if a value is not made of numbers."""
     components = [numbers(value, count) for value in text.split(" | ")] if text else []
     return [value for value in components if value is not None] if None not in components else []
+
+
+def roundings(weights: Mapping[tuple[float, ...], int]) -> dict[tuple[float, ...], tuple[float, ...]]:
+    """Return for each value the most frequent value that it is a rounding of, within `ROUNDING`.
+
+    `weights`: the number of files of each value, a tuple of lengths in mm; all have the same number of lengths.
+    """
+    leader: dict[tuple[float, ...], tuple[float, ...]] = {}
+    leaders: list[tuple[float, ...]] = []
+    for value in sorted(weights, key=lambda value: (-weights[value], value)):
+        known = np.array(leaders).reshape(len(leaders), len(value))
+        near = np.abs(known - value) <= np.maximum(ROUNDING, ROUNDING * np.abs(known))
+        same = np.flatnonzero(near.all(axis=1))
+        if not len(same):
+            leaders.append(value)
+        leader[value] = leaders[int(same[0])] if len(same) else value
+    return leader
 
 
 def spell_span(values: Sequence[float]) -> str:
