@@ -490,6 +490,46 @@ def test_the_spacing_to_resample_to_counts_each_series_once(tmp_path: Path) -> N
     assert "0.6 by 0.6 mm" in finding.advice
 
 
+def test_roundings_of_a_length_are_one_length(tmp_path: Path) -> None:
+    spacings, thicknesses = ["0.976562", "0.9765625", "0.97699999809265", "0.5"], ["5", "5.0000001", "4.99999", "5"]
+    for i in range(4):
+        uids = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        places = {"ImagePositionPatient": lambda k, i=i: [0, 0, (5, 5.0004, 4.9998, 5)[i] * k]}
+        lengths = {"PixelSpacing": [spacings[i]] * 2, "SliceThickness": thicknesses[i]}
+        write_series(tmp_path / str(i), 3, **NOBODY, **uids, **places, **lengths)
+    (finding,) = check(dm.scan(tmp_path))
+    assert (finding.code, finding.severity) == ("spacings", "decision")
+    assert finding.title == "CT: 2 pixel spacings, 0.5 to 0.9766 mm"
+    assert set(finding.evidence) == {("0.976562 by 0.976562 mm", 9), ("0.5 by 0.5 mm", 3)}
+    rounded = check(dm.scan(tmp_path).where(PixelSpacing=["0.976562\\0.976562", "0.9765625\\0.9765625"]))
+    assert [(one.code, one.severity) for one in rounded] == [("spacings", "info")]
+    assert rounded[0].title == "CT: 1 pixel spacing, 0.9766 by 0.9766 mm, in several roundings"
+
+
+def test_missing_slices_change_no_distance(tmp_path: Path) -> None:
+    """Both series are 2.5 mm thick and 2.5 mm apart; one lacks two slices."""
+    for name, heights in (("whole", range(8)), ("gap", (0, 1, 2, 3, 6, 7, 8, 9))):
+        uids = {"SeriesInstanceUID": f"{ROOT}.{len(name)}", "SOPInstanceUID": lambda k, n=name: f"{ROOT}.{len(n)}.{k}"}
+        places = {"ImagePositionPatient": lambda k, at=tuple(heights): [0, 0, 2.5 * at[k]], "SliceThickness": 2.5}
+        write_series(tmp_path / name, 8, **NOBODY, **uids, **places)
+    assert [one.code for one in check(dm.scan(tmp_path))] == ["gap"]
+
+
+def test_sheared_slices_are_as_far_apart_as_along_their_normal(tmp_path: Path) -> None:
+    """The table moves 5 mm a slice, and the gantry leans by 20 degrees: 5 mm · cos 20° = 4.698 mm."""
+    lean = np.radians(20)
+    orientation = [1, 0, 0, 0, round(float(np.cos(lean)), 9), round(float(-np.sin(lean)), 9)]
+    write_series(
+        tmp_path,
+        4,
+        **NOBODY,
+        ImageOrientationPatient=orientation,
+        ImagePositionPatient=lambda k: [0, 0, 5 * k],
+        SliceThickness=4.7,
+    )
+    assert {one.code for one in check(dm.scan(tmp_path))} == {"tilt"}
+
+
 def test_transfer_syntaxes_and_the_same_number_without_a_vr(tmp_path: Path) -> None:
     signed = {**NOBODY, "PixelRepresentation": 1, "BitsStored": 16, "HighBit": 15}
     paddings = {IMPLICIT: 63536, EXPLICIT: Raw("SS", b"\x30\xf8")}
@@ -599,7 +639,7 @@ def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None
     left, finding = (one for one in check(catalog) if one.code == "identifying")
     assert (left.scope, left.evidence) == ("removed", (("PatientName", 2),))
     assert finding.severity == "info"
-    assert finding.title.startswith("3 identifying tags are filled, 1 private element")
+    assert finding.title.startswith("3 identifying tags are filled, 1 more")
     assert dict(finding.evidence) == {"PatientBirthDate": 2, "PatientID": 2, "PatientName": 2}
     assert "2 of the files state that the identity was removed" in finding.title
     text = findings_report(check(catalog))

@@ -87,7 +87,10 @@ class CodedValues:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeFacts:
-    """Summary of a volume: `label`, `rows` of its files in the catalog, spacing (k, j, i) in mm, and notes."""
+    """Summary of a volume: `label`, `rows` of its files in the catalog, spacing (k, j, i) in mm, and notes.
+
+    `spacing[0]` is the usual step along the normal of the slices, also where these are sheared; NaN if there is none.
+    """
 
     label: str
     rows: np.ndarray
@@ -391,11 +394,12 @@ def _facts(series: Series) -> SeriesFacts:
         copies = [path for note in volume.notes if note.code == "left-out" for path in note.paths]
         paths = [*volume.sources.paths, *copies]
         slices = len(volume.geometry.steps) + 1
+        step = abs(volume.geometry.usual_step) if np.isfinite(volume.geometry.spacing[0]) else float("nan")
         facts.append(
             VolumeFacts(
                 label=label,
                 rows=rows(paths),
-                spacing=volume.geometry.spacing,
+                spacing=(step, *volume.geometry.spacing[1:]),
                 slices=slices,
                 modality=volume.modality,
                 notes=volume.notes,

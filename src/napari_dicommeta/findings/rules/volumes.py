@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.findings.evidence import by_files, spell_span, top
+from napari_dicommeta.findings.evidence import by_files, roundings, spell_span, top
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import looks_at, rule
 from napari_dicommeta.support.words import counted
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 PLACE = "PS3.3 section C.7.6.2"
 STEP_TOLERANCE = 0.02
 """Relative; maximum difference of a step and the slice thickness that are equal."""
+
+
+UNEVEN = ("uneven", "blocks", "no-grid")
+"""Notes of volumes without one distance between slices."""
 
 
 def _rows(volumes: Iterable[VolumeFacts]) -> np.ndarray:
@@ -166,20 +170,24 @@ def steps(survey: Survey) -> Iterator[Finding]:
         if volume.slices > 1 and np.isfinite(volume.spacing[0]) and volume.modality != "SEG":
             by_modality.setdefault(volume.modality, []).append(volume)
     for modality, volumes in by_modality.items():
-        counts: dict[str, int] = {}
+        counts: dict[tuple[float, ...], int] = {}
         for volume in volumes:
-            label = f"{volume.spacing[0]:.3g} mm between slices"
-            counts[label] = counts.get(label, 0) + len(volume.rows)
-        if len(counts) < 2:
+            counts[volume.spacing[:1]] = counts.get(volume.spacing[:1], 0) + len(volume.rows)
+        leader = roundings(counts)
+        of_step: dict[float, list[VolumeFacts]] = {}
+        for volume in volumes:
+            of_step.setdefault(leader[volume.spacing[:1]][0], []).append(volume)
+        if len(of_step) < 2:
             continue
+        lines = [(f"{step:.4g} mm between slices", len(_rows(of_one))) for step, of_one in of_step.items()]
         grid = np.array([volume.spacing for volume in volumes])
         flat = grid.max(axis=1) / grid.min(axis=1)
         median = np.median(grid, axis=0)
         yield survey.finding(
             "steps",
             _mask(survey, _rows(volumes)),
-            top(sorted(counts.items(), key=lambda line: -line[1]), "other steps"),
-            title=f"{modality or 'No modality'}: volumes have slices {spell_span(grid[:, 0].tolist())} mm apart; "
+            top(by_files(lines), "other steps"),
+            title=f"{modality or 'No modality'}: volumes have slices {spell_span(sorted(of_step))} mm apart; "
             f"voxels are up to {flat.max():.3g} times as long as wide",
             advice=f"Resample to one grid: {median[0]:.3g} × {median[1]:.3g} × {median[2]:.3g} mm (slice, row, column) "
             "is the median of the volumes.",
@@ -213,8 +221,8 @@ def step_and_thickness(survey: Survey) -> Iterator[Finding]:
     thickness = survey.joint("SliceThickness")
     by_code: dict[str, list[tuple[VolumeFacts, str]]] = {}
     for volume in _volumes(survey):
-        step = abs(volume.spacing[0])
-        if volume.slices < 2 or not np.isfinite(step):
+        step = volume.spacing[0]
+        if volume.slices < 2 or not np.isfinite(step) or any(note.code in UNEVEN for note in volume.notes):
             continue
         texts = {thickness.texts[i][0] for i in np.unique(thickness.ids[volume.rows]).tolist()}
         value = number(texts.pop() or "") if len(texts) == 1 else None
@@ -222,15 +230,16 @@ def step_and_thickness(survey: Survey) -> Iterator[Finding]:
             code = "slices-overlap" if step < value else "slices-apart"
             by_code.setdefault(code, []).append((volume, f"{value:.4g} mm thick, {step:.4g} mm apart"))
     for code, volumes in by_code.items():
-        lines: dict[str, int] = {}
+        of_text: dict[str, list[VolumeFacts]] = {}
         for volume, text in volumes:
-            lines[text] = lines.get(text, 0) + len(volume.rows)
+            of_text.setdefault(text, []).append(volume)
+        lines = [(text, len(_rows(of_one))) for text, of_one in of_text.items()]
         start = (
             "Slices overlap: they are thicker" if code == "slices-overlap" else "Slices do not touch: they are thinner"
         )
         yield survey.finding(
             code,
             _mask(survey, _rows(volume for volume, _ in volumes)),
-            top(by_files(lines.items()), "other pairs"),
+            top(by_files(lines), "other pairs"),
             title=f"{start} than their spacing, in {counted(len(volumes), 'volume')}",
         )
