@@ -24,6 +24,7 @@ from dicom_factory import (
 )
 
 import napari_dicommeta as dm
+import napari_dicommeta.findings.rules.suspect
 import napari_dicommeta.findings.rules.values
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.findings import check as checking
@@ -747,6 +748,36 @@ def test_a_series_that_fails_loses_no_other_one(tmp_path: Path, monkeypatch: pyt
     assert only(catalog, "slices-overlap").files == 2
 
 
+FULL: dict[str, Any] = {"BitsStored": 16, "HighBit": 15}
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({**FULL, "Modality": "MR", "LargestImagePixelValue": lambda k: (8240, 8244, 12852, 13625)[k]}, set()),
+        (
+            {**FULL, "Modality": "MR", "LargestImagePixelValue": 8240},
+            set(),
+        ),  # four files may have the same largest pixel
+        ({**FULL, "Modality": "MR", "PixelPaddingValue": 8240}, {"padding"}),
+        ({**FULL, "Modality": "MR", "PixelPaddingValue": 8240, "LargestImagePixelValue": 4000}, {"suspect-value"}),
+        ({**FULL, "PixelPaddingValue": 8240}, {"suspect-value"}),  # 7216 HU
+        ({"LargestImagePixelValue": either(8240, 4000)}, {"suspect-text"}),  # of 12 bits
+    ],
+)
+def test_text_in_a_number_needs_proof(tmp_path: Path, changes: dict[str, Any], codes: set[str]) -> None:
+    write_series(tmp_path, 4, **NOBODY, **changes)
+    assert {one.code for one in check(dm.scan(tmp_path))} == codes
+
+
+def test_the_same_extreme_in_all_files_of_a_maker_is_text(tmp_path: Path) -> None:
+    makers = {"Manufacturer": lambda k: "A" if k < 10 else "B"}
+    largest = {"LargestImagePixelValue": lambda k: 8240 if k < 10 else 8241 + k}
+    write_series(tmp_path, 14, **NOBODY, **FULL, **makers, **largest, Modality="MR")
+    text = only(dm.scan(tmp_path), "suspect-text")
+    assert (text.tags, text.files) == (("LargestImagePixelValue",), 10)
+
+
 @pytest.mark.parametrize(
     ("number", "codes"),
     [
@@ -759,6 +790,7 @@ def test_numbers_of_many_values_are_looked_at_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: Callable[[int], object], codes: set[str]
 ) -> None:
     monkeypatch.setattr(napari_dicommeta.findings.rules.values, "MAX_DISTINCT", 2)
+    monkeypatch.setattr(napari_dicommeta.findings.rules.suspect, "MAX_DISTINCT", 2)
     write_series(tmp_path, 4, **NOBODY, InstanceNumber=number, SliceLocation=lambda k: f"-2.50e+0{k}")
     assert {one.code for one in check(dm.scan(tmp_path))} == codes
 

@@ -17,6 +17,7 @@ from napari_dicommeta.findings.rules import (
     reconstructions,
     rescale,
     spacings,
+    suspect,
     values,
     volumes,
     windows,
@@ -35,6 +36,7 @@ __all__ = ["CheckProgress", "check", "finding_kinds", "iter_check"]
 
 RULE_MODULES = (
     values,
+    suspect,
     rescale,
     pixels,
     windows,

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.pixels import stored_range
 from napari_dicommeta.dicom.uids import LOSSY_SYNTAXES, SECONDARY_CAPTURE
-from napari_dicommeta.dicom.values import is_text_in_number, number, registered_name
+from napari_dicommeta.dicom.values import number, registered_name
 from napari_dicommeta.findings.evidence import file_count, spell_span, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.findings.rules.suspect import texts_in_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +106,7 @@ def padding(survey: Survey) -> Iterator[Finding]:
 
     def span(value: str | None, limit: str | None) -> tuple[float, float] | None:
         low = number(value or "")
-        if low is None or is_text_in_number(low):
+        if low is None:
             return None
         high = number(limit or "")
         return min(low, low if high is None else high), max(low, low if high is None else high)
@@ -117,8 +118,9 @@ def padding(survey: Survey) -> Iterator[Finding]:
         lowest, highest = stored_range(int(stored), sign == "1")
         return stated[0] <= highest and stated[1] >= lowest
 
-    usable = survey.images & joint.where(lambda *texts: can_be(*texts) is True)
-    impossible = survey.images & joint.where(lambda *texts: can_be(*texts) is False)
+    numbers = survey.images & ~texts_in_numbers(survey, PADDING_TAGS[0])
+    usable = numbers & joint.where(lambda *texts: can_be(*texts) is True)
+    impossible = numbers & joint.where(lambda *texts: can_be(*texts) is False)
     pairs = survey.joint(*PADDING_TAGS[:2])
     if usable.any():
         evidence = [(_padding(*texts), n) for texts, n in pairs.counted(usable)]

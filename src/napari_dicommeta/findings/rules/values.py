@@ -1,15 +1,14 @@
-"""Rules about values: spellings, invalid numbers, and tags that some files lack."""
+"""Rules about values: spellings, signs, and tags that some files lack."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.uids import IMPLICIT
-from napari_dicommeta.dicom.values import FRACTION, NOT_A_NUMBER, TEXT_IN_NUMBER, UNDECODABLE, WRONG_LENGTH, number
+from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
@@ -17,7 +16,7 @@ from napari_dicommeta.support.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from napari_dicommeta.catalog.counts import Spelling, TagSummary
+    from napari_dicommeta.catalog.counts import Spelling
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
@@ -33,22 +32,6 @@ SPELLED = (
     "WindowWidth",
 )
 """Numbers that determine pixel values or positions: their spellings are reported."""
-DECISIVE = frozenset(
-    (
-        *SPELLED,
-        "ImagePositionPatient",
-        "BitsAllocated",
-        "BitsStored",
-        "HighBit",
-        "PixelRepresentation",
-        "SamplesPerPixel",
-        "Rows",
-        "Columns",
-        "NumberOfFrames",
-        "DoseGridScaling",
-    )
-)
-"""Tags that determine pixel values or positions."""
 PLACING = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "FrameOfReferenceUID")
 REPORTED_TAGS = (
     *PLACING,
@@ -66,19 +49,8 @@ REPORTED_TAGS = (
     "LossyImageCompression",
 )
 """Tags whose absence is reported one by one."""
-ADVICE = {
-    TEXT_IN_NUMBER: "Do not use this value; treat the element as absent.",
-    NOT_A_NUMBER: "Do not use this value; correct it manually or treat the element as absent.",
-    FRACTION: "Decide whether to round it; programs that read integers fail on it.",
-    WRONG_LENGTH: "Do not use this value; treat the element as absent.",
-    UNDECODABLE: "Correct the Specific Character Set (0008,0005) before using the text.",
-}
-_ONE = r"(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)?"
-_NUMBERS = re.compile(rf"{_ONE}(?:\\{_ONE})*")
-_WHOLE = re.compile(r"(?:[+-]?[0-9]+)?(?:\\(?:[+-]?[0-9]+)?)*")
 MAX_DISTINCT = 2000
-"""Number of distinct values above which plain numbers are not examined one by one."""
-_UNFLAGGED = frozenset(("UI", "SQ", "DA", "TM", "DT", "CS", "AS", "AE", "UR", "OB", "OW", "OF", "OD", "OL", "OV", "UN"))
+"""Number of distinct values above which numbers without other spellings are not examined one by one."""
 
 
 @rule(
@@ -150,69 +122,6 @@ def sign_mismatch(survey: Survey) -> Iterator[Finding]:
                 title=f"{tag}: values are written in a VR whose sign differs from that of the pixels",
                 tags=(tag,),
             )
-
-
-@rule(
-    "suspect-value",
-    severity="wrong",
-    title="An element that determines pixel values or positions has an impossible value",
-    standard="PS3.5 section 6.2",
-    advice="Do not use this value.",
-    meaning="The element determines what pixels mean or where they lie, and its value cannot be correct.",
-)
-@rule(
-    "suspect-text",
-    severity="info",
-    title="Elements that do not affect pixels have impossible values",
-    standard="PS3.5 section 6.2",
-    advice="Do not use these values.",
-    meaning="Pixels and positions do not depend on these tags; programs that read them may fail on these values.",
-)
-def suspect_values(survey: Survey) -> Iterator[Finding]:
-    lesser: dict[str, list[tuple[str, int, np.ndarray]]] = {}
-    for summary in survey.summaries:
-        by_flag: dict[str, list[tuple[str, int]]] = {}
-        for text, files, flag in _flagged(survey, summary):
-            by_flag.setdefault(flag, []).append((text, files))
-        for flag, values in by_flag.items():
-            texts = frozenset(text for text, _ in values)
-            mask = survey.own(summary.keyword).where(
-                lambda text, texts=texts: text is not None and not texts.isdisjoint(text.split(" | "))
-            )
-            if summary.path.keyword in DECISIVE:
-                yield survey.finding(
-                    "suspect-value",
-                    mask,
-                    top(values, "other values"),
-                    title=f"{summary.keyword}: {flag}",
-                    tags=(summary.keyword,),
-                    advice=ADVICE[flag],
-                )
-            else:
-                lesser.setdefault(flag, []).append((summary.keyword, file_count(mask), mask))
-    for flag, tags in lesser.items():
-        yield survey.finding(
-            "suspect-text",
-            np.logical_or.reduce([mask for _, _, mask in tags]),
-            top(sorted(((tag, files) for tag, files, _ in tags), key=lambda line: -line[1]), "other tags"),
-            title=f"{len(tags)} tag{'s have' if len(tags) > 1 else ' has'} impossible values: {flag}",
-            tags=tuple(tag for tag, _, _ in tags[:20]),
-            standard="PS3.5 section 6.1" if flag == UNDECODABLE else "PS3.5 section 6.2",
-            advice=ADVICE[flag],
-        )
-
-
-def _flagged(survey: Survey, summary: TagSummary) -> Iterator[tuple[str, int, str]]:
-    """Yield (text, files, flag) of a tag's flagged values."""
-    if summary.vr in _UNFLAGGED or not summary.present:
-        return
-    if summary.distinct > MAX_DISTINCT and summary.vr in ("DS", "IS"):
-        plain = _WHOLE if summary.vr == "IS" else _NUMBERS
-        if all(not text or plain.fullmatch(text) for (text,) in survey.own(summary.keyword).texts):
-            return
-    for value in survey.catalog.details(summary.path):
-        if value.flag:
-            yield value.text, value.files, value.flag
 
 
 @rule(
