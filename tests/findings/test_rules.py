@@ -208,7 +208,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
             ({"WindowCenter": None}, "none / 400: one of the pair is missing"),
         )
     ),
-    ("windows-vary", {"WindowCenter": lambda k: [40 + k, -600]}, "info", 4, (("4 sets of presets", 4),), set()),
+    ("windows-vary", {"WindowCenter": lambda k: [40 + k, -600]}, "info", 4, (("4 different presets", 4),), set()),
     # places
     (
         "orientations",

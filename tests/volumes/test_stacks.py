@@ -419,7 +419,7 @@ def test_two_copies_of_one_image_are_shown_and_it_is_said(tmp_path: Path) -> Non
     put(tmp_path, image(0), image(0))
     (volume,) = dm.load(tmp_path)
     same(volume, hu(0, 0))
-    assert "1 of them repeat the SOP Instance UID and pixels of another image" in titles(volume)["one-place"]
+    assert "1 of them repeats the SOP Instance UID and pixels of another image" in titles(volume)["one-place"]
 
 
 def test_a_copy_in_another_byte_order_is_a_copy(tmp_path: Path) -> None:

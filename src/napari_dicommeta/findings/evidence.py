@@ -12,7 +12,7 @@ from napari_dicommeta.dicom.values import numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["by_files", "component_numbers", "date_of", "file_count", "roundings", "spell_span", "top"]
+__all__ = ["by_files", "component_numbers", "date_of", "file_count", "frame_pairs", "roundings", "spell_span", "top"]
 
 ROUNDING = 0.001
 """Relative, or mm; lengths that differ by less are roundings of one length."""
@@ -78,6 +78,13 @@ def roundings(weights: Mapping[tuple[float, ...], int]) -> dict[tuple[float, ...
             leaders.append(value)
         leader[value] = leaders[int(same[0])] if len(same) else value
     return leader
+
+
+def frame_pairs(first: str | None, second: str | None) -> set[tuple[str, str]]:
+    """Return the distinct pairs of two values of the frames of a file; a single value holds for all frames."""
+    one, other = (first or "").split(" | "), (second or "").split(" | ")
+    n = max(len(one), len(other))
+    return set(zip(one * (n // len(one)), other * (n // len(other)), strict=False))
 
 
 def spell_span(values: Sequence[float]) -> str:

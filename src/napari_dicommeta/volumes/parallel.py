@@ -197,7 +197,8 @@ def _one_place(frames: Frames) -> Stack:
     axis, order = telling_axis(frames, n)
     by = f", by {name_of(axis)}" if axis else ", by Instance Number: no known tag distinguishes them"
     copies = len(without_copies(frames, np.zeros(n, dtype=np.intp))[1])  # still shown: without a grid they do no harm
-    same = f"; {copies} of them repeat the SOP Instance UID and pixels of another image" if copies else ""
+    verb = "repeats" if copies == 1 else "repeat"
+    same = f"; {copies} of them {verb} the SOP Instance UID and pixels of another image" if copies else ""
     elsewhere = _locations_text(frames, np.zeros(n, dtype=np.intp))
     note = make_note(
         "one-place",

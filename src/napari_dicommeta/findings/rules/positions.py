@@ -92,7 +92,8 @@ def orientations(survey: Survey) -> Iterator[Finding]:
         kinds[named[i]] = kinds.get(named[i], 0) + 1
     counts = {f"{name} ({kinds[name]} variants)" if kinds[name] > 1 else name: n for name, n in counts.items()}
     mixed = survey.mixing(of_file, survey.series_ids, held)
-    inside = f"; {len(np.unique(survey.series_ids[mixed]))} series hold several" if mixed.any() else ""
+    n = len(np.unique(survey.series_ids[mixed]))
+    inside = f"; {n} series {'holds' if n == 1 else 'hold'} several" if n else ""
     yield survey.finding(
         "orientations",
         held,

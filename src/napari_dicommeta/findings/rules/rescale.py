@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.findings.evidence import file_count, spell_span, top
+from napari_dicommeta.findings.evidence import file_count, frame_pairs, spell_span, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,18 +133,19 @@ def rescales(survey: Survey) -> Iterator[Finding]:
             "rescale-in-series",
             ct,
             top([(_pair(pair), n) for pair, n in joint.counted(ct)], "other pairs"),
-            title=f"{_series(survey, ct)} of CT mix several slopes or intercepts",
+            title=f"{_series(survey, ct, 'CT', 'mixes', 'mix')} several slopes or intercepts",
             scope="CT",
         )
     if others.any():
-        counted = joint.counted(others)
-        slopes = [value for (slope, _), _ in counted for value in _numbers(slope)]
-        evidence = f"{len(counted)} pairs, slopes {spell_span(slopes) if slopes else '?'}"
+        counts = joint.counted(others)
+        slopes = [value for (slope, _), _ in counts for value in _numbers(slope)]
+        pairs_used = {pair for texts, _ in counts for pair in frame_pairs(*texts)}
+        evidence = f"{counted(len(pairs_used), 'pair')}, slopes {spell_span(slopes) if slopes else '?'}"
         yield survey.finding(
             "rescale-in-series",
             others,
             ((evidence, file_count(others)),),
-            title=f"{_series(survey, others)} of other modalities are rescaled image by image",
+            title=f"{_series(survey, others, 'other modalities', 'is', 'are')} rescaled image by image",
             severity="info",
             meaning="Usual for PET, where the slope follows the activity in each slice.",
         )
@@ -166,8 +168,10 @@ def _numbers(text: str | None) -> list[float]:
     return [value for part in (text or "").split(" | ") if (value := number(part)) is not None]
 
 
-def _series(survey: Survey, mask: np.ndarray) -> str:
-    return f"{len(np.unique(survey.series_ids[mask]))} series"
+def _series(survey: Survey, mask: np.ndarray, of: str, one: str, more: str) -> str:
+    """Return the number of series in `mask` with the verb that fits it."""
+    n = len(np.unique(survey.series_ids[mask]))
+    return f"{n} series of {of} {one if n == 1 else more}"
 
 
 @rule(

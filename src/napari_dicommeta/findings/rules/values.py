@@ -150,13 +150,13 @@ def kvp_zero(survey: Survey) -> Iterator[Finding]:
 )
 def absent_in_part(survey: Survey) -> Iterator[Finding]:
     """Yield a finding on tags that have a value in only some images of a modality."""
-    kinds = survey.joint("Modality")
+    modalities = survey.joint("Modality").ids.astype(np.int64)
+    kinds = 2 * modalities + survey.gray  # what screenshots lack is not missing in the images beside them
     lines: list[tuple[str, int]] = []
     masks, tags = [], []
     for tag in REPORTED_TAGS:
         filled, lacking = survey.filled(tag) & survey.images, survey.images & ~survey.filled(tag)
-        has = np.bincount(kinds.ids[filled], minlength=len(kinds.texts)) > 0
-        lacking &= has[kinds.ids]
+        lacking &= np.isin(kinds, kinds[filled])
         if lacking.any():
             lines.append((f"{tag} absent", file_count(lacking)))
             masks.append(lacking)
@@ -168,15 +168,20 @@ def absent_in_part(survey: Survey) -> Iterator[Finding]:
     )
     if not masks:
         return
-    more = f"; {others} other technical tags are in some files only" if others else ""
+    more = (
+        f"; {counted(others, 'other technical tag')} {'is' if others == 1 else 'are'} in some files only"
+        if others
+        else ""
+    )
     several = len(tags) > 1
+    is_unplaced = any((mask & survey.sectional).any() for mask, tag in zip(masks, tags, strict=True) if tag in PLACING)
     yield survey.finding(
         "absent-in-part",
         np.logical_or.reduce(masks),
         sorted(lines, key=lambda line: -line[1]),
         title=f"{len(tags)} tag{'s' if several else ''} about pixels or positions {'are' if several else 'is'} absent "
         f"or empty in some images of a modality{more}",
-        severity="decision" if any(tag in PLACING for tag in tags) else "info",
+        severity="decision" if is_unplaced else "info",
         tags=tuple(tags),
         by=(*tags, "Modality") if len(tags) < 4 else ("SeriesInstanceUID",),
     )

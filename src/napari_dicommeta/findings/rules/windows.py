@@ -9,7 +9,7 @@ import numpy as np
 from napari_dicommeta.dicom.pixels import stored_range
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.dicom.window import windows_of
-from napari_dicommeta.findings.evidence import by_files, file_count, top
+from napari_dicommeta.findings.evidence import by_files, file_count, frame_pairs, top
 from napari_dicommeta.findings.rule import rule
 
 if TYPE_CHECKING:
@@ -79,7 +79,9 @@ def window_implausible(survey: Survey) -> Iterator[Finding]:
         if n:
             for reason in reasons[i]:
                 counts[reason] = counts.get(reason, 0) + n
-    yield survey.finding("window-implausible", mask, top(by_files(counts.items()), "other windows"))
+    yield survey.finding(
+        "window-implausible", mask, top(by_files(counts.items()), "other windows, each in at most", together=max)
+    )
 
 
 def _doubt(
@@ -136,9 +138,10 @@ def windows_vary(survey: Survey) -> Iterator[Finding]:
     mask = survey.mixing(joint.ids, survey.series_ids, held) | of_frames if survey.n_files else held
     if mask.any():
         series = len(np.unique(survey.series_ids[mask]))
+        sets = {texts for pair, _ in joint.counted(mask) for texts in frame_pairs(*pair)}
         yield survey.finding(
             "windows-vary",
             mask,
-            ((f"{len(joint.counted(mask))} sets of presets", file_count(mask)),),
+            ((f"{len(sets)} different presets", file_count(mask)),),
             title=f"Window presets differ from image to image in {series} series",
         )
