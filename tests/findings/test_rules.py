@@ -279,6 +279,19 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         {"kernels"},
     ),
     ("lengths-odd", {"SpacingBetweenSlices": -2.5}, "info", 4, (("SpacingBetweenSlices -2.5", 4),), set()),
+    (
+        "scanners",
+        {
+            "Manufacturer": either("SIEMENS", "Siemens"),
+            "ManufacturerModelName": "M",
+            "SoftwareVersions": either("A", "B"),
+            **TWO_SERIES,
+        },
+        "info",
+        4,
+        (("SIEMENS, M, A (1 series)", 2), ("SIEMENS, M, B (1 series)", 2)),
+        set(),
+    ),
     # volumes
     ("gap", {"ImagePositionPatient": at(0, 2.5, 7.5, 10)}, "decision", 4, None, set()),
     ("uneven", {"ImagePositionPatient": at(0, 2.5, 4, 10)}, "decision", 4, None, set()),
@@ -637,8 +650,7 @@ def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None
     private = {"00091001": Raw("LO", b"Doe^Jane"), "00090010": "ACME"}
     write_series(tmp_path, 2, PatientBirthDate="19700101", **private, PatientIdentityRemoved=either("YES", None))
     catalog = dm.scan(tmp_path)
-    left, finding = (one for one in check(catalog) if one.code == "identifying")
-    assert (left.scope, left.evidence) == ("removed", (("PatientName", 2),))
+    finding = only(catalog, "identifying")
     assert finding.severity == "info"
     assert finding.title.startswith("3 identifying tags are filled, 1 more")
     assert dict(finding.evidence) == {"PatientBirthDate": 2, "PatientID": 2, "PatientName": 2}
@@ -652,8 +664,8 @@ def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None
     ("changes", "persons"),
     [
         ({"PatientID": "P1", "PatientBirthDate": "19700101", "StudyDate": "20200110"}, ()),
-        ({"PatientName": "Anonymous^Patient", "PatientComments": "no finding", "DeidentificationMethod": "CTP"}, ()),
-        ({"PatientName": "Doe^Jane"}, ("PatientName",)),
+        ({"PatientName": "Doe^Jane", "PatientComments": "no finding", "DeidentificationMethod": "CTP"}, ()),
+        ({"PatientName": "Miller^Jane"}, ("PatientName",)),
         ({"PatientID": "P1", "ReferringPhysicianName": "Smith, John"}, ("ReferringPhysicianName",)),
         ({"PatientBirthDate": "19690713"}, ("PatientBirthDate",)),
         ({"PatientID": "P1", "PatientComments": "Mr. Miller coughs"}, ("PatientComments",)),
@@ -675,6 +687,19 @@ def test_removed_identities_need_a_decision_only_if_persons_are_left(
 def test_a_method_of_deidentification_identifies_nobody(tmp_path: Path) -> None:
     write_series(tmp_path, 2, **NOBODY, DeidentificationMethod="CTP")
     assert check(dm.scan(tmp_path)) == ()
+
+
+def test_what_follows_the_maker_needs_a_decision(tmp_path: Path) -> None:
+    """Four series; each maker has its own kernels and padding, and both have the same spacings."""
+    for i, maker in enumerate(("A", "A", "B", "B")):
+        uids = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        scanner = {"Manufacturer": maker, "ManufacturerModelName": maker, "MagneticFieldStrength": 15000 if i else 1.5}
+        pixels = {"ConvolutionKernel": f"{maker}{i}", "PixelSpacing": [0.5 + i % 2] * 2}
+        write_series(tmp_path / str(i), 2, **NOBODY, **uids, **scanner, **pixels)
+    finding = only(dm.scan(tmp_path), "scanners")
+    assert finding.severity == "decision"
+    assert finding.title == "CT: 2 makers, 2 models in 4 series; ConvolutionKernel follows the maker"
+    assert set(finding.evidence) == {("A, A, 1.5 T (2 series)", 4), ("B, B, 1.5 T (2 series)", 4)}
 
 
 def test_rules_work_on_part_of_a_catalog_and_on_none(tmp_path: Path) -> None:

@@ -44,12 +44,16 @@ FREE_TEXT = (
 PLACEHOLDERS = frozenset(
     re.findall(
         r"\w+",
-        "anon anonym anonymized anonymised anonymous case deidentified doctor dr dummy test testing tester first last "
-        "given family id identity middle name no nobody none null of operator patient phantom person physician "
+        "anon anonym anonymized anonymised anonymous case deidentified doctor doe dr dummy test testing tester first "
+        "last given family id identity middle name no nobody none null of operator patient phantom person physician "
         "pseudonym qa redacted referring removed subject unknown unnamed withheld",
     )
 )
 """Words of names that stand for nobody."""
+SEEN = {
+    "BurnedInAnnotation": "text about the patient is part of the picture",
+    "RecognizableVisualFeatures": "the face can be recognized",
+}
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _IN_TEXT = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Herr|Frau|Mme)\.? [^\W\d_]{3,}|[\w.]+@\w+\.\w+|\+\d[\d /()-]{7,}")
 
@@ -165,8 +169,7 @@ _LIKE_A_PERSON = {
     "learn from the text.",
 )
 def burned_in(survey: Survey) -> Iterator[Finding]:
-    tags = ("BurnedInAnnotation", "RecognizableVisualFeatures")
-    masks = {tag: survey.images & survey.says(tag, "YES") for tag in tags}
+    masks = {tag: survey.images & survey.says(tag, "YES") for tag in SEEN}
     stated = {tag: mask for tag, mask in masks.items() if mask.any()}
     if stated:
         mask = np.logical_or.reduce(list(stated.values()))
@@ -175,8 +178,8 @@ def burned_in(survey: Survey) -> Iterator[Finding]:
             "burned-in",
             mask,
             [(f"{tag} YES", file_count(of_tag)) for tag, of_tag in stated.items()],
-            title=f"{counted(n, 'image')} {'states' if n == 1 else 'state'} that text about the patient is part of the "
-            "picture, or that the face can be recognized",
+            title=f"{counted(n, 'image')} {'states' if n == 1 else 'state'} that "
+            + " or ".join(SEEN[tag] for tag in stated),
             tags=tuple(stated),
             by=(*stated, "Modality"),
         )

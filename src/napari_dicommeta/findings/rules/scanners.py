@@ -1,0 +1,136 @@
+"""Rules about where images come from: scanners, software, and what follows from them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.values import number
+from napari_dicommeta.findings.evidence import by_files, top
+from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.findings.survey import Survey
+
+SCANNER = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions", "MagneticFieldStrength", "KVP")
+DERIVED_MODALITIES = ("SEG", "PR", "SR", "KO", "RTSTRUCT", "RTPLAN", "RTDOSE", "RWV", "ANN", "REG")
+"""Modalities of objects made from images: their maker is that of a program."""
+FOLLOWING = (
+    "ConvolutionKernel",
+    "SliceThickness",
+    "PixelSpacing",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "RescaleType",
+    "PixelRepresentation",
+    "BitsStored",
+    "PixelPaddingValue",
+    "WindowCenter",
+    "PhotometricInterpretation",
+    "TransferSyntaxUID",
+    "LossyImageCompression",
+)
+"""Tags about pixels by which a model could recognize the maker."""
+GAUSS = 30
+"""T; field strengths above are in gauss, ten thousand to a tesla."""
+
+
+@rule(
+    "scanners",
+    severity=("info", "decision"),
+    title="Images of one modality come from several scanners",
+    tags=SCANNER[:4],
+    by=("Modality",),
+    standard="PS3.3 section C.7.5.1",
+    advice="Split training and test sets by scanner, or hold one out; report results for each.",
+    meaning="Noise, contrast and resolution differ between scanners: features and models learn the scanner.",
+)
+def scanners(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on each modality with several scanners; a decision where other tags follow the maker."""
+    modalities = survey.joint("Modality")
+    for i, (modality,) in enumerate(modalities.texts):
+        if modality in DERIVED_MODALITIES:
+            continue
+        held = survey.images & (modalities.ids == i)
+        held &= survey.filled("Manufacturer") | survey.filled("ManufacturerModelName")
+        if held.any():
+            yield from _scanners_of(survey, modality or "", held)
+
+
+def _scanners_of(survey: Survey, modality: str, held: np.ndarray) -> Iterator[Finding]:
+    joint = survey.joint(*SCANNER)
+    labels: dict[tuple[str, ...], int] = {}
+    ids = np.array([labels.setdefault(_scanner(*texts), len(labels)) for texts in joint.texts])[joint.ids]
+    used = np.unique(ids[held]).tolist()
+    of_id = dict(zip(labels.values(), labels, strict=True))
+    kinds = [of_id[k] for k in used]
+    if len({kind[:4] for kind in kinds}) < 2:  # the tube voltage alone is a setting
+        return
+    lines = []
+    for k, kind in zip(used, kinds, strict=True):
+        rows = held & (ids == k)
+        series = counted(len(np.unique(survey.series_ids[rows])), "series")
+        lines.append((f"{', '.join(filter(None, kind))} ({series})", int(np.count_nonzero(rows))))
+    makers = {kind[0]: m for m, kind in enumerate(kinds)}
+    names = [
+        counted(len(values), noun)
+        for j, noun in enumerate(("maker", "model", "software version", "field strength"))
+        if len(values := {kind[j] for kind in kinds} - {""}) > 1
+    ]
+    of_maker = np.zeros(len(of_id), dtype=np.int64)
+    of_maker[used] = [makers[kind[0]] for kind in kinds]
+    following = _following(survey, held, of_maker[ids]) if len(makers) > 1 else []
+    follows = (
+        f"; {', '.join(following)} {'follows' if len(following) == 1 else 'follow'} the maker" if following else ""
+    )
+    yield survey.finding(
+        "scanners",
+        held,
+        top(by_files(lines), "other scanners"),
+        title=f"{modality or 'No modality'}: {', '.join(names) or 'several models'} in "
+        f"{counted(len(np.unique(survey.series_ids[held])), 'series')}{follows}",
+        severity="decision" if following else "info",
+        tags=(*SCANNER[:4], *following),
+        scope=modality,
+    )
+
+
+def _scanner(
+    maker: str | None, model: str | None, software: str | None, field: str | None, kvp: str | None
+) -> tuple[str, ...]:
+    """Return maker, model, software, field strength and tube voltage as one spelling of each."""
+    strength, voltage = number((field or "").split(" | ")[0]), number((kvp or "").split(" | ")[0])
+    if strength and strength > GAUSS:
+        strength /= 10_000
+    return (
+        " ".join((maker or "").upper().split()),
+        (model or "").strip(),
+        (software or "").replace("\\", ", ").strip(),
+        f"{round(strength, 1):g} T" if strength else "",
+        f"{voltage:g} kV" if voltage else "",
+    )
+
+
+def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str]:
+    """Return the tags each of whose values occurs with one maker only, and that differ between makers.
+
+    Two makers at least must have two series each: of single series, everything differs.
+    """
+    series, at = np.unique(survey.series_ids[held], return_index=True)
+    per_maker = np.bincount(makers[held][at])
+    if len(series) < 4 or np.count_nonzero(per_maker >= 2) < 2:
+        return []
+    found = []
+    for tag in FOLLOWING:
+        column = survey.joint(tag)
+        stated = held & survey.filled(tag)
+        several_values = len(np.unique(column.ids[stated])) > 1
+        has_all = len(np.unique(makers[stated])) == len(np.unique(makers[held]))
+        if several_values and has_all and not survey.mixing(makers, column.ids, stated).any():
+            found.append(tag)
+    return found
