@@ -61,6 +61,17 @@ COLOR = {
     "HighBit": 7,
     "PixelData": Raw("OB", bytes(16 * 12 * 3)),
 }
+PET = {
+    "Modality": "PT",
+    "Units": "BQML",
+    "DecayCorrection": "START",
+    "AcquisitionTime": "120100",
+    "PatientWeight": 70,
+    "RadiopharmaceuticalInformationSequence": [
+        {"RadionuclideTotalDose": 350000000, "RadionuclideHalfLife": 6586.2, "RadiopharmaceuticalStartTime": "110000"}
+    ],
+}
+TIMES = {"identifying"}
 REPEATED = {  # slice 3 is slice 2 again
     "ImagePositionPatient": at(0, 2.5, 5, 5),
     "PixelData": lambda k: Raw("OW", ct_pixels(min(k, 2)).tobytes()),
@@ -132,7 +143,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
     ),
     (
         "rescale-in-series",
-        {"Modality": "PT", "RescaleSlope": lambda k: k + 1},
+        {"Modality": "PT", "Units": "GML", "RescaleSlope": lambda k: k + 1},
         "info",
         4,
         (("4 pairs, slopes 1 to 4", 4),),
@@ -292,6 +303,76 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("SIEMENS, M, A (1 series)", 2), ("SIEMENS, M, B (1 series)", 2)),
         set(),
     ),
+    (
+        "derived",
+        {"ImageType": either(["ORIGINAL", "PRIMARY", "AXIAL"], ["DERIVED", "SECONDARY", "AXIAL", "MPR"]), **TWO_SERIES},
+        "decision",
+        2,
+        (("DERIVED SECONDARY AXIAL MPR", 2), ("original images beside them", 2)),
+        set(),
+    ),
+    (
+        "localizers",
+        {"ImageType": either(["ORIGINAL", "PRIMARY", "LOCALIZER"], ["ORIGINAL", "PRIMARY", "AXIAL"]), **TWO_SERIES},
+        "info",
+        2,
+        (("CT", 2),),
+        set(),
+    ),
+    (
+        "contrast-in-part",
+        {"ContrastBolusAgent": either("Agent 300", "w/o contrast"), **TWO_SERIES},
+        "decision",
+        2,
+        (("with contrast agent", 2), ("without a statement", 2)),
+        {"identifying"},
+    ),
+    (
+        "patient-positions",
+        {"PatientPosition": either("HFS", "HFP"), **TWO_SERIES},
+        "decision",
+        4,
+        (("HFP", 2), ("HFS", 2)),
+        set(),
+    ),
+    (
+        "patient-positions",
+        {"PatientPosition": either("HFS", "FFS"), **TWO_SERIES},
+        "info",
+        4,
+        (("FFS", 2), ("HFS", 2)),
+        set(),
+    ),
+    ("sides", {"ImageLaterality": either("L", "R"), **TWO_SERIES}, "decision", 4, (("L", 2), ("R", 2)), set()),
+    # PET; times are identifying tags
+    (
+        "pet-units",
+        {**PET, "Units": either("BQML", "GML"), **TWO_SERIES},
+        "decision",
+        4,
+        (("BQML", 2), ("GML", 2)),
+        TIMES,
+    ),
+    ("pet-units", {**PET, "Units": None}, "decision", 4, (("none", 4),), TIMES),
+    ("pet-counts", {**PET, "Units": "CNTS"}, "decision", 4, (("CNTS", 4),), TIMES),
+    (
+        "pet-decay",
+        {**PET, "DecayCorrection": either("START", "ADMIN"), **TWO_SERIES},
+        "decision",
+        4,
+        (("ADMIN", 2), ("START", 2)),
+        TIMES,
+    ),
+    ("pet-decay", {**PET, "DecayCorrection": "NONE"}, "decision", 4, (("NONE", 4),), TIMES),
+    ("suv-missing", {**PET, "PatientWeight": 0}, "decision", 4, (("PatientWeight absent or 0", 4),), TIMES),
+    (
+        "suv-missing",
+        {**PET, "RadiopharmaceuticalInformationSequence": [{"RadionuclideHalfLife": 6586.2}]},
+        "decision",
+        4,
+        (("RadionuclideTotalDose absent or 0", 4), ("time of injection absent", 4)),
+        TIMES,
+    ),
     # volumes
     ("gap", {"ImagePositionPatient": at(0, 2.5, 7.5, 10)}, "decision", 4, None, set()),
     ("uneven", {"ImagePositionPatient": at(0, 2.5, 4, 10)}, "decision", 4, None, set()),
@@ -313,7 +394,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         "info",
         4,
         None,
-        set(),
+        {"localizers"},
     ),
     (
         "steps",

@@ -11,7 +11,9 @@ from napari_dicommeta.findings.rule import FindingKind, kind_of, registered_kind
 from napari_dicommeta.findings.rules import (
     files,
     identity,
+    kinds,
     persons,
+    pet,
     pixels,
     positions,
     reconstructions,
@@ -45,6 +47,8 @@ RULE_MODULES = (
     spacings,
     reconstructions,
     scanners,
+    kinds,
+    pet,
     identity,
     persons,
     files,

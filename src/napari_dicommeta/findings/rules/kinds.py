@@ -1,0 +1,185 @@
+"""Rules about mixed kinds of images: derived ones, localizers, contrast agent, position and side of the body."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.findings.evidence import by_files, file_count, top
+from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.findings.survey import Survey
+
+IMAGE_KINDS = ("CT", "MR", "PT", "NM", "CR", "DX", "MG", "XA", "RF", "US")
+CONTRAST = ("ContrastBolusAgent", "ContrastBolusAgentSequence")
+_NO_CONTRAST = re.compile(r"(none|no|n|0|nil|-+|n/?a|without\b.*|w/o\b.*|no .*|non.?contrast.*)?", re.IGNORECASE)
+PRONE = {"HFS": "supine", "FFS": "supine", "HFP": "prone", "FFP": "prone"}
+SIDES = ("ImageLaterality", "Laterality")
+
+
+def _values(text: str | None) -> list[str]:
+    return [value.strip() for value in (text or "").split("\\")]
+
+
+@rule(
+    "derived",
+    severity="decision",
+    title="Derived or converted images are mixed with original ones",
+    tags=("ImageType", "ConversionType"),
+    by=("ImageType", "ConversionType", "Modality"),
+    standard="PS3.3 section C.7.6.1.1.2",
+    advice="Choose one kind; leave derived images out, or use them instead of their originals.",
+    meaning="Reformats, projections and maps repeat the pixels of their originals or hold other quantities: they are "
+    "no independent samples, and their values may not be comparable.",
+)
+def derived(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on each modality with both original and derived grayscale images."""
+    joint = survey.joint("ImageType", "ConversionType")
+    kinds = survey.joint("Modality")
+    is_derived = joint.where(lambda image_type, conversion: _values(image_type)[0] == "DERIVED" or bool(conversion))
+    is_original = joint.where(lambda image_type, _: _values(image_type)[0] == "ORIGINAL") & ~is_derived
+    for i, (modality,) in enumerate(kinds.texts):
+        held = survey.gray & (kinds.ids == i)
+        copies, originals = held & is_derived, held & is_original
+        if modality in IMAGE_KINDS and copies.any() and originals.any():
+            lines: dict[str, int] = {}
+            for (image_type, conversion), n in joint.counted(copies):
+                label = " ".join(filter(None, _values(image_type)[:4])) or "no Image Type"
+                label += f", converted ({conversion})" if conversion else ""
+                lines[label] = lines.get(label, 0) + n
+            yield survey.finding(
+                "derived",
+                copies,
+                (*top(by_files(lines.items()), "other kinds"), ("original images beside them", file_count(originals))),
+                title=f"{modality}: {counted(file_count(copies), 'derived or converted image')} among "
+                f"{counted(file_count(originals), 'original image')}",
+                scope=modality or "",
+            )
+
+
+@rule(
+    "localizers",
+    severity="info",
+    title="Localizers are among the images",
+    tags=("ImageType",),
+    by=("ImageType", "Modality"),
+    standard="PS3.3 section C.8.2.1.1.1",
+    advice="Leave them out of volumes and of statistics.",
+    meaning="Localizers of CT are projections: they hold no HU, and their few slices lie across the volume.",
+)
+def localizers(survey: Survey) -> Iterator[Finding]:
+    mask = survey.sectional & survey.joint("ImageType").where(lambda text: "LOCALIZER" in _values(text))
+    if mask.any() and (survey.sectional & ~mask).any():
+        counts, n = survey.joint("Modality").counted(mask), file_count(mask)
+        yield survey.finding(
+            "localizers",
+            mask,
+            [(f"{modality}", files) for (modality,), files in counts],
+            title=f"{counted(n, 'localizer')} {'is' if n == 1 else 'are'} among the images",
+        )
+
+
+@rule(
+    "contrast-in-part",
+    severity="decision",
+    title="Some series of a modality state a contrast agent, others do not",
+    tags=CONTRAST[:1],
+    by=("SeriesInstanceUID",),
+    standard="PS3.3 section C.7.6.4",
+    advice="Separate images with and without contrast agent; check series that state none by eye.",
+    meaning="Contrast agent changes the values of vessels and organs: radiomics and models learn it in place of the "
+    "disease, and HU thresholds fail.",
+)
+def contrast_in_part(survey: Survey) -> Iterator[Finding]:
+    kinds = survey.joint("Modality")
+    has = survey.joint(*CONTRAST).where(
+        lambda agent, sequence: (
+            not _NO_CONTRAST.fullmatch((agent or "").strip()) or sequence not in (None, "", "0 items")
+        )
+    )
+    for i, (modality,) in enumerate(kinds.texts):
+        held = survey.sectional & (kinds.ids == i)
+        if modality not in ("CT", "MR") or not (held & has).any():
+            continue
+        n_series = len(survey.series)
+        enhanced = np.bincount(survey.series_ids[held & has], minlength=n_series) > 0
+        plain = held & ~enhanced[survey.series_ids]
+        if plain.any():
+            contrasted = held & enhanced[survey.series_ids]
+            n, m = (len(np.unique(survey.series_ids[mask])) for mask in (contrasted, plain))
+            yield survey.finding(
+                "contrast-in-part",
+                contrasted,
+                (("with contrast agent", file_count(contrasted)), ("without a statement", file_count(plain))),
+                title=f"{modality}: {n} series {'states' if n == 1 else 'state'} a contrast agent, {m} "
+                f"{'does' if m == 1 else 'do'} not",
+                scope=modality,
+            )
+
+
+@rule(
+    "patient-positions",
+    severity=("decision", "info"),
+    title="Patients lie in several positions",
+    tags=("PatientPosition",),
+    by=("PatientPosition", "Modality"),
+    standard="PS3.3 section C.7.3.1.1.2",
+    advice="Separate prone from supine before comparing lungs, breasts or organs that move.",
+    meaning="Organs and fluid shift between prone and supine: registration fails, and models learn the position.",
+)
+def patient_positions(survey: Survey) -> Iterator[Finding]:
+    kinds, tag = survey.joint("Modality"), survey.joint("PatientPosition")
+    for i, (modality,) in enumerate(kinds.texts):
+        held = survey.sectional & (kinds.ids == i) & survey.filled("PatientPosition")
+        lines = [(str(text), n) for (text,), n in tag.counted(held)]
+        if len(lines) < 2:
+            continue
+        turned = len({PRONE.get(text, text) for text, _ in lines}) > 1
+        yield survey.finding(
+            "patient-positions",
+            held,
+            top(lines, "other positions"),
+            title=f"{modality}: patients lie in {len(lines)} positions, {', '.join(text for text, _ in lines[:4])}",
+            severity="decision" if turned else "info",
+            advice="" if turned else "Take directions from the affine, never from the order of rows or slices.",
+            meaning=""
+            if turned
+            else "Head first and feet first turn the table's direction: stacks sorted by table position are reversed.",
+            scope=modality or "",
+        )
+
+
+@rule(
+    "sides",
+    severity="decision",
+    title="Images of both sides of the body are mixed",
+    tags=SIDES,
+    by=(*SIDES, "Modality"),
+    standard="PS3.3 section C.7.3.1",
+    advice="Mirror one side, or keep the side as an input; never mirror at random where the side matters.",
+    meaning="Left and right are mirror images: a model trained on one side fails on the other, and flips as "
+    "augmentation contradict the side.",
+)
+def sides(survey: Survey) -> Iterator[Finding]:
+    joint, kinds = survey.joint(*SIDES), survey.joint("Modality")
+    side = (
+        joint.where(lambda image, series: (image or series) == "L"),
+        joint.where(lambda image, series: (image or series) == "R"),
+    )
+    for i, (modality,) in enumerate(kinds.texts):
+        left, right = (survey.images & (kinds.ids == i) & of_side for of_side in side)
+        if modality != "SEG" and left.any() and right.any():
+            yield survey.finding(
+                "sides",
+                left | right,
+                (("L", file_count(left)), ("R", file_count(right))),
+                title=f"{modality or 'No modality'}: images of both sides of the body are mixed",
+                scope=modality or "",
+            )
