@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SLOPE_4097 = 4097 / 4096
 USUAL_CT_INTERCEPTS = (-1024.0, -1000.0, -2048.0, -8192.0, 0.0)
+HIGHEST_AIR = -900
+"""HU; air is not above, even with noise and in poor calibration."""
 RESCALE_PAIR = ("RescaleSlope", "RescaleIntercept")
 
 
@@ -213,7 +215,7 @@ def slope_zero(survey: Survey) -> Iterator[Finding]:
 @rule(
     "intercept-unsigned",
     severity="decision",
-    title="CT images with unsigned pixels have an intercept of 0 or more: no pixel can be air",
+    title="CT images with unsigned pixels have an intercept above -900: no pixel can be air",
     tags=("RescaleIntercept", "PixelRepresentation"),
     by=("RescaleIntercept", "PixelRepresentation", "RescaleSlope", "Modality"),
     standard="PS3.3 section C.11.1.1.2",
@@ -237,7 +239,7 @@ def intercepts(survey: Survey) -> Iterator[Finding]:
     high = survey.ct & with_slope.where(
         lambda slope, text, sign: (
             sign == "0"
-            and any(value >= 0 for value in _numbers(text))
+            and any(value > HIGHEST_AIR for value in _numbers(text))
             and not any(value < 0 for value in _numbers(slope))
         )  # a negative slope gives values below the intercept
     )
