@@ -214,14 +214,40 @@ def transfer_syntaxes(survey: Survey) -> Iterator[Finding]:
     severity="info",
     title="Images are MONOCHROME1: low values are shown bright",
     tags=("PhotometricInterpretation",),
+    by=("PhotometricInterpretation", "Modality"),
     standard="PS3.3 section C.7.6.3.1.2",
     advice="Invert the display only, or invert all of these images once before mixing them with MONOCHROME2.",
     meaning="The values themselves are not inverted; mixed with MONOCHROME2, they look like negatives to a model.",
 )
+@rule(
+    "monochrome-mixed",
+    severity="decision",
+    title="Images of one modality are in part MONOCHROME1, in part MONOCHROME2",
+    tags=("PhotometricInterpretation",),
+    by=("PhotometricInterpretation", "Modality"),
+    standard="PS3.3 section C.7.6.3.1.2",
+    advice="Invert the values of all MONOCHROME1 images once: largest possible value minus value.",
+    meaning="Bone is bright in one and dark in the other: a model trained on both learns the maker, radiomics fail.",
+)
 def monochrome1(survey: Survey) -> Iterator[Finding]:
-    mask = survey.images & survey.says("PhotometricInterpretation", "MONOCHROME1")
-    if mask.any():
-        yield survey.finding("monochrome1", mask, (("MONOCHROME1", file_count(mask)),))
+    """Yield a finding on each modality with both kinds, and one on MONOCHROME1 in the other modalities."""
+    kinds = survey.joint("Modality")
+    inverse = survey.gray & survey.says("PhotometricInterpretation", "MONOCHROME1")
+    others = survey.gray & survey.says("PhotometricInterpretation", "MONOCHROME2")
+    alone = inverse.copy()
+    for i, (modality,) in enumerate(kinds.texts):
+        of_kind = kinds.ids == i
+        if (inverse & of_kind).any() and (others & of_kind).any():
+            alone &= ~of_kind
+            yield survey.finding(
+                "monochrome-mixed",
+                inverse & of_kind,
+                (("MONOCHROME1", file_count(inverse & of_kind)), ("MONOCHROME2", file_count(others & of_kind))),
+                title=f"{modality or 'No modality'}: images are in part MONOCHROME1, in part MONOCHROME2",
+                scope=modality or "",
+            )
+    if alone.any():
+        yield survey.finding("monochrome1", alone, (("MONOCHROME1", file_count(alone)),))
 
 
 @rule(

@@ -145,3 +145,26 @@ def windows_vary(survey: Survey) -> Iterator[Finding]:
             ((f"{len(sets)} different presets", file_count(mask)),),
             title=f"Window presets differ from image to image in {series} series",
         )
+
+
+@rule(
+    "sigmoid",
+    severity=("decision", "info"),
+    title="Window presets are meant for a sigmoid curve",
+    tags=("VOILUTFunction",),
+    by=("VOILUTFunction", "Modality"),
+    standard="PS3.3 section C.11.2.1.3",
+    advice="Scale these images by the sigmoid, or all images by one rule of your own.",
+    meaning="Scaled as if linear, they are too hard; mixed with linear ones, equal tissue gets different gray levels.",
+)
+def sigmoid(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on sigmoid presets; a decision in modalities that also have linear presets."""
+    kinds = survey.joint("Modality")
+    windowed = survey.gray & survey.filled("WindowWidth")
+    curved = windowed & survey.says("VOILUTFunction", "SIGMOID")
+    if curved.any():
+        beside = windowed & ~curved & np.isin(kinds.ids, kinds.ids[curved])
+        lines = (("SIGMOID", file_count(curved)), ("linear, in the same modality", file_count(beside)))
+        yield survey.finding(
+            "sigmoid", curved, lines if beside.any() else lines[:1], severity="decision" if beside.any() else "info"
+        )
