@@ -18,6 +18,7 @@ from dicom_factory import (
     ct_pixels,
     ct_slice,
     data_set,
+    dicom,
     enhanced,
     file_meta,
     write_series,
@@ -132,6 +133,14 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("intercept 0, unsigned", 4),),
         set(),
     ),
+    (
+        "intercept-unsigned",
+        {"RescaleIntercept": -24, **ONE_WINDOW},
+        "decision",
+        4,
+        (("intercept -24, unsigned", 4),),
+        set(),
+    ),
     ("intercept-unusual", {"RescaleIntercept": -900}, "info", 4, (("intercept -900", 4),), set()),
     (
         "rescale-in-series",
@@ -180,6 +189,23 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
     ),
     ("padding-impossible", {"PixelPaddingValue": 63536}, "decision", 4, (("63536 in 12-bit unsigned", 4),), set()),
     ("monochrome1", {"PhotometricInterpretation": "MONOCHROME1"}, "info", 4, (("MONOCHROME1", 4),), set()),
+    (
+        "monochrome-mixed",
+        {"PhotometricInterpretation": either("MONOCHROME1", "MONOCHROME2"), **TWO_SERIES},
+        "decision",
+        2,
+        (("MONOCHROME1", 2), ("MONOCHROME2", 2)),
+        set(),
+    ),
+    ("sigmoid", {"VOILUTFunction": "SIGMOID"}, "info", 4, (("SIGMOID", 4),), set()),
+    (
+        "sigmoid",
+        {"VOILUTFunction": either("SIGMOID", None), **TWO_SERIES},
+        "decision",
+        2,
+        (("SIGMOID", 2), ("linear, in the same modality", 2)),
+        set(),
+    ),
     (
         "no-ct-values",
         {"SOPClassUID": SECONDARY_CAPTURE},
@@ -458,6 +484,33 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("SeriesDate before StudyDate", 2),),
         {"identifying"},
     ),
+    ("dates-invalid", {"StudyDate": "20201340"}, "info", 4, (("StudyDate", 4),), {"identifying"}),
+    ("dates-invalid", {"StudyTime": "12:99", "PatientAge": "34"}, "info", 4, None, {"identifying"}),
+    (
+        "ages",
+        {"PatientAge": either("050Y", "046Y"), "PatientBirthDate": "19700701", "StudyDate": "20160101"},
+        "decision",
+        2,
+        (("more than a year apart", 2),),
+        {"identifying"},
+    ),
+    ("charset-undefined", {"SpecificCharacterSet": "ISO-IR 100"}, "info", 4, (("ISO-IR 100", 4),), set()),
+    (
+        "charset-contradicts",
+        {"Manufacturer": Raw("LO", "上海医疗".encode("gbk"))},
+        "decision",
+        4,
+        (("Manufacturer", 4),),
+        set(),
+    ),
+    (
+        "charset-contradicts",
+        {"Manufacturer": Raw("LO", "Müller".encode() + b" ")},
+        "decision",
+        4,
+        (("Manufacturer", 4),),
+        set(),
+    ),
     (
         "image-twice",
         {**REPEATED, "SOPInstanceUID": lambda k: f"{ROOT}.3.{min(k, 2)}", "InstanceNumber": lambda k: min(k, 2)},
@@ -654,6 +707,58 @@ def test_meta_information_of_another_object(tmp_path: Path) -> None:
     assert (finding.code, finding.files) == ("meta-contradicts", 1)
     assert finding.evidence == (("MediaStorageSOPInstanceUID is not SOPInstanceUID", 1),)
     assert catalog.where(dict(finding.selection)).values("SOPInstanceUID") == {f"{ROOT}.3.0": 1}
+
+
+def test_letters_of_latin_1_contradict_nothing(tmp_path: Path) -> None:
+    texts = ["Müßig", "Größe", "ÄÖÜ", "Hôpital Général", "Señor Núñez", "Ångström"]
+    write_series(tmp_path, 6, **NOBODY, Manufacturer=lambda k: Raw("LO", texts[k].ljust(16).encode("latin-1")))
+    assert {one.code for one in check(dm.scan(tmp_path))} <= {"scanners"}
+
+
+def test_files_without_a_transfer_syntax(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, **NOBODY)
+    (tmp_path / "bare.dcm").write_bytes(dicom(ct_content(2, **NOBODY), preamble=False))
+    catalog = dm.scan(tmp_path)
+    (finding,) = check(catalog)
+    assert (finding.code, finding.severity, finding.files) == ("syntax-missing", "decision", 1)
+    assert chosen(catalog, finding) == 1
+
+
+def structure_set(references: list[str], frame: str) -> bytes:
+    """A structure set with contours on the images `references` in a frame of reference."""
+    images = {"ContourImageSequence": [{"ReferencedSOPInstanceUID": uid} for uid in references]}
+    frames = {
+        "FrameOfReferenceUID": frame,
+        "RTReferencedStudySequence": [{"ReferencedSOPInstanceUID": "1.9", **images}],
+    }
+    content = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.3",
+        "SOPInstanceUID": f"{ROOT}.8",
+        "Modality": "RTSTRUCT",
+        "StudyInstanceUID": f"{ROOT}.1",
+        "SeriesInstanceUID": f"{ROOT}.7",
+        "ReferencedFrameOfReferenceSequence": [frames],
+    }
+    return dicom(content)
+
+
+@pytest.mark.parametrize(
+    ("references", "frame", "codes", "evidence"),
+    [
+        ([f"{ROOT}.3.0", f"{ROOT}.3.1"], "1.2.3", set(), ()),
+        ([f"{ROOT}.3.0", "1.2.99"], "1.2.3", {"references-missing"}, ("RTSTRUCT: some of the files are missing", 1)),
+        (["1.2.98", "1.2.99"], "1.2.3", {"references-missing"}, ("RTSTRUCT: all of the files are missing", 1)),
+        ([f"{ROOT}.3.0"], "1.2.4", {"frames-missing"}, ("RTSTRUCT", 1)),
+    ],
+)
+def test_structures_whose_images_are_missing(
+    tmp_path: Path, references: list[str], frame: str, codes: set[str], evidence: tuple[object, ...]
+) -> None:
+    write_series(tmp_path, 2, **NOBODY, FrameOfReferenceUID="1.2.3")
+    (tmp_path / "structures.dcm").write_bytes(structure_set(references, frame))
+    findings = check(dm.scan(tmp_path))
+    assert {finding.code for finding in findings} == codes | {"no-pixels"}
+    assert [finding.evidence for finding in findings if finding.code in codes] == [(evidence,)] * len(codes)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from napari_dicommeta.findings import hu_check
 from napari_dicommeta.findings.finding import Finding, finding_order
 from napari_dicommeta.findings.rule import FindingKind, kind_of, registered_kinds, rule, rules_that_need
 from napari_dicommeta.findings.rules import (
+    charsets,
     files,
     identity,
     kinds,
@@ -17,10 +18,12 @@ from napari_dicommeta.findings.rules import (
     pixels,
     positions,
     reconstructions,
+    references,
     rescale,
     scanners,
     spacings,
     suspect,
+    times,
     values,
     volumes,
     windows,
@@ -51,6 +54,9 @@ RULE_MODULES = (
     pet,
     identity,
     persons,
+    times,
+    charsets,
+    references,
     files,
     volumes,
     hu_check,

@@ -88,6 +88,23 @@ def damaged(survey: Survey) -> Iterator[Finding]:
 
 
 @rule(
+    "syntax-missing",
+    severity="decision",
+    title="Files state no transfer syntax",
+    tags=("TransferSyntaxUID",),
+    standard="PS3.10 section 7.1",
+    advice="Check a picture of each, then write the file meta information with the syntax that fits.",
+    meaning="Byte order and compression are guessed: other programs refuse these files or show noise.",
+)
+def syntax_missing(survey: Survey) -> Iterator[Finding]:
+    mask = ~survey.filled("TransferSyntaxUID")
+    if mask.any():
+        n = file_count(mask)
+        title = f"{counted(n, 'file')} {'states' if n == 1 else 'state'} no transfer syntax"
+        yield survey.finding("syntax-missing", mask, [("no transfer syntax", n)], title=title)
+
+
+@rule(
     "meta-contradicts",
     severity="decision",
     title="The file meta information names another object than the data set",

@@ -1,4 +1,4 @@
-"""Rules about identity and dates: contradicting UIDs and dates, copies."""
+"""Rules about identity: contradicting UIDs, copies."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.findings.evidence import date_of, file_count
+from napari_dicommeta.findings.evidence import file_count
 from napari_dicommeta.findings.rule import kind_of, rule
 from napari_dicommeta.support.words import counted
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 OUTER_CODES = ("series-studies", "series-modalities", "series-frames", "study-patients", "study-dates")
 """Findings on two tags, where each value of the first allows only one value of the second."""
 SPLIT_BOTH = "Split these files by both tags, and ask the source of the data which value is right."
-DATE_ORDER = (("StudyDate", "SeriesDate"), ("StudyDate", "AcquisitionDate"), ("AcquisitionDate", "ContentDate"))
-"""Pairs of dates; the second is never more than a day before the first."""
 SAME_IMAGE = (
     "SeriesInstanceUID",
     "SOPClassUID",
@@ -105,32 +103,6 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
             n = int(np.count_nonzero(np.bincount(outside.ids[mask])))
             groups = "series" if outer == "SeriesInstanceUID" else "study" if n == 1 else "studies"
             yield survey.finding(code, mask, ((f"in {n} {groups}", file_count(mask)),))
-
-
-@rule(
-    "date-order",
-    severity="decision",
-    title="Dates contradict each other: an image is older than its study, or acquired after its content was created",
-    standard="PS3.3 section C.7.6.1",
-    advice="Do not compute ages or intervals from them; ask how the dates were shifted.",
-    meaning="Dates that were shifted individually, or kept from an older examination, do not give intervals.",
-)
-def date_order(survey: Survey) -> Iterator[Finding]:
-    lines, masks, tags = [], [], []
-    for first, second in DATE_ORDER:
-        joint = survey.joint(first, second)
-
-        def is_before(earlier: str | None, later: str | None) -> bool:
-            a, b = date_of(earlier or ""), date_of(later or "")
-            return a is not None and b is not None and (a - b).days > 1
-
-        mask = joint.where(is_before)
-        if mask.any():
-            lines.append((f"{second} before {first}", file_count(mask)))
-            masks.append(mask)
-            tags += [first, second]
-    if masks:
-        yield survey.finding("date-order", np.logical_or.reduce(masks), lines, tags=tuple(dict.fromkeys(tags)))
 
 
 @rule(

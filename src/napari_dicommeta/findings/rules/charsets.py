@@ -1,0 +1,144 @@
+"""Rules about character sets: names that are none, and those that contradict the bytes."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.findings.evidence import by_files, file_count, top
+from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_dicommeta.catalog.counts import ValueCount
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.findings.survey import Survey
+
+TAG = "SpecificCharacterSet"
+_NUMBERS = (
+    "6",
+    "13",
+    "87",
+    "100",
+    "101",
+    "109",
+    "110",
+    "126",
+    "127",
+    "138",
+    "144",
+    "148",
+    "149",
+    "159",
+    "166",
+    "58",
+    "203",
+)
+DEFINED = frozenset(
+    (
+        "",
+        "GB18030",
+        "GBK",
+        "ISO_IR 192",
+        *(f"ISO 2022 IR {n}" for n in _NUMBERS),
+        *(f"ISO_IR {n}" for n in _NUMBERS if n not in ("87", "149", "159", "58")),
+    )
+)
+"""Defined terms of PS3.3 section C.12.1.1.2."""
+LATIN = (None, "", "ISO_IR 6", "ISO_IR 100")
+"""Character sets of one byte by which bytes of any other text look like rare letters."""
+TEXT_VR = frozenset(("LO", "SH", "PN", "ST", "LT", "UT", "UC"))
+_HIGH = re.compile(rb"[\x80-\xff]+")
+RAW_BYTES = 32
+"""Number of bytes kept of a value, which may end within a character."""
+
+
+@rule(
+    "charset-undefined",
+    severity="info",
+    title="Specific Character Set is no defined term",
+    tags=(TAG,),
+    standard="PS3.3 section C.12.1.1.2",
+    advice="Correct the term, for example ISO-IR 100 to ISO_IR 100, before using names or descriptions.",
+    meaning="Programs refuse the file or garble its text: labels and searches in descriptions fail.",
+)
+def charset_undefined(survey: Survey) -> Iterator[Finding]:
+    tag = survey.own(TAG)
+    mask = tag.where(lambda text: not all(term.strip() in DEFINED for term in (text or "").split("\\")))
+    if mask.any():
+        lines = [((text or "").replace("\\", ", "), n) for (text,), n in tag.counted(mask)]
+        yield survey.finding("charset-undefined", mask, top(lines, "other terms"))
+
+
+@rule(
+    "charset-contradicts",
+    severity="decision",
+    title="The bytes of texts are not of the character set that the files state",
+    standard="PS3.3 section C.12.1.1.2",
+    advice="Read these texts with the character set named here, and correct Specific Character Set.",
+    meaning="Names and descriptions look garbled: labels, searches and matches of patients by name fail.",
+)
+def charset_contradicts(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on texts that make sense in UTF-8 or in GB18030 only, never with the texts."""
+    latin = survey.own(TAG).where(lambda text: text in LATIN)
+    if not latin.any():
+        return
+    by_set: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for summary in survey.summaries:
+        if summary.vr not in TEXT_VR or len(summary.path.elements) != 1 or summary.path.is_private:
+            continue
+        column = survey.own(summary.keyword)
+        if all((text or "").isascii() for (text,) in column.texts):
+            continue
+        fitting: dict[str, set[str]] = {}
+        for value in survey.catalog.details(summary.path):
+            if not value.text.isascii() and (name := _fitting(value)):
+                fitting.setdefault(name, set()).add(value.text)
+        for name, texts in fitting.items():
+            mask = latin & column.where(lambda text, texts=texts: text in texts)
+            if mask.any():
+                by_set.setdefault(name, []).append((summary.keyword, mask))
+    for name, tags in by_set.items():
+        mask = np.logical_or.reduce([of_tag for _, of_tag in tags])
+        yield survey.finding(
+            "charset-contradicts",
+            mask,
+            top(
+                by_files((tag, file_count(of_tag)) for tag, of_tag in tags), "other tags, each in at most", together=max
+            ),
+            title=f"The bytes of {counted(len(tags), 'tag')} are text in {name}, which the files do not state",
+            tags=(TAG, *(tag for tag, _ in tags[:19])),
+            by=("SOPInstanceUID",),
+            scope=name,
+        )
+
+
+def _fitting(value: ValueCount) -> str:
+    """Return the character set by which the bytes of a value make sense, "" if that is none of two or unsure."""
+    raw = value.spellings[0].raw
+    runs = _HIGH.findall(raw)
+    if not runs or b"\x1b" in raw:
+        return ""
+    is_cut = len(raw) >= RAW_BYTES and raw[-1] >= 0x80
+    ends = [not is_cut or k < len(runs) - 1 for k in range(len(runs))]
+    if all(map(_is_utf_8, runs, ends)):
+        return "ISO_IR 192"
+    return "GB18030" if all(map(_is_chinese, runs, ends)) and max(map(len, runs)) >= 4 else ""
+
+
+def _is_utf_8(run: bytes, is_whole: bool) -> bool:
+    try:
+        return bool(codecs.getincrementaldecoder("utf-8")().decode(run, is_whole)) or not is_whole
+    except UnicodeDecodeError:
+        return False
+
+
+def _is_chinese(run: bytes, is_whole: bool) -> bool:
+    """Return whether bytes are common Chinese characters of two bytes each."""
+    pairs = zip(run[::2], run[1::2], strict=False)
+    return (len(run) % 2 == 0 or not is_whole) and all(0xB0 <= lead <= 0xF7 and tail >= 0xA1 for lead, tail in pairs)

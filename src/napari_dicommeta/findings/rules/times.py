@@ -1,0 +1,126 @@
+"""Rules about dates, times and ages: those that are none, and those that contradict each other."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.findings.evidence import by_files, date_of, file_count, top
+from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import date
+
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.findings.survey import Survey
+
+DATE_ORDER = (("StudyDate", "SeriesDate"), ("StudyDate", "AcquisitionDate"), ("AcquisitionDate", "ContentDate"))
+"""Pairs of dates; the second is never more than a day before the first."""
+_TIME = re.compile(r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?")
+_AGE = re.compile(r"\d{3}[DWMY]")
+DAYS = {"D": 1.0, "W": 7.0, "M": 30.44, "Y": 365.25}
+AGE_TOLERANCE = 1.1
+"""Years; ages are rounded down to years, and a study may end after a birthday."""
+
+
+@rule(
+    "date-order",
+    severity="decision",
+    title="Dates contradict each other: an image is older than its study, or acquired after its content was created",
+    standard="PS3.3 section C.7.6.1",
+    advice="Do not compute ages or intervals from them; ask how the dates were shifted.",
+    meaning="Dates that were shifted individually, or kept from an older examination, do not give intervals.",
+)
+def date_order(survey: Survey) -> Iterator[Finding]:
+    lines, masks, tags = [], [], []
+    for first, second in DATE_ORDER:
+        joint = survey.joint(first, second)
+
+        def is_before(earlier: str | None, later: str | None) -> bool:
+            a, b = date_of(earlier or ""), date_of(later or "")
+            return a is not None and b is not None and (a - b).days > 1
+
+        mask = joint.where(is_before)
+        if mask.any():
+            lines.append((f"{second} before {first}", file_count(mask)))
+            masks.append(mask)
+            tags += [first, second]
+    if masks:
+        yield survey.finding("date-order", np.logical_or.reduce(masks), lines, tags=tuple(dict.fromkeys(tags)))
+
+
+@rule(
+    "dates-invalid",
+    severity="info",
+    title="Tags hold dates, times or ages that are none",
+    standard="PS3.5 section 6.2",
+    advice="Treat them as absent; ask for the format that the source of the data used.",
+    meaning="Programs fail on them or read another date: ages, intervals and splits by time are wrong.",
+)
+def dates_invalid(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding with the names of tags, never their values."""
+    lines, masks = [], []
+    for summary in survey.summaries:
+        is_valid = _VALID.get(summary.vr)
+        if is_valid is None or len(summary.path.elements) != 1 or summary.path.is_private or not summary.present:
+            continue
+        mask = survey.own(summary.keyword).where(
+            lambda text, is_valid=is_valid: bool(text) and not all(map(is_valid, text.split("\\")))
+        )
+        if mask.any():
+            lines.append((summary.keyword, file_count(mask)))
+            masks.append(mask)
+    if masks:
+        n = len(lines)
+        yield survey.finding(
+            "dates-invalid",
+            np.logical_or.reduce(masks),
+            top(by_files(lines), "other tags, each in at most", together=max),
+            title=f"{counted(n, 'tag')} {'holds' if n == 1 else 'hold'} dates, times or ages that are none",
+            tags=tuple(tag for tag, _ in by_files(lines)[:20]),
+            by=("SOPInstanceUID",),
+        )
+
+
+def _is_date(text: str) -> bool:
+    return not text.strip() or date_of(text.strip()) is not None
+
+
+def _is_time(text: str) -> bool:
+    return not text.strip() or _TIME.fullmatch(text.strip()) is not None
+
+
+def _is_age(text: str) -> bool:
+    return not text.strip() or _AGE.fullmatch(text.strip()) is not None
+
+
+_VALID = {"DA": _is_date, "TM": _is_time, "AS": _is_age}
+
+
+@rule(
+    "ages",
+    severity="decision",
+    title="The age of a patient contradicts the dates of birth and study",
+    tags=("PatientAge", "PatientBirthDate", "StudyDate"),
+    by=("SOPInstanceUID",),
+    standard="PS3.3 section C.7.2.2",
+    advice="Ask which of the three was changed; use the age if the dates were shifted.",
+    meaning="One of them was changed in de-identification: models and statistics by age use a wrong age.",
+)
+def ages(survey: Survey) -> Iterator[Finding]:
+    joint = survey.joint("PatientAge", "PatientBirthDate", "StudyDate")
+    mask = joint.where(lambda age, birth, study: _contradict(age or "", date_of(birth or ""), date_of(study or "")))
+    if mask.any():
+        yield survey.finding("ages", mask, (("more than a year apart", file_count(mask)),))
+
+
+def _contradict(age: str, birth: date | None, study: date | None) -> bool:
+    """Return whether an age above 0 is not that on the day of the study."""
+    if birth is None or study is None or not _AGE.fullmatch(age) or not int(age[:3]):
+        return False
+    stated, computed = int(age[:3]) * DAYS[age[3]] / 365.25, (study - birth).days / 365.25
+    return abs(stated - computed) > AGE_TOLERANCE
