@@ -6,6 +6,7 @@ import pytest
 
 from napari_dicommeta.findings.check import finding_kinds
 from napari_dicommeta.findings.rule import FindingKind, kind_of, registered_kinds, rule, rules_that_need
+from napari_dicommeta.findings.uses import MATTERS_FOR, USES, with_uses
 from napari_dicommeta.volumes.note import NOTE_KINDS, SEVERITIES, make_note
 
 
@@ -28,7 +29,16 @@ def test_each_kind_of_finding_says_what_it_is(kind: FindingKind) -> None:
     assert kind.title[:1].isupper()
     assert not kind.title.endswith(".")
     assert kind.advice.endswith(".")
+    assert kind.meaning.endswith(".")
     assert kind.standard.startswith("PS3.") is (kind.code != "rule-failed")
+
+
+def test_each_kind_of_finding_names_the_uses_that_go_wrong() -> None:
+    assert {kind.code for kind in finding_kinds()} - {"rule-failed"} == set(MATTERS_FOR)
+    assert all(uses and set(uses) <= set(USES) for uses in MATTERS_FOR.values())
+    assert with_uses("kernels", "Why.") == "Why. If ignored, radiomics and training go wrong."
+    assert with_uses("identifying", "") == "If ignored, sharing goes wrong."
+    assert with_uses("unknown", "Why.") == "Why."
 
 
 def test_kinds_are_those_of_rules_and_of_notes_each_once_the_most_severe_first() -> None:

@@ -20,6 +20,7 @@ import numpy as np
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.hu_sample import DEEP, HIGHEST, LOWEST, HUSample, population_of, read_sample
 from napari_dicommeta.findings.rule import kind_of, rule
+from napari_dicommeta.findings.uses import with_uses
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.load import load_series
@@ -287,6 +288,7 @@ _intercept_rule = partial(
     tags=("RescaleIntercept",),
     standard=HU_STANDARD,
     advice="Look at the histogram, then correct Rescale Intercept, or leave the series out.",
+    meaning="The values are not HU: thresholds, windows and averages are off.",
     needs="pixels",
 )
 
@@ -323,6 +325,7 @@ def _shifted(air: float, sample: HUSample) -> Finding:
     tags=("RescaleSlope", "RescaleIntercept"),
     standard=HU_STANDARD,
     advice="Use the stored values as HU (slope 1, intercept 0), or leave the series out.",
+    meaning="The values are not HU: thresholds, windows and averages are off.",
     needs="pixels",
 )
 def _twice(air: float, slope: float, intercept: float) -> Finding:
@@ -340,6 +343,7 @@ def _twice(air: float, slope: float, intercept: float) -> Finding:
     tags=("PixelRepresentation", "BitsStored"),
     standard="PS3.3 section C.7.6.3.1",
     advice="Read the stored values with the other sign, or leave the series out.",
+    meaning="Dense bone and air change places: values wrap around at the highest bit.",
     needs="pixels",
 )
 def _wrong_sign(body: Population, sample: HUSample) -> Finding:
@@ -361,6 +365,7 @@ def _wrong_sign(body: Population, sample: HUSample) -> Finding:
     tags=("RescaleSlope",),
     standard=HU_STANDARD,
     advice="Look at the histogram, then correct Rescale Slope, or leave the series out.",
+    meaning="The values are not HU: differences between tissues are too large or too small.",
     needs="pixels",
 )
 def _scaled(body: Population, sample: HUSample) -> Finding | None:
@@ -399,6 +404,7 @@ def _scaled_by(factor: float, intercept: float, values: np.ndarray) -> np.ndarra
     tags=("RescaleIntercept", "PixelPaddingValue"),
     standard=HU_STANDARD,
     advice="Find out what these pixels are before averaging or scaling values.",
+    meaning="These pixels shift averages, ranges and automatic windows, whatever they are.",
     needs="pixels",
 )
 def _below(body: Population) -> Finding:
@@ -418,6 +424,7 @@ def _below(body: Population) -> Finding:
     tags=("PixelPaddingValue",),
     standard="PS3.3 section C.7.5.1.1.2",
     advice="Leave the value out of statistics, or set it to -1000, before averaging or scaling values.",
+    meaning="Padding shifts averages, ranges and automatic windows.",
     needs="pixels",
 )
 def _padding(sample: HUSample, value: float, share: float) -> Finding:
@@ -443,5 +450,5 @@ def _finding(code: str, title: str, severity: str = "", advice: str = "") -> Fin
         tags=kind.tags,
         standard=kind.standard,
         advice=advice or kind.advice,
-        meaning=kind.meaning,
+        meaning=with_uses(code, kind.meaning),
     )

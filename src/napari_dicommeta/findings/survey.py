@@ -13,6 +13,7 @@ from napari_dicommeta.dicom.functional_groups import GROUP_OF
 from napari_dicommeta.dicom.uids import SECONDARY_CAPTURE
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import kind_of
+from napari_dicommeta.findings.uses import with_uses
 from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.volumes.load import load_series
 
@@ -266,9 +267,11 @@ class Survey:
         meaning: str = "",
         by: Sequence[str] = (),
         scope: str = "",
+        is_harmless: bool = False,
     ) -> Finding:
         """Return a finding about the files in `mask`; arguments left empty are those registered for `code`.
 
+        Its meaning names the uses that go wrong if it is ignored, unless `is_harmless`.
         Its selection uses the tags `by`, or else `tags`, or else UIDs.
         """
         kind = kind_of(code)
@@ -283,7 +286,7 @@ class Survey:
             evidence=tuple(evidence),
             selection=self.selection(mask, tuple(by) or kind.by or tags),
             files=int(np.count_nonzero(mask)),
-            meaning=meaning or kind.meaning,
+            meaning=(meaning or kind.meaning) if is_harmless else with_uses(code, meaning or kind.meaning),
             scope=scope,
         )
 

@@ -67,6 +67,7 @@ def unreadable(survey: Survey) -> Iterator[Finding]:
             advice="Nothing needs to be done; saved folders are smaller without them.",
             meaning="Text files, pictures and links beside the images are not DICOM files and affect no count.",
             scope="other kinds",
+            is_harmless=True,
         )
 
 

@@ -119,6 +119,7 @@ def identifying(survey: Survey) -> Iterator[Finding]:
         by=tuple(summary.keyword for summary in filled[:3]),
         severity="info" if all_say else "decision",
         advice="Limit exports to technical tags." if all_say else "",
+        is_harmless=all_say,
     )
 
 

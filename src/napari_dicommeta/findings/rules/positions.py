@@ -154,6 +154,7 @@ def places_missing(survey: Survey) -> Iterator[Finding]:
             advice="Leave them out of volumes.",
             meaning="Usual for projections, screenshots, microscopy and ultrasound: these are pictures, not slices.",
             scope="pictures",
+            is_harmless=True,
         )
     lacking = survey.images & ~survey.filled("PixelSpacing")
     at_detector = lacking & survey.filled("ImagerPixelSpacing")

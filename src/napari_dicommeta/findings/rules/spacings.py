@@ -102,6 +102,7 @@ def _spacings_of(survey: Survey, modality: str, held: np.ndarray) -> Iterator[Fi
         else f"Resample to one grid: {median[0]:.3g} by {median[1]:.3g} mm is the series' median.",
         meaning="They agree within 1 % or 0.01 mm: one spacing, rounded in several ways." if is_rounding else "",
         scope=modality,
+        is_harmless=is_rounding,
     )
 
 

@@ -10,6 +10,7 @@ from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, roundings, spell_span, top
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import looks_at, rule
+from napari_dicommeta.findings.uses import with_uses
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.note import NOTE_KINDS
 
@@ -84,7 +85,7 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> 
         evidence=top(sorted(evidence, key=lambda line: -line[1])),
         selection=survey.selection(mask, ("SeriesInstanceUID",)),
         files=int(np.count_nonzero(mask)),
-        meaning=kind.meaning,
+        meaning=with_uses(code, kind.meaning),
     )
 
 
