@@ -319,7 +319,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
     (
         "scanners",
         {
-            "Manufacturer": either("SIEMENS", "Siemens"),
+            "Manufacturer": either("SIEMENS", "Siemens Healthineers"),
             "ManufacturerModelName": "M",
             "SoftwareVersions": either("A", "B"),
             **TWO_SERIES,
@@ -886,6 +886,35 @@ def test_what_follows_the_maker_needs_a_decision(tmp_path: Path) -> None:
     assert finding.severity == "decision"
     assert finding.title == "CT: 2 makers, 2 models in 4 series; ConvolutionKernel follows the maker"
     assert set(finding.evidence) == {("A, A, 1.5 T (2 series)", 4), ("B, B, 1.5 T (2 series)", 4)}
+
+
+def write_many(folder: Path, count: int, **changes: Any) -> None:
+    """Write series of one image each; a callable change is called with the number of the series."""
+    for i in range(count):
+        own = {key: value(i) if callable(value) else value for key, value in changes.items()}
+        uids = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": f"{ROOT}.3.{i}", "SeriesNumber": i}
+        write_series(folder / str(i), 1, **NOBODY, **uids, **own)
+
+
+def test_settings_that_vary_within_a_protocol(tmp_path: Path) -> None:
+    echo = {
+        "EchoTime": lambda i: (90, 90.0000001, 100, 30)[i],
+        "SeriesDescription": lambda i: ("T2", "t2 ", "T2", "T1")[i],
+    }
+    write_many(tmp_path, 4, Modality="MR", **echo)
+    (finding,) = check(dm.scan(tmp_path))
+    assert (finding.code, finding.severity) == ("protocols-vary", "info")
+    assert finding.title == "MR: 1 setting varies between series of one protocol"
+    assert (finding.tags, finding.evidence, finding.files) == (("EchoTime",), (("EchoTime in 1 protocol", 3),), 3)
+
+
+def test_the_series_that_differs_from_all_others_of_its_protocol(tmp_path: Path) -> None:
+    write_many(tmp_path, 21, Modality="MR", FlipAngle=lambda i: 15 if i == 4 else 9)
+    catalog = dm.scan(tmp_path)
+    finding = only(catalog, "protocol-outliers")
+    assert (finding.severity, finding.files) == ("decision", 1)
+    assert finding.evidence == (("FlipAngle 15, usually 9", 1),)
+    assert catalog.where(dict(finding.selection)).values("SeriesNumber") == {"4": 1}
 
 
 def test_rules_work_on_part_of_a_catalog_and_on_none(tmp_path: Path) -> None:

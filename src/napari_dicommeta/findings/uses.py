@@ -49,6 +49,8 @@ MATTERS_FOR: dict[str, tuple[str, ...]] = {
     "one-acquisition": ("training",),
     # what is mixed
     "scanners": _GRIDS,
+    "protocols-vary": _GRIDS,
+    "protocol-outliers": _GRIDS,
     "kernels": _GRIDS,
     "thicknesses": _GRIDS,
     "kvp-zero": ("measuring", "radiomics"),

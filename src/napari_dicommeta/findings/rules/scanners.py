@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,17 +104,25 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray) -> Iterator[Fi
 def _scanner(
     maker: str | None, model: str | None, software: str | None, field: str | None, kvp: str | None
 ) -> tuple[str, ...]:
-    """Return maker, model, software, field strength and tube voltage as one spelling of each."""
+    """Return maker, model, software, field strength and tube voltage as one spelling of each.
+
+    Of the maker's name only the first word counts: its form and its division are spelled in many ways.
+    """
     strength, voltage = number((field or "").split(" | ")[0]), number((kvp or "").split(" | ")[0])
     if strength and strength > GAUSS:
         strength /= 10_000
     return (
-        " ".join((maker or "").upper().split()),
+        _first_word(maker or ""),
         (model or "").strip(),
         (software or "").replace("\\", ", ").strip(),
         f"{round(strength, 1):g} T" if strength else "",
         f"{voltage:g} kV" if voltage else "",
     )
+
+
+def _first_word(maker: str) -> str:
+    match = re.search(r"[^\W_]+", maker.upper().replace(".", ""))
+    return match[0] if match else ""
 
 
 def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str]:
