@@ -917,6 +917,39 @@ def test_the_series_that_differs_from_all_others_of_its_protocol(tmp_path: Path)
     assert catalog.where(dict(finding.selection)).values("SeriesNumber") == {"4": 1}
 
 
+@pytest.mark.parametrize(
+    ("copied", "patients", "title"),
+    [
+        (True, ("P1", "P1"), "2 series hold the same pixels under different UIDs"),
+        (True, ("P1", "P2"), "2 series hold the same pixels under different UIDs, and under different Patient IDs"),
+        (False, ("P1", "P2"), ""),
+    ],
+)
+def test_series_that_were_sent_twice(tmp_path: Path, copied: bool, patients: tuple[str, str], title: str) -> None:
+    for i in range(2):
+        images = [np.random.default_rng(k + 10 * i * (not copied)).integers(0, 4096, (32, 32), "<u2") for k in range(3)]
+        uids = {name: f"{ROOT}.{n}.{i}" for n, name in enumerate(("StudyInstanceUID", "SeriesInstanceUID"))}
+        pixels = {"pixels": lambda k, images=images: images[k], "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        write_series(tmp_path / str(i), 3, **{**NOBODY, "PatientID": patients[i], **uids, **pixels})
+    findings = {finding.code: finding for finding in check(dm.scan(tmp_path))}
+    assert findings.keys() == ({"identifying", "same-pixels"} if copied else {"identifying"})
+    if copied:
+        assert findings["same-pixels"].title == title
+        assert findings["same-pixels"].evidence == (("2 series alike", 6),)
+
+
+def test_enhanced_images_among_single_frame_images(tmp_path: Path) -> None:
+    frames = [{"ImagePositionPatient": [0, 0, 2.5 * k]} for k in range(3)]
+    shared = {"ImageOrientationPatient": AXIAL, "PixelSpacing": [0.75, 0.5], "RescaleSlope": 1}
+    shared |= {"RescaleIntercept": -1024, "RescaleType": "HU"}
+    (tmp_path / "enhanced.dcm").write_bytes(enhanced([ct_pixels(k) for k in range(3)], frames, shared, **NOBODY))
+    uids = {"SeriesInstanceUID": f"{ROOT}.5", "SOPInstanceUID": lambda k: f"{ROOT}.6.{k}"}
+    write_series(tmp_path, 3, **NOBODY, **NO_WINDOW, **uids)
+    (finding,) = check(dm.scan(tmp_path))
+    assert (finding.code, finding.severity, finding.files) == ("enhanced-mixed", "info", 1)
+    assert finding.title == "CT: 1 enhanced file among 3 single-frame images"
+
+
 def test_rules_work_on_part_of_a_catalog_and_on_none(tmp_path: Path) -> None:
     write_series(tmp_path, 4, **NOBODY, RescaleType=either("HU", "US"), KVP=either(0, 120))
     catalog = dm.scan(tmp_path)

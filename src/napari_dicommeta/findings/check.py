@@ -10,6 +10,7 @@ from napari_dicommeta.findings.finding import Finding, finding_order
 from napari_dicommeta.findings.rule import FindingKind, kind_of, registered_kinds, rule, rules_that_need
 from napari_dicommeta.findings.rules import (
     charsets,
+    copies,
     files,
     identity,
     kinds,
@@ -61,6 +62,7 @@ RULE_MODULES = (
     references,
     files,
     volumes,
+    copies,
     hu_check,
 )
 """Importing these modules registers their rules."""

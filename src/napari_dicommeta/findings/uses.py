@@ -42,6 +42,8 @@ MATTERS_FOR: dict[str, tuple[str, ...]] = {
     "dates-invalid": ("reading", "counting"),
     "ages": ("training",),
     "image-twice": _CASES,
+    "same-pixels": _CASES,
+    "enhanced-mixed": ("reading", "counting"),
     "uid-reused": ("counting", "sharing"),
     "uids-missing": ("counting", "registration"),
     "references-missing": ("registration", "training"),

@@ -112,8 +112,7 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
     tags=("SOPInstanceUID",),
     standard="PS3.3 section C.12.1",
     advice="Compare their pixels; where these agree too, keep one file of each SOP Instance UID.",
-    meaning="Duplicates count twice, and may end up in both training and test sets. Equal pixels under different UIDs "
-    "are not detected: that requires reading the pixels.",
+    meaning="Duplicates count twice, and may end up in both training and test sets.",
 )
 @rule(
     "uid-reused",

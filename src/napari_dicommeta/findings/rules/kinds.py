@@ -183,3 +183,31 @@ def sides(survey: Survey) -> Iterator[Finding]:
                 title=f"{modality or 'No modality'}: images of both sides of the body are mixed",
                 scope=modality or "",
             )
+
+
+@rule(
+    "enhanced-mixed",
+    severity="info",
+    title="Enhanced multi-frame and single-frame images of one modality are mixed",
+    tags=("SOPClassUID",),
+    by=("SOPClassUID",),
+    standard="PS3.3 section C.7.6.16",
+    advice="Read both through one library, or convert one kind to the other.",
+    meaning="Enhanced images keep positions, spacing and rescale in functional groups: code that reads them outside "
+    "finds none, and a file is a whole series.",
+)
+def enhanced_mixed(survey: Survey) -> Iterator[Finding]:
+    kinds, groups = survey.joint("Modality"), survey.own("PerFrameFunctionalGroupsSequence")
+    is_enhanced = groups.where(bool)
+    for i, (modality,) in enumerate(kinds.texts):
+        held = survey.sectional & (kinds.ids == i)
+        enhanced, single = held & is_enhanced, held & ~is_enhanced
+        if enhanced.any() and single.any():
+            yield survey.finding(
+                "enhanced-mixed",
+                enhanced,
+                (("enhanced", file_count(enhanced)), ("single-frame", file_count(single))),
+                title=f"{modality}: {counted(file_count(enhanced), 'enhanced file')} among "
+                f"{counted(file_count(single), 'single-frame image')}",
+                scope=modality or "",
+            )

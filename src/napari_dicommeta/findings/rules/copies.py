@@ -1,0 +1,107 @@
+"""Rule about series with the same pixels under different UIDs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta.dicom.header import open_regular, pread
+from napari_dicommeta.dicom.uids import DEFLATED
+from napari_dicommeta.dicom.values import number
+from napari_dicommeta.findings.evidence import by_files, file_count, top
+from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.errors import HeaderError
+from napari_dicommeta.support.words import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.findings.survey import Survey
+
+ALIKE = ("TransferSyntaxUID", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames")
+"""Tags that agree in two files with the same bytes of pixels."""
+MAX_SERIES = 1000
+"""Number of series above which no pixels are compared, since a file of each may be read."""
+MAX_BYTES = 1 << 26
+UNDEFINED = 0xFFFFFFFF
+"""Length of compressed pixels, which end where the file does."""
+MIN_PIXELS, MIN_LEVELS = 1024, 16
+"""Pixels, and different bytes, of an image that is not equal to another by chance, as an empty one may be."""
+
+
+@rule(
+    "same-pixels",
+    severity="decision",
+    title="Series hold the same pixels under different UIDs",
+    tags=("SeriesInstanceUID",),
+    by=("SeriesInstanceUID",),
+    standard="PS3.3 section C.7.3.1",
+    advice="Keep one series of each; make sure that copies are never split into training and test sets.",
+    meaning="Copies were sent or de-identified twice: cases count twice, and models are tested on what they learned.",
+    needs="volumes",
+)
+def same_pixels(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on series of equal size whose first and last images have the same bytes of pixels.
+
+    First and last are those by *Instance Number* (0020,0013). Files are read only of series that agree in the number
+    of images and in the tags of `ALIKE`.
+    """
+    if not 1 < len(survey.series) <= MAX_SERIES:
+        return
+    rows = np.flatnonzero(survey.images & ~survey.says("TransferSyntaxUID", DEFLATED))
+    instance = survey.own("InstanceNumber")
+    numbers = np.array([number(text or "") or 0.0 for (text,) in instance.texts])[instance.ids[rows]]
+    rows = rows[np.argsort(numbers, kind="stable")]
+    alike = survey.joint(*ALIKE)
+    of_size: dict[tuple[int, int, int], list[tuple[int, int, int]]] = {}
+    for series in np.unique(survey.series_ids[rows]).tolist():
+        members = rows[survey.series_ids[rows] == series]
+        first, last = int(members[0]), int(members[-1])
+        key = (len(members), int(alike.ids[first]), int(alike.ids[last]))
+        of_size.setdefault(key, []).append((series, first, last))
+    groups: dict[tuple[bytes, ...], list[int]] = {}
+    for candidates in of_size.values():
+        for series, *ends in candidates if len(candidates) > 1 else ():
+            digests = tuple(_digest(survey, row) for row in dict.fromkeys(ends))
+            if all(digests):
+                groups.setdefault(digests, []).append(series)
+    same = [group for group in groups.values() if len(group) > 1]
+    if not same:
+        return
+    masks = [survey.images & np.isin(survey.series_ids, group) for group in same]
+    every = np.logical_or.reduce(masks)
+    patients = survey.joint("PatientID")
+    several = any(len(np.unique(patients.ids[mask])) > 1 for mask in masks)
+    lines = [(f"{counted(len(group), 'series')} alike", file_count(m)) for group, m in zip(same, masks, strict=True)]
+    yield survey.finding(
+        "same-pixels",
+        every,
+        top(by_files(lines), "other groups"),
+        title=f"{sum(map(len, same))} series hold the same pixels under different UIDs"
+        + (", and under different Patient IDs" if several else ""),
+    )
+
+
+def _digest(survey: Survey, row: int) -> bytes:
+    """Return a digest of the bytes of a file's pixels, b"" if they cannot be read or may be equal by chance."""
+    path = survey.catalog.paths[row]
+    offset, length = (int(survey.catalog.file_column(name)[row]) for name in ("pixel_offset", "pixel_length"))
+    try:
+        descriptor = open_regular(path)
+    except (OSError, ValueError, HeaderError):
+        return b""
+    try:
+        size = os.fstat(descriptor).st_size - offset
+        size = min(size, length) if 0 < length < UNDEFINED else size
+        raw = pread(descriptor, min(size, MAX_BYTES), offset) if size > 0 else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+    if len(raw) < MIN_PIXELS or len(set(raw[:: max(1, len(raw) // (1 << 16))])) < MIN_LEVELS:
+        return b""
+    return hashlib.blake2b(raw, digest_size=16).digest()
