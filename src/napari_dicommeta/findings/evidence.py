@@ -12,10 +12,26 @@ from napari_dicommeta.dicom.values import numbers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["by_files", "component_numbers", "date_of", "file_count", "frame_pairs", "roundings", "spell_span", "top"]
+__all__ = [
+    "SAME_STEP",
+    "by_files",
+    "component_numbers",
+    "date_of",
+    "file_count",
+    "frame_pairs",
+    "roundings",
+    "spell_span",
+    "top",
+]
 
-ROUNDING = 0.001
-"""Relative, or mm; lengths that differ by less are roundings of one length."""
+SAME_LENGTH = 2e-5
+"""mm; lengths that differ by less are one length."""
+SAME_STEP = 0.001
+"""mm; steps between positions that differ by less are one step."""
+MIN_DIGITS = 3
+"""Decimals; lengths with fewer are not taken for roundings of others, since few scanners round to 0.1 mm or less."""
+FLOAT_ERROR = 1e-7
+"""Relative; error of a number of 32 bits."""
 MAX_EVIDENCE_LINES = 12
 """Number of lines of evidence in a finding before the rest is summed."""
 
@@ -63,21 +79,38 @@ def component_numbers(text: str | None, count: int | None = None) -> list[tuple[
     return [value for value in components if value is not None] if None not in components else []
 
 
-def roundings(weights: Mapping[tuple[float, ...], int]) -> dict[tuple[float, ...], tuple[float, ...]]:
-    """Return for each value the most frequent value that it is a rounding of, within `ROUNDING`.
+def roundings(
+    weights: Mapping[tuple[float, ...], int], tolerance: float = SAME_LENGTH
+) -> dict[tuple[float, ...], tuple[float, ...]]:
+    """Return for each value the most frequent value that it is a rounding of, or that is a rounding of it.
 
-    `weights`: the number of files of each value, a tuple of lengths in mm; all have the same number of lengths.
+    `weights`: the number of files of each value, a tuple of lengths in mm; all have the same number of lengths. Values
+    within `tolerance`, mm, are one. 0.977 is a rounding of 0.9765625, 0.976562 of 0.9765625, but 0.978 of neither.
     """
     leader: dict[tuple[float, ...], tuple[float, ...]] = {}
     leaders: list[tuple[float, ...]] = []
+    halves: list[list[float]] = []
     for value in sorted(weights, key=lambda value: (-weights[value], value)):
-        known = np.array(leaders).reshape(len(leaders), len(value))
-        near = np.abs(known - value) <= np.maximum(ROUNDING, ROUNDING * np.abs(known))
-        same = np.flatnonzero(near.all(axis=1))
+        half = [_half_a_digit(length) for length in value]
+        off = np.abs(np.array(leaders).reshape(-1, len(value)) - value)
+        allowed = np.maximum(np.array(halves).reshape(-1, len(value)), half)
+        same = np.flatnonzero((off <= np.maximum(allowed, tolerance)).all(axis=1))
         if not len(same):
             leaders.append(value)
+            halves.append(half)
         leader[value] = leaders[int(same[0])] if len(same) else value
     return leader
+
+
+def _half_a_digit(length: float) -> float:
+    """Return half of the last digit of a length rounded to `MIN_DIGITS` or more decimals, 0 if it has fewer.
+
+    Numbers of 32 bits have as many decimals as the decimal that they stand for.
+    """
+    for digits in range(10):
+        if abs(length - round(length, digits)) <= FLOAT_ERROR * max(1.0, abs(length)):
+            return 0.5 * 10.0**-digits * (1 + 1e-6) if digits >= MIN_DIGITS else 0.0
+    return 0.0
 
 
 def frame_pairs(first: str | None, second: str | None) -> set[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.findings.evidence import by_files, roundings, spell_span, top
+from napari_dicommeta.findings.evidence import SAME_STEP, by_files, roundings, spell_span, top
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import looks_at, rule
 from napari_dicommeta.findings.uses import with_uses
@@ -174,7 +174,7 @@ def steps(survey: Survey) -> Iterator[Finding]:
         counts: dict[tuple[float, ...], int] = {}
         for volume in volumes:
             counts[volume.spacing[:1]] = counts.get(volume.spacing[:1], 0) + len(volume.rows)
-        leader = roundings(counts)
+        leader = roundings(counts, SAME_STEP)
         of_step: dict[float, list[VolumeFacts]] = {}
         for volume in volumes:
             of_step.setdefault(leader[volume.spacing[:1]][0], []).append(volume)
