@@ -431,6 +431,15 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         set(),
     ),
     ("slices-overlap", {"SliceThickness": 5}, "info", 4, (("5 mm thick, 2.5 mm apart", 4),), set()),
+    (
+        "slices-apart",
+        {"SliceThickness": 1, "ImagePositionPatient": at(0, 2.5, 4, 10)},
+        "info",
+        4,
+        (("1 mm thick, 1.5 to 6 mm apart", 4),),
+        {"uneven"},
+    ),
+    ("uneven", {"SliceThickness": 3, "ImagePositionPatient": at(0, 2.5, 4, 10)}, "decision", 4, None, set()),
     ("slices-apart", {"SliceThickness": 1}, "info", 4, (("1 mm thick, 2.5 mm apart", 4),), set()),
     # identity
     (

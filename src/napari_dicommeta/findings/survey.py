@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.catalog.counts import TagSummary
     from napari_dicommeta.findings.finding import Conditions
+    from napari_dicommeta.volumes.geometry import VolumeGeometry
     from napari_dicommeta.volumes.note import Note
 
 __all__ = ["CodedValues", "SeriesFacts", "Survey", "VolumeFacts"]
@@ -91,11 +92,13 @@ class VolumeFacts:
     """Summary of a volume: `label`, `rows` of its files in the catalog, spacing (k, j, i) in mm, and notes.
 
     `spacing[0]` is the usual step along the normal of the slices, also where these are sheared; NaN if there is none.
+    `steps`: the smallest and the largest step in mm, missing slices aside.
     """
 
     label: str
     rows: np.ndarray
     spacing: tuple[float, float, float]
+    steps: tuple[float, float]
     slices: int
     modality: str
     notes: tuple[Note, ...]
@@ -379,6 +382,13 @@ def _compact(codes: np.ndarray, span: int) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]
 
 
+def _ends(geometry: VolumeGeometry) -> tuple[float, float]:
+    """Return the smallest and the largest step between slices, missing slices aside, in mm; NaN for one slice."""
+    gaps = {k for k, _, _ in geometry.gaps}
+    steps = [abs(step) for k, step in enumerate(geometry.steps) if k not in gaps] or [float("nan")]
+    return min(steps), max(steps)
+
+
 def _facts(series: Series) -> SeriesFacts:
     row_of = dict(zip(series.catalog.paths, series.rows.tolist(), strict=True))
 
@@ -403,6 +413,7 @@ def _facts(series: Series) -> SeriesFacts:
                 label=label,
                 rows=rows(paths),
                 spacing=(step, *volume.geometry.spacing[1:]),
+                steps=_ends(volume.geometry),
                 slices=slices,
                 modality=volume.modality,
                 notes=volume.notes,

@@ -25,10 +25,6 @@ STEP_TOLERANCE = 0.02
 """Relative; maximum difference of a step and the slice thickness that are equal."""
 
 
-UNEVEN = ("uneven", "blocks", "no-grid")
-"""Notes of volumes without one distance between slices."""
-
-
 def _rows(volumes: Iterable[VolumeFacts]) -> np.ndarray:
     return np.unique(np.concatenate([volume.rows for volume in volumes]))
 
@@ -219,17 +215,23 @@ def steps(survey: Survey) -> Iterator[Finding]:
     needs="volumes",
 )
 def step_and_thickness(survey: Survey) -> Iterator[Finding]:
+    """Yield findings on volumes of one thickness all of whose steps are smaller, or larger, than it."""
     thickness = survey.joint("SliceThickness")
     by_code: dict[str, list[tuple[VolumeFacts, str]]] = {}
     for volume in _volumes(survey):
-        step = volume.spacing[0]
-        if volume.slices < 2 or not np.isfinite(step) or any(note.code in UNEVEN for note in volume.notes):
+        if volume.slices < 2 or not np.isfinite(volume.spacing[0]):
             continue
         texts = {thickness.texts[i][0] for i in np.unique(thickness.ids[volume.rows]).tolist()}
         value = number(texts.pop() or "") if len(texts) == 1 else None
-        if value and value > 0 and abs(step - value) > STEP_TOLERANCE * value:
-            code = "slices-overlap" if step < value else "slices-apart"
-            by_code.setdefault(code, []).append((volume, f"{value:.4g} mm thick, {step:.4g} mm apart"))
+        if not value or value <= 0:
+            continue
+        for code, holds in (
+            ("slices-overlap", volume.steps[1] < value * (1 - STEP_TOLERANCE)),
+            ("slices-apart", volume.steps[0] > value * (1 + STEP_TOLERANCE)),
+        ):
+            if holds:
+                steps = tuple(dict.fromkeys(f"{step:.4g}" for step in volume.steps))
+                by_code.setdefault(code, []).append((volume, f"{value:.4g} mm thick, {' to '.join(steps)} mm apart"))
     for code, volumes in by_code.items():
         of_text: dict[str, list[VolumeFacts]] = {}
         for volume, text in volumes:
