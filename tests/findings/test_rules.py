@@ -155,7 +155,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         {"Modality": "PT", "Units": "GML", "RescaleSlope": lambda k: k + 1},
         "info",
         4,
-        (("4 pairs, slopes 1 to 4", 4),),
+        (("4 slopes from 1 to 4, 1 intercept", 4),),
         set(),
     ),
     (

@@ -18,7 +18,6 @@ __all__ = [
     "component_numbers",
     "date_of",
     "file_count",
-    "frame_pairs",
     "roundings",
     "spell_span",
     "top",
@@ -111,13 +110,6 @@ def _half_a_digit(length: float) -> float:
         if abs(length - round(length, digits)) <= FLOAT_ERROR * max(1.0, abs(length)):
             return 0.5 * 10.0**-digits * (1 + 1e-6) if digits >= MIN_DIGITS else 0.0
     return 0.0
-
-
-def frame_pairs(first: str | None, second: str | None) -> set[tuple[str, str]]:
-    """Return the distinct pairs of two values of the frames of a file; a single value holds for all frames."""
-    one, other = (first or "").split(" | "), (second or "").split(" | ")
-    n = max(len(one), len(other))
-    return set(zip(one * (n // len(one)), other * (n // len(other)), strict=False))
 
 
 def spell_span(values: Sequence[float]) -> str:

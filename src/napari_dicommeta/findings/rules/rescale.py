@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.findings.evidence import file_count, frame_pairs, spell_span, top
+from napari_dicommeta.findings.evidence import file_count, spell_span, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
 
@@ -140,9 +140,10 @@ def rescales(survey: Survey) -> Iterator[Finding]:
         )
     if others.any():
         counts = joint.counted(others)
-        slopes = [value for (slope, _), _ in counts for value in _numbers(slope)]
-        pairs_used = {pair for texts, _ in counts for pair in frame_pairs(*texts)}
-        evidence = f"{counted(len(pairs_used), 'pair')}, slopes {spell_span(slopes) if slopes else '?'}"
+        slopes = {value for (slope, _), _ in counts for value in _numbers(slope)}
+        offsets = {value for (_, intercept), _ in counts for value in _numbers(intercept)}
+        span = f" from {spell_span(sorted(slopes))}" if len(slopes) > 1 else ""
+        evidence = f"{counted(len(slopes), 'slope')}{span}, {counted(len(offsets), 'intercept')}"
         yield survey.finding(
             "rescale-in-series",
             others,

@@ -9,8 +9,9 @@ import numpy as np
 from napari_dicommeta.dicom.pixels import stored_range
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.dicom.window import windows_of
-from napari_dicommeta.findings.evidence import by_files, file_count, frame_pairs, top
+from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,11 +139,15 @@ def windows_vary(survey: Survey) -> Iterator[Finding]:
     mask = survey.mixing(joint.ids, survey.series_ids, held) | of_frames if survey.n_files else held
     if mask.any():
         series = len(np.unique(survey.series_ids[mask]))
-        sets = {texts for pair, _ in joint.counted(mask) for texts in frame_pairs(*pair)}
+        pairs = [pair for pair, _ in joint.counted(mask)]
+        centers, widths = ({text for pair in pairs for text in (pair[i] or "").split(" | ")} for i in range(2))
+        # Which of the centers belongs to which of the widths is unknown for the frames of a file.
+        what = f"{counted(len(centers), 'center')}, {counted(len(widths), 'width')}"
+        what = what if of_frames.any() else f"{len(pairs)} different presets"
         yield survey.finding(
             "windows-vary",
             mask,
-            ((f"{len(sets)} different presets", file_count(mask)),),
+            ((what, file_count(mask)),),
             title=f"Window presets differ from image to image in {series} series",
         )
 
