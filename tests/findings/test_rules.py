@@ -404,7 +404,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
     ("uneven", {"ImagePositionPatient": at(0, 2.5, 4, 10)}, "decision", 4, None, set()),
     ("tilt", {"ImagePositionPatient": lambda k: [-10, -20 + 0.5 * k, 2.5 * k]}, "decision", 4, None, set()),
     ("beside", {"ImagePositionPatient": lambda k: [-10 + (k == 2), -20, 2.5 * k]}, "decision", 4, None, set()),
-    ("left-out", REPEATED, "decision", 4, None, set()),
+    ("left-out", REPEATED, "decision", 4, (("series 3: 1 file of 4", 4),), set()),
     (
         "volumes",
         {"ImagePositionPatient": at(0, 2.5, 0, 2.5), "TemporalPositionIdentifier": either(1, 2)},
@@ -716,6 +716,16 @@ def test_meta_information_of_another_object(tmp_path: Path) -> None:
     assert (finding.code, finding.files) == ("meta-contradicts", 1)
     assert finding.evidence == (("MediaStorageSOPInstanceUID is not SOPInstanceUID", 1),)
     assert catalog.where(dict(finding.selection)).values("SOPInstanceUID") == {f"{ROOT}.3.0": 1}
+
+
+def test_screenshots_beside_slices_lack_nothing(tmp_path: Path) -> None:
+    """Screenshots of modality CT have no place, no thickness and no HU; the slices beside them have all."""
+    write_series(tmp_path / "ct", 4, **NOBODY, KVP=120, SliceThickness=2.5)
+    places = dict.fromkeys(("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "RescaleType"))
+    uids = {"SeriesInstanceUID": f"{ROOT}.5", "SOPInstanceUID": lambda k: f"{ROOT}.6.{k}"}
+    write_series(tmp_path / "sc", 2, **NOBODY, **uids, **places, SOPClassUID=SECONDARY_CAPTURE)
+    found = {(finding.code, finding.severity) for finding in check(dm.scan(tmp_path))}
+    assert found == {("no-ct-values", "decision"), ("position-missing", "info")}
 
 
 def test_letters_of_latin_1_contradict_nothing(tmp_path: Path) -> None:

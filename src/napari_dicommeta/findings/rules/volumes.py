@@ -10,6 +10,7 @@ from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import SAME_STEP, by_files, roundings, spell_span, top
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import looks_at, rule
+from napari_dicommeta.findings.survey import SECTIONAL
 from napari_dicommeta.findings.uses import with_uses
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.note import NOTE_KINDS
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.note import Note
 
 PLACE = "PS3.3 section C.7.6.2"
+OF_SLICES = ("one-place", "rescale-type")
+"""Notes that say something about slices only."""
 STEP_TOLERANCE = 0.02
 """Relative; maximum difference of a step and the slice thickness that are equal."""
 
@@ -54,6 +57,12 @@ def notes(survey: Survey) -> Iterator[Finding]:
             noted = [(volume, note) for volume, note in noted if not unspecified[volume.rows].all()]
         if code == "unplaced":  # pictures need no position
             noted = [(volume, note) for volume, note in noted if survey.sectional[volume.rows].any()]
+        if code in OF_SLICES:  # a screenshot stored as CT is no slice; that it is there has a rule of its own
+            noted = [
+                (volume, note)
+                for volume, note in noted
+                if volume.modality not in SECTIONAL or survey.sectional[volume.rows].any()
+            ]
         if noted:
             yield _noted(survey, code, noted)
 
@@ -63,9 +72,10 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> 
     lines: dict[str, list[VolumeFacts]] = {}
     for volume, note in noted:
         # A note about some files names them, and file names may contain names of persons.
-        lines.setdefault(volume.label if note.paths else note.title, []).append(volume)
+        title = f"{counted(len(note.paths), 'file')} of {len(volume.rows):,}" if note.paths else note.title
+        lines.setdefault(title, []).append(volume)
     evidence = [
-        (f"{volumes[0].label}: {text}" if len(volumes) == 1 and text != volumes[0].label else text, len(_rows(volumes)))
+        (f"{volumes[0].label}: {text}" if len(volumes) == 1 else text, len(_rows(volumes)))
         for text, volumes in lines.items()
     ]
     severities = {note.severity for _, note in noted}
