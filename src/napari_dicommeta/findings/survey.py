@@ -92,13 +92,14 @@ class VolumeFacts:
     """Summary of a volume: `label`, `rows` of its files in the catalog, spacing (k, j, i) in mm, and notes.
 
     `spacing[0]` is the usual step along the normal of the slices, also where these are sheared; NaN if there is none.
-    `steps`: the smallest and the largest step in mm, missing slices aside.
+    `steps`: the smallest and the largest step in mm, missing slices aside. `has_presets`: whether its files give any.
     """
 
     label: str
     rows: np.ndarray
     spacing: tuple[float, float, float]
     steps: tuple[float, float]
+    has_presets: bool
     slices: int
     modality: str
     notes: tuple[Note, ...]
@@ -184,6 +185,15 @@ class Survey:
     def filled(self, tag: str) -> np.ndarray:
         """Return for each file whether `tag` is present and not empty."""
         return self.joint(tag).where(bool)
+
+    def holding(self, tag: str, holds: Callable[[str], bool]) -> np.ndarray:
+        """Return for each file whether `holds` is true of its value of `tag`; False if it has none.
+
+        The values are not kept, unlike those of `own`: there may be one for each file.
+        """
+        texts, codes = self.catalog.codes(tag)
+        chosen = np.array([bool(text) and holds(text or "") for text in texts], dtype=bool)
+        return chosen[codes] if len(chosen) else np.zeros(self.n_files, dtype=bool)
 
     @cached_property
     def images(self) -> np.ndarray:
@@ -414,6 +424,7 @@ def _facts(series: Series) -> SeriesFacts:
                 rows=rows(paths),
                 spacing=(step, *volume.geometry.spacing[1:]),
                 steps=_ends(volume.geometry),
+                has_presets=bool(volume.windows),
                 slices=slices,
                 modality=volume.modality,
                 notes=volume.notes,

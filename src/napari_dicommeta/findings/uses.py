@@ -51,6 +51,7 @@ MATTERS_FOR: dict[str, tuple[str, ...]] = {
     "one-acquisition": ("training",),
     # what is mixed
     "scanners": _GRIDS,
+    "field-in-gauss": ("counting",),
     "protocols-vary": _GRIDS,
     "protocol-outliers": _GRIDS,
     "kernels": _GRIDS,

@@ -318,6 +318,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
     # -- windows
     "windows-stored": NoteKind(
         severity="info",
+        other_severity="decision",
         summary="Window presets fit the stored values, not the rescaled values",
         standard=_WINDOWS,
         tags=("WindowCenter", "WindowWidth", "RescaleSlope"),

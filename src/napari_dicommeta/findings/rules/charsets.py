@@ -92,15 +92,15 @@ def charset_contradicts(survey: Survey) -> Iterator[Finding]:
     for summary in survey.summaries:
         if summary.vr not in TEXT_VR or len(summary.path.elements) != 1 or summary.path.is_private:
             continue
-        column = survey.own(summary.keyword)
-        if all((text or "").isascii() for (text,) in column.texts):
+        texts, _ = survey.catalog.codes(summary.path)
+        if all((text or "").isascii() for text in texts):
             continue
         fitting: dict[str, set[str]] = {}
         for value in survey.catalog.details(summary.path):
             if not value.text.isascii() and (name := _fitting(value)):
                 fitting.setdefault(name, set()).add(value.text)
-        for name, texts in fitting.items():
-            mask = latin & column.where(lambda text, texts=texts: text in texts)
+        for name, values in fitting.items():
+            mask = latin & survey.holding(summary.keyword, values.__contains__)
             if mask.any():
                 by_set.setdefault(name, []).append((summary.keyword, mask))
     for name, tags in by_set.items():

@@ -131,11 +131,11 @@ def _persons(survey: Survey, filled: list[TagSummary], removed: np.ndarray) -> l
     for summary in filled:
         is_like = _is_name if summary.vr == "PN" else _LIKE_A_PERSON.get(summary.keyword)
         if is_like is not None:
-            mask = removed & survey.own(summary.keyword).where(lambda text, is_like=is_like: is_like(text or ""))
+            mask = removed & survey.holding(summary.keyword, is_like)
             if mask.any():
                 found.append((summary.keyword, mask))
     for tag in FREE_TEXT:
-        mask = removed & survey.own(tag).where(lambda text: bool(_IN_TEXT.search(text or "")))
+        mask = removed & survey.holding(tag, lambda text: bool(_IN_TEXT.search(text)))
         if mask.any():
             found.append((tag, mask))
     return found

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORMAT_TAGS = ("BitsStored", "HighBit", "PixelRepresentation")
 BITS = ("BitsAllocated", "BitsStored", "HighBit")
 PADDING_TAGS = ("PixelPaddingValue", "PixelPaddingRangeLimit", "BitsStored", "PixelRepresentation")
+IMPOSSIBLE = "with a ratio below 1, which cannot be"
 LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "TransferSyntaxUID")
 CT_KIND = ("Modality", "SOPClassUID", "SamplesPerPixel", "PhotometricInterpretation")
 
@@ -165,14 +166,15 @@ def lossy(survey: Survey) -> Iterator[Finding]:
     ratios: list[float] = []
     counts = {
         "with a ratio": 0,
+        IMPOSSIBLE: 0,
         "without a ratio": 0,
         "in a lossy transfer syntax": 0,
         "in a lossy transfer syntax, but marked as lossless": 0,
     }
     for (state, ratio, syntax), n in joint.counted(mask):
         value = number((ratio or "").split("\\")[-1])
-        counts["without a ratio" if value is None else "with a ratio"] += n
-        if value is not None:
+        counts["without a ratio" if value is None else "with a ratio" if value >= 1 else IMPOSSIBLE] += n
+        if value is not None and value >= 1:
             ratios.append(value)
         if syntax in LOSSY_SYNTAXES:
             counts["in a lossy transfer syntax"] += n

@@ -143,3 +143,20 @@ def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str
         if several_values and has_all and not survey.mixing(makers, column.ids, stated).any():
             found.append(tag)
     return found
+
+
+@rule(
+    "field-in-gauss",
+    severity="info",
+    title="Magnetic Field Strength is in gauss, not in tesla",
+    tags=("MagneticFieldStrength",),
+    by=("MagneticFieldStrength", "Modality"),
+    standard="PS3.3 section C.8.3.1",
+    advice="Divide these values by 10,000 before grouping by field strength.",
+    meaning="Grouped as written, scanners of one field strength fall into two groups.",
+)
+def field_in_gauss(survey: Survey) -> Iterator[Finding]:
+    tag = survey.joint("MagneticFieldStrength")
+    mask = survey.images & tag.where(lambda text: (number((text or "").split(" | ")[0]) or 0) > GAUSS)
+    if mask.any():
+        yield survey.finding("field-in-gauss", mask, top([(str(text), n) for (text,), n in tag.counted(mask)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import date
 
     from napari_dicommeta.findings.finding import Finding
@@ -68,9 +69,7 @@ def dates_invalid(survey: Survey) -> Iterator[Finding]:
         is_valid = _VALID.get(summary.vr)
         if is_valid is None or len(summary.path.elements) != 1 or summary.path.is_private or not summary.present:
             continue
-        mask = survey.own(summary.keyword).where(
-            lambda text, is_valid=is_valid: bool(text) and not all(map(is_valid, text.split("\\")))
-        )
+        mask = survey.holding(summary.keyword, partial(_has_invalid, is_valid))
         if mask.any():
             lines.append((summary.keyword, file_count(mask)))
             masks.append(mask)
@@ -84,6 +83,10 @@ def dates_invalid(survey: Survey) -> Iterator[Finding]:
             tags=tuple(tag for tag, _ in by_files(lines)[:20]),
             by=("SOPInstanceUID",),
         )
+
+
+def _has_invalid(is_valid: Callable[[str], bool], text: str) -> bool:
+    return not all(map(is_valid, text.split("\\")))
 
 
 def _is_date(text: str) -> bool:

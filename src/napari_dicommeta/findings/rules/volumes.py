@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,8 +64,18 @@ def notes(survey: Survey) -> Iterator[Finding]:
                 for volume, note in noted
                 if volume.modality not in SECTIONAL or survey.sectional[volume.rows].any()
             ]
+        if code == "windows-stored" and _is_mixed(survey, noted):
+            noted = [(volume, replace(note, severity="decision")) for volume, note in noted]
         if noted:
             yield _noted(survey, code, noted)
+
+
+def _is_mixed(survey: Survey, noted: list[tuple[VolumeFacts, Note]]) -> bool:
+    """Return whether volumes of the same modalities have presets and none of these notes."""
+    those, modalities = {id(volume) for volume, _ in noted}, {volume.modality for volume, _ in noted}
+    return any(
+        volume.has_presets and volume.modality in modalities and id(volume) not in those for volume in _volumes(survey)
+    )
 
 
 def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> Finding:
