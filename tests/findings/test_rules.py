@@ -816,14 +816,15 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_archives_and_files_that_may_be_images_need_a_decision(tmp_path: Path) -> None:
     write_series(tmp_path, 2, **NOBODY)
     (tmp_path / "more.zip").write_bytes(b"PK\x03\x04" + bytes(200))
+    (tmp_path / "labels.xlsx").write_bytes(b"PK\x03\x04" + bytes(200))
+    (tmp_path / "mask.nii.gz").write_bytes(b"\x1f\x8b" + bytes(200))
     (tmp_path / "empty.dcm").write_bytes(b"")
-    catalog = dm.scan(tmp_path)
-    assert {(finding.code, finding.severity) for finding in check(catalog)} == {
-        ("archives", "decision"),
-        ("unreadable", "decision"),
+    findings = check(dm.scan(tmp_path))
+    assert {(finding.code, finding.severity, finding.title) for finding in findings} == {
+        ("archives", "decision", "1 archive was not opened"),
+        ("unreadable", "decision", "1 file is not in the catalog"),
+        ("unreadable", "info", "2 other files in the folder are not DICOM"),
     }
-    assert only(catalog, "archives").title == "1 archive was not opened"
-    assert only(catalog, "unreadable").title == "1 file is not in the catalog"
 
 
 def test_files_without_pixels_and_images_that_make_no_volume(tmp_path: Path) -> None:

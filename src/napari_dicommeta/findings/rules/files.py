@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,22 @@ from napari_dicommeta.support.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari_dicommeta.catalog.catalog import ScanFailure
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
+PACKED = (".zip", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".7z", ".rar", ".dcm")
+PACKED_OTHERWISE = (".nii.gz", ".nrrd.gz", ".json.gz", ".csv.gz", ".txt.gz")
+"""Names of compressed files that are no DICOM. Spreadsheets and arrays of NumPy are archives by their bytes, too."""
 NOT_IMAGES = {"rejected": "not DICOM", "skipped": "not a regular file, or a link that was not followed"}
 META = (("MediaStorageSOPInstanceUID", "SOPInstanceUID"), ("MediaStorageSOPClassUID", "SOPClassUID"))
+
+
+def _is_archive(failure: ScanFailure) -> bool:
+    """Return whether an entry is an archive that may hold DICOM files: by its bytes, and by its name if it has one."""
+    name = os.path.basename(failure.path).lower()
+    is_packed = "." not in name or (name.endswith(PACKED) and not name.endswith(PACKED_OTHERWISE))
+    return failure.code == "archive" and is_packed
 
 
 @rule(
@@ -41,8 +53,12 @@ def unreadable(survey: Survey) -> Iterator[Finding]:
     """Yield findings on entries that may be images, on archives, and one line on files of other kinds."""
     none = np.zeros(survey.n_files, dtype=bool)
     failures = survey.catalog.failures
-    archives = Counter(failure.reason for failure in failures if failure.code == "archive")
-    others = Counter(failure.outcome for failure in failures if failure.is_harmless)
+    archives = Counter(failure.reason for failure in failures if _is_archive(failure))
+    others = Counter(
+        failure.outcome
+        for failure in failures
+        if failure.is_harmless or (failure.code == "archive" and not _is_archive(failure))
+    )
     lost = Counter(
         f"{failure.outcome}: {failure.reason}"
         for failure in failures
