@@ -1,0 +1,159 @@
+"""Rules about files: damage, archives, meta information, references and copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_factory import (
+    AXIAL,
+    EXPLICIT,
+    ROOT,
+    Raw,
+    ct_content,
+    ct_pixels,
+    ct_slice,
+    data_set,
+    dicom,
+    enhanced,
+    file_meta,
+    write_series,
+)
+from finding_checks import NO_WINDOW, NOBODY, chosen, only
+
+import napari_dicommeta as dm
+from napari_dicommeta.findings.check import check
+
+
+def test_meta_information_of_another_object(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 3, **NOBODY)
+    meta = file_meta(EXPLICIT, f"{ROOT}.77")
+    paths[0].write_bytes(b"\0" * 128 + b"DICM" + meta + data_set(ct_content(0, **NOBODY)))
+    catalog = dm.scan(tmp_path)
+    (finding,) = check(catalog)
+    assert (finding.code, finding.files) == ("meta-contradicts", 1)
+    assert finding.evidence == (("MediaStorageSOPInstanceUID is not SOPInstanceUID", 1),)
+    assert catalog.where(dict(finding.selection)).values("SOPInstanceUID") == {f"{ROOT}.3.0": 1}
+
+
+def test_files_without_a_transfer_syntax(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, **NOBODY)
+    (tmp_path / "bare.dcm").write_bytes(dicom(ct_content(2, **NOBODY), preamble=False))
+    catalog = dm.scan(tmp_path)
+    (finding,) = check(catalog)
+    assert (finding.code, finding.severity, finding.files) == ("syntax-missing", "decision", 1)
+    assert chosen(catalog, finding) == 1
+
+
+def structure_set(references: list[str], frame: str) -> bytes:
+    """A structure set with contours on the images `references` in a frame of reference."""
+    images = {"ContourImageSequence": [{"ReferencedSOPInstanceUID": uid} for uid in references]}
+    frames = {
+        "FrameOfReferenceUID": frame,
+        "RTReferencedStudySequence": [{"ReferencedSOPInstanceUID": "1.9", **images}],
+    }
+    content = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.3",
+        "SOPInstanceUID": f"{ROOT}.8",
+        "Modality": "RTSTRUCT",
+        "StudyInstanceUID": f"{ROOT}.1",
+        "SeriesInstanceUID": f"{ROOT}.7",
+        "ReferencedFrameOfReferenceSequence": [frames],
+    }
+    return dicom(content)
+
+
+@pytest.mark.parametrize(
+    ("references", "frame", "codes", "evidence"),
+    [
+        ([f"{ROOT}.3.0", f"{ROOT}.3.1"], "1.2.3", set(), ()),
+        ([f"{ROOT}.3.0", "1.2.99"], "1.2.3", {"references-missing"}, ("RTSTRUCT: some of the files are missing", 1)),
+        (["1.2.98", "1.2.99"], "1.2.3", {"references-missing"}, ("RTSTRUCT: all of the files are missing", 1)),
+        ([f"{ROOT}.3.0"], "1.2.4", {"frames-missing"}, ("RTSTRUCT", 1)),
+    ],
+)
+def test_structures_whose_images_are_missing(
+    tmp_path: Path, references: list[str], frame: str, codes: set[str], evidence: tuple[object, ...]
+) -> None:
+    write_series(tmp_path, 2, **NOBODY, FrameOfReferenceUID="1.2.3")
+    (tmp_path / "structures.dcm").write_bytes(structure_set(references, frame))
+    findings = check(dm.scan(tmp_path))
+    assert {finding.code for finding in findings} == codes | {"no-pixels"}
+    assert [finding.evidence for finding in findings if finding.code in codes] == [(evidence,)] * len(codes)
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 4, **NOBODY)
+    paths[3].write_bytes(paths[3].read_bytes()[:-100])
+    (tmp_path / "README").write_text("nothing of interest")
+    (tmp_path / "LICENSE").write_text("{}")
+    catalog = dm.scan(tmp_path)
+    others = only(catalog, "unreadable")
+    assert (others.severity, others.files, others.title) == ("info", 0, "2 other files in the folder are not DICOM")
+    assert others.evidence == (("not DICOM", 2),)
+    assert chosen(catalog, others) == 0
+    damaged = only(catalog, "damaged")
+    assert catalog.where(dict(damaged.selection)).paths == (str(paths[3]),)
+
+
+def test_archives_and_files_that_may_be_images_need_a_decision(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, **NOBODY)
+    (tmp_path / "more.zip").write_bytes(b"PK\x03\x04" + bytes(200))
+    (tmp_path / "labels.xlsx").write_bytes(b"PK\x03\x04" + bytes(200))
+    (tmp_path / "mask.nii.gz").write_bytes(b"\x1f\x8b" + bytes(200))
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    findings = check(dm.scan(tmp_path))
+    assert {(finding.code, finding.severity, finding.title) for finding in findings} == {
+        ("archives", "decision", "1 archive was not opened"),
+        ("unreadable", "decision", "1 file is not in the catalog"),
+        ("unreadable", "info", "2 other files in the folder are not DICOM"),
+    }
+
+
+def test_files_without_pixels_and_images_that_make_no_volume(tmp_path: Path) -> None:
+    write_series(tmp_path, 3, **NOBODY)
+    report = {"Modality": "SR", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11", "SeriesInstanceUID": "1.2.9"}
+    gone = dict.fromkeys(
+        ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+    )
+    (tmp_path / "report.dcm").write_bytes(ct_slice(9, **{**NOBODY, **report, **gone}))
+    short = {"SeriesInstanceUID": "1.2.8", "PixelData": Raw("OW", b"\0" * 10)}
+    (tmp_path / "short.dcm").write_bytes(ct_slice(8, **{**NOBODY, **short}))
+    catalog = dm.scan(tmp_path)
+    assert only(catalog, "no-pixels").evidence == (("SR", 1),)
+    refused = only(catalog, "refused")
+    assert [Path(path).name for path in catalog.where(dict(refused.selection)).paths] == ["short.dcm"]
+
+
+@pytest.mark.parametrize(
+    ("copied", "patients", "title"),
+    [
+        (True, ("P1", "P1"), "2 series hold the same pixels under different UIDs"),
+        (True, ("P1", "P2"), "2 series hold the same pixels under different UIDs, and under different Patient IDs"),
+        (False, ("P1", "P2"), ""),
+    ],
+)
+def test_series_that_were_sent_twice(tmp_path: Path, copied: bool, patients: tuple[str, str], title: str) -> None:
+    for i in range(2):
+        images = [np.random.default_rng(k + 10 * i * (not copied)).integers(0, 4096, (32, 32), "<u2") for k in range(3)]
+        uids = {name: f"{ROOT}.{n}.{i}" for n, name in enumerate(("StudyInstanceUID", "SeriesInstanceUID"))}
+        pixels = {"pixels": lambda k, images=images: images[k], "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        write_series(tmp_path / str(i), 3, **{**NOBODY, "PatientID": patients[i], **uids, **pixels})
+    findings = {finding.code: finding for finding in check(dm.scan(tmp_path))}
+    assert findings.keys() == ({"identifying", "same-pixels"} if copied else {"identifying"})
+    if copied:
+        assert findings["same-pixels"].title == title
+        assert findings["same-pixels"].evidence == (("2 series alike", 6),)
+
+
+def test_enhanced_images_among_single_frame_images(tmp_path: Path) -> None:
+    frames = [{"ImagePositionPatient": [0, 0, 2.5 * k]} for k in range(3)]
+    shared = {"ImageOrientationPatient": AXIAL, "PixelSpacing": [0.75, 0.5], "RescaleSlope": 1}
+    shared |= {"RescaleIntercept": -1024, "RescaleType": "HU"}
+    (tmp_path / "enhanced.dcm").write_bytes(enhanced([ct_pixels(k) for k in range(3)], frames, shared, **NOBODY))
+    uids = {"SeriesInstanceUID": f"{ROOT}.5", "SOPInstanceUID": lambda k: f"{ROOT}.6.{k}"}
+    write_series(tmp_path, 3, **NOBODY, **NO_WINDOW, **uids)
+    (finding,) = check(dm.scan(tmp_path))
+    assert (finding.code, finding.severity, finding.files) == ("enhanced-mixed", "info", 1)
+    assert finding.title == "CT: 1 enhanced file among 3 single-frame images"

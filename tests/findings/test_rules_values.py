@@ -1,0 +1,120 @@
+"""Rules about values: formats, text in numbers, character sets, spellings and presets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dicom_factory import EXPLICIT, IMPLICIT, ROOT, Raw, ct_slice, write_series
+from finding_checks import NOBODY, ONE_WINDOW, either, only
+
+import napari_dicommeta as dm
+import napari_dicommeta.findings.rules.suspect
+import napari_dicommeta.findings.rules.values
+from napari_dicommeta.findings.check import check
+
+
+def test_pixel_formats_that_do_not_determine_each_other_are_no_one_fact(tmp_path: Path) -> None:
+    write_series(
+        tmp_path, 4, **NOBODY, BitsStored=either(12, 16), HighBit=either(11, 15), PixelRepresentation=lambda k: k % 2
+    )
+    assert only(dm.scan(tmp_path), "pixel-format").title == "Pixels are stored in 4 formats"
+    write_series(
+        tmp_path, 4, **NOBODY, BitsStored=either(12, 16), HighBit=either(11, 15), PixelRepresentation=either(0, 1)
+    )
+    assert (
+        "vary together: 12-bit unsigned in 2 files, 16-bit signed in 2 files"
+        in only(dm.scan(tmp_path), "pixel-format").title
+    )
+
+
+def test_the_error_of_a_forgotten_slope_is_stated(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, RescaleSlope="1.000244")
+    finding = only(dm.scan(tmp_path), "slope-4097")
+    assert "4097/4096" in finding.title
+    assert f"{3000 / 4096:.2f} HU" in finding.meaning  # 0.73
+
+
+def test_transfer_syntaxes_and_the_same_number_without_a_vr(tmp_path: Path) -> None:
+    signed = {**NOBODY, "PixelRepresentation": 1, "BitsStored": 16, "HighBit": 15}
+    paddings = {IMPLICIT: 63536, EXPLICIT: Raw("SS", b"\x30\xf8")}
+    for i, (syntax, value) in enumerate(paddings.items()):
+        (tmp_path / f"{i}.dcm").write_bytes(ct_slice(i, syntax, **signed, PixelPaddingValue=value))
+    (tmp_path / "2.dcm").write_bytes(ct_slice(2, **signed, PixelPaddingValue=63536))
+    catalog = dm.scan(tmp_path)
+    assert {one.code for one in check(catalog)} == {"padding", "spellings", "sign-mismatch", "transfer-syntaxes"}
+    spelled = only(catalog, "spellings")
+    assert set(spelled.evidence) == {("63536 as US", 1), ("-2000 as SS", 1), ("bytes 30 F8 without a VR", 1)}
+    assert spelled.title.endswith("3 for -2000")
+    assert only(catalog, "padding").evidence == (("-2000", 3),)
+    mismatch = only(catalog, "sign-mismatch")
+    assert [Path(path).name for path in catalog.where(dict(mismatch.selection)).paths] == ["2.dcm"]
+    assert set(only(catalog, "transfer-syntaxes").evidence) == {
+        ("Explicit VR Little Endian", 2),
+        ("Implicit VR Little Endian", 1),
+    }
+
+
+def test_presets_in_stored_values_need_a_decision_beside_others(tmp_path: Path) -> None:
+    scaled = {"Modality": "MR", "RescaleIntercept": 0, "RescaleType": None, **ONE_WINDOW}
+    stored = {"RescaleSlope": 0.001, "WindowCenter": 700, "WindowWidth": 1400}  # values end at 1.6
+    write_series(tmp_path / "a", 3, **NOBODY, **{**scaled, **stored})
+    assert [(one.code, one.severity) for one in check(dm.scan(tmp_path))] == [("windows-stored", "info")]
+    uids = {"SeriesInstanceUID": f"{ROOT}.5", "SOPInstanceUID": lambda k: f"{ROOT}.6.{k}"}
+    write_series(tmp_path / "b", 3, **NOBODY, **uids, **{**scaled, "RescaleSlope": 1, "WindowCenter": 700})
+    assert only(dm.scan(tmp_path), "windows-stored").severity == "decision"
+
+
+def test_letters_of_latin_1_contradict_nothing(tmp_path: Path) -> None:
+    texts = ["Müßig", "Größe", "ÄÖÜ", "Hôpital Général", "Señor Núñez", "Ångström"]
+    write_series(tmp_path, 6, **NOBODY, Manufacturer=lambda k: Raw("LO", texts[k].ljust(16).encode("latin-1")))
+    assert {one.code for one in check(dm.scan(tmp_path))} <= {"scanners"}
+
+
+FULL: dict[str, Any] = {"BitsStored": 16, "HighBit": 15}
+
+
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({**FULL, "Modality": "MR", "LargestImagePixelValue": lambda k: (8240, 8244, 12852, 13625)[k]}, set()),
+        (
+            {**FULL, "Modality": "MR", "LargestImagePixelValue": 8240},
+            set(),
+        ),  # four files may have the same largest pixel
+        ({**FULL, "Modality": "MR", "PixelPaddingValue": 8240}, {"padding"}),
+        ({**FULL, "Modality": "MR", "PixelPaddingValue": 8240, "LargestImagePixelValue": 4000}, {"suspect-value"}),
+        ({**FULL, "PixelPaddingValue": 8240}, {"suspect-value"}),  # 7216 HU
+        ({"LargestImagePixelValue": either(8240, 4000)}, {"suspect-text"}),  # of 12 bits
+    ],
+)
+def test_text_in_a_number_needs_proof(tmp_path: Path, changes: dict[str, Any], codes: set[str]) -> None:
+    write_series(tmp_path, 4, **NOBODY, **changes)
+    assert {one.code for one in check(dm.scan(tmp_path))} == codes
+
+
+def test_the_same_extreme_in_all_files_of_a_maker_is_text(tmp_path: Path) -> None:
+    makers = {"Manufacturer": lambda k: "A" if k < 10 else "B"}
+    largest = {"LargestImagePixelValue": lambda k: 8240 if k < 10 else 8241 + k}
+    write_series(tmp_path, 14, **NOBODY, **FULL, **makers, **largest, Modality="MR")
+    text = only(dm.scan(tmp_path), "suspect-text")
+    assert (text.tags, text.files) == (("LargestImagePixelValue",), 10)
+
+
+@pytest.mark.parametrize(
+    ("number", "codes"),
+    [
+        (lambda k: k + 1, set()),
+        (lambda k: f"{k}.5", {"suspect-text"}),
+        (lambda k: "9" * 60 + "x" * k, {"suspect-text"}),
+    ],
+)
+def test_numbers_of_many_values_are_looked_at_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: Callable[[int], object], codes: set[str]
+) -> None:
+    monkeypatch.setattr(napari_dicommeta.findings.rules.values, "MAX_DISTINCT", 2)
+    monkeypatch.setattr(napari_dicommeta.findings.rules.suspect, "MAX_DISTINCT", 2)
+    write_series(tmp_path, 4, **NOBODY, InstanceNumber=number, SliceLocation=lambda k: f"-2.50e+0{k}")
+    assert {one.code for one in check(dm.scan(tmp_path))} == codes
