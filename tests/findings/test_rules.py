@@ -313,6 +313,28 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         set(),
     ),
     (
+        "derived",
+        {"ImageType": ["DERIVED", "SECONDARY"]},
+        "info",
+        4,
+        (("DERIVED SECONDARY", 4),),
+        set(),
+    ),
+    ("image-type", {"ImageType": "ORIGINAL PRIMARY"}, "info", 4, (("ORIGINAL PRIMARY", 4),), set()),
+    (
+        "localizers",
+        {
+            "ImageType": either(["ORIGINAL", "PRIMARY", "LOCALIZER"], ["ORIGINAL", "PRIMARY", "AXIAL"]),
+            "PixelSpacing": either([0.5, 0.6], [0.7, 0.7]),
+            "SliceThickness": either(650, 2.5),
+            **TWO_SERIES,
+        },
+        "info",
+        2,
+        (("CT", 2),),
+        set(),
+    ),
+    (
         "localizers",
         {"ImageType": either(["ORIGINAL", "PRIMARY", "LOCALIZER"], ["ORIGINAL", "PRIMARY", "AXIAL"]), **TWO_SERIES},
         "info",

@@ -233,6 +233,15 @@ class Survey:
         return sectional
 
     @cached_property
+    def localizers(self) -> np.ndarray:
+        """Mask of files with localizers of CT, MR or PET: slices or projections for planning, in no volume."""
+        is_localizer = self.joint("ImageType").where(
+            lambda text: "LOCALIZER" in [value.strip() for value in (text or "").split("\\")]
+        )
+        localizers: np.ndarray = self.sectional & is_localizer
+        return localizers
+
+    @cached_property
     def series(self) -> tuple[Series, ...]:
         """Series of the catalog."""
         return self.catalog.series

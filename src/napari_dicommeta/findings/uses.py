@@ -59,6 +59,7 @@ MATTERS_FOR: dict[str, tuple[str, ...]] = {
     "kvp-zero": ("measuring", "radiomics"),
     "derived": _GRIDS,
     "localizers": _GRIDS,
+    "image-type": ("counting", "training"),
     "contrast-in-part": _GRIDS,
     "patient-positions": ("registration", "training"),
     "sides": ("training",),

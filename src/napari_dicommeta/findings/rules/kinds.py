@@ -30,7 +30,7 @@ def _values(text: str | None) -> list[str]:
 
 @rule(
     "derived",
-    severity="decision",
+    severity=("decision", "info"),
     title="Derived or converted images are mixed with original ones",
     tags=("ImageType", "ConversionType"),
     by=("ImageType", "ConversionType", "Modality"),
@@ -48,12 +48,24 @@ def derived(survey: Survey) -> Iterator[Finding]:
     for i, (modality,) in enumerate(kinds.texts):
         held = survey.gray & (kinds.ids == i)
         copies, originals = held & is_derived, held & is_original
-        if modality in IMAGE_KINDS and copies.any() and originals.any():
+        if modality in IMAGE_KINDS and copies.any() and (originals.any() or (copies & survey.sectional).any()):
             lines: dict[str, int] = {}
             for (image_type, conversion), n in joint.counted(copies):
                 label = " ".join(filter(None, _values(image_type)[:4])) or "no Image Type"
                 label += f", converted ({conversion})" if conversion else ""
                 lines[label] = lines.get(label, 0) + n
+            if not originals.any():
+                yield survey.finding(
+                    "derived",
+                    copies,
+                    top(by_files(lines.items()), "other kinds"),
+                    title=f"{modality}: no image is original, {file_count(copies):,} are derived or converted",
+                    severity="info",
+                    advice="Find out what they were made from, and by which program.",
+                    meaning="Resampling, filters and conversions change noise and texture, and may change the values.",
+                    scope=modality or "",
+                )
+                continue
             yield survey.finding(
                 "derived",
                 copies,
@@ -75,7 +87,7 @@ def derived(survey: Survey) -> Iterator[Finding]:
     meaning="Localizers of CT are projections: they hold no HU, and their few slices lie across the volume.",
 )
 def localizers(survey: Survey) -> Iterator[Finding]:
-    mask = survey.sectional & survey.joint("ImageType").where(lambda text: "LOCALIZER" in _values(text))
+    mask = survey.localizers
     if mask.any() and (survey.sectional & ~mask).any():
         counts, n = survey.joint("Modality").counted(mask), file_count(mask)
         yield survey.finding(
@@ -211,3 +223,20 @@ def enhanced_mixed(survey: Survey) -> Iterator[Finding]:
                 f"{counted(file_count(single), 'single-frame image')}",
                 scope=modality or "",
             )
+
+
+@rule(
+    "image-type",
+    severity="info",
+    title="Image Type does not begin with ORIGINAL or DERIVED",
+    tags=("ImageType",),
+    standard="PS3.3 section C.7.6.1.1.2",
+    advice="Decide by eye what these images are; take a blank between values for a backslash.",
+    meaning="Filters by Image Type miss these images: derived ones and localizers are taken for originals.",
+)
+def image_type(survey: Survey) -> Iterator[Finding]:
+    tag = survey.joint("ImageType")
+    mask = survey.images & tag.where(lambda text: bool(text) and _values(text)[0] not in ("ORIGINAL", "DERIVED"))
+    if mask.any():
+        lines = [(" ".join(_values(text)), n) for (text,), n in tag.counted(mask)]
+        yield survey.finding("image-type", mask, top(lines, "other values"))

@@ -43,7 +43,7 @@ def reconstructions(survey: Survey) -> Iterator[Finding]:
         ("thicknesses", "SliceThickness", "slice thicknesses", " mm"),
     ):
         joint = survey.joint(tag)
-        held = survey.ct & survey.filled(tag)
+        held = survey.ct & ~survey.localizers & survey.filled(tag)
         weights = {text or "": n for (text,), n in joint.counted(held)}
         parsed = {text: component_numbers(text, 1) for text in weights} if unit else {}
         lengths = roundings({value[0]: weights[text] for text, value in parsed.items() if len(value) == 1})

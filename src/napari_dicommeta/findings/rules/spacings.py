@@ -58,7 +58,7 @@ def spacings(survey: Survey) -> Iterator[Finding]:
     kinds = survey.joint("Modality")
     for i, (modality,) in enumerate(kinds.texts):
         if modality != "SEG":  # uses the grid of the segmented images
-            held = survey.images & ~wrong & survey.filled(tag) & (kinds.ids == i)
+            held = survey.images & ~survey.localizers & ~wrong & survey.filled(tag) & (kinds.ids == i)
             yield from _spacings_of(survey, modality or "", held)
 
 

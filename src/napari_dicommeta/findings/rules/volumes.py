@@ -44,6 +44,13 @@ def _volumes(survey: Survey) -> Iterator[VolumeFacts]:
         yield from facts.volumes
 
 
+def _volumes_of_slices(survey: Survey) -> Iterator[VolumeFacts]:
+    """Yield the volumes that are no localizers."""
+    for volume in _volumes(survey):
+        if not survey.localizers[volume.rows].all():
+            yield volume
+
+
 @looks_at("volumes")
 def notes(survey: Survey) -> Iterator[Finding]:
     """Yield one finding for each code of notes, over all volumes with notes of this code."""
@@ -184,7 +191,7 @@ def refused(survey: Survey) -> Iterator[Finding]:
 def steps(survey: Survey) -> Iterator[Finding]:
     """Yield findings on distances between slices that differ within a modality, with a grid for resampling."""
     by_modality: dict[str, list[VolumeFacts]] = {}
-    for volume in _volumes(survey):
+    for volume in _volumes_of_slices(survey):
         if volume.slices > 1 and np.isfinite(volume.spacing[0]) and volume.modality != "SEG":
             by_modality.setdefault(volume.modality, []).append(volume)
     for modality, volumes in by_modality.items():
@@ -239,7 +246,7 @@ def step_and_thickness(survey: Survey) -> Iterator[Finding]:
     """Yield findings on volumes of one thickness all of whose steps are smaller, or larger, than it."""
     thickness = survey.joint("SliceThickness")
     by_code: dict[str, list[tuple[VolumeFacts, str]]] = {}
-    for volume in _volumes(survey):
+    for volume in _volumes_of_slices(survey):
         if volume.slices < 2 or not np.isfinite(volume.spacing[0]):
             continue
         texts = {thickness.texts[i][0] for i in np.unique(thickness.ids[volume.rows]).tolist()}
