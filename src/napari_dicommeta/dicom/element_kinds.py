@@ -14,7 +14,7 @@ from napari_dicommeta.dicom.tags import dictionary_vr, escape_creator
 __all__ = ["Kind", "Kinds", "Private", "implicit_vr", "is_creator", "kinds_of", "private_name"]
 
 MAX_KINDS = 65536
-"""Files with that many different elements are hostile; then the kinds are looked up anew."""
+"""Files with that many different elements are hostile; then the kinds are looked up again."""
 CHARSET, SIGN = 0x00080005, 0x00280103
 PLAIN, AMBIGUOUS, CONTEXT = 0, 1, 2
 

@@ -1,7 +1,7 @@
 """Items that are built like earlier ones of their sequence, read by two `struct` calls instead of element by element.
 
 An enhanced image has an item for each frame, and nearly all of them hold the same elements with the same lengths. Of
-such items only the distinct values of each element are kept, as a catalog keeps them.
+those only the distinct values of each element are kept, as a catalog keeps them.
 """
 
 from __future__ import annotations
