@@ -1,4 +1,4 @@
-"""Decode a compressed frame with imagecodecs, directly or as a plugin of pydicom's decoders.
+"""Decode a compressed frame with imagecodecs: our own choice of codecs, never a plugin that pydicom finds.
 
 All compressed pixel data passes through `decode_frame`. It takes bytes and a few numbers and returns an array, so it
 can run in any thread or process. The codestream says which codec it needs, and its size and precision are compared with
@@ -22,12 +22,12 @@ from napari_dicommeta.dicom.uids import DEFLATED_FRAME, HTJ2K, JPEG_2000, JPEG_D
 from napari_dicommeta.support.errors import DecodeError
 from napari_dicommeta.support.log import log_fault
 
-__all__ = ["decode_frame", "inflate_frame"]
+__all__ = ["MAX_FRAME", "decode_frame", "frame_kind", "inflate_frame"]
 
 DECODED = JPEG_DCT | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, DEFLATED_FRAME}
 
-DECODER_DEPENDENCIES = dict.fromkeys(DECODED, ("imagecodecs",))
-"""Read by pydicom, which requires it of a plugin."""
+MAX_FRAME = 1 << 30
+"""The most bytes of one decoded frame: what a small file may allocate."""
 
 
 def decode_frame(
@@ -74,6 +74,14 @@ def decode_frame(
     if array.shape != expected:
         raise DecodeError(f"the codestream holds {array.shape} samples, the image {expected}")
     return np.asarray(array)
+
+
+def frame_kind(data: bytes, transfer_syntax: str) -> str:
+    """Return the kind of codestream of a frame, by its bytes or else by the transfer syntax; "" if neither says."""
+    try:
+        return _kind_by(read_codestream(data), data, transfer_syntax)
+    except DecodeError:
+        return ""
 
 
 def _kind_by(stream: Codestream | None, data: bytes, transfer_syntax: str) -> str:

@@ -13,7 +13,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from napari_dicommeta.dicom.codecs import decode_frame, inflate_frame
+from napari_dicommeta.dicom.codec_pool import decode_guarded
+from napari_dicommeta.dicom.codecs import MAX_FRAME, inflate_frame
 from napari_dicommeta.dicom.codestream import DCT_KINDS, LOSSY_KINDS, codestream_kind, read_codestream
 from napari_dicommeta.dicom.color import SUBSAMPLED, color_dtype, color_space, to_rgb
 from napari_dicommeta.dicom.fragments import frame_data, frame_index
@@ -24,8 +25,6 @@ from napari_dicommeta.support.errors import DecodeError, PixelError
 
 __all__ = ["PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest", "stored_range"]
 
-MAX_FRAME = 1 << 30
-"""The most bytes of one decoded frame: what a small file may allocate."""
 MIN_FRAME = 10
 """The fewest bytes of an encapsulated frame: an item's header and two bytes (PS3.5 section A.4)."""
 MAX_RATIOS = {RLE: 64, DEFLATED_FRAME: 1032, DEFLATED: 1032}
@@ -241,7 +240,9 @@ def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat)
 
 
 def _decode(data: bytes, form: PixelFormat, as_rgb: bool = False) -> np.ndarray:
-    return decode_frame(data, form.transfer_syntax, form.rows, form.columns, form.samples, form.bits_allocated, as_rgb)
+    return decode_guarded(
+        data, form.transfer_syntax, form.rows, form.columns, form.samples, form.bits_allocated, as_rgb
+    )
 
 
 def _compressed_color(data: bytes, form: PixelFormat) -> np.ndarray:
