@@ -10,7 +10,8 @@ import numpy as np
 from dicom_factory import EXPLICIT, Raw, ct_content, dicom, encapsulated
 
 from napari_dicommeta.dicom.header import read_header
-from napari_dicommeta.dicom.pixels import PixelFormat, read_color, read_frame
+from napari_dicommeta.dicom.pixel_format import PixelFormat
+from napari_dicommeta.dicom.pixels import read_color, read_frame
 
 ULTRASOUND = "1.2.840.10008.5.1.4.1.1.3.1"
 NOT_COLOR = dict.fromkeys(

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixel_factory import image, rle
 
-from napari_dicommeta.dicom.codecs import decode_frame
+from napari_dicommeta.dicom.codecs import MAX_FRAME, decode_frame
 from napari_dicommeta.dicom.codestream import LOSSY_KINDS, codestream_kind, read_codestream
-from napari_dicommeta.dicom.pixels import MAX_FRAME, PixelFormat, pixels_fault
+from napari_dicommeta.dicom.pixel_format import PixelFormat, pixels_fault
 from napari_dicommeta.dicom.uids import (
     DEFLATED,
     DEFLATED_FRAME,

@@ -16,7 +16,15 @@ from typing import Any
 
 import numpy as np
 
-from napari_dicommeta.dicom.codestream import DCT_KINDS, Codestream, codestream_kind, raw_codestream, read_codestream
+from napari_dicommeta.dicom.codestream import (
+    DCT_KINDS,
+    Codestream,
+    codestream_kind,
+    has_end,
+    may_end_early,
+    raw_codestream,
+    read_codestream,
+)
 from napari_dicommeta.dicom.native import PACKED, unpack_samples
 from napari_dicommeta.dicom.uids import DEFLATED_FRAME, HTJ2K, JPEG_2000, JPEG_DCT, JPEG_LOSSLESS, JPEG_LS, RLE
 from napari_dicommeta.support.errors import DecodeError
@@ -50,7 +58,8 @@ def decode_frame(
     Raises
     ------
     DecodeError
-        If neither names a codec, the sizes of codestream and image differ, or the codec fails.
+        If neither names a codec, the sizes of codestream and image differ, the codestream is cut and is no image
+        then, or the codec fails.
     """
     kind = transfer_syntax
     try:
@@ -58,6 +67,8 @@ def decode_frame(
         kind = _kind_by(stream, data, transfer_syntax)
         if stream is not None:
             _check_size(stream, rows, columns, samples, bits_allocated)
+            if not may_end_early(kind) and not has_end(data):
+                raise DecodeError(f"the codestream ends early: {len(data):,} bytes without an end marker")
         elif kind not in ("rle", "deflated"):
             raise DecodeError(
                 f"the bytes are no codestream of the transfer syntax {transfer_syntax}"

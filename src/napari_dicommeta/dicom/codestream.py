@@ -12,9 +12,21 @@ from itertools import pairwise
 
 from napari_dicommeta.support.errors import DecodeError
 
-__all__ = ["DCT_KINDS", "LOSSY_KINDS", "Codestream", "codestream_kind", "raw_codestream", "read_codestream"]
+__all__ = [
+    "DCT_KINDS",
+    "LOSSY_KINDS",
+    "Codestream",
+    "codestream_kind",
+    "has_end",
+    "may_end_early",
+    "raw_codestream",
+    "read_codestream",
+]
 
 J2K, JP2, SOI = b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"\xff\xd8"
+SOS, EOI, SOT = b"\xff\xda", b"\xff\xd9", b"\xff\x90"
+PADDING = 10
+"""Bytes at the end of a frame in which its end marker lies, unless the writer added more than padding."""
 JPEG_KINDS = {
     0xC0: "jpeg-baseline",
     0xC1: "jpeg-extended",
@@ -83,6 +95,36 @@ def read_codestream(data: bytes) -> Codestream | None:
     except (struct.error, IndexError) as error:
         raise DecodeError("the header of the codestream is cut off") from error
     return None
+
+
+def may_end_early(kind: str) -> bool:
+    """Return whether a frame of this kind is still an image where its codestream is cut: coarser, or gray below.
+
+    Lossless ones are not: nothing in them says which samples are lost. The codecs of JPEG 2000 refuse cut tiles, and
+    that of JPEG-LS searches for seconds behind the end.
+    """
+    return kind in DCT_KINDS
+
+
+def has_end(data: bytes) -> bool:
+    """Return whether a JPEG, JPEG-LS or JPEG 2000 codestream reaches its end marker; True for other bytes.
+
+    Coded samples cannot imitate the marker (ITU-T T.81 section B.1.1.2, T.87 section C.1, T.800 section A.4).
+    """
+    if EOI in data[-PADDING:]:
+        return True
+    if data[:2] == SOI:
+        return data.rfind(EOI) > data.rfind(SOS)
+    if data[:4] != J2K and data[:8] != JP2:
+        return True
+    raw = raw_codestream(data)
+    position = raw.find(SOT)
+    while 0 <= position <= len(raw) - 12 and raw[position : position + 2] == SOT:
+        length = int.from_bytes(raw[position + 6 : position + 10], "big")
+        if length < 12:  # 0 is the last tile-part, which ends with the codestream
+            return length == 0 and raw.rstrip(b"\0").endswith(EOI)
+        position += length
+    return position >= 0 and raw[position : position + 2] == EOI
 
 
 def raw_codestream(data: bytes) -> bytes:

@@ -41,13 +41,14 @@ class FrameIndex:
 
     `starts` and `lengths`: int64, the first byte and the bytes of each fragment. `bounds`: int64, shape (frames + 1,);
     frame n consists of the fragments from ``bounds[n]`` up to but not including ``bounds[n + 1]``. `fault`: why there
-    are no bounds, "" if there are.
+    are no bounds, "" if there are. `cut`: why the fragments end without their delimiter, "" if they do not.
     """
 
     starts: np.ndarray
     lengths: np.ndarray
     bounds: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
     fault: str = ""
+    cut: str = ""
 
     @property
     def nbytes(self) -> int:
@@ -109,24 +110,25 @@ def _build(path: str, offset: int, frames: int) -> FrameIndex:
     descriptor = os.open(path, OPEN_FLAGS)
     try:
         size = os.fstat(descriptor).st_size
-        starts, lengths, fault = _walk(descriptor, offset, size)
+        starts, lengths, cut = _walk(descriptor, offset, size)
         none = np.zeros(0, np.int64)
         if not len(starts):
-            return FrameIndex(starts=none, lengths=none, fault=fault or "its pixel data has no offset table")
+            return FrameIndex(starts=none, lengths=none, fault=cut or "its pixel data has no offset table", cut=cut)
         table_start, table_length = int(starts[0]), int(lengths[0])
         starts, lengths = starts[1:], lengths[1:]
         table = none
         if table_length % 4 == 0 and table_length == 4 * frames and table_start + table_length <= size:
             table = np.frombuffer(pread(descriptor, table_length, table_start), "<u4").astype(np.int64)
-        bounds = _assign(descriptor, starts, lengths, frames, table, fault != "")
+        bounds = _assign(descriptor, starts, lengths, frames, table, cut != "")
     finally:
         os.close(descriptor)
     if bounds is None and frames > 1:
-        bounds = _by_table(starts, _extended_table(path, frames), frames, fault != "")
+        bounds = _by_table(starts, _extended_table(path, frames), frames, cut != "")
     if bounds is None:
         counts = f"{len(starts):,} encapsulated fragments cannot be assigned to {frames:,} frames"
-        return FrameIndex(starts=starts, lengths=lengths, fault=counts + (f": {fault}" if fault else ""))
-    return FrameIndex(starts=starts, lengths=lengths, bounds=bounds)
+        fault = counts + (f": {cut}" if cut else "")
+        return FrameIndex(starts=starts, lengths=lengths, fault=fault, cut=cut)
+    return FrameIndex(starts=starts, lengths=lengths, bounds=bounds, cut=cut)
 
 
 def _walk(descriptor: int, position: int, size: int) -> tuple[np.ndarray, np.ndarray, str]:
@@ -153,7 +155,7 @@ def _walk(descriptor: int, position: int, size: int) -> tuple[np.ndarray, np.nda
         lengths.append(length)
         position += 8 + length
     else:
-        fault = "the file ends before the end of its fragments"
+        fault = f"the file ends before the end of its fragments, at byte {size:,}"
     return np.array(starts, np.int64), np.array(lengths, np.int64), fault
 
 

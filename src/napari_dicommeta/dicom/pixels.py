@@ -8,132 +8,22 @@ several threads. What is known of a file is kept in bounded caches until the fil
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 
 from napari_dicommeta.dicom.codec_pool import decode_guarded
-from napari_dicommeta.dicom.codecs import MAX_FRAME, inflate_frame
+from napari_dicommeta.dicom.codecs import inflate_frame
 from napari_dicommeta.dicom.codestream import DCT_KINDS, LOSSY_KINDS, codestream_kind, read_codestream
 from napari_dicommeta.dicom.color import SUBSAMPLED, color_dtype, color_space, to_rgb
-from napari_dicommeta.dicom.fragments import frame_data, frame_index
+from napari_dicommeta.dicom.fragments import frame_data
 from napari_dicommeta.dicom.image_header import image_header
 from napari_dicommeta.dicom.native import PACKED, by_pixel, expand_422, read_native, unpack_samples
-from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, DEFLATED_FRAME, LOSSY_CODECS, NATIVE, RLE
+from napari_dicommeta.dicom.pixel_format import FLOATS, PixelFormat
+from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, DEFLATED_FRAME, LOSSY_CODECS
 from napari_dicommeta.support.errors import DecodeError, PixelError
 
-__all__ = ["PixelFormat", "pixels_fault", "read_color", "read_frame", "stored_digest", "stored_range"]
-
-MIN_FRAME = 10
-"""The fewest bytes of an encapsulated frame: an item's header and two bytes (PS3.5 section A.4)."""
-MAX_RATIOS = {RLE: 64, DEFLATED_FRAME: 1032, DEFLATED: 1032}
-"""Transfer syntax -> the most bytes that one stored byte may stand for (PS3.5 section G.3.1; RFC 1951)."""
-FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PixelFormat:
-    """The Image Pixel module (PS3.3 section C.7.6.3) shared by all images of a stack."""
-
-    rows: int
-    columns: int
-    samples: int
-    frames: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    signed: bool
-    photometric: str
-    transfer_syntax: str
-    pixel_tag: int = 0x7FE00010
-
-    @property
-    def is_native(self) -> bool:
-        """Whether the samples are stored uncompressed."""
-        return self.transfer_syntax in NATIVE
-
-    @property
-    def is_color(self) -> bool:
-        """Whether the image opens as RGB: it is RGB, YBR or palette color."""
-        return self.samples > 1 or self.photometric == "PALETTE COLOR"
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype of stored samples, in native byte order."""
-        if self.pixel_tag in FLOATS:
-            return np.dtype(FLOATS[self.pixel_tag])
-        return np.dtype(f"{'i' if self.signed else 'u'}{PACKED.get(self.bits_allocated, self.bits_allocated // 8)}")
-
-    @property
-    def frame_bytes(self) -> int:
-        """The size of one native frame in bytes."""
-        return self.rows * self.columns * self.samples * self.bits_allocated // 8
-
-    @property
-    def stored_range(self) -> tuple[int, int]:
-        """The smallest and largest possible stored value."""
-        return stored_range(self.bits_stored, self.signed)
-
-    @property
-    def fault(self) -> str:
-        """Why samples in this format cannot be read; "" if they can."""
-        if not (1 <= self.rows <= 65535 and 1 <= self.columns <= 65535):
-            return f"an image of {self.rows} × {self.columns} pixels"
-        if self.samples not in (1, 3, 4):
-            return f"{self.samples} samples per pixel"
-        if self.pixel_tag in FLOATS:
-            return ""
-        if self.bits_allocated not in (1, 8, 12, 16, 32, 64):
-            return f"{self.bits_allocated} bits allocated"
-        if not 1 <= self.bits_stored <= self.bits_allocated:
-            return f"{self.bits_stored} bits stored of {self.bits_allocated} allocated"
-        if not self.bits_stored - 1 <= self.high_bit < self.bits_allocated:
-            return f"high bit {self.high_bit} with {self.bits_stored} bits stored of {self.bits_allocated}"
-        return ""
-
-
-def stored_range(bits: int, signed: bool) -> tuple[int, int]:
-    """Return the smallest and the largest value that *Bits Stored* and *Pixel Representation* allow."""
-    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-
-
-def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int, path: str = "", offset: int = -1) -> str:
-    """Return why a file's pixel data contradicts its elements, "" if it does not.
-
-    `pixel_length` is the length of native pixel data in bytes, -1 for encapsulated frames. A blank image may be
-    compressed without limit. So a compressed frame is bounded by the memory that it takes decoded, `MAX_FRAME`, and the
-    number of frames by the bytes that each takes in the file. Nothing is read or allocated, unless `path` and `offset`
-    (`PixelLocation.offset`) are given. Then the fragments of several encapsulated frames are counted.
-    """
-    form = pixel_format
-    if form.fault:
-        return form.fault
-    needed = form.frames * form.rows * form.columns * form.samples
-    needed = (needed * form.bits_allocated + 7) // 8
-    shape = f"{form.frames} frames of {form.rows} × {form.columns}"
-    if form.is_native and pixel_length < 0:
-        return "encapsulated frames in a native transfer syntax"
-    if not form.is_native or form.transfer_syntax == DEFLATED:
-        if (decoded := form.rows * form.columns * form.samples * form.dtype.itemsize) > MAX_FRAME:
-            return f"a frame of {form.rows} × {form.columns} takes {decoded:,} bytes decoded, more than {MAX_FRAME:,}"
-        least = 0 if form.is_native else MIN_FRAME * form.frames
-        ratio = MAX_RATIOS.get(form.transfer_syntax)
-        if least > file_size or (ratio is not None and needed > ratio * file_size):
-            return f"{shape} cannot be in a file of {file_size:,} bytes"
-        if path and offset >= 0 and form.frames > 1 and not form.is_native:
-            try:
-                return frame_index(path, offset, form.frames).fault
-            except OSError as error:
-                return error.strerror or type(error).__name__
-        return ""
-    if form.photometric in SUBSAMPLED:
-        needed = needed * 2 // 3
-    elif form.photometric == "YBR_PARTIAL_420":
-        needed = needed // 2
-    if pixel_length < needed:
-        return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are present"
-    return ""
+__all__ = ["read_color", "read_frame", "stored_digest"]
 
 
 def read_frame(

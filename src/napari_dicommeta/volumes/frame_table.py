@@ -21,7 +21,7 @@ from napari_dicommeta.volumes.sources import Tiles
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.dicom.mosaic import Mosaic
-    from napari_dicommeta.dicom.pixels import PixelFormat
+    from napari_dicommeta.dicom.pixel_format import PixelFormat
 
 __all__ = ["FrameTable", "PixelFormats", "read_frame_table"]
 
@@ -47,6 +47,7 @@ class FrameTable:
     `files`: the row of each frame's file in `catalog`, int32. `indices`: the number of each frame in its file, from 0.
     `formats`: the pixel format of each file's frames. `own`: keyword -> column of elements that frames have for
     themselves, which take precedence over their file's. `mosaics`: row of a file -> the tiles that are its frames.
+    `endings`: path -> what is missing at the end of its encapsulated frames.
     """
 
     def __init__(
@@ -57,9 +58,10 @@ class FrameTable:
         indices: np.ndarray,
         own: dict[str, FrameColumn],
         mosaics: dict[int, tuple[Mosaic, Tiles]],
+        endings: Mapping[str, str],
     ) -> None:
         self.catalog, self.formats, self.files, self.indices, self.own = catalog, formats, files, indices, own
-        self.mosaics = mosaics
+        self.mosaics, self.endings = mosaics, endings
         self._columns: dict[str, FrameColumn] = {}
         self.is_one_each = len(files) == catalog.n_files
         """Whether each file has one frame."""
@@ -136,11 +138,14 @@ class FrameTable:
         return table
 
 
-def read_frame_table(catalog: Catalog, formats: PixelFormats) -> tuple[FrameTable | None, list[tuple[str, str]]]:
+def read_frame_table(
+    catalog: Catalog, formats: PixelFormats, endings: Mapping[str, str]
+) -> tuple[FrameTable | None, list[tuple[str, str]]]:
     """Return the frames of all files of `catalog`, and (path, reason) of each file that cannot be read.
 
-    `formats` has one entry per file. What multi-frame files say of single frames is read from the files, as are the
-    tiles of mosaics; everything else comes from the catalog. The table is None if no file can be read.
+    `formats` has one entry per file, `endings` is that of `FrameTable`. What multi-frame files say of single frames is
+    read from the files, as are the tiles of mosaics; everything else comes from the catalog. The table is None if no
+    file can be read.
     """
     columns, failed = _frame_columns(catalog, formats)
     if failed:
@@ -163,7 +168,7 @@ def read_frame_table(catalog: Catalog, formats: PixelFormats) -> tuple[FrameTabl
     indices = (np.arange(len(files)) - np.repeat(starts, counts)).astype(np.int32)
     of_files = {int(starts[row]): of_file for row, of_file in columns.items()}
     own = joined_columns(of_files, {int(starts[row]): int(counts[row]) for row in columns}, len(files))
-    return FrameTable(catalog, formats, files, indices, own, mosaics), failed
+    return FrameTable(catalog, formats, files, indices, own, mosaics, endings), failed
 
 
 _Columns = Mapping[str, tuple[tuple[str, ...], "np.ndarray | None"]]

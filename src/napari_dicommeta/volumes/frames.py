@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.pixel_format import length_excess
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.volumes.frame_table import read_frame_table
 from napari_dicommeta.volumes.geometry import ImagePlane, near_tolerance, place_ids, place_tolerance
 from napari_dicommeta.volumes.sources import FrameSources
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.dicom.mosaic import Mosaic
-    from napari_dicommeta.dicom.pixels import PixelFormat
+    from napari_dicommeta.dicom.pixel_format import PixelFormat
     from napari_dicommeta.volumes.frame_table import FrameTable, PixelFormats
 
 __all__ = ["Frames", "read_frames"]
@@ -193,6 +194,25 @@ class Frames:
         paths = self._table.catalog.paths
         return tuple(paths[i] for i in dict.fromkeys(self.files.tolist()))
 
+    @property
+    def endings(self) -> dict[str, str]:
+        """What is missing at the end of the frames of files: path -> reason."""
+        endings = self._table.endings
+        return {path: endings[path] for path in self.paths() if path in endings} if endings else {}
+
+    def excesses(self) -> dict[str, tuple[str, ...]]:
+        """Return what is longer than its frames: reason -> the paths of files with native pixel data of that length."""
+        files, catalog = np.unique(self.files), self._table.catalog
+        lengths = catalog.file_column("pixel_length")[files]
+        wholes = {row: tiles.whole for row, (_, tiles) in self._table.mosaics.items()}
+        found: dict[str, list[str]] = {}
+        pairs, ids = np.unique(np.stack([self._table.formats.ids[files], lengths]), axis=1, return_inverse=True)
+        for n, (form, length) in enumerate(pairs.T.tolist()):
+            rows = files[ids.reshape(-1) == n].tolist()
+            if reason := length_excess(wholes.get(rows[0], self.formats[form]), length):
+                found.setdefault(reason, []).extend(catalog.paths[row] for row in rows)
+        return {reason: tuple(paths) for reason, paths in found.items()}
+
     def sources(self) -> FrameSources:
         """Return where the pixels of the frames are."""
         paths, catalog, files = self._table.catalog.paths, self._table.catalog, self.files
@@ -213,10 +233,13 @@ class Frames:
         )
 
 
-def read_frames(catalog: Catalog, formats: PixelFormats) -> tuple[Frames | None, list[tuple[str, str]]]:
+def read_frames(
+    catalog: Catalog, formats: PixelFormats, endings: Mapping[str, str]
+) -> tuple[Frames | None, list[tuple[str, str]]]:
     """Return the frames of all files of `catalog`, and (path, reason) of each file that cannot be read.
 
-    `formats` has one entry per file. The frames are None if no file can be read.
+    `formats` has one entry per file; `endings`: path -> what is missing at the end of its frames. The frames are None
+    if no file can be read.
     """
-    table, failed = read_frame_table(catalog, formats)
+    table, failed = read_frame_table(catalog, formats, endings)
     return None if table is None else Frames(table, np.arange(len(table.files))), failed

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import PixelFormat, pixels_fault
-from napari_dicommeta.dicom.values import number
-from napari_dicommeta.volumes.frame_table import PixelFormats
+from napari_dicommeta.dicom.pixel_format import pixels_fault
 from napari_dicommeta.volumes.frames import read_frames
 from napari_dicommeta.volumes.partition import groups_of
+from napari_dicommeta.volumes.pixel_formats import read_endings, read_formats
 from napari_dicommeta.volumes.refusal import Refusal, with_pixels
 from napari_dicommeta.volumes.rescale import invalid_rescales
 from napari_dicommeta.volumes.segmentation import segmentation_files
@@ -20,25 +19,13 @@ from napari_dicommeta.volumes.stacks import find_stacks
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.volumes.frame_table import PixelFormats
     from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.slides import Slide
     from napari_dicommeta.volumes.stacks import Stack
     from napari_dicommeta.volumes.volume import VolumeParts
 
 __all__ = ["Layout", "layout_of"]
-
-_FORMAT_TAGS = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "NumberOfFrames",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "PhotometricInterpretation",
-    "TransferSyntaxUID",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +60,7 @@ def _lay_out(series: Series, split: str) -> Layout:
     catalog, refusals = with_pixels(series)
     if not catalog.n_files:
         return Layout(stacks=(), segmentations=(), refusals=tuple(refusals))
-    formats = _pixel_formats(catalog)
+    formats = read_formats(catalog)
     faults = _faults(catalog, formats)
     refusals += [
         Refusal(series, tuple(catalog.paths[row] for row in rows.tolist()), reason, "pixels-impossible")
@@ -82,9 +69,14 @@ def _lay_out(series: Series, split: str) -> Layout:
     if faults:
         usable = np.setdiff1d(np.arange(catalog.n_files), np.concatenate([rows for _, rows in faults]))
         catalog, formats = catalog.rows(usable), formats.at(usable)
+    endings, lost = read_endings(catalog, formats)
+    if lost:
+        refusals += [Refusal(series, (catalog.paths[row],), reason, "pixels-cut") for row, reason in lost.items()]
+        usable = np.setdiff1d(np.arange(catalog.n_files), list(lost))
+        catalog, formats = catalog.rows(usable), formats.at(usable)
     frames = None
     if catalog.n_files:
-        frames, failed = read_frames(catalog, formats)
+        frames, failed = read_frames(catalog, formats, endings)
         refusals += [Refusal(series, (path,), reason, "frames-unreadable") for path, reason in failed]
     if frames is None:
         return Layout(stacks=(), segmentations=(), refusals=tuple(refusals))
@@ -122,49 +114,3 @@ def _faults(catalog: Catalog, formats: PixelFormats) -> list[tuple[str, np.ndarr
                 if fault := pixels_fault(form, length, int(sizes[row]), *place):
                     faults.setdefault(f"its pixels cannot be read: {fault}", []).append(np.array([row]))
     return [(reason, np.concatenate(rows)) for reason, rows in faults.items()]
-
-
-def _pixel_formats(catalog: Catalog) -> PixelFormats:
-    """Return the pixel format of each file; bits, sign and transfer syntax may differ from file to file."""
-    rows = catalog.file_rows
-    columns = [rows.find(tag) for tag in _FORMAT_TAGS]
-    codes = [None if column is None else rows.stored_codes(column) for column in columns]
-    tags = catalog.file_column("pixel_tag")
-    varying = [column for column in (*codes, tags) if column is not None and (column != column[0]).any()]
-    if varying:
-        table = np.stack([column.astype(np.int64) for column in varying], axis=1)
-        _, first, ids = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    else:
-        first, ids = np.array([0]), np.zeros(catalog.n_files, dtype=np.intp)
-    known: dict[PixelFormat, int] = {}
-    of_key = []
-    for row in first.tolist():
-        texts = [
-            None if column is None or code is None else column.text_of(int(code[row])) or None
-            for column, code in zip(columns, codes, strict=True)
-        ]
-        form = _pixel_format(dict(zip(_FORMAT_TAGS, texts, strict=True)), int(tags[row]))
-        of_key.append(known.setdefault(form, len(known)))
-    return PixelFormats(tuple(known), np.array(of_key, dtype=np.int32)[ids.reshape(-1)])
-
-
-def _pixel_format(texts: dict[str, str | None], pixel_tag: int) -> PixelFormat:
-    def whole(tag: str, default: int) -> int:
-        value = number(texts[tag] or "")
-        return default if value is None else int(value)
-
-    bits = whole("BitsAllocated", 16)
-    stored = whole("BitsStored", bits)
-    return PixelFormat(
-        rows=whole("Rows", 0),
-        columns=whole("Columns", 0),
-        samples=whole("SamplesPerPixel", 1),
-        frames=max(whole("NumberOfFrames", 1), 1),
-        bits_allocated=bits,
-        bits_stored=stored,
-        high_bit=whole("HighBit", stored - 1),
-        signed=whole("PixelRepresentation", 0) == 1,
-        photometric=texts["PhotometricInterpretation"] or "MONOCHROME2",
-        transfer_syntax=texts["TransferSyntaxUID"] or "",
-        pixel_tag=pixel_tag,
-    )

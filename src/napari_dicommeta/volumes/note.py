@@ -315,6 +315,34 @@ NOTE_KINDS: dict[str, NoteKind] = {
         standard="PS3.3 section C.7.6.1.1.5",
         tags=("LossyImageCompression",),
     ),
+    # -- pixel data
+    "pixels-cut": NoteKind(
+        severity="decision",
+        summary="Compressed pixel data does not reach its end",
+        standard="PS3.5 section A.4",
+        tags=("PixelData",),
+        advice="Get the files again: the last image of each may be coarser or gray in its lower part.",
+        meaning="The file was cut off while it was written or sent; its last image may look whole without being so.",
+        is_finding=True,
+    ),
+    "pixels-longer": NoteKind(
+        severity="decision",
+        summary="Pixel data is longer than Rows, Columns and the number of bits explain",
+        standard="PS3.5 section 8.1.1",
+        tags=("PixelData", "Rows", "Columns", "BitsAllocated", "NumberOfFrames"),
+        advice="Look at the images: if they are skewed, halved or torn, one of these elements is wrong.",
+        meaning="What is behind the last frame is not shown, and a wrong size would shift each row.",
+        is_finding=True,
+    ),
+    "pixels-assumed": NoteKind(
+        severity="decision",
+        summary="Elements that the pixels need are absent or impossible, and values are assumed for them",
+        standard="PS3.3 section C.7.6.3.1",
+        tags=("PixelRepresentation", "NumberOfFrames"),
+        advice="Compare with other images of the device: signed samples that are taken as unsigned are far too high.",
+        meaning="A wrong sign makes large numbers of negative ones; a wrong number of frames hides images.",
+        is_finding=True,
+    ),
     # -- windows
     "windows-stored": NoteKind(
         severity="info",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.dicom.luts import LookupTable
-    from napari_dicommeta.dicom.pixels import PixelFormat
+    from napari_dicommeta.dicom.pixel_format import PixelFormat
     from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
 

@@ -14,6 +14,7 @@ from napari_dicommeta.volumes.geometry import VolumeGeometry, place_tolerance
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.partition import by_orientation, groups_of, side_by_side
+from napari_dicommeta.volumes.pixel_notes import pixel_notes
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import SegmentPlanes
 from napari_dicommeta.volumes.volume import Volume
@@ -93,7 +94,7 @@ def _volume(series: Series, frames: Frames, suffix: str) -> Volume:
     sources = frames.sources()
     planes = SegmentPlanes(sources, {k: tuple(of_slice) for k, of_slice in by_slice.items()}, is_map)
     array = LazyArray((count, form.rows, form.columns), np.uint8 if largest <= 255 else np.uint16, planes)
-    notes = [*segment_notes(frames, segments), *geometry_notes(geometry)]
+    notes = [*segment_notes(frames, segments), *geometry_notes(geometry), *pixel_notes(frames)]
     if empty := count - len(by_slice):
         title = f"{empty} of {count} slices hold no segment and are not in the file"
         notes.append(make_note("segments-empty", title))

@@ -16,6 +16,7 @@ from napari_dicommeta.support.errors import PixelError, RefusedError
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.note import SEVERITIES, make_note
+from napari_dicommeta.volumes.pixel_notes import pixel_notes
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import ColorPlanes
 from napari_dicommeta.volumes.refusal import Refusal
@@ -144,7 +145,7 @@ def _volume(series: Series, slide: Slide, padding: str, missing_rescale: str) ->
         largest = form.stored_range[1] if is_map else max(slide.segments)
         dtype = np.dtype(np.uint8 if largest <= 255 else np.uint16)
         read = SegmentTiles(sources, None if is_map else np.array(slide.segments, dtype))
-        notes += segment_notes(frames, slide.segments)
+        notes += [*segment_notes(frames, slide.segments), *pixel_notes(frames)]
     else:
         parts = read_parts(Stack(frames=frames, is_grid=False), padding, missing_rescale)
         windows = tuple(parts.windows[n] for n in firsts.tolist())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from napari_dicommeta.dicom.pixels import PixelFormat
+    from napari_dicommeta.dicom.pixel_format import PixelFormat
 
 __all__ = ["FrameSources", "Tiles"]
 

@@ -14,6 +14,7 @@ from napari_dicommeta.volumes.dimensions import SPLIT_TAGS, kind_codes, name_of
 from napari_dicommeta.volumes.geometry import even_steps, is_orientation
 from napari_dicommeta.volumes.note import SEVERITIES, make_note
 from napari_dicommeta.volumes.partition import groups_of
+from napari_dicommeta.volumes.pixel_notes import pixel_notes
 from napari_dicommeta.volumes.pixel_spacing import SPACINGS, is_spacing, regions_differ, stated_spacing
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def volume_notes(
         *geometry_notes(geometry, stack.frames.text("Modality")),
         *rescale.notes,
         *_formats(stack),
+        *pixel_notes(stack.frames),
         *_lossy(stack),
         *_windows(windows),
         *window_notes,

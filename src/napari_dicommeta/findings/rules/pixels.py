@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.pixels import stored_range
+from napari_dicommeta.dicom.pixel_format import stored_range
 from napari_dicommeta.dicom.uids import LOSSY_SYNTAXES, SECONDARY_CAPTURE
 from napari_dicommeta.dicom.values import number, registered_name
 from napari_dicommeta.findings.evidence import file_count, spell_span, top

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import stored_range
+from napari_dicommeta.dicom.pixel_format import stored_range
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.dicom.window import windows_of
 from napari_dicommeta.findings.evidence import by_files, file_count, top

@@ -1,0 +1,161 @@
+"""Pixel formats of the files of a series, and whether their pixel data reaches its end."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from napari_dicommeta.dicom.frame_ending import frame_ending
+from napari_dicommeta.dicom.pixel_format import FLOATS, PixelFormat
+from napari_dicommeta.dicom.values import number
+from napari_dicommeta.support.words import display
+from napari_dicommeta.volumes.frame_table import PixelFormats
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.columns import Column
+    from napari_dicommeta.dicom.frame_ending import FrameEnding
+
+__all__ = ["read_endings", "read_formats"]
+
+_FORMAT_TAGS = (
+    "Rows",
+    "Columns",
+    "SamplesPerPixel",
+    "NumberOfFrames",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PhotometricInterpretation",
+    "TransferSyntaxUID",
+)
+
+
+MAX_SHOWN = 40
+"""Characters of a damaged value that a reason quotes."""
+PROBE_FILES, READ_THREADS, SLOW_SECONDS = 8, 16, 5e-4
+"""Where looking at the ends of a few files takes longer for each than this, threads look at the others."""
+
+
+class _Stated(NamedTuple):
+    """The text of an element and what is wrong with it; both "" where it is absent or empty."""
+
+    text: str
+    flag: str = ""
+
+
+_NOTHING = _Stated("")
+
+
+def read_formats(catalog: Catalog) -> PixelFormats:
+    """Return the pixel format of each file; bits, sign and transfer syntax may differ from file to file."""
+    rows = catalog.file_rows
+    columns = [rows.find(tag) for tag in _FORMAT_TAGS]
+    codes = [None if column is None else rows.stored_codes(column) for column in columns]
+    tags = catalog.file_column("pixel_tag")
+    varying = [column for column in (*codes, tags) if column is not None and (column != column[0]).any()]
+    if varying:
+        table = np.stack([column.astype(np.int64) for column in varying], axis=1)
+        _, first, ids = np.unique(table, axis=0, return_index=True, return_inverse=True)
+    else:
+        first, ids = np.array([0]), np.zeros(catalog.n_files, dtype=np.intp)
+    known: dict[PixelFormat, int] = {}
+    of_key = []
+    for row in first.tolist():
+        stated = [
+            _NOTHING if column is None or code is None else _stated(column, int(code[row]))
+            for column, code in zip(columns, codes, strict=True)
+        ]
+        form = _pixel_format(dict(zip(_FORMAT_TAGS, stated, strict=True)), int(tags[row]))
+        of_key.append(known.setdefault(form, len(known)))
+    return PixelFormats(tuple(known), np.array(of_key, dtype=np.int32)[ids.reshape(-1)])
+
+
+def _stated(column: Column, code: int) -> _Stated:
+    if code < 0:
+        return _NOTHING
+    meanings = column.meanings(code)
+    return _Stated(column.text_of(code), next((meaning.flag for meaning in meanings if meaning.flag), ""))
+
+
+def _pixel_format(stated: dict[str, _Stated], pixel_tag: int) -> PixelFormat:
+    damage: list[str] = []
+    unclear: list[str] = []
+
+    def whole(tag: str, default: int) -> int:
+        text, flag = stated[tag]
+        value = None if flag else number(text)
+        if value is None and text:
+            damage.append(f"{tag} is {display(text, MAX_SHOWN)!r}: {flag or 'not a number'}")
+        return default if value is None else int(value)
+
+    bits = whole("BitsAllocated", 16)
+    stored = whole("BitsStored", bits)
+    sizes = {"rows": whole("Rows", 0), "columns": whole("Columns", 0), "samples": whole("SamplesPerPixel", 1)}
+    high_bit = whole("HighBit", stored - 1)
+    count, flag = stated["NumberOfFrames"]
+    frames = None if flag else number(count)
+    if count and (frames is None or frames < 1):
+        unclear.append(f"Number of Frames is {display(count, MAX_SHOWN)!r}: one frame is read")
+    sign, flag = stated["PixelRepresentation"]
+    is_known = not flag and number(sign) in (0, 1)
+    if not is_known and pixel_tag not in FLOATS:
+        state = f"{display(sign, MAX_SHOWN)!r}" if sign else "absent"
+        unclear.append(f"Pixel Representation is {state}: samples are taken as unsigned")
+    return PixelFormat(
+        **sizes,
+        frames=max(int(frames or 1), 1),
+        bits_allocated=bits,
+        bits_stored=stored,
+        high_bit=high_bit,
+        signed=is_known and number(sign) == 1,
+        photometric=stated["PhotometricInterpretation"].text or "MONOCHROME2",
+        transfer_syntax=stated["TransferSyntaxUID"].text,
+        pixel_tag=pixel_tag,
+        damage=damage[0] if damage else "",
+        unclear=tuple(unclear),
+    )
+
+
+def read_endings(catalog: Catalog, formats: PixelFormats) -> tuple[dict[str, str], dict[int, str]]:
+    """Return what is missing at the end of encapsulated frames: path -> reason, and row -> reason of lost images.
+
+    Images are lost if their only frame is cut and cannot be decoded. Files that cannot be read are left out: reading
+    their pixels says why.
+    """
+    native = np.array([form.is_native for form in formats.distinct])
+    rows = np.flatnonzero(~native[formats.ids]) if catalog.n_files else np.zeros(0, dtype=np.intp)
+    offsets = catalog.file_column("pixel_offset")
+
+    def look(row: int) -> FrameEnding | None:
+        form = formats.distinct[formats.ids[row]]
+        try:
+            return frame_ending(catalog.paths[row], int(offsets[row]), form.frames, form.transfer_syntax)
+        except OSError:
+            return None
+
+    endings: dict[str, str] = {}
+    lost: dict[int, str] = {}
+    for row, ending in zip(rows.tolist(), _each(look, rows.tolist()), strict=True):
+        if ending is not None and ending.is_lost and formats.distinct[formats.ids[row]].frames == 1:
+            lost[row] = ending.reason
+        elif ending is not None:
+            endings[catalog.paths[row]] = ending.reason
+    return endings, lost
+
+
+def _each(look: Callable[[int], FrameEnding | None], rows: list[int]) -> list[FrameEnding | None]:
+    """Call `look` for each row, in threads where it waits for storage."""
+    began = time.perf_counter()
+    found = [look(row) for row in rows[:PROBE_FILES]]
+    rest = rows[PROBE_FILES:]
+    if time.perf_counter() - began <= SLOW_SECONDS * len(found):
+        return found + [look(row) for row in rest]
+    with ThreadPoolExecutor(READ_THREADS) as pool:
+        return found + list(pool.map(look, rest))
