@@ -7,8 +7,11 @@ several threads. What is known of a file is kept in bounded caches until the fil
 
 from __future__ import annotations
 
+import logging
 import sys
+from contextlib import contextmanager
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +25,30 @@ from napari_dicommeta.dicom.native import PACKED, by_pixel, expand_422, read_nat
 from napari_dicommeta.dicom.pixel_format import FLOATS, PixelFormat
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, DEFLATED_FRAME, LOSSY_CODECS
 from napari_dicommeta.support.errors import DecodeError, PixelError
+from napari_dicommeta.support.log import log_fault
 
-__all__ = ["read_color", "read_frame", "stored_digest"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["pixel_errors", "read_color", "read_frame", "stored_digest"]
+
+
+@contextmanager
+def pixel_errors(path: str, frame: int) -> Iterator[None]:
+    """Turn whatever reading a frame raises into a `PixelError` with its file and number."""
+    try:
+        yield
+    except PixelError:
+        raise
+    except DecodeError as error:
+        raise PixelError(path, f"frame {frame + 1}: {error}") from error
+    except OSError as error:
+        raise PixelError(path, error.strerror or type(error).__name__) from error
+    except MemoryError as error:
+        raise PixelError(path, f"frame {frame + 1}: there is not enough memory for it") from error
+    except Exception as error:
+        log_fault("reading a frame", error, logging.WARNING)
+        raise PixelError(path, f"frame {frame + 1}: {type(error).__name__} while it was read") from error
 
 
 def read_frame(
@@ -42,7 +67,7 @@ def read_frame(
     """
     has_undefined = pixel_format.bits_allocated > 1 and pixel_format.bits_stored < pixel_format.dtype.itemsize * 8
     has_undefined = has_undefined and pixel_format.pixel_tag not in FLOATS
-    try:
+    with pixel_errors(path, frame):
         if pixel_format.is_native:
             stored = _read_native(path, offset, frame, pixel_format, out)
         else:
@@ -51,10 +76,6 @@ def read_frame(
             if has_undefined:  # losses may exceed Bits Stored, and nothing is undefined
                 is_lossy = pixel_format.transfer_syntax in LOSSY_CODECS or codestream_kind(data) in LOSSY_KINDS
                 has_undefined = not is_lossy
-    except DecodeError as error:
-        raise PixelError(path, f"frame {frame + 1}: {error}") from error
-    except OSError as error:
-        raise PixelError(path, error.strerror or type(error).__name__) from error
     if has_undefined:
         _clear_undefined_bits(stored, pixel_format)
     if out is not None and stored is not out:
@@ -82,7 +103,8 @@ def read_color(
     """
     if out is not None and not out.flags.c_contiguous:
         out = None
-    colors = _read_color(path, offset, frame, pixel_format, out)
+    with pixel_errors(path, frame):
+        colors = _read_color(path, offset, frame, pixel_format, out)
     if out is None or colors is out or (colors.shape, colors.dtype) != (out.shape, out.dtype):
         return colors
     out[...] = colors
@@ -91,23 +113,18 @@ def read_color(
 
 def _read_color(path: str, offset: int, frame: int, form: PixelFormat, out: np.ndarray | None) -> np.ndarray:
     """Return the colors of a frame, in `out` only where that saves a copy."""
-    try:
-        if form.photometric == "PALETTE COLOR":
-            palette = image_header(path, form.transfer_syntax).palette(form.signed)
-            return palette.apply(read_frame(path, offset, frame, form))
-        if form.bits_allocated not in (8, 16, 32) or form.samples < 3:
-            raise DecodeError(f"colors of {form.samples} samples with {form.bits_allocated} bits allocated")
-        if form.is_native:
-            return _native_color(path, offset, frame, form, out)
-        data = frame_data(path, offset, frame, form.frames)
-        if form.transfer_syntax == DEFLATED_FRAME and codestream_kind(data) == "":
-            lengths = [form.frame_bytes, form.frame_bytes * 2 // 3][: 1 + (form.photometric in SUBSAMPLED)]
-            return _native_rgb(inflate_frame(data, *lengths), form, image_header(path, form.transfer_syntax).is_planar)
-        return _compressed_color(data, form)
-    except DecodeError as error:
-        raise PixelError(path, f"frame {frame + 1}: {error}") from error
-    except OSError as error:
-        raise PixelError(path, error.strerror or type(error).__name__) from error
+    if form.photometric == "PALETTE COLOR":
+        palette = image_header(path, form.transfer_syntax).palette(form.signed)
+        return palette.apply(read_frame(path, offset, frame, form))
+    if form.bits_allocated not in (8, 16, 32) or form.samples < 3:
+        raise DecodeError(f"colors of {form.samples} samples with {form.bits_allocated} bits allocated")
+    if form.is_native:
+        return _native_color(path, offset, frame, form, out)
+    data = frame_data(path, offset, frame, form.frames)
+    if form.transfer_syntax == DEFLATED_FRAME and codestream_kind(data) == "":
+        lengths = [form.frame_bytes, form.frame_bytes * 2 // 3][: 1 + (form.photometric in SUBSAMPLED)]
+        return _native_rgb(inflate_frame(data, *lengths), form, image_header(path, form.transfer_syntax).is_planar)
+    return _compressed_color(data, form)
 
 
 def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat) -> bytes:
@@ -116,17 +133,21 @@ def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat)
     For color frames it is the digest of the bytes in the file. An unreadable frame has a digest of its own.
     """
     try:
-        if not pixel_format.is_color:
-            data = read_frame(path, offset, frame, pixel_format).tobytes()
-        elif pixel_format.is_native:
-            octets = np.empty(_native_length(path, pixel_format), np.uint8)
-            read_native(path, offset + frame * len(octets), octets, pixel_format.transfer_syntax == DEFLATED)
-            data = octets.tobytes()
-        else:
-            data = frame_data(path, offset, frame, pixel_format.frames)
-    except (OSError, PixelError, DecodeError):
+        with pixel_errors(path, frame):
+            data = _digested(path, offset, frame, pixel_format)
+    except PixelError:
         data = f"{path}\n{frame}".encode("utf-8", "surrogateescape")
     return blake2b(data, digest_size=16).digest()
+
+
+def _digested(path: str, offset: int, frame: int, form: PixelFormat) -> bytes:
+    if not form.is_color:
+        return read_frame(path, offset, frame, form).tobytes()
+    if not form.is_native:
+        return frame_data(path, offset, frame, form.frames)
+    octets = np.empty(_native_length(path, form), np.uint8)
+    read_native(path, offset + frame * len(octets), octets, form.transfer_syntax == DEFLATED)
+    return octets.tobytes()
 
 
 def _decode(data: bytes, form: PixelFormat, as_rgb: bool = False) -> np.ndarray:

@@ -36,6 +36,10 @@ class RescaledPlanes:
 
     def __call__(self, n: int, out: np.ndarray) -> None:
         """Fill `out`, of shape (rows, columns), with the modality values of frame `n`."""
+        with self.frames.errors(n):
+            self._fill(n, out)
+
+    def _fill(self, n: int, out: np.ndarray) -> None:
         transform, form = self.transforms[n], self.frames.pixel_format(n)
         plain = self.fill is None or transform.padding is None
         if plain and out.dtype == np.int16 and form.dtype.itemsize == 2 and transform.table is None:
@@ -90,15 +94,16 @@ class ColorPlanes:
 
     def __call__(self, n: int, out: np.ndarray) -> None:
         """Fill `out` with the colors of frame `n`."""
-        form = self.frames.pixel_format(n)
-        colors = self.frames.read_color(n, out)
-        if colors is out:
-            return
-        if colors.shape != self.shape:
-            raise PixelError(self.frames.path(n), f"color pixels of shape {colors.shape}, {self.shape} expected")
-        if colors.dtype.itemsize > out.dtype.itemsize:
-            colors >>= 8 if form.photometric == "PALETTE COLOR" else form.bits_stored - 8
-        out[...] = colors
+        with self.frames.errors(n):
+            form = self.frames.pixel_format(n)
+            colors = self.frames.read_color(n, out)
+            if colors is out:
+                return
+            if colors.shape != self.shape:
+                raise PixelError(self.frames.path(n), f"color pixels of shape {colors.shape}, {self.shape} expected")
+            if colors.dtype.itemsize > out.dtype.itemsize:
+                colors >>= 8 if form.photometric == "PALETTE COLOR" else form.bits_stored - 8
+            out[...] = colors
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +122,9 @@ class SegmentPlanes:
         """Fill `out` with the segment numbers of plane `n`, 0 outside all segments."""
         out[...] = 0
         for segment, frame in self.planes.get(n, ()):
-            stored = self.frames.read(frame)
-            if self.is_map:
-                out[...] = stored
-            else:
-                out[stored > 0] = segment
+            with self.frames.errors(frame):
+                stored = self.frames.read(frame)
+                if self.is_map:
+                    out[...] = stored
+                else:
+                    out[stored > 0] = segment

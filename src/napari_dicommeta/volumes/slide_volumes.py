@@ -64,8 +64,9 @@ class SegmentTiles:
 
     def __call__(self, n: int, out: np.ndarray) -> None:
         """Fill `out`, of shape (rows, columns), with the segment numbers of frame `n`, 0 outside segments."""
-        stored = self.frames.read(n)
-        out[...] = stored if self.segments is None else (stored > 0) * self.segments[n]
+        with self.frames.errors(n):
+            stored = self.frames.read(n)
+            out[...] = stored if self.segments is None else (stored > 0) * self.segments[n]
 
 
 def slide_volumes(

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.pixels import read_color, read_frame, stored_digest
+from napari_dicommeta.dicom.pixels import pixel_errors, read_color, read_frame, stored_digest
 from napari_dicommeta.support.errors import PixelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     import numpy as np
 
@@ -57,6 +58,10 @@ class FrameSources:
     def path(self, n: int) -> str:
         """Return the path of the file of frame `n`."""
         return self.paths[int(self.files[n])]
+
+    def errors(self, n: int) -> AbstractContextManager[None]:
+        """Return a context in which whatever is raised becomes a `PixelError` that names frame `n`."""
+        return pixel_errors(self.path(n), int(self.indices[n]))
 
     def pixel_format(self, n: int) -> PixelFormat:
         """Return the pixel format of frame `n`."""
