@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pixel_factory import image, rle
 
+from napari_dicommeta.dicom import pixel_format
 from napari_dicommeta.dicom.codecs import MAX_FRAME, decode_frame
 from napari_dicommeta.dicom.codestream import LOSSY_KINDS, codestream_kind, read_codestream
 from napari_dicommeta.dicom.pixel_format import PixelFormat, pixels_fault
@@ -237,6 +238,17 @@ def test_frames_that_the_bytes_of_a_file_cannot_hold_are_refused_without_reading
     assert pixels_fault(form(64, 64, EXPLICIT, 2), 4096, 5000) == (
         "2 frames of 64 × 64 need 8,192 bytes of pixel data, 4,096 are present"
     )
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED, RLE, DEFLATED_FRAME, min(JPEG_LS)])
+@pytest.mark.parametrize("length", [8_000_000, 1 << 31])
+def test_many_frames_of_no_size_are_refused_without_reading(
+    monkeypatch: pytest.MonkeyPatch, syntax: str, length: int
+) -> None:
+    monkeypatch.setattr(pixel_format, "frame_index", None)
+    count = 8_000_000
+    fault = f"{count} frames of 1 × 1 cannot be in a file of 8,192,000 bytes"
+    assert pixels_fault(form(1, 1, syntax, count), length, 8_192_000, "x.dcm", 0) == fault
 
 
 def test_frames_are_refused_where_there_are_fewer_fragments(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import DEFLATED, EXPLICIT, Raw, ct_pixels, ct_slice, encapsulated, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.volumes import pixel_formats
+from napari_dicommeta.volumes import layout, pixel_formats
 from napari_dicommeta.volumes.volume import Volume
 
 BASELINE, JLS = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80"
@@ -191,3 +191,30 @@ def test_a_number_of_frames_that_is_none_is_a_decision(tmp_path: Path, count: st
     (volume,) = dm.load(tmp_path)
     assert volume.array.shape == (1, 16, 12)
     assert note(volume, "pixels-assumed") == ("decision", f"Number of Frames is '{count}': one frame is read", ())
+
+
+# -- bounded work --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, DEFLATED, JLS])
+def test_a_header_that_declares_millions_of_frames_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise AssertionError
+
+    count = 8_000_000
+    pixels = jls(0) if syntax == JLS else Raw("OW", bytes(100_000), 16_000_000 if syntax == EXPLICIT else None)
+    groups = {"PerFrameFunctionalGroupsSequence": [{}], "NumberOfFrames": count}
+    write_series(tmp_path, 1, syntax, Rows=1, Columns=1, PixelData=pixels, **groups)
+    monkeypatch.setattr(layout, "read_frames", fail)
+    (series,) = dm.scan(tmp_path).series
+    found = layout.layout_of(series)
+    assert found.stacks == ()
+    assert [refusal.code for refusal in found.refusals] == ["pixels-cut" if syntax == EXPLICIT else "pixels-impossible"]
+
+
+def test_a_deflated_frame_has_the_limit_of_other_frames(tmp_path: Path) -> None:
+    write_series(tmp_path, 1, DEFLATED, Rows=40000, Columns=40000, PixelData=Raw("OW", bytes(4 << 20)))
+    with pytest.raises(dm.LoadError, match="takes 3,200,000,000 bytes decoded, more than 1,073,741,824"):
+        dm.load(tmp_path)

@@ -16,6 +16,8 @@ __all__ = ["FLOATS", "PixelFormat", "length_excess", "pixels_fault", "stored_ran
 
 MIN_FRAME = 10
 """The fewest bytes of an encapsulated frame: an item's header and two bytes (PS3.5 section A.4)."""
+MANY_FRAMES = 1 << 17
+"""Up to this number, frames of no size cost nothing; more of them take `MIN_FRAME` bytes each, however compressed."""
 MAX_RATIOS = {RLE: 64, DEFLATED_FRAME: 1032, DEFLATED: 1032}
 """Transfer syntax -> the most bytes that one stored byte may stand for (PS3.5 section G.3.1; RFC 1951)."""
 FLOATS = {0x7FE00008: "f4", 0x7FE00009: "f8"}
@@ -121,10 +123,11 @@ def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int, p
     if not form.is_native or form.transfer_syntax == DEFLATED:
         if (decoded := form.rows * form.columns * form.samples * form.dtype.itemsize) > MAX_FRAME:
             return f"a frame of {form.rows} × {form.columns} takes {decoded:,} bytes decoded, more than {MAX_FRAME:,}"
-        least = 0 if form.is_native else MIN_FRAME * form.frames
         ratio = MAX_RATIOS.get(form.transfer_syntax)
-        if least > file_size or (ratio is not None and needed > ratio * file_size):
+        if ratio is not None and needed > ratio * file_size:
             return f"{shape} cannot be in a file of {file_size:,} bytes"
+    if (not form.is_native or form.frames > MANY_FRAMES) and MIN_FRAME * form.frames > file_size:
+        return f"{shape} cannot be in a file of {file_size:,} bytes"
     if form.is_native:
         if pixel_length < needed:
             return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are present"
