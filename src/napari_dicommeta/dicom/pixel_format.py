@@ -126,13 +126,11 @@ def pixels_fault(pixel_format: PixelFormat, pixel_length: int, file_size: int, p
         ratio = MAX_RATIOS.get(form.transfer_syntax)
         if ratio is not None and needed > ratio * file_size:
             return f"{shape} cannot be in a file of {file_size:,} bytes"
+    if form.is_native and pixel_length < needed:
+        return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are present"
     if (not form.is_native or form.frames > MANY_FRAMES) and MIN_FRAME * form.frames > file_size:
         return f"{shape} cannot be in a file of {file_size:,} bytes"
-    if form.is_native:
-        if pixel_length < needed:
-            return f"{shape} need {needed:,} bytes of pixel data, {pixel_length:,} are present"
-        return ""
-    if path and offset >= 0 and form.frames > 1:
+    if path and offset >= 0 and form.frames > 1 and not form.is_native:
         try:
             return frame_index(path, offset, form.frames).fault
         except OSError as error:
