@@ -153,6 +153,18 @@ for name in {absent!r}: del sys.modules[name]
     assert loaded_by(code) & {*absent} == set()
 
 
+def test_pydicom_decodes_nothing() -> None:
+    """Its plugins are whatever is installed beside it, and some of them end the process on a damaged frame."""
+    modules_of_pixels = ("pydicom.pixels", "pydicom.pixel_data_handlers", "pydicom.encaps")
+    for path in FILES:
+        nodes = list(ast.walk(tree_of(path)))
+        texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        assert not [name for name in (*imported_names(path), *texts) if name.startswith(modules_of_pixels)], path
+        assert "pixel_array" not in {node.attr for node in nodes if isinstance(node, ast.Attribute)}, path
+    code = "from napari_dicommeta.dicom import pixels, codec_worker"
+    assert not loaded_by(code) & {"pydicom", "gdcm", "pylibjpeg", "openjpeg"}
+
+
 def test_every_public_name_is_there() -> None:
     import napari_dicommeta as dm
     import napari_dicommeta.scanning.scan

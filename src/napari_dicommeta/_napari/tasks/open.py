@@ -32,7 +32,7 @@ REPORT_INTERVAL = 0.25
 """Seconds between two updates of the progress, because each repaints the window."""
 FIRST_PARTIAL = 0.3
 """Seconds before a running scan shows its first bars."""
-PRELOADED = ("pydicom", "pydicom.datadict", "pydicom.encaps", "pydicom.pixels.utils", "pydicom.pixels.processing")
+PRELOADED = ("pydicom", "pydicom.datadict")
 """Modules imported before any thread needs them."""
 MAX_NOTED = 400
 """Largest number of series of a source that are checked for notes automatically."""
