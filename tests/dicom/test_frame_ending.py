@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import imagecodecs
@@ -12,7 +14,7 @@ from pixel_factory import Image, image, rle
 
 from napari_dicommeta.dicom import frame_ending as module
 from napari_dicommeta.dicom.codecs import decode_frame
-from napari_dicommeta.dicom.codestream import codestream_kind, has_end, may_end_early
+from napari_dicommeta.dicom.codestream import DELIMITER, TAIL, codestream_kind, has_end, looks_whole, may_end_early
 from napari_dicommeta.dicom.frame_ending import frame_ending
 from napari_dicommeta.dicom.uids import RLE
 from napari_dicommeta.support.errors import DecodeError, PixelError
@@ -54,7 +56,7 @@ def test_a_whole_file_costs_one_small_read(
     monkeypatch.setattr(module, "pread", lambda *where: reads.append(where[1]) or pread(*where))
     monkeypatch.setattr(module, "frame_index", None)
     assert ending(file) is None
-    assert reads == [module.TAIL]
+    assert reads == [TAIL]
 
 
 @pytest.mark.parametrize("syntax", STREAMS)
@@ -140,3 +142,15 @@ def test_what_is_no_fragment_ends_the_frames(tmp_path: Path) -> None:
     assert ending(file) is None  # there are no frames that could end: reading says so
     with pytest.raises(PixelError, match="neither a fragment"):
         file.gray()
+
+
+def test_a_scan_can_look_at_the_end_without_numpy() -> None:
+    code = """
+import sys
+from napari_dicommeta.dicom.codestream import TAIL, looks_whole
+whole = b"\\x11\\xff\\xd9\\0\\xfe\\xff\\xdd\\xe0\\0\\0\\0\\0"
+print(looks_whole(whole, ""), looks_whole(whole[:-1], ""), looks_whole(whole[4:], ""), "numpy" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True False False False\n"
+    assert looks_whole(DELIMITER, RLE)

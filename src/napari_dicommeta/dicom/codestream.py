@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from itertools import pairwise
 
+from napari_dicommeta.dicom.uids import DEFLATED_FRAME, RLE
 from napari_dicommeta.support.errors import DecodeError
 
 __all__ = [
@@ -18,13 +19,20 @@ __all__ = [
     "Codestream",
     "codestream_kind",
     "has_end",
+    "looks_whole",
     "may_end_early",
     "raw_codestream",
     "read_codestream",
 ]
 
 J2K, JP2, SOI = b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ", b"\xff\xd8"
+WITHOUT_END = frozenset((RLE, DEFLATED_FRAME))
+"""Transfer syntaxes whose frames have no end marker."""
 SOS, EOI, SOT = b"\xff\xda", b"\xff\xd9", b"\xff\x90"
+DELIMITER = b"\xfe\xff\xdd\xe0" + bytes(4)
+"""What ends encapsulated pixel data: the sequence delimitation item (PS3.5 section A.4)."""
+TAIL = 32
+"""Bytes at the end of a file that `looks_whole` needs: delimiter, end marker and padding."""
 PADDING = 10
 """Bytes at the end of a frame in which its end marker lies, unless the writer added more than padding."""
 JPEG_KINDS = {
@@ -104,6 +112,14 @@ def may_end_early(kind: str) -> bool:
     that of JPEG-LS searches for seconds behind the end.
     """
     return kind in DCT_KINDS
+
+
+def looks_whole(tail: bytes, transfer_syntax: str) -> bool:
+    """Return whether the last bytes of a file, `TAIL` of them, are the end of encapsulated frames.
+
+    False says only that more has to be read: `frame_ending` does. True is certain, and all that a scan needs.
+    """
+    return tail.endswith(DELIMITER) and (EOI in tail or transfer_syntax in WITHOUT_END)
 
 
 def has_end(data: bytes) -> bool:

@@ -9,17 +9,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from napari_dicommeta.dicom.codestream import EOI, codestream_kind, has_end, may_end_early
-from napari_dicommeta.dicom.fragments import END, frame_data, frame_index
+from napari_dicommeta.dicom.codestream import TAIL, codestream_kind, has_end, looks_whole, may_end_early
+from napari_dicommeta.dicom.fragments import frame_data, frame_index
 from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
-from napari_dicommeta.dicom.uids import DEFLATED_FRAME, RLE
 from napari_dicommeta.support.errors import DecodeError
 
 __all__ = ["FrameEnding", "frame_ending"]
-
-TAIL = 32
-"""Bytes read of the end of a file: the delimiter, the end marker of the codestream, and padding."""
-DELIMITER = END + bytes(4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +46,7 @@ def frame_ending(path: str, offset: int, frames: int, transfer_syntax: str) -> F
         tail = pread(descriptor, size - start, start)
     finally:
         os.close(descriptor)
-    if tail.endswith(DELIMITER) and (EOI in tail or transfer_syntax in (RLE, DEFLATED_FRAME)):
+    if looks_whole(tail, transfer_syntax):
         return None
     index = frame_index(path, offset, frames)
     if not len(index.starts):
