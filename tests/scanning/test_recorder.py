@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +9,14 @@ from dicom_factory import BIG, EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, di
 from group_files import sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recorders import CountingRecorder, LoopRecorder, both
 
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.dicom.file_buffer import FileBuffer
-from napari_dicommeta.dicom.header import Header, parse_buffer, parse_header
+from napari_dicommeta.dicom.header import parse_buffer
 from napari_dicommeta.scanning.first_reads import FirstReads
 from napari_dicommeta.scanning.recorder import Recorder
 from napari_dicommeta.scanning.tables import catalog_of_recordings
-
-
-class LoopRecorder(Recorder):
-    """A recorder that reads each header element by element."""
-
-    def add(self, path: str, size: int, mtime: int, first: bytes, fetch: Callable[[int, int], bytes]) -> None:
-        header = parse_header(fetch, size, first)
-        self._record(header)
-        self._add_file(path, size, mtime, header, header.end, header.pixels.length if header.pixels else 0)
-
-
-class CountingRecorder(Recorder):
-    """A recorder that counts the headers that went through the loop."""
-
-    loops = 0
-
-    def _record(self, header: Header) -> None:
-        self.loops += 1
-        super()._record(header)
 
 
 def catalog_of(paths: list[Path], *, layouts: bool = True) -> Catalog:
@@ -77,22 +58,6 @@ def test_other_lengths_and_several_items_take_the_quick_way_too(tmp_path: Path) 
     for name in ("pixel_offset", "pixel_length", "cut"):
         assert quick.file_column(name).tolist() == slow.file_column(name).tolist()
     assert np.array_equal(np.sort(quick.file_column("pixel_offset") + 384), np.sort(quick.file_column("size")))
-
-
-def both(files: list[bytes]) -> tuple[CountingRecorder, Catalog]:
-    """Read files with and without layouts, which must give the same catalog."""
-    quick, slow = CountingRecorder(), LoopRecorder()
-    catalogs = []
-    for recorder in (quick, slow):
-        for number, raw in enumerate(files):
-            count = recorder.reads.count("x", len(raw))
-            recorder.add(f"{number:03}", len(raw), 0, raw[:count], lambda at, n, raw=raw: raw[at : at + n])  # type: ignore[misc]
-        catalogs.append(catalog_of_recordings([recorder.take()]))
-    shown = [(catalog.to_arrow("spelling").to_pydict(), catalog.partial) for catalog in catalogs]
-    assert shown[0] == shown[1]
-    for name in ("pixel_offset", "pixel_length", "cut"):
-        assert catalogs[0].file_column(name).tolist() == catalogs[1].file_column(name).tolist()
-    return quick, catalogs[0]
 
 
 def test_long_headers_take_the_quick_way() -> None:

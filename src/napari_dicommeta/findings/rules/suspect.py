@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.pixels import stored_range
+from napari_dicommeta.dicom.pixel_format import stored_range
 from napari_dicommeta.dicom.values import (
     FRACTION,
     NOT_A_NUMBER,

@@ -1,0 +1,52 @@
+"""Recorders that read element by element, or count what they do so, to compare with those that use layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.dicom.header import Header, parse_header
+from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.tables import catalog_of_recordings
+from napari_dicommeta.support.errors import HeaderError
+
+
+class LoopRecorder(Recorder):
+    """A recorder that reads each header element by element."""
+
+    def add(self, path: str, size: int, mtime: int, first: bytes, fetch: Callable[[int, int], bytes]) -> None:
+        header = parse_header(fetch, size, first)
+        self._record(header)
+        self._add_file(path, size, mtime, header, header.end, header.pixels.length if header.pixels else 0)
+
+
+class CountingRecorder(Recorder):
+    """A recorder that counts the headers that went through the loop."""
+
+    loops = 0
+
+    def _record(self, header: Header) -> None:
+        self.loops += 1
+        super()._record(header)
+
+
+def both(files: list[bytes]) -> tuple[CountingRecorder, Catalog]:
+    """Read files with and without layouts, which must give the same catalog."""
+    quick = CountingRecorder()
+    catalogs = [recorded(recorder, files) for recorder in (quick, LoopRecorder())]
+    shown = [(catalog.to_arrow("spelling").to_pydict(), catalog.partial, catalog.failures) for catalog in catalogs]
+    assert shown[0] == shown[1]
+    for name in ("pixel_offset", "pixel_length", "cut"):
+        assert catalogs[0].file_column(name).tolist() == catalogs[1].file_column(name).tolist()
+    return quick, catalogs[0]
+
+
+def recorded(recorder: Recorder, files: list[bytes]) -> Catalog:
+    """Return the catalog of files that lie in memory, named by their numbers."""
+    for number, raw in enumerate(files):
+        name, count = f"{number:05}", recorder.reads.count("x", len(raw))
+        try:
+            recorder.add(name, len(raw), 0, raw[:count], lambda at, n, raw=raw: raw[at : at + n])  # type: ignore[misc]
+        except HeaderError as error:
+            recorder.fail(name, "rejected", str(error), error.code)
+    return catalog_of_recordings([recorder.take()])
