@@ -242,3 +242,14 @@ def test_a_file_is_dicom_where_a_scan_counts_it(tmp_path: Path, data: bytes, exp
 
 def test_a_folder_or_a_path_that_is_gone_is_no_dicom_file(tmp_path: Path) -> None:
     assert (is_dicom(tmp_path), is_dicom(tmp_path / "gone"), is_dicom("a\0b")) == (False, False, False)
+
+
+def test_a_damaged_uid_is_not_printed() -> None:
+    """Warnings of pydicom carry the value."""
+    import warnings
+
+    uid = "1.2.840.10008.5.1.4\x021.1.2"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        header = parsed(dicom({"SOPClassUID": Raw("UI", uid.encode())}))
+        assert texts(header)["SOPClassUID"] == [uid]

@@ -299,12 +299,11 @@ def _needs_pixels(elements: list[Element], syntax: str) -> str:
         return ""
     if any(element.key == "00280010" for element in elements):
         return "although it has Rows"
-    from pydicom.uid import UID_dictionary
+    from napari_dicommeta.dicom.values import registered_name  # imports NumPy, which a scan rarely needs
 
     for element in elements:
         if element.key in ("00020002", "00080016"):
-            uid = element.value[3:].rstrip(b"\0 ").decode("latin-1")
-            name = str(UID_dictionary.get(uid, (uid,))[0])
+            name = registered_name(element.value[3:].rstrip(b"\0 ").decode("latin-1"))
             is_image = name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage"))
             if is_image and not name.startswith("Surface"):
                 return f"which a {name} file must hold"
