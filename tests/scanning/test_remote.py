@@ -67,7 +67,7 @@ def client() -> Iterator[Any]:
 
 @pytest.mark.slow
 def test_a_cluster_reads_what_one_process_reads(folder: Path, client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "TASK_FILES", 3)
+    monkeypatch.setattr(remote, "CLUSTER_FILES", 3)
     catalog = dm.scan(folder, client=client)
     plain = dm.scan(folder)
     assert catalog.to_arrow().to_pydict() == plain.to_arrow().to_pydict()
@@ -78,7 +78,7 @@ def test_a_cluster_reads_what_one_process_reads(folder: Path, client: Any, monke
 def test_a_cluster_writes_a_data_set_and_it_opens_column_by_column(
     folder: Path, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "TASK_FILES", 5)
+    monkeypatch.setattr(remote, "CLUSTER_FILES", 5)
     catalog = dm.scan(folder, client=client, output=tmp_path / "out")
     assert len(list((tmp_path / "out").glob("part-*.parquet"))) == 3
     plain = dm.scan(folder)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_remote", "read_urls", "scan_distributed", "scan_remote"]
 
-TASK_FILES = 512
+TASK_FILES, CLUSTER_FILES = 512, 2048
 """Files per task: few enough to report progress, many enough to hide the overhead of a task."""
 FETCH_THREADS = 32
 
@@ -123,9 +124,17 @@ def scan_remote(source: Source | Sequence[Source]) -> Generator[ScanProgress, No
     return Catalog.of_tables(tables, failures)
 
 
+_here = threading.local()
+"""The recorder of a thread of a worker: it knows the layouts of the batches before."""
+
+
 def _read_batch(files: list[Any], number: int, output: str | None) -> tuple[Any, int, list[Failure]]:
     """Return, on a worker, the table of a batch (None if written to `output`), its number of rows, and failures."""
-    recording = read_urls(files) if files and isinstance(files[0], tuple) else record(files)
+    if files and isinstance(files[0], tuple):
+        recording = read_urls(files)
+    else:
+        _here.recorder = getattr(_here, "recorder", None) or Recorder()
+        recording = record(files, recorder=_here.recorder)
     table = table_of(recording)
     if output is None:
         return table, table.num_rows, recording.failures
@@ -154,7 +163,8 @@ def scan_distributed(
     if output is not None:
         target = os.path.abspath(os.fspath(output))
         os.makedirs(target, exist_ok=True)
-    batches = [files[start : start + TASK_FILES] for start in range(0, len(files), TASK_FILES)]
+    size = TASK_FILES if is_remote(source) else CLUSTER_FILES
+    batches = [files[start : start + size] for start in range(0, len(files), size)]
     numbers = range(len(batches))
     futures = client.map(_read_batch, batches, numbers, output=target, pure=False)
     tables: list[Any] = []
