@@ -26,9 +26,9 @@ def test_no_file_is_read_before_what_threads_share_is_imported(tmp_path: Path, m
     at_scan: list[tuple[str, ...]] = []
     iter_scan = _opening.iter_scan
 
-    def watched(*arguments: Any) -> Any:
+    def watched(*arguments: Any, **options: Any) -> Any:
         at_scan.append(tuple(imported))
-        return iter_scan(*arguments)
+        return iter_scan(*arguments, **options)
 
     monkeypatch.setattr(_opening, "import_module", imported.append)
     monkeypatch.setattr(_opening, "iter_scan", watched)

@@ -111,7 +111,7 @@ def test_the_command_line_shows_the_log(folder: Path, capsys: pytest.CaptureFixt
     LOGGER.handlers[:] = []
     shown = {}
     for option in ("", "-v", "-vv"):
-        assert main(["findings", str(folder), "--pixels", *([option] if option else [])]) == 0
+        assert main(["findings", str(folder), "--pixels", "--no-cache", *([option] if option else [])]) == 0
         shown[option] = capsys.readouterr().err
     assert "napari-dicommeta" not in shown[""]
     assert " INFO scanning with " in shown["-v"]

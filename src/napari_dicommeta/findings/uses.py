@@ -30,6 +30,9 @@ MATTERS_FOR: dict[str, tuple[str, ...]] = {
     "absent-in-part": ("reading", "training"),
     "charset-undefined": ("reading", "counting"),
     "charset-contradicts": ("counting", "training"),
+    "pixels-cut": ("display", *_VALUES),
+    "pixels-longer": ("display", *_VALUES),
+    "pixels-assumed": ("display", *_VALUES),
     # identity
     "identifying": ("sharing",),
     "burned-in": ("training", "sharing"),
@@ -127,6 +130,8 @@ MATTERS_FOR: dict[str, tuple[str, ...]] = {
     "split": ("display", "training"),
     "left-out": ("display", *_CASES),
     "volumes": ("display", "training"),
+    "interleaved": ("display", *_VALUES),
+    "tracked": _PLACES,
     "one-place": _PLACES,
     "mosaic": _PLACES,
     "slide-absent": _GRIDS,

@@ -32,8 +32,7 @@ class Batches:
         """The number of files that keep the processes busy for a while."""
         self.n_files = 0
         """The number of files that wait."""
-        self._least = max(1, int(least / each))
-        self._most = max(self._least, min(MAX_BATCH, int(MOST_SECONDS / each)))
+        self._least, self._each = least, each
         self._packs: deque[tuple[int, bytes]] = deque()
         self._number = 0
         self._is_closed = False
@@ -58,11 +57,14 @@ class Batches:
     def take(self) -> tuple[int, bytes] | None:
         """Return the number of a batch, from 1 in the order of the files, and its request; None when none are left."""
         with self._changed:
-            while not self._packs and not self._is_closed:
+            while self.n_files < self._files(self._least) and not self._is_closed:
                 self._changed.wait()
             if not self._packs:
                 return None
-            wanted = min(self._most, max(self._least, self.n_files // (2 * self.count)))
+            most = min(MAX_BATCH, self._files(MOST_SECONDS))
+            wanted = min(
+                max(most, self._files(self._least)), max(self._files(self._least), self.n_files // (2 * self.count))
+            )
             packs, n_files = [], 0
             while self._packs and n_files + self._packs[0][0] <= max(wanted, self._packs[0][0]):
                 count, packed = self._packs.popleft()
@@ -71,3 +73,12 @@ class Batches:
             self.n_files -= n_files
             self._number += 1
             return self._number, b"".join(packs)
+
+    def measured(self, n_files: int, seconds: float) -> None:
+        """Take in how long a process took for a batch: the first headers of a kind take longer than the others."""
+        with self._changed:
+            self._each = max(seconds / max(n_files, 1), 1e-6)
+            self._changed.notify_all()
+
+    def _files(self, seconds: float) -> int:
+        return max(1, int(seconds / self._each))

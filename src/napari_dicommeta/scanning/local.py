@@ -34,7 +34,7 @@ __all__ = ["scan_paths"]
 
 FIRST_SECONDS, FIRST_STEP = 0.06, 16
 """The time to read the first files, by which the others are judged, and the files read until it is checked."""
-WORTH_SECONDS = 0.35
+WORTH_SECONDS = 0.45
 """The time left from which processes save more than it takes to start them."""
 LEAST_SECONDS, COLUMN_SECONDS = 0.03, 4e-4
 """The least work of a batch, and for each column: the table of a batch takes time for each."""
@@ -159,8 +159,8 @@ def _in_processes(
         while step := list(islice(paths, batches.pack_files)):
             batches.add(step)
             found += len(step)
-            collect(0)
             if time.monotonic() - reported > REPORT_SECONDS:
+                collect(0)
                 yield progress(listed=False)
                 reported = time.monotonic()
         batches.close()
@@ -191,7 +191,10 @@ def _drive(worker: Worker, batches: Batches, results: queue.Queue[_Part | None],
         recording = None
         if alive:
             try:
+                began = time.perf_counter()
                 recording = worker.read(batch)
+                done = recording.n_files + len(recording.failures)
+                batches.measured(done, time.perf_counter() - began)
             except (OSError, EOFError) as error:
                 if not stopped.is_set():
                     name = type(error).__name__
