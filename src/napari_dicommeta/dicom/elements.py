@@ -21,6 +21,7 @@ from napari_dicommeta.dicom.element_kinds import (
     kinds_of,
     private_name,
 )
+from napari_dicommeta.dicom.item_layouts import ReadItem
 from napari_dicommeta.dicom.stored_values import (
     BINARY_VR_BYTES,
     LONG_VR,
@@ -165,6 +166,7 @@ class DataSetReader:
             if end is not None and end > limit:
                 self.overrun = self.overrun or ("an item declares more bytes than are left", position - 8)
                 end = limit
+            begin = (position - 8, len(self.elements), len(self.spans))
             if end is not None:
                 self.spans.append((position - 4, end))
             stack.append(
@@ -176,7 +178,7 @@ class DataSetReader:
                     little=level.little,
                     charset=level.charset,
                     signed=level.signed,
-                    begin=(position - 8, len(self.elements)),
+                    begin=begin,
                 )
             )
         elif len(stack) > 1 and tag == (SEQUENCE_END if level.is_sequence else ITEM_END):
@@ -189,12 +191,13 @@ class DataSetReader:
     def _leave(self, stack: list[Level], position: int) -> None:
         level = stack.pop()
         level.count_items()
-        start, count = level.begin
-        if self.items and start >= self.window.base and level.little and self.regular and not self.damage:
-            index, end = start - self.window.base, position - self.window.base
-            if not self.overrun and end <= len(self.window.buffer):
-                raw = self.window.buffer[index:end]
-                self.items.learn(level.prefix, stack[-1].context, raw, start, self.elements[count:])
+        start, n_elements, n_spans = level.begin
+        base, buffer = self.window.base, self.window.buffer
+        if self.items and start >= base and level.little and self.regular and not self.damage and not self.overrun:
+            raw = buffer[start - base : position - base]
+            if len(raw) == position - start:
+                item = ReadItem(raw, start, self.elements[n_elements:], self.spans[n_spans:])
+                self.items.learn(level.prefix, stack[-1].context, item)
 
     def _step(self, position: int, level: Level) -> int:
         """Return the size of the item at `position` of a sequence if it is built like an earlier one, else 0."""

@@ -1,4 +1,4 @@
-"""Items that are built like earlier ones of their sequence, read by two `struct` calls instead of element by element.
+"""Items that are built like earlier ones of their sequence, read in runs instead of element by element.
 
 An enhanced image has an item for each frame, and nearly all of them hold the same elements with the same lengths. Of
 those only the distinct values of each element are kept, as a catalog keeps them.
@@ -7,18 +7,18 @@ those only the distinct values of each element are kept, as a catalog keeps them
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from napari_dicommeta.dicom.byte_runs import Run, RunBuilder
 from napari_dicommeta.dicom.element_kinds import is_creator
 from napari_dicommeta.dicom.stored_values import MAX_VALUE, value_key
+from napari_dicommeta.dicom.varying_runs import VaryingRuns, places_of_spans, value_place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.dicom.element import Element, ItemContext
 
-__all__ = ["ItemLayouts"]
+__all__ = ["ItemLayouts", "ReadItem"]
 
 MAX_LAYOUTS = 16
 """Of one sequence."""
@@ -28,17 +28,28 @@ MAX_ROWS = 256
 _NESTED_CONTEXT = ("/00080005", "/00280103")
 
 
+class ReadItem(NamedTuple):
+    """An item that the loop has read: its bytes with its header, and what is in it."""
+
+    raw: bytes
+    start: int
+    """In the file."""
+    elements: Sequence[Element]
+    spans: Sequence[tuple[int, int]]
+    """The sequences and items that declare a length: (place of the length field, end)."""
+
+
 @dataclass(slots=True, kw_only=True)
 class _ItemLayout:
     """The layout of an item with its header, and the values of items that have it, item by item."""
 
-    run: Run
+    runs: VaryingRuns
     context: ItemContext
     count: int
     """Of elements and items."""
     slots: list[tuple[str, bytes]]
     """(path key, VR) of each value."""
-    rows: list[tuple[bytes, ...]] = field(default_factory=list)
+    rows: list[list[bytes]] = field(default_factory=list)
     distinct: list[set[bytes]] = field(default_factory=list)
 
     def fold(self) -> None:
@@ -74,42 +85,36 @@ class ItemLayouts:
         if known is None:
             return 0, 0
         for i, layout in enumerate(known.layouts):
-            gaps, skeleton, values = layout.run
-            if index + gaps.size <= end and gaps.unpack_from(buffer, index) == skeleton and layout.context == context:
-                layout.rows.append(values.unpack_from(buffer, index))
+            if layout.context == context and (matched := layout.runs.match(buffer, index)) and matched.end <= end:
+                layout.rows.append(matched.values)
                 if len(layout.rows) >= MAX_ROWS:
                     layout.fold()
                 if i:
                     known.layouts.insert(0, known.layouts.pop(i))
                 known.hits += 1
-                return gaps.size, layout.count
+                return matched.end - index, layout.count
         return 0, 0
 
-    def learn(self, path: str, context: ItemContext, raw: bytes, start: int, elements: Sequence[Element]) -> None:
-        """Make a layout of the item with the bytes `raw` at `start` in the file, from the second item on."""
+    def learn(self, path: str, context: ItemContext, item: ReadItem) -> None:
+        """Let a layout fit an item that the loop has read; make one from the second item on."""
         known = self._sequences.setdefault(path, _OfSequence())
         known.misses += 1
-        if known.misses == 1 or len(known.layouts) == MAX_LAYOUTS:
+        if known.misses == 1 or (known.misses > MAX_MISSES and known.hits < known.misses):
             return
-        if known.misses > MAX_MISSES and known.hits < known.misses:
+        if any(layout.runs.soften(item.raw) for layout in known.layouts) or len(known.layouts) == MAX_LAYOUTS:
             return
-        builder, position = RunBuilder(), start
         slots: list[tuple[str, bytes]] = []
-        for element in elements:
+        places = places_of_spans(item.spans, "little", item.start)
+        for element in item.elements:
             if element.key.endswith(_NESTED_CONTEXT) or element.length > MAX_VALUE:
                 return
-            if element.value[2:3] == b"q" or is_creator(element.key):
-                continue
-            builder.add_fixed(raw[position - start : element.start - start])
-            builder.add_value(element.length)
-            slots.append((element.key, element.vr))
-            position = element.start + element.length
-        builder.add_fixed(raw[position - start :])
-        run = builder.take()
-        if run is not None and run.gaps.size == len(raw):
-            count = raw.count(b"\xfe\xff\x00\xe0") + len(elements)  # at least as many as there are
-            layout = _ItemLayout(run=run, context=context, count=count, slots=slots)
-            known.layouts.insert(0, layout)
+            if element.value[2:3] != b"q" and not is_creator(element.key):
+                places.append(value_place(item.raw, element, MAX_VALUE, "little", item.start))
+                slots.append((element.key, element.vr))
+        runs = VaryingRuns.of(item.raw, len(item.raw), places)
+        if runs is not None:
+            count = len(item.elements) + len(item.spans) + item.raw.count(b"\xfe\xff\x00\xe0")  # or fewer
+            known.layouts.insert(0, _ItemLayout(runs=runs, context=context, count=count, slots=slots))
 
     def distinct_values(self, signed: bool) -> dict[str, set[bytes]]:
         """Return the distinct stored values in the items that were stepped over, by path key.

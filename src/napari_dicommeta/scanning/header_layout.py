@@ -11,14 +11,15 @@ A header that fits is one that the loop in `elements` reads in the same way.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
-from napari_dicommeta.dicom.byte_runs import Run, RunBuilder
 from napari_dicommeta.dicom.element_kinds import is_creator
-from napari_dicommeta.dicom.stored_values import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MAX_VALUE, SHORT_VR
+from napari_dicommeta.dicom.stored_values import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MAX_VALUE
+from napari_dicommeta.dicom.varying_runs import Order, VaryingRuns, places_of_spans, value_place
 
 if TYPE_CHECKING:
+    from napari_dicommeta.dicom.byte_runs import Run
     from napari_dicommeta.dicom.element import Element
     from napari_dicommeta.dicom.header import Header
 
@@ -28,13 +29,9 @@ MAX_ELEMENTS = 8000
 MAX_CODED_BYTES = 256
 """Values longer than this are not kept to look up their codes."""
 UNDEFINED = 0xFFFFFFFF
-VALUE, OPEN, CLOSE = 0, 1, 2
 # The meaning of other values depends on these, so they are equal in all headers of a layout.
 _CONTEXT = frozenset(("00020010", "00080005", "00280103", "00020002", "00080016"))
 _NESTED_CONTEXT = ("/00080005", "/00280103")
-
-
-_Order = Literal["little", "big"]
 
 
 class Column(NamedTuple):
@@ -57,21 +54,6 @@ class Match(NamedTuple):
     pixel_length: int
     """Bytes; -1 for encapsulated frames, 0 without pixel data."""
     lengths: tuple[int, ...]
-
-
-class _Event(NamedTuple):
-    """What comes next in a header: a value after its length, or the begin or end of a sequence or item."""
-
-    before: bytes
-    """The bytes since the event before: they are equal in all headers."""
-    kind: int
-    width: int
-    """The bytes of the length."""
-    length: int
-    longest: int
-    partner: int
-    """The number of the event that opened what this one closes."""
-    order: _Order
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,15 +82,10 @@ class HeaderLayout:
     """In the order of the values."""
     constants: list[tuple[str, bytes]]
     """(key, stored value) of the elements that are equal in all headers of the layout."""
-    events: list[_Event]
-    tail: bytes
-    """The bytes after the last event, with those of the pixel data's head without its length."""
-    order: _Order
+    runs: VaryingRuns
+    """Of the header up to the length of the pixel data."""
+    order: Order
     """Of the bytes of the data set; the file meta group is little endian (PS3.10 section 7.1)."""
-    varying: set[int] = field(default_factory=set)
-    """The events whose lengths have differed."""
-    steps: list[tuple[Run | None, int, int, int, _Order]] = field(default_factory=list)
-    """(run, kind of the event after it or -1, width of its length, longest value, order of the bytes of the length)"""
 
     @property
     def is_sized(self) -> bool:
@@ -117,23 +94,7 @@ class HeaderLayout:
 
     def exact(self, first: bytes, fixed: frozenset[int] = frozenset()) -> ExactLayout:
         """Return the layout of headers with the lengths of this one, which fits, and its values numbered `fixed`."""
-        runs, position, number = RunBuilder(), 0, -1
-        for before, kind, width, _, _, _, order in self.events:
-            start = position + len(before) + width
-            runs.add_fixed(first[position:start])
-            position = start
-            if kind == VALUE:
-                length = int.from_bytes(first[start - width : start], order)
-                position += length
-                number += 1
-                if number in fixed:
-                    runs.add_fixed(first[start:position])
-                else:
-                    runs.add_value(length)
-        end = position + len(self.tail) + self._length_width
-        runs.add_fixed(first[position:end])
-        run = runs.take()
-        assert run is not None
+        run, end = self.runs.fixed(first, self._length_width, fixed)
         return ExactLayout(run=run, end=end, pixel_length=self._pixel_length(first, end))
 
     @property
@@ -152,100 +113,17 @@ class HeaderLayout:
 
         The pixel data, or the header in a file without pixels, must end with the file.
         """
-        position = 0
-        values: list[bytes] = []
-        lengths: list[int] = []
-        ends: list[int] = []
-        available = len(first)
-        for run, kind, width, longest, order in self.steps:
-            if run is not None:
-                gaps, skeleton, places = run
-                if position + gaps.size > available or gaps.unpack_from(first, position) != skeleton:
-                    return None
-                values += places.unpack_from(first, position)
-                position += gaps.size
-            if kind == VALUE:
-                length = int.from_bytes(first[position : position + width], order)
-                if length > longest:
-                    return None
-                position += width
-                values.append(first[position : position + length])
-                lengths.append(length)
-                position += length
-            elif kind == OPEN:
-                length = int.from_bytes(first[position : position + 4], order)
-                position += 4
-                ends.append(position + length)
-            elif kind == CLOSE and ends.pop() != position:
-                return None
-        end = position + self._length_width
-        if end > available:
+        matched = self.runs.match(first)
+        if matched is None:
+            return None
+        end = matched.end + self._length_width
+        if end > len(first):
             return None
         pixel_length, pixels = self._pixel_length(first, end), self.header.pixels
         is_encapsulated = pixels is not None and pixels.length < 0
         if is_encapsulated != (pixel_length < 0) or (not is_encapsulated and end + pixel_length != size):
             return None
-        return Match(values, end, pixel_length, tuple(lengths))
-
-    def soften(self, first: bytes) -> bool:
-        """Let the lengths vary in which a header differs; return whether that makes it fit better."""
-        position, differing = 0, []
-        for number, (before, kind, width, length, longest, _, order) in enumerate(self.events):
-            if not first.startswith(before, position):
-                return False
-            position += len(before)
-            if width:
-                found = int.from_bytes(first[position : position + width], order)
-                position += width
-                if kind == VALUE:
-                    if found != length:
-                        if found > longest:
-                            return False
-                        differing.append(number)
-                    position += found
-        if not first.startswith(self.tail, position) or self.varying.issuperset(differing):
-            return False
-        self.varying.update(differing)
-        self.make_steps()
-        return True
-
-    def make_steps(self) -> None:
-        """Make the steps from the events and those that vary."""
-        flexible = set(self.varying)
-        around: list[int] = []
-        for number, event in enumerate(self.events):
-            if event.kind == OPEN:
-                around.append(number)
-            elif event.kind == CLOSE:
-                around.remove(event.partner)
-            elif number in self.varying:
-                flexible.update(around)
-        self.steps, runs = [], RunBuilder()
-        for number, (before, kind, width, length, longest, partner, order) in enumerate(self.events):
-            runs.add_fixed(before)
-            if (partner if kind == CLOSE else number) in flexible:
-                self.steps.append((runs.take(), kind, width, longest, order))
-            elif kind in (VALUE, OPEN):
-                runs.add_fixed(length.to_bytes(width, order))
-            if kind == VALUE and number not in flexible:
-                runs.add_value(length)
-        runs.add_fixed(self.tail)
-        self.steps.append((runs.take(), -1, 0, 0, self.order))
-
-
-class _Place(NamedTuple):
-    """Where an event is in the header from which a layout is made."""
-
-    start: int
-    order: int
-    """Of events at the same place."""
-    kind: int
-    width: int = 0
-    length: int = 0
-    longest: int = 0
-    is_meta: bool = False
-    field: int = 0
-    """Of a sequence or item, the place of its length."""
+        return Match(matched.values, end, pixel_length, matched.lengths)
 
 
 def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
@@ -267,10 +145,8 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
     sign = by_key["00280103"][0].value[3:] if "00280103" in by_key else b""
     signed = (sign[:1] if header.little else sign[-1:]) == b"\x01"
     columns: list[Column] = []
-    places: list[_Place] = []
-    for start, end in header.spans:
-        places.append(_Place(start, 1, OPEN, width=4, length=end - start - 4, field=start))
-        places.append(_Place(end, 0, CLOSE, field=start))
+    order: Order = "little" if header.little else "big"
+    places = places_of_spans(header.spans, order)
     constants: list[tuple[str, bytes]] = []
     for key, same in by_key.items():
         element = same[0]
@@ -278,10 +154,9 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
         if is_sequence or is_repeated or key in _CONTEXT or is_creator(key):
             constants.append((key, header.joined(key, [item.value for item in same])))
             continue
-        is_long, width = element.length > MAX_CODED_BYTES, _width(first, element)
+        is_long, is_meta = element.length > MAX_CODED_BYTES, key.startswith("0002")
         longest = MAX_VALUE if is_long else MAX_BINARY
-        is_meta = key.startswith("0002")
-        places.append(_Place(element.start - width, 1, VALUE, width, element.length, longest, is_meta))
+        places.append(value_place(first, element, longest, "little" if is_meta else order))
         has_charset = element.vr in CHARSET_VR and not is_meta
         columns.append(
             Column(
@@ -293,43 +168,7 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
                 is_long=is_long,
             )
         )
-    layout = HeaderLayout(
-        header=header,
-        columns=tuple(columns),
-        constants=constants,
-        events=[],
-        tail=b"",
-        order="little" if header.little else "big",
-    )
-    return layout if _add_events(layout, places, first) else None
-
-
-def _add_events(layout: HeaderLayout, places: list[_Place], first: bytes) -> bool:
-    """Add the events at `places`; return whether they and the bytes between them make up the header."""
-    places.sort(key=lambda place: place[:2])
-    position = 0
-    opened: dict[int, int] = {}
-    for number, place in enumerate(places):
-        if place.start < position:
-            return False  # an element lies within another
-        before, position = first[position : place.start], place.start + place.width
-        order = "little" if place.is_meta else layout.order
-        if int.from_bytes(first[place.start : position], order) != place.length:
-            return False
-        partner = -1
-        if place.kind == VALUE:
-            position += place.length
-        elif place.kind == OPEN:
-            opened[place.field] = number
-        elif place.kind == CLOSE:
-            partner = opened[place.field]
-        layout.events.append(_Event(before, place.kind, place.width, place.length, place.longest, partner, order))
-    layout.tail = first[position : layout.header.end - (4 if layout.header.pixels else 0)]
-    layout.make_steps()
-    return True
-
-
-def _width(first: bytes, element: Element) -> int:
-    """Return the size of the length field before an element's value: 2, or 4 in implicit VR and after a long VR."""
-    explicit_short = first[element.start - 4 : element.start - 2] == element.vr and element.vr in SHORT_VR
-    return 2 if explicit_short else 4
+    runs = VaryingRuns.of(first, header.end - (4 if header.pixels else 0), places)
+    if runs is None:
+        return None
+    return HeaderLayout(header=header, columns=tuple(columns), constants=constants, runs=runs, order=order)

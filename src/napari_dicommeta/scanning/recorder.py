@@ -132,7 +132,7 @@ class Recorder:
                 if known.comes_again(matched, size):
                     self._keep(KnownExact(layout=known.layout.exact(first), known=known), size)
                 return
-        if any(known.layout.soften(first) for known in self._known):
+        if any(known.layout.runs.soften(first) for known in self._known):
             return self.add(path, size, mtime, first, fetch)
         buffer = FileBuffer(fetch, size, first)
         header = parse_buffer(buffer, compact=True)
@@ -157,10 +157,10 @@ class Recorder:
 
     def _keep(self, exact: KnownExact, size: int) -> None:
         """Keep an exact layout for files of this size, or for all where the size says nothing about the header."""
-        self._kept += len(exact.known.layout.events)
+        self._kept += len(exact.known.layout.runs.events)
         if self._kept > MAX_KEPT:
             self._by_size.clear()
-            self._kept = len(exact.known.layout.events)
+            self._kept = len(exact.known.layout.runs.events)
         if not exact.known.layout.is_sized:
             self._recent = [exact, *self._recent[:7]]
         else:

@@ -13,13 +13,13 @@ import struct
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from napari_dicommeta.support.log import LOGGER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Child", "receive", "send", "serve"]
 
@@ -76,6 +76,15 @@ def serve() -> tuple[BinaryIO, BinaryIO]:
     return stdin, stdout
 
 
+@contextmanager
+def _stopped_is_ended() -> Iterator[None]:
+    """Raise OSError where another thread has closed the pipe."""
+    try:
+        yield
+    except ValueError as error:
+        raise OSError("the process has been stopped") from error
+
+
 class Child:
     """The parent's side of a process that runs ``main()`` of a module of this package.
 
@@ -116,11 +125,13 @@ class Child:
 
     def send(self, message: bytes) -> None:
         """Write a message to the process; raise OSError if it has ended."""
-        send(cast(BinaryIO, self._process.stdin), message)
+        with _stopped_is_ended():
+            send(cast(BinaryIO, self._process.stdin), message)
 
     def receive(self, limit: int | None = None) -> bytes:
         """Return the next message of the process, waiting for it; raise OSError or EOFError if it ends before."""
-        return receive(cast(BinaryIO, self._process.stdout), limit)
+        with _stopped_is_ended():
+            return receive(cast(BinaryIO, self._process.stdout), limit)
 
     def _log_errors(self) -> None:
         """Log what the process writes to stderr at DEBUG, as it may name files."""
