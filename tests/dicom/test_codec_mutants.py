@@ -120,5 +120,5 @@ def test_damaged_codestreams_end_no_process_but_their_own(kind: str) -> None:
         pool.close()
     print(f"\n{kind}: {MUTANTS} mutants, {dict(ends)}, {pool.deaths} processes ended")  # noqa: T201
     assert sum(ends.values()) == MUTANTS
-    if kind in SAFE_KINDS:
+    if kind in SAFE_KINDS or kind == "jpeg":  # small frames of baseline JPEG are decoded in this process
         assert pool.deaths == 0

@@ -187,6 +187,11 @@ def test_safe_and_native_frames_start_no_process(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(codec_pool, "_shared_pool", fail)
     np.testing.assert_array_equal(decode_guarded(rle(GRAY), RLE, 24, 32, 1, 8), GRAY)
+    small = bytes(imagecodecs.jpeg8_encode(GRAY, level=95))
+    np.testing.assert_array_equal(decode_guarded(small, "", 24, 32, 1, 8), imagecodecs.jpeg8_decode(small))
+    large = np.random.default_rng(0).integers(0, 256, (256, 256), dtype=np.uint8)
+    with pytest.raises(AssertionError):
+        decode_guarded(bytes(imagecodecs.jpeg8_encode(large, level=100)), "", 256, 256, 1, 8)
     for syntax in ("1.2.840.10008.1.2.1", DEFLATED):
         file = image(tmp_path / "x.dcm", GRAY.tobytes(), (24, 32), syntax, "MONOCHROME2", samples=1)
         np.testing.assert_array_equal(file.gray(), GRAY)
