@@ -7,6 +7,7 @@ of the screen; in sagittal views the face is on the left.
 
 from __future__ import annotations
 
+from inspect import signature
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +20,29 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["VIEWS", "align", "anatomical_axes", "plane_shown", "show_plane", "show_space", "unalign"]
+__all__ = [
+    "PLANES",
+    "VIEWS",
+    "align",
+    "anatomical_axes",
+    "fit",
+    "has_directions",
+    "move_camera",
+    "plane_shown",
+    "reset_direction",
+    "show_as_stored",
+    "show_plane",
+    "show_space",
+    "unalign",
+]
 
 OBLIQUE = 1e-3
 """Two directions are the same if their cosines differ by less than this."""
 # For each plane: the patient axis (0: x, 1: y, 2: z) that is sliced, then the axis that points down the screen and the
 # axis that points right, each with its sign.
 _VIEWS = {"axial": (2, (1, 1), (0, 1)), "coronal": (1, (2, -1), (0, 1)), "sagittal": (0, (2, -1), (1, 1))}
-VIEWS = (*_VIEWS, "3D")
+PLANES = tuple(_VIEWS)
+VIEWS = (*PLANES, "3D")
 """The anatomical planes, and 3D."""
 
 
@@ -51,35 +67,86 @@ def _directions(volume: Volume) -> np.ndarray | None:
     return np.asarray(columns / np.linalg.norm(columns, axis=0))
 
 
+def has_directions(volume: Volume) -> bool:
+    """Return whether the files say how `volume` lies in the patient."""
+    return _directions(volume) is not None
+
+
 def show_plane(viewer: Any, volume: Volume, plane: str) -> None:
     """Show the anatomical plane of `volume` in 2D, along the axes of its array, never resampled."""
     axes = anatomical_axes(volume)
     if axes is None:
         return
-    sliced, down, right = _VIEWS[plane]
     lead = viewer.dims.ndim - 3
+    order, sides = _view_of(axes, plane)
     viewer.dims.ndisplay = 2
-    order = (axes[sliced][0], axes[down[0]][0], axes[right[0]][0])
     viewer.dims.order = (*range(lead), *(lead + axis for axis in order))
+    _camera(viewer).orientation2d = sides
+    fit(viewer)
+
+
+def _view_of(axes: tuple[tuple[int, int], ...], plane: str) -> tuple[tuple[int, int, int], tuple[str, str]]:
+    """Return the array axes (sliced, down, right) of a plane, and the sides to which the last two point."""
+    sliced, down, right = _VIEWS[plane]
+    order = (axes[sliced][0], axes[down[0]][0], axes[right[0]][0])
     vertical = "down" if axes[down[0]][1] * down[1] > 0 else "up"
     horizontal = "right" if axes[right[0]][1] * right[1] > 0 else "left"
-    _camera(viewer).orientation2d = (vertical, horizontal)
-    viewer.reset_view()
+    return order, (vertical, horizontal)
+
+
+def show_as_stored(viewer: Any, volume: Volume) -> None:
+    """Show `volume` as its files store it: rows downward, columns to the right; in 3D from the front."""
+    if viewer.dims.ndisplay == 3:
+        show_space(viewer, volume)
+    else:
+        reset_direction(viewer)
+        fit(viewer)
+
+
+def reset_direction(viewer: Any) -> None:
+    """Undo what the anatomical planes changed: the order of the axes, and the camera's direction in 2D."""
+    viewer.dims.order = tuple(range(viewer.dims.ndim))
+    _camera(viewer).orientation2d = ("down", "right")
+
+
+def fit(viewer: Any) -> None:
+    """Fit the visible layers to the canvas; all layers if none is visible, or before napari 0.9."""
+    visible = [layer for layer in viewer.layers if layer.visible]
+    is_part = 0 < len(visible) < len(viewer.layers)
+    if is_part and "layers" in signature(viewer.reset_view).parameters:
+        viewer.reset_view(layers=visible)
+    else:
+        viewer.reset_view()
 
 
 def _camera(viewer: Any) -> Any:
     return getattr(viewer, "scene", viewer).camera  # before napari 0.9 the camera belongs to the viewer
 
 
+def move_camera(viewer: Any, ndim: int, shift: np.ndarray) -> None:
+    """Move the camera along with a layer of `ndim` axes that is moved by `shift`, in mm."""
+    whole = np.zeros(viewer.dims.ndim)
+    whole[viewer.dims.ndim - ndim :] = shift
+    moved = whole[list(viewer.dims.displayed)]
+    center = np.array(_camera(viewer).center, float)
+    center[len(center) - len(moved) :] += moved
+    _camera(viewer).center = tuple(center)
+
+
 def plane_shown(viewer: Any, volume: Volume) -> str:
-    """Return the anatomical plane nearest to the plane on screen, "3D", or "" if the orientation is unknown."""
+    """Return the anatomical plane on screen: the slice axis and both directions are those of `show_plane`.
+
+    Return "3D" in 3D, and "" if the volume is shown otherwise, as stored for example, or its orientation is unknown.
+    """
     if viewer.dims.ndisplay == 3:
         return "3D"
     axes = anatomical_axes(volume)
-    if axes is None:
+    lead = viewer.dims.ndim - 3
+    if axes is None or lead < 0:
         return ""
-    sliced = viewer.dims.order[-3] - (viewer.dims.ndim - 3) if viewer.dims.ndim >= 3 else -1
-    return next((plane for plane, view in _VIEWS.items() if axes[view[0]][0] == sliced), "")
+    order = tuple(axis - lead for axis in viewer.dims.order[-3:])
+    sides = tuple(str(getattr(side, "value", side)) for side in _camera(viewer).orientation2d)
+    return next((plane for plane in _VIEWS if _view_of(axes, plane) == (order, sides)), "")
 
 
 def show_space(viewer: Any, volume: Volume) -> None:
@@ -89,7 +156,7 @@ def show_space(viewer: Any, volume: Volume) -> None:
     viewer.dims.ndisplay = 3
     _camera(viewer).orientation = ("away", "down", "right")
     axes = anatomical_axes(volume)
-    viewer.reset_view()
+    fit(viewer)
     if axes is not None and lead >= 0:
         view, up = np.zeros(3), np.zeros(3)
         view[axes[1][0]] = axes[1][1]  # from the front: along y, which grows to the back
