@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from napari_dicommeta._version import __version__
 
 if TYPE_CHECKING:
+    from napari_dicommeta._napari.reader import catalog_of as catalog_of
+    from napari_dicommeta._napari.reader import open_in as open_in
+    from napari_dicommeta._napari.reader import volume_of as volume_of
     from napari_dicommeta.analysis.audit import audit as audit
     from napari_dicommeta.analysis.audit import read_labels as read_labels
     from napari_dicommeta.analysis.compare import compare as compare
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.volume import Volume as Volume
 
 _NAMES_OF = {
+    "_napari.reader": ("catalog_of", "open_in", "volume_of"),
     "analysis.audit": ("audit", "read_labels"),
     "analysis.compare": ("compare",),
     "catalog.catalog": ("Catalog", "ScanFailure", "Series"),
@@ -94,14 +98,17 @@ __all__ = [
     "Window",
     "__version__",
     "audit",
+    "catalog_of",
     "check",
     "compare",
     "iter_scan",
     "load",
     "make_recipe",
+    "open_in",
     "read_labels",
     "scan",
     "series_table",
+    "volume_of",
     "write_recipe",
 ]
 

@@ -9,16 +9,10 @@ from dicom_factory import ct_slice, segmentation, write_series
 from napari.components import ViewerModel
 from napari.layers._layer_actions import _duplicate_layer as duplicate_layer
 
-from napari_dicommeta._napari import reader as _reader
 from napari_dicommeta._napari.display import set_limits, slider_limits
 from napari_dicommeta._napari.reader import get_reader, layer_of, read, volume_of
 from napari_dicommeta.dicom.window import Window
 from napari_dicommeta.volumes.load import load
-
-
-@pytest.fixture(autouse=True)
-def no_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_reader, "_dock", lambda: None)
 
 
 def test_it_takes_dicom_and_leaves_the_rest(tmp_path: Path) -> None:

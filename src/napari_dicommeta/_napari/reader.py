@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta._napari.opening_call import opening_call, set_keywords
 from napari_dicommeta.dicom.header import is_dicom
 
 if TYPE_CHECKING:
@@ -14,9 +16,22 @@ if TYPE_CHECKING:
 
     from napari.layers import Image, Labels
 
+    from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["get_reader", "layer_of", "sample_layers", "volume_of", "volumes_in", "warm_up"]
+__all__ = [
+    "catalog_of",
+    "dock_of",
+    "get_reader",
+    "layer_of",
+    "load_layers",
+    "open_in",
+    "sample_layers",
+    "source_of",
+    "volume_of",
+    "volumes_in",
+    "warm_up",
+]
 
 PLUGIN, DOCK = "napari-dicommeta", "DICOM"
 LayerData = list[Any]
@@ -50,28 +65,47 @@ def _may_hold_dicom(path: str) -> bool:
 
 
 def read(path: str | Sequence[str]) -> LayerData:
-    """Return the layers of `path`, or open it in the dock if there is a napari window.
+    """Return the layers of `path`, or open it in the dock if napari's window asked for it.
 
-    The dock shows the catalog, opens the largest volume and lists the others; the result is then one empty layer
-    tuple. Without a window (a script, a test) all volumes are returned as layers, smaller levels of slides excepted.
+    After a drop or File › Open, the dock shows the catalog, opens the largest volume and lists the others; the result
+    is then one empty layer tuple. For a script, ``viewer.open`` among them, all volumes are returned as layers, smaller
+    levels of slides excepted.
+
+    Raises
+    ------
+    ValueError
+        If a keyword of ``viewer.open`` is none that a layer of DICOM takes.
     """
     paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     paths = [os.fspath(entry) for entry in paths]
-    dock = _dock()
-    if dock is not None:
-        dock.open_paths(paths)
+    call = opening_call()
+    if call.is_by_window and (dock := dock_of(call.viewer)) is not None:
+        dock.open_paths(paths, call.is_stacked)
         return [(None,)]
+    layers = load_layers(paths)
+    set_keywords(layers, call.keywords)
+    return layers
+
+
+def load_layers(paths: Sequence[str], path: str = "") -> list[Image | Labels]:
+    """Return a layer for each volume in `paths`, the largest first, without smaller levels of slides.
+
+    `path` is that of `layer_of`.
+
+    Raises
+    ------
+    LoadError
+        If there is no volume; the text gives the reasons.
+    """
     from napari_dicommeta.volumes.load import load
     from napari_dicommeta.volumes.volume import without_levels
 
-    return [layer_of(volume) for volume in without_levels(load(paths))]
+    volumes = load(paths)
+    return [layer_of(volume, volumes.catalog, path) for volume in without_levels(volumes)]
 
 
-def _dock() -> Any:
-    """Return the DICOM dock of the current window, opening it if needed; None if there is no window."""
-    import napari
-
-    viewer = napari.current_viewer()
+def dock_of(viewer: Any) -> Any:
+    """Return the DICOM dock in the window of `viewer`, opening it if needed; None if there is no window."""
     try:
         window = viewer.window if viewer is not None else None
     except (AttributeError, RuntimeError):  # a model without a window, or one whose window is gone
@@ -84,23 +118,34 @@ def _dock() -> Any:
     return window.add_plugin_dock_widget(PLUGIN, DOCK)[1]
 
 
-def layer_of(volume: Volume) -> Image | Labels:
+def layer_of(volume: Volume, catalog: Catalog | None = None, path: str = "") -> Image | Labels:
     """Return a napari layer of `volume`, in mm: an image with its first usable window preset, or labels.
 
     The data of an image stay lazy; those of labels are a NumPy array that can be edited. The scale is the spacing of
-    slices, rows and columns in mm. The volume and its patient affine are in ``layer.metadata["dicommeta"]``. An image
-    with smaller levels is a multiscale layer, of which napari reads what is visible.
+    slices, rows and columns in mm. The volume, its patient affine and the `catalog` that it is from are in
+    ``layer.metadata["dicommeta"]``. With a `path`, ``layer.source`` names it and this plugin; a reader leaves that to
+    napari. An image with smaller levels is a multiscale layer, of which napari reads what is visible.
     """
+    from napari.layers._source import layer_source
+
+    warm_up()
+    with layer_source(path=path, reader_plugin=PLUGIN) if path else nullcontext():
+        layer = _new_layer(volume)
+    layer.metadata["dicommeta"]["catalog"] = catalog
+    return layer
+
+
+def _new_layer(volume: Volume) -> Image | Labels:
     from napari.layers import Image, Labels
 
     from napari_dicommeta._napari.display import set_limits, show_window
 
-    warm_up()
     axes = _axes(volume)
-    metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine}}
+    # napari paints into NumPy arrays only; labels too large to cache stay lazy.
+    is_paintable = volume.is_labels and volume.array.keeps_all
+    data = volume.array.editable() if is_paintable else volume.array
+    metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine, "data": data}}
     if volume.is_labels:
-        # napari paints into NumPy arrays only; labels too large to cache stay lazy.
-        data = volume.array.editable() if volume.array.keeps_all else volume.array
         return Labels(data, name=volume.name, metadata=metadata, **axes)
     pixels: Any = [volume.array, *volume.levels] if volume.levels else volume.array
     axes["multiscale"] = bool(volume.levels)
@@ -154,9 +199,42 @@ def _axes(volume: Volume) -> dict[str, Any]:
 
 
 def volume_of(layer: Any) -> Volume | None:
-    """Return the volume of a layer made by this plugin, None for any other layer."""
+    """Return the volume that a layer of this plugin shows, None for any other layer.
+
+    Layers that napari derives from it (duplicates, projections, conversions, crops) copy its metadata, but have other
+    data or another type. They are not the volume, nor is a layer whose data were replaced.
+    """
     state = getattr(layer, "metadata", {}).get("dicommeta") if layer is not None else None
-    return state["volume"] if isinstance(state, dict) else None
+    if not isinstance(state, dict):
+        return None
+    volume: Volume = state["volume"]
+    if _kind(layer) != ("labels" if volume.is_labels else "image"):
+        return None
+    data = _unwrapped(layer.data)
+    if getattr(layer, "multiscale", False):
+        data = _unwrapped(data[0])
+    return volume if data is state.get("data") else None
+
+
+def source_of(layer: Any) -> Any:
+    """Return the source of the dock, an `Opened`, that a layer of this plugin was opened from; else None."""
+    return layer.metadata["dicommeta"].get("source") if volume_of(layer) is not None else None
+
+
+def catalog_of(layer: Any) -> Catalog | None:
+    """Return the catalog of the source that a layer of this plugin was opened from, None for any other layer."""
+    return layer.metadata["dicommeta"].get("catalog") if volume_of(layer) is not None else None
+
+
+def _kind(layer: Any) -> str:
+    from napari.layers import Image, Labels
+
+    return "labels" if isinstance(layer, Labels) else "image" if isinstance(layer, Image) else ""
+
+
+def _unwrapped(data: Any) -> Any:
+    """Return what napari's proxy of a plugin's viewer holds."""
+    return getattr(data, "__wrapped__", data)
 
 
 def volumes_in(layers: Iterable[Any]) -> list[Volume]:
@@ -165,10 +243,36 @@ def volumes_in(layers: Iterable[Any]) -> list[Volume]:
 
 
 def sample_layers() -> LayerData:
-    """Write the sample "Chest CT phantom" to a temporary folder and open it like any other folder."""
+    """Write the sample "Chest CT phantom" to a temporary folder; return its layer, and show its catalog in the dock."""
     import tempfile
 
     from napari_dicommeta.phantom import write_chest
 
-    folder = write_chest(os.path.join(tempfile.mkdtemp(prefix="dicom-"), "Chest CT phantom"))
-    return read(str(folder))
+    folder = str(write_chest(os.path.join(tempfile.mkdtemp(prefix="dicom-"), "Chest CT phantom")))
+    layers = load_layers([folder])
+    dock = dock_of(opening_call().viewer)
+    if dock is not None:
+        dock.open_paths([folder], volumes=volumes_in(layers))
+    return [layer.as_layer_data_tuple() for layer in layers]
+
+
+def open_in(viewer: Any, source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Any:
+    """Open a folder, a file or several in `viewer` as a drop on its window does; return the dock.
+
+    The dock reads in the background: ``dock.is_idle`` says when it is done. A ``ViewerModel`` without a window gets all
+    volumes as layers at once, and the result is None.
+
+    Raises
+    ------
+    LoadError
+        If there is no window and the source holds no volume.
+    """
+    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+    paths = [os.path.abspath(os.fspath(path)) for path in sources]
+    dock = dock_of(viewer)
+    if dock is not None:
+        dock.open_paths(paths)
+        return dock
+    for layer in reversed(load_layers(paths, paths[0])):
+        viewer.add_layer(layer)
+    return None

@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_dicommeta._napari.display import slice_index
+from napari_dicommeta._napari.display import set_limits, slice_index
 from napari_dicommeta._napari.kept_windows import keep_window, load_kept_windows
 from napari_dicommeta._napari.keys import DRAG_MODIFIERS, PRESET_KEYS, STEP_KEYS
 from napari_dicommeta._napari.reader import volumes_in
@@ -130,10 +130,15 @@ class WindowPanel(QWidget):
         if self._layer is not None:
             self._layer.events.contrast_limits.disconnect(self._limits_changed)
             self._layer.events.colormap.disconnect(self._limits_changed)
+            self._layer.events.data.disconnect(self.update_layer)
         self._layer = layer
         if layer is not None:
+            volume = self.windowing.volume
+            if volume is not None:  # napari limits the slider of a layer that it makes of a sample to its window
+                set_limits(layer, tuple(layer.contrast_limits), _widest(layer, volume.display_range()))
             layer.events.contrast_limits.connect(self._limits_changed)
             layer.events.colormap.connect(self._limits_changed)
+            layer.events.data.connect(self.update_layer)
 
     def _show_strip(self) -> None:
         volume = self.windowing.volume
@@ -150,14 +155,14 @@ class WindowPanel(QWidget):
         self._limits_changed()
 
     def _limits_changed(self, _event: object = None) -> None:
-        if self._layer is None or self._updating or self._is_waiting:
+        if self._layer is None or self.windowing.layer is None or self._updating or self._is_waiting:
             return
         self.strip.set_current(self.windowing.current())
         several = len(volumes_in(self._viewer.layers)) > 1
         self.fields.set_shown(self.windowing.shown(), self.windowing.varies(), several)
 
     def _stepped(self, _event: object = None) -> None:
-        if self._layer is None or self._is_waiting:
+        if self._layer is None or self.windowing.layer is None or self._is_waiting:
             return
         if self.windowing.follow:
             self._change(self.windowing.moved)
@@ -229,6 +234,11 @@ class WindowPanel(QWidget):
                 yield
         finally:
             camera.mouse_pan = panning
+
+
+def _widest(layer: Any, limits: tuple[float, float]) -> tuple[float, float]:
+    low, high = layer.contrast_limits_range
+    return min(low, limits[0]), max(high, limits[1])
 
 
 def _active_panel(panel: WindowPanel) -> WindowPanel:
