@@ -81,7 +81,7 @@ class Exploration(QObject):
             self.change_picture()
 
     def set_active(self, series: Series | None) -> None:
-        """Set the series of the active layer, None without one."""
+        """Set the series of the active layer, None without one; it may be of an earlier source."""
         if series is not self.active:
             self.active = series
             self._update_scopes(("study", "series"))
@@ -129,7 +129,14 @@ class Exploration(QObject):
             self.query = replace(self.query, scope="folder")
             self.count_rows()
         is_counted = self.query.scope != "selection" or self.active in self.chosen
+        is_counted = is_counted and not self.is_active_elsewhere()
         return resolve(self.query, self.base(), self.selection, self.active if is_counted else None, self.other)
+
+    def is_active_elsewhere(self) -> bool:
+        """Return whether the active layer is of a source that is not open now: its files are no part of this one."""
+        if self.catalog is None or self.active is None:
+            return False
+        return not any(self.active is series for series in self.catalog.series)
 
     def change_picture(self) -> None:
         """Schedule `picture_changed`, once for all changes of an event."""

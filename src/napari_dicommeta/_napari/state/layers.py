@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from qtpy.QtWidgets import QMainWindow
 
 from napari_dicommeta._napari.display import go_to_slice
-from napari_dicommeta._napari.reader import layer_of, volumes_in
+from napari_dicommeta._napari.reader import layer_of, source_of, volumes_in
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.volume import without_levels
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Layer
 
+    from napari_dicommeta._napari.tasks.source import Opened
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["LayerQueue"]
@@ -52,12 +53,17 @@ class LayerQueue(QObject):
         self._viewer = viewer
         self._queue: deque[Generator[None, None, None]] = deque()
         self._source: list[Volume] = []
+        self._opened: Opened | None = None
         self._painting = _Painting(self)
         self._timer = QTimer(self, singleShot=True, timeout=self._next)
 
-    def begin_source(self) -> None:
-        """Begin another source, or the same source after it was re-read."""
-        self._source = []
+    def begin_source(self, opened: Opened | None = None, volumes: Sequence[Volume] = ()) -> None:
+        """Begin another source, or the same source after it was re-read; `volumes` of it are in layers already.
+
+        Layers keep `opened` alive, so that Back finds it again.
+        """
+        of_source = [layer for layer in self._viewer.layers if source_of(layer) is opened is not None]
+        self._opened, self._source = opened, [*volumes, *volumes_in(of_source)]
 
     def add(self, volumes: Sequence[Volume], then: Callable[[list[Volume]], object]) -> None:
         """Add volumes as layers, the first on top; in an empty viewer show the middle slice.
@@ -107,7 +113,7 @@ class LayerQueue(QObject):
         failures = _Failures()
         for array in (volume.array, *volume.levels):
             array.on_error = failures
-        layer = layer_of(volume)
+        layer = self._new_layer(volume)
         if not viewer.layers:
             batch.is_first = True
             if viewer.dims.ndisplay == 2:  # in 3D napari has no sliders without a layer
@@ -133,6 +139,12 @@ class LayerQueue(QObject):
         if layer in viewer.layers:  # it may have been removed, which stops its reading
             volume.array.warm()
         yield
+
+    def _new_layer(self, volume: Volume) -> Layer:
+        opened = self._opened
+        layer = layer_of(volume, opened.catalog, opened.root_of(volume)) if opened is not None else layer_of(volume)
+        layer.metadata["dicommeta"]["source"] = opened
+        return layer
 
     def _finish(self, batch: _Batch) -> Generator[None, None, None]:
         batch.then(batch.shown)

@@ -20,8 +20,9 @@ from napari_dicommeta.support.log import log_fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from napari_dicommeta._napari.tasks.source import Opened, SeriesRequest
+    from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest
     from napari_dicommeta.catalog.catalog import Series
+    from napari_dicommeta.scanning.progress import ScanProgress
 
 __all__ = ["Workers"]
 
@@ -39,8 +40,8 @@ class Workers(QObject):
     """Runs work in threads, one source at a time; a new request replaces a running one of the same name.
 
     Signals: `begun` the paths; `progressed` a `Partial`; `opened` an `Opened`; `failed` the error of a scan;
-    `series_opened` the result of `series_volumes`; `series_failed` its error; `series_noted` (opened, number, row);
-    `pictured` a `Thumbnail`.
+    `series_opened` the result of `series_volumes` and whether it is added; `series_failed` its error;
+    `series_noted` (opened, number, row); `pictured` a `Thumbnail`.
     """
 
     begun = Signal(list)
@@ -57,6 +58,7 @@ class Workers(QObject):
         self._pending: list[str] = []
         self._scanned: list[str] = []
         self._since = 0.0
+        self._progress: ScanProgress | None = None
         self._workers: dict[str, tuple[Any, list[Callable[[], Any]]]] = {}
         self._collector = QTimer(self, singleShot=True, interval=COLLECT_MS, timeout=self._collected)
         self._is_waiting = False
@@ -94,6 +96,7 @@ class Workers(QObject):
         paths = [*(self._scanned if is_late else ()), *self._pending]
         self._scanned, self._pending, self._since = paths, [], time.monotonic()
         self.cancel()
+        self._progress = None
         self._gc_pause.begin()
         self.begun.emit(paths)
 
@@ -104,17 +107,46 @@ class Workers(QObject):
 
             return open_source(tuple(paths))
 
-        self.run("scan", scan, self.opened.emit, self.progressed.emit, self.failed.emit)
+        self.run("scan", scan, self.opened.emit, self._progressed, self.failed.emit)
 
     def cancel(self) -> bool:
         """Stop a running scan; return whether there was one."""
         return self.stop("scan")
 
-    def open_series(self, opened: Opened, wanted: Sequence[SeriesRequest]) -> None:
-        """Load the volumes of the requested series."""
+    def stop_scan(self) -> bool:
+        """Stop a running scan and open what it has read; return False if it has read nothing, or none is running."""
+        progress, paths = self._progress, tuple(self._scanned)
+        if not self.cancel() or progress is None or not progress.tables:
+            return False
+
+        def prepare() -> Any:
+            from napari_dicommeta._napari.tasks.open import stopped_source
+
+            return stopped_source(paths, progress)
+
+        self.run("scan", prepare, self.opened.emit, None, self.failed.emit)
+        return True
+
+    @property
+    def scanned_paths(self) -> tuple[str, ...]:
+        """The paths that are being read, or wait for that."""
+        return (*(self._scanned if self.is_scanning else ()), *self._pending)
+
+    def _progressed(self, so_far: Partial) -> None:
+        self._progress = so_far.progress
+        self.progressed.emit(so_far)
+
+    def open_series(self, opened: Opened, wanted: Sequence[SeriesRequest], is_added: bool = False) -> None:
+        """Load the volumes of the requested series; `is_added` is passed on with them."""
         from napari_dicommeta._napari.tasks.open import series_volumes
 
-        self.run("open", lambda: series_volumes(opened, wanted), self.series_opened.emit, None, self.series_failed.emit)
+        self.run(
+            "open",
+            lambda: (series_volumes(opened, wanted), is_added),
+            self.series_opened.emit,
+            None,
+            self.series_failed.emit,
+        )
 
     def note_series(self, opened: Opened, then: Callable[[Any], object]) -> None:
         """Read the notes on the volumes of all series, and call `then` at the end."""

@@ -82,7 +82,8 @@ def scope_catalog(catalog: Catalog, scope: str, active: Series | None, chosen: S
     if scope == "series":
         return active.catalog
     studies = [text for text in active.catalog.values("StudyInstanceUID") if text]
-    return catalog.where(StudyInstanceUID=studies) if studies else active.catalog
+    of_study = catalog.where(StudyInstanceUID=studies) if studies else active.catalog
+    return of_study if of_study.n_files else active.catalog  # an active series may be of an earlier source
 
 
 def resolve(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from napari_dicommeta._napari.reader import warm_up
 from napari_dicommeta._napari.tasks.rows import noted, series_rows, tag_rows
-from napari_dicommeta._napari.tasks.source import Opened, Partial
+from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest
 from napari_dicommeta.analysis.window_presets import folder_windows
 from napari_dicommeta.scanning.scan import iter_scan
 from napari_dicommeta.support.errors import PixelError
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow
-    from napari_dicommeta._napari.tasks.source import SeriesRequest
     from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.scanning.progress import ScanProgress
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["open_source", "series_notes", "series_volumes"]
+__all__ = ["open_source", "series_notes", "series_volumes", "stopped_source"]
 
 REPORT_INTERVAL = 0.25
 """Seconds between two updates of the progress, because each repaints the window."""
@@ -34,6 +35,8 @@ FIRST_PARTIAL = 0.3
 """Seconds before a running scan shows its first bars."""
 PRELOADED = ("pydicom", "pydicom.datadict")
 """Modules imported before any thread needs them."""
+REFERENCED = "ReferencedSeriesSequence.SeriesInstanceUID"
+"""The series that a segmentation refers to (PS3.3 section C.8.20.2)."""
 MAX_NOTED = 400
 """Largest number of series of a source that are checked for notes automatically."""
 
@@ -70,6 +73,16 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
             due = time.monotonic() + max(1.0, 10 * (time.monotonic() - began))
     finally:
         steps.close()
+    return _opened(tuple(paths), catalog)
+
+
+def stopped_source(paths: Sequence[str], progress: ScanProgress) -> Opened:
+    """Prepare what a scan had read when it was stopped, as `open_source` prepares a whole source."""
+    return replace(_opened(tuple(paths), progress.catalog()), found=progress.found, is_listed=progress.listed)
+
+
+def _opened(paths: tuple[str, ...], catalog: Catalog) -> Opened:
+    """Return the source with the volumes of the first series that can be shown."""
     warm_up()
     refusals: list[Refusal] = []
     volumes: tuple[Volume, ...] = ()
@@ -83,7 +96,7 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
     rows = series_rows(catalog, failed)
     windows = folder_windows(catalog)
     return Opened(
-        paths=tuple(paths),
+        paths=paths,
         catalog=catalog,
         series=catalog.series,
         rows=rows,
@@ -145,9 +158,27 @@ def _refused(series: Series, volume: Volume, fault: str) -> Refusal:
 def series_volumes(
     opened: Opened, wanted: Sequence[SeriesRequest]
 ) -> tuple[Opened, tuple[tuple[SeriesRequest, tuple[Volume, ...], tuple[Refusal, ...]], ...]]:
-    """Load the requested series of `opened`; return it with (request, volumes, refusals) for each series."""
-    results = []
+    """Load the requested series of `opened`; return it with (request, volumes, refusals) for each series.
+
+    The image that a segmentation is of comes before it.
+    """
+    results: list[tuple[SeriesRequest, tuple[Volume, ...], tuple[Refusal, ...]]] = []
     for request in wanted:
+        series = opened.series[request.number]
         options = {"split": request.split, "missing_rescale": request.missing_rescale}
-        results.append((request, *_shown_volumes(opened.series[request.number], request.volume, **options)))
+        volumes, refusals = _shown_volumes(series, request.volume, **options)
+        image = _image_of(opened, series) if any(volume.is_labels for volume in volumes) else None
+        if image is not None and all(other.number != image for other, _, _ in results):
+            results.append((SeriesRequest(number=image), *_shown_volumes(opened.series[image])))
+        results.append((request, volumes, refusals))
     return opened, tuple(results)
+
+
+def _image_of(opened: Opened, segmentation: Series) -> int | None:
+    """Return the number of the series that `segmentation` refers to, else of one in its frame of reference."""
+    referenced = dict(segmentation.catalog.values(REFERENCED))
+    frames = {text for text, _ in segmentation.catalog.values("FrameOfReferenceUID").items() if text}
+    images = [n for n, series in enumerate(opened.series) if series.n_images and series.modality != "SEG"]
+    named = [n for n in images if opened.series[n].series_instance_uid in referenced]
+    beside = [n for n in images if frames & set(opened.series[n].catalog.values("FrameOfReferenceUID"))]
+    return next(iter(named or beside), None)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.refusal import Refusal
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["Opened", "Partial", "SeriesRequest", "problems_of"]
+__all__ = ["Opened", "Partial", "SeriesRequest", "problems_of", "series_of"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True, eq=False)
 class Opened:
     """A scanned source, as the dock shows it."""
 
@@ -35,6 +35,10 @@ class Opened:
     tags: tuple[TagRow, ...]
     windows: dict[Window, int]
     """The window presets in its files -> number of files."""
+    found: int = 0
+    """Files that were found before the scan was stopped, 0 if all were read."""
+    is_listed: bool = True
+    """Whether those are all files that there are."""
 
     @staticmethod
     def name_of(paths: Sequence[str]) -> str:
@@ -50,13 +54,20 @@ class Opened:
     @property
     def size(self) -> str:
         """The number of files and series, as text."""
-        return f"{counted(self.catalog.n_files, 'file')} · {len(self.series):,} series"
+        files = counted(self.catalog.n_files, "file")
+        if self.found:
+            files = f"{self.catalog.n_files:,} of {self.found:,}{'' if self.is_listed else '+'} files"
+        return f"{files} · {len(self.series):,} series"
+
+    def root_of(self, volume: Volume) -> str:
+        """Return the path that was opened and holds `volume`."""
+        path = volume.files[0][0]
+        inside = (root for root in self.paths if path == root or path.startswith(os.path.join(root, "")))
+        return next(inside, path)
 
     def series_of(self, volume: Volume) -> Series | None:
         """Return the series that holds `volume`, None if it is from another source."""
-        path = volume.files[0][0]  # copies in other folders have the same UID and are other series
-        of_uid = [series for series in self.series if series.series_instance_uid == volume.series_instance_uid]
-        return next((series for series in of_uid if path in series.catalog.paths), None)
+        return series_of(self.series, volume)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +89,13 @@ class SeriesRequest:
     missing_rescale: str = "refuse"
     path: str = ""
     """The file whose slice to show, "" for none."""
+
+
+def series_of(among: Sequence[Series], volume: Volume) -> Series | None:
+    """Return the series `among` these that holds `volume`, None without one."""
+    path = volume.files[0][0]  # copies in other folders have the same UID and are other series
+    of_uid = [series for series in among if series.series_instance_uid == volume.series_instance_uid]
+    return next((series for series in of_uid if path in series.catalog.paths), None)
 
 
 def problems_of(opened: Opened) -> tuple[str, ...]:
