@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.settings import get_settings
 from napari.utils.history import get_open_history, update_open_history
 
 from napari_dicommeta._napari.reader import PLUGIN
 
-__all__ = ["is_preferred", "prefer", "recent_folders", "remember", "remember_folder", "remembered"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
+__all__ = [
+    "is_preferred",
+    "last_source",
+    "prefer",
+    "recent_folders",
+    "remember",
+    "remember_folder",
+    "remember_source",
+    "remembered",
+]
+
+MAX_PATHS = 50
+"""Paths of a source that are saved."""
 PATTERNS = ("*/", "*.dcm", "*.dicom")
 """Patterns for folders and DICOM files in napari's reader preferences."""
 
@@ -62,6 +76,18 @@ def remember(name: str, value: Any) -> None:
 def recent_folders() -> tuple[str, ...]:
     """Return the folders last opened in napari that still exist."""
     return tuple(folder for folder in get_open_history() if os.path.isdir(folder))
+
+
+def last_source() -> tuple[str, ...]:
+    """Return the paths of the last source, () if one of them does not exist any more."""
+    paths = tuple(path for path in remembered("last_source", "").split("\n") if path)
+    return paths if all(map(os.path.exists, paths)) else ()
+
+
+def remember_source(paths: Sequence[str]) -> None:
+    """Save the paths of a source for the next session, and add the first to napari's history."""
+    remember_folder(paths[0])
+    remember("last_source", "\n".join(map(os.path.abspath, paths[:MAX_PATHS])))
 
 
 def remember_folder(path: str) -> None:

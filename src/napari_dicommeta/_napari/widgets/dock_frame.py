@@ -79,11 +79,12 @@ class _FocusMark(QWidget):
 class DockFrame(QWidget):
     """A frame with `head` above `body`, or to its left.
 
-    `paths_dropped` carries local paths, `widened` whether there are two columns. `resized` follows a change of size.
-    `closed` follows the frame's removal from the window: napari does not delete a dock that is closed.
+    `paths_dropped` carries local paths and whether Shift was held, `widened` whether there are two columns.
+    `resized` follows a change of size. `closed` follows the frame's removal from the window: napari does not delete a
+    dock that is closed.
     """
 
-    paths_dropped = Signal(list)
+    paths_dropped = Signal(list, bool)
     widened = Signal(bool)
     resized = Signal()
     closed = Signal()
@@ -180,4 +181,4 @@ class DockFrame(QWidget):
         paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
         if paths:
             event.acceptProposedAction()
-            self.paths_dropped.emit(paths)
+            self.paths_dropped.emit(paths, bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QAbstractItemModel, QItemSelectionModel, QModelIndex, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QApplication,
     QCheckBox,
     QHBoxLayout,
     QHeaderView,
@@ -178,12 +179,14 @@ _SORT_KEYS: tuple[Callable[[SeriesRow], Any], ...] = (
 class SeriesTree(QWidget):
     """The tree, with the notes of the current series below it and buttons for its offers.
 
-    `series_activated` carries (number of the series, number of its volume or None) for each opened row.
+    `series_activated` carries (number of the series, number of its volume or None) for each opened row, and whether
+    Shift was held. `series_clicked` carries the numbers of the series and of the volume, or None, that are clicked.
     `offer_chosen` carries the number of the series and the `Offer`, `chosen_changed` the numbers of the selected
     series, `grouping_toggled` whether series are grouped by patient.
     """
 
-    series_activated = Signal(tuple)
+    series_activated = Signal(tuple, bool)
+    series_clicked = Signal(int, object)
     offer_chosen = Signal(int, object)
     chosen_changed = Signal(tuple)
     grouping_toggled = Signal(bool)
@@ -249,6 +252,7 @@ class SeriesTree(QWidget):
         tree.selectionModel().selectionChanged.connect(self._selection_changed)
         tree.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         tree.activated.connect(self._activated)
+        tree.clicked.connect(self._clicked)
         return tree
 
     def _text(self) -> QLabel:
@@ -411,9 +415,15 @@ class SeriesTree(QWidget):
         branches = [self.model.nodes[node].branch for node in nodes]
         opened = tuple((branch.row.number, branch.volume) for branch in branches if branch.row is not None)
         if opened:
-            self.series_activated.emit(opened)
+            shift = QApplication.keyboardModifiers() & Qt.KeyboardModifier.ShiftModifier
+            self.series_activated.emit(opened, bool(shift))
         elif index.isValid():
             self.table.setExpanded(index, not self.table.isExpanded(index))
+
+    def _clicked(self, index: QModelIndex) -> None:
+        branch = self.model.nodes[index.internalId()].branch
+        if branch.row is not None and not QApplication.keyboardModifiers():
+            self.series_clicked.emit(branch.row.number, branch.volume)
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""

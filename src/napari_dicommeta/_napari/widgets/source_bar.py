@@ -1,4 +1,4 @@
-"""The source bar: name of the source, Open…, and the progress of a scan with Cancel."""
+"""The source bar: Back, name of the source, Open…, and the progress of a scan with Stop."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -32,16 +33,17 @@ MAX_RECENT = 8
 
 
 class SourceBar(QWidget):
-    """The name and size of the source, with a progress bar and Cancel below them during a scan.
+    """The name and size of the source, with a progress bar and Stop below them during a scan.
 
     `paths_chosen` carries the paths picked with Open…, `comparison_chosen` the folder or catalog to compare with, or
-    "" for none. `scan_canceled` follows Cancel. `preference_toggled` carries whether napari opens folders with this
-    plugin without asking. `recent` returns the folders for the menu.
+    "" for none. `scan_canceled` follows Stop, `back_requested` Back. `preference_toggled` carries whether napari opens
+    folders with this plugin without asking. `recent` returns the folders for the menu.
     """
 
     paths_chosen = Signal(list)
     comparison_chosen = Signal(str)
     scan_canceled = Signal()
+    back_requested = Signal()
     preference_toggled = Signal(bool)
 
     def __init__(self, recent: Callable[[], Sequence[str]] = tuple, parent: QWidget | None = None) -> None:
@@ -58,16 +60,25 @@ class SourceBar(QWidget):
         head = QHBoxLayout()
         head.setContentsMargins(0, 0, 0, 0)
         head.setSpacing(2)
+        self.back_button = QToolButton()
+        self.back_button.setText("◂")
+        self.back_button.setAutoRaise(True)
+        self.back_button.setAccessibleName("Back")
+        self.back_button.clicked.connect(self.back_requested)
+        head.addWidget(self.back_button)
         head.addWidget(self.title, 1)
         head.addWidget(self.amount)
         head.addWidget(self.open_button)
+        self.reopen_button = QPushButton()
+        self.reopen_button.clicked.connect(lambda: self.paths_chosen.emit(list(self._last)))
+        self._last: tuple[str, ...] = ()
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
         self.count = QLabel("")
         self.count.setTextFormat(Qt.TextFormat.PlainText)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop reading and keep the previous source")
+        self.cancel_button = QPushButton("Stop")
+        self.cancel_button.setToolTip("Stop reading and keep what was read. Opening the folder again reads the rest.")
         self.cancel_button.clicked.connect(self.scan_canceled)
         self.progress = QWidget()
         progress_line = QHBoxLayout(self.progress)
@@ -79,11 +90,14 @@ class SourceBar(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(head)
+        layout.addWidget(self.reopen_button)
         layout.addWidget(self.other)
         layout.addWidget(self.progress)
         self.progress.hide()
         self.set_other("")
         self.set_comparable(False)
+        self.set_past("")
+        self.set_last(())
 
     def _menu(self) -> QMenu:
         menu = QMenu(self.open_button)
@@ -112,6 +126,21 @@ class SourceBar(QWidget):
         self.title.setToolTip(tip("\n".join(display(text, 300) for text in (title, *paths[:MAX_PATHS]))))
         self.amount.setText(size)
         self.amount.setVisible(bool(size))
+
+    def set_past(self, title: str) -> None:
+        """Show Back, to the source with this title; "" hides it."""
+        self.back_button.setVisible(bool(title))
+        self.back_button.setToolTip(tip(f"Back to {display(title)}"))
+
+    def set_last(self, paths: Sequence[str]) -> None:
+        """Offer to open the last source again; without paths, offer nothing."""
+        self._last = tuple(paths)
+        self.reopen_button.setVisible(bool(paths))
+        if paths:
+            name = os.path.basename(paths[0].rstrip(os.sep)) or paths[0]
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            self.reopen_button.setText(f"Reopen {display(name + more, 60)}".replace("&", "&&"))
+            self.reopen_button.setToolTip(tip("\n".join(display(path, 300) for path in paths[:MAX_PATHS])))
 
     def set_comparable(self, is_open: bool) -> None:
         """Enable the comparison if a source is open."""
