@@ -13,12 +13,13 @@ from napari_dicommeta._napari.widgets.dock import DicomDock
 from napari_dicommeta.dicom.tags import TagPath
 
 
-def drop(widget: QWidget, *paths: Path) -> None:
-    """Send the events that Qt sends when files are dragged onto a widget and dropped."""
+def drop(widget: QWidget, *paths: Path, shift: bool = False) -> None:
+    """Send the events that Qt sends when files are dragged onto a widget and dropped, with Shift held if so."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     middle = widget.rect().center()
-    actions, buttons, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    actions, buttons = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton
+    keys = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
     enter = QDragEnterEvent(QPoint(middle), actions, data, buttons, keys)
     QApplication.sendEvent(widget, enter)
     assert enter.isAccepted()

@@ -7,6 +7,8 @@ import pytest
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_dicommeta._napari.state.sources import forget_state
+
 SIZE = (1400, 900)
 
 
@@ -32,6 +34,8 @@ def viewer(viewer_of_module: Any, qtbot: Any) -> Iterator[Any]:
     QApplication.setActiveWindow(viewer.window._qt_window)
     yield viewer
     viewer.window.remove_dock_widget("all")
+    qtbot.wait(10)  # a dock that is closed keeps its state for the next one
+    forget_state(viewer)
     viewer.layers.clear()
     viewer.dims.ndisplay = 2
     viewer.theme = "dark"
