@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OpeningCall", "opening_call", "set_keywords"]
 
-WINDOW_FOLDERS = (os.path.join("napari", "_qt", ""), os.path.join("napari", "_app_model", ""))
-COMMAND_LINE = os.path.join("napari", "__main__.py")
+WINDOW_FOLDER = os.path.join("napari", "_qt", "")
+"""Where drops, menus, dialogs and napari's command line call ``viewer.open``. A console or a script calls it itself."""
 FIXED = {"data", "rgb", "multiscale", "cache", "metadata"}
 """Arguments of layers that the files decide."""
 
@@ -40,21 +40,20 @@ class OpeningCall:
 def opening_call() -> OpeningCall:
     """Return the call of ``viewer.open`` or ``open_sample`` that runs now; outside one, the current viewer."""
     frame: FrameType | None = sys._getframe(1)
-    viewer, keywords, is_stacked, is_by_window = None, {}, False, False
     while frame is not None:
-        name, file = frame.f_code.co_name, frame.f_code.co_filename
-        if viewer is None and name in ("open", "open_sample") and hasattr(frame.f_locals.get("self"), "add_layer"):
-            viewer = frame.f_locals["self"]
-            keywords = dict(frame.f_locals.get("kwargs") or {})
-            is_stacked = frame.f_locals.get("stack") is True
-        is_by_window = is_by_window or any(folder in file for folder in WINDOW_FOLDERS) or file.endswith(COMMAND_LINE)
+        viewer = frame.f_locals.get("self") if frame.f_code.co_name in ("open", "open_sample") else None
+        if hasattr(viewer, "add_layer"):
+            caller = frame.f_back
+            return OpeningCall(
+                viewer=viewer,
+                keywords=dict(frame.f_locals.get("kwargs") or {}),
+                is_by_window=caller is not None and WINDOW_FOLDER in caller.f_code.co_filename,
+                is_stacked=frame.f_locals.get("stack") is True,
+            )
         frame = frame.f_back
-    if viewer is None:
-        import napari
+    import napari
 
-        viewer = napari.current_viewer()
-        return OpeningCall(viewer=viewer, is_by_window=is_by_window)
-    return OpeningCall(viewer=viewer, keywords=keywords, is_by_window=is_by_window, is_stacked=is_stacked)
+    return OpeningCall(viewer=napari.current_viewer())
 
 
 def set_keywords(layers: Sequence[Layer], keywords: Mapping[str, Any]) -> None:
