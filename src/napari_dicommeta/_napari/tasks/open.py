@@ -9,10 +9,15 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_dicommeta._napari.reader import warm_up
 from napari_dicommeta._napari.tasks.rows import noted, series_rows, tag_rows
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest
 from napari_dicommeta.analysis.window_presets import folder_windows
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.scanning.cache import cache_file
+from napari_dicommeta.scanning.listing import source_paths
 from napari_dicommeta.scanning.scan import iter_scan
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.log import log_fault
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow
-    from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.scanning.progress import ScanProgress
     from napari_dicommeta.volumes.volume import Volume
 
@@ -77,8 +82,26 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
 
 
 def stopped_source(paths: Sequence[str], progress: ScanProgress) -> Opened:
-    """Prepare what a scan had read when it was stopped, as `open_source` prepares a whole source."""
-    return replace(_opened(tuple(paths), progress.catalog()), found=progress.found, is_listed=progress.listed)
+    """Prepare what a scan had read when it was stopped, with what scans before it cached, as `open_source` does."""
+    catalog, found = progress.catalog(), progress.found
+    cached = _cached_besides(paths, catalog)
+    if cached is not None:
+        catalog, found = cached + catalog, cached.n_files + found
+    return replace(_opened(tuple(paths), catalog), found=found, is_listed=progress.listed)
+
+
+def _cached_besides(paths: Sequence[str], catalog: Catalog) -> Catalog | None:
+    """Return the cached files of a source that are not in `catalog`; None if there are none."""
+    try:
+        cached = Catalog.load(cache_file(source_paths(paths)))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        log_fault("reading the cache of a stopped scan", error, logging.WARNING)
+        return None
+    fresh = set(catalog.paths)
+    rows = [row for row, path in enumerate(cached.paths) if path not in fresh]
+    return cached.rows(np.array(rows, dtype=np.int64)) if rows else None
 
 
 def _opened(paths: tuple[str, ...], catalog: Catalog) -> Opened:
