@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 __all__ = ["DockPanel"]
 
 TABS = {
-    "Series": "Series of the source. Double-click or press Enter to open.",
+    "Series": (
+        "Series of the source. Double-click or press Enter to open, with Shift to add to what is shown. "
+        "A click on an open series shows it again."
+    ),
     "Tags": "All tags and their values. Click a value to filter.",
     "Images": "Thumbnails of the matching images",
     "Findings": "Problems found in the data, and decisions to make before using the images",
