@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -246,9 +247,26 @@ def test_bars_are_there_while_a_scan_is_running(
 ) -> None:
     from napari_dicommeta._napari.tasks import open as _opening
     from napari_dicommeta.scanning import local as scanner
+    from napari_dicommeta.scanning import reading
 
     monkeypatch.setattr(scanner, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(reading, "STEP_FILES", 40)  # as after as many files of a large folder
     monkeypatch.setattr(_opening, "FIRST_PARTIAL", 0.0)
+    iter_scan, is_seen = _opening.iter_scan, threading.Event()
+
+    def patient_scan(*arguments: Any, **options: Any) -> Any:
+        """Scan, and go on after the first report only when the window has shown it."""
+        steps = iter_scan(*arguments, **options)
+        while True:
+            try:
+                progress = next(steps)
+            except StopIteration as stop:
+                return stop.value
+            yield progress
+            if progress.tables:
+                is_seen.wait(10)
+
+    monkeypatch.setattr(_opening, "iter_scan", patient_scan)
     for i in range(6):
         write_series(tmp_path / f"s{i}", 100, SeriesInstanceUID=f"1.2.{i}", RescaleSlope=lambda k: ["1", "1.0"][k % 2])
     dock = open_dock(viewer)
@@ -259,6 +277,7 @@ def test_bars_are_there_while_a_scan_is_running(
         shown(picture)
         if picture.histogram is not None and dock.workers.is_scanning:
             seen.append((picture.histogram.files, sum(bar.files for bar in picture.histogram.bars)))
+            is_seen.set()
 
     monkeypatch.setattr(dock.values, "show_picture", watch)
     dock.open_paths([str(tmp_path)])
@@ -346,7 +365,7 @@ def test_presets_by_mouse_and_keys_on_two_layers_scrolling_and_following(
     dock = open_dock(viewer)
     drop(dock, tmp_path)
     wait_until_read(qtbot, dock)
-    open_series(qtbot, dock, 1)
+    open_series(qtbot, dock, 1, is_added=True)
     first, second = viewer.layers[0], viewer.layers[1]
     assert viewer.layers.selection.active is second
     strip, fields, window = dock.windows.strip, dock.windows.fields, dock.window()
