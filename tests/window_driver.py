@@ -52,8 +52,8 @@ def choose_tag(qtbot: Any, dock: DicomDock, keyword: str) -> None:
     )
 
 
-def open_series(qtbot: Any, dock: DicomDock, row: int) -> None:
-    dock.open_series(row)
+def open_series(qtbot: Any, dock: DicomDock, row: int, is_added: bool = False) -> None:
+    dock.open_series(row, is_added)
     wait_until_read(qtbot, dock)
 
 

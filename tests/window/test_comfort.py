@@ -216,7 +216,9 @@ def test_copies_of_a_series_are_told_apart_by_their_files(qtbot: Any, viewer: An
     read(qtbot, dock, tmp_path / "two")
     viewer.layers.selection.active = first
     assert volume_of(first).files[0][0].startswith(str(tmp_path / "one"))
-    assert dock.exploration.active is None
+    active = dock.exploration.active  # of the source that was open before, not the copy that is open now
+    assert active not in dock.opened.series
+    assert active.catalog.values("KVP") == {"100": 4}
     viewer.layers.selection.active = next(layer for layer in viewer.layers if layer is not first)
     assert dock.exploration.active is dock.opened.series[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,19 @@ def test_the_sample_of_the_menu_opens_without_an_error(qtbot: Any, viewer: Any) 
     low, high = viewer.layers[0].contrast_limits_range
     assert low < -160 < 239 < high
     assert len(dock.presets.buttons) == 3
+
+
+def test_the_script_of_the_readme_runs_as_it_stands(
+    qtbot: Any, viewer: Any, phantom: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    (block,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import napari\n" in block]
+    monkeypatch.chdir(phantom.parent)
+    monkeypatch.setattr(napari, "Viewer", lambda: viewer)
+    exec(block, {"dm": dm})
+    assert capsys.readouterr().out == "HU 48\n"
+    assert [(layer.name, layer.colormap.name) for layer in viewer.layers] == [("chest", "magma")]
+    wait_until_read(qtbot, dock_of(viewer))
 
 
 def test_each_viewer_gets_what_is_opened_in_it(qtbot: Any, viewer: Any, tmp_path: Path, monkeypatch: Any) -> None:
