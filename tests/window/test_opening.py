@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_factory import dose, segmentation, write_series
+from dicom_factory import Raw, dose, segmentation, write_series
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
 from window_driver import choose_tag, drop, open_dock, open_series, slice_shown, wait_until_read
@@ -57,9 +57,9 @@ def patient(folder: Path, number: int, count: int, **changes: Any) -> Path:
 
 def pet_and_ct(folder: Path) -> Path:
     """Write a CT of 9 slices of 2.5 mm and a PET of 5 slices of 5 mm and pixels of twice the size, in one place."""
-    write_series(folder / "ct", 9, **FRAME)
+    write_series(folder / "ct", 9, ImagePositionPatient=lambda k: [-10, -20, 2.5 * k + 365], **FRAME)
     names = {"Modality": "PT", "SeriesInstanceUID": "1.2.9", "SeriesNumber": 9, "RescaleType": None, "Units": "BQML"}
-    places = {"ImagePositionPatient": lambda k: [-10, -20, 5 * k], "PixelSpacing": [1.5, 1]}
+    places = {"ImagePositionPatient": lambda k: [-10, -20, 5 * k + 365], "PixelSpacing": [1.5, 1]}
     windows = dict.fromkeys(("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation"))
     bright = np.full((8, 6), 4000, "<u2")
     write_series(folder / "pet", 5, **(FRAME | names | places | windows), pixels=lambda k: bright - 1000 * (k % 2))
@@ -152,13 +152,16 @@ def test_an_image_without_a_place_is_shown_as_stored_after_a_turned_volume(
     assert not any(button.isChecked() for button in dock.views.buttons.values())
 
 
-def test_the_plane_that_was_chosen_stays_for_the_next_volume_with_a_place(
+def test_the_plane_that_was_chosen_stays_for_the_next_volume_of_its_frame_of_reference(
     qtbot: Any, viewer: Any, dock: Any, tmp_path: Path
 ) -> None:
-    read(qtbot, dock, patient(tmp_path / "a", 1, 6))
+    read(qtbot, dock, patient(tmp_path / "a", 1, 6, **FRAME))
     qtbot.mouseClick(dock.views.buttons["coronal"], Qt.MouseButton.LeftButton)
-    read(qtbot, dock, patient(tmp_path / "b", 2, 7, **SAGITTAL))
+    read(qtbot, dock, patient(tmp_path / "b", 2, 7, **SAGITTAL, **FRAME))
     assert [name for name, button in dock.views.buttons.items() if button.isChecked()] == ["coronal"]
+    read(qtbot, dock, patient(tmp_path / "c", 3, 8))  # another patient: as stored, which is axial
+    assert [name for name, button in dock.views.buttons.items() if button.isChecked()] == ["axial"]
+    qtbot.mouseClick(dock.views.buttons["sagittal"], Qt.MouseButton.LeftButton)
     viewer.layers.clear()
     assert (viewer.dims.order[-2:], sides(viewer)) == ((0, 1), ("down", "right"))  # for any image that comes next
 
@@ -177,15 +180,17 @@ def test_a_plane_is_marked_only_the_radiological_way_round(qtbot: Any, viewer: A
 def test_pet_joins_its_ct_in_place_as_a_heat_map_with_a_fade(
     qtbot: Any, viewer: Any, dock: Any, tmp_path: Path
 ) -> None:
-    read(qtbot, dock, pet_and_ct(tmp_path))
-    ct = viewer.layers[0]
+    read(qtbot, dock, patient(tmp_path / "other", 5, 30))
+    read(qtbot, dock, pet_and_ct(tmp_path / "pair"))
+    ct = viewer.layers[1]
     viewer.dims.set_point(0, 6 * 2.5)
     viewer.scene.camera.zoom *= 2
     zoom, center = viewer.scene.camera.zoom, np.array(viewer.scene.camera.center) - ct.data_to_world((0, 0, 0))
     assert not dock.views.fade_line.isVisible()
     open_series(qtbot, dock, 1)
-    pet = viewer.layers[1]
+    pet = viewer.layers[2]
     assert visible(viewer) == [9, 5]
+    assert viewer.dims.nsteps[0] == 9
     assert (pet.colormap.name, pet.opacity) == ("inferno", 0.5)
     assert dock.views.patient_space.isChecked()
     np.testing.assert_allclose(pet.data_to_world((3, 0, 0)), ct.data_to_world((6, 0, 0)))
@@ -300,3 +305,29 @@ def test_the_slider_covers_what_is_visible(qtbot: Any, viewer: Any, dock: Any, t
     assert viewer.dims.nsteps[0] == 20
     viewer.layers[0].visible = False
     assert viewer.dims.nsteps[0] == 6
+
+
+def test_a_series_in_time_and_one_in_color_replace_a_volume(qtbot: Any, viewer: Any, dock: Any, tmp_path: Path) -> None:
+    read(qtbot, dock, patient(tmp_path / "a", 1, 20))
+    times = {"TemporalPositionIdentifier": lambda k: k // 5 + 1}
+    places = {"ImagePositionPatient": lambda k: [-10, -20, 2.5 * (k % 5)]}
+    read(qtbot, dock, patient(tmp_path / "t", 2, 15, **times, **places))
+    assert viewer.layers[-1].data.shape == (3, 5, 16, 12)
+    assert [layer.visible for layer in viewer.layers] == [False, True]
+    assert viewer.dims.nsteps[:2] == (3, 5)
+    assert viewer.dims.current_step[:2] == (0, 2)  # the first time, the middle slice
+    color = {
+        "SamplesPerPixel": 3,
+        "PhotometricInterpretation": "RGB",
+        "PlanarConfiguration": 0,
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+        "PixelData": Raw("OB", bytes(range(192)) * 3),
+        "ImagePositionPatient": None,
+        "ImageOrientationPatient": None,
+    }
+    read(qtbot, dock, patient(tmp_path / "c", 3, 1, **color))
+    assert [layer.visible for layer in viewer.layers] == [False, False, True]
+    assert viewer.layers[-1].rgb
+    assert viewer.scene.camera.zoom * 16 * 0.75 <= viewer.window._qt_viewer.canvas.native.height()

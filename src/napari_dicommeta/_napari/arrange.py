@@ -151,7 +151,9 @@ def limit_sliders(viewer: Any) -> None:
             ranges[axis] = (float(low.min()), float(high.max()), float(step.min()))
         else:
             ranges[axis] = (0.0, 0.0, 1.0)
+    point = viewer.dims.point
     viewer.dims.range = tuple(ranges)
+    viewer.dims.point = point  # napari keeps the number of the step, not the place
 
 
 def fused_overlay(viewer: Any) -> Layer | None:

@@ -36,6 +36,8 @@ __all__ = [
     "unalign",
 ]
 
+FILLED = 0.95
+"""The part of the canvas that fitted layers fill, as in napari."""
 OBLIQUE = 1e-3
 """Two directions are the same if their cosines differ by less than this."""
 # For each plane: the patient axis (0: x, 1: y, 2: z) that is sliced, then the axis that points down the screen and the
@@ -113,10 +115,29 @@ def fit(viewer: Any) -> None:
     """Fit the visible layers to the canvas; all layers if none is visible, or before napari 0.9."""
     visible = [layer for layer in viewer.layers if layer.visible]
     is_part = 0 < len(visible) < len(viewer.layers)
-    if is_part and "layers" in signature(viewer.reset_view).parameters:
+    if not is_part or "layers" not in signature(viewer.reset_view).parameters:
+        viewer.reset_view()
+    elif max(layer.ndim for layer in visible) == viewer.dims.ndim:
         viewer.reset_view(layers=visible)
     else:
-        viewer.reset_view()
+        _fit_fewer_axes(viewer, visible)
+
+
+def _fit_fewer_axes(viewer: Any, layers: list[Any]) -> None:
+    """Fit layers with fewer axes than the viewer has, for which napari's own ``reset_view`` raises an IndexError."""
+    displayed = list(viewer.dims.displayed)
+    lows, highs = [], []
+    for layer in layers:
+        axes = [axis - viewer.dims.ndim + layer.ndim for axis in displayed]
+        half = np.asarray(layer.extent.step)[axes] / 2
+        lows.append(layer.extent.world[0][axes] - half)
+        highs.append(layer.extent.world[1][axes] + half)
+    low, high = np.min(lows, axis=0), np.max(highs, axis=0)
+    size = np.maximum(high - low, 1e-6)
+    canvas = np.asarray(viewer.canvas.size, float)
+    _camera(viewer).center = tuple((low + high) / 2)
+    whole = canvas / size if len(displayed) == 2 else canvas / np.linalg.norm(size)
+    _camera(viewer).zoom = FILLED * float(whole.min())
 
 
 def _camera(viewer: Any) -> Any:

@@ -218,10 +218,12 @@ class View(QObject):
         return opened == ground or (volume is not None and volume.is_labels)
 
     def _turn(self, volume: Volume | None, before: _Before | None) -> None:
-        """Show `volume` in the plane that was chosen before, or as stored if there was none or it has no place."""
+        """Show `volume` in the plane that was chosen in its frame of reference before, else as stored."""
         if volume is None:
             return
-        if before is not None and before.plane in PLANES and anatomical_axes(volume) is not None:
+        frame = before.volume.frame_of_reference if before is not None else ""
+        is_common = bool(frame) and frame == volume.frame_of_reference
+        if before is not None and is_common and before.plane in PLANES and anatomical_axes(volume) is not None:
             show_plane(self._viewer, volume, before.plane)
         else:
             show_as_stored(self._viewer, volume)
