@@ -76,6 +76,7 @@ def test_what_is_opened_replaces_another_patient_and_shows_its_middle(
     assert visible(viewer) == [6]
     assert [layer.visible for layer in viewer.layers] == [False, True]
     assert slice_shown(viewer) == 3
+    assert viewer.layers[-1].world_to_data(viewer.dims.point).round().tolist() == [3, 7, 5]  # for the other planes too
     height = viewer.window._qt_viewer.canvas.native.height()
     assert 0.8 * height < 16 * 3 * viewer.scene.camera.zoom <= height  # it fits: 16 rows of 3 mm
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "base_of",
+    "center_planes",
     "fuse",
     "fused_overlay",
     "hide_others",
@@ -102,6 +103,14 @@ def resume_slice(viewer: Any, layer: Layer) -> None:
         for index, size in zip(volume.middle, shape, strict=True):
             number = number * size + index
     go_to_slice(viewer, layer, number)
+
+
+def center_planes(viewer: Any, layer: Layer) -> None:
+    """Set the sliders of rows and columns to the middle of `layer`, where the other planes are then shown."""
+    shape = layer.data.shape[: layer.ndim]
+    world = layer.data_to_world([(size - 1) // 2 for size in shape])
+    for axis in (-2, -1):
+        viewer.dims.set_point(viewer.dims.ndim + axis, world[axis])
 
 
 def slice_at(volume: Volume, other: Volume, index: Sequence[float]) -> int | None:

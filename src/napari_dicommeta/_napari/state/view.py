@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_dicommeta._napari.arrange import (
     base_of,
+    center_planes,
     fuse,
     fused_overlay,
     hide_others,
@@ -193,6 +194,7 @@ class View(QObject):
         limit_sliders(viewer)
         if not is_joining and not (is_added and before is not None):
             self._turn(volume_of(ground), before)
+            center_planes(viewer, ground)
         number = matches.get(id(shown))
         if number is None and before is not None and not is_joining:
             number = slice_at(shown, before.volume, before.index)

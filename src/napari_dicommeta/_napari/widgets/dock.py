@@ -312,8 +312,8 @@ class DicomDock(DockPanel):
                 self.series_rows.note_opened(request.number, volumes, refusals)
             if volumes:
                 paths = {request.path} if request.path else matching
-                told = request.path or request.volume is None
-                self.layer_queue.add(volumes, partial(self._series_shown, paths, is_added, bool(told)))
+                is_reported = request.path or request.volume is None
+                self.layer_queue.add(volumes, partial(self._series_shown, paths, is_added, bool(is_reported)))
                 is_added = True  # what is opened together is shown together
             else:
                 problems += [f"{opened.series[request.number].name} cannot be opened.", *map(str, refusals)]
