@@ -34,8 +34,9 @@ __all__ = ["scan_paths"]
 
 FIRST_SECONDS, FIRST_STEP = 0.06, 16
 """The time to read the first files, by which the others are judged, and the files read until it is checked."""
-WORTH_SECONDS = 0.45
-"""The time left from which processes save more than it takes to start them."""
+WORTH_SECONDS, COLUMN_WORTH = 0.3, 2e-3
+"""The time left from which processes save more than it takes to start them, and more for each column: each process has
+to read the first headers of each kind element by element, as this one has, and its tables take time for each column."""
 LEAST_SECONDS, COLUMN_SECONDS = 0.03, 4e-4
 """The least work of a batch, and for each column: the table of a batch takes time for each."""
 TABLE_SHARE = 0.1
@@ -49,9 +50,10 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
     count = (os.cpu_count() or 1) if workers is None else workers
     recorder = Recorder()
     yield ScanProgress(done=0, found=0, listed=False)
-    each = _read_first(recorder, paths)
-    more = list(islice(paths, int(WORTH_SECONDS / each) + 1))
-    is_worth = count > 1 and len(more) * each > WORTH_SECONDS
+    each, learning = _read_first(recorder, paths)
+    worth = WORTH_SECONDS + 2 * learning + recorder.n_columns * COLUMN_WORTH
+    more = list(islice(paths, max(int(worth / each), 0) + 1))
+    is_worth = count > 1 and len(more) * each > worth
     LOGGER.info("scanning with %d processes", count if is_worth else 1)
     if is_worth:
         batches = Batches(count, each, LEAST_SECONDS + recorder.n_columns * COLUMN_SECONDS)
@@ -59,8 +61,8 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
     return (yield from _in_process(recorder, [*more, *paths], failures))
 
 
-def _read_first(recorder: Recorder, paths: Iterator[str]) -> float:
-    """Read the first files for a while, and return the time that each of the later ones took.
+def _read_first(recorder: Recorder, paths: Iterator[str]) -> tuple[float, float]:
+    """Read the first files for a while; return the time that each of the later ones took, and the rest of the time.
 
     The first of a kind take longer.
     """
@@ -72,7 +74,8 @@ def _read_first(recorder: Recorder, paths: Iterator[str]) -> float:
         if times[-1] - times[0] > FIRST_SECONDS:
             break
     later = times[len(times) // 2 - 1 :] if len(times) > 2 else times
-    return max((later[-1] - later[0]) / (FIRST_STEP * max(len(later) - 1, 1)), 1e-6)
+    each = max((later[-1] - later[0]) / (FIRST_STEP * max(len(later) - 1, 1)), 1e-6)
+    return each, max(times[-1] - times[0] - each * FIRST_STEP * (len(times) - 1), 0.0)
 
 
 def _in_process(
