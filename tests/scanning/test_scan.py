@@ -73,7 +73,7 @@ def test_the_file_system_zoo(tmp_path: Path) -> None:
 
 def start_processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "FIRST_SECONDS", 1e-9)
-    monkeypatch.setattr(local, "FIRST_STEP", 3)
+    monkeypatch.setattr(local, "MOST_FIRST_SECONDS", 1e-9)
     monkeypatch.setattr(local, "WORTH_SECONDS", -1e9)
 
 
@@ -106,7 +106,7 @@ def test_closing_the_generator_ends_the_processes(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(local, "Worker", Counted)
     steps = dm.iter_scan(tmp_path, workers=2)
     assert next(steps).done == 0
-    assert next(steps).done == 3
+    assert next(steps).done == 4
     steps.close()
     assert [worker._process.poll() is not None for worker in started] == [True, True]
 

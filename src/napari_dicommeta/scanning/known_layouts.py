@@ -16,7 +16,7 @@ MIN_SAME, MAX_SEEN = 3, 10_000
 """The headers of one kind of lengths after which they get an exact layout, and how many kinds are counted."""
 MIN_STABLE = 0.5
 """The share of equal values in two headers from which it pays off to expect them in the next."""
-MIN_HITS = 8
+MIN_HITS = 16
 """The headers that a layout of a series must fit on average, or no more are made."""
 
 

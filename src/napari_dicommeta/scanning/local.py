@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["scan_paths"]
 
-FIRST_SECONDS, FIRST_STEP = 0.06, 16
-"""The time to read the first files, by which the others are judged, and the files read until it is checked."""
+FIRST_SECONDS, MOST_FIRST_SECONDS, FIRST_STEP, MOST_NEW = 0.06, 1.0, 4, 0.25
+"""The time to read the first files, by which the others are judged; longer while more than that share of them are the
+first of their kind, which take longer. And the files read until it is checked."""
 WORTH_SECONDS, COLUMN_WORTH = 0.3, 2e-3
 """The time left from which processes save more than it takes to start them, and more for each column: each process has
 to read the first headers of each kind element by element, as this one has, and its tables take time for each column."""
@@ -62,20 +63,21 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
 
 
 def _read_first(recorder: Recorder, paths: Iterator[str]) -> tuple[float, float]:
-    """Read the first files for a while; return the time that each of the later ones took, and the rest of the time.
+    """Read the first files for a while; return the time that each of the others will take, and what took longer.
 
-    The first of a kind take longer.
+    The first headers of a kind are read element by element; the time is judged by the share of them in the end.
     """
-    times = [time.perf_counter()]
+    began, done, loops, new = time.perf_counter(), 0, 0, 0.0
     while step := list(islice(paths, FIRST_STEP)):
         for _ in read_all(recorder, step):
             pass
-        times.append(time.perf_counter())
-        if times[-1] - times[0] > FIRST_SECONDS:
+        done += len(step)
+        new, loops = (recorder.n_loops - loops) / len(step), recorder.n_loops
+        if time.perf_counter() - began > (MOST_FIRST_SECONDS if new > MOST_NEW else FIRST_SECONDS):
             break
-    later = times[len(times) // 2 - 1 :] if len(times) > 2 else times
-    each = max((later[-1] - later[0]) / (FIRST_STEP * max(len(later) - 1, 1)), 1e-6)
-    return each, max(times[-1] - times[0] - each * FIRST_STEP * (len(times) - 1), 0.0)
+    learning = recorder.loop_seconds
+    usual = (time.perf_counter() - began - learning) / max(done - loops, 1)
+    return max(usual + new * learning / max(loops, 1), 1e-6), learning
 
 
 def _in_process(

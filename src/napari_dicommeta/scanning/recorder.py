@@ -9,6 +9,7 @@ Only the standard library is used here, so that a scanning process starts in a f
 from __future__ import annotations
 
 import os
+import time
 from array import array
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -92,6 +93,8 @@ class Recorder:
         self._known: list[KnownLayout] = []
         self._kinds: set[int] = set()
         self._kept = 0
+        self.n_loops, self.loop_seconds = 0, 0.0
+        """The number of headers that were read element by element, and the time that it took."""
         self.reads = FirstReads()
         self._reset()
 
@@ -134,7 +137,14 @@ class Recorder:
                 return
         if any(known.layout.runs.soften(first) for known in self._known):
             return self.add(path, size, mtime, first, fetch)
-        buffer = FileBuffer(fetch, size, first)
+        began = time.perf_counter()
+        self._read_elements(path, size, mtime, FileBuffer(fetch, size, first))
+        self.n_loops += 1
+        self.loop_seconds += time.perf_counter() - began
+        return None
+
+    def _read_elements(self, path: str, size: int, mtime: int, buffer: FileBuffer) -> None:
+        """Read a header element by element, and make a layout of the second one of a kind."""
         header = parse_buffer(buffer, compact=True)
         self.reads.learn(path, size, header.end)
         self._record(header)
@@ -143,7 +153,6 @@ class Recorder:
             known = KnownLayout(layout=made)
             self._known = [known, *self._known[: MAX_KNOWN - 1]]
             self._keep(KnownExact(layout=made.exact(buffer.buffer), known=known), size)
-        return None
 
     def _comes_again(self, header: Header) -> bool:
         """Return whether a header with the same elements was read before: making a layout takes as long as reading."""
