@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["scan_paths"]
 
-FIRST_SECONDS, MOST_FIRST_SECONDS, FIRST_STEP, MOST_NEW = 0.06, 1.0, 4, 0.25
-"""The time to read the first files, by which the others are judged; longer while more than that share of them are the
-first of their kind, which take longer. And the files read until it is checked."""
+FIRST_SECONDS, MOST_FIRST_SECONDS, FIRST_STEP = 0.06, 1.0, 4
+"""The time to read the first files, by which the others are judged; longer while the first of a kind are among them,
+which take longer. And the files read until it is checked."""
 WORTH_SECONDS, COLUMN_WORTH = 0.3, 2e-3
 """The time left from which processes save more than it takes to start them, and more for each column: each process has
 to read the first headers of each kind element by element, as this one has, and its tables take time for each column."""
@@ -73,7 +73,7 @@ def _read_first(recorder: Recorder, paths: Iterator[str]) -> tuple[float, float]
             pass
         done += len(step)
         new, loops = (recorder.n_loops - loops) / len(step), recorder.n_loops
-        if time.perf_counter() - began > (MOST_FIRST_SECONDS if new > MOST_NEW else FIRST_SECONDS):
+        if time.perf_counter() - began > (MOST_FIRST_SECONDS if new else FIRST_SECONDS):
             break
     learning = recorder.loop_seconds
     usual = (time.perf_counter() - began - learning) / max(done - loops, 1)
