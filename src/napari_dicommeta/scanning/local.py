@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["scan_paths"]
 
-FIRST_SECONDS, MOST_FIRST_SECONDS, FIRST_STEP = 0.06, 1.0, 4
+FIRST_SECONDS, MOST_FIRST_SECONDS, FIRST_STEP, MIN_CLEAN = 0.06, 1.0, 4, 3
 """The time to read the first files, by which the others are judged; longer while the first of a kind are among them,
-which take longer. And the files read until it is checked."""
+which take longer. And the files read until it is checked, and how often there have to be none of these among them."""
 WORTH_SECONDS, COLUMN_WORTH = 0.3, 2e-3
 """The time left from which processes save more than it takes to start them, and more for each column: each process has
 to read the first headers of each kind element by element, as this one has, and its tables take time for each column."""
@@ -67,16 +67,20 @@ def _read_first(recorder: Recorder, paths: Iterator[str]) -> tuple[float, float]
 
     The first headers of a kind are read element by element; the time is judged by the share of them in the end.
     """
-    began, done, loops, new = time.perf_counter(), 0, 0, 0.0
+    began, loops, new = time.perf_counter(), 0, 0.0
+    clean: list[float] = []
     while step := list(islice(paths, FIRST_STEP)):
+        at = time.perf_counter()
         for _ in read_all(recorder, step):
             pass
-        done += len(step)
+        now = time.perf_counter()
         new, loops = (recorder.n_loops - loops) / len(step), recorder.n_loops
-        if time.perf_counter() - began > (MOST_FIRST_SECONDS if new else FIRST_SECONDS):
+        if not new:
+            clean.append((now - at) / len(step))
+        if now - began > (FIRST_SECONDS if len(clean) >= MIN_CLEAN and not new else MOST_FIRST_SECONDS):
             break
     learning = recorder.loop_seconds
-    usual = (time.perf_counter() - began - learning) / max(done - loops, 1)
+    usual = min(clean, default=0.0)
     return max(usual + new * learning / max(loops, 1), 1e-6), learning
 
 
