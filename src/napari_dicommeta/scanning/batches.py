@@ -12,7 +12,7 @@ __all__ = ["Batches"]
 MOST_SECONDS = 0.5
 """The most work of a batch: a process that asks gets a part of what is left, so that all of them end together."""
 AHEAD_SECONDS = 0.3
-MAX_PACK, MAX_BATCH = 64, 8192
+MAX_PACK, MAX_BATCH = 64, 4096
 
 
 class Batches:

@@ -34,6 +34,10 @@ class KnownLayout:
             self._bound = table.bound(self.layout.columns, self.layout.constants)
         return self._bound
 
+    def forget(self) -> None:
+        """Let go of the table of a recording that is complete."""
+        self._bound = None
+
     def comes_again(self, matched: Match, size: int) -> bool:
         """Count a header with its lengths, and return whether they have come often enough for an exact layout."""
         lengths = hash((size if self.layout.is_sized else 0, matched.lengths))
@@ -87,6 +91,12 @@ class KnownExact:
             self._expect(self._last, values, first)
         self._last = values
         return True
+
+    def forget(self) -> None:
+        """Let go of the table of a recording that is complete."""
+        self.known.forget()
+        if self._series is not None:
+            self._series.bound = None
 
     def _expect(self, before: tuple[bytes, ...], values: tuple[bytes, ...], first: bytes) -> None:
         """Expect in the next headers what two in a row share."""

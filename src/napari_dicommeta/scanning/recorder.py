@@ -12,7 +12,7 @@ import os
 import time
 from array import array
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_dicommeta.dicom.file_buffer import FileBuffer
@@ -33,7 +33,7 @@ __all__ = ["FileColumns", "Recorder", "Recording", "Strings"]
 
 MAX_KNOWN = 8
 """Layouts with any lengths; the most recent come first."""
-MAX_KEPT = 300_000
+MAX_KEPT = 100_000
 """The events of all exact layouts that are kept, each of some 150 bytes."""
 MAX_SEEN = 10_000
 """Kinds of elements."""
@@ -103,6 +103,10 @@ class Recorder:
         self.files = FileColumns()
         self.failures: list[tuple[str, str, str, str]] = []
         self._table = ValueTable()
+        for known in self._known:
+            known.forget()
+        for exact in chain(self._recent, *self._by_size.values()):
+            exact.forget()
 
     @property
     def n_columns(self) -> int:
