@@ -286,3 +286,38 @@ def test_big_endian_headers_take_the_quick_way() -> None:
     assert dict(catalog.values("(0009,xx01,MAKER)")) == {"258": 30}
     assert dict(catalog.values("PixelPaddingValue")) == {"-2000": 30}
     assert set(dict(catalog.values("ReferencedImageSequence.ReferencedSOPInstanceUID")).values()) == {6}
+
+
+def test_a_private_creator_that_looks_like_a_tag_loses_no_file() -> None:
+    for changes in ({"00090010": "SYNGO0010", "00091001": "ab"}, {"00090010": "X", "00091000": "ab"}):
+        _, catalog = both([ct_slice(k, **changes) for k in range(5)])
+        assert catalog.n_files == 5
+        assert not catalog.failures
+
+
+def test_bytes_after_the_pixels_are_read_in_each_file() -> None:
+    from dicom_factory import element
+
+    padding = element(0xFFFCFFFC, Raw("OB", b"\0" * 10))
+    zeros = b"\0" * len(padding)
+    _, catalog = both([ct_slice(k) + (padding if k == 2 else zeros) for k in range(4)])
+    assert catalog.values("(FFFC,FFFC)").absent == 3
+
+
+def test_a_pixel_length_of_16_bits_is_read_in_each_file() -> None:
+    _, catalog = both([ct_slice(k, PixelData=Raw("US", b"\1\2" * 96)) for k in range(6)])
+    assert set(catalog.file_column("pixel_length").tolist()) == {192}
+
+
+def test_elements_before_the_character_set_have_none() -> None:
+    changes = {"SpecificCharacterSet": "ISO_IR 101", "00050010": "X", "00051001": Raw("LO", b"M\xf5ll")}
+    _, catalog = both([ct_slice(k, **changes) for k in range(4)])
+    assert sum(dict(catalog.values("(0005,xx01,X)")).values()) == 4
+
+
+def test_many_items_are_counted_once() -> None:
+    from dicom_factory import item
+
+    one = item({"PlanePositionSequence": [{}], "FrameContentSequence": [{}], "PixelMeasuresSequence": [{}]})
+    _, catalog = both([ct_slice(0, PerFrameFunctionalGroupsSequence=Raw("SQ", one * 60_000))])
+    assert catalog.outcomes["ok"] == 1

@@ -53,8 +53,8 @@ class Level:
     creators: dict[int, str] = field(default_factory=dict)
     element: Element | None = None
     items: int = 0
-    begin: tuple[int, int, int] = (-1, 0, 0)
-    """Of an item: where it begins with its header, and the numbers of elements and spans read before it."""
+    begin: tuple[int, int, int, int] = (-1, 0, 0, 0)
+    """Of an item: where it begins with its header, and the numbers of elements, spans and all before it."""
 
     @property
     def context(self) -> ItemContext:

@@ -101,10 +101,8 @@ def private_name(tag: int, creator: str) -> str:
 
 def is_creator(key: str) -> bool:
     """Return whether a path key is that of a *Private Creator*, which names a block of elements (PS3.5 section 7.8)."""
-    last = key[-8:]
-    return (
-        len(last) == 8 and last[:4] != "0000" and last[4:6] == "00" and last[6:] >= "10" and int(last[3], 16) & 1 == 1
-    )
+    last = key.rpartition("/")[2]
+    return len(last) == 8 and ":" not in last and int(last[:4], 16) & 1 == 1 and last[4:6] == "00" and last[6:] >= "10"
 
 
 def implicit_vr(tag: int, creator: str) -> bytes:

@@ -166,7 +166,7 @@ class DataSetReader:
             if end is not None and end > limit:
                 self.overrun = self.overrun or ("an item declares more bytes than are left", position - 8)
                 end = limit
-            begin = (position - 8, len(self.elements), len(self.spans))
+            begin = (position - 8, len(self.elements), len(self.spans), self._count - 1)
             if end is not None:
                 self.spans.append((position - 4, end))
             stack.append(
@@ -191,12 +191,13 @@ class DataSetReader:
     def _leave(self, stack: list[Level], position: int) -> None:
         level = stack.pop()
         level.count_items()
-        start, n_elements, n_spans = level.begin
+        start, n_elements, n_spans, count = level.begin
         base, buffer = self.window.base, self.window.buffer
         if self.items and start >= base and level.little and self.regular and not self.damage and not self.overrun:
             raw = buffer[start - base : position - base]
             if len(raw) == position - start:
-                item = ReadItem(raw, start, self.elements[n_elements:], self.spans[n_spans:])
+                elements, spans = self.elements[n_elements:], self.spans[n_spans:]
+                item = ReadItem(raw, start, elements, spans, self._count - count)
                 self.items.learn(level.prefix, stack[-1].context, item)
 
     def _step(self, position: int, level: Level) -> int:

@@ -37,6 +37,8 @@ class ReadItem(NamedTuple):
     elements: Sequence[Element]
     spans: Sequence[tuple[int, int]]
     """The sequences and items that declare a length: (place of the length field, end)."""
+    total: int
+    """The number of elements, items and delimiters."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,7 +115,7 @@ class ItemLayouts:
                 slots.append((element.key, element.vr))
         runs = VaryingRuns.of(item.raw, len(item.raw), places)
         if runs is not None:
-            count = len(item.elements) + len(item.spans) + item.raw.count(b"\xfe\xff\x00\xe0")  # or fewer
+            count = item.total
             known.layouts.insert(0, _ItemLayout(runs=runs, context=context, count=count, slots=slots))
 
     def distinct_values(self, signed: bool) -> dict[str, set[bytes]]:

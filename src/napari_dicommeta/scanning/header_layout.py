@@ -126,8 +126,11 @@ class HeaderLayout:
         return Match(matched.values, end, pixel_length, matched.lengths)
 
 
-def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
-    """Return the layout of a header that the loop has read from `first`, None if other headers could not share it."""
+def layout_of(header: Header, first: bytes, size: int) -> HeaderLayout | None:
+    """Return the layout of a header that the loop has read from `first`, None if other headers could not share it.
+
+    `size` is that of the file in bytes.
+    """
     elements = header.elements
     by_key: dict[str, list[Element]] = {}
     for element in elements:
@@ -142,7 +145,8 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
     declared = by_key.get("00080005", [])
     charset = first[declared[0].start : declared[0].start + declared[0].length] if declared else b""
     charset = charset.rstrip(b"\0 ")[:MAX_CHARSET]
-    sign = by_key["00280103"][0].value[3:] if "00280103" in by_key else b""
+    signs = by_key.get("00280103", [])
+    sign = first[signs[0].start : signs[0].start + signs[0].length] if signs else b""
     signed = (sign[:1] if header.little else sign[-1:]) == b"\x01"
     columns: list[Column] = []
     order: Order = "little" if header.little else "big"
@@ -157,12 +161,12 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
         is_long, is_meta = element.length > MAX_CODED_BYTES, key.startswith("0002")
         longest = MAX_VALUE if is_long else MAX_BINARY
         places.append(value_place(first, element, longest, "little" if is_meta else order))
-        has_charset = element.vr in CHARSET_VR and not is_meta
+        has_charset = bool(declared) and element.vr in CHARSET_VR and not is_meta
         columns.append(
             Column(
                 key=key,
                 vr=element.vr,
-                charset=charset if has_charset else b"",
+                charset=charset if has_charset and element.start > declared[0].start else b"",
                 signed=signed,
                 little=header.little or is_meta,
                 is_long=is_long,
@@ -171,4 +175,10 @@ def layout_of(header: Header, first: bytes) -> HeaderLayout | None:
     runs = VaryingRuns.of(first, header.end - (4 if header.pixels else 0), places)
     if runs is None:
         return None
-    return HeaderLayout(header=header, columns=tuple(columns), constants=constants, runs=runs, order=order)
+    layout = HeaderLayout(header=header, columns=tuple(columns), constants=constants, runs=runs, order=order)
+    pixels = header.pixels
+    if pixels is not None:  # a length of 16 bits before the pixels, or bytes after them
+        length = layout._pixel_length(first, header.end)
+        if length != pixels.length or (length >= 0 and header.end + length != size):
+            return None
+    return layout

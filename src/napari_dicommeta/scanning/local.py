@@ -7,6 +7,7 @@ after that, so that they are at work meanwhile.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
@@ -20,7 +21,7 @@ from napari_dicommeta.scanning.progress import REPORT_SECONDS, Failure, ScanProg
 from napari_dicommeta.scanning.reading import read_all, record
 from napari_dicommeta.scanning.recorder import Recorder
 from napari_dicommeta.scanning.worker import Worker, unpack
-from napari_dicommeta.support.log import LOGGER
+from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -157,13 +158,14 @@ def _in_processes(
     try:
         for thread in threads:
             thread.start()
-        batches.add(list(islice(paths, batches.files_ahead)))
+        first = list(islice(paths, batches.files_ahead))
+        batches.add(first)
 
         from napari_dicommeta.catalog.catalog import Catalog
         from napari_dicommeta.scanning.tables import table_of
 
         add(0, recorder.take())
-        found = done + batches.n_files
+        found = done + len(first)
         yield progress(listed=False)
         while step := list(islice(paths, batches.pack_files)):
             batches.add(step)
@@ -204,11 +206,12 @@ def _drive(worker: Worker, batches: Batches, results: queue.Queue[_Part | None],
                 recording = worker.read(batch)
                 done = recording.n_files + len(recording.failures)
                 batches.measured(done, time.perf_counter() - began)
-            except (OSError, EOFError) as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, the files are read
                 if not stopped.is_set():
-                    name = type(error).__name__
-                    LOGGER.warning("a scanning process ended (%s): its files are read by this one", name)
+                    log_fault("reading in a process (its files are read by this one)", error, logging.WARNING)
                 alive = False
+        if stopped.is_set():
+            break
         if recording is None:
             recording = record(unpack(batch), stopped.is_set)
         results.put((number, recording))

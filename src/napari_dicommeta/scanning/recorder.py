@@ -153,7 +153,7 @@ class Recorder:
         self.reads.learn(path, size, header.end)
         self._record(header)
         self._add_file(path, size, mtime, header, header.end, header.pixels.length if header.pixels else 0)
-        if header.contiguous and self._comes_again(header) and (made := layout_of(header, buffer.buffer)):
+        if header.contiguous and self._comes_again(header) and (made := layout_of(header, buffer.buffer, size)):
             known = KnownLayout(layout=made)
             self._known = [known, *self._known[: MAX_KNOWN - 1]]
             self._keep(KnownExact(layout=made.exact(buffer.buffer), known=known), size)
