@@ -17,6 +17,7 @@ import pytest
 from pixel_factory import rle
 
 from napari_dicommeta.dicom.codec_pool import SAFE_KINDS, CodecPool
+from napari_dicommeta.dicom.codec_worker import CodedFrame
 from napari_dicommeta.dicom.uids import DEFLATED_FRAME, RLE
 from napari_dicommeta.support.errors import DecodeError
 
@@ -107,7 +108,7 @@ def test_damaged_codestreams_end_no_process_but_their_own(kind: str) -> None:
             frame = (mutated(data, random.Random(f"{kind} {number}")), SYNTAX.get(kind, ""))
             size = (*samples.shape[:2], samples.shape[2] if samples.ndim == 3 else 1, samples.dtype.itemsize * 8)
             try:
-                decoded = pool.decode(*frame, *size)
+                decoded = pool.decode(CodedFrame(*frame, *size))
             except DecodeError as error:
                 text = str(error)
                 ends["died" if "ended the" in text else "too long" if "takes more" in text else "refused"] += 1
@@ -115,7 +116,9 @@ def test_damaged_codestreams_end_no_process_but_their_own(kind: str) -> None:
                 assert decoded.shape == samples.shape
                 ends["decoded"] += 1
         # The process that is left, or a new one, decodes a whole frame.
-        np.testing.assert_array_equal(pool.decode(bytes(imagecodecs.jpegls_encode(GRAY)), "", 24, 32, 1, 8), GRAY)
+        np.testing.assert_array_equal(
+            pool.decode(CodedFrame(bytes(imagecodecs.jpegls_encode(GRAY)), "", 24, 32, 1, 8)), GRAY
+        )
     finally:
         pool.close()
     print(f"\n{kind}: {MUTANTS} mutants, {dict(ends)}, {pool.deaths} processes ended")  # noqa: T201

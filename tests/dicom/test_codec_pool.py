@@ -19,7 +19,7 @@ from pixel_factory import image, rle
 import napari_dicommeta as dm
 from napari_dicommeta.dicom import codec_pool, codec_worker
 from napari_dicommeta.dicom.codec_pool import CodecPool, decode_guarded
-from napari_dicommeta.dicom.codec_worker import CodecWorker
+from napari_dicommeta.dicom.codec_worker import CodecWorker, CodedFrame
 from napari_dicommeta.dicom.codecs import MAX_FRAME, decode_frame
 from napari_dicommeta.dicom.uids import RLE
 from napari_dicommeta.support.errors import DecodeError, PixelError
@@ -77,26 +77,26 @@ def test_a_frame_that_its_process_does_not_survive_costs_that_frame(
     monkeypatch.setattr(codec_worker, "LEAST_SECONDS", 2.0 if what == "hang" else 60.0)  # only one takes too long
     for used in (False, True):
         if used:
-            pool.decode(b"", "right", 4, 5, 1, 8)
+            pool.decode(CodedFrame(b"", "right", 4, 5, 1, 8))
         with pytest.raises(DecodeError, match=reason):
-            pool.decode(b"", what, 4, 5, 1, 8)
-    assert pool.decode(b"", "right", 4, 5, 1, 8).shape == (4, 5)
+            pool.decode(CodedFrame(b"", what, 4, 5, 1, 8))
+    assert pool.decode(CodedFrame(b"", "right", 4, 5, 1, 8)).shape == (4, 5)
     deaths = {"refused": 0, "hang": 2}
     assert pool.deaths == deaths.get(what, 3)  # in a used process, a frame is tried twice
 
 
 def test_a_frame_is_not_blamed_for_a_process_that_an_earlier_one_damaged(pool: CodecPool) -> None:
-    pool.decode(b"", "right", 4, 5, 1, 8)
-    assert pool.decode(b"", "abort if used", 4, 5, 1, 8).shape == (4, 5)
+    pool.decode(CodedFrame(b"", "right", 4, 5, 1, 8))
+    assert pool.decode(CodedFrame(b"", "abort if used", 4, 5, 1, 8)).shape == (4, 5)
     assert pool.deaths == 1
 
 
 def test_a_process_that_ended_without_work_is_replaced(pool: CodecPool) -> None:
-    pool.decode(b"", "right", 4, 5, 1, 8)
+    pool.decode(CodedFrame(b"", "right", 4, 5, 1, 8))
     worker = pool._idle[0][0]
     worker.kill()
     until(lambda: not worker.is_running)
-    pool.decode(b"", "right", 4, 5, 1, 8)
+    pool.decode(CodedFrame(b"", "right", 4, 5, 1, 8))
     assert pool.deaths == 0
 
 
@@ -104,7 +104,7 @@ def test_a_process_that_cannot_start_is_a_decode_error() -> None:
     pool = CodecPool(2, Unstartable)
     for _ in range(3):
         with pytest.raises(DecodeError, match="the decoding process cannot be started"):
-            pool.decode(b"", "", 4, 5)
+            pool.decode(CodedFrame(b"", "", 4, 5))
 
     def fail() -> CodecWorker:
         raise OSError
@@ -112,21 +112,21 @@ def test_a_process_that_cannot_start_is_a_decode_error() -> None:
     pool = CodecPool(1, fail)
     for _ in range(2):
         with pytest.raises(DecodeError, match="the decoding process cannot be started"):
-            pool.decode(b"", "", 4, 5)
+            pool.decode(CodedFrame(b"", "", 4, 5))
     pool.close()
 
 
 def test_processes_end_when_they_have_no_work(monkeypatch: pytest.MonkeyPatch, pool: CodecPool) -> None:
     monkeypatch.setattr(codec_pool, "IDLE_SECONDS", -1.0)
-    pool.decode(b"", "right", 4, 5, 1, 8)
+    pool.decode(CodedFrame(b"", "right", 4, 5, 1, 8))
     until(lambda: not pool._count and pool._watcher is None)
-    pool.decode(b"", "right", 4, 5, 1, 8)
+    pool.decode(CodedFrame(b"", "right", 4, 5, 1, 8))
 
 
 def test_closing_ends_frames_that_wait_and_frames_that_are_decoded(pool: CodecPool) -> None:
     def reason(what: str) -> str:
         with pytest.raises(DecodeError) as caught:
-            pool.decode(b"", what, 4, 5, 1, 8)
+            pool.decode(CodedFrame(b"", what, 4, 5, 1, 8))
         return str(caught.value)
 
     with ThreadPoolExecutor(3) as threads:
@@ -159,7 +159,7 @@ def test_threads_share_the_processes() -> None:
     pool = CodecPool(2)
     streams = [bytes(imagecodecs.jpegls_encode(GRAY + n)) for n in range(8)]
     with ThreadPoolExecutor(8) as threads:
-        decoded = list(threads.map(lambda n: pool.decode(streams[n % 8], JLS, 24, 32, 1, 8), range(64)))
+        decoded = list(threads.map(lambda n: pool.decode(CodedFrame(streams[n % 8], JLS, 24, 32, 1, 8)), range(64)))
     assert pool._count == 2
     pool.close()
     for n, samples in enumerate(decoded):
@@ -170,7 +170,7 @@ def test_threads_share_the_processes() -> None:
 def test_frames_of_any_size_pass_through_the_shared_memory(side: int) -> None:
     samples = np.random.default_rng(side).integers(0, 4096, (side, side), dtype=np.uint16)
     data = bytes(imagecodecs.jpegls_encode(samples))
-    np.testing.assert_array_equal(decode_guarded(data, JLS, side, side), samples, strict=True)
+    np.testing.assert_array_equal(decode_guarded(CodedFrame(data, JLS, side, side)), samples, strict=True)
 
 
 def test_colors_come_back_as_they_are_decoded_in_this_process() -> None:
@@ -178,7 +178,7 @@ def test_colors_come_back_as_they_are_decoded_in_this_process() -> None:
     data = bytes(imagecodecs.jpeg8_encode(rgb, level=90))
     for as_rgb in (False, True):
         frame = (data, "1.2.840.10008.1.2.4.50", 24, 32, 3, 8, as_rgb)
-        np.testing.assert_array_equal(decode_guarded(*frame), decode_frame(*frame), strict=True)
+        np.testing.assert_array_equal(decode_guarded(CodedFrame(*frame)), decode_frame(*frame), strict=True)
 
 
 def test_safe_and_native_frames_start_no_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -186,12 +186,12 @@ def test_safe_and_native_frames_start_no_process(monkeypatch: pytest.MonkeyPatch
         raise AssertionError
 
     monkeypatch.setattr(codec_pool, "_shared_pool", fail)
-    np.testing.assert_array_equal(decode_guarded(rle(GRAY), RLE, 24, 32, 1, 8), GRAY)
+    np.testing.assert_array_equal(decode_guarded(CodedFrame(rle(GRAY), RLE, 24, 32, 1, 8)), GRAY)
     small = bytes(imagecodecs.jpeg8_encode(GRAY, level=95))
-    np.testing.assert_array_equal(decode_guarded(small, "", 24, 32, 1, 8), imagecodecs.jpeg8_decode(small))
+    np.testing.assert_array_equal(decode_guarded(CodedFrame(small, "", 24, 32, 1, 8)), imagecodecs.jpeg8_decode(small))
     large = np.random.default_rng(0).integers(0, 256, (256, 256), dtype=np.uint8)
     with pytest.raises(AssertionError):
-        decode_guarded(bytes(imagecodecs.jpeg8_encode(large, level=100)), "", 256, 256, 1, 8)
+        decode_guarded(CodedFrame(bytes(imagecodecs.jpeg8_encode(large, level=100)), "", 256, 256, 1, 8))
     for syntax in ("1.2.840.10008.1.2.1", DEFLATED):
         file = image(tmp_path / "x.dcm", GRAY.tobytes(), (24, 32), syntax, "MONOCHROME2", samples=1)
         np.testing.assert_array_equal(file.gray(), GRAY)
@@ -199,7 +199,7 @@ def test_safe_and_native_frames_start_no_process(monkeypatch: pytest.MonkeyPatch
 
 def test_a_frame_too_large_for_memory_is_refused_before_a_process_sees_it() -> None:
     with pytest.raises(DecodeError, match=f"it takes 8,589,672,450 bytes decoded, more than {MAX_FRAME:,}"):
-        decode_guarded(STREAM, JLS, 65535, 65535, 1, 16)
+        decode_guarded(CodedFrame(STREAM, JLS, 65535, 65535, 1, 16))
 
 
 # -- processes and interpreters --------------------------------------------------------------------------------
@@ -211,9 +211,10 @@ print("main", flush=True)
 import threading, imagecodecs, numpy as np
 from napari_dicommeta.dicom import codec_pool, codec_worker
 from napari_dicommeta.dicom.codec_pool import CodecPool, decode_guarded
+from napari_dicommeta.dicom.codec_worker import CodedFrame
 from fake_codec_worker import FakeWorker
 stream = bytes(imagecodecs.jpegls_encode(np.ones((8, 8), np.uint8)))
-one = lambda: decode_guarded(stream, "", 8, 8, 1, 8)
+one = lambda: decode_guarded(CodedFrame(stream, "", 8, 8, 1, 8))
 """
 
 
@@ -244,7 +245,7 @@ import atexit
 atexit.register(pool.close)
 def hang():
     try:
-        pool.decode(b"", "hang", 4, 5)
+        pool.decode(CodedFrame(b"", "hang", 4, 5))
     except Exception as error:
         print(type(error).__name__, flush=True)
 threading.Thread(target=hang, daemon={daemon}).start()
@@ -284,10 +285,10 @@ def test_a_slice_whose_codec_dies_is_named_and_the_others_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Dying(CodecWorker):
-        def decode(self, data: bytes, *frame: object) -> np.ndarray:  # type: ignore[override]
-            if data == streams[2]:
+        def decode(self, frame: CodedFrame) -> np.ndarray:
+            if frame.data == streams[2]:
                 self.kill()
-            return super().decode(data, *frame)  # type: ignore[arg-type]
+            return super().decode(frame)
 
     from dicom_factory import encapsulated
 

@@ -8,12 +8,13 @@ them is in an array, so arrays can be pickled and read in threads and in process
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.codec_worker import CodecWorker, decode_seconds
+from napari_dicommeta.dicom.codec_worker import CodecWorker, CodedFrame
 from napari_dicommeta.dicom.codecs import MAX_FRAME, decode_frame, frame_kind
 from napari_dicommeta.support.errors import DecodeError
 from napari_dicommeta.support.log import LOGGER
@@ -54,16 +55,7 @@ class CodecPool:
         self._watcher: threading.Thread | None = None
         self._changed = threading.Condition()
 
-    def decode(
-        self,
-        data: bytes,
-        transfer_syntax: str,
-        rows: int,
-        columns: int,
-        samples: int = 1,
-        bits_allocated: int = 16,
-        as_rgb: bool = False,
-    ) -> np.ndarray:
+    def decode(self, frame: CodedFrame) -> np.ndarray:
         """Return what `codecs.decode_frame` returns.
 
         A frame that ends its process is tried again in a new one, unless the process was new: an earlier frame may have
@@ -74,8 +66,7 @@ class CodecPool:
         DecodeError
             If the frame cannot be decoded, ends its process or takes too long.
         """
-        seconds = decode_seconds(rows, columns, samples, bits_allocated)
-        frame = (data, transfer_syntax, rows, columns, samples, bits_allocated, as_rgb)
+        seconds = frame.seconds
         is_new = False
         while True:
             worker = self._take(is_new)
@@ -83,7 +74,7 @@ class CodecPool:
             try:
                 worker.wait_ready()
                 self._set_deadline(worker, seconds)
-                array = worker.decode(*frame)
+                array = worker.decode(frame)
             except DecodeError:
                 self._give_back(worker)
                 raise
@@ -220,15 +211,7 @@ _inherited: list[CodecPool] = []
 """Pools of the process that was forked into this one: they are its own, and must neither be used nor ended here."""
 
 
-def decode_guarded(
-    data: bytes,
-    transfer_syntax: str,
-    rows: int,
-    columns: int,
-    samples: int = 1,
-    bits_allocated: int = 16,
-    as_rgb: bool = False,
-) -> np.ndarray:
+def decode_guarded(frame: CodedFrame) -> np.ndarray:
     """Return what `codecs.decode_frame` returns, decoded where a crash, a hang or an allocation costs this frame only.
 
     Raises
@@ -236,13 +219,12 @@ def decode_guarded(
     DecodeError
         As `codecs.decode_frame` does, and if the codec ends its process or takes too long.
     """
-    frame = (data, transfer_syntax, rows, columns, samples, bits_allocated, as_rgb)
-    if (size := rows * columns * samples * -(-bits_allocated // 8)) > MAX_FRAME:
+    if (size := math.prod(frame.shape) * -(-frame.bits_allocated // 8)) > MAX_FRAME:
         raise DecodeError(f"it takes {size:,} bytes decoded, more than {MAX_FRAME:,}")
-    kind = frame_kind(data, transfer_syntax)
-    if kind in SAFE_KINDS or (kind in SAFE_SMALL_KINDS and len(data) <= MAX_SMALL):
+    kind = frame_kind(frame.data, frame.transfer_syntax)
+    if kind in SAFE_KINDS or (kind in SAFE_SMALL_KINDS and len(frame.data) <= MAX_SMALL):
         return decode_frame(*frame)
-    return _shared_pool().decode(*frame)
+    return _shared_pool().decode(frame)
 
 
 def _shared_pool() -> CodecPool:

@@ -11,7 +11,7 @@ import math
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from napari_dicommeta.support.shared_block import SharedBlock, attached
 if TYPE_CHECKING:
     import mmap
 
-__all__ = ["CodecWorker", "decode_seconds", "main"]
+__all__ = ["CodecWorker", "CodedFrame", "main"]
 
 MAX_ANSWER = 1 << 16
 ALIGNED = 64
@@ -32,13 +32,30 @@ SPARE_BYTES, BYTES_PER_SAMPLE = 512 << 20, 32
 LEAST_SECONDS, BYTES_PER_SECOND = 4.0, 1e6
 """The slowest codec decodes some 10 MB a second."""
 ORPHAN_SECONDS = 5
-"""How much longer than `decode_seconds` a frame may take if the process that asked has ended."""
+"""How much longer than its `seconds` a frame may take if the process that asked has ended."""
 ENVIRONMENT = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def decode_seconds(rows: int, columns: int, samples: int, bits_allocated: int) -> float:
-    """Return how long decoding a frame of this size may take."""
-    return LEAST_SECONDS + rows * columns * samples * bits_allocated / 8 / BYTES_PER_SECOND
+class CodedFrame(NamedTuple):
+    """A compressed frame, and what is known of its image: the arguments of `codecs.decode_frame`."""
+
+    data: bytes
+    transfer_syntax: str
+    rows: int
+    columns: int
+    samples: int = 1
+    bits_allocated: int = 16
+    as_rgb: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the samples."""
+        return (self.rows, self.columns) if self.samples == 1 else (self.rows, self.columns, self.samples)
+
+    @property
+    def seconds(self) -> float:
+        """How long decoding may take."""
+        return LEAST_SECONDS + math.prod(self.shape) * self.bits_allocated / 8 / BYTES_PER_SECOND
 
 
 class CodecWorker(Child):
@@ -65,16 +82,7 @@ class CodecWorker(Child):
             self.receive(MAX_ANSWER)
             self.is_ready = True
 
-    def decode(
-        self,
-        data: bytes,
-        transfer_syntax: str,
-        rows: int,
-        columns: int,
-        samples: int = 1,
-        bits_allocated: int = 16,
-        as_rgb: bool = False,
-    ) -> np.ndarray:
+    def decode(self, frame: CodedFrame) -> np.ndarray:
         """Return what `codecs.decode_frame` returns, a new array.
 
         Raises
@@ -84,16 +92,17 @@ class CodecWorker(Child):
         OSError, EOFError
             If the process ended, or answered nonsense.
         """
+        data, *others = frame
+        bits = frame.bits_allocated
         place = -(-len(data) // ALIGNED) * ALIGNED
-        room = rows * columns * samples * (1 if bits_allocated <= 8 else 2 if bits_allocated <= 16 else 4)
+        room = math.prod(frame.shape) * (1 if bits <= 8 else 2 if bits <= 16 else 4)
         memory = self._block.reserve(place + room)
         self._block.write(data)
-        frame = (transfer_syntax, rows, columns, samples, bits_allocated, as_rgb)
         request = {"handle": self._block.handle, "size": self._block.size, "length": len(data), "place": place}
-        self.send(json.dumps({**request, "room": room, "frame": frame}).encode())
+        self.send(json.dumps({**request, "room": room, "frame": others}).encode())
         answer = self.receive(MAX_ANSWER)
         self.decoded += 1
-        return _checked(answer, memory, place, (rows, columns) if samples == 1 else (rows, columns, samples), room)
+        return _checked(answer, memory, place, frame.shape, room)
 
     def stop(self) -> None:
         """End the process at once, and give its memory back."""
@@ -142,7 +151,7 @@ def main() -> None:
                 memory.close()
             known = request["handle"], request["size"]
             memory = attached(*known)
-        _limit(base, request["frame"], request["size"])
+        _limit(base, CodedFrame(b"", *request["frame"]), request["size"])
         try:
             answer = _answer(memory, request)
         finally:
@@ -164,16 +173,15 @@ def _answer(memory: mmap.mmap, request: dict[str, Any]) -> dict[str, Any]:
     return {"dtype": array.dtype.str, "shape": array.shape}
 
 
-def _limit(base: int, frame: list[Any], shared: int) -> None:
+def _limit(base: int, frame: CodedFrame, shared: int) -> None:
     """Bound the memory and the time of the next frame."""
-    _, rows, columns, samples, bits, _ = frame
     if base:
         import resource
 
-        soft = base + SPARE_BYTES + shared + BYTES_PER_SAMPLE * rows * columns * samples
+        soft = base + SPARE_BYTES + shared + BYTES_PER_SAMPLE * math.prod(frame.shape)
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (soft if hard < 0 else min(soft, hard), hard))
-    _alarm(math.ceil(decode_seconds(rows, columns, samples, bits) + ORPHAN_SECONDS))
+    _alarm(math.ceil(frame.seconds + ORPHAN_SECONDS))
 
 
 def _alarm(seconds: int) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.codec_pool import decode_guarded
+from napari_dicommeta.dicom.codec_worker import CodedFrame
 from napari_dicommeta.dicom.codecs import inflate_frame
 from napari_dicommeta.dicom.codestream import DCT_KINDS, LOSSY_KINDS, codestream_kind, read_codestream
 from napari_dicommeta.dicom.color import SUBSAMPLED, color_dtype, color_space, to_rgb
@@ -151,9 +152,8 @@ def _digested(path: str, offset: int, frame: int, form: PixelFormat) -> bytes:
 
 
 def _decode(data: bytes, form: PixelFormat, as_rgb: bool = False) -> np.ndarray:
-    return decode_guarded(
-        data, form.transfer_syntax, form.rows, form.columns, form.samples, form.bits_allocated, as_rgb
-    )
+    size = (form.rows, form.columns, form.samples, form.bits_allocated)
+    return decode_guarded(CodedFrame(data, form.transfer_syntax, *size, as_rgb))
 
 
 def _compressed_color(data: bytes, form: PixelFormat) -> np.ndarray:
