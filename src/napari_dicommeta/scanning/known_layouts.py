@@ -20,23 +20,16 @@ MIN_HITS = 16
 """The headers that a layout of a series must fit on average, or no more are made."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class KnownLayout:
     """A layout of any lengths."""
 
     layout: HeaderLayout
-    _bound: Bound | None = None
     _seen: dict[int, int] = field(default_factory=dict)
 
     def bound(self, table: ValueTable) -> Bound:
         """Return how values become rows of a table."""
-        if self._bound is None or self._bound.table is not table:
-            self._bound = table.bound(self.layout.columns, self.layout.constants)
-        return self._bound
-
-    def forget(self) -> None:
-        """Let go of the table of a recording that is complete."""
-        self._bound = None
+        return table.bound(self, self.layout.columns, self.layout.constants)
 
     def comes_again(self, matched: Match, size: int) -> bool:
         """Count a header with its lengths, and return whether they have come often enough for an exact layout."""
@@ -47,7 +40,7 @@ class KnownLayout:
         return count == MIN_SAME
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _OfSeries:
     """An exact layout in which the values that are equal in a whole series are bytes like those between values."""
 
@@ -56,7 +49,6 @@ class _OfSeries:
     """Those that differ, then those that do not."""
     stable: list[bytes]
     """The values of the latter."""
-    bound: Bound | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,9 +69,7 @@ class KnownExact:
         """
         series = self._series if is_recent else None
         if series is not None and (values := series.layout.match(first)) is not None:
-            if series.bound is None or series.bound.table is not table:
-                series.bound = table.bound(series.columns, self.known.layout.constants, series.stable)
-            series.bound.add(file, values)
+            table.bound(series, series.columns, self.known.layout.constants, series.stable).add(file, values)
             self._hits += 1
             self._last = None
             return True
@@ -91,12 +81,6 @@ class KnownExact:
             self._expect(self._last, values, first)
         self._last = values
         return True
-
-    def forget(self) -> None:
-        """Let go of the table of a recording that is complete."""
-        self.known.forget()
-        if self._series is not None:
-            self._series.bound = None
 
     def _expect(self, before: tuple[bytes, ...], values: tuple[bytes, ...], first: bytes) -> None:
         """Expect in the next headers what two in a row share."""

@@ -12,7 +12,7 @@ import os
 import time
 from array import array
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_dicommeta.dicom.file_buffer import FileBuffer
@@ -103,10 +103,6 @@ class Recorder:
         self.files = FileColumns()
         self.failures: list[tuple[str, str, str, str]] = []
         self._table = ValueTable()
-        for known in self._known:
-            known.forget()
-        for exact in chain(self._recent, *self._by_size.values()):
-            exact.forget()
 
     @property
     def n_columns(self) -> int:

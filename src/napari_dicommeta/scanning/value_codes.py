@@ -80,6 +80,7 @@ class ValueTable:
         self.columns: dict[str, ValueColumn] = {}
         self.rows: dict[tuple[int, ...], Rows] = {}
         self._codes: dict[Column, _Codes] = {}
+        self._bounds: dict[object, Bound] = {}
 
     def add(self, file: int, values: Iterable[tuple[str, bytes]]) -> None:
         """Add the row of a file: (path key, stored value) of each element."""
@@ -93,19 +94,30 @@ class ValueTable:
         rows.codes.extend(codes)
 
     def bound(
-        self, columns: Sequence[Column], same: Iterable[tuple[str, bytes]], stable: Sequence[bytes] = ()
+        self,
+        owner: object,
+        columns: Sequence[Column],
+        same: Iterable[tuple[str, bytes]],
+        stable: Sequence[bytes] = (),
     ) -> Bound:
         """Return how the values of headers become rows: those of the first of `columns`; the others are the same.
 
         `stable` holds the raw values of the last of `columns`, and `same` (path key, stored value) of more elements.
+        The result is made once for each `owner`, a layout.
         """
+        known = self._bounds.get(owner)
+        if known is None:
+            known = self._bounds[owner] = self._bound(columns, same, stable)
+        return known
+
+    def _bound(self, columns: Sequence[Column], same: Iterable[tuple[str, bytes]], stable: Sequence[bytes]) -> Bound:
         codes = [self._codes_of(column) for column in columns]
         n = len(columns) - len(stable)
         others = [(self._column(key), value) for key, value in same]
         rest = array("i", map(getitem, codes[n:], stable))
         rest.extend([column.code(value) for column, value in others])
         numbers = [*(self._column(column.key).index for column in columns), *(column.index for column, _ in others)]
-        return Bound(self, tuple(codes[:n]), rest, self._rows_of(numbers))
+        return Bound(tuple(codes[:n]), rest, self._rows_of(numbers))
 
     def _column(self, key: str) -> ValueColumn:
         column = self.columns.get(key)
@@ -137,7 +149,6 @@ class ValueTable:
 class Bound:
     """How the values of headers with one layout become rows of one table."""
 
-    table: ValueTable
     codes: tuple[_Codes | _LongCodes, ...]
     rest: array[int]
     """The codes of the columns that are the same in all rows."""
