@@ -11,11 +11,12 @@ from typing import Literal, NamedTuple
 from napari_dicommeta.dicom.stored_values import AMBIGUOUS_VR, CHARSET_VR, LONG_VR, SHORT_VR, SIGNED_BY_PIXELS, US_OR_SS
 from napari_dicommeta.dicom.tags import dictionary_vr, escape_creator
 
-__all__ = ["Kind", "Kinds", "Private", "implicit_vr", "is_creator", "kinds_of", "private_name"]
+__all__ = ["Kind", "Kinds", "Private", "implicit_vr", "is_creator", "is_nested_context", "kinds_of", "private_name"]
 
 MAX_KINDS = 65536
 """Files with that many different elements are hostile; then the kinds are looked up again."""
 CHARSET, SIGN = 0x00080005, 0x00280103
+_NESTED_CONTEXT = (f"/{CHARSET:08x}", f"/{SIGN:08x}")
 PLAIN, AMBIGUOUS, CONTEXT = 0, 1, 2
 
 
@@ -103,6 +104,11 @@ def is_creator(key: str) -> bool:
     """Return whether a path key is that of a *Private Creator*, which names a block of elements (PS3.5 section 7.8)."""
     last = key.rpartition("/")[2]
     return len(last) == 8 and ":" not in last and int(last[:4], 16) & 1 == 1 and last[4:6] == "00" and last[6:] >= "10"
+
+
+def is_nested_context(key: str) -> bool:
+    """Return whether a path key is that of a character set or sign of an item, which other elements of it depend on."""
+    return key.endswith(_NESTED_CONTEXT)
 
 
 def implicit_vr(tag: int, creator: str) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_dicommeta.dicom.element_kinds import is_creator
+from napari_dicommeta.dicom.element_kinds import is_creator, is_nested_context
 from napari_dicommeta.dicom.stored_values import MAX_VALUE, value_key
 from napari_dicommeta.dicom.varying_runs import VaryingRuns, places_of_spans, value_place
 
@@ -25,7 +25,6 @@ MAX_LAYOUTS = 16
 MAX_MISSES = 32
 """After so many items that no layout fitted, layouts are made only for a sequence where more items had one."""
 MAX_ROWS = 256
-_NESTED_CONTEXT = ("/00080005", "/00280103")
 
 
 class ReadItem(NamedTuple):
@@ -108,15 +107,14 @@ class ItemLayouts:
         slots: list[tuple[str, bytes]] = []
         places = places_of_spans(item.spans, "little", item.start)
         for element in item.elements:
-            if element.key.endswith(_NESTED_CONTEXT) or element.length > MAX_VALUE:
+            if is_nested_context(element.key) or element.length > MAX_VALUE:
                 return
             if element.value[2:3] != b"q" and not is_creator(element.key):
                 places.append(value_place(item.raw, element, MAX_VALUE, "little", item.start))
                 slots.append((element.key, element.vr))
         runs = VaryingRuns.of(item.raw, len(item.raw), places)
         if runs is not None:
-            count = item.total
-            known.layouts.insert(0, _ItemLayout(runs=runs, context=context, count=count, slots=slots))
+            known.layouts.insert(0, _ItemLayout(runs=runs, context=context, count=item.total, slots=slots))
 
     def distinct_values(self, signed: bool) -> dict[str, set[bytes]]:
         """Return the distinct stored values in the items that were stepped over, by path key.

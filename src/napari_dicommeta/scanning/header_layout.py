@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_dicommeta.dicom.element_kinds import is_creator
+from napari_dicommeta.dicom.element_kinds import is_creator, is_nested_context
 from napari_dicommeta.dicom.stored_values import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MAX_VALUE
 from napari_dicommeta.dicom.varying_runs import Order, VaryingRuns, places_of_spans, value_place
 
@@ -31,7 +31,6 @@ MAX_CODED_BYTES = 256
 UNDEFINED = 0xFFFFFFFF
 # The meaning of other values depends on these, so they are equal in all headers of a layout.
 _CONTEXT = frozenset(("00020010", "00080005", "00280103", "00020002", "00080016"))
-_NESTED_CONTEXT = ("/00080005", "/00280103")
 
 
 class Column(NamedTuple):
@@ -138,7 +137,7 @@ def layout_of(header: Header, first: bytes, size: int) -> HeaderLayout | None:
     if len(elements) > MAX_ELEMENTS or header.end > len(first):
         return None
     for key, same in by_key.items():
-        if (len(same) > 1 and "/" not in key) or key.endswith(_NESTED_CONTEXT):
+        if (len(same) > 1 and "/" not in key) or is_nested_context(key):
             return None  # rare: an element twice, or items with their own character set or sign
     if any(element.start >= header.end or element.length > MAX_VALUE for element in elements):
         return None  # elements after the pixel data, and values that were not read
