@@ -27,19 +27,23 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-__all__ = ["texts_in_numbers"]
+__all__ = ["NUMBERS", "texts_in_numbers"]
 
+NUMBERS = (
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "SliceThickness",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "WindowCenter",
+    "WindowWidth",
+)
+"""Numbers as text that determine pixel values or positions."""
 DECISIVE = frozenset(
     (
-        "ImageOrientationPatient",
-        "PixelSpacing",
-        "SliceThickness",
-        "RescaleSlope",
-        "RescaleIntercept",
-        "PixelPaddingValue",
-        "PixelPaddingRangeLimit",
-        "WindowCenter",
-        "WindowWidth",
+        *NUMBERS,
         "ImagePositionPatient",
         "BitsAllocated",
         "BitsStored",

@@ -11,6 +11,7 @@ from napari_dicommeta.dicom.uids import IMPLICIT
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.findings.rules.suspect import NUMBERS
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-SPELLED = (
-    "ImageOrientationPatient",
-    "PixelSpacing",
-    "SliceThickness",
-    "RescaleSlope",
-    "RescaleIntercept",
-    "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
-    "WindowCenter",
-    "WindowWidth",
-)
-"""Numbers that determine pixel values or positions: their spellings are reported."""
 PLACING = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "FrameOfReferenceUID")
 REPORTED_TAGS = (
     *PLACING,
@@ -62,7 +51,7 @@ MAX_DISTINCT = 2000
     meaning="Different texts stand for the same value; counted or grouped as text, they look like several values.",
 )
 def spellings(survey: Survey) -> Iterator[Finding]:
-    for tag in SPELLED:
+    for tag in NUMBERS:
         if len(survey.own(tag).texts) > MAX_DISTINCT and not _is_respelled(survey, tag):
             continue
         values = [value for value in survey.catalog.details(tag) if len({s.text for s in value.spellings}) > 1]
