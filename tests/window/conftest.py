@@ -7,7 +7,7 @@ import pytest
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
 
-from napari_dicommeta._napari.state.sources import forget_state
+from napari_dicommeta._napari.state.sources import take_state
 
 SIZE = (1400, 900)
 
@@ -35,7 +35,7 @@ def viewer(viewer_of_module: Any, qtbot: Any) -> Iterator[Any]:
     yield viewer
     viewer.window.remove_dock_widget("all")
     qtbot.wait(10)  # a dock that is closed keeps its state for the next one
-    forget_state(viewer)
+    take_state(viewer)
     viewer.layers.clear()
     viewer.dims.ndisplay = 2
     viewer.theme = "dark"

@@ -139,11 +139,11 @@ def test_stop_keeps_what_was_read_and_back_returns_from_it(
 
 def test_the_last_source_is_offered_by_an_empty_dock(qtbot: Any, viewer: Any, dock: Any, tmp_path: Path) -> None:
     read(qtbot, dock, make(tmp_path / "last one", 1, 4))
-    from napari_dicommeta._napari.state.sources import forget_state
+    from napari_dicommeta._napari.state.sources import take_state
 
     with qtbot.waitSignal(dock.destroyed):
         viewer.window.remove_dock_widget(dock)
-    forget_state(viewer)  # as in another session
+    take_state(viewer)  # as in another session
     viewer.layers.clear()
     again = open_dock(viewer)
     qtbot.waitUntil(lambda: again.source.reopen_button.isVisible(), timeout=5000)

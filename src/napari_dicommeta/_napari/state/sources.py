@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_dicommeta._napari.tasks.source import Opened
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta._napari.tasks.explore import Query
-    from napari_dicommeta._napari.tasks.source import Opened
     from napari_dicommeta.catalog.conditions import Condition, Tags
     from napari_dicommeta.catalog.selection import Selection
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["DockState", "Past", "Sources", "forget_state", "keep_state", "take_state"]
+__all__ = ["DockState", "Past", "Sources", "keep_state", "take_state"]
 
 MAX_PAST = 20
 """The number of sources that Back returns to."""
@@ -62,11 +63,6 @@ def keep_state(viewer: Any, state: DockState) -> None:
 def take_state(viewer: Any) -> DockState | None:
     """Return the state of the last dock of `viewer`, once."""
     return _states.pop(id(_viewer_of(viewer)), None)
-
-
-def forget_state(viewer: Any) -> None:
-    """Forget the state of the last dock of `viewer`."""
-    take_state(viewer)
 
 
 class Sources(QObject):
@@ -119,6 +115,4 @@ class Sources(QObject):
 
     def tell_past(self) -> None:
         """Emit `past_changed`."""
-        from napari_dicommeta._napari.tasks.source import Opened
-
         self.past_changed.emit(Opened.name_of(self.past[-1].paths) if self.past else "")
