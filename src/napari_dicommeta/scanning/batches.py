@@ -61,10 +61,8 @@ class Batches:
                 self._changed.wait()
             if not self._packs:
                 return None
-            most = min(MAX_BATCH, self._files(MOST_SECONDS))
-            wanted = min(
-                max(most, self._files(self._least)), max(self._files(self._least), self.n_files // (2 * self.count))
-            )
+            least, most = self._files(self._least), min(MAX_BATCH, self._files(MOST_SECONDS))
+            wanted = max(least, min(most, self.n_files // (2 * self.count)))
             packs, n_files = [], 0
             while self._packs and n_files + self._packs[0][0] <= max(wanted, self._packs[0][0]):
                 count, packed = self._packs.popleft()
