@@ -142,7 +142,7 @@ def test_a_codec_may_not_take_more_memory_than_its_frame_explains() -> None:
         pytest.skip("the address space cannot be limited here")
     code = """
 from napari_dicommeta.dicom import codec_worker
-codec_worker._limit(codec_worker._address_space(), ["", 512, 512, 1, 16, False], 1 << 20)
+codec_worker._limit(codec_worker._address_space(), codec_worker.CodedFrame(b"", "", 512, 512), 1 << 20)
 bytearray(1 << 28)
 try:
     bytearray(1 << 30)
