@@ -123,6 +123,23 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     assert dm.scan(tmp_path, workers=2).n_files == 12
 
 
+def test_an_error_in_a_thread_ends_the_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(Worker):
+        def read(self, request):
+            raise MemoryError
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    write_series(tmp_path, 12)
+    start_processes_at_once(monkeypatch)
+    monkeypatch.setattr(local, "Worker", Failing)
+    assert dm.scan(tmp_path, workers=2).n_files == 12  # its files are read by this process
+    monkeypatch.setattr(local, "record", fail)
+    with pytest.raises(MemoryError):
+        dm.scan(tmp_path, workers=2)
+
+
 def test_progress_holds_a_catalog_of_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_series(tmp_path, 200)
     monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)

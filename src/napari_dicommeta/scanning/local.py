@@ -120,7 +120,7 @@ def _in_processes(
     recorder: Recorder, batches: Batches, paths: Iterator[str], failures: list[Failure]
 ) -> Generator[ScanProgress, None, Catalog]:
     """Read `paths` in processes, after those that `recorder` has read."""
-    results: queue.Queue[_Part | None] = queue.Queue()
+    results: queue.Queue[_Part | Exception | None] = queue.Queue()
     workers = [Worker() for _ in range(batches.count)]
     stopped = threading.Event()
     threads = [
@@ -145,6 +145,8 @@ def _in_processes(
                 wait = 0
                 if part is None:
                     finished += 1
+                elif isinstance(part, Exception):
+                    raise part
                 else:
                     add(*part)
         except queue.Empty:
@@ -194,7 +196,21 @@ def _in_processes(
 _Part = tuple[int, "Recording"]
 
 
-def _drive(worker: Worker, batches: Batches, results: queue.Queue[_Part | None], stopped: threading.Event) -> None:
+def _drive(
+    worker: Worker, batches: Batches, results: queue.Queue[_Part | Exception | None], stopped: threading.Event
+) -> None:
+    """Put the recordings of batches into `results`, then None, or the error that kept a batch from being read."""
+    try:
+        _feed(worker, batches, results, stopped)
+    except Exception as error:  # noqa: BLE001  raised by the scan, which waits for this thread
+        results.put(error)
+    else:
+        results.put(None)
+
+
+def _feed(
+    worker: Worker, batches: Batches, results: queue.Queue[_Part | Exception | None], stopped: threading.Event
+) -> None:
     """Feed batches to a process; if it dies, read its remaining files here."""
     alive = True
     while not stopped.is_set() and (numbered := batches.take()) is not None:
@@ -215,4 +231,3 @@ def _drive(worker: Worker, batches: Batches, results: queue.Queue[_Part | None],
         if recording is None:
             recording = record(unpack(batch), stopped.is_set)
         results.put((number, recording))
-    results.put(None)
