@@ -329,6 +329,13 @@ def test_acquisitions_of_other_positions_are_volumes_of_their_own(tmp_path: Path
     assert "the parts have different positions" in titles(volumes[0])["split"]
 
 
+def test_a_volume_of_two_acquisitions_beside_one_of_a_single_one_is_not_named_by_them(tmp_path: Path) -> None:
+    write_times(tmp_path, 3, 2, ((0, 0), (1, 1)), AcquisitionNumber=lambda t, k, n: t + 1)
+    (volume,) = dm.load(tmp_path)
+    assert (volume.array.shape, volume.axis) == ((2, 2, 16, 12), "InstanceNumber")
+    assert "no known tag distinguishes them" in titles(volume)["volumes"]
+
+
 # -- properties ---------------------------------------------------------------------------------------------
 
 

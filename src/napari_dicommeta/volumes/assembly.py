@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Assembly", "best_assembly"]
 
+COUNTS = frozenset(("AcquisitionNumber", "FrameAcquisitionNumber"))
+"""Elements that count what was acquired, unlike those that are clocks."""
 MAX_COMPARED_SETS = 64
 """Number of sets of positions, the largest first, of which another may be a part."""
 
@@ -139,8 +141,11 @@ def _named(frames: Frames, dimension: Dimension) -> Dimension:
         if len(frames.texts(keyword)) < count or count == 1:
             continue
         lowest, highest = _spans(dimension.volumes, value_ranks(frames, keyword))
+        is_constant, has_several = highest == lowest, np.bincount(dimension.volumes) > 1
+        if keyword in COUNTS and 0 < int((is_constant & has_several).sum()) < int(has_several.sum()):
+            continue  # it counts volumes or slices: a volume of two acquisitions beside one of a single one is neither
         is_clock = keyword in TIMES or len(frames.texts(keyword)) == len(frames)
-        if (highest[:-1] < lowest[1:]).all() and (is_clock or (highest == lowest).all()):
+        if (highest[:-1] < lowest[1:]).all() and (is_clock or is_constant.all()):
             return Dimension(volumes=dimension.volumes, axis=keyword, by=name_of(keyword))
     return dimension
 
