@@ -202,7 +202,8 @@ def _drive(
     """Put the recordings of batches into `results`, then None, or the error that kept a batch from being read."""
     try:
         _feed(worker, batches, results, stopped)
-    except Exception as error:  # noqa: BLE001  raised by the scan, which waits for this thread
+    except Exception as error:  # noqa: BLE001  raised again by the scan, which waits for this thread
+        log_fault("reading a batch", error)
         results.put(error)
     else:
         results.put(None)
