@@ -202,15 +202,16 @@ class Frames:
 
     def excesses(self) -> dict[str, tuple[str, ...]]:
         """Return what is longer than its frames: reason -> the paths of files with native pixel data of that length."""
-        files, catalog = np.unique(self.files), self._table.catalog
-        lengths = catalog.file_column("pixel_length")[files]
+        files = self.files if self._table.is_one_each else np.unique(self.files)
+        paths, ids = self._table.catalog.paths, self._table.formats.ids[files].astype(np.int64)
+        lengths = self._table.catalog.file_column("pixel_length")[files]
         wholes = {row: tiles.whole for row, (_, tiles) in self._table.mosaics.items()}
         found: dict[str, list[str]] = {}
-        pairs, ids = np.unique(np.stack([self._table.formats.ids[files], lengths]), axis=1, return_inverse=True)
-        for n, (form, length) in enumerate(pairs.T.tolist()):
-            rows = files[ids.reshape(-1) == n].tolist()
-            if reason := length_excess(wholes.get(rows[0], self.formats[form]), length):
-                found.setdefault(reason, []).extend(catalog.paths[row] for row in rows)
+        first, kinds = np.unique(ids * (int(lengths.max()) + 2) + lengths, return_index=True, return_inverse=True)[1:]
+        for n, of_kind in enumerate(first.tolist()):
+            form = wholes.get(int(files[of_kind]), self.formats[int(ids[of_kind])])
+            if reason := length_excess(form, int(lengths[of_kind])):
+                found.setdefault(reason, []).extend(paths[row] for row in files[kinds == n].tolist())
         return {reason: tuple(paths) for reason, paths in found.items()}
 
     def sources(self) -> FrameSources:

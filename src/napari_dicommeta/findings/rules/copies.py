@@ -102,6 +102,8 @@ def _digest(survey: Survey, row: int) -> bytes:
         return b""
     finally:
         os.close(descriptor)
-    if len(raw) < MIN_PIXELS or len(set(raw[:: max(1, len(raw) // (1 << 16))])) < MIN_LEVELS:
+    if len(raw) < MIN_PIXELS or not any(
+        len(set(raw[:: max(1, len(raw) // count)])) >= MIN_LEVELS for count in (1 << 12, 1 << 16)
+    ):
         return b""
-    return hashlib.blake2b(raw, digest_size=16).digest()
+    return hashlib.sha256(raw).digest()
