@@ -50,10 +50,14 @@ class RunBuilder:
             self._size += len(raw)
         self._fixed.clear()
 
-    def take(self) -> Run | None:
-        """Return the run, None if it has neither bytes nor values, and begin the next."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether the run has neither bytes nor values."""
+        return not (self._size or self._skipped) and len(self._values) == 1
+
+    def take(self) -> Run:
+        """Return the run, and begin the next."""
         self._close_gap()
-        is_empty = self._size == 0 and len(self._values) == 1
         run = Run(struct.Struct("".join(self._gaps)), tuple(self._skeleton), struct.Struct("".join(self._values)))
         self._begin()
-        return None if is_empty else run
+        return run

@@ -51,6 +51,7 @@ class Level:
     signed: bool | None = None
     """Whether *Pixel Representation* says signed; None until it is read."""
     creators: dict[int, str] = field(default_factory=dict)
+    """Private creators by group and block, the 24 bits of a tag above the last 8 (PS3.5 section 7.8.1)."""
     element: Element | None = None
     items: int = 0
     begin: tuple[int, int, int, int] = (-1, 0, 0, 0)

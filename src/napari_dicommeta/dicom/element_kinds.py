@@ -60,10 +60,10 @@ class Kinds(dict[bytes, "Kind | Private | None"]):
 class Private(dict[str, "Kind | None"]):
     """The kinds of a private element by its creator, "" where no element reserves its block."""
 
-    __slots__ = ("tag", "vr")
+    __slots__ = ("block", "tag", "vr")
 
     def __init__(self, tag: int, vr: bytes) -> None:
-        self.tag, self.vr = tag, vr
+        self.block, self.tag, self.vr = tag >> 8, tag, vr
 
     def __missing__(self, creator: str) -> Kind | None:
         if len(self) >= MAX_KINDS:

@@ -69,6 +69,8 @@ class DataSetReader:
         """Whether a file with the same bytes between its values would be read the same way."""
         self.spans: list[tuple[int, int]] = []
         """The sequences and items that declare a length: (place of the length field, end)."""
+        self.deciding: list[int] = []
+        """The places of lengths that may look like a VR, which decides how what follows is read."""
         self.items: ItemLayouts | None = None
         """If set, items like earlier ones are stepped over, and keep their distinct values there."""
         self._count, self._lost = 0, False
@@ -101,6 +103,8 @@ class DataSetReader:
         )
         stack = [level]
         self.lost_in = None
+        if not explicit:
+            self.deciding.append(position + 4)
         try:
             while True:
                 level = stack[-1]
@@ -197,7 +201,7 @@ class DataSetReader:
             raw = buffer[start - base : position - base]
             if len(raw) == position - start:
                 elements, spans = self.elements[n_elements:], self.spans[n_spans:]
-                item = ReadItem(raw, start, elements, spans, self._count - count)
+                item = ReadItem(raw, start, elements, spans, self._count - count, self.deciding)
                 self.items.learn(level.prefix, stack[-1].context, item)
 
     def _step(self, position: int, level: Level) -> int:
@@ -306,7 +310,7 @@ class DataSetReader:
         Whatever is not plain, or not as it should be, is left to `_element`, with the same checks as here.
         """
         window, little, creators, charset = self.window, level.little, level.creators, level.charset
-        kinds, block = kinds_of(level.explicit, little), 3 if little else 2
+        kinds = kinds_of(level.explicit, little)
         buffer, base = window.buffer, window.base
         at, end = position - base, len(buffer)
         if at < 0 or (is_top and (self._lost or self.overrun)):
@@ -322,7 +326,7 @@ class DataSetReader:
             head = buffer[at : at + width]
             kind = kinds[head]
             if isinstance(kind, Private):
-                kind = kind[creators.get(head[block], "")]
+                kind = kind[creators.get(kind.block, "")]
             if kind is None:
                 break
             tag, name, vr, prefix, role, is_long, is_text = kind
@@ -376,7 +380,7 @@ class DataSetReader:
         elif tag == SIGN and raw:
             level.signed = raw[0 if level.little else -1] == 1
         elif tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF:
-            level.creators[tag & 0xFF] = raw[:MAX_CREATOR].rstrip(b"\0 ").decode("latin-1").strip()
+            level.creators[tag >> 16 << 8 | tag & 0xFF] = raw[:MAX_CREATOR].rstrip(b"\0 ").decode("latin-1").strip()
 
     @property
     def repeated(self) -> dict[str, set[bytes]]:
@@ -402,7 +406,9 @@ class DataSetReader:
         self.elements.append(element)
         explicit, little = level.explicit, level.little
         if vr == b"UN":  # its items should be in implicit VR little endian (PS3.5 section 6.2.2); some files differ
+            self.regular = self.regular and little  # one order of bytes per layout
             little = True
+            self.deciding.append(start + 12)
             index = self.window.need(start, min(16, self.window.size - start))
             inner = self.window.buffer[index + 12 : index + 14]
             explicit = inner in SHORT_VR or inner in LONG_VR
@@ -467,5 +473,4 @@ class DataSetReader:
 
     def _creator(self, tag: int, level: Level) -> str:
         """Return the private creator of an element, "" for a public one and where none reserves the block."""
-        number = tag & 0xFFFF
-        return level.creators.get(number >> 8, "") if tag >> 16 & 1 and number > 0xFF else ""
+        return level.creators.get(tag >> 8, "") if tag >> 16 & 1 and tag & 0xFFFF > 0xFF else ""

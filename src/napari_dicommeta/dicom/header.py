@@ -74,6 +74,8 @@ class Header:
     """Whether the buffer holds the whole header as stored, and other files may share its layout."""
     spans: tuple[tuple[int, int], ...] = ()
     """The sequences and items that declare a length: (place of the length field, end), in bytes."""
+    deciding: tuple[int, ...] = ()
+    """The places of lengths that may look like a VR, which decides how what follows is read."""
     repeated: dict[str, set[bytes]] = field(default_factory=dict)
     """The distinct values, by path key, of items that were stepped over."""
     little: bool = True
@@ -213,6 +215,7 @@ def parse_buffer(buffer: FileBuffer, compact: bool = False) -> Header:
         cut=cut,
         contiguous=plain,
         spans=tuple(reader.spans),
+        deciding=tuple(reader.deciding),
         repeated=reader.repeated,
         little=little,
         end=end,

@@ -38,6 +38,8 @@ class ReadItem(NamedTuple):
     """The sequences and items that declare a length: (place of the length field, end)."""
     total: int
     """The number of elements, items and delimiters."""
+    deciding: Sequence[int]
+    """The places of lengths that decide how what follows is read."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,7 +114,8 @@ class ItemLayouts:
             if element.value[2:3] != b"q" and not is_creator(element.key):
                 places.append(value_place(item.raw, element, MAX_VALUE, "little", item.start))
                 slots.append((element.key, element.vr))
-        runs = VaryingRuns.of(item.raw, len(item.raw), places)
+        fixed = frozenset(place - item.start for place in item.deciding if place >= item.start)
+        runs = VaryingRuns.of(item.raw, len(item.raw), places, fixed)
         if runs is not None:
             known.layouts.insert(0, _ItemLayout(runs=runs, context=context, count=item.total, slots=slots))
 

@@ -86,7 +86,9 @@ def value_key(key: str, vr: bytes, raw: bytes, charset: bytes, signed: bool, lit
 
 def is_ambiguous(key: str, vr: bytes, raw: bytes) -> bool:
     """Return whether *Pixel Representation* decides between US and SS; true also for a short value written as UN."""
-    return key[-8:] in SIGNED_BY_PIXELS and (vr in US_OR_SS or (vr == b"UN" and len(raw) <= 6))
+    if key[-8:] not in SIGNED_BY_PIXELS or key[-9:-8] not in ("", "/"):  # the end of a creator may look like a tag
+        return False
+    return vr in US_OR_SS or (vr == b"UN" and len(raw) <= 6)
 
 
 def joined(values: Iterable[bytes]) -> bytes:

@@ -87,14 +87,19 @@ class VaryingRuns:
     events: list[_Event] = field(default_factory=list)
     tail: bytes = b""
     """The bytes after the last event."""
+    _fixed: set[int] = field(default_factory=set)
+    """The values whose lengths must not differ."""
     _varying: set[int] = field(default_factory=set)
     """The events whose lengths have differed."""
     _steps: list[tuple[Run | None, int, int, int, Order]] = field(default_factory=list)
     """(run, kind of the event after it or -1, width of its length, longest value, order of the bytes of the length)"""
 
     @classmethod
-    def of(cls, data: bytes, end: int, places: list[Place]) -> VaryingRuns | None:
-        """Return the runs of the first `end` bytes of `data`, None if `places` do not fit them."""
+    def of(cls, data: bytes, end: int, places: list[Place], fixed: frozenset[int] = frozenset()) -> VaryingRuns | None:
+        """Return the runs of the first `end` bytes of `data`, None if `places` do not fit them.
+
+        The lengths at `fixed` do not vary.
+        """
         runs, position = cls(), 0
         opened: dict[int, int] = {}
         for number, place in enumerate(sorted(places, key=lambda place: place[:2])):
@@ -105,8 +110,12 @@ class VaryingRuns:
                 return None
             if place.kind == VALUE:
                 position += place.length
+                if place.start in fixed:
+                    runs._fixed.add(number)
             elif place.kind == OPEN:
                 opened[place.field] = number
+                if place.start in fixed:
+                    return None  # the lengths of sequences and items follow those of values
             partner = opened[place.field] if place.kind == CLOSE else -1
             runs.events.append(
                 _Event(before, place.kind, place.width, place.length, place.longest, place.order, partner)
@@ -157,7 +166,7 @@ class VaryingRuns:
                 position += width
                 if kind == VALUE:
                     if found != length:
-                        if found > longest:
+                        if found > longest or number in self._fixed:
                             return False
                         differing.append(number)
                     position += found
@@ -167,12 +176,13 @@ class VaryingRuns:
         self._make_steps()
         return True
 
-    def fixed(self, data: bytes, more: int, fixed: frozenset[int]) -> tuple[Run, int]:
-        """Return one run for bytes with the lengths of `data`, which fits, and its end; `more` bytes follow the tail.
+    def fixed(self, data: bytes, more: int) -> tuple[Run, tuple[tuple[int, int], ...], int]:
+        """Return one run for bytes with the lengths of `data`, which fits, the places of its values, and its end.
 
-        The values numbered `fixed` are like the bytes between values.
+        A place is (start, length). `more` bytes follow the tail.
         """
-        runs, position, number = RunBuilder(), 0, -1
+        runs, position = RunBuilder(), 0
+        places = []
         for before, kind, width, _, _, order, _ in self.events:
             start = position + len(before) + width
             runs.add_fixed(data[position:start])
@@ -180,16 +190,11 @@ class VaryingRuns:
             if kind == VALUE:
                 length = int.from_bytes(data[start - width : start], order)
                 position += length
-                number += 1
-                if number in fixed:
-                    runs.add_fixed(data[start:position])
-                else:
-                    runs.add_value(length)
+                places.append((start, length))
+                runs.add_value(length)
         end = position + len(self.tail) + more
         runs.add_fixed(data[position:end])
-        run = runs.take()
-        assert run is not None
-        return run, end
+        return runs.take(), tuple(places), end
 
     def _make_steps(self) -> None:
         """Make the steps from the events and those that vary."""
@@ -206,11 +211,11 @@ class VaryingRuns:
         for number, (before, kind, width, length, longest, order, partner) in enumerate(self.events):
             runs.add_fixed(before)
             if (partner if kind == CLOSE else number) in flexible:
-                self._steps.append((runs.take(), kind, width, longest, order))
+                self._steps.append((None if runs.is_empty else runs.take(), kind, width, longest, order))
                 continue
             if width:
                 runs.add_fixed(length.to_bytes(width, order))
             if kind == VALUE:
                 runs.add_value(length)
         runs.add_fixed(self.tail)
-        self._steps.append((runs.take(), -1, 0, 0, "little"))
+        self._steps.append((None if runs.is_empty else runs.take(), -1, 0, 0, "little"))

@@ -14,11 +14,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from napari_dicommeta.dicom.byte_runs import RunBuilder
 from napari_dicommeta.dicom.element_kinds import is_creator, is_nested_context
 from napari_dicommeta.dicom.stored_values import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MAX_VALUE
 from napari_dicommeta.dicom.varying_runs import Order, VaryingRuns, places_of_spans, value_place
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_dicommeta.dicom.byte_runs import Run
     from napari_dicommeta.dicom.element import Element
     from napari_dicommeta.dicom.header import Header
@@ -60,9 +63,22 @@ class ExactLayout:
     """The layout of headers with the same lengths."""
 
     run: Run
+    places: tuple[tuple[int, int], ...]
+    """(start, length) of each value."""
     end: int
     pixel_length: int
     """Bytes; -1 for encapsulated frames, 0 without pixel data."""
+
+    def run_of(self, first: bytes, numbers: Sequence[int]) -> Run:
+        """Return the run of headers that equal `first` but for the values `numbers`."""
+        runs, position = RunBuilder(), 0
+        for number in numbers:
+            start, length = self.places[number]
+            runs.add_fixed(first[position:start])
+            runs.add_value(length)
+            position = start + length
+        runs.add_fixed(first[position : self.end])
+        return runs.take()
 
     def match(self, first: bytes) -> tuple[bytes, ...] | None:
         """Return the values of a header, None if it has another layout."""
@@ -91,10 +107,10 @@ class HeaderLayout:
         """Whether the size of a file says where its header ends: not where the frames are encapsulated."""
         return self.header.pixels is None or self.header.pixels.length >= 0
 
-    def exact(self, first: bytes, fixed: frozenset[int] = frozenset()) -> ExactLayout:
-        """Return the layout of headers with the lengths of this one, which fits, and its values numbered `fixed`."""
-        run, end = self.runs.fixed(first, self._length_width, fixed)
-        return ExactLayout(run=run, end=end, pixel_length=self._pixel_length(first, end))
+    def exact(self, first: bytes) -> ExactLayout:
+        """Return the layout of headers with the lengths of this one, which fits."""
+        run, places, end = self.runs.fixed(first, self._length_width)
+        return ExactLayout(run=run, places=places, end=end, pixel_length=self._pixel_length(first, end))
 
     @property
     def _length_width(self) -> int:
@@ -171,7 +187,7 @@ def layout_of(header: Header, first: bytes, size: int) -> HeaderLayout | None:
                 is_long=is_long,
             )
         )
-    runs = VaryingRuns.of(first, header.end - (4 if header.pixels else 0), places)
+    runs = VaryingRuns.of(first, header.end - (4 if header.pixels else 0), places, frozenset(header.deciding))
     if runs is None:
         return None
     layout = HeaderLayout(header=header, columns=tuple(columns), constants=constants, runs=runs, order=order)

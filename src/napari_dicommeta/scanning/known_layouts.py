@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from operator import eq
+from itertools import compress
+from operator import ne
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_dicommeta.scanning.header_layout import Column, ExactLayout, HeaderLayout, Match
-    from napari_dicommeta.scanning.value_codes import Bound, ValueTable
+    from array import array
+    from collections.abc import Sequence
+
+    from napari_dicommeta.dicom.byte_runs import Run
+    from napari_dicommeta.scanning.header_layout import ExactLayout, HeaderLayout, Match
+    from napari_dicommeta.scanning.value_codes import Bound, Codes, Rows, ValueTable
 
 __all__ = ["KnownExact", "KnownLayout"]
 
 MIN_SAME, MAX_SEEN = 3, 10_000
 """The headers of one kind of lengths after which they get an exact layout, and how many kinds are counted."""
-MIN_STABLE = 0.5
-"""The share of equal values in two headers from which it pays off to expect them in the next."""
-MIN_HITS = 16
-"""The headers that a layout of a series must fit on average, or no more are made."""
+MAX_ALIKE = 64
+"""The headers that are compared with what their series shares before all values are looked at again."""
+CHANGE, MAX_SCORE = 2, 8
+"""A value that changes scores this much, and at most so much; it loses 1 each time that all values are looked at."""
+MAX_DIFFER = 0.5
+"""The share of values that differ above which nothing is expected of the next header."""
+MIN_HITS = 4
+"""The headers that must fit what a series shares, for each time that it is made."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -41,59 +50,95 @@ class KnownLayout:
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class _OfSeries:
-    """An exact layout in which the values that are equal in a whole series are bytes like those between values."""
+class _Shared:
+    """What the headers of a series share: bytes that are equal, and the row of codes that their values have."""
 
-    layout: ExactLayout
-    columns: list[Column]
-    """Those that differ, then those that do not."""
-    stable: list[bytes]
-    """The values of the latter."""
+    run: Run
+    """The values that differ, and all other bytes of the header."""
+    columns: tuple[int, ...]
+    codes: tuple[Codes, ...]
+    """Of the values that differ."""
+    row: array[int]
+    rows: Rows
+    table: ValueTable
+    left: int = MAX_ALIKE
+
+    def add(self, first: bytes, file: int) -> bool:
+        gaps, skeleton, values = self.run
+        if gaps.unpack_from(first) != skeleton:
+            return False
+        row = self.row
+        for column, codes, value in zip(self.columns, self.codes, values.unpack_from(first), strict=True):
+            row[column] = codes[value]
+        self.rows.codes.extend(row)
+        self.rows.files.append(file)
+        self.left -= 1
+        return True
 
 
 @dataclass(slots=True, kw_only=True)
 class KnownExact:
-    """A layout of fixed lengths, made from one of any lengths, and the layout of the series that is being read."""
+    """A layout of fixed lengths, made from one of any lengths, and what the headers read last have in common."""
 
     layout: ExactLayout
     known: KnownLayout
-    _series: _OfSeries | None = None
-    _last: tuple[bytes, ...] | None = None
+    _shared: _Shared | None = None
+    _last: Sequence[bytes] = ()
+    _scores: list[int] = field(default_factory=list)
+    """How often each value changes."""
     _made: int = 0
     _hits: int = 0
 
-    def add(self, first: bytes, table: ValueTable, file: int, is_recent: bool) -> bool:
-        """Add the row of a file that begins with `first`; return whether its header has this layout.
+    @property
+    def n_bytes(self) -> int:
+        """About the bytes of memory that this layout takes."""
+        return 2 * self.layout.end + 150 * len(self.known.layout.columns)
 
-        `is_recent`: whether the header before had this layout, so that this one may be of the same series.
-        """
-        series = self._series if is_recent else None
-        if series is not None and (values := series.layout.match(first)) is not None:
-            table.bound(series, series.columns, self.known.layout.constants, series.stable).add(file, values)
-            self._hits += 1
-            self._last = None
-            return True
+    def add_alike(self, first: bytes, table: ValueTable, file: int) -> bool:
+        """Add the row of a file if its header equals the last ones but for the values that differ between those."""
+        shared = self._shared
+        if shared is None or not shared.left or shared.table is not table or self.layout.end > len(first):
+            return False
+        if not shared.add(first, file):
+            return False
+        self._hits += 1
+        return True
+
+    def add(self, first: bytes, table: ValueTable, file: int) -> bool:
+        """Add the row of a file that begins with `first`; return whether its header has this layout."""
         values = self.layout.match(first)
         if values is None:
             return False
-        self.known.bound(table).add(file, values)
-        if is_recent and self._last is not None and self._made * MIN_HITS <= self._hits + MIN_HITS:
-            self._expect(self._last, values, first)
-        self._last = values
+        bound = self.known.bound(table)
+        bound.add(file, values)
+        self._compare(values)
+        self._expect(first, bound, table)
         return True
 
-    def _expect(self, before: tuple[bytes, ...], values: tuple[bytes, ...], first: bytes) -> None:
-        """Expect in the next headers what two in a row share."""
-        are_equal = list(map(eq, before, values))
-        if sum(are_equal) < MIN_STABLE * len(values):
+    def _compare(self, values: Sequence[bytes]) -> None:
+        """Score the values that changed since all were looked at last."""
+        if self._last:
+            scores = [score and score - 1 for score in self._scores] or [0] * len(values)
+            for n in compress(range(len(values)), map(ne, self._last, values)):
+                scores[n] = min(scores[n] + CHANGE, MAX_SCORE)
+            self._scores = scores
+        self._last = values
+
+    def _expect(self, first: bytes, bound: Bound, table: ValueTable) -> None:
+        """Expect of the next headers the values of this one that do not change."""
+        self._shared = None
+        if self._made * MIN_HITS > self._hits + MIN_HITS * MAX_SCORE:
+            self._made, self._hits = self._made // 2, self._hits // 2
             return
-        columns, stable = self.known.layout.columns, [n for n, is_equal in enumerate(are_equal) if is_equal]
+        if not self._scores or len(self._scores) - self._scores.count(0) > MAX_DIFFER * len(self._scores):
+            return
+        columns = tuple(compress(range(len(self._scores)), self._scores))
         self._made += 1
-        self._series = _OfSeries(
-            layout=self.known.layout.exact(first, frozenset(stable)),
-            columns=[
-                *(column for column, is_equal in zip(columns, are_equal, strict=True) if not is_equal),
-                *(columns[n] for n in stable),
-            ],
-            stable=[values[n] for n in stable],
+        self._shared = _Shared(
+            run=self.layout.run_of(first, columns),
+            columns=columns,
+            codes=tuple(map(bound.codes.__getitem__, columns)),
+            row=bound.last_row,
+            rows=bound.rows,
+            table=table,
         )

@@ -33,8 +33,8 @@ __all__ = ["FileColumns", "Recorder", "Recording", "Strings"]
 
 MAX_KNOWN = 8
 """Layouts with any lengths; the most recent come first."""
-MAX_KEPT = 100_000
-"""The events of all exact layouts that are kept, each of some 150 bytes."""
+MAX_KEPT = 16_000_000
+"""The bytes of all exact layouts that are kept."""
 MAX_SEEN = 10_000
 """Kinds of elements."""
 
@@ -117,14 +117,11 @@ class Recorder:
         HeaderError
             If the bytes are not DICOM.
         """
-        exacts = self._by_size.get(size, self._recent)
-        for i, exact in enumerate(exacts):
-            if exact.add(first, self._table, len(self.paths), is_recent=not i):
-                layout = exact.layout
-                if i:
-                    exacts.insert(0, exacts.pop(i))
-                self._add_file(path, size, mtime, exact.known.layout.header, layout.end, layout.pixel_length)
-                return
+        exact = self._add_known(size, first)
+        if exact is not None:
+            layout = exact.layout
+            self._add_file(path, size, mtime, exact.known.layout.header, layout.end, layout.pixel_length)
+            return
         for i, known in enumerate(self._known):
             matched = known.layout.match(first, size)
             if matched is not None:
@@ -142,6 +139,23 @@ class Recorder:
         self.n_loops += 1
         self.loop_seconds += time.perf_counter() - began
         return None
+
+    def _add_known(self, size: int, first: bytes) -> KnownExact | None:
+        """Add the row of a file whose header has an exact layout, and return the layout."""
+        exacts = self._by_size.get(size, self._recent)
+        table, file = self._table, len(self.paths)
+        for i, exact in enumerate(exacts):
+            if exact.add_alike(first, table, file):
+                break
+        else:
+            for i, exact in enumerate(exacts):
+                if exact.add(first, table, file):
+                    break
+            else:
+                return None
+        if i:
+            exacts.insert(0, exacts.pop(i))
+        return exact
 
     def _read_elements(self, path: str, size: int, mtime: int, buffer: FileBuffer) -> None:
         """Read a header element by element, and make a layout of the second one of a kind."""
@@ -166,10 +180,10 @@ class Recorder:
 
     def _keep(self, exact: KnownExact, size: int) -> None:
         """Keep an exact layout for files of this size, or for all where the size says nothing about the header."""
-        self._kept += len(exact.known.layout.runs.events)
+        self._kept += exact.n_bytes
         if self._kept > MAX_KEPT:
             self._by_size.clear()
-            self._kept = len(exact.known.layout.runs.events)
+            self._kept = exact.n_bytes
         if not exact.known.layout.is_sized:
             self._recent = [exact, *self._recent[:7]]
         else:

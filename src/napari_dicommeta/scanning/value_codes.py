@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.scanning.header_layout import Column
 
-__all__ = ["Bound", "ValueTable"]
+__all__ = ["Bound", "Codes", "Rows", "ValueTable"]
 
 MAX_RECENT = 4
 """Long values of a column that are kept whole."""
@@ -73,6 +73,9 @@ class _LongCodes:
         return code
 
 
+Codes = _Codes | _LongCodes
+
+
 class ValueTable:
     """The columns and rows of a recording."""
 
@@ -93,31 +96,22 @@ class ValueTable:
         rows.files.append(file)
         rows.codes.extend(codes)
 
-    def bound(
-        self,
-        owner: object,
-        columns: Sequence[Column],
-        same: Iterable[tuple[str, bytes]],
-        stable: Sequence[bytes] = (),
-    ) -> Bound:
-        """Return how the values of headers become rows: those of the first of `columns`; the others are the same.
+    def bound(self, owner: object, columns: Sequence[Column], same: Iterable[tuple[str, bytes]]) -> Bound:
+        """Return how the values of `columns` become rows; `same` holds (path key, stored value) of more elements.
 
-        `stable` holds the raw values of the last of `columns`, and `same` (path key, stored value) of more elements.
         The result is made once for each `owner`, a layout.
         """
         known = self._bounds.get(owner)
         if known is None:
-            known = self._bounds[owner] = self._bound(columns, same, stable)
+            known = self._bounds[owner] = self._bound(columns, same)
         return known
 
-    def _bound(self, columns: Sequence[Column], same: Iterable[tuple[str, bytes]], stable: Sequence[bytes]) -> Bound:
-        codes = [self._codes_of(column) for column in columns]
-        n = len(columns) - len(stable)
+    def _bound(self, columns: Sequence[Column], same: Iterable[tuple[str, bytes]]) -> Bound:
+        codes = tuple(self._codes_of(column) for column in columns)
         others = [(self._column(key), value) for key, value in same]
-        rest = array("i", map(getitem, codes[n:], stable))
-        rest.extend([column.code(value) for column, value in others])
+        rest = array("i", [column.code(value) for column, value in others])
         numbers = [*(self._column(column.key).index for column in columns), *(column.index for column, _ in others)]
-        return Bound(tuple(codes[:n]), rest, self._rows_of(numbers))
+        return Bound(codes, rest, self._rows_of(numbers))
 
     def _column(self, key: str) -> ValueColumn:
         column = self.columns.get(key)
@@ -132,7 +126,7 @@ class ValueTable:
             rows = self.rows[numbers] = Rows(numbers)
         return rows
 
-    def _codes_of(self, stored: Column) -> _Codes | _LongCodes:
+    def _codes_of(self, stored: Column) -> Codes:
         codes = self._codes.get(stored)
         if codes is not None:
             return codes
@@ -149,10 +143,15 @@ class ValueTable:
 class Bound:
     """How the values of headers with one layout become rows of one table."""
 
-    codes: tuple[_Codes | _LongCodes, ...]
+    codes: tuple[Codes, ...]
     rest: array[int]
     """The codes of the columns that are the same in all rows."""
     rows: Rows
+
+    @property
+    def last_row(self) -> array[int]:
+        """The codes of the row that was added last."""
+        return self.rows.codes[-len(self.rows.columns) :]
 
     def add(self, file: int, values: Iterable[bytes]) -> None:
         """Add the row of a file: the values of the columns that differ."""
