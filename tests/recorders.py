@@ -44,7 +44,8 @@ def both(files: list[bytes]) -> tuple[CountingRecorder, Catalog]:
 def recorded(recorder: Recorder, files: list[bytes]) -> Catalog:
     """Return the catalog of files that lie in memory, named by their numbers."""
     for number, raw in enumerate(files):
-        name, count = f"{number:05}", recorder.reads.count("x", len(raw))
+        name = f"folder/{number:05}"
+        count = recorder.reads.count(name, len(raw))
         try:
             recorder.add(name, len(raw), 0, raw[:count], lambda at, n, raw=raw: raw[at : at + n])  # type: ignore[misc]
         except HeaderError as error:

@@ -13,6 +13,7 @@ from recorders import CountingRecorder, both
 from napari_dicommeta.scanning.known_layouts import KnownExact
 from napari_dicommeta.scanning.value_codes import ValueTable
 
+REPORT = "1.2.840.10008.5.1.4.1.1.88.11"
 KEYWORDS = ("PatientID", "StationName", "ProtocolName", "StudyID", "AccessionNumber", "SeriesNumber", "ImageComments")
 
 
@@ -96,10 +97,10 @@ def test_a_first_length_that_looks_like_a_vr_is_read_the_same_in_any_order() -> 
 
     def bare(count: int, k: int) -> bytes:
         return element(0x00080001, Raw("UN", b"x" * count), explicit=False) + dicom(
-            {"SOPClassUID": "1.2", "Modality": "CT", "InstanceNumber": str(k)}, IMPLICIT, preamble=False
+            {"SOPClassUID": REPORT, "Modality": "SR", "InstanceNumber": str(k)}, IMPLICIT, preamble=False
         )
 
-    for prefix in (b"", b"\0" * 128 + b"DICM" + file_meta(IMPLICIT)):
+    for prefix in (b"", b"\0" * 128 + b"DICM" + file_meta(IMPLICIT, sop_class=REPORT)):
         ordinary = [prefix + bare(count, k) for k, count in enumerate((200, 202, 204, 200, 202, 204))]
         long = [prefix + bare(count, k) for k, count in enumerate((length - 4, length - 2, length, length - 4, length))]
         for files in (ordinary + long, long + ordinary, long[::-1]):

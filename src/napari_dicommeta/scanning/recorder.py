@@ -144,18 +144,13 @@ class Recorder:
         """Add the row of a file whose header has an exact layout, and return the layout."""
         exacts = self._by_size.get(size, self._recent)
         table, file = self._table, len(self.paths)
-        for i, exact in enumerate(exacts):
-            if exact.add_alike(first, table, file):
-                break
-        else:
+        for add in (KnownExact.add_alike, KnownExact.add):
             for i, exact in enumerate(exacts):
-                if exact.add(first, table, file):
-                    break
-            else:
-                return None
-        if i:
-            exacts.insert(0, exacts.pop(i))
-        return exact
+                if add(exact, first, table, file):
+                    if i:
+                        exacts.insert(0, exacts.pop(i))
+                    return exact
+        return None
 
     def _read_elements(self, path: str, size: int, mtime: int, buffer: FileBuffer) -> None:
         """Read a header element by element, and make a layout of the second one of a kind."""
