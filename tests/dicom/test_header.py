@@ -4,10 +4,23 @@ import struct
 from pathlib import Path
 
 import pytest
-from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, data_set, dicom, element, item
+from dicom_factory import (
+    BIG,
+    DEFLATED,
+    EXPLICIT,
+    IMPLICIT,
+    Raw,
+    ct_content,
+    ct_slice,
+    data_set,
+    dicom,
+    element,
+    item,
+    write_series,
+)
 
 import napari_dicommeta as dm
-from napari_dicommeta.dicom.header import Header, is_dicom, parse_header, read_header
+from napari_dicommeta.dicom.header import MAX_TAGS, Header, is_dicom, parse_header, read_header
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import decode
 from napari_dicommeta.support.errors import HeaderError
@@ -253,3 +266,19 @@ def test_a_damaged_uid_is_not_printed() -> None:
         warnings.simplefilter("error")
         header = parsed(dicom({"SOPClassUID": Raw("UI", uid.encode())}))
         assert texts(header)["SOPClassUID"] == [uid]
+
+
+def test_more_tags_than_any_real_file_has_are_told_and_the_image_opens(tmp_path: Path) -> None:
+    changes: dict[str, object] = {f"0009{block:02x}{n:02x}": "x" for block in range(0x10, 0x2A) for n in range(256)}
+    changes |= {f"000900{block:02x}": f"MAKER {block}" for block in range(0x10, 0x2A)}
+    (tmp_path / "a.dcm").write_bytes(ct_slice(0, **changes))
+    catalog = dm.scan(tmp_path)
+    (partial,) = catalog.partial
+    assert partial.reason.startswith("more than 5,000 different tags: from (0009,xx")
+    standard = len(dm.scan(write_series(tmp_path / "plain", 1)[0]).tags())
+    assert MAX_TAGS < len(catalog.tags()) <= MAX_TAGS + standard
+    assert dict(catalog.values("(0009,xx01,MAKER 16)")) == {"x": 1}
+    assert catalog.values("(0009,xx01,MAKER 41)").unknown == 1
+    assert dict(catalog.values("Rows")) == {"16": 1}
+    (volume,) = dm.load(tmp_path)
+    assert volume.array.shape == (1, 16, 12)

@@ -77,15 +77,14 @@ def _kind(tag: int, creator: str, vr: bytes) -> Kind | None:
     if group in (0, 2, 0xFFFE) or group >= 0x7FE0:  # the meta group, delimiters and pixel data
         return None
     name = private_name(tag, creator) if creator else f"{tag:08x}"
-    known = implicit_vr(tag, creator)
     if not vr:
-        vr, is_long = known, True
+        vr, is_long = implicit_vr(tag, creator), True
     elif vr in SHORT_VR or vr in LONG_VR:
         is_long = vr in LONG_VR
     else:
         return None
     is_signed = name in SIGNED_BY_PIXELS
-    if vr == b"SQ" or (vr == b"UN" and (known == b"SQ" or is_signed)):
+    if vr == b"SQ" or (vr == b"UN" and (is_signed or implicit_vr(tag, creator) == b"SQ")):
         return None
     role = PLAIN
     if is_signed and vr in US_OR_SS:

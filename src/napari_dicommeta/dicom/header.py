@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_dicommeta.dicom.element import Element, PixelLocation
+from napari_dicommeta.dicom.element_kinds import implicit_vr
 from napari_dicommeta.dicom.elements import DataSetReader
 from napari_dicommeta.dicom.file_buffer import MAX_HEADER, REFILL, FileBuffer
 from napari_dicommeta.dicom.item_layouts import ItemLayouts
@@ -32,6 +33,8 @@ __all__ = ["Header", "inflate", "is_dicom", "open_regular", "parse_buffer", "par
 FIRST_READ = 8192
 """Bytes of the first read: the whole header of nearly every file."""
 MAX_INFLATED = 64 << 20
+MAX_TAGS = 5000
+"""The most different tags of one file, nested ones included; real files have some hundreds."""
 MAX_PYDICOM_SEQUENCES, MAX_PYDICOM_BYTES = 4, 1 << 20
 """The most damaged sequences of one file that pydicom tries to read past, and the most bytes it gets of each."""
 TRANSFER_SYNTAX = 0x00020010
@@ -203,11 +206,18 @@ def parse_buffer(buffer: FileBuffer, compact: bool = False) -> Header:
         reason, offset, cut = f"no pixel data, {why}: the file may be cut off", size, reader.known
     if not reason and reader.damage:
         reason, offset = reader.damage, reader.damage_offset
-    pixels = reader.pixels
+    elements, pixels = reader.elements, reader.pixels
+    if len(elements) > MAX_TAGS and (first := _drop_tags(elements)):
+        lowest = int(first.key[:4], 16) << 16 | (0 if first.key[4:6] == "xx" else int(first.key[4:8], 16))
+        cut = lowest if cut < 0 else min(cut, lowest)
+        if not reason:
+            shown = f"({first.key[:4]},{first.key[4:8]})"
+            reason = f"more than {MAX_TAGS:,} different tags: from {shown} on, only those of the Standard are counted"
+            offset = first.start
     plain = plain and not reason and reader.regular and buffer.base == 0
     end = pixels.offset if pixels else size
     return Header(
-        elements=tuple(reader.elements),
+        elements=tuple(elements),
         transfer_syntax=syntax,
         pixels=pixels,
         reason=reason,
@@ -220,6 +230,23 @@ def parse_buffer(buffer: FileBuffer, compact: bool = False) -> Header:
         little=little,
         end=end,
     )
+
+
+def _drop_tags(elements: list[Element]) -> Element | None:
+    """Leave out the elements whose tags are too many, and return the first; those of the Standard's images stay."""
+    keys: set[str] = set()
+    kept, first = [], None
+    for element in elements:
+        key = element.key
+        if key not in keys:
+            is_standard = len(key) == 8 and implicit_vr(int(key, 16), "") != b"UN"
+            if len(keys) >= MAX_TAGS and not is_standard:
+                first = first or element
+                continue
+            keys.add(key)
+        kept.append(element)
+    elements[:] = kept
+    return first
 
 
 def _read_after_damage(reader: DataSetReader) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 __all__ = ["TagPath"]
 
@@ -24,6 +24,7 @@ _PRIVATE_KEY = re.compile(r"([0-9a-f]{4})xx([0-9a-f]{2}):(.*)", re.DOTALL)
 _SPECIAL = re.compile(r"[%./:(),\x00-\x1f\x7f]")
 
 
+@lru_cache(maxsize=4096)
 def escape_creator(creator: str) -> str:
     """Return a private creator with the characters that would split a path written as %XX."""
     return _SPECIAL.sub(lambda match: f"%{ord(match[0]):02X}", creator)
