@@ -271,8 +271,9 @@ def test_a_damaged_uid_is_not_printed() -> None:
 def test_more_tags_than_any_real_file_has_are_told_and_the_image_opens(tmp_path: Path) -> None:
     changes: dict[str, object] = {f"0009{block:02x}{n:02x}": "x" for block in range(0x10, 0x2A) for n in range(256)}
     changes |= {f"000900{block:02x}": f"MAKER {block}" for block in range(0x10, 0x2A)}
-    (tmp_path / "a.dcm").write_bytes(ct_slice(0, **changes))
-    catalog = dm.scan(tmp_path)
+    path = tmp_path / "many.dcm"
+    path.write_bytes(ct_slice(0, **changes))
+    catalog = dm.scan(path)
     (partial,) = catalog.partial
     assert partial.reason.startswith("more than 5,000 different tags: from (0009,xx")
     standard = len(dm.scan(write_series(tmp_path / "plain", 1)[0]).tags())
@@ -280,5 +281,5 @@ def test_more_tags_than_any_real_file_has_are_told_and_the_image_opens(tmp_path:
     assert dict(catalog.values("(0009,xx01,MAKER 16)")) == {"x": 1}
     assert catalog.values("(0009,xx01,MAKER 41)").unknown == 1
     assert dict(catalog.values("Rows")) == {"16": 1}
-    (volume,) = dm.load(tmp_path)
+    (volume,) = dm.load(path)
     assert volume.array.shape == (1, 16, 12)

@@ -78,6 +78,8 @@ def _read_first(recorder: Recorder, paths: Iterator[str]) -> tuple[float, float]
         new, loops = (recorder.n_loops - loops) / len(step), recorder.n_loops
         if not new:
             clean.append((now - at) / len(step))
+        if recorder.reads.is_slow:
+            return max((now - at) / len(step), 1e-6), recorder.loop_seconds
         if now - began > (FIRST_SECONDS if len(clean) >= MIN_CLEAN and not new else MOST_FIRST_SECONDS):
             break
     learning = recorder.loop_seconds
