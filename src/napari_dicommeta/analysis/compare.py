@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from napari_dicommeta.catalog.arrow_arrays import number_array, numpy_of
 from napari_dicommeta.catalog.columns import first_tag_of
 from napari_dicommeta.catalog.distinct_texts import sort_key
 from napari_dicommeta.dicom.explain import EXPLAINED
@@ -196,7 +197,7 @@ def _rank(difference: TagDifference) -> tuple[Any, ...]:
 
 def _codes(array: Any) -> np.ndarray:
     indices = array.indices
-    return np.asarray((indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False))
+    return numpy_of(indices.fill_null(-1) if indices.null_count else indices)
 
 
 def _tag(name: str, vr: str, a: _Side, b: _Side) -> _Tag:
@@ -248,7 +249,7 @@ def _difference(tag: _Tag, sides: tuple[_Side, _Side], limit: int) -> TagDiffere
     held = counts > 0
     if _is_unique(tag, sides):
         kind = "unique"
-        is_empty = np.append(np.asarray(pc.equal(tag.texts, "")), False)
+        is_empty = np.append(numpy_of(pc.equal(tag.texts, "")), False)
         cells = np.where(is_empty, 1, 0)
         cells[-1] = 2  # a value, empty, absent
         joint = np.stack([np.bincount(cells, weights=side, minlength=3) for side in counts])
@@ -391,9 +392,9 @@ def _largest(tag: _Tag, totals: np.ndarray, limit: int) -> list[int]:
         least = np.partition(totals[cells], -limit)[-limit]
         above, equal = cells[totals[cells] > least], cells[totals[cells] == least]
         if len(equal) > 20 * MAX_COMPARED_VALUES:  # one value per file: the choice hardly matters, but must be stable
-            texts = pa.table({"text": tag.texts.take(pa.array(equal[equal < len(tag.texts)]))})
+            texts = pa.table({"text": tag.texts.take(number_array(equal[equal < len(tag.texts)]))})
             first = pc.select_k_unstable(texts, limit - len(above), [("text", "ascending")])
-            equal = equal[first.to_numpy()]
+            equal = equal[numpy_of(first)]
         cells = np.concatenate([above, equal])
     ordered = sorted(cells.tolist(), key=lambda cell: (-totals[cell], *sort_key(tag.text(cell))))
     return ordered[:limit]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from napari_dicommeta.catalog.arrow_arrays import number_array, numpy_of, text_array
 from napari_dicommeta.catalog.columns import ColumnStore
 from napari_dicommeta.catalog.file_rows import FileRows, tag_path
 from napari_dicommeta.dicom.uids import MEDIA_DIRECTORY
@@ -112,7 +113,7 @@ class Catalog:
         paths, reasons = self.file_rows.file_column("path"), self.file_rows.file_column("reason")
         return tuple(
             ScanFailure(paths[i].as_py(), reasons[i].as_py(), "partial")
-            for i in np.flatnonzero(np.asarray(reasons.is_valid()))
+            for i in np.flatnonzero(numpy_of(reasons.is_valid()))
         )
 
     @cached_property
@@ -249,8 +250,8 @@ class Catalog:
             ids = self.file_rows.joined_ids(column, by)
             if (ids >= 0).any():
                 names.append(column.path.text)
-                indices = pa.array(ids.astype(np.int32), mask=ids < 0)
-                columns.append(pa.DictionaryArray.from_arrays(indices, pa.array(column.joined_texts(by), pa.string())))
+                indices = number_array(ids.astype(np.int32), ids < 0)
+                columns.append(pa.DictionaryArray.from_arrays(indices, text_array(column.joined_texts(by))))
         return pa.table(columns, names=names)
 
     def to_pandas(self, by: str = "meaning") -> pd.DataFrame:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from napari_dicommeta.catalog.arrow_arrays import bool_array, number_array, numpy_of
 from napari_dicommeta.catalog.conditions import ends_of, texts_of
 from napari_dicommeta.catalog.distinct_texts import Texts, joined, most_frequent
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, MANY_VALUES, joined_tables, one_chunk
@@ -48,7 +49,7 @@ class Column:
         self.values: pa.BinaryArray = array.dictionary
         indices = array.indices
         codes = indices.fill_null(-1) if indices.null_count else indices
-        self.codes: np.ndarray = codes.to_numpy(zero_copy_only=False)
+        self.codes: np.ndarray = numpy_of(codes)
         self.first_tag = first_tag_of(key)
         self._texts: dict[str, Texts] = {}
         self._meanings: dict[int, tuple[Meaning, ...]] = {}
@@ -220,17 +221,17 @@ class Column:
 
 def _number_table(column: Column, width: int) -> np.ndarray:
     table = np.full((len(column.values), width), np.nan)
-    is_plain = np.asarray(pc.binary_length(column.values), dtype=np.int64) < MAX_DECIMALS
-    is_plain &= np.asarray(pc.match_substring_regex(column.values, DECIMALS), dtype=bool)
+    is_plain = numpy_of(pc.binary_length(column.values)) < MAX_DECIMALS
+    is_plain &= numpy_of(pc.match_substring_regex(column.values, DECIMALS))
     rows = np.flatnonzero(is_plain)
     if len(rows):
-        texts = pc.utf8_slice_codeunits(column.values.take(pa.array(rows)).cast(pa.string()), 3)
+        texts = pc.utf8_slice_codeunits(column.values.take(number_array(rows)).cast(pa.string()), 3)
         parts = pc.split_pattern(texts, "\\")
-        has_width = np.asarray(pc.list_value_length(parts)) == width
-        flat = pc.utf8_trim(pc.list_flatten(parts.filter(pa.array(has_width))), " \0")
+        has_width = numpy_of(pc.list_value_length(parts)) == width
+        flat = pc.utf8_trim(pc.list_flatten(parts.filter(bool_array(has_width))), " \0")
         if len(flat):
             flat = pc.replace_substring_regex(flat, r"^\+", "")
-            table[rows[has_width]] = flat.cast(pa.float64()).to_numpy(zero_copy_only=False).reshape(-1, width)
+            table[rows[has_width]] = numpy_of(flat.cast(pa.float64())).reshape(-1, width)
     for entry in np.flatnonzero(~is_plain).tolist():
         values = numbers(column.text_of(entry), width)
         if values is not None:
@@ -265,7 +266,7 @@ class ColumnStore:
 
     def taken(self, rows: np.ndarray | None) -> ColumnStore:
         """Return a store of some rows only; None stands for all rows."""
-        return self if rows is None else ColumnStore(self.table.take(pa.array(rows)).combine_chunks())
+        return self if rows is None else ColumnStore(self.table.take(number_array(rows)).combine_chunks())
 
     def find(self, path: TagPath) -> Column | None:
         """Return the column of a tag, None if no file holds it."""
@@ -280,7 +281,7 @@ class ColumnStore:
     def file_numbers(self, name: str) -> np.ndarray:
         """Return an integer column of `FILE_COLUMNS`, int64 of shape (n_files,)."""
         if name not in self._file_numbers:
-            self._file_numbers[name] = np.asarray(self.file_column(name).to_numpy(zero_copy_only=False))
+            self._file_numbers[name] = numpy_of(self.file_column(name))
         return self._file_numbers[name]
 
     @cached_property
@@ -313,7 +314,7 @@ class ColumnStore:
     @cached_property
     def cuts(self) -> np.ndarray:
         """Return for each file the first tag whose presence is unknown, -1 if there is none."""
-        return np.asarray(self.file_column("cut").to_numpy(zero_copy_only=False))
+        return numpy_of(self.file_column("cut"))
 
     @cached_property
     def cut_rows(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from napari_dicommeta.catalog.arrow_arrays import bool_array, text_array
 from napari_dicommeta.catalog.hashes import hashes, mixed
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def catalog_digest(catalog: Catalog) -> str:
     length, and entries that are not in the catalog.
     """
     paths = relative_paths(catalog.paths, common_folder(catalog.paths))
-    names = hashes(pa.array([path.encode("utf-8", "surrogatepass") for path in paths], pa.binary()))
+    names = hashes(text_array([path.encode("utf-8", "surrogatepass") for path in paths], pa.binary()))
     rows = np.sort(mixed(file_digests(catalog) + mixed(names)))
     return blake2b(rows.astype("<u8").tobytes(), digest_size=16, person=DIGEST_VERSION).hexdigest()
 
@@ -48,7 +49,7 @@ def file_digests(catalog: Catalog) -> np.ndarray:
         if not is_used.any():
             continue
         of_code = np.zeros(len(column.values) + 1, dtype=np.uint64)  # the last entry, for code -1, stays 0
-        used = column.values if is_used.all() else column.values.filter(pa.array(is_used))
+        used = column.values if is_used.all() else column.values.filter(bool_array(is_used))
         seed = int.from_bytes(blake2b(column.path.key.encode(), digest_size=8).digest(), "little")
         of_code[:-1][is_used] = mixed(hashes(used) + np.uint64(seed))
         total += of_code[codes]

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from napari_dicommeta.catalog.arrow_arrays import bool_array, numpy_of, text_array
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.cached import cached_property
 
@@ -49,11 +50,11 @@ class Texts:
     @cached_property
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (index of the text, float64 value) of each component that is a finite number, in text order."""
-        components = pc.split_pattern(pa.array(self.texts, pa.string()), "\\")
+        components = pc.split_pattern(text_array(self.texts), "\\")
         flat = pc.list_flatten(components)
-        owners = pc.list_parent_indices(components).to_numpy(zero_copy_only=False)
-        is_number = np.asarray(pc.match_substring_regex(flat, NUMBER), dtype=bool)
-        values = flat.filter(pa.array(is_number)).cast(pa.float64()).to_numpy(zero_copy_only=False)
+        owners = numpy_of(pc.list_parent_indices(components))
+        is_number = numpy_of(pc.match_substring_regex(flat, NUMBER))
+        values = numpy_of(flat.filter(bool_array(is_number)).cast(pa.float64()))
         finite = np.isfinite(values)
         return owners[is_number][finite], values[finite]
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pyarrow as pa
 
+from napari_dicommeta.catalog.arrow_arrays import number_array
 from napari_dicommeta.catalog.columns import RUN_FILES, Column, ColumnStore, first_tag_of
 from napari_dicommeta.catalog.conditions import Condition, Spelled
 from napari_dicommeta.catalog.counts import Numbers, Spelling, TagSummary, ValueCount, ValueCounts
@@ -16,6 +16,8 @@ from napari_dicommeta.support.cached import cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
 
     from napari_dicommeta.dicom.values import Meaning
 
@@ -78,7 +80,7 @@ class FileRows:
         array = self.store.file_column(name)
         if self._ends is not None:
             return array.slice(self._ends[0], self.n_files)
-        return array if self.rows is None else array.take(pa.array(self.rows))
+        return array if self.rows is None else array.take(number_array(self.rows))
 
     def file_numbers(self, name: str) -> np.ndarray:
         """Return one of the integer columns of `columns.FILE_COLUMNS`, int64 of shape (n_files,)."""

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from napari_dicommeta.catalog.arrow_arrays import numpy_of
 from napari_dicommeta.catalog.hashes import hashes
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def joined_tables(tables: Iterable[pa.Table]) -> pa.Table:
     rows = [len(part["path"]) for part in parts]
     paths = _joined("path", parts, rows)
     order = pc.array_sort_indices(paths)
-    if np.array_equal(order.to_numpy(), np.arange(len(order))):
+    if np.array_equal(numpy_of(order), np.arange(len(order))):
         order = None
     joined: dict[str, pa.Array] = {"path": paths if order is None else paths.take(order)}
     del paths
@@ -119,4 +120,4 @@ def one_chunk(column: pa.ChunkedArray) -> pa.Array:
     """Return a column as one array."""
     if column.num_chunks == 1:
         return column.chunk(0)
-    return column.combine_chunks() if column.num_chunks else pa.array([], column.type)
+    return column.combine_chunks() if column.num_chunks else pa.nulls(0, column.type)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from napari_dicommeta.catalog.arrow_arrays import number_array, text_array
 from napari_dicommeta.catalog.columns import Column, ColumnStore
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, VALUES
 from napari_dicommeta.dicom.tags import TagPath
@@ -49,7 +50,7 @@ def save(store: ColumnStore, failures: Sequence[tuple[str, str, str, str]], path
         column = store.column(key)
         ids = column.joined_ids("meaning", None).astype(np.int32)
         names.append(column.path.text)
-        columns.append(_dictionary(ids, pa.array(column.joined_texts("meaning"), pa.string())))
+        columns.append(_dictionary(ids, text_array(column.joined_texts("meaning"))))
         vr = _plain_vr(column)
         if vr is None:
             names.append(f"raw:{key}")
@@ -147,7 +148,7 @@ def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:
 
 
 def _dictionary(codes: np.ndarray, values: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32(), mask=codes < 0), values)
+    return pa.DictionaryArray.from_arrays(number_array(codes.astype(np.int32, copy=False), codes < 0), values)
 
 
 def _plain_values(vr: str, texts: pa.Array) -> pa.Array:
@@ -164,6 +165,7 @@ def _plain_vr(column: Column) -> str | None:
     vr = column.values[0].as_py()[:2].decode("latin-1") if texts else "UN"
     if vr not in ("UI", "CS", "LO", "SH", "DA", "TM", "DS", "IS", "AE", "PN", "DT"):
         return None
-    if not all(isinstance(text, str) and text.isascii() for text in texts):
+    plain = [text for text in texts if isinstance(text, str) and text.isascii()]
+    if len(plain) < len(texts):
         return None
-    return vr if _plain_values(vr, pa.array(texts, pa.string())).equals(column.values) else None
+    return vr if _plain_values(vr, text_array(plain)).equals(column.values) else None

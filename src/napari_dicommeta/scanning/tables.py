@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from napari_dicommeta.catalog.arrow_arrays import number_array, text_array
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS
 
@@ -48,8 +49,11 @@ def table_of(recording: Recording) -> pa.Table:
     }
     if files.reasons:
         reasons = [files.reasons.get(i, (None, None)) for i in range(n)]
-        columns["reason"] = pa.array([reason for reason, _ in reasons], pa.string())
-        columns["damage_offset"] = pa.array([offset for _, offset in reasons], pa.int64())
+        columns["reason"] = text_array(reason for reason, _ in reasons)
+        columns["damage_offset"] = number_array(
+            np.array([-1 if offset is None else offset for _, offset in reasons], dtype=np.int64),
+            np.array([offset is None for _, offset in reasons]),
+        )
     else:
         for name in ("reason", "damage_offset"):
             columns[name] = pa.nulls(n, FILE_COLUMNS[name])
@@ -68,7 +72,7 @@ def _indices(codes: np.ndarray, n_values: int) -> pa.Array:
     """Return codes, null where they are negative: as the smallest integers, or int32 where that would save little."""
     absent = codes < 0
     if len(codes) < MIN_SMALL:
-        return pa.array(codes, mask=absent)
+        return number_array(codes.copy(), absent)
     small = codes.astype(np.min_scalar_type(-max(n_values, 1)))
     validity = _owned(np.packbits(~absent, bitorder="little")) if absent.any() else None
     return pa.Array.from_buffers(pa.from_numpy_dtype(small.dtype), len(small), [validity, _owned(small)])
