@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from dicom_factory import write_series
 
-from napari_dicommeta.catalog.arrow_arrays import bool_array, number_array, numpy_of, text_array
+from napari_dicommeta.catalog.arrow_arrays import bool_array, number_array, numpy_of, scalar_of, text_array
 
 WITHOUT_PANDAS = """
 import sys
@@ -35,6 +35,10 @@ def test_numbers_are_those_that_pyarrow_makes(dtype: str) -> None:
     assert numpy_of(pa.array(values[:0])).shape == (0,)
     with pytest.raises(ValueError, match="5 of 13 values are null"):
         numpy_of(number_array(values, absent))
+    if dtype != "uint64":
+        part = number_array(values, absent).slice(2, 6)
+        assert numpy_of(part, absent=-1).tolist() == [2, -1, 4, 5, -1, 7]
+        assert numpy_of(part, absent=-1).dtype == dtype
 
 
 def test_truth_values_are_those_that_pyarrow_makes() -> None:
@@ -50,6 +54,11 @@ def test_texts_are_those_that_pyarrow_makes() -> None:
     assert text_array([b"\xff", None], pa.binary()).equals(pa.array([b"\xff", None], pa.binary()))
     with pytest.raises(UnicodeEncodeError):
         text_array(["\udcff"])
+
+
+def test_single_values_are_those_that_pyarrow_makes() -> None:
+    assert scalar_of(7, pa.int32()).equals(pa.scalar(7, pa.int32()))
+    assert scalar_of(b"ab", pa.binary()).equals(pa.scalar(b"ab", pa.binary()))
 
 
 def test_pandas_is_not_imported_for_nothing(tmp_path: Path) -> None:

@@ -316,7 +316,7 @@ def _readings(catalog: Catalog, units: np.ndarray, n_units: int) -> Iterator[_Re
     vrs = {summary.keyword: summary.vr for summary in catalog.tags()}
     for name in table.column_names[1:]:
         path, column = TagPath.parse(name), table.column(name).combine_chunks()
-        codes = numpy_of(column.indices.fill_null(-1)).astype(np.int64)
+        codes = numpy_of(column.indices, absent=-1).astype(np.int64)
         known = (codes >= 0) | (cuts < 0) | (cuts > first_tag_of(path.key))
         texts, vr = column.dictionary.to_pylist(), vrs.get(name, path.vr)
         pairs = np.unique(units[known] * (len(texts) + 1) + codes[known] + 1)

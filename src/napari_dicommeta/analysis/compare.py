@@ -197,7 +197,7 @@ def _rank(difference: TagDifference) -> tuple[Any, ...]:
 
 def _codes(array: Any) -> np.ndarray:
     indices = array.indices
-    return numpy_of(indices.fill_null(-1) if indices.null_count else indices)
+    return numpy_of(indices, absent=-1)
 
 
 def _tag(name: str, vr: str, a: _Side, b: _Side) -> _Tag:

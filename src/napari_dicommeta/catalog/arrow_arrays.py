@@ -1,7 +1,7 @@
 """Arrow arrays of NumPy arrays and texts.
 
-`pyarrow.array` and `to_numpy` would import pandas where it is installed, as it is beside napari: 0.2 s and 30 MB for
-nothing.
+`pyarrow.array`, `pyarrow.scalar`, `to_numpy` and `fill_null` would import pandas where it is installed, as it is beside
+napari: 0.2 s and 30 MB for nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["bool_array", "number_array", "numpy_of", "text_array"]
+__all__ = ["bool_array", "number_array", "numpy_of", "scalar_of", "text_array"]
 
 
 def number_array(values: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
@@ -50,16 +50,41 @@ def text_array(texts: Iterable[str | bytes | None], kind: pa.DataType | None = N
     return pa.Array.from_buffers(kind, len(raw), [validity, pa.py_buffer(bounds), pa.py_buffer(data)])
 
 
-def numpy_of(values: pa.Array) -> np.ndarray:
-    """Return numbers, which stay read-only in Arrow's memory, or truth values; none may be null."""
-    if values.null_count:
+def scalar_of(value: bytes | int, kind: pa.DataType) -> pa.Scalar:
+    """Return one value, of int32 or binary type."""
+    return (text_array([value], kind) if isinstance(value, bytes) else number_array(np.array([value], str(kind))))[0]
+
+
+def numpy_of(values: pa.Array, absent: int | None = None) -> np.ndarray:
+    """Return numbers, which stay read-only in Arrow's memory, or truth values; `absent` stands for null.
+
+    Raises
+    ------
+    ValueError
+        If some are null, and `absent` is None.
+    """
+    if not values.null_count:
+        return _known(values)
+    if absent is None:
         raise ValueError(f"{values.null_count} of {len(values)} values are null")
+    validity = np.unpackbits(
+        np.frombuffer(values.buffers()[0], np.uint8), count=values.offset + len(values), bitorder="little"
+    )
+    return np.where(validity[values.offset :], _known(values), np.array(absent, _dtype(values)))
+
+
+def _known(values: pa.Array) -> np.ndarray:
+    """Return the numbers or truth values where none is null."""
     buffer, start = values.buffers()[1], values.offset
     if pa.types.is_boolean(values.type):
         bits = np.frombuffer(buffer or b"", np.uint8)
         return np.unpackbits(bits, count=start + len(values), bitorder="little")[start:].astype(bool)
-    dtype = np.dtype("float64" if values.type == pa.float64() else str(values.type))
+    dtype = _dtype(values)
     return np.frombuffer(buffer or b"", dtype, len(values), start * dtype.itemsize)
+
+
+def _dtype(values: pa.Array) -> np.dtype:
+    return np.dtype("float64" if values.type == pa.float64() else str(values.type))
 
 
 def _bits(values: np.ndarray) -> np.ndarray:

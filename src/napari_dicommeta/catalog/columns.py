@@ -48,8 +48,7 @@ class Column:
         """A column with the same values, all UIDs, from which they are taken decoded."""
         self.values: pa.BinaryArray = array.dictionary
         indices = array.indices
-        codes = indices.fill_null(-1) if indices.null_count else indices
-        self.codes: np.ndarray = numpy_of(codes)
+        self.codes: np.ndarray = numpy_of(indices, absent=-1)
         self.first_tag = first_tag_of(key)
         self._texts: dict[str, Texts] = {}
         self._meanings: dict[int, tuple[Meaning, ...]] = {}

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from napari_dicommeta.catalog.arrow_arrays import numpy_of
+from napari_dicommeta.catalog.arrow_arrays import numpy_of, scalar_of
 from napari_dicommeta.catalog.hashes import hashes
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _with_one_dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
     if (found[1:] == found[:-1]).any():
         return one_chunk(column.unify_dictionaries())
     codes = [
-        pc.add(chunk.indices, pa.scalar(start, VALUES.index_type))
+        pc.add(chunk.indices, scalar_of(start, VALUES.index_type))
         for chunk, start in zip(column.chunks, starts[:-1].tolist(), strict=True)
     ]
     values = pa.concat_arrays([chunk.dictionary for chunk in column.chunks])

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from napari_dicommeta.catalog.arrow_arrays import number_array, text_array
+from napari_dicommeta.catalog.arrow_arrays import bool_array, number_array, numpy_of, scalar_of, text_array
 from napari_dicommeta.catalog.columns import Column, ColumnStore
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, VALUES
 from napari_dicommeta.dicom.tags import TagPath
@@ -153,10 +153,11 @@ def _dictionary(codes: np.ndarray, values: pa.Array) -> pa.DictionaryArray:
 
 def _plain_values(vr: str, texts: pa.Array) -> pa.Array:
     """Return the stored values that plain texts have under a VR: the text, padded to an even length."""
-    pad = pa.scalar(b"\0" if vr == "UI" else b" ")
-    odd = pc.equal(pc.bit_wise_and(pc.binary_length(texts), 1), 1)
-    padding = pc.if_else(odd, pad, pa.scalar(b""))
-    return pc.binary_join_element_wise(pa.scalar(vr.encode() + b"."), texts.cast(pa.binary()), padding, b"")
+    prefix, pad, nothing = (
+        scalar_of(value, pa.binary()) for value in (vr.encode() + b".", b"\0" if vr == "UI" else b" ", b"")
+    )
+    padding = pc.if_else(bool_array(numpy_of(pc.binary_length(texts)) % 2 == 1), pad, nothing)
+    return pc.binary_join_element_wise(prefix, texts.cast(pa.binary()), padding, nothing)
 
 
 def _plain_vr(column: Column) -> str | None:
