@@ -244,12 +244,16 @@ class VolumeGeometry:
         affine[:3, 0] *= factor
         return replace(self, spacing=(length * factor, *self.spacing[1:]), affine=affine, steps=(span / count,) * count)
 
-    @property
+    @cached_property
+    def _steps(self) -> np.ndarray:
+        return np.array(self.steps)
+
+    @cached_property
     def usual_step(self) -> float:
         """The median step along the normal, mm; NaN for a single slice."""
-        return usual_step(np.array(self.steps)) if self.steps else float("nan")
+        return usual_step(self._steps) if self.steps else float("nan")
 
-    @property
+    @cached_property
     def gaps(self) -> tuple[tuple[int, float, int], ...]:
         """(k, mm, number missing) for each slice k that is followed by missing slices.
 
@@ -257,7 +261,7 @@ class VolumeGeometry:
         """
         if len(self.steps) < 2 or not self.usual_step > self.floor / 10:
             return ()
-        steps = np.array(self.steps)
+        steps = self._steps
         times = np.round(steps / self.usual_step)
         fits = np.flatnonzero((times >= 2) & (np.abs(steps / self.usual_step - times) <= 0.1))
         if not len(fits):
@@ -268,7 +272,7 @@ class VolumeGeometry:
     @cached_property
     def _runs_of_equal_steps(self) -> tuple[int, ...]:
         """For each step the number of adjacent steps that are equal to it, itself included."""
-        steps = np.array(self.steps)
+        steps = self._steps
         limits = np.maximum(self.floor, SPACING_TOLERANCE * np.abs(steps[:-1]))
         starts = np.concatenate([[0], np.flatnonzero(np.abs(np.diff(steps)) > limits) + 1, [len(steps)]])
         lengths = np.diff(starts)
@@ -288,7 +292,7 @@ class VolumeGeometry:
         while k < len(runs):
             if runs[k] >= MIN_BLOCK:
                 first, end = max(start, k), k + runs[k] + 1
-                step = usual_step(np.array(self.steps[k : k + runs[k]]))
+                step = usual_step(self._steps[k : k + runs[k]])
                 is_new = not blocks or abs(step - blocks[-1][2]) > max(self.floor, SPACING_TOLERANCE * step)
                 if first > start or not is_new:
                     return ()
@@ -313,6 +317,6 @@ class VolumeGeometry:
     @cached_property
     def uneven(self) -> float:
         """Largest deviation of a step from the usual step, mm; 0 if within the tolerance."""
-        if len(self.steps) < 2 or even_steps(np.array(self.steps), self.floor):
+        if len(self.steps) < 2 or even_steps(self._steps, self.floor):
             return 0.0
-        return float(np.abs(np.array(self.steps) - self.usual_step).max())
+        return float(np.abs(self._steps - self.usual_step).max())
