@@ -250,7 +250,7 @@ class VolumeGeometry:
 
     @cached_property
     def usual_step(self) -> float:
-        """The median step along the normal, mm; NaN for a single slice."""
+        """Return the median step along the normal, mm; NaN for a single slice."""
         return usual_step(self._steps) if self.steps else float("nan")
 
     @cached_property
