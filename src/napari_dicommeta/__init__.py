@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.scanning.scan import iter_scan as iter_scan
     from napari_dicommeta.scanning.scan import scan as scan
     from napari_dicommeta.support.errors import CatalogError as CatalogError
+    from napari_dicommeta.support.errors import ConversionError as ConversionError
     from napari_dicommeta.support.errors import DicomMetaError as DicomMetaError
     from napari_dicommeta.support.errors import HeaderError as HeaderError
     from napari_dicommeta.support.errors import LoadError as LoadError
@@ -61,6 +62,7 @@ _NAMES_OF = {
     "scanning.scan": ("iter_scan", "scan"),
     "support.errors": (
         "CatalogError",
+        "ConversionError",
         "DicomMetaError",
         "HeaderError",
         "LoadError",
@@ -78,6 +80,7 @@ _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in na
 __all__ = [
     "Catalog",
     "CatalogError",
+    "ConversionError",
     "DicomMetaError",
     "Finding",
     "HeaderError",

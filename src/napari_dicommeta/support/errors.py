@@ -7,6 +7,7 @@ from __future__ import annotations
 
 __all__ = [
     "CatalogError",
+    "ConversionError",
     "CutError",
     "DecodeError",
     "DicomMetaError",
@@ -75,6 +76,10 @@ class LoadError(DicomMetaError):
 
 class CatalogError(DicomMetaError, ValueError):
     """A file that is not a saved catalog, or was saved by a newer version."""
+
+
+class ConversionError(DicomMetaError, ValueError):
+    """A volume that another library's image cannot hold as it is; the text says why and what to do."""
 
 
 class PrivacyError(DicomMetaError, ValueError):

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.window import Window, middle_windows
 from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.volumes import conversions
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
@@ -98,6 +99,26 @@ class Volume:
         """Index of the middle slice, over all axes before those of an image."""
         lead = self.array.shape[: -3 if self.is_color else -2]
         return (0, lead[1] // 2) if len(lead) == 2 else (lead[0] // 2,)
+
+    def to_sitk(self, allow_uneven: bool = False) -> Any:
+        """Return it as a `SimpleITK.Image`; see `conversions.to_sitk`."""
+        return conversions.to_sitk(self, allow_uneven)
+
+    def to_nibabel(self, allow_uneven: bool = False) -> Any:
+        """Return it as a `nibabel.Nifti1Image`; see `conversions.to_nibabel`."""
+        return conversions.to_nibabel(self, allow_uneven)
+
+    def to_xarray(self) -> Any:
+        """Return it as an `xarray.DataArray`; see `conversions.to_xarray`."""
+        return conversions.to_xarray(self)
+
+    def to_dask(self) -> Any:
+        """Return it as a lazy `dask.array.Array`; see `conversions.to_dask`."""
+        return conversions.to_dask(self)
+
+    def to_monai(self, allow_uneven: bool = False) -> Any:
+        """Return it as a `monai.data.MetaTensor`; see `conversions.to_monai`."""
+        return conversions.to_monai(self, allow_uneven)
 
     def display_range(self) -> tuple[float, float]:
         """Return the smallest and largest value of the middle slice without padding, for the full-range window.
