@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._version import __version__
 from napari_dicommeta.cli.check import audit_labels, compare_folders, print_findings, write_recipes
+from napari_dicommeta.cli.convert import add_arguments, convert
 from napari_dicommeta.cli.info import print_info
 from napari_dicommeta.cli.terminal import CommandError, finished, print_rows, read_catalog
 from napari_dicommeta.dicom.values import registered_name
@@ -128,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--decisions", metavar="FILE", help="include the steps of findings put into the recipe, as saved by the dock"
     )
+    add_arguments(command("convert", convert, "Write all series as NIfTI or NRRD.", tables=False))
     sub = command(
         "compare",
         compare_folders,

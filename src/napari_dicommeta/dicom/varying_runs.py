@@ -80,7 +80,7 @@ class _Event(NamedTuple):
     """The number of the event that opened what this one closes."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class VaryingRuns:
     """Bytes with the same elements, sequences and items, and any lengths."""
 

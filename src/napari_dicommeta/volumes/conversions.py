@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.geometry import VolumeGeometry
     from napari_dicommeta.volumes.lazy_array import LazyArray
 
-__all__ = ["GridImage", "grid_of", "ras_affine", "to_dask", "to_monai", "to_nibabel", "to_sitk", "to_xarray"]
+__all__ = [
+    "GridImage",
+    "arranged",
+    "axis_names",
+    "grid_of",
+    "ras_affine",
+    "to_dask",
+    "to_monai",
+    "to_nibabel",
+    "to_sitk",
+    "to_xarray",
+]
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MAX_SHEAR = 1e-6
@@ -98,7 +109,7 @@ def to_sitk(volume: GridImage, allow_uneven: bool = False) -> Any:
             f"its slices are sheared by {volume.geometry.tilt:.3g} degrees, which SimpleITK cannot express: "
             "resample it, or use to_nibabel"
         )
-    image = sitk.GetImageFromArray(_arranged(volume), isVector=volume.is_color)
+    image = sitk.GetImageFromArray(arranged(volume), isVector=volume.is_color)
     n_times = image.GetDimension() - 3
     image.SetSpacing((*spacing.tolist(), *(1.0,) * n_times))
     image.SetOrigin((*affine[:3, 3].tolist(), *(0.0,) * n_times))
@@ -120,7 +131,7 @@ def to_nibabel(volume: GridImage, allow_uneven: bool = False) -> Any:
     """
     nibabel = _imported("nibabel", "nibabel")
     affine = ras_affine(volume, allow_uneven)
-    data = _arranged(volume)
+    data = arranged(volume)
     if volume.is_color:
         if data.dtype != np.uint8:
             raise ConversionError(f"its colors are {data.dtype}: NIfTI holds colors of 8 bits only")
@@ -148,10 +159,7 @@ def to_xarray(volume: GridImage) -> Any:
     """
     xarray = _imported("xarray", "xarray")
     array, geometry = np.asarray(volume.array), volume.geometry
-    plane = ("j", "i", "channel") if volume.is_color else ("j", "i")
-    lead = array.ndim - len(plane)
-    is_timed = lead == 2 or (lead == 1 and bool(volume.axis))
-    names = (*(("t", "k") if lead == 2 else ("t",) if is_timed else ("k",) if lead else ()), *plane)
+    names = axis_names(volume)
     step = dict(zip("kji", geometry.spacing, strict=True))
     coordinates = {}
     for name, size in zip(names, array.shape, strict=True):
@@ -193,7 +201,7 @@ def to_monai(volume: GridImage, allow_uneven: bool = False) -> Any:
         If MONAI is not installed.
     """
     torch, data = _imported("torch", "torch"), _imported("monai.data", "monai")
-    affine, array = ras_affine(volume, allow_uneven), _arranged(volume)
+    affine, array = ras_affine(volume, allow_uneven), arranged(volume)
     if volume.is_color and array.ndim == 5:
         raise ConversionError("colors at several times have no axis left: take one time of its array")
     channels = np.moveaxis(array, -1, 0) if volume.is_color else array if array.ndim == 4 else array[None]
@@ -210,7 +218,14 @@ def _arranged_shape(volume: GridImage) -> tuple[int, int, int, int]:
     return times, slices, shape[-2], shape[-1]
 
 
-def _arranged(volume: GridImage) -> np.ndarray:
+def axis_names(volume: GridImage) -> tuple[str, ...]:
+    """Return the names of the axes of a volume's array: t, k, j, i, and "channel" for color."""
+    lead = len(volume.array.shape) - (3 if volume.is_color else 2)
+    first = ("t", "k") if lead == 2 else ("t",) if volume.axis else ("k",)
+    return (*first, "j", "i", *(("channel",) if volume.is_color else ()))
+
+
+def arranged(volume: GridImage) -> np.ndarray:
     """Read the array of shape (k, j, i), or (t, k, j, i) for several times, with a last axis of 3 for color."""
     times, slices, rows, columns = _arranged_shape(volume)
     lead = (times, slices) if times > 1 else (slices,)

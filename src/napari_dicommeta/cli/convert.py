@@ -1,0 +1,83 @@
+"""The command ``convert``: all series of a folder as files of NIfTI or NRRD."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from napari_dicommeta.cli.terminal import CommandError, ProgressLine, read_catalog
+from napari_dicommeta.support.errors import DicomMetaError
+from napari_dicommeta.support.words import counted, display
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator
+
+    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.volumes.volume import Volume
+
+__all__ = ["add_arguments", "convert"]
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    command.add_argument("output", metavar="OUT", help="the folder to write to; it is made if it does not exist")
+    command.add_argument("--to", choices=("nii.gz", "nii", "nrrd"), default="nii.gz", help="the format of the files")
+    command.add_argument(
+        "--names",
+        metavar="TEMPLATE",
+        help="names of the files: {number}, {modality}, {name}, {series} and {axis} stand for those of the volume",
+    )
+    command.add_argument(
+        "--allow-uneven", action="store_true", help="write unevenly spaced slices as if they were even"
+    )
+    command.add_argument("--full", action="store_true", help="texts of notes and UIDs in the JSON beside each file")
+
+
+def convert(options: argparse.Namespace) -> int:
+    """Write a file for each volume of the source, and list on stderr what was not written; return the exit code."""
+    from napari_dicommeta.export.images import TEMPLATE, write_images
+
+    catalog = read_catalog(options.source, options.cache)
+    reasons: list[str] = []
+    written, bar, total = 0, ProgressLine("series"), len(catalog.series)
+
+    def volumes() -> Iterator[Volume]:
+        for done, volume in _volumes(catalog, reasons):
+            bar.show(done, total)
+            yield volume
+
+    try:
+        os.makedirs(options.output, exist_ok=True)
+        for item in write_images(
+            volumes(),
+            options.output,
+            f".{options.to}",
+            options.names or TEMPLATE,
+            allow_uneven=options.allow_uneven,
+            full=options.full,
+        ):
+            written += bool(item.path)
+            if item.reason:
+                reasons.append(f"{display(item.volume)}: {item.reason}")
+    except OSError as error:
+        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+    except (ValueError, ImportError, DicomMetaError) as error:
+        raise CommandError(str(error)) from error
+    bar.clear()
+    for reason in reasons:
+        print(f"not written: {reason}", file=sys.stderr)
+    print(f"{counted(written, 'file')} of {counted(total, 'series')} in {display(options.output)}")
+    return 0 if written else 1
+
+
+def _volumes(catalog: Catalog, reasons: list[str]) -> Iterator[tuple[int, Volume]]:
+    """Yield the number of series begun and each volume; keep why a series has none."""
+    from napari_dicommeta.volumes.load import load_series
+
+    for done, series in enumerate(catalog.series, 1):
+        volumes, refusals = load_series(series)
+        reasons += [str(refusal) for refusal in refusals]
+        for volume in volumes:
+            yield done, volume
