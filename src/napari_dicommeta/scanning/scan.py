@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.scanning.listing import Source, list_files, source_paths
 from napari_dicommeta.scanning.local import scan_paths
+from napari_dicommeta.scanning.media import described_folders
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER
 
@@ -33,7 +34,8 @@ def scan(
     Parameters
     ----------
     source
-        A path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``).
+        A path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``). A DICOMDIR
+        stands for its folder.
     workers
         The number of processes that read headers. None: one per core if there are enough files; 1: only this process.
     progress
@@ -89,9 +91,11 @@ def _steps(
         raise ValueError("output needs a client; without a client, scan and then call Catalog.save")
     if is_remote(source):
         return (yield from scan_remote(source))
-    paths = source_paths(source)
+    paths, lost = described_folders(source_paths(source))
     if cache:
         from napari_dicommeta.scanning.cache import scan_cached
 
-        return (yield from scan_cached(paths, workers))
-    return (yield from scan_paths(list_files(paths), workers))
+        catalog = yield from scan_cached(paths, workers)
+    else:
+        catalog = yield from scan_paths(list_files(paths), workers)
+    return catalog.with_failures([*catalog.failures, *lost]) if lost else catalog
