@@ -13,7 +13,7 @@ import pytest
 from dicom_factory import Raw
 from pixel_factory import Image, image
 
-from napari_dicommeta.dicom import fragments
+from napari_dicommeta.dicom import fragment_walk, fragments
 from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
 from napari_dicommeta.dicom.fragments import frame_data, frame_index
 from napari_dicommeta.support.errors import PixelError
@@ -169,7 +169,7 @@ def test_large_fragments_are_not_read_while_they_are_walked(tmp_path: Path, monk
     file = write(tmp_path / "x.dcm", encapsulated_by(groups), frames=20)
     index = frame_index(file.path, file.offset, 20)
     assert index.lengths.tolist() == [1 << 18] * 20
-    assert sum(counted) < 3 * fragments.READ
+    assert sum(counted) < 3 * fragment_walk.READ
 
 
 def test_a_file_without_frames_any_more_is_a_pixel_error(tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import imagecodecs
 import numpy as np
 import pytest
+from coded_streams import GRAY, STREAMS
 from dicom_factory import UNDEFINED, Raw, encapsulated
-from pixel_factory import Image, image, rle
+from pixel_factory import Image, image
 
 from napari_dicommeta.dicom import frame_ending as module
 from napari_dicommeta.dicom.codecs import decode_frame
@@ -19,19 +19,6 @@ from napari_dicommeta.dicom.frame_ending import frame_ending
 from napari_dicommeta.dicom.uids import RLE
 from napari_dicommeta.support.errors import DecodeError, PixelError
 
-GRAY = (5 * np.arange(24)[:, np.newaxis] + 3 * np.arange(32)).astype(np.uint8)
-J2K = {"codecformat": "j2k", "reversible": True, "level": 0}
-STREAMS = {
-    "1.2.840.10008.1.2.4.50": bytes(imagecodecs.jpeg8_encode(GRAY, level=90)),
-    "1.2.840.10008.1.2.4.70": bytes(imagecodecs.jpeg8_encode(GRAY, lossless=True, predictor=1)),
-    "1.2.840.10008.1.2.4.80": bytes(imagecodecs.jpegls_encode(GRAY)),
-    "1.2.840.10008.1.2.4.81": bytes(imagecodecs.jpegls_encode(GRAY, level=2)),
-    "1.2.840.10008.1.2.4.90": bytes(imagecodecs.jpeg2k_encode(GRAY, **J2K)),
-    "1.2.840.10008.1.2.4.91": bytes(imagecodecs.jpeg2k_encode(GRAY, codecformat="j2k", level=60)),
-    "1.2.840.10008.1.2.4.201": bytes(imagecodecs.htj2k_encode(GRAY, reversible=True)),
-    RLE: rle(GRAY),
-}
-"""Transfer syntax -> a codestream of `GRAY`."""
 COARSE = ("1.2.840.10008.1.2.4.50",)
 """The transfer syntaxes of which a cut codestream is still an image."""
 

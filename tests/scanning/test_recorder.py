@@ -170,7 +170,7 @@ def test_any_change_of_bytes_is_read_the_same_either_way(data: st.DataObject) ->
     def shown(layouts: bool) -> object:
         recorder = Recorder() if layouts else LoopRecorder()
         for number, raw in enumerate(files):
-            window = len(raw), 0, raw[:8192], "", ""
+            window = len(raw), 0, raw[:8192], "", "", raw[-32:]
             recorder.take_in(str(number), window) if raw[128:132] == b"DICM" else None
         catalog = catalog_of_recordings([recorder.take()])
         numbers = [catalog.file_column(name).tolist() for name in ("pixel_offset", "pixel_length", "cut")]

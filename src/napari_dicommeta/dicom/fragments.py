@@ -8,31 +8,22 @@ fragments belong to a frame, and only if it agrees with them.
 from __future__ import annotations
 
 import os
-import struct
-from array import array
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
+from napari_dicommeta.dicom.fragment_walk import STARTS, walk_fragments
 from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
 from napari_dicommeta.dicom.image_header import EXTENDED_OFFSETS, image_header
 from napari_dicommeta.support.errors import DecodeError
 
 __all__ = ["FrameIndex", "frame_data", "frame_index"]
 
-READ = 65536
-"""Bytes of one read while small fragments are walked."""
-MAX_FRAGMENTS = 4 << 20
-"""The most fragments of one file; a whole slide has some hundred thousand."""
 INDEX_BYTES = 64 << 20
 """Bytes of the indices that are kept."""
 TAIL = 10
 """Bytes at the end of a fragment in which the end marker of a codestream is looked for."""
-ITEM, END = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
-STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
-"""The first bytes of a codestream: JPEG and JPEG-LS, JPEG 2000, and JPEG 2000 in its file format."""
-_HEAD = struct.Struct("<4sL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,29 +124,7 @@ def _build(path: str, offset: int, frames: int) -> FrameIndex:
 
 def _walk(descriptor: int, position: int, size: int) -> tuple[np.ndarray, np.ndarray, str]:
     """Return the starts and lengths of all items from `position` on, and why the walk ended early."""
-    starts, lengths = array("q"), array("q")
-    buffer, base, length, fault = b"", position, 0, ""
-    while position + 8 <= size:
-        index = position - base
-        if not 0 <= index <= len(buffer) - 8:
-            buffer = pread(descriptor, READ if length < READ else 8, position)
-            base, index = position, 0
-            if len(buffer) < 8:
-                break
-        tag, length = _HEAD.unpack_from(buffer, index)
-        if tag == END:
-            break
-        if len(starts) > MAX_FRAGMENTS:
-            fault = f"there are more than {MAX_FRAGMENTS:,} fragments"
-            break
-        if tag != ITEM or length == 0xFFFFFFFF:
-            fault = f"byte {position:,} is neither a fragment nor the end of the fragments"
-            break
-        starts.append(position + 8)
-        lengths.append(length)
-        position += 8 + length
-    else:
-        fault = f"the file ends before the end of its fragments, at byte {size:,}"
+    starts, lengths, fault, _ = walk_fragments(lambda offset, count: pread(descriptor, count, offset), position, size)
     return np.array(starts, np.int64), np.array(lengths, np.int64), fault
 
 

@@ -1,19 +1,31 @@
-"""The first read of each file: one call that holds the whole header, as long as those of similar files were."""
+"""The first read of each file: one call that holds the whole header, as long as those of similar files were.
+
+The last bytes of a file with compressed pixels are read with it, as only they tell that the file was cut off.
+"""
 
 from __future__ import annotations
 
 import os
 
-from napari_dicommeta.dicom.header import FIRST_READ, OPEN_FLAGS
+from napari_dicommeta.dicom.codestream import TAIL
+from napari_dicommeta.dicom.header import FIRST_READ, OPEN_FLAGS, pread
 
-__all__ = ["FirstReads", "FirstWindow"]
+__all__ = ["FirstReads", "FirstWindow", "declared_syntax", "is_compressed", "tail_place"]
 
 MAX_FIRST = 1 << 20
 STEP = 4096
 MAX_KINDS = 100_000
 
-FirstWindow = tuple[int, int, bytes, str, str]
-"""(size, modification time in ns, first bytes, outcome, reason) of a file; the last two are "" if it was read."""
+MAX_META = 1024
+"""The bytes in which the transfer syntax of nearly every file is."""
+_SYNTAX, _PREFIX, _COMPRESSED = b"\2\0\x10\0UI", b"1.2.840.10008.1.2.", b"3456789"
+"""Tag and VR of *Transfer Syntax UID*; what UIDs of transfer syntaxes begin with; what follows if one compresses."""
+
+FirstWindow = tuple[int, int, bytes, str, str, bytes]
+"""(size, modification time in ns, first bytes, outcome, reason, last bytes) of a file.
+
+Outcome and reason are "" if it was read; the last bytes are b"" unless its transfer syntax says that it is compressed.
+"""
 
 
 class FirstReads:
@@ -42,21 +54,50 @@ class FirstReads:
         try:
             descriptor = os.open(path, OPEN_FLAGS)
         except FileNotFoundError:
-            return 0, 0, b"", "vanished", "the file is gone"
+            return _failed("vanished", "the file is gone")
         except OSError as error:
-            return 0, 0, b"", "rejected", f"cannot be opened: {error.strerror or type(error).__name__}"
+            return _failed("rejected", f"cannot be opened: {error.strerror or type(error).__name__}")
         except ValueError as error:
-            return 0, 0, b"", "rejected", f"cannot be opened: {error}"
+            return _failed("rejected", f"cannot be opened: {error}")
         try:
             status = os.fstat(descriptor)
             if status.st_mode & 0o170000 != 0o100000:
-                return 0, 0, b"", "skipped", "not a regular file"
+                return _failed("skipped", "not a regular file")
             size = status.st_size
-            return size, status.st_mtime_ns, os.read(descriptor, self.count(path, size)), "", ""
+            first = os.read(descriptor, self.count(path, size))
+            tail = b""
+            if is_compressed(first):
+                start, count = tail_place(size)
+                tail = first[start:] if len(first) >= size else pread(descriptor, count, start)
+            return size, status.st_mtime_ns, first, "", "", tail
         except OSError as error:
-            return 0, 0, b"", "rejected", f"cannot be read: {error.strerror or type(error).__name__}"
+            return _failed("rejected", f"cannot be read: {error.strerror or type(error).__name__}")
         finally:
             os.close(descriptor)
+
+
+def tail_place(size: int) -> tuple[int, int]:
+    """Return (start, number) of the last bytes of a file of `size` bytes, in which its frames have their end."""
+    return max(size - TAIL, 0), min(TAIL, size)
+
+
+def declared_syntax(first: bytes) -> str:
+    """Return the transfer syntax UID in the first bytes of a file, "" if there is none among them."""
+    at = first.find(_SYNTAX, 132, MAX_META)
+    if at < 0:
+        return ""
+    stop = at + 8 + int.from_bytes(first[at + 6 : at + 8], "little")
+    return first[at + 8 : min(stop, MAX_META)].rstrip(b"\0 ").decode("ascii", "replace")
+
+
+def is_compressed(first: bytes) -> bool:
+    """Return whether the first bytes of a file declare compressed frames; quick, as it is asked of each file."""
+    at = first.find(_SYNTAX, 132, MAX_META) + 8
+    return at > 8 and first.startswith(_PREFIX, at) and first[at + len(_PREFIX)] in _COMPRESSED
+
+
+def _failed(outcome: str, reason: str) -> FirstWindow:
+    return 0, 0, b"", outcome, reason, b""
 
 
 def _folder(path: str) -> str:

@@ -8,6 +8,7 @@ Only the standard library is used here, so that a scanning process starts in a f
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from array import array
@@ -15,9 +16,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
+from napari_dicommeta.dicom.codestream import looks_whole
 from napari_dicommeta.dicom.file_buffer import FileBuffer
+from napari_dicommeta.dicom.fragment_walk import ending_fault
 from napari_dicommeta.dicom.header import Header, open_regular, parse_buffer, pread
-from napari_dicommeta.scanning.first_reads import FirstReads
+from napari_dicommeta.dicom.uids import DEFLATED
+from napari_dicommeta.scanning.first_reads import FirstReads, declared_syntax, tail_place
 from napari_dicommeta.scanning.header_layout import layout_of
 from napari_dicommeta.scanning.known_layouts import KnownExact, KnownLayout
 from napari_dicommeta.scanning.value_codes import ValueTable
@@ -192,11 +196,13 @@ class Recorder:
 
     def take_in(self, path: str, window: FirstWindow) -> None:
         """Read the header of a file whose first bytes have been fetched, perhaps by another thread."""
-        size, mtime, first, outcome, reason = window
+        size, mtime, first, outcome, reason, tail = window
         if outcome:
             return self.fail(path, outcome, reason, "unreadable" if outcome == "rejected" else "")
         try:
             self.add(path, size, mtime, first, lambda offset, count: _fetch(path, offset, count))
+            if self.files.pixel_lengths[-1] < 0:
+                self.check_end(size, first, lambda offset, count: _fetch(path, offset, count), tail)
         except HeaderError as error:
             self.fail(path, "rejected", str(error), error.code)
         except OSError as error:
@@ -205,6 +211,23 @@ class Recorder:
             log_fault("reading a header", error)
             self.fail(path, "rejected", f"unexpected {type(error).__name__} while reading the header")
         return None
+
+    def check_end(self, size: int, first: bytes, fetch: Callable[[int, int], bytes], tail: bytes = b"") -> None:
+        """Record why the compressed frames of the file that was added last do not reach their end.
+
+        The arguments are those of `add`. `tail` is the end of the file, if it has been read (`first_reads.tail_place`).
+        """
+        number, offset, syntax = len(self.paths) - 1, self.files.pixel_offsets[-1], declared_syntax(first)
+        if self.files.pixel_lengths[-1] >= 0 or number in self.files.reasons or syntax == DEFLATED:
+            return
+        try:
+            is_whole = looks_whole(tail or fetch(*tail_place(size)), syntax)
+            fault = None if is_whole else ending_fault(fetch, offset, size)
+        except Exception as error:  # noqa: BLE001  file systems raise their own types of errors
+            log_fault("reading the end of a file", error, logging.DEBUG)
+            fault = f"the end of its pixel data cannot be read: {type(error).__name__}", offset
+        if fault:
+            self.files.reasons[number] = fault
 
     def fail(self, path: str, outcome: str, reason: str, code: str = "") -> None:
         """Record a directory entry that is not in the catalog; see `ScanFailure`."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.columns import ColumnStore
+from napari_dicommeta.scanning.first_reads import is_compressed, tail_place
 from napari_dicommeta.scanning.listing import Source, files_of, list_files, source_paths, sources_of
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
 from napari_dicommeta.scanning.reading import record
@@ -74,25 +75,29 @@ def read_urls(files: Sequence[tuple[str, str]]) -> Recording:
     for url in {url for url, _ in files}:
         systems[url] = _file_system(url)[0]
 
-    def first(file: tuple[str, str]) -> tuple[int, bytes] | Exception:
+    def ends(file: tuple[str, str]) -> tuple[int, bytes, bytes] | Exception:
         system, name = systems[file[0]], file[1]
         try:
             size = int(system.size(name) or 0)
-            return size, system.cat_file(name, start=0, end=recorder.reads.count(name, size))
+            first = bytes(system.cat_file(name, start=0, end=recorder.reads.count(name, size)))
+            tail = _Fetch(system, name)(*tail_place(size)) if is_compressed(first) else b""
+            return size, first, tail
         except Exception as error:  # noqa: BLE001  file systems raise their own types of errors
-            log_fault("fetching the first bytes of a remote file", error, logging.DEBUG)
+            log_fault("fetching the first and last bytes of a remote file", error, logging.DEBUG)
             return error
 
     parallel = all(getattr(system, "async_impl", False) for system in systems.values())
     with ThreadPoolExecutor(FETCH_THREADS if parallel else 1) as pool:
-        for (url, name), window in zip(files, pool.map(first, files), strict=True):
+        for (url, name), window in zip(files, pool.map(ends, files), strict=True):
             system = systems[url]
             shown = str(system.unstrip_protocol(name))
             if isinstance(window, Exception):
                 recorder.fail(shown, "rejected", f"cannot be read: {type(window).__name__}")
                 continue
             try:
-                recorder.add(shown, window[0], 0, window[1], _Fetch(system, name))
+                fetch = _Fetch(system, name)
+                recorder.add(shown, window[0], 0, window[1], fetch)
+                recorder.check_end(window[0], window[1], fetch, window[2])
             except HeaderError as error:
                 recorder.fail(shown, "rejected", str(error), error.code)
             except Exception as error:  # noqa: BLE001  a fault in one file must not end the scan
