@@ -164,19 +164,19 @@ def test_a_folder_that_is_gone_or_new_is_seen(tmp_path: Path, reads: list[str]) 
 
 
 def test_folders_with_links_are_looked_through_each_time(tmp_path: Path, reads: list[str]) -> None:
-    source, elsewhere = tmp_path / "in", tmp_path / "elsewhere"
-    write_series(source, 2)
-    (target,) = write_series(elsewhere, 1)
-    (source / "link.dcm").symlink_to(target)
+    source = tmp_path / "in"
+    paths = write_series(source, 2)
+    (source / "link.dcm").symlink_to(paths[0])
     assert marks.mark_folder(str(source))[0] == ""
     dm.scan(source, cache=True)
     reads.clear()
-    assert dm.scan(source, cache=True).n_files == 3
+    again = dm.scan(source, cache=True)
+    assert (again.n_files, [failure.outcome for failure in again.failures]) == (2, ["skipped"])
     assert reads == []
-    target.write_bytes(ct_slice(0, RescaleSlope=2))
-    os.utime(target, ns=(1, 1))
-    assert dict(dm.scan(source, cache=True).values("RescaleSlope")) == {"1": 2, "2": 1}
-    assert reads == ["link.dcm"]
+    paths[0].write_bytes(ct_slice(0, RescaleSlope=2))
+    os.utime(paths[0], ns=(1, 1))
+    assert dict(dm.scan(source, cache=True).values("RescaleSlope")) == {"1": 1, "2": 1}
+    assert reads == [paths[0].name]
 
 
 def test_single_files_are_compared_by_themselves(tmp_path: Path, reads: list[str]) -> None:

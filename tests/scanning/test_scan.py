@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -64,11 +65,25 @@ def test_the_file_system_zoo(tmp_path: Path) -> None:
     other = tmp_path.parent / f"{tmp_path.name}-other"
     write_series(other, 1)
     (tmp_path / "elsewhere").symlink_to(other)
+    (tmp_path / "single.dcm").symlink_to(other / "im001.dcm")
     catalog = dm.scan(tmp_path)
-    assert sorted(Path(path).name for path in catalog.paths) == ["im001.dcm", "im001.dcm", "link.dcm"]
-    outcomes = {Path(failure.path).name: failure.outcome for failure in catalog.failures}
-    assert outcomes == dict.fromkeys(["pipe.dcm", "dangling.dcm", "loop.dcm", "up", "zero.dcm"], "skipped")
-    assert all(failure.is_harmless for failure in catalog.failures)
+    assert [Path(path).name for path in catalog.paths] == ["im001.dcm"]
+    assert {failure.outcome for failure in catalog.failures} == {"skipped"}
+    assert {Path(failure.path).name: failure.reason for failure in catalog.failures} == {
+        "pipe.dcm": "not a regular file",
+        "dangling.dcm": "a link that leads nowhere",
+        "loop.dcm": f"a link that leads nowhere: {os.strerror(errno.ELOOP)}",
+        "up": "a link to a folder around this one, which is not followed",
+        "zero.dcm": "a link to something that is not a regular file",
+        "link.dcm": "a link to a file that is listed anyway",
+        "elsewhere": "a link to a folder elsewhere, which is not followed",
+        "single.dcm": "a link to a file elsewhere, which is not followed",
+    }
+    outside = {"elsewhere", "single.dcm"}
+    assert {Path(failure.path).name for failure in catalog.failures if not failure.is_harmless} == outside
+    # A link that is named is followed, as its owner wants it.
+    named = [tmp_path / "elsewhere", tmp_path / "single.dcm", tmp_path / "link.dcm"]
+    assert [dm.scan(path).n_files for path in named] == [1, 1, 1]
 
 
 def start_processes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

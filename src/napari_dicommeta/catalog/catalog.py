@@ -38,7 +38,8 @@ class ScanFailure:
 
     `outcome` is rejected (damaged or not DICOM), skipped (not a regular file, or a link not followed), vanished (gone
     between listing and opening) or partial (in the catalog up to the damage). `code` is the kind of a rejected file:
-    "not-dicom", "archive", "empty", "not-regular", "unreadable", or "" if unknown.
+    "not-dicom", "archive", "empty", "not-regular", "unreadable", or "" if unknown; and "link" of a skipped link that
+    leads out of the scanned folder.
     """
 
     path: str
@@ -57,7 +58,7 @@ class ScanFailure:
     @property
     def is_harmless(self) -> bool:
         """Whether no data is missing, because the entry is not a DICOM file or not a file."""
-        return self.outcome == "skipped" or self.code == "not-dicom"
+        return (self.outcome == "skipped" and self.code != "link") or self.code == "not-dicom"
 
 
 class Catalog:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["Entry", "files_of", "list_files", "source_paths", "sources_of"]
+
+OUTSIDE = "link"
+"""The code of a link that leads out of the source; what it leads to may be images."""
 
 Source = str | os.PathLike[str]
 OtherEntry = tuple[str, str, str, str]
@@ -57,8 +61,8 @@ def files_of(entries: Iterable[str | OtherEntry], others: list[OtherEntry]) -> I
 def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
     """Yield the path of every file in and below `paths`, and an `Entry` for everything else, each once.
 
-    The entries below each of `paths` are sorted by path. A link to a file counts as the file. A link to a folder is
-    followed unless its target is listed anyway, because it is, lies below or contains one of `paths`.
+    The entries below each of `paths` are sorted by path. Links in folders are not followed: what they lead to is listed
+    anyway, or lies outside. A link that is one of `paths` is.
     """
     seen: set[str] = set()
     roots = [os.path.realpath(path) for path in paths]
@@ -100,7 +104,7 @@ def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Ent
                 elif entry.is_dir(follow_symlinks=False):
                     others.append((path + os.sep, _Folder(path)))
                 elif entry.is_symlink():
-                    others.append(_link(path, roots, seen))
+                    others.append((path, _link(path, roots)))
                 else:
                     others.append((path, Entry(path, "skipped", "not a regular file")))
     except OSError as error:
@@ -114,16 +118,23 @@ def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Ent
     return [entry for _, entry in others]
 
 
-def _link(path: str, roots: list[str], seen: set[str]) -> tuple[str, str | Entry]:
+def _link(path: str, roots: list[str]) -> Entry:
+    """Return the entry of a link, with the kind of what it leads to as the reason why it is not followed."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as error:
+        is_gone = isinstance(error, FileNotFoundError)
+        why = "" if is_gone else f": {error.strerror or type(error).__name__}"
+        return Entry(path, "skipped", f"a link that leads nowhere{why}")
+    kind = "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else ""
+    if not kind:
+        return Entry(path, "skipped", "a link to something that is not a regular file")
     target = os.path.realpath(path)
-    if os.path.isdir(path):
-        if any(_contains(root, target) or _contains(target, root) for root in roots) or target in seen:
-            return path, Entry(path, "skipped", "a link to a folder that is listed anyway")
-        seen.add(target)
-        return path + os.sep, _Folder(path)
-    if os.path.exists(path):
-        return path, path
-    return path, Entry(path, "skipped", "a link that leads nowhere")
+    if any(_contains(root, target) for root in roots):
+        return Entry(path, "skipped", f"a link to a {kind} that is listed anyway")
+    if any(_contains(target, root) for root in roots):
+        return Entry(path, "skipped", "a link to a folder around this one, which is not followed")
+    return Entry(path, "skipped", f"a link to a {kind} elsewhere, which is not followed", OUTSIDE)
 
 
 def _contains(folder: str, path: str) -> bool:

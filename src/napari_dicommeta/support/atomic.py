@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,20 +22,31 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
     Raises
     ------
     OSError
-        If the temporary file cannot be created.
+        If the temporary file cannot be created or written, with its own number and text, such as that of a full disk,
+        and the name of `path`.
     """
     target = os.path.abspath(os.fspath(path))
     try:
         descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".new-")
-    except OSError as error:  # name the target, not the temporary file
-        raise type(error)(error.errno, error.strerror, target) from error
+    except OSError as error:
+        raise _about(error, target) from error
     os.close(descriptor)
     try:
         yield temporary
         os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
+    except BaseException as error:
+        with suppress(FileNotFoundError):  # Arrow deletes what it could not write
+            os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            raise _about(error, target) from error
         raise
+
+
+def _about(error: OSError, target: str) -> OSError:
+    """Return an error like `error` that names the target, not the temporary file."""
+    if error.errno is None:
+        return error
+    return OSError(error.errno, os.strerror(error.errno), target)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
