@@ -167,8 +167,8 @@ def test_an_image_without_pixel_data_may_have_been_cut_between_two_elements() ->
     assert parsed(ct_slice(0, PixelData=None, Rows=None)).reason == (
         "no pixel data, which a CT Image Storage file must hold: the file may be cut off"
     )
-    report = ct_content(0, PixelData=None, Rows=None, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11")
-    assert parsed(dicom(report, preamble=False)).reason == ""
+    raw_data = ct_content(0, PixelData=None, Rows=None, SOPClassUID="1.2.840.10008.5.1.4.1.1.66")
+    assert parsed(dicom(raw_data, preamble=False)).reason == ""
 
 
 def test_us_or_ss_follows_pixel_representation() -> None:

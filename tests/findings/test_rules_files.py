@@ -60,6 +60,7 @@ def structure_set(references: list[str], frame: str) -> bytes:
         "StudyInstanceUID": f"{ROOT}.1",
         "SeriesInstanceUID": f"{ROOT}.7",
         "ReferencedFrameOfReferenceSequence": [frames],
+        "RTROIObservationsSequence": [{"ObservationNumber": 1}],
     }
     return dicom(content)
 
@@ -113,7 +114,12 @@ def test_archives_and_files_that_may_be_images_need_a_decision(tmp_path: Path) -
 
 def test_files_without_pixels_and_images_that_make_no_volume(tmp_path: Path) -> None:
     write_series(tmp_path, 3, **NOBODY)
-    report = {"Modality": "SR", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11", "SeriesInstanceUID": "1.2.9"}
+    report = {
+        "Modality": "SR",
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11",
+        "SeriesInstanceUID": "1.2.9",
+        "ContentSequence": [{"ValueType": "TEXT"}],
+    }
     gone = dict.fromkeys(
         ("PixelData", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
     )

@@ -9,14 +9,19 @@ import pytest
 from napari_dicommeta.support.atomic import replacing, write_text
 
 
+def fill(temporary: str, deletes: bool) -> None:
+    """Fail as a writer does on a full disk; Arrow deletes its file before."""
+    if deletes:
+        os.unlink(temporary)
+    raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+
+
 def test_a_full_disk_says_so_even_if_the_writer_deleted_its_file(tmp_path: Path) -> None:
     target = tmp_path / "x.parquet"
     target.write_text("old")
     for deletes in (False, True):
         with pytest.raises(OSError, match="No space left on device") as raised, replacing(target) as temporary:
-            if deletes:  # as Arrow does
-                os.unlink(temporary)
-            raise OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+            fill(temporary, deletes)
         assert (raised.value.errno, raised.value.filename) == (errno.ENOSPC, str(target))
         assert raised.value.strerror == os.strerror(errno.ENOSPC)
     assert [path.name for path in tmp_path.iterdir()] == ["x.parquet"]

@@ -185,12 +185,19 @@ def test_a_sign_that_some_files_state_names_the_others(tmp_path: Path) -> None:
     assert (note(volume, "pixels-assumed") or ("", "", ()))[2] == (paths[1].name,)
 
 
-@pytest.mark.parametrize("count", ["0", "1.5", "1A", "-3"])
+@pytest.mark.parametrize("count", ["0", "", "1.5", "1A", "-3"])
 def test_a_number_of_frames_that_is_none_is_a_decision(tmp_path: Path, count: str) -> None:
-    write_series(tmp_path, 1, NumberOfFrames=count)
+    write_series(tmp_path, 1, NumberOfFrames=Raw("IS", count.encode()))
     (volume,) = dm.load(tmp_path)
     assert volume.array.shape == (1, 16, 12)
     assert note(volume, "pixels-assumed") == ("decision", f"Number of Frames is '{count}': one frame is read", ())
+
+
+@pytest.mark.parametrize("count", [None, "1", "1 ", "+1"])
+def test_a_number_of_frames_that_is_one_or_absent_is_no_decision(tmp_path: Path, count: str | None) -> None:
+    write_series(tmp_path, 1, NumberOfFrames=None if count is None else Raw("IS", count.encode()))
+    (volume,) = dm.load(tmp_path)
+    assert note(volume, "pixels-assumed") is None
 
 
 # -- bounded work --------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -415,8 +417,24 @@ def test_duplicates_are_those_of_their_own_place(tmp_path: Path) -> None:
     assert titles(volume)["left-out"].startswith("3 files are left out")
 
 
-def test_two_copies_of_one_image_are_shown_and_it_is_said(tmp_path: Path) -> None:
-    put(tmp_path, image(0), image(0))
+@pytest.mark.parametrize("links", [False, True])
+@pytest.mark.parametrize("place", [{}, {"ImagePositionPatient": None}])
+@pytest.mark.parametrize("count", [1, 3])
+def test_copies_and_hard_links_at_one_place_or_at_none_are_left_out(
+    tmp_path: Path, count: int, place: dict[str, None], links: bool
+) -> None:
+    for n in range(count):
+        path = tmp_path / f"{n}.dcm"
+        path.write_bytes(image(n, 0, pixels=ct_pixels(n), **place))
+        os.link(path, tmp_path / f"link{n}") if links else shutil.copy(path, tmp_path / f"copy{n}")
+    (volume,) = dm.load(tmp_path)
+    np.testing.assert_array_equal(np.asarray(volume.array).reshape(-1, 16, 12), hu(*range(count)))
+    assert titles(volume)["left-out"].startswith(f"{count} file{'s are' if count > 1 else ' is'} left out")
+    assert "the same SOP Instance UID and pixels" in titles(volume)["left-out"]
+
+
+def test_an_image_at_one_place_in_two_transfer_syntaxes_is_shown_twice_and_it_is_said(tmp_path: Path) -> None:
+    put(tmp_path, image(0), ct_slice(0, BIG, ImagePositionPatient=[-10, -20, 0]))
     (volume,) = dm.load(tmp_path)
     same(volume, hu(0, 0))
     assert "1 of them repeats the SOP Instance UID and pixels of another image" in titles(volume)["one-place"]

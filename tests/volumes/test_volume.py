@@ -135,7 +135,12 @@ def test_files_that_are_no_images_are_refusals_and_the_rest_loads(tmp_path: Path
     }
 
 
-REPORT = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11", "Rows": None, "PixelData": None}
+REPORT = {
+    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.11",
+    "ContentSequence": [{"ValueType": "TEXT"}],
+    "Rows": None,
+    "PixelData": None,
+}
 
 
 @pytest.mark.parametrize(

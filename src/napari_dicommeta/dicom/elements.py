@@ -456,6 +456,8 @@ class DataSetReader:
                 length = _ULONG[level.little].unpack_from(window.buffer, window.need(position, 12) + 8)[0]
                 start += 4
         self._passed(tag)
+        if self.pixels and self.pixels.tag == tag:
+            self.note("the pixel data is in the data set twice", position)
         if length == UNDEFINED:
             self.pixels = PixelLocation(tag, vr.decode("latin-1"), start, -1)
             return -1

@@ -20,8 +20,9 @@ from napari_dicommeta.dicom.element_kinds import implicit_vr
 from napari_dicommeta.dicom.elements import DataSetReader
 from napari_dicommeta.dicom.file_buffer import MAX_HEADER, REFILL, FileBuffer
 from napari_dicommeta.dicom.item_layouts import ItemLayouts
+from napari_dicommeta.dicom.required_elements import missing_end
 from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR, joined, value_key
-from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, JPIP, TRANSFER_SYNTAXES
+from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, TRANSFER_SYNTAXES
 from napari_dicommeta.support.errors import CutError, HeaderError
 from napari_dicommeta.support.log import log_fault
 
@@ -202,10 +203,12 @@ def parse_buffer(buffer: FileBuffer, compact: bool = False) -> Header:
         cut = reader.known if reader.in_doubt else -1
     if start != 132 and not any(element.key in ("00080016", "00080060", "00280010") for element in reader.elements):
         raise HeaderError("not DICOM: no DICM prefix, and no SOP Class UID, Modality or Rows in its elements")
-    if not reason and not reader.pixels and (why := _needs_pixels(reader.elements, syntax)):
-        reason, offset, cut = f"no pixel data, {why}: the file may be cut off", size, reader.known
+    if not reason and not reader.pixels and (why := missing_end(reader.elements, syntax)):
+        reason, offset, cut = why, size, reader.known
     if not reason and reader.damage:
         reason, offset = reader.damage, reader.damage_offset
+    if not reason and (twice := _repeated(reader.elements)):
+        reason, offset = twice
     elements, pixels = reader.elements, reader.pixels
     if len(elements) > MAX_TAGS and (first := _drop_tags(elements)):
         lowest = int(first.key[:4], 16) << 16 | (0 if first.key[4:6] == "xx" else int(first.key[4:8], 16))
@@ -323,21 +326,18 @@ def _start(first: bytes, size: int) -> int:
     raise HeaderError("not DICOM: no DICM prefix at byte 128, and the file does not begin with an element")
 
 
-def _needs_pixels(elements: list[Element], syntax: str) -> str:
-    """Return why a file with these elements must hold pixel data, "" if it need not."""
-    if syntax in JPIP:  # a provider holds the pixels
-        return ""
-    if any(element.key == "00280010" for element in elements):
-        return "although it has Rows"
-    from napari_dicommeta.dicom.values import registered_name  # imports NumPy, which a scan rarely needs
+def _repeated(elements: list[Element]) -> tuple[str, int] | None:
+    """Return the fault that an element is at the top level twice and the byte of the second value, None if none is.
 
+    Private elements of a creator are left out: one with two blocks may have the same element in both.
+    """
+    seen: set[str] = set()
     for element in elements:
-        if element.key in ("00020002", "00080016"):
-            name = registered_name(element.value[3:].rstrip(b"\0 ").decode("latin-1"))
-            is_image = name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage"))
-            if is_image and not name.startswith("Surface"):
-                return f"which a {name} file must hold"
-    return ""
+        key = element.key
+        if key in seen and "/" not in key and ":" not in key:
+            return f"the element ({key[:4]},{key[4:]}) is in the data set twice", element.start
+        seen.add(key)
+    return None
 
 
 def _meta(reader: DataSetReader, position: int) -> tuple[str, int]:

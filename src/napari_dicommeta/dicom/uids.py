@@ -27,12 +27,15 @@ __all__ = [
     "RT_DOSE",
     "SECONDARY_CAPTURE",
     "SEGMENTATION",
+    "STORAGE",
     "TRANSFER_SYNTAXES",
     "WHOLE_SLIDE",
 ]
 
 DICOM_ROOT = "1.2.840.10008."
 """The prefix of all registered UIDs."""
+STORAGE = "1.2.840.10008.5.1.4.1.1."
+"""The prefix of most storage SOP classes."""
 TRANSFER_SYNTAXES = "1.2.840.10008.1.2"
 """The prefix of all transfer syntax UIDs."""
 

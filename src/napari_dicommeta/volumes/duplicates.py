@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volumes.frames import Frames
 
-__all__ = ["LeftOut", "without_copies", "without_equals"]
+__all__ = ["LeftOut", "without_copies", "without_equals", "without_same_files"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,21 @@ def without_copies(frames: Frames, places: np.ndarray) -> tuple[Frames, tuple[Le
         (uid, index) if uid else (n,) for n, (uid, index) in enumerate(zip(uids, indices, strict=True))
     ]
     return _without_repeats(frames, places, keys, "a copy of {}: the same SOP Instance UID and pixels")
+
+
+def without_same_files(frames: Frames) -> tuple[Frames, tuple[LeftOut, ...]]:
+    """Return `frames`, of one place or of none, without hard links to files and copies under other names; and these.
+
+    They have the size, transfer syntax, SOP Instance UID and pixels of another file. An image stored in several
+    transfer syntaxes, as in collections of test files, is there in each.
+    """
+    columns = frames.column("SOPInstanceUID"), frames.column("TransferSyntaxUID"), frames.file_sizes.tolist()
+    keys: list[Hashable] = [
+        (uid, syntax, size, index) if uid else (n,)
+        for n, (uid, syntax, size, index) in enumerate(zip(*columns, frames.indices.tolist(), strict=True))
+    ]
+    no_places = np.zeros(len(frames), dtype=np.intp)
+    return _without_repeats(frames, no_places, keys, "a copy of {}: the same SOP Instance UID and pixels")
 
 
 def without_equals(frames: Frames, places: np.ndarray) -> tuple[Frames, tuple[LeftOut, ...]]:

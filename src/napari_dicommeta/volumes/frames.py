@@ -185,6 +185,12 @@ class Frames:
         """The number of each frame in its file, from 0, int32."""
         return self._take(self._table.indices)
 
+    @property
+    def file_sizes(self) -> np.ndarray:
+        """Bytes of each frame's file, int64."""
+        sizes = self._table.catalog.file_column("size")
+        return np.asarray(sizes[self.files])
+
     def path(self, n: int = 0) -> str:
         """Return the path of the file of frame `n`."""
         return self._table.catalog.paths[int(self._table.files[self._rows[n]])]

@@ -15,7 +15,7 @@ import numpy as np
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.assembly import best_assembly
 from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, kind_codes, name_of, telling_axis
-from napari_dicommeta.volumes.duplicates import without_copies, without_equals
+from napari_dicommeta.volumes.duplicates import without_copies, without_equals, without_same_files
 from napari_dicommeta.volumes.geometry import even_steps, spacing_floor
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.partition import count_pairs, groups_of, side_by_side
@@ -55,7 +55,7 @@ def parallel_stacks(frames: Frames, kinds: Sequence[str] = SPLIT_TAGS) -> Result
     if by_tag and not by_tag[1]:
         return by_tag[0]
     if n_places == 1:
-        return by_tag[0] if by_tag else Result([_one_place(frames)])
+        return by_tag[0] if by_tag else _of_one_place(frames)
     distinct, left_out = without_copies(frames, places)
     result = _by_one_dimension(distinct, by_tag[0].faults) if by_tag else _distinct(distinct)
     return by_tag[0] if by_tag and result is None else _without(result, left_out)
@@ -190,6 +190,12 @@ def _is_even(frames: Frames) -> bool:
     """Return whether ordered frames are evenly spaced along their normal."""
     assert frames.main_plane is not None
     return even_steps(np.diff(frames.distances), max(spacing_floor(frames.main_plane), frames.tolerance))
+
+
+def _of_one_place(frames: Frames) -> Result:
+    """Return the stack of frames at one position, without further names of their files."""
+    distinct, left_out = without_same_files(frames)
+    return _without(parallel_stacks(distinct), left_out) if left_out else Result([_one_place(frames)])
 
 
 def _one_place(frames: Frames) -> Stack:

@@ -48,9 +48,10 @@ class _Stated(NamedTuple):
 
     text: str
     flag: str = ""
+    is_present: bool = True
 
 
-_NOTHING = _Stated("")
+_NOTHING = _Stated("", is_present=False)
 
 
 def read_formats(catalog: Catalog) -> PixelFormats:
@@ -89,7 +90,7 @@ def _pixel_format(stated: dict[str, _Stated], pixel_tag: int) -> PixelFormat:
     unclear: list[str] = []
 
     def whole(tag: str, default: int) -> int:
-        text, flag = stated[tag]
+        text, flag, _ = stated[tag]
         value = None if flag else number(text)
         if value is None and text:
             damage.append(f"{tag} is {display(text, MAX_SHOWN)!r}: {flag or 'not a number'}")
@@ -99,18 +100,20 @@ def _pixel_format(stated: dict[str, _Stated], pixel_tag: int) -> PixelFormat:
     stored = whole("BitsStored", bits)
     sizes = {"rows": whole("Rows", 0), "columns": whole("Columns", 0), "samples": whole("SamplesPerPixel", 1)}
     high_bit = whole("HighBit", stored - 1)
-    count, flag = stated["NumberOfFrames"]
-    frames = None if flag else number(count)
-    if count and (frames is None or frames < 1):
-        unclear.append(f"Number of Frames is {display(count, MAX_SHOWN)!r}: one frame is read")
-    sign, flag = stated["PixelRepresentation"]
+    count, flag, has_count = stated["NumberOfFrames"]
+    declared = None if flag else number(count)
+    frames = max(int(declared or 1), 1)
+    if has_count and declared != frames:
+        taken = "one frame is read" if frames == 1 else f"{frames:,} frames are read"
+        unclear.append(f"Number of Frames is {display(count, MAX_SHOWN)!r}: {taken}")
+    sign, flag, _ = stated["PixelRepresentation"]
     is_known = not flag and number(sign) in (0, 1)
     if not is_known and pixel_tag not in FLOATS:
         state = f"{display(sign, MAX_SHOWN)!r}" if sign else "absent"
         unclear.append(f"Pixel Representation is {state}: samples are taken as unsigned")
     return PixelFormat(
         **sizes,
-        frames=max(int(frames or 1), 1),
+        frames=frames,
         bits_allocated=bits,
         bits_stored=stored,
         high_bit=high_bit,

@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.volumes.dimensions import telling_axis
+from napari_dicommeta.volumes.duplicates import without_same_files
 from napari_dicommeta.volumes.geometry import ROUNDING_TOLERANCE, TRACKED_TOLERANCE
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.parallel import parallel_stacks
@@ -96,12 +97,14 @@ def _of_one_size(frames: Frames) -> list[Stack]:
     placed = frames.is_placed
     if placed.all():
         return _placed(frames).stacks
-    rest = frames.at(~placed)
+    every = frames.at(~placed)
+    rest, left_out = without_same_files(every)
     stacks = [_unplaced_tiles(rest) if rest.is_tile.all() else sorted_stack(rest)]
     if rest.is_impossible.any():
         impossible = rest.is_impossible
         stacks = [sorted_stack(rest.at(~impossible))] if not impossible.all() else []
         stacks.append(sorted_stack(rest.at(impossible)).because("the stated positions are impossible"))
+    stacks[0] = replace(stacks[0], left_out=left_out)
     if placed.any():
         lacks = "orientation" if any(rest.texts("ImagePositionPatient")) else "position"
         reason = () if rest.is_impossible.all() else (f"some images have no valid {lacks}",)
