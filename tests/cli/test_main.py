@@ -119,7 +119,7 @@ def test_bad_input_is_one_sentence_and_exit_code_1(
     code, out, err = run(capsys, command, str(source))
     assert code == 1
     assert out == ""
-    assert "no DICOM file was found" in err
+    assert ("does not exist" if kind == "gone" else "no DICOM file was found") in err
     assert kind in err
     assert "Traceback" not in err
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -188,3 +189,62 @@ def test_single_files_are_compared_by_themselves(tmp_path: Path, reads: list[str
     paths[0].write_bytes(ct_slice(0, RescaleSlope=2))
     os.utime(paths[0], ns=(1, 1))
     assert dict(dm.scan(paths[:2], cache=True).values("RescaleSlope")) == {"1": 1, "2": 1}
+
+
+def test_the_status_of_another_catalog_is_ignored(tmp_path: Path, reads: list[str], own_cache_folder: Path) -> None:
+    # Two scans of one source, of which the second sees a later state: the files that they write may mix.
+    source = tmp_path / "in"
+    paths = write_series(source, 3)
+    dm.scan(source, cache=True)
+    target = cache.cache_file([str(source)])
+    old = target.read_bytes()
+    paths[0].write_bytes(ct_slice(0, RescaleSlope=2))
+    os.utime(paths[0], ns=(1, 1))
+    later = dm.scan(source, cache=True)
+    target.write_bytes(old)  # the first scan writes its catalog after that, and not yet its status
+    reads.clear()
+    mixed = dm.scan(source, cache=True)
+    assert mixed.to_arrow().to_pydict() == later.to_arrow().to_pydict()
+    assert reads == [paths[0].name]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "7",
+        '{"marks": []}',
+        '{"mark": 1, "marks": {}, "rejected": {}}',
+        '{"mark": "%s", "marks": {"%s": 3}, "rejected": {}}',
+        '{"mark": "%s", "marks": {}, "rejected": {"%s/x.txt": [1]}}',
+        '{"mark": "%s", "marks": {}, "rejected": [], "more": 1}',
+        "{" * 10_000,
+        "\udcff",
+    ],
+)
+def test_a_status_of_another_shape_is_ignored(
+    tmp_path: Path, reads: list[str], own_cache_folder: Path, text: str
+) -> None:
+    source = tmp_path / "in"
+    write_series(source, 2)
+    (source / "x.txt").write_text("no DICOM " * 40)
+    first = dm.scan(source, cache=True)
+    (status,) = own_cache_folder.glob("*.json")
+    mark = json.loads(status.read_text())["mark"]
+    shown = text.replace("%s", mark, 1).replace("%s", str(source))
+    status.write_bytes(shown.encode("utf-8", "surrogateescape"))
+    reads.clear()
+    again = dm.scan(source, cache=True)
+    assert (again.to_arrow().to_pydict(), again.failures) == (first.to_arrow().to_pydict(), first.failures)
+    assert reads == ["x.txt"]
+
+
+def test_what_an_earlier_version_read_is_read_again(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_series(tmp_path / "in", 2)
+    dm.scan(tmp_path / "in", cache=True)
+    reads.clear()
+    monkeypatch.setattr(cache, "READING", cache.READING + 1)
+    dm.scan(tmp_path / "in", cache=True)
+    assert sorted(reads) == sorted(path.name for path in paths)

@@ -48,10 +48,13 @@ def test_files_in_an_archive(folder: Path, tmp_path: Path) -> None:
     assert content(catalog) == content(dm.scan(folder))
 
 
-def test_a_source_that_is_not_there_is_a_failure(tmp_path: Path) -> None:
-    catalog = dm.scan(["memory://nowhere", f"zip://::{tmp_path / 'gone.zip'}"][0])
-    assert catalog.n_files == 0
-    assert [failure.path for failure in catalog.failures] == ["memory://nowhere"]
+def test_a_source_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    for url in ("memory://nowhere", f"zip://::{tmp_path / 'gone.zip'}"):
+        with pytest.raises(FileNotFoundError):
+            dm.scan(url)
+    fsspec.filesystem("memory").makedirs("/empty")
+    assert dm.scan("memory://empty").outcomes == dm.scan(tmp_path).outcomes
+    fsspec.filesystem("memory").rm("/empty", recursive=True)
 
 
 @pytest.fixture(scope="module")

@@ -37,13 +37,39 @@ def test_neighbors_that_are_no_dicom_are_listed(tmp_path: Path) -> None:
     assert sum(catalog.outcomes.values()) == len(list(tmp_path.iterdir()))
 
 
-def test_a_path_that_is_gone_is_named(tmp_path: Path) -> None:
-    catalog = dm.scan(tmp_path / "nowhere")
-    assert catalog.n_files == 0
-    assert [str(failure) for failure in catalog.failures] == [
-        f"{tmp_path / 'nowhere'}: the file or folder does not exist"
-    ]
-    assert [(one.outcome, one.is_harmless) for one in catalog.failures] == [("vanished", False)]
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_source_that_is_not_there_is_an_error_and_no_empty_catalog(tmp_path: Path, cache: bool) -> None:
+    write_series(tmp_path / "a", 1)
+    (tmp_path / "dangling").symlink_to("nowhere")
+    for name in ("nowhere", "dangling", "a/im001.dcm/x"):
+        for source in (tmp_path / name, [tmp_path / "a", tmp_path / name]):
+            with pytest.raises(OSError, match=r"does not exist|Not a directory") as raised:
+                dm.scan(source, cache=cache)
+            assert raised.value.filename == str(tmp_path / name)
+    with pytest.raises(ValueError, match="there is no source"):
+        dm.scan([], cache=cache)
+    with pytest.raises(FileNotFoundError):
+        dm.scan("", cache=cache)
+
+
+def test_a_path_that_is_gone_after_the_check_is_listed(tmp_path: Path) -> None:
+    (entry,) = list_files([str(tmp_path / "nowhere")])
+    assert entry == (str(tmp_path / "nowhere"), "vanished", "the file or folder does not exist", "")
+
+
+def test_sources_of_all_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "my home" / "CT 50 %"
+    paths = write_series(folder, 3)
+    monkeypatch.setenv("HOME", str(tmp_path / "my home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "my home"))
+    assert dm.scan(path for path in paths).paths == dm.scan(folder).paths
+    assert dm.scan("~/CT 50 %").paths == dm.scan(folder).paths
+    assert dm.scan(folder.as_uri()).paths == dm.scan(folder).paths
+    assert dm.scan(os.fsencode(folder)).paths == dm.scan(folder).paths
+    assert dm.load(iter(paths))[0].array.shape == (3, 16, 12)
+    monkeypatch.chdir(folder.parent)
+    (folder.parent / "~odd").mkdir()
+    assert dm.scan("~odd").n_files == 0  # a name that exists is not replaced
 
 
 def test_a_damaged_file_is_not_harmless(tmp_path: Path) -> None:

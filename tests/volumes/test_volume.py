@@ -173,7 +173,7 @@ def test_nothing_to_open_says_why(tmp_path: Path) -> None:
     (tmp_path / "x.dcm").write_text("hello " * 50)
     with pytest.raises(dm.LoadError, match=r"x\.dcm: not DICOM"):
         dm.load(tmp_path)
-    with pytest.raises(dm.LoadError, match="file or folder does not exist"):
+    with pytest.raises(FileNotFoundError, match="file or folder does not exist"):
         dm.load(tmp_path / "gone")
 
 

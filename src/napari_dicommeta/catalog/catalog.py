@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from napari_dicommeta.catalog.arrow_arrays import number_array, numpy_of, text_array
 from napari_dicommeta.catalog.columns import ColumnStore
@@ -19,6 +20,7 @@ from napari_dicommeta.catalog.file_rows import FileRows, tag_path
 from napari_dicommeta.dicom.uids import MEDIA_DIRECTORY
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.cached import cached_property
+from napari_dicommeta.support.file_names import path_of_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -100,8 +102,11 @@ class Catalog:
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
-        """Return the files' paths, in the order of the catalog's rows."""
-        return tuple(self.file_rows.file_column("path").to_pylist())
+        """Return the files' paths, in the order of the catalog's rows.
+
+        Bytes of names that are no text are surrogates, as in the results of `os.listdir` (PEP 383).
+        """
+        return tuple(map(path_of_text, self.file_rows.file_column("path").to_pylist()))
 
     @property
     def failures(self) -> tuple[ScanFailure, ...]:
@@ -113,7 +118,7 @@ class Catalog:
         """Return the files that are in the catalog only up to their damage, with reasons."""
         paths, reasons = self.file_rows.file_column("path"), self.file_rows.file_column("reason")
         return tuple(
-            ScanFailure(paths[i].as_py(), reasons[i].as_py(), "partial")
+            ScanFailure(path_of_text(paths[i].as_py()), reasons[i].as_py(), "partial")
             for i in np.flatnonzero(numpy_of(reasons.is_valid()))
         )
 
@@ -245,8 +250,11 @@ class Catalog:
     # -- exchange -----------------------------------------------------------------------------------
 
     def to_arrow(self, by: str = "meaning") -> pa.Table:
-        """Return a table with ``path`` and, for each tag, a dictionary-encoded text column named by its keywords."""
-        names, columns = ["path"], [self.file_rows.file_column("path")]
+        """Return a table with ``path`` and, for each tag, a dictionary-encoded text column named by its keywords.
+
+        In ``path``, bytes of names that are no text are escaped.
+        """
+        names, columns = ["path"], [pc.replace_substring(self.file_rows.file_column("path"), "\0", "\\u")]
         for column in sorted(self.file_rows.columns(), key=lambda column: column.path):
             ids = self.file_rows.joined_ids(column, by)
             if (ids >= 0).any():

@@ -250,6 +250,9 @@ class ColumnStore:
         self._file_columns: dict[str, pa.Array] = {}
         self._file_numbers: dict[str, np.ndarray] = {}
         self._found: dict[str, Column | None] = {}
+        self.mark = ""
+        """What `storage.save` was given to recognize this store by, "" if it was given nothing or does not come from a
+        file."""
 
     @classmethod
     def of_tables(cls, tables: Iterable[pa.Table]) -> ColumnStore:

@@ -36,8 +36,10 @@ def is_saved(source: str) -> bool:
     return source.lower().endswith(".parquet") and os.path.isfile(source)
 
 
-def save(store: ColumnStore, failures: Sequence[tuple[str, str, str, str]], path: str | os.PathLike[str]) -> None:
-    """Write `store` and `failures` to `path` atomically, with mode 0600.
+def save(
+    store: ColumnStore, failures: Sequence[tuple[str, str, str, str]], path: str | os.PathLike[str], mark: str = ""
+) -> None:
+    """Write `store` and `failures` to `path` atomically, with mode 0600; `load` gives the store `mark` again.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def save(store: ColumnStore, failures: Sequence[tuple[str, str, str, str]], path
             columns.append(_dictionary(column.codes, column.values))
         else:
             plain[key] = vr
-    metadata = {"version": CATALOG_VERSION, "keys": keys, "plain": plain, "failures": list(failures)}
+    metadata = {"version": CATALOG_VERSION, "keys": keys, "plain": plain, "failures": list(failures), "mark": mark}
     table = pa.table(columns, names=names).replace_schema_metadata({METADATA: json.dumps(metadata).encode()})
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_statistics=False)
@@ -83,7 +85,9 @@ def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str
             raise CatalogError("the folder holds no .parquet file")
     parts = [_Part(name) for name in names]
     failures = [tuple(failure) for part in parts for failure in part.metadata["failures"]]
-    return ColumnStore(SavedTable(parts)), failures
+    store = ColumnStore(SavedTable(parts))
+    store.mark = parts[0].metadata.get("mark", "")
+    return store, failures
 
 
 class _Part:

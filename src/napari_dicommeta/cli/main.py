@@ -165,6 +165,8 @@ def _open(options: argparse.Namespace) -> None:
             volumes = load(options.source)
         except LoadError as error:
             raise CommandError(str(error)) from error
+        except FileNotFoundError as error:
+            raise CommandError(f"{display(options.source)}: {error.strerror}") from error
         rows = [
             {
                 "name": volume.name,

@@ -47,7 +47,10 @@ def read_catalog(source: str, cache: bool = True) -> Catalog:
             raise CommandError(f"{display(source)}: {error}") from error
         except OSError as error:
             raise CommandError(f"{display(source)}: {error.strerror or type(error).__name__}") from error
-    catalog = scan(source, progress=_show_progress if sys.stderr.isatty() else None, cache=cache)
+    try:
+        catalog = scan(source, progress=_show_progress if sys.stderr.isatty() else None, cache=cache)
+    except FileNotFoundError as error:
+        raise CommandError(f"{display(source)}: {error.strerror}") from error
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     for failure in (*catalog.partial, *catalog.failures)[:5]:

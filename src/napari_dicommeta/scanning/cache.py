@@ -1,7 +1,8 @@
 """The cache of catalogs between scans: only files whose size or modification time changed are read again.
 
 A JSON file beside the catalog holds a mark for each folder (see `folder_marks`) and the status of files that are not
-DICOM. The files of a folder whose mark is unchanged are not compared.
+DICOM. The files of a folder whose mark is unchanged are not compared. Both files hold the same random mark, as another
+process may write them at the same time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import secrets
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,10 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.catalog.storage import save
 from napari_dicommeta.scanning.folder_marks import Marked, mark_folder
 from napari_dicommeta.scanning.listing import files_of, list_files
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.scanning.worker import Worker
+from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "folder_marks", "forget", "scan_cached"]
 
+READING = 2
+"""Changes with how headers are read: what was read otherwise is read again."""
 MAX_MARKED_ALONE = 4000
 """Up to this number of files, starting processes to mark folders costs more than it saves."""
 MAX_CACHE_BYTES, MAX_CATALOGS = 2 << 30, 200
@@ -64,13 +70,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     A scan that is cancelled or fails caches what it has read.
     """
     target = cache_file(paths)
-    cached, before = Catalog.of_tables([]), _Status()
-    try:
-        cached, before = Catalog.load(target), _Status(**json.loads(_status_file(target).read_text()))
-    except FileNotFoundError:
-        LOGGER.info("no cache yet")
-    except (OSError, ValueError, TypeError) as error:
-        log_fault("reading the cache (all files are read instead)", error, logging.WARNING)
+    cached, before = _read(target)
     marks = folder_marks([path for path in paths if os.path.isdir(path)], workers)
     unchanged_folders = {folder for folder, mark in marks.items() if mark and mark == before.marks.get(folder)}
     if len(unchanged_folders) == len(marks) == len(before.marks) and all(path in marks for path in paths):
@@ -171,6 +171,51 @@ def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, s
     return marks
 
 
+def _read(target: Path) -> tuple[Catalog, _Status]:
+    """Return the cached catalog and its status, both empty where they cannot be used.
+
+    The status of another catalog is ignored: two scans of one source may write at the same time. So is a catalog whose
+    headers an earlier version of this program read, perhaps in another way.
+    """
+    none = Catalog.of_tables([])
+    try:
+        cached = Catalog.load(target)
+    except FileNotFoundError:
+        LOGGER.info("no cache yet")
+        return none, _Status()
+    except (OSError, ValueError, TypeError) as error:
+        log_fault("reading the cache (all files are read instead)", error, logging.WARNING)
+        return none, _Status()
+    mark = cached.file_rows.store.mark
+    if not mark.startswith(f"{READING} "):
+        LOGGER.info("the cache is of another version")
+        return none, _Status()
+    try:
+        status = json.loads(_status_file(target).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return cached, _Status()
+    except (OSError, ValueError, RecursionError) as error:
+        log_fault("reading the status of the cache (all files are compared instead)", error, logging.WARNING)
+        return cached, _Status()
+    if not _is_status(status) or status["mark"] != mark:
+        LOGGER.info("the status of the cache belongs to another catalog")
+        return cached, _Status()
+    return cached, _Status(status["marks"], status["rejected"])
+
+
+def _is_status(status: object) -> bool:
+    """Return whether JSON has the shape of a status: a mark, marks by folder, and (size, time) by file."""
+    if not isinstance(status, dict) or set(status) != {"mark", "marks", "rejected"}:
+        return False
+    marks, rejected = status["marks"], status["rejected"]
+    if not isinstance(marks, dict) or not isinstance(rejected, dict):
+        return False
+    if not all(isinstance(mark, str) for mark in (status["mark"], *marks.values())):
+        return False
+    pairs = rejected.values()
+    return all(isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair) for pair in pairs)
+
+
 def _status(path: str) -> list[int]:
     """Return the size and modification time (ns) of a file, [-1, -1] if it cannot be accessed."""
     try:
@@ -185,16 +230,13 @@ def _status_file(target: Path) -> Path:
 
 
 def _save(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[str, list[int]]) -> None:
-    """Save the catalog and its status; a failure is logged, as the scan does not depend on the cache."""
+    """Save the catalog and its status, with one mark; a failure is logged, as the scan does not depend on the cache."""
+    mark = f"{READING} {secrets.token_hex(12)}"
+    failures = [(failure.path, failure.reason, failure.outcome, failure.code) for failure in catalog.failures]
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(FileNotFoundError):
-            # Delete the old status first: a catalog without one is re-read, but a stale one would hide changes.
-            os.unlink(_status_file(target))
-        catalog.save(target)
-        descriptor = os.open(_status_file(target), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"marks": marks, "rejected": rejected}, file)
+        save(catalog.file_rows.taken(), failures, target, mark)
+        write_text(_status_file(target), json.dumps({"mark": mark, "marks": marks, "rejected": rejected}))
         _prune(target)
     except OSError as error:
         log_fault("writing the cache", error, logging.WARNING)

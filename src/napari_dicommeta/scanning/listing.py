@@ -5,20 +5,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Entry", "files_of", "list_files", "source_paths", "sources_of"]
+__all__ = ["Entry", "check_sources", "files_of", "list_files", "source_paths", "sources_of"]
 
 OUTSIDE = "link"
 """The code of a link that leads out of the source; what it leads to may be images."""
 
-Source = str | os.PathLike[str]
+Source = str | bytes | os.PathLike[str]
 OtherEntry = tuple[str, str, str, str]
 """(path, outcome, reason, code), as an `Entry` or as scanning processes send it."""
 
@@ -38,15 +41,48 @@ class _Folder(str):
     __slots__ = ()
 
 
-def source_paths(source: Source | Sequence[Source]) -> tuple[str, ...]:
-    """Return the absolute paths of a source."""
-    return tuple(os.path.abspath(path) for path in sources_of(source))
+def source_paths(source: Source | Iterable[Source]) -> tuple[str, ...]:
+    """Return the absolute paths of a source; an empty name stays empty, as it names nothing."""
+    return tuple(path and os.path.abspath(path) for path in sources_of(source))
 
 
-def sources_of(source: Source | Sequence[Source]) -> tuple[str, ...]:
-    """Return the paths or URLs of a source, which is a single path or URL or a sequence of them, as strings."""
-    sources = (source,) if isinstance(source, (str, os.PathLike)) else source
-    return tuple(os.fspath(path) for path in sources)
+def sources_of(source: Source | Iterable[Source]) -> tuple[str, ...]:
+    """Return the paths or URLs of a source, which is one or several of them, as strings.
+
+    A ``~`` at the beginning becomes the user's folder, and a URL ``file://…`` the path that it names.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    sources = (source,) if isinstance(source, (str, bytes, os.PathLike)) else source
+    found = tuple(_path_of(os.fsdecode(path)) for path in sources)
+    if not found:
+        raise ValueError("there is no source: name at least one folder, file or URL")
+    return found
+
+
+def _path_of(source: str) -> str:
+    if source[:7].lower() == "file://":
+        place = urlsplit(source)
+        return url2pathname(place.path if place.netloc in ("", "localhost") else f"//{place.netloc}{place.path}")
+    return os.path.expanduser(source) if source.startswith("~") and not os.path.lexists(source) else source
+
+
+def check_sources(paths: Iterable[str]) -> None:
+    """Raise the error of the first of `paths` that does not exist or cannot be reached.
+
+    Raises
+    ------
+    OSError
+        `FileNotFoundError` if there is nothing at a path.
+    """
+    for path in paths:
+        try:
+            os.stat(path)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(errno.ENOENT, "the file or folder does not exist", path) from error
 
 
 def files_of(entries: Iterable[str | OtherEntry], others: list[OtherEntry]) -> Iterator[str]:

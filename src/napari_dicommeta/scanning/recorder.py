@@ -26,6 +26,7 @@ from napari_dicommeta.scanning.header_layout import layout_of
 from napari_dicommeta.scanning.known_layouts import KnownExact, KnownLayout
 from napari_dicommeta.scanning.value_codes import ValueTable
 from napari_dicommeta.support.errors import HeaderError
+from napari_dicommeta.support.file_names import path_text
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ class Strings(NamedTuple):
 class Recording:
     """The result of a `Recorder`, as flat buffers and plain tuples to send to another process.
 
-    `paths` are in UTF-8. `columns` holds (key, distinct values by code). `blocks` holds the rows of files with the
-    same columns: (column numbers, file numbers, codes row by row), the latter two as bytes of native 32-bit integers.
+    `paths` are in UTF-8, as `file_names.path_text` writes them. `columns` holds (key, distinct values by code).
+    `blocks` holds the rows of files with the same columns: (column numbers, file numbers, codes row by row), the latter
+    two as bytes of native 32-bit integers.
     """
 
     paths: Strings
@@ -242,7 +244,7 @@ class Recorder:
             if rows.files
         ]
         recording = Recording(
-            paths=_strings(map(_encoded, self.paths)),
+            paths=_strings(path_text(path).encode() for path in self.paths),
             files=self.files,
             failures=self.failures,
             columns=columns,
@@ -281,11 +283,3 @@ def _fetch(path: str, offset: int, count: int) -> bytes:
 def _strings(values: Iterable[bytes]) -> Strings:
     values = tuple(values)
     return Strings(b"".join(values), array("i", accumulate(map(len, values), initial=0)))
-
-
-def _encoded(path: str) -> bytes:
-    r"""Return a path as UTF-8; bytes of it that are no text (surrogate escapes) are written as \\xNN."""
-    try:
-        return path.encode()
-    except UnicodeEncodeError:
-        return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()

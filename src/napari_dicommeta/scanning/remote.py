@@ -5,6 +5,7 @@ Both are optional: fsspec is imported when a source is a URL, dask when a client
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import threading
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.columns import ColumnStore
 from napari_dicommeta.scanning.first_reads import is_compressed, tail_place
-from napari_dicommeta.scanning.listing import Source, files_of, list_files, source_paths, sources_of
+from napari_dicommeta.scanning.listing import Source, check_sources, files_of, list_files, source_paths, sources_of
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
 from napari_dicommeta.scanning.reading import record
 from napari_dicommeta.scanning.recorder import Recorder, Recording
@@ -37,7 +38,7 @@ FETCH_THREADS = 32
 
 def is_remote(source: Source | Sequence[Source]) -> bool:
     """Return whether a source is given by URLs (``s3://…``, ``memory://…``, ``zip://::archive.zip``), not by paths."""
-    return any("://" in path and not path.startswith("file://") for path in sources_of(source))
+    return any("://" in path for path in sources_of(source))
 
 
 def _file_system(url: str) -> tuple[Any, str]:
@@ -56,11 +57,14 @@ def _urls(source: Source | Sequence[Source], failures: list[Failure]) -> list[tu
         system, path = _file_system(url)
         try:
             names = sorted(system.find(path))
+            is_there = bool(names) or system.exists(path)
+        except FileNotFoundError:
+            names, is_there = [], False
         except (OSError, ValueError) as error:
             failures.append((url, "rejected", f"cannot be listed: {type(error).__name__}", "unreadable"))
             continue
-        if not names:
-            failures.append((url, "vanished", "the folder is empty, or there is nothing at this URL", ""))
+        if not is_there:
+            raise FileNotFoundError(errno.ENOENT, "there is nothing at this URL", url)
         files += [(url, name) for name in names]
     return files
 
@@ -161,12 +165,16 @@ def scan_distributed(
     from dask.distributed import as_completed
 
     failures: list[Failure] = []
-    files: list[Any] = (
-        _urls(source, failures) if is_remote(source) else list(files_of(list_files(source_paths(source)), failures))
-    )
+    files: list[Any]
+    if is_remote(source):
+        files = _urls(source, failures)
+    else:
+        paths = source_paths(source)
+        check_sources(paths)
+        files = list(files_of(list_files(paths), failures))
     target = None
     if output is not None:
-        target = os.path.abspath(os.fspath(output))
+        target = os.path.abspath(os.fsdecode(output))
         os.makedirs(target, exist_ok=True)
     size = TASK_FILES if is_remote(source) else CLUSTER_FILES
     batches = [files[start : start + size] for start in range(0, len(files), size)]

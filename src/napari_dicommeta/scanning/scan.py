@@ -6,14 +6,14 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.scanning.listing import Source, list_files, source_paths
+from napari_dicommeta.scanning.listing import Source, check_sources, list_files, source_paths, sources_of
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.scanning.media import described_folders
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.scanning.progress import ScanProgress
@@ -22,7 +22,7 @@ __all__ = ["iter_scan", "scan"]
 
 
 def scan(
-    source: Source | Sequence[Source],
+    source: Source | Iterable[Source],
     workers: int | None = None,
     progress: Callable[[ScanProgress], object] | None = None,
     client: Any = None,
@@ -34,8 +34,8 @@ def scan(
     Parameters
     ----------
     source
-        A path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``). A DICOMDIR
-        stands for its folder.
+        A path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``). ``~`` and
+        ``file://`` are understood. A DICOMDIR stands for its folder.
     workers
         The number of processes that read headers. None: one per core if there are enough files; 1: only this process.
     progress
@@ -54,8 +54,10 @@ def scan(
 
     Raises
     ------
+    FileNotFoundError
+        If there is nothing at a path or URL of `source`; another `OSError` if it cannot be reached.
     ValueError
-        If `output` is given without `client`.
+        If `output` is given without `client`, or `source` is empty.
     ImportError
         If `source` is a URL and fsspec is not installed.
     """
@@ -63,7 +65,7 @@ def scan(
 
 
 def iter_scan(
-    source: Source | Sequence[Source],
+    source: Source | Iterable[Source],
     workers: int | None = None,
     client: Any = None,
     cache: bool = False,
@@ -71,7 +73,7 @@ def iter_scan(
 ) -> Generator[ScanProgress, None, Catalog]:
     """Scan as `scan` does; yield progress and return the catalog. Closing the generator ends the scan at once."""
     start = time.perf_counter()
-    catalog = yield from _steps(source, workers, client, cache, output)
+    catalog = yield from _steps(sources_of(source), workers, client, cache, output)
     LOGGER.info("scanned %d files in %.1f s: %s", catalog.n_files, time.perf_counter() - start, catalog.outcomes)
     if LOGGER.isEnabledFor(logging.DEBUG):
         for failure in catalog.failures:
@@ -80,7 +82,7 @@ def iter_scan(
 
 
 def _steps(
-    source: Source | Sequence[Source], workers: int | None, client: Any, cache: bool, output: Source | None
+    source: Sequence[str], workers: int | None, client: Any, cache: bool, output: Source | None
 ) -> Generator[ScanProgress, None, Catalog]:
     """Scan by the way that the arguments choose."""
     from napari_dicommeta.scanning.remote import is_remote, scan_distributed, scan_remote
@@ -91,7 +93,9 @@ def _steps(
         raise ValueError("output needs a client; without a client, scan and then call Catalog.save")
     if is_remote(source):
         return (yield from scan_remote(source))
-    paths, lost = described_folders(source_paths(source))
+    given = source_paths(source)
+    check_sources(given)
+    paths, lost = described_folders(given)
     if cache:
         from napari_dicommeta.scanning.cache import scan_cached
 

@@ -66,6 +66,8 @@ def load(
 
     Raises
     ------
+    FileNotFoundError
+        If there is nothing at a path or URL of `source`.
     LoadError
         If the source holds no volume; the text gives the reasons.
     ValueError

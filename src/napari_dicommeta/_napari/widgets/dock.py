@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -192,6 +193,8 @@ class DicomDock(DockPanel):
     def _failed(self, error: Exception) -> None:
         self.source.set_idle()
         why = f"{type(error).__name__}: {error}"
+        if isinstance(error, OSError) and error.filename:
+            why = f"{os.path.basename(error.filename)}: {error.strerror}"
         self._keep_open("The source could not be read", f"{why}\n{WHAT_TO_DO}")
         self._tell(("The source could not be read.", why))
 

@@ -1,0 +1,23 @@
+"""File names that are not text: bytes that are no UTF-8, which Python keeps as surrogates (PEP 383).
+
+Arrow and Parquet hold text only. So a surrogate is stored as NUL, which no path contains, and four hexadecimal digits.
+The path can be opened; `words.display` escapes it where it is shown.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["path_of_text", "path_text"]
+
+_SURROGATE, _STORED = re.compile("[\ud800-\udfff]"), re.compile("\0([0-9a-f]{4})")
+
+
+def path_text(path: str) -> str:
+    """Return a path as text that can be encoded; `path_of_text` undoes it."""
+    return path if path.isascii() else _SURROGATE.sub(lambda match: f"\0{ord(match[0]):04x}", path)
+
+
+def path_of_text(text: str) -> str:
+    """Return the path that `path_text` made a text of."""
+    return _STORED.sub(lambda match: chr(int(match[1], 16)), text) if "\0" in text else text
