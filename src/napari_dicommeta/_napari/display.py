@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_dicommeta._napari.words import plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -76,7 +78,7 @@ def curve_colormap(window: Window, inverted: bool) -> Colormap:
 
     brightness = _brightness(window, inverted)
     colors = np.stack([brightness, brightness, brightness, np.ones(SAMPLES)], axis=1).astype(np.float32)
-    return Colormap(colors, name=_name(window, inverted), interpolation="linear")
+    return Colormap(colors, name=plain(_name(window, inverted)), interpolation="linear")
 
 
 def _brightness(window: Window, inverted: bool) -> np.ndarray:

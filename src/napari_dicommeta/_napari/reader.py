@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._napari.opening_call import opening_call, set_keywords
+from napari_dicommeta._napari.words import plain
 from napari_dicommeta.dicom.header import is_dicom
 
 if TYPE_CHECKING:
@@ -146,15 +147,15 @@ def _new_layer(volume: Volume) -> Image | Labels:
     data = volume.array.editable() if is_paintable else volume.array
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine, "data": data}}
     if volume.is_labels:
-        return Labels(data, name=volume.name, metadata=metadata, **axes)
+        return Labels(data, name=plain(volume.name), metadata=metadata, **axes)
     pixels: Any = [volume.array, *volume.levels] if volume.levels else volume.array
     axes["multiscale"] = bool(volume.levels)
     if volume.is_color:
-        return Image(pixels, name=volume.name, rgb=True, metadata=metadata, **axes)
+        return Image(pixels, name=plain(volume.name), rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
     layer = Image(
         pixels,
-        name=volume.name,
+        name=plain(volume.name),
         contrast_limits=(low, high),
         colormap="gray_r" if volume.inverted else "gray",
         metadata=metadata,

@@ -6,11 +6,21 @@ from math import isfinite, nextafter
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.catalog.conditions import Spelled, ends_of
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.conditions import Condition, Tags
 
-__all__ = ["described", "keyword_of", "number_words", "range_words"]
+__all__ = ["described", "keyword_of", "number_words", "plain", "range_words"]
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Return text of files for what napari may draw as rich text: names of layers and notifications.
+
+    It could load a picture or run over others. As there is no telling which of them are rich, ``<`` and ``>``
+    are replaced by characters that look like them and are no markup anywhere. Tooltips have `widgets.labels.tip`.
+    """
+    return display(text, limit).replace("<", "‹").replace(">", "›")
 
 
 def keyword_of(tag: Tags) -> str:

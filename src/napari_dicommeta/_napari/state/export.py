@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication
 
 from napari_dicommeta._napari.tasks.compare import compare_with
 from napari_dicommeta._napari.tasks.export import bars_to_show, exported, text_of
+from napari_dicommeta._napari.words import plain
 from napari_dicommeta.support.atomic import replacing
 from napari_dicommeta.support.errors import PrivacyError
 from napari_dicommeta.support.words import counted, display
@@ -118,16 +119,16 @@ class Exports(QObject):
     def _show_info(self, words: str) -> None:
         from napari.utils.notifications import show_info
 
-        show_info(display(words, 400))
+        show_info(plain(words, 400))
 
     def _failed(self, error: Exception) -> None:
         from napari.utils.notifications import show_error, show_warning
 
         if isinstance(error, PrivacyError):
-            show_warning(display(f"{error} (in the Export menu: Include identifying values (PHI))", 400))
+            show_warning(plain(f"{error} (in the Export menu: Include identifying values (PHI))", 400))
         else:
             why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
-            show_error(display(f"Nothing was written: {why}", 400))
+            show_error(plain(f"Nothing was written: {why}", 400))
 
     # -- comparing ----------------------------------------------------------------------------------
 
@@ -170,7 +171,7 @@ class Exports(QObject):
 
         self.progressed.emit(0, 0, True)
         self.compared.emit(self._words())
-        show_error(display(f"The comparison failed: {error}", 400))
+        show_error(plain(f"The comparison failed: {error}", 400))
 
     def _words(self) -> str:
         other = self._exploration.other

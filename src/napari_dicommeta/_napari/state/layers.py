@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QMainWindow
 
 from napari_dicommeta._napari.display import go_to_slice
 from napari_dicommeta._napari.reader import layer_of, source_of, volumes_in
-from napari_dicommeta.support.words import display
+from napari_dicommeta._napari.words import plain
 from napari_dicommeta.volumes.volume import without_levels
 
 if TYPE_CHECKING:
@@ -207,6 +207,6 @@ class _Failures:
 
         self._n += 1
         if self._n == 1:
-            show_error(display(f"Slice {k + 1} cannot be read and is shown empty: {error}", 400))
+            show_error(plain(f"Slice {k + 1} cannot be read and is shown empty: {error}", 400))
         elif str(self._n).strip("0") == "1":
-            show_error(display(f"{self._n:,} slices of this volume cannot be read. The last error: {error}", 400))
+            show_error(plain(f"{self._n:,} slices of this volume cannot be read. The last error: {error}", 400))

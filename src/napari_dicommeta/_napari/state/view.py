@@ -35,6 +35,7 @@ from napari_dicommeta._napari.views import (
     show_space,
     unalign,
 )
+from napari_dicommeta._napari.words import plain
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.along_slices import slice_matching
 
@@ -261,7 +262,7 @@ class View(QObject):
         unplaced = self._place(is_on, self._active)
         if is_on and unplaced:
             volumes = counted(unplaced, "volume")
-            show_info(f"{volumes} not moved: another frame of reference, or no position in the patient")
+            show_info(plain(f"{volumes} not moved: another frame of reference, or no position in the patient"))
         fit(self._viewer)
 
     def _place(self, is_on: bool, layer: Layer | None) -> int:

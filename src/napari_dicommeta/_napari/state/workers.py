@@ -14,6 +14,7 @@ from superqt.utils import thread_worker
 
 from napari_dicommeta._napari.state.gc_pause import GCPause
 from napari_dicommeta._napari.state.threads import start
+from napari_dicommeta._napari.words import plain
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.log import log_fault
 
@@ -198,7 +199,7 @@ class Workers(QObject):
                 returned(value)
 
         def on_fault(error: Exception) -> None:
-            show_error(f"Error in napari-dicommeta ({name}): {type(error).__name__}")
+            show_error(plain(f"Error in napari-dicommeta ({name}): {type(error).__name__}"))
 
         if yielded is not None:
             worker.yielded.connect(lambda value: yielded(value) if is_current() else None)

@@ -16,7 +16,7 @@ from napari_dicommeta._napari.state.sources import DockState, keep_state, take_s
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, problems_of
 from napari_dicommeta._napari.widgets.dock_panel import DockPanel
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO
-from napari_dicommeta.support.words import display
+from napari_dicommeta._napari.words import plain
 from napari_dicommeta.volumes.along_slices import is_of_frames, slice_matching
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class DicomDock(DockPanel):
         """Show problems below the series; as a notification too if a source stays open above them."""
         self.series.set_problems(problems, len(problems))
         if self.opened is not None and self.opened.catalog.n_files:
-            show_warning("\n".join(display(problem) for problem in problems[:4]))
+            show_warning("\n".join(plain(problem) for problem in problems[:4]))
 
     def _series_failed(self, error: Exception) -> None:
         self.series.set_problems(("The series could not be opened.", f"{type(error).__name__}: {error}"), 2)

@@ -200,7 +200,7 @@ class FindingsList(QWidget):
 
     def _button(self, text: str, tooltip: str) -> QPushButton:
         button = QPushButton(text)
-        button.setToolTip(tooltip)
+        button.setToolTip(tip(tooltip))
         return button
 
     def _progress_line(self) -> QWidget:
@@ -209,6 +209,7 @@ class FindingsList(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
         self.progress_words = QLabel("")
+        self.progress_words.setTextFormat(Qt.TextFormat.PlainText)
         self.cancel_button = self._button("Cancel", "Stop the check and keep its findings so far")
         self.cancel_button.clicked.connect(self.cancel_requested)
         line = QHBoxLayout(self.progress)

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 from napari_dicommeta._napari.state.check import Checks
 from napari_dicommeta._napari.widgets.findings_list import FindingsList
 from napari_dicommeta._napari.widgets.range_bins import RangeBins
-from napari_dicommeta.support.words import display
+from napari_dicommeta._napari.words import plain
 
 if TYPE_CHECKING:
     from napari_dicommeta._napari.state.workers import Workers
@@ -95,9 +95,9 @@ class FindingsTab(QWidget):
     def _written(self, path: str) -> None:
         from napari.utils.notifications import show_info
 
-        show_info(display(f"Wrote {path}", 400))
+        show_info(plain(f"Wrote {path}", 400))
 
     def _failed(self, words: str) -> None:
         from napari.utils.notifications import show_error
 
-        show_error(display(words, 400))
+        show_error(plain(words, 400))

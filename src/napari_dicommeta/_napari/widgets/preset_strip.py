@@ -78,7 +78,7 @@ class PresetStrip(QWidget):
             button.clicked.connect(lambda _=False, i=i: self.window_chosen.emit(i))
             self.buttons.append(button)
         full = self._button("Full range", preset_key(-1))
-        full.setToolTip(f"Smallest to largest value of the middle slice, without padding · {preset_key(-1)}")
+        full.setToolTip(tip(f"Smallest to largest value of the middle slice, without padding · {preset_key(-1)}"))
         full.clicked.connect(lambda: self.window_chosen.emit(-1))
         self.buttons.append(full)
         self._place()

@@ -131,7 +131,7 @@ class _Model(QAbstractItemModel):
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return SHORT_HEADERS[section]
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
-            return f"{HEADERS[section]} · click to sort"
+            return tip(f"{HEADERS[section]} · click to sort")
         return None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:

@@ -51,6 +51,7 @@ class SourceBar(QWidget):
         self.setObjectName("dicommeta-source")
         self._recent_folders = recent
         self.title, self.amount, self.other = line("No DICOM files open"), QLabel(""), line()
+        self.amount.setTextFormat(Qt.TextFormat.PlainText)
         self.open_button = QPushButton()
         self.open_button.setText("Open…")
         self.open_button.setToolTip("Open a DICOM folder or files, or compare with another folder")

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dicommeta._napari.tasks.rows import FOLDED, SHAPE_BARS, TagRow, next_order
-from napari_dicommeta._napari.widgets.labels import line
+from napari_dicommeta._napari.widgets.labels import line, tip
 from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class _Model(QAbstractTableModel):
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return COLUMNS[section]
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
-            return f"{HEADS[section]} · click to sort, right-click to choose columns"
+            return tip(f"{HEADS[section]} · click to sort, right-click to choose columns")
         return None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
@@ -93,11 +93,11 @@ class _Model(QAbstractTableModel):
             return display(texts[index.column()])
         if role == Qt.ItemDataRole.ToolTipRole:
             kind = f" · {row.kind}" if row.kind else ""
-            return display(
+            words = (
                 f"{row.tag} {row.keyword} · {row.name} · VR {row.vr} · {counted(row.distinct, 'value')} in "
-                f"{counted(row.spellings, 'spelling')} · present in {row.present:.1%} of files{kind}",
-                400,
-            ).replace("<", "‹")  # Qt would render markup
+                f"{counted(row.spellings, 'spelling')} · present in {row.present:.1%} of files{kind}"
+            )
+            return tip(display(words, 400))
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (2, 3, 6):
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.UserRole:
@@ -235,7 +235,7 @@ class TagTable(QWidget):
         self._rows = rows
         counts = Counter(row.kind for row in rows if row.kind)
         self.folded.setText(" · ".join(f"{counts[kind]} {kind}" for kind in FOLDED if counts[kind]))
-        self.folded.setToolTip(f"{counted(sum(counts.values()), 'constant, unique, private or identifying tag')}")
+        self.folded.setToolTip(tip(counted(sum(counts.values()), "constant, unique, private or identifying tag")))
         self.fold_line.setVisible(bool(counts))
         for kind, action in self.fold_actions.items():
             action.setText(f"{counts[kind]} {kind}")

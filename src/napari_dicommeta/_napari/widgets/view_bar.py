@@ -6,6 +6,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.views import VIEWS
+from napari_dicommeta._napari.widgets.labels import tip
 
 __all__ = ["ViewBar"]
 
@@ -68,10 +69,10 @@ class ViewBar(QWidget):
             usable = is_active and (is_placed or name == "3D")
             button.setEnabled(usable)
             side = "from the front, head up" if name == "3D" else "in radiological convention, not resampled"
-            button.setToolTip(f"{name[0].upper() + name[1:]} view {side}" if usable or not is_active else UNPLACED)
+            button.setToolTip(tip(f"{name[0].upper() + name[1:]} view {side}") if usable or not is_active else UNPLACED)
         self.patient_space.setEnabled(is_active and is_placed)
-        tip = "Place volumes of one frame of reference by their position in the patient, for example PET over CT"
-        self.patient_space.setToolTip(tip if is_placed or not is_active else UNPLACED)
+        where = "Place volumes of one frame of reference by their position in the patient, for example PET over CT"
+        self.patient_space.setToolTip(tip(where) if is_placed or not is_active else UNPLACED)
 
     def set_patient_space(self, is_on: bool) -> None:
         """Show whether layers are in patient space, without a signal."""

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dicommeta._napari.widgets.labels import tip
 from napari_dicommeta.dicom.window import Window
 from napari_dicommeta.support.words import display
 
@@ -65,9 +66,10 @@ class WindowFields(QWidget):
         line.setSpacing(6)
         for label, box in (("C", self.center), ("W", self.width_field)):
             name = QLabel(label)
-            tip = "Window center" if label == "C" else "Window width"
-            name.setToolTip(tip)
-            box.native.setToolTip(f"{tip}, in the units of the values. Arrow keys and the wheel change it.")
+            name.setTextFormat(Qt.TextFormat.PlainText)
+            meaning = "Window center" if label == "C" else "Window width"
+            name.setToolTip(tip(meaning))
+            box.native.setToolTip(tip(f"{meaning}, in the units of the values. Arrow keys and the wheel change it."))
             line.addWidget(name)
             box.native.setMinimumWidth(56)
             box.native.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)  # arrow keys and the wheel step

@@ -18,9 +18,9 @@ from napari_dicommeta._napari.tasks.pictures import thinned
 from napari_dicommeta._napari.widgets.preset_strip import PICTURE, PresetStrip
 from napari_dicommeta._napari.widgets.window_fields import WindowFields
 from napari_dicommeta._napari.windowing import Windowing
+from napari_dicommeta._napari.words import plain
 from napari_dicommeta.analysis.window_presets import STANDARD_CT
 from napari_dicommeta.support.log import log_fault
-from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,7 +198,7 @@ class WindowPanel(QWidget):
         try:
             self._kept_windows = keep_window(window)
         except OSError as error:
-            show_error(display(f"The window could not be saved: {error.strerror or type(error).__name__}"))
+            show_error(plain(f"The window could not be saved: {error.strerror or type(error).__name__}"))
         self._menus()
 
     def _follow(self, is_on: bool) -> None:
