@@ -112,8 +112,11 @@ def test_another_folder_brings_its_own_values(catalog: dm.Catalog, tmp_path: Pat
     assert rows["KVP"].differs == pytest.approx(1)  # no value is on both sides
     assert (rows["EchoTime"].present, rows["EchoTime"].distinct) == (0, 0)  # only the other one has it
     assert rows["SOPInstanceUID"].differs is None
-    with pytest.raises(ValueError, match="holds no DICOM file"):
+    with pytest.raises(FileNotFoundError):
         list(compare_with(catalog, str(tmp_path / "nowhere")))
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(ValueError, match="holds no DICOM file"):
+        list(compare_with(catalog, str(tmp_path / "nothing")))
     assert Other("x", catalog) == Other("x", catalog)
 
 

@@ -9,7 +9,8 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.scanning import local
+from napari_dicommeta.scanning import cache, first_reads, local
+from napari_dicommeta.scanning import worker as worker_module
 from napari_dicommeta.scanning.listing import list_files
 from napari_dicommeta.scanning.worker import Worker
 
@@ -144,7 +145,7 @@ def test_closing_the_generator_ends_the_processes(tmp_path: Path, monkeypatch: p
         write_series(tmp_path / f"s{i}", 10)
     start_processes_at_once(monkeypatch)
     monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
-    monkeypatch.setattr(local, "Worker", Counted)
+    monkeypatch.setattr(worker_module, "Worker", Counted)
     steps = dm.iter_scan(tmp_path, workers=2)
     assert next(steps).done == 0
     assert next(steps).done == 4
@@ -160,7 +161,7 @@ def test_a_worker_that_dies_costs_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
     write_series(tmp_path, 12)
     start_processes_at_once(monkeypatch)
-    monkeypatch.setattr(local, "Worker", Dying)
+    monkeypatch.setattr(worker_module, "Worker", Dying)
     assert dm.scan(tmp_path, workers=2).n_files == 12
 
 
@@ -174,7 +175,7 @@ def test_an_error_in_a_thread_ends_the_scan(tmp_path: Path, monkeypatch: pytest.
 
     write_series(tmp_path, 12)
     start_processes_at_once(monkeypatch)
-    monkeypatch.setattr(local, "Worker", Failing)
+    monkeypatch.setattr(worker_module, "Worker", Failing)
     assert dm.scan(tmp_path, workers=2).n_files == 12  # its files are read by this process
     monkeypatch.setattr(local, "record", fail)
     with pytest.raises(MemoryError):
@@ -224,3 +225,72 @@ def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, mo
     assert any("dicommeta-fetch" in name for name in seen)
     assert slow.to_arrow().to_pydict() == quick.to_arrow().to_pydict()
     assert slow.failures == quick.failures
+
+
+def test_a_file_that_shrinks_below_the_prefix_was_cut_and_not_of_another_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = write_series(tmp_path, 1)
+    read = os.read
+
+    def shrinking(descriptor: int, count: int) -> bytes:
+        os.truncate(path, 90)
+        return read(descriptor, count)
+
+    monkeypatch.setattr(first_reads.os, "read", shrinking)
+    (failure,) = dm.scan(path).failures
+    assert (failure.reason, failure.code) == ("the file became shorter while it was read", "unreadable")
+
+
+def test_no_more_than_two_pools_exist_and_further_scans_go_on_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ten folders are dropped one after the other, and none of the scans before has ended yet.
+    write_series(tmp_path, 60)
+    start_processes_at_once(monkeypatch)
+    monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(local, "POOL_SECONDS", 0.0)
+    started: list[Worker] = []
+
+    class Counted(Worker):
+        def __init__(self) -> None:
+            super().__init__()
+            started.append(self)
+
+    monkeypatch.setattr(worker_module, "Worker", Counted)
+    scans = [dm.iter_scan(tmp_path, workers=2) for _ in range(10)]
+    for scan in scans:
+        next(scan), next(scan)
+        assert sum(worker.is_running for worker in started) <= 2 * worker_module.MAX_POOLS
+    assert len(started) == 2 * worker_module.MAX_POOLS
+    assert dm.scan(tmp_path, workers=2).n_files == 60  # in this process
+    for scan in scans:
+        scan.close()
+    assert not any(worker.is_running for worker in started)
+    assert dm.scan(tmp_path, workers=2).n_files == 60
+    assert len(started) == 2 * worker_module.MAX_POOLS + 2  # there is place for a pool again
+
+
+def test_closing_ends_the_processes_that_mark_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(40):
+        write_series(tmp_path / "in" / str(n), 1)
+    monkeypatch.setattr(cache, "MAX_MARKED_ALONE", 2)
+    started: list[Worker] = []
+
+    class Waiting(Worker):
+        def __init__(self) -> None:
+            super().__init__()
+            started.append(self)
+
+        def marks(self, folders: list[str]) -> list[tuple[str, int, list[str]]]:
+            self.receive()  # as a process that waits for storage: it never answers
+            raise AssertionError
+
+    monkeypatch.setattr(worker_module, "Worker", Waiting)
+    monkeypatch.setattr(cache, "REPORT_SECONDS", 0.01)
+    steps = dm.iter_scan(tmp_path / "in", workers=2, cache=True)
+    next(steps)
+    while not started:
+        next(steps)
+    steps.close()
+    assert [worker.is_running for worker in started] == [False, False]

@@ -11,6 +11,8 @@ import json
 import logging
 import os
 import secrets
+import threading
+import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,16 +27,19 @@ from napari_dicommeta.catalog.storage import save
 from napari_dicommeta.scanning.folder_marks import Marked, mark_folder
 from napari_dicommeta.scanning.listing import files_of, list_files
 from napari_dicommeta.scanning.local import scan_paths
-from napari_dicommeta.scanning.worker import Worker
+from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
+from napari_dicommeta.scanning.worker import Pool
 from napari_dicommeta.support.atomic import write_text
+from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
-    from napari_dicommeta.scanning.progress import Failure, ScanProgress
+    from napari_dicommeta.scanning.progress import Failure
+    from napari_dicommeta.scanning.worker import Worker
 
 __all__ = ["cache_file", "folder_marks", "forget", "scan_cached"]
 
@@ -71,7 +76,16 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     """
     target = cache_file(paths)
     cached, before = _read(target)
-    marks = folder_marks([path for path in paths if os.path.isdir(path)], workers)
+    waiting = ScanProgress(done=0, found=0, listed=False)
+    marking = _iter_folder_marks([path for path in paths if os.path.isdir(path)], workers)
+    try:
+        while True:
+            next(marking)
+            yield waiting
+    except StopIteration as stop:
+        marks: dict[str, str] = stop.value
+    finally:
+        marking.close()
     unchanged_folders = {folder for folder, mark in marks.items() if mark and mark == before.marks.get(folder)}
     if len(unchanged_folders) == len(marks) == len(before.marks) and all(path in marks for path in paths):
         return cached
@@ -82,6 +96,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     changed: list[str] = []
     still_rejected: dict[str, list[int]] = {}
     statuses: dict[str, list[int]] = {}
+    reported = time.monotonic()
     for path in files_of(list_files(paths), others):
         row, rejected = rows.get(path), before.rejected.get(path)
         unchanged = os.path.dirname(path) in unchanged_folders
@@ -93,6 +108,9 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
         else:
             changed.append(path)
             statuses[path] = status or _status(path)
+        if time.monotonic() - reported > REPORT_SECONDS:
+            yield waiting
+            reported = time.monotonic()
     kept = cached.rows(np.sort(np.array(unchanged_rows, dtype=np.int64)))
     steps, progress = scan_paths(iter([*others, *changed]), workers), None
     try:
@@ -123,9 +141,17 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
 
 def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, str]:
     """Return the mark of each folder in and below `tops`, by path; links to folders are not followed."""
+    return result_of(_iter_folder_marks(tops, workers))
+
+
+def _iter_folder_marks(tops: Sequence[str], workers: int | None) -> Generator[None, None, dict[str, str]]:
+    """Return what `folder_marks` does; yield about every `REPORT_SECONDS`, so that closing ends it and its processes.
+
+    Processes are started if the folders hold many files; without a place for a pool, folders are marked here.
+    """
     marks: dict[str, str] = {}
     pending = list(tops)
-    files = 0
+    files, reported = 0, time.monotonic()
 
     def add(folders: Sequence[str], results: Sequence[Marked]) -> None:
         nonlocal files
@@ -135,40 +161,55 @@ def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, s
             pending.extend(subfolder for subfolder in subfolders if subfolder not in marks)
 
     count = workers or os.cpu_count() or 1
-    while pending and (count == 1 or files <= MAX_MARKED_ALONE):
+    pool = Pool()
+    while pending and (count == 1 or files <= MAX_MARKED_ALONE or not pool.open(count, 0.0)):
         folder = pending.pop()
         add([folder], [mark_folder(folder)])
-    if not pending:
-        return marks
+        if time.monotonic() - reported > REPORT_SECONDS:
+            yield
+            reported = time.monotonic()
+    if pending:
+        yield from _marked_by(pool, pending, add)
+    return marks
+
+
+def _marked_by(
+    pool: Pool, pending: list[str], add: Callable[[Sequence[str], Sequence[Marked]], None]
+) -> Generator[None, None, None]:
+    """Mark `pending` folders in processes, and those that `add` finds in them; close the pool in the end."""
     idle: SimpleQueue[Worker] = SimpleQueue()
+    stopped = threading.Event()
+    count = len(pool.workers)
 
     def ask(folders: list[str]) -> list[Marked]:
         worker = idle.get()
         try:
             return worker.marks(folders)
         except (OSError, EOFError) as error:  # the process died: mark its folders here
+            if stopped.is_set():
+                raise
             log_fault("marking folders in a process", error, logging.WARNING)
             return [mark_folder(folder) for folder in folders]
         finally:
             idle.put(worker)
 
-    started = [Worker() for _ in range(count)]
-    for worker in started:
-        idle.put(worker)
+    threads = ThreadPoolExecutor(count)
     try:
-        with ThreadPoolExecutor(count) as pool:
-            asked: dict[Future[list[Marked]], list[str]] = {}
-            while pending or asked:
-                size = max(1, min(MAX_FOLDERS, len(pending) // (2 * count)))
-                while pending and len(asked) < 2 * count:
-                    batch, pending[-size:] = pending[-size:], []
-                    asked[pool.submit(ask, batch)] = batch
-                for future in wait(asked, return_when=FIRST_COMPLETED).done:
-                    add(asked.pop(future), future.result())
+        for worker in pool.workers:
+            idle.put(worker)
+        asked: dict[Future[list[Marked]], list[str]] = {}
+        while pending or asked:
+            size = max(1, min(MAX_FOLDERS, len(pending) // (2 * count)))
+            while pending and len(asked) < 2 * count:
+                batch, pending[-size:] = pending[-size:], []
+                asked[threads.submit(ask, batch)] = batch
+            for future in wait(asked, REPORT_SECONDS, FIRST_COMPLETED).done:
+                add(asked.pop(future), future.result())
+            yield
     finally:
-        for worker in started:
-            worker.stop()
-    return marks
+        stopped.set()
+        pool.close()
+        threads.shutdown(cancel_futures=True)
 
 
 def _read(target: Path) -> tuple[Catalog, _Status]:

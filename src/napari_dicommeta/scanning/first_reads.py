@@ -16,6 +16,8 @@ MAX_FIRST = 1 << 20
 STEP = 4096
 MAX_KINDS = 100_000
 
+MIN_FILE = 132
+"""Bytes up to the end of the prefix, without which nothing tells what a file was."""
 MAX_META = 1024
 """The bytes in which the transfer syntax of nearly every file is."""
 _SYNTAX, _PREFIX, _COMPRESSED = b"\2\0\x10\0UI", b"1.2.840.10008.1.2.", b"3456789"
@@ -65,6 +67,8 @@ class FirstReads:
                 return _failed("skipped", "not a regular file")
             size = status.st_size
             first = os.read(descriptor, self.count(path, size))
+            if len(first) < min(size, MIN_FILE):
+                return _failed("rejected", "the file became shorter while it was read")
             tail = b""
             if is_compressed(first):
                 start, count = tail_place(size)

@@ -20,7 +20,7 @@ from napari_dicommeta.scanning.listing import files_of
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, Failure, ScanProgress
 from napari_dicommeta.scanning.reading import read_all, record
 from napari_dicommeta.scanning.recorder import Recorder
-from napari_dicommeta.scanning.worker import Worker, unpack
+from napari_dicommeta.scanning.worker import Pool, unpack
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.scanning.recorder import Recording
+    from napari_dicommeta.scanning.worker import Worker
 
 __all__ = ["scan_paths"]
 
@@ -41,6 +42,8 @@ WORTH_SECONDS, COLUMN_WORTH = 0.3, 2e-3
 to read the first headers of each kind element by element, as this one has, and its tables take time for each column."""
 LEAST_SECONDS, COLUMN_SECONDS = 0.03, 4e-4
 """The least work of a batch, and for each column: the table of a batch takes time for each."""
+POOL_SECONDS = 10.0
+"""How long a scan waits for the processes of other scans to end; after that it reads in this process."""
 TABLE_SHARE = 0.1
 """The most of the time that is spent on tables to report."""
 
@@ -57,9 +60,17 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
     more = list(islice(paths, max(int(worth / each), 0) + 1))
     is_worth = count > 1 and len(more) * each > worth
     LOGGER.info("scanning with %d processes", count if is_worth else 1)
-    if is_worth:
-        batches = Batches(count, each, LEAST_SECONDS + recorder.n_columns * COLUMN_SECONDS)
-        return (yield from _in_processes(recorder, batches, chain(more, paths), failures))
+    pool = Pool()
+    try:
+        until = time.monotonic() + POOL_SECONDS
+        while is_worth and not pool.open(count, REPORT_SECONDS):
+            yield ScanProgress(done=0, found=0, listed=False)
+            is_worth = time.monotonic() < until
+        if is_worth:
+            batches = Batches(count, each, LEAST_SECONDS + recorder.n_columns * COLUMN_SECONDS)
+            return (yield from _in_processes(recorder, batches, chain(more, paths), failures, pool))
+    finally:
+        pool.close()
     return (yield from _in_process(recorder, [*more, *paths], failures))
 
 
@@ -119,11 +130,11 @@ def _in_process(
 
 
 def _in_processes(
-    recorder: Recorder, batches: Batches, paths: Iterator[str], failures: list[Failure]
+    recorder: Recorder, batches: Batches, paths: Iterator[str], failures: list[Failure], pool: Pool
 ) -> Generator[ScanProgress, None, Catalog]:
     """Read `paths` in processes, after those that `recorder` has read."""
     results: queue.Queue[_Part | Exception | None] = queue.Queue()
-    workers = [Worker() for _ in range(batches.count)]
+    workers = pool.workers
     stopped = threading.Event()
     threads = [
         threading.Thread(target=_drive, args=(worker, batches, results, stopped), daemon=True) for worker in workers
@@ -188,8 +199,7 @@ def _in_processes(
                 reported = time.monotonic()
     finally:
         stopped.set()
-        for worker in workers:
-            worker.stop()
+        pool.close()
         batches.close()  # wake a thread that waits for a batch
         for thread in threads:
             thread.join()

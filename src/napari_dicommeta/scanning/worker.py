@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import pickle
 import sys
+import threading
 from io import BytesIO
 from typing import Any
 
@@ -17,10 +18,12 @@ from napari_dicommeta.scanning.reading import record
 from napari_dicommeta.scanning.recorder import Recorder, Recording
 from napari_dicommeta.support.child import Child, receive, send, serve
 
-__all__ = ["Worker", "main", "pack", "unpack"]
+__all__ = ["Pool", "Worker", "main", "pack", "unpack"]
 
 SWITCH_SECONDS = 5e-4
 """So long the threads that fetch files wait for the one that parses them; the default is ten times longer."""
+MAX_POOLS = 2
+"""The most pools of one process: that of the scan that runs, and that of one that is just being cancelled."""
 ASK_MARKS = ""
 """As the first item of a request, asks for marks of the folders that follow; no path is empty."""
 
@@ -59,6 +62,42 @@ def main() -> None:
         else:
             send(stdout, _packed(record(paths, recorder=recorder)))
             gc.collect(0)
+
+
+_free_pools = threading.BoundedSemaphore(MAX_POOLS)
+
+
+class Pool:
+    """The processes of one scan; at most `MAX_POOLS` pools exist at a time."""
+
+    def __init__(self) -> None:
+        self.workers: list[Worker] = []
+        self._is_open = False
+
+    def open(self, count: int, seconds: float) -> bool:
+        """Start `count` processes; return False if other pools leave no place for so many seconds."""
+        self._is_open = _free_pools.acquire(timeout=seconds)
+        if self._is_open:
+            try:
+                for _ in range(count):
+                    self.workers.append(Worker())
+            except BaseException:
+                self.close()
+                raise
+        return self._is_open
+
+    def close(self) -> None:
+        """End all processes at once and make place for another pool."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            for worker in self.workers:
+                worker.kill()
+            for worker in self.workers:
+                worker.stop()
+        finally:
+            _free_pools.release()
 
 
 class Worker(Child):

@@ -32,6 +32,8 @@ def compare_with(
     ------
     ValueError
         If `path` holds no DICOM file.
+    OSError
+        If there is nothing at `path`.
     """
     from napari_dicommeta.analysis.compare import compare
     from napari_dicommeta.catalog.catalog import Catalog
