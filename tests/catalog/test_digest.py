@@ -105,6 +105,7 @@ def test_two_files_that_change_places_are_another_folder(folder: Path, original:
 
 
 def test_an_empty_catalog_has_a_digest_of_its_own(tmp_path: Path, original: str) -> None:
+    (tmp_path / "nothing").mkdir()
     empty = dm.scan(tmp_path / "nothing")
     assert empty.n_files == 0
     assert catalog_digest(empty) != original
