@@ -130,9 +130,9 @@ def window(options: argparse.Namespace) -> None:
         os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
     folder = options.folder
     if folder is None:
-        from napari_dicommeta.phantom import write_chest
+        from napari_dicommeta.phantom import sample
 
-        folder = str(write_chest(SAMPLE))
+        folder = str(sample(SAMPLE))
     import napari
 
     viewer = napari.Viewer(title="napari-dicommeta")

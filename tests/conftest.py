@@ -55,6 +55,6 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from napari_dicommeta.phantom import write_chest
+    from napari_dicommeta.phantom import sample
 
-    return write_chest(tmp_path_factory.mktemp("phantom") / "Chest CT phantom")
+    return sample(tmp_path_factory.mktemp("phantom") / "Chest CT phantom")

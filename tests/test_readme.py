@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import shlex
 from pathlib import Path
@@ -18,8 +17,9 @@ README = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
 
 
 @pytest.fixture(autouse=True)
-def beside_the_phantom(phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(phantom.parent)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newcomer has nothing in the folder in which the blocks run."""
+    monkeypatch.chdir(tmp_path)
 
 
 def words(text: str) -> list[str]:
@@ -27,22 +27,16 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
-def test_the_python_example_prints_what_it_says() -> None:
+def test_the_python_blocks_run_in_an_empty_folder_as_they_stand() -> None:
     match = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.DOTALL)
     assert match
     out = io.StringIO()
+    names: dict[str, object] = {}
     with contextlib.redirect_stdout(out):
-        exec(match[1], {})
+        exec(match[1], names)
     assert out.getvalue() == match[2]
     assert len([line for line in match[1].splitlines() if line.strip()]) == 6
-
-
-def test_the_lines_for_training_run_as_they_stand(phantom: Path) -> None:
-    import napari_dicommeta as dm
-
-    block = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1]
-    names: dict[str, object] = {"dm": dm, "np": np}
-    exec(block, names)
+    exec(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[1], names)
     image = names["image"]
     assert isinstance(image, np.ndarray)
     assert (image.shape, image.dtype) == ((1, 48, 256, 256), np.float32)
@@ -53,7 +47,7 @@ def test_the_command_line_session_prints_what_it_says(capsys: pytest.CaptureFixt
     match = re.search(r"```console\n(.*?)```", README, re.DOTALL)
     assert match
     commands = re.findall(r"^\$ napari-dicommeta (.*)\n((?:(?!\$ ).*\n)*)", match[1], re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 5
     for command, expected in commands:
         assert main(shlex.split(command)) == 0
         assert words(capsys.readouterr().out) == words(expected)
@@ -70,7 +64,7 @@ def test_every_command_is_documented(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
-    commands = ["audit", "compare", "findings", "info", "open", "recipe", "scan", "series", "tags", "values"]
+    commands = ["audit", "compare", "convert", "findings", "info", "open", "recipe"]
+    commands += ["sample", "scan", "series", "tags", "values"]
     assert sorted(shown) == commands
     assert [command for command in shown if f"`{command}" not in README] == []
-    assert os.path.exists("Chest CT phantom")

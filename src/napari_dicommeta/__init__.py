@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.export.series_table import series_table as series_table
     from napari_dicommeta.findings.check import check as check
     from napari_dicommeta.findings.finding import Finding as Finding
+    from napari_dicommeta.phantom import sample as sample
     from napari_dicommeta.scanning.progress import ScanProgress as ScanProgress
     from napari_dicommeta.scanning.scan import iter_scan as iter_scan
     from napari_dicommeta.scanning.scan import scan as scan
@@ -58,6 +59,7 @@ _NAMES_OF = {
     "export.series_table": ("series_table",),
     "findings.check": ("check",),
     "findings.finding": ("Finding",),
+    "phantom": ("sample",),
     "scanning.progress": ("ScanProgress",),
     "scanning.scan": ("iter_scan", "scan"),
     "support.errors": (
@@ -109,6 +111,7 @@ __all__ = [
     "make_recipe",
     "open_in",
     "read_labels",
+    "sample",
     "scan",
     "series_table",
     "volume_of",

@@ -7,15 +7,16 @@ window presets. The files write the same Rescale Slope as ``1``, ``1.0`` or ``1.
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    import os
+__all__ = ["NAME", "SLICES", "chest", "sample"]
 
-__all__ = ["SLICES", "chest", "write_chest"]
+NAME = "Chest CT phantom"
+"""The folder to write to by default."""
 
 SLICES, SIZE = 48, 256
 SPACING = (2.5, 1.5, 1.5)
@@ -55,11 +56,13 @@ def chest() -> np.ndarray:
     return image
 
 
-def write_chest(folder: str | os.PathLike[str]) -> Path:
+def sample(folder: str | os.PathLike[str] = NAME) -> Path:
     """Write the phantom as 48 CT Image files into `folder`, created if missing, and return the folder's path.
 
     Raises
     ------
+    FileExistsError
+        If the folder holds anything else.
     OSError
         If the folder or a file cannot be written.
     """
@@ -69,6 +72,10 @@ def write_chest(folder: str | os.PathLike[str]) -> Path:
 
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
+    names = [f"slice_{k + 1:03d}.dcm" for k in range(SLICES)]
+    if others := {entry.name for entry in target.iterdir()}.difference(names):
+        reason = f"the folder holds other files, as {min(others)}; name an empty one"
+        raise FileExistsError(errno.EEXIST, reason, os.fspath(folder))
     image = chest()
     stored = np.where(image == PADDING, PADDING, image - INTERCEPT).astype("<i2")
     for k in range(SLICES):
@@ -98,5 +105,5 @@ def write_chest(folder: str | os.PathLike[str]) -> Path:
         ds.PixelData = stored[k].tobytes()
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        ds.save_as(target / f"slice_{k + 1:03d}.dcm", enforce_file_format=True)
+        ds.save_as(target / names[k], enforce_file_format=True)
     return target

@@ -25,11 +25,11 @@ def measure(kind: str, path: str) -> dict[str, float]:
     viewer.add_image(np.zeros((4, 64, 64), np.int16), contrast_limits=(0, 1))
     if kind == "dicom":
         import napari_dicommeta as dm
-        from napari_dicommeta.phantom import write_chest
+        from napari_dicommeta.phantom import sample
 
         viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
         warm = tempfile.mkdtemp()
-        write_chest(warm)
+        sample(warm)
         np.asarray(dm.load(warm)[0].array)
     else:
         from napari_builtins.io import napari_get_reader  # what opens a .npy

@@ -290,3 +290,12 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     command = [sys.executable, "-m", "napari_dicommeta", "--version"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"napari-dicommeta {__version__}\n"
+
+
+def test_the_sample_is_written_to_an_empty_folder_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sample", str(tmp_path / "a")]) == 0
+    assert len(list((tmp_path / "a").iterdir())) == 48
+    assert main(["sample", str(tmp_path / "a")]) == 0
+    (tmp_path / "a/mine.dcm").write_bytes(b"x")
+    assert main(["sample", str(tmp_path / "a")]) != 0
+    assert "holds other files, as mine.dcm" in capsys.readouterr().err

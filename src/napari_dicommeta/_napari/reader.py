@@ -247,9 +247,9 @@ def sample_layers() -> LayerData:
     """Write the sample "Chest CT phantom" to a temporary folder; return its layer, and show its catalog in the dock."""
     import tempfile
 
-    from napari_dicommeta.phantom import write_chest
+    from napari_dicommeta.phantom import sample
 
-    folder = str(write_chest(os.path.join(tempfile.mkdtemp(prefix="dicom-"), "Chest CT phantom")))
+    folder = str(sample(os.path.join(tempfile.mkdtemp(prefix="dicom-"), "Chest CT phantom")))
     layers = load_layers([folder])
     dock = dock_of(opening_call().viewer)
     if dock is not None:

@@ -15,6 +15,7 @@ from napari_dicommeta._version import __version__
 from napari_dicommeta.cli.check import audit_labels, compare_folders, print_findings, write_recipes
 from napari_dicommeta.cli.convert import add_arguments, convert
 from napari_dicommeta.cli.info import print_info
+from napari_dicommeta.cli.sample import add_sample
 from napari_dicommeta.cli.terminal import CommandError, finished, print_rows, read_catalog
 from napari_dicommeta.dicom.values import registered_name
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
@@ -144,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "labels", metavar="LABELS.csv", help="a table of keys (patient, study, series, file or folder) and labels"
     )
+    add_sample(commands, shared)
     text = "Print versions, codecs and paths of files, for a bug report."
     sub = commands.add_parser("info", help=text, description=text, parents=[shared])
     sub.set_defaults(run=print_info)
