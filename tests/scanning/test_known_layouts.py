@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import struct
+import weakref
 from typing import Any
 
+import numpy as np
 import pytest
-from dicom_factory import BIG, EXPLICIT, IMPLICIT, Raw, ct_slice, dicom, element, file_meta, item
+from dicom_factory import BIG, EXPLICIT, IMPLICIT, Raw, ct_content, ct_slice, dicom, element, file_meta, item
 from recorders import CountingRecorder, both
 
+from napari_dicommeta.dicom import elements
+from napari_dicommeta.dicom.file_buffer import FileBuffer
+from napari_dicommeta.dicom.header import parse_buffer
 from napari_dicommeta.scanning.known_layouts import KnownExact
+from napari_dicommeta.scanning.tables import catalog_of_recordings
 from napari_dicommeta.scanning.value_codes import ValueTable
 
 REPORT = "1.2.840.10008.5.1.4.1.1.88.11"
@@ -127,3 +134,73 @@ def test_items_of_unknown_vr_in_big_endian_data_are_read_the_same() -> None:
         return ct_slice(k, BIG, ProcedureCodeSequence=Raw("UN", raw + end, 0xFFFFFFFF))
 
     both([nested(words, k) for k, words in enumerate((b"", b"", b"\1\0", b"", b"\1\0\2\0", b"\1\0"))])
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+@pytest.mark.parametrize("extra", [8, 240, 246, 248, 252, 400])
+def test_a_sequence_that_ends_before_the_end_it_declares_is_no_layout(extra: int, syntax: str) -> None:
+    def nested(k: int) -> bytes:
+        raw = item({"ReferencedSOPInstanceUID": "1.2.3"}, syntax != IMPLICIT) + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
+        dark = np.zeros((16, 12), dtype="<u2")
+        changes = {"00400275": Raw("SQ", raw, len(raw) + extra), "InstanceNumber": k + 1}
+        return dicom(ct_content(0, dark, **changes), syntax)
+
+    _, catalog = both([nested(k) for k in range(8)])
+    assert set(catalog.file_column("pixel_length").tolist()) == {384}
+
+
+def test_items_that_end_before_the_end_they_declare_are_read_one_by_one() -> None:
+    content = element(0x00081155, "1.2.3")
+    end = struct.pack("<HHL", 0xFFFE, 0xE00D, 0)
+    one = struct.pack("<HHL", 0xFFFE, 0xE000, len(content) + 16) + content + end
+    for count in (1, 2, 3, 6):
+        raw = ct_slice(0, ReferencedImageSequence=Raw("SQ", one * count))
+        header = parse_buffer(FileBuffer(lambda at, n, raw=raw: raw[at : at + n], len(raw), raw), compact=True)
+        assert header.reason == "an item declares more bytes than are left"
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+def test_a_prefix_within_a_value_is_taken_the_same_in_any_order(syntax: str) -> None:
+    def bare(name: str) -> bytes:
+        shorter = {"ImageType": None, "SpecificCharacterSet": None, "SOPInstanceUID": "1.2", "SeriesDescription": None}
+        return dicom(ct_content(0, PatientName=name, **shorter), syntax, preamble=False)
+
+    start = bare("A" * 100).index(b"A" * 100)
+    odd = bare("A" * (128 - start) + "DICM" + "A" * (start - 32))
+    assert odd[128:132] == b"DICM"
+    usual = [bare(letter * 100) for letter in "ABCDEF"]
+    both([*usual, odd])
+    both([odd, *usual])
+
+
+def test_the_most_elements_of_a_file_are_counted_with_items_that_are_stepped_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(elements, "MAX_ELEMENTS", 500)
+    for count in range(15, 60):
+        raw = ct_slice(0, ReferencedImageSequence=[{"ReferencedSOPInstanceUID": str(n % 2)} for n in range(count * 4)])
+        both([raw])
+
+
+def test_a_modification_time_of_the_far_future_loses_no_file() -> None:
+    recorder = CountingRecorder()
+    for k in range(4):
+        raw = ct_slice(k)
+        mtime = 1 << 63 if k == 2 else k
+        recorder.add(str(k), len(raw), mtime, raw, lambda at, n, raw=raw: raw[at : at + n])  # type: ignore[misc]
+    catalog = catalog_of_recordings([recorder.take()])
+    assert catalog.n_files == 4
+    assert max(catalog.file_column("mtime").tolist()) == (1 << 63) - 1
+
+
+def test_a_recording_that_was_taken_is_kept_by_no_layout() -> None:
+    recorder = CountingRecorder()
+    tables = []
+    for part in range(3):
+        for k in range(12):
+            raw = ct_slice(k, StudyID=str(part))
+            recorder.add(f"{part}/{k}", len(raw), 0, raw, lambda at, n, raw=raw: raw[at : at + n])  # type: ignore[misc]
+        tables.append(weakref.ref(recorder._table))
+        recorder.take()
+    gc.collect()
+    assert [table() for table in tables] == [None] * 3

@@ -21,7 +21,7 @@ __all__ = ["bool_array", "number_array", "numpy_of", "scalar_of", "text_array"]
 
 def number_array(values: np.ndarray, absent: np.ndarray | None = None) -> pa.Array:
     """Return numbers, int or float of shape (n,), null where `absent` (bool, shape (n,)); they are not copied."""
-    values = np.ascontiguousarray(values)
+    values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("="))
     validity = pa.py_buffer(_bits(~absent)) if absent is not None and absent.any() else None
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [validity, pa.py_buffer(values)])
 
@@ -38,11 +38,16 @@ def text_array(texts: Iterable[str | bytes | None], kind: pa.DataType | None = N
     ------
     UnicodeEncodeError
         If a text has bytes that are no text (surrogates).
+    TypeError
+        If there are bytes, and `kind` is a string.
     """
-    raw = [text if text is None or isinstance(text, bytes) else text.encode() for text in texts]
+    kind = kind or pa.string()
+    given = list(texts)
+    if kind == pa.string() and any(isinstance(text, bytes) for text in given):
+        raise TypeError("bytes are no text: they need a binary type")
+    raw = [text if text is None or isinstance(text, bytes) else text.encode() for text in given]
     data = b"".join(filter(None, raw))
     present = np.fromiter((value is not None for value in raw), dtype=bool, count=len(raw))
-    kind = kind or pa.string()
     if len(data) > np.iinfo(np.int32).max:
         return pa.array(raw, pa.large_binary()).cast(kind)
     bounds = array("i", accumulate((len(value or b"") for value in raw), initial=0))
@@ -84,7 +89,8 @@ def _known(values: pa.Array) -> np.ndarray:
 
 
 def _dtype(values: pa.Array) -> np.dtype:
-    return np.dtype("float64" if values.type == pa.float64() else str(values.type))
+    name = str(values.type)
+    return np.dtype({"double": "float64", "float": "float32", "halffloat": "float16"}.get(name, name))
 
 
 def _bits(values: np.ndarray) -> np.ndarray:

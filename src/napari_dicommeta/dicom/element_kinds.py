@@ -14,7 +14,7 @@ from napari_dicommeta.dicom.tags import dictionary_vr, escape_creator
 __all__ = ["Kind", "Kinds", "Private", "implicit_vr", "is_creator", "is_nested_context", "kinds_of", "private_name"]
 
 MAX_KINDS = 65536
-"""Files with that many different elements are hostile; then the kinds are looked up again."""
+"""Files with that many different elements are hostile; then all kinds are looked up again."""
 CHARSET, SIGN = 0x00080005, 0x00280103
 _NESTED_CONTEXT = (f"/{CHARSET:08x}", f"/{SIGN:08x}")
 PLAIN, AMBIGUOUS, CONTEXT = 0, 1, 2
@@ -49,8 +49,7 @@ class Kinds(dict[bytes, "Kind | Private | None"]):
         self.order = order
 
     def __missing__(self, head: bytes) -> Kind | Private | None:
-        if len(self) >= MAX_KINDS:
-            self.clear()
+        _count_kind()
         group, number = int.from_bytes(head[:2], self.order), int.from_bytes(head[2:4], self.order)
         tag, is_private = group << 16 | number, group & 1 and number > 0xFF
         kind = self[head] = Private(tag, head[4:]) if is_private else _kind(tag, "", head[4:])
@@ -66,8 +65,7 @@ class Private(dict[str, "Kind | None"]):
         self.block, self.tag, self.vr = tag >> 8, tag, vr
 
     def __missing__(self, creator: str) -> Kind | None:
-        if len(self) >= MAX_KINDS:
-            self.clear()
+        _count_kind()
         kind = self[creator] = _kind(self.tag, creator, self.vr)
         return kind
 
@@ -126,6 +124,19 @@ def implicit_vr(tag: int, creator: str) -> bytes:
 _KINDS = {
     (explicit, little): Kinds("little" if little else "big") for explicit in (True, False) for little in (True, False)
 }
+
+
+_n_kinds = 0
+
+
+def _count_kind() -> None:
+    """Count the kinds of all tables, and forget them all where they are too many."""
+    global _n_kinds
+    _n_kinds += 1
+    if _n_kinds > MAX_KINDS:
+        _n_kinds = 0
+        for kinds in _KINDS.values():
+            kinds.clear()
 
 
 def kinds_of(explicit: bool, little: bool) -> Kinds:

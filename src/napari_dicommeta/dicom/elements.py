@@ -188,6 +188,8 @@ class DataSetReader:
         elif len(stack) > 1 and tag == (SEQUENCE_END if level.is_sequence else ITEM_END):
             if length:
                 self.note("a delimiter has a length", position - 8)
+            if level.end is not None:  # a layout would look for the end that it declares
+                self.regular = False
             self._leave(stack, position)
         else:
             self.note("a delimiter or item is in the wrong place", position - 8)
@@ -211,7 +213,7 @@ class DataSetReader:
         end = len(buffer)
         if level.end is not None:
             end = min(end, level.end - self.window.base)
-        size, count = self.items.step(level.prefix, level.context, buffer, index, end)
+        size, count = self.items.step(level.prefix, level.context, buffer, index, end, MAX_ELEMENTS - self._count)
         if size:
             level.items += 1
             self._count += count - 1
@@ -455,6 +457,8 @@ class DataSetReader:
             if vr in LONG_VR:
                 length = _ULONG[level.little].unpack_from(window.buffer, window.need(position, 12) + 8)[0]
                 start += 4
+            else:
+                self.regular = False
         self._passed(tag)
         if self.pixels and self.pixels.tag == tag:
             self.note("the pixel data is in the data set twice", position)

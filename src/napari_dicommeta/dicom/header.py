@@ -83,6 +83,8 @@ class Header:
     repeated: dict[str, set[bytes]] = field(default_factory=dict)
     """The distinct values, by path key, of items that were stepped over."""
     little: bool = True
+    has_prefix: bool = True
+    """Whether "DICM" stands at byte 128 (PS3.10 section 7.1)."""
     end: int = 0
     """The byte after the last element that was read, including the header of the pixel data element."""
 
@@ -231,6 +233,7 @@ def parse_buffer(buffer: FileBuffer, compact: bool = False) -> Header:
         deciding=tuple(reader.deciding),
         repeated=reader.repeated,
         little=little,
+        has_prefix=start == 132,
         end=end,
     )
 

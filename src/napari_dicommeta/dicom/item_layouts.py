@@ -7,6 +7,7 @@ those only the distinct values of each element are kept, as a catalog keeps them
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_dicommeta.dicom.element_kinds import is_creator, is_nested_context
@@ -39,7 +40,7 @@ class ReadItem(NamedTuple):
     total: int
     """The number of elements, items and delimiters."""
     deciding: Sequence[int]
-    """The places of lengths that decide how what follows is read."""
+    """The places of lengths that decide how what follows is read, in the order of the file."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,15 +80,17 @@ class ItemLayouts:
     def __init__(self) -> None:
         self._sequences: dict[str, _OfSequence] = {}
 
-    def step(self, path: str, context: ItemContext, buffer: bytes, index: int, end: int) -> tuple[int, int]:
+    def step(self, path: str, context: ItemContext, buffer: bytes, index: int, end: int, most: int) -> tuple[int, int]:
         """Return the size of the item at `index` and its number of elements and items; (0, 0) if no layout fits.
 
-        The item must end at or before `end`.
+        The item must end at or before `end`, and hold at most `most` elements and items.
         """
         known = self._sequences.get(path)
         if known is None:
             return 0, 0
         for i, layout in enumerate(known.layouts):
+            if layout.count > most:
+                continue
             if layout.context == context and (matched := layout.runs.match(buffer, index)) and matched.end <= end:
                 layout.rows.append(matched.values)
                 if len(layout.rows) >= MAX_ROWS:
@@ -114,7 +117,8 @@ class ItemLayouts:
             if element.value[2:3] != b"q" and not is_creator(element.key):
                 places.append(value_place(item.raw, element, MAX_VALUE, "little", item.start))
                 slots.append((element.key, element.vr))
-        fixed = frozenset(place - item.start for place in item.deciding if place >= item.start)
+        within = takewhile(lambda place: place >= item.start, reversed(item.deciding))
+        fixed = frozenset(place - item.start for place in within)
         runs = VaryingRuns.of(item.raw, len(item.raw), places, fixed)
         if runs is not None:
             known.layouts.insert(0, _ItemLayout(runs=runs, context=context, count=item.total, slots=slots))

@@ -183,7 +183,7 @@ def _name(tag: int, creator: str) -> str:
         return f"{creator} {tag >> 16:04X},xx{tag & 0xFF:02X}" if creator else _level_text(tag, "")
 
 
-@cache
+@lru_cache(maxsize=65536)
 def dictionary_vr(tag: int, creator: str = "") -> str:
     """Return the dictionary's VR of an element; "LO" for a private creator, "UN" for an unknown element."""
     from pydicom.datadict import dictionary_VR, private_dictionary_VR

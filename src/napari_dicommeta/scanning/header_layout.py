@@ -103,6 +103,11 @@ class HeaderLayout:
     """Of the bytes of the data set; the file meta group is little endian (PS3.10 section 7.1)."""
 
     @property
+    def is_bare(self) -> bool:
+        """Whether the files have neither preamble nor prefix (PS3.10 section 7.1)."""
+        return not self.header.has_prefix
+
+    @property
     def is_sized(self) -> bool:
         """Whether the size of a file says where its header ends: not where the frames are encapsulated."""
         return self.header.pixels is None or self.header.pixels.length >= 0

@@ -94,6 +94,10 @@ class KnownExact:
         """About the bytes of memory that this layout takes."""
         return 2 * self.layout.end + 150 * len(self.known.layout.columns)
 
+    def forget_table(self) -> None:
+        """Forget the rows that were made for a recording."""
+        self._shared = None
+
     def add_alike(self, first: bytes, table: ValueTable, file: int) -> bool:
         """Add the row of a file if its header equals the last ones but for the values that differ between those."""
         shared = self._shared

@@ -13,7 +13,7 @@ import os
 import time
 from array import array
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from napari_dicommeta.dicom.codestream import looks_whole
@@ -42,6 +42,8 @@ MAX_KEPT = 16_000_000
 """The bytes of all exact layouts that are kept."""
 MAX_SEEN = 10_000
 """Kinds of elements."""
+MAX_TIME = (1 << 63) - 1
+"""Nanoseconds; later times, after the year 2262, count as this one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,22 +125,24 @@ class Recorder:
         HeaderError
             If the bytes are not DICOM.
         """
-        exact = self._add_known(size, first)
+        first = first if len(first) <= size else first[:size]
+        is_bare = first[128:132] != b"DICM"
+        exact = self._add_known(~size if is_bare else size, first)
         if exact is not None:
             layout = exact.layout
             self._add_file(path, size, mtime, exact.known.layout.header, layout.end, layout.pixel_length)
             return
         for i, known in enumerate(self._known):
-            matched = known.layout.match(first, size)
+            matched = known.layout.match(first, size) if known.layout.is_bare == is_bare else None
             if matched is not None:
                 known.bound(self._table).add(len(self.paths), matched.values)
                 self._add_file(path, size, mtime, known.layout.header, matched.end, matched.pixel_length)
                 if i:
                     self._known.insert(0, self._known.pop(i))
                 if known.comes_again(matched, size):
-                    self._keep(KnownExact(layout=known.layout.exact(first), known=known), size)
+                    self._keep(KnownExact(layout=known.layout.exact(first), known=known), ~size if is_bare else size)
                 return
-        if any(known.layout.runs.soften(first) for known in self._known):
+        if any(known.layout.is_bare == is_bare and known.layout.runs.soften(first) for known in self._known):
             return self.add(path, size, mtime, first, fetch)
         began = time.perf_counter()
         self._read_elements(path, size, mtime, FileBuffer(fetch, size, first))
@@ -146,9 +150,9 @@ class Recorder:
         self.loop_seconds += time.perf_counter() - began
         return None
 
-    def _add_known(self, size: int, first: bytes) -> KnownExact | None:
-        """Add the row of a file whose header has an exact layout, and return the layout."""
-        exacts = self._by_size.get(size, self._recent)
+    def _add_known(self, key: int, first: bytes) -> KnownExact | None:
+        """Add the row of a file whose header has an exact layout, and return the layout; `key` is that of `_keep`."""
+        exacts = self._by_size.get(key, self._recent)
         table, file = self._table, len(self.paths)
         for add in (KnownExact.add_alike, KnownExact.add):
             for i, exact in enumerate(exacts):
@@ -166,8 +170,10 @@ class Recorder:
         self._add_file(path, size, mtime, header, header.end, header.pixels.length if header.pixels else 0)
         if header.contiguous and self._comes_again(header) and (made := layout_of(header, buffer.buffer, size)):
             known = KnownLayout(layout=made)
+            for forgotten in self._known[MAX_KNOWN - 1 :]:
+                self._table.release(forgotten)
             self._known = [known, *self._known[: MAX_KNOWN - 1]]
-            self._keep(KnownExact(layout=made.exact(buffer.buffer), known=known), size)
+            self._keep(KnownExact(layout=made.exact(buffer.buffer), known=known), ~size if made.is_bare else size)
 
     def _comes_again(self, header: Header) -> bool:
         """Return whether a header with the same elements was read before: making a layout takes as long as reading."""
@@ -179,8 +185,11 @@ class Recorder:
         self._kinds.add(kind)
         return False
 
-    def _keep(self, exact: KnownExact, size: int) -> None:
-        """Keep an exact layout for files of this size, or for all where the size says nothing about the header."""
+    def _keep(self, exact: KnownExact, key: int) -> None:
+        """Keep an exact layout for files of one size, or for all where the size says nothing about the header.
+
+        `key`: the size of the file; its complement where it has no prefix, which is then no part of the header.
+        """
         self._kept += exact.n_bytes
         if self._kept > MAX_KEPT:
             self._by_size.clear()
@@ -188,7 +197,7 @@ class Recorder:
         if not exact.known.layout.is_sized:
             self._recent = [exact, *self._recent[:7]]
         else:
-            same_size = self._by_size.setdefault(size, [])
+            same_size = self._by_size.setdefault(key, [])
             same_size.insert(0, exact)
             del same_size[8:]
 
@@ -251,6 +260,8 @@ class Recorder:
             blocks=blocks,
         )
         self._reset()
+        for exact in chain(self._recent, *self._by_size.values()):
+            exact.forget_table()
         return recording
 
     def _add_file(self, path: str, size: int, mtime: int, header: Header, end: int, pixel_length: int) -> None:
@@ -259,7 +270,7 @@ class Recorder:
             files.reasons[len(self.paths)] = (header.reason, header.offset)
         self.paths.append(path)
         files.sizes.append(size)
-        files.mtimes.append(mtime)
+        files.mtimes.append(max(-MAX_TIME, min(mtime, MAX_TIME)))
         files.cuts.append(header.cut)
         files.pixel_offsets.append(end if pixels else -1)
         files.pixel_lengths.append(pixel_length)

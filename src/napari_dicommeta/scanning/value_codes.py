@@ -106,6 +106,10 @@ class ValueTable:
             known = self._bounds[owner] = self._bound(columns, same)
         return known
 
+    def release(self, owner: object) -> None:
+        """Forget a layout, whose rows stay."""
+        self._bounds.pop(owner, None)
+
     def _bound(self, columns: Sequence[Column], same: Iterable[tuple[str, bytes]]) -> Bound:
         codes = tuple(self._codes_of(column) for column in columns)
         others = [(self._column(key), value) for key, value in same]
