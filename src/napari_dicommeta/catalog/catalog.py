@@ -7,7 +7,7 @@ and shared by all catalogs selected from this one.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from napari_dicommeta.catalog.arrow_arrays import number_array, numpy_of, text_array
 from napari_dicommeta.catalog.columns import ColumnStore
 from napari_dicommeta.catalog.file_rows import FileRows, tag_path
+from napari_dicommeta.dicom.stored_values import WITHHELD
 from napari_dicommeta.dicom.uids import MEDIA_DIRECTORY
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.cached import cached_property
@@ -276,7 +277,9 @@ class Catalog:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the catalog to one Parquet file, atomically and readable by its owner only.
 
-        Other programs see the columns of `to_arrow`; `Catalog.load` restores the whole catalog.
+        Nothing is left out: the file holds names, dates, UIDs and paths. ``catalog.shareable().save(path)`` writes a
+        file for others, as the command ``scan`` does by default. Other programs see the columns of `to_arrow`;
+        `Catalog.load` restores the whole catalog.
 
         Raises
         ------
@@ -303,6 +306,28 @@ class Catalog:
 
         store, failures = load(path)
         return cls(store, None, tuple(ScanFailure(*failure) for failure in failures))
+
+    def shareable(self, salt: bytes | None = None, keys: Iterable[str] | None = None) -> Catalog:
+        """Return a catalog of the same files that names no person: technical values, pseudonyms, no paths.
+
+        A value that may identify a person (PS3.15 Table E.1-1, private and binary elements, names, dates, free text;
+        see `dicom.privacy`) is replaced by a salted hash. So patients, studies and series still group, and everything
+        that needs no pixels works. Paths and modification times are replaced too. `salt`: bytes to keep secret, with
+        which several catalogs get the same pseudonyms; None for random ones. `keys`: the columns to include, by
+        `TagPath.key`; None for all.
+        """
+        from napari_dicommeta.catalog.shareable import numbered_paths, shareable_table
+
+        salt = os.urandom(32) if salt is None else salt
+        store = ColumnStore(shareable_table(self.file_rows.taken(), salt, keys))
+        paths = numbered_paths([failure.path for failure in self._failures], salt)
+        failures = [replace(failure, path=path) for failure, path in zip(self._failures, paths, strict=True)]
+        return Catalog(store, None, tuple(failures))
+
+    @property
+    def has_paths(self) -> bool:
+        """Whether the catalog names its files; a `shareable` one does not, so their pixels cannot be read."""
+        return not self.n_files or not self.file_rows.file_column("path")[0].as_py().startswith(f"({WITHHELD}")
 
     def file_column(self, name: str) -> np.ndarray:
         """Return an integer column: size, mtime, pixel_offset, pixel_length (bytes), pixel_tag or cut of each file."""
@@ -398,6 +423,8 @@ def _series(uid: str, whole: Catalog, rows: np.ndarray) -> Series:
         return next((text for text in catalog.values(tag) if text), "")
 
     modality, description, series_number = most("Modality"), most("SeriesDescription"), most("SeriesNumber")
+    if description.startswith(WITHHELD):
+        description = ""
     if most("MediaStorageSOPClassUID") == MEDIA_DIRECTORY:
         modality, description = "", "DICOMDIR"
     name = " ".join(part for part in (series_number, description or modality or "series without a name") if part)

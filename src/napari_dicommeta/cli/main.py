@@ -16,7 +16,7 @@ from napari_dicommeta.cli.check import audit_labels, compare_folders, print_find
 from napari_dicommeta.cli.convert import add_arguments, convert
 from napari_dicommeta.cli.info import print_info
 from napari_dicommeta.cli.sample import add_sample
-from napari_dicommeta.cli.terminal import CommandError, finished, print_rows, read_catalog
+from napari_dicommeta.cli.terminal import CommandError, finished, need_paths, print_rows, read_catalog
 from napari_dicommeta.dicom.values import registered_name
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
 from napari_dicommeta.support.words import display
@@ -104,7 +104,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("open", _open, "Open a folder or file in napari.", tables=False)
     sub.add_argument("--json", action="store_true", help="print the volumes as JSON instead of opening a window")
     sub = command("scan", _scan, "Scan a folder and save its catalog.", tables=False)
-    sub.add_argument("-o", "--output", required=True, help="the .parquet file to write")
+    sub.add_argument("-o", "--output", required=True, help="the .parquet file to write, without identifying values")
+    sub.add_argument(
+        "--full", action="store_true", help="keep names, dates, UIDs and paths; the file name then contains PHI"
+    )
     _exported(command("tags", _tags, "List every tag: values, presence, VR."))
     sub = command("values", _values, "Count the values of a tag, and the files that hold each.")
     sub.add_argument("tag", metavar="TAG", help="a keyword (WindowCenter), a path of keywords, or (gggg,eeee)")
@@ -198,15 +201,21 @@ def _open(options: argparse.Namespace) -> None:
 
 
 def _scan(options: argparse.Namespace) -> None:
+    from napari_dicommeta.export.tables import phi_name
+
     if not options.output.lower().endswith(".parquet"):
         raise CommandError(f"{display(options.output)}: the name of a catalog must end in .parquet")
     catalog = read_catalog(options.source, options.cache)
+    target = options.output
+    if options.full:
+        need_paths(catalog, options.source, "a full catalog")
+        target = phi_name(target)
     try:
-        catalog.save(options.output)
+        (catalog if options.full else catalog.shareable()).save(target)
     except OSError as error:
-        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+        raise CommandError(f"{display(target)}: {error.strerror or error}") from error
     print(
-        f"{catalog.n_files:,} files, {len(catalog.series):,} series, {len(catalog.tags()):,} tags in {options.output}"
+        f"{catalog.n_files:,} files, {len(catalog.series):,} series, {len(catalog.tags()):,} tags in {display(target)}"
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.scanning.progress import ScanProgress
 
-__all__ = ["CommandError", "ProgressLine", "finished", "print_rows", "read_catalog"]
+__all__ = ["CommandError", "ProgressLine", "finished", "need_paths", "print_rows", "read_catalog"]
 
 
 class CommandError(DicomMetaError):
@@ -61,6 +61,21 @@ def read_catalog(source: str, cache: bool = True) -> Catalog:
     if not catalog.n_files:
         raise CommandError(f"{display(source)}: no DICOM file was found")
     return catalog
+
+
+def need_paths(catalog: Catalog, source: str, need: str) -> None:
+    """Raise unless the catalog names its files, which `need`, a phrase like "a full catalog", requires.
+
+    Raises
+    ------
+    CommandError
+        If the catalog was saved for others, without paths.
+    """
+    if not catalog.has_paths:
+        raise CommandError(
+            f"{display(source)} names neither persons nor files, as `scan` saves it by default: {need} needs the "
+            "folder itself, or a catalog saved with `scan FOLDER -o X.parquet --full`"
+        )
 
 
 def _show_progress(progress: ScanProgress) -> None:

@@ -7,6 +7,7 @@ element after a damaged sequence.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -21,7 +22,7 @@ from napari_dicommeta.dicom.elements import DataSetReader
 from napari_dicommeta.dicom.file_buffer import MAX_HEADER, REFILL, FileBuffer
 from napari_dicommeta.dicom.item_layouts import ItemLayouts
 from napari_dicommeta.dicom.required_elements import missing_end
-from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR, joined, value_key
+from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR, WITHHELD, joined, value_key
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, TRANSFER_SYNTAXES
 from napari_dicommeta.support.errors import CutError, HeaderError
 from napari_dicommeta.support.log import log_fault
@@ -146,8 +147,10 @@ def open_regular(path: str | os.PathLike[str]) -> int:
     HeaderError
         If it is not a regular file.
     OSError
-        If it cannot be opened.
+        If it cannot be opened, or the path is withheld, as in a catalog for others.
     """
+    if os.fspath(path).startswith(f"({WITHHELD}"):
+        raise OSError(errno.ENOENT, "the catalog names no files: read the folder, or save the catalog with --full")
     descriptor = os.open(path, OPEN_FLAGS)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

@@ -9,6 +9,8 @@ The first matching rule applies:
 5. free text identifies: LT ST UT UC UR, and LO SH unless on a short list of technical attributes;
 6. binary values are never exported; numbers, codes, tags and sequences are technical, except file names.
 
+A technical element may still hold any text: `is_plain` says whether a value has the form that its VR asks for.
+
 The table has options that retain some of its attributes ("Retain Device Identity", "Retain Patient
 Characteristics"). None is applied, because only the owner of the files can choose one. So *Protocol Name*, *Series
 Description*, *Contrast/Bolus Agent*, *Station Name*, *Patient's Sex* and *Patient's Weight* identify. Both the VR in
@@ -17,6 +19,7 @@ the file and the VR in the dictionary count: an element identifies if either of 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -26,7 +29,7 @@ from napari_dicommeta.dicom.uids import DICOM_ROOT
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
 
-__all__ = ["in_table", "is_binary", "is_identifying", "is_protected", "is_registered", "read_as"]
+__all__ = ["in_table", "is_binary", "is_identifying", "is_plain", "is_protected", "is_registered", "read_as"]
 
 BINARY_VR = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _TECHNICAL_VR = frozenset(
@@ -88,6 +91,41 @@ _TECHNICAL_TEXT = frozenset(
 )
 # CS attributes that hold part of a file path or the name of a file-set (PS3.3 section F.3).
 _FILE_NAME = frozenset(("FileSetID", "FileSetDescriptorFileID", "ReferencedFileID"))
+# Texts of Rescale Type and Modality LUT Type: terms of PS3.3 C.11.1.1.2, units of PET (C.8.9.1), and ways to write HU.
+_RESCALE_TYPES = frozenset(
+    (
+        "BQML",
+        "CM2",
+        "CM2ML",
+        "CNTS",
+        "CPS",
+        "ED",
+        "EDW",
+        "G",
+        "GML",
+        "GY",
+        "H.U.",
+        "HOUNDSFIELD",
+        "HOUNSFIELD",
+        "HU",
+        "HU_MOD",
+        "MGML",
+        "MLG",
+        "MLMING",
+        "MLMINML",
+        "NONE",
+        "NORMALIZED",
+        "OD",
+        "PCT",
+        "PROPCNTS",
+        "PROPCPS",
+        "RELATIVE",
+        "UMOLML",
+        "US",
+        "Z_EFF",
+    )
+)
+_CODE = re.compile(r"[A-Za-z0-9_ .+-]{0,16}")
 # Keywords of UIDs that are chosen from a registry, not generated for an object.
 _CHOSEN_UID = ("SOPClass", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "MappingResourceUID")
 
@@ -114,6 +152,23 @@ def is_protected(path: TagPath) -> bool:
 def is_binary(path: TagPath, vr: str) -> bool:
     """Return whether values of the element at `path`, stored with `vr`, are binary and so never exported."""
     return read_as(path, vr) in BINARY_VR
+
+
+def is_plain(path: TagPath, vr: str, text: str) -> bool:
+    """Return whether the text of a technical element has the form of its VR, or of its defined terms, and says no more.
+
+    DS and IS must be numbers, CS codes of at most 16 characters, *Rescale Type* (0028,1054) a known unit.
+    """
+    from napari_dicommeta.dicom.values import number
+
+    parts, vr = text.split("\\"), read_as(path, vr)
+    if vr in ("DS", "IS"):
+        return all(not part or number(part) is not None for part in parts)
+    if vr == "CS":
+        return all(map(_CODE.fullmatch, parts))
+    if path.keyword in ("RescaleType", "ModalityLUTType"):
+        return all(part.upper() in _RESCALE_TYPES or not part for part in parts)
+    return True
 
 
 def is_registered(text: str) -> bool:

@@ -14,8 +14,10 @@ __all__ = [
     "LONG_VR",
     "MULTIPLE",
     "NUMBER_VR",
+    "PSEUDONYM",
     "SHORT_VR",
     "SIGNED_BY_PIXELS",
+    "WITHHELD",
     "digest",
     "is_ambiguous",
     "joined",
@@ -36,6 +38,10 @@ AMBIGUOUS_VR = b"xs"
 US_OR_SS = (b"US", b"SS", AMBIGUOUS_VR)
 MULTIPLE = b"&&."
 """The prefix of a nested column's value that holds several values of one file, each preceded by its length."""
+PSEUDONYM = b"~"
+"""The context of a value in whose place a catalog for others holds a pseudonym; see `value_key` for the contexts."""
+WITHHELD = "withheld"
+"""The first word of pseudonyms, and of the paths in a catalog for others after a parenthesis."""
 
 # "US or SS" in the dictionary: the file's PixelRepresentation decides (PS3.3 C.7.6.3.1, PS3.5 A.1).
 SIGNED_BY_PIXELS = frozenset(

@@ -103,6 +103,11 @@ class TagPath:
         return _level_text(*self.elements[-1])
 
     @property
+    def has_known_creators(self) -> bool:
+        """Whether the dictionary of private elements names the private creator of each level that has one."""
+        return all(not creator or _is_known(creator) for _, creator in self.elements)
+
+    @property
     def name(self) -> str:
         """The innermost element's name in the dictionary, such as "Window Center"; its tag if it has no name."""
         return _name(*self.elements[-1])
@@ -198,6 +203,12 @@ def dictionary_vr(tag: int, creator: str = "") -> str:
         if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF and not creator:
             return "LO"
         return "UN"
+
+
+def _is_known(creator: str) -> bool:
+    from pydicom._private_dict import private_dictionaries
+
+    return creator in private_dictionaries
 
 
 @cache

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.stored_values import MULTIPLE, digest
+from napari_dicommeta.dicom.stored_values import MULTIPLE, PSEUDONYM, digest
 from napari_dicommeta.dicom.uids import DICOM_ROOT
 
 if TYPE_CHECKING:
@@ -129,6 +129,9 @@ def decode(value: bytes, path: TagPath) -> Meaning:
         count = raw.decode("ascii")
         text = "1 item" if count == "1" else f"{count} items"
         return Meaning(text=text, spelling=text, vr="SQ", raw=b"")
+    if context == PSEUDONYM:
+        text = raw.decode("ascii")
+        return Meaning(text=text, spelling=text, vr="implicit" if vr == "xs" else vr, raw=b"")
     if context == b"#":
         length, _, hashed = raw.decode("ascii").partition(":")
         text = f"{length} bytes" + (f", digest {hashed}" if hashed else ", not read")
