@@ -43,10 +43,10 @@ def test_values_as_table_json_and_csv(folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_csv_and_terminal_run_nothing_a_file_says(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, "values", str(folder), "SeriesDescription", "--csv")
+    _, out, _ = run(capsys, "values", str(folder), "SeriesDescription", "--csv", "--full")
     assert "'=1+1" in out
     (folder / "esc.dcm").write_bytes(ct_slice(9, SeriesDescription="a\x1b[31mred"))
-    _, out, _ = run(capsys, "values", str(folder), "SeriesDescription")
+    _, out, _ = run(capsys, "values", str(folder), "SeriesDescription", "--full")
     assert "\x1b" not in out
 
 

@@ -16,20 +16,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, one_chunk
-from napari_dicommeta.dicom.privacy import is_binary, is_identifying, is_plain, is_registered, read_as
+from napari_dicommeta.dicom.privacy import TERM_TAGS, is_binary, is_identifying, is_plain, is_registered, read_as
 from napari_dicommeta.dicom.stored_values import MULTIPLE, PSEUDONYM, WITHHELD, joined
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import WRONG_LENGTH, decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from napari_dicommeta.catalog.columns import ColumnStore
 
-__all__ = ["numbered_paths", "shareable_key", "shareable_table"]
+__all__ = ["numbered_paths", "odd_texts", "shareable_key", "shareable_table"]
 
 UID_ROOT = "2.25."
 """The root of UIDs made from a number of 128 bits (PS3.5 section B.2)."""
+TEXT_VRS = frozenset((b"&&", b"CS", b"DS", b"IS", b"UI", b"UN"))
+"""The first bytes of stored values whose form is checked; "&&" stands for several values."""
 
 
 def shareable_table(store: ColumnStore, salt: bytes, keys: Iterable[str] | None = None) -> pa.Table:
@@ -65,6 +67,33 @@ def shareable_key(path: TagPath, names: dict[str, str]) -> str:
     return TagPath(tuple(levels)).key
 
 
+def odd_texts(store: ColumnStore) -> frozenset[str]:
+    """Return the texts in technical columns that `shareable_table` replaces: no numbers, codes, terms or known UIDs."""
+    texts: set[str] = set()
+    for key in store.keys:
+        column = store.column(key)
+        if is_identifying(column.path, column.path.vr):
+            continue
+        vrs = set(pc.unique(pc.binary_slice(column.values, 0, 2)).to_pylist())
+        if any(is_identifying(column.path, vr.decode("latin-1")) for vr in vrs - {MULTIPLE[:2]}):
+            texts.update(text for value in column.meaning_texts for text in _each(value) if text)
+        elif vrs & TEXT_VRS or column.path.keyword in TERM_TAGS:
+            texts.update(part for value in column.meaning_texts for part in _odd_parts(column.path, value))
+    return frozenset(texts)
+
+
+def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _odd_parts(path: TagPath, value: str | tuple[str, ...]) -> Iterator[str]:
+    for text in _each(value):
+        if path.vr == "UI" and text and not is_registered(text):
+            yield text
+        elif path.vr != "UI" and not is_plain(path, path.vr, text):
+            yield from (part for part in text.split("\\") if not is_plain(path, path.vr, part))
+
+
 def _replacing(path: TagPath, salt: bytes) -> Callable[[bytes], bytes]:
     """Return a function from a stored value of the element at `path` to its stored value in the copy."""
 
@@ -74,10 +103,12 @@ def _replacing(path: TagPath, salt: bytes) -> Callable[[bytes], bytes]:
         vr, text = read_as(path, meaning.vr), meaning.text
         if vr == "UI":
             return b"UI." + _pseudonym_uid(text, salt).encode("utf-8", "replace")
-        is_open = not (is_identifying(path, meaning.vr) or is_binary(path, vr) or meaning.flag == WRONG_LENGTH)
-        if is_open and is_plain(path, vr, text):
+        if is_identifying(path, meaning.vr) or is_binary(path, vr) or meaning.flag == WRONG_LENGTH:
+            return value[:2] + PSEUDONYM + _pseudonym(path, text, salt).encode()
+        if is_plain(path, vr, text):
             return value
-        return value[:2] + PSEUDONYM + f"{WITHHELD} {_hash(path.text + chr(0) + text, salt, 8):016x}".encode()
+        parts = (part if is_plain(path, vr, part) else _pseudonym(path, part, salt) for part in text.split("\\"))
+        return value[:2] + PSEUDONYM + "\\".join(parts).encode()
 
     def all_of(value: bytes) -> bytes:
         if not value.startswith(MULTIPLE):
@@ -95,6 +126,10 @@ def _replacing(path: TagPath, salt: bytes) -> Callable[[bytes], bytes]:
 def _pseudonym_uid(text: str, salt: bytes) -> str:
     """Return UIDs with those replaced that the Standard does not register, each by a UID of its own."""
     return "\\".join(uid if is_registered(uid) else UID_ROOT + str(_hash(uid, salt, 16)) for uid in text.split("\\"))
+
+
+def _pseudonym(path: TagPath, text: str, salt: bytes) -> str:
+    return f"{WITHHELD} {_hash(path.text + chr(0) + text, salt, 8):016x}"
 
 
 def _hash(text: str, salt: bytes, size: int) -> int:

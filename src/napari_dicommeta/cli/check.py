@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta.cli.sharing import findings_to_print, technical_catalogs
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows, read_catalog
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.note import SEVERITIES
@@ -65,13 +66,15 @@ def print_findings(options: argparse.Namespace) -> int:
         raise CommandError("name a folder, a file or a saved catalog, or use --list for the kinds of findings")
     decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
     findings = _findings(catalog, options)
+    printed = findings_to_print(findings, catalog, options.full)
+    decided = [decision_on(finding, decisions) for finding in findings]
     if options.markdown:
         title = f"{catalog.n_files:,} files, {len(catalog.series):,} series"
-        print(findings_report(undecided(findings, decisions), title))
+        open_findings = (finding for finding, decision in zip(printed, decided, strict=True) if decision is None)
+        print(findings_report(open_findings, title))
     else:
         rows: list[dict[str, Any]] = []
-        for finding in findings:
-            decision = decision_on(finding, decisions)
+        for finding, whole, decision in zip(printed, findings, decided, strict=True):
             rows.append(
                 {
                     "severity": finding.severity,
@@ -85,7 +88,8 @@ def print_findings(options: argparse.Namespace) -> int:
             if options.json:
                 evidence = [{"what": text, "files": files} for text, files in finding.evidence]
                 rows[-1] |= {"code": finding.code, "tags": finding.tags, "evidence": evidence}
-                rows[-1] |= {"meaning": finding.meaning, "selection": finding.selection, "scope": finding.scope}
+                rows[-1] |= {"meaning": finding.meaning, "scope": finding.scope}
+                rows[-1]["selection"] = finding.selection if finding.selection or not whole.selection else None
         print_rows(rows, options)
     if options.fail_on is None:
         return 0
@@ -157,7 +161,11 @@ def compare_folders(options: argparse.Namespace) -> None:
     first, second = (
         display(os.path.basename(path.rstrip(os.sep)) or path, 60) for path in (options.source, options.other)
     )
-    differences = compare(read_catalog(options.source, options.cache), read_catalog(options.other, options.cache))
+    a, b = (read_catalog(source, options.cache) for source in (options.source, options.other))
+    if not options.full:
+        a, b = technical_catalogs(a, b)
+        first, second = "A", "B"
+    differences = compare(a, b)
     if options.markdown:
         print(comparison_report(differences, first, second, identifying=options.full))
         return
@@ -189,6 +197,7 @@ def _new_text(values: Sequence[tuple[str, int]], n: int) -> str:
 def audit_labels(options: argparse.Namespace) -> None:
     """Print how well each tag predicts the labels."""
     from napari_dicommeta.analysis.audit import audit, read_labels
+    from napari_dicommeta.export.printable import without_creators
 
     try:
         labels = read_labels(options.labels)
@@ -205,7 +214,7 @@ def audit_labels(options: argparse.Namespace) -> None:
     )
     rows = [
         {
-            "tag": tag.keyword,
+            "tag": tag.keyword if options.full else without_creators(tag.keyword),
             "score": round(tag.score, 4),
             "gain": round(tag.gain, 4),
             "p": round(tag.p_value, 4),

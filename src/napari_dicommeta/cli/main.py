@@ -6,7 +6,6 @@ import argparse
 import io
 import json
 import logging
-import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from napari_dicommeta.cli.check import audit_labels, compare_folders, print_find
 from napari_dicommeta.cli.convert import add_arguments, convert
 from napari_dicommeta.cli.info import print_info
 from napari_dicommeta.cli.sample import add_sample
+from napari_dicommeta.cli.sharing import printable_catalog, series_rows, tag_rows, volume_rows
 from napari_dicommeta.cli.terminal import CommandError, finished, need_paths, print_rows, read_catalog
 from napari_dicommeta.dicom.values import registered_name
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("open", _open, "Open a folder or file in napari.", tables=False)
     sub.add_argument("--json", action="store_true", help="print the volumes as JSON instead of opening a window")
+    sub.add_argument("--full", action="store_true", help="print names and UIDs in the JSON, too")
     sub = command("scan", _scan, "Scan a folder and save its catalog.", tables=False)
     sub.add_argument("-o", "--output", required=True, help="the .parquet file to write, without identifying values")
     sub.add_argument(
@@ -125,6 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--pixels", action="store_true", help="sample the pixels too, to check whether they are HU")
     sub.add_argument("--values-only", action="store_true", help="check only the values, without opening files again")
     sub.add_argument("--decisions", metavar="FILE", help="decisions on findings, as saved by the dock")
+    sub.add_argument("--full", action="store_true", help="print names, UIDs and values that may identify persons, too")
     sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)
     sub.add_argument("-o", "--output", required=True, help="the .py file to write; a .json file is written beside it")
     sub.add_argument(
@@ -145,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "audit", audit_labels, "Score how well each single tag predicts a label: the shortcuts of a data set."
     )
+    sub.add_argument("--full", action="store_true", help="print unknown private creators, too")
     sub.add_argument(
         "labels", metavar="LABELS.csv", help="a table of keys (patient, study, series, file or folder) and labels"
     )
@@ -158,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _exported(sub: Any) -> None:
     sub.add_argument("-o", "--output", help="write to a .csv, .parquet, .md or .json file, without identifying values")
-    sub.add_argument("--full", action="store_true", help="write everything; the file name then contains PHI")
+    sub.add_argument("--full", action="store_true", help="print or write everything; the name of a file then has PHI")
 
 
 def _open(options: argparse.Namespace) -> None:
@@ -167,25 +170,10 @@ def _open(options: argparse.Namespace) -> None:
 
     if options.json:
         try:
-            volumes = load(options.source)
+            volumes = load(read_catalog(options.source, options.cache))
         except LoadError as error:
             raise CommandError(str(error)) from error
-        except FileNotFoundError as error:
-            raise CommandError(f"{display(options.source)}: {error.strerror}") from error
-        rows = [
-            {
-                "name": volume.name,
-                "series_instance_uid": volume.series_instance_uid,
-                "modality": volume.modality,
-                "shape": list(volume.array.shape),
-                "dtype": str(volume.array.dtype),
-                "units": volume.units,
-                "spacing_mm": [None if math.isnan(length) else length for length in volume.geometry.spacing],
-                "windows": [[window.center, window.width, window.explanation] for window in volume.windows],
-                "notes": [str(note) for note in volume.notes],
-            }
-            for volume in volumes
-        ]
+        rows = volume_rows(volumes, options.full)
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return
     if not os.path.lexists(options.source):
@@ -237,7 +225,7 @@ def _tags(options: argparse.Namespace) -> None:
     catalog = read_catalog(options.source, options.cache)
     if options.output:
         return _write(options, lambda: tag_table(catalog, full=options.full), options.full)
-    print_rows(tag_table(catalog, full=True).drop_columns("name").to_pylist(), options)
+    print_rows(tag_rows(catalog, options), options)
 
 
 def _windows(options: argparse.Namespace) -> None:
@@ -274,6 +262,7 @@ def _values(options: argparse.Namespace) -> None:
         from napari_dicommeta.export.tables import value_table
 
         return _write(options, lambda: value_table(catalog, path, by=options.by, full=options.full), options.full)
+    catalog = printable_catalog(catalog, [path], options.full)
     counts = catalog.values(path, by=options.by)
     if options.json:
         result = {
@@ -303,29 +292,10 @@ def _values(options: argparse.Namespace) -> None:
 
 
 def _series(options: argparse.Namespace) -> None:
-    from napari_dicommeta.volumes.load import load_series
-
     catalog = read_catalog(options.source, options.cache)
     if options.output:
         return _write_series(options, catalog)
-    rows = []
-    for series in catalog.series:
-        volumes, refusals = load_series(series)
-        refused = [str(refusal) for refusal in refusals]
-        notes = [str(note) for volume in volumes for note in volume.notes] + refused
-        problems = [str(note) for volume in volumes for note in volume.problems] + refused
-        rows.append(
-            {
-                "series": series.name,
-                "modality": series.modality,
-                "files": series.n_files,
-                "size": series.size,
-                "units": volumes[0].units if volumes else "",
-                "notes": notes if options.json else "; ".join(dict.fromkeys(problems)),
-                **({"series_instance_uid": series.series_instance_uid} if options.json else {}),
-            }
-        )
-    print_rows(rows, options)
+    print_rows(series_rows(catalog, options), options)
 
 
 def _write_series(options: argparse.Namespace, catalog: Catalog) -> None:

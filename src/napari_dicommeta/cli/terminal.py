@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Generator
 
-    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.catalog import Catalog, ScanFailure
     from napari_dicommeta.scanning.progress import ScanProgress
 
-__all__ = ["CommandError", "ProgressLine", "finished", "need_paths", "print_rows", "read_catalog"]
+__all__ = ["CommandError", "ProgressLine", "failure_line", "finished", "need_paths", "print_rows", "read_catalog"]
 
 
 class CommandError(DicomMetaError):
@@ -54,13 +55,25 @@ def read_catalog(source: str, cache: bool = True) -> Catalog:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     for failure in (*catalog.partial, *catalog.failures)[:5]:
-        print(f"{display(failure.path)}: {failure.outcome}: {failure.reason}", file=sys.stderr)
+        print(failure_line(failure, catalog), file=sys.stderr)
     more = len(catalog.partial) + len(catalog.failures) - 5
     if more > 0:
         print(f"… and {more:,} more entries that are damaged or not DICOM", file=sys.stderr)
     if not catalog.n_files:
         raise CommandError(f"{display(source)}: no DICOM file was found")
     return catalog
+
+
+def failure_line(failure: ScanFailure, catalog: Catalog) -> str:
+    """Return what happened to an entry, with its number and its name without folders; ``-vv`` shows the whole path.
+
+    The number of a damaged file is that of its row in the catalog, that of another entry is its place in
+    `Catalog.failures`, both from 1.
+    """
+    is_row = failure.outcome == "partial"
+    number = catalog.paths.index(failure.path) if is_row else catalog.failures.index(failure)
+    name = display(os.path.basename(failure.path) or failure.path)
+    return f"{'file' if is_row else 'entry'} {number + 1}, {name}: {failure.outcome}: {failure.reason}"
 
 
 def need_paths(catalog: Catalog, source: str, need: str) -> None:

@@ -29,7 +29,16 @@ from napari_dicommeta.dicom.uids import DICOM_ROOT
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
 
-__all__ = ["in_table", "is_binary", "is_identifying", "is_plain", "is_protected", "is_registered", "read_as"]
+__all__ = [
+    "TERM_TAGS",
+    "in_table",
+    "is_binary",
+    "is_identifying",
+    "is_plain",
+    "is_protected",
+    "is_registered",
+    "read_as",
+]
 
 BINARY_VR = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _TECHNICAL_VR = frozenset(
@@ -125,6 +134,7 @@ _RESCALE_TYPES = frozenset(
         "Z_EFF",
     )
 )
+TERM_TAGS = frozenset(("RescaleType", "ModalityLUTType"))
 _CODE = re.compile(r"[A-Za-z0-9_ .+-]{0,16}")
 # Keywords of UIDs that are chosen from a registry, not generated for an object.
 _CHOSEN_UID = ("SOPClass", "TransferSyntaxUID", "CodingSchemeUID", "ContextUID", "MappingResourceUID")
@@ -166,7 +176,7 @@ def is_plain(path: TagPath, vr: str, text: str) -> bool:
         return all(not part or number(part) is not None for part in parts)
     if vr == "CS":
         return all(map(_CODE.fullmatch, parts))
-    if path.keyword in ("RescaleType", "ModalityLUTType"):
+    if path.keyword in TERM_TAGS:
         return all(part.upper() in _RESCALE_TYPES or not part for part in parts)
     return True
 

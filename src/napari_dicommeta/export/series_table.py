@@ -37,6 +37,7 @@ from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.uids import CT_IMAGE, MR_IMAGE, PET_IMAGE
 from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.export.printable import units_text
 from napari_dicommeta.export.small_counts import MIN_PATIENTS, OTHER
 from napari_dicommeta.export.tables import stamped
 from napari_dicommeta.support.generators import result_of
@@ -153,7 +154,8 @@ def iter_series_table(catalog: Catalog) -> Generator[tuple[int, int], None, pa.T
 def without_identity(table: pa.Table) -> pa.Table:
     """Return a `series_table` without data that may identify a person, for ``tables.write`` without ``full=True``.
 
-    Columns of identifying tags, refusals, and the names of window presets are left out. A text shared by fewer than
+    Columns of identifying tags, refusals, and the names of window presets are left out. A unit that is no known term
+    becomes "withheld". A text shared by fewer than
     `small_counts.MIN_PATIENTS` patients becomes "(other)". Rows keep the order of the series, so row numbers still
     identify them.
     """
@@ -177,6 +179,7 @@ def without_identity(table: pa.Table) -> pa.Table:
         None if windows is None else [{**window, "explanation": None} for window in windows]
         for windows in columns["windows"]
     ]
+    columns["units"] = [units and units_text(units) for units in columns["units"]]
     schema = pa.schema([table.schema.field(name) for name in names])
     return stamped(pa.table(columns, schema=schema), full=False)
 

@@ -58,6 +58,7 @@ __all__ = [
     "table_markdown",
     "tag_table",
     "value_table",
+    "why_withheld",
     "write",
 ]
 
@@ -127,10 +128,8 @@ def value_table(
     column = catalog.file_rows.find(path)
     if _has_bytes(path, column):
         raise PrivacyError(f"{_named(path)}: its values are bytes, which are never exported")
-    if not full and (reason := _refusal(catalog, path, column)):
-        raise PrivacyError(
-            f"{_named(path)} may identify a person ({reason}): choose a technical tag, or ask for a full export"
-        )
+    if not full and (reason := why_withheld(catalog, path)):
+        raise PrivacyError(f"{reason}: choose a technical tag, or ask for a full export")
     held = count_by_patient(catalog, path, column, part, by)
     hidden = np.zeros(len(held.names), dtype=bool)
     if not full:
@@ -162,6 +161,14 @@ def value_table(
     order = sorted(range(n_values), key=lambda i: (-n_files[i], *sort_key(names[i])))
     order += sorted(range(n_values, len(names)), key=lambda i: last.index(names[i]))
     return stamped(pa.table(columns).take(pa.array(order, pa.int64())), full)
+
+
+def why_withheld(catalog: Catalog, path: TagPath) -> str:
+    """Return in words why the values of a tag are neither exported nor printed by default, "" if they are."""
+    column = catalog.file_rows.find(path)
+    if reason := _refusal(catalog, path, column):
+        return f"{_named(path)} may identify a person ({reason})"
+    return f"{_named(path)} holds bytes, which may hold anything" if _has_bytes(path, column) else ""
 
 
 def _named(path: TagPath) -> str:

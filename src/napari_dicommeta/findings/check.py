@@ -82,12 +82,13 @@ def check(catalog: Catalog, volumes: bool = True, pixels: bool = False) -> tuple
     With `volumes`, each series is laid out as it would be opened, in a few milliseconds. This finds missing, duplicate,
     unevenly spaced and tilted slices, and, in up to 1,000 series, those that hold the pixels of another: two files are
     read of series of equal size. Without it, only values are counted and no file is opened. With `pixels`, a
-    sample of slices of each CT volume is also read and compared with its tags about HU.
+    sample of slices of each CT volume is also read and compared with its tags about HU. A catalog without paths, as
+    `Catalog.shareable` returns, has no files to open: only its values are checked.
 
     A rule that fails does not stop the others: a finding with the code "rule-failed" names it.
     """
     findings = result_of(iter_check(catalog, volumes))
-    if pixels:
+    if pixels and catalog.has_paths:
         checked = result_of(hu_check.iter_hu_check(catalog.series))
         findings = tuple(sorted((*findings, *hu_check.hu_findings(checked)), key=finding_order))
     return findings
@@ -99,6 +100,7 @@ def iter_check(catalog: Catalog, volumes: bool = True) -> Generator[CheckProgres
     The first progress is yielded immediately, with 0 series done.
     """
     survey = Survey(catalog)
+    volumes = volumes and catalog.has_paths
     total = len(survey.series) if volumes else 0
     yield CheckProgress(0, total)
     findings: list[Finding] = []

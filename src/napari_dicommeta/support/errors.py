@@ -5,6 +5,8 @@ Invalid arguments raise `ValueError` and files that cannot be opened raise `OSEr
 
 from __future__ import annotations
 
+import os
+
 __all__ = [
     "CatalogError",
     "ConversionError",
@@ -49,14 +51,17 @@ class FunctionalGroupsError(DicomMetaError):
 
 
 class PixelError(DicomMetaError):
-    """Pixel data that cannot be read: `path` is the file, `reason` the actual and the expected content."""
+    """Pixel data that cannot be read: `path` is the file, `reason` the actual and the expected content.
+
+    The text names the file without its folders, which may name a person.
+    """
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(path, reason)
         self.path, self.reason = path, reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+        return f"{os.path.basename(self.path) or self.path}: {self.reason}"
 
 
 class RefusedError(DicomMetaError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from napari_dicommeta.catalog.catalog import Catalog, Series
 from napari_dicommeta.support.errors import LoadError, PixelError, RefusedError
 from napari_dicommeta.volumes.layout import layout_of
-from napari_dicommeta.volumes.refusal import Refusal
+from napari_dicommeta.volumes.refusal import Refusal, refusal_of
 from napari_dicommeta.volumes.rescale import PADDINGS
 from napari_dicommeta.volumes.segmentation import segmentations
 from napari_dicommeta.volumes.slide_volumes import slide_volumes
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Volumes", "load", "load_series", "nothing_found", "sizes_text"]
 
+NO_PATHS = "the catalog names no files: read the folder, or a catalog saved in full"
 MAX_SIZES = 3
 """Number of volumes of a series whose sizes are named."""
 
@@ -115,6 +116,8 @@ def load_series(
 ) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
     """Return the volumes of one series, the largest first, and its refused files; see `load`."""
     split_keyword(split)
+    if not series.catalog.has_paths:
+        return (), (Refusal(series, series.catalog.paths, NO_PATHS, "no-files"),)
     layout = layout_of(series, split)
     volumes: list[Volume] = []
     refusals = list(layout.refusals)
@@ -135,8 +138,7 @@ def load_series(
                 layout.parts[key] = read_parts(stack, padding, missing_rescale)
             volumes.append(volume_of(series, stack, layout.parts[key], suffix, padding))
         except (RefusedError, PixelError) as error:
-            code = error.code if isinstance(error, RefusedError) else "pixels-unreadable"
-            refusals.append(Refusal(series, stack.frames.paths(), str(error), code))
+            refusals.append(refusal_of(error, series, stack.frames.paths()))
     ordered = tuple(sorted(volumes, key=lambda volume: -volume.array.size))
     if (split, padding, missing_rescale) == ("auto", "keep", "refuse") and ordered:
         series.catalog.kept["size"] = sizes_text(ordered)

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.uids import DEFLATED
+from napari_dicommeta.support.errors import RefusedError
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.support.errors import PixelError
 
-__all__ = ["Refusal", "with_pixels"]
+__all__ = ["Refusal", "refusal_of", "with_pixels"]
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Files of a series that cannot be used in a volume, and the reason.
 
-    `code` names the kind of `reason`: "no-pixels", "damaged" (before the pixels), "pixels-cut", "pixels-impossible",
-    "pixels-unreadable", "frames-unreadable", "slide-matrix", "slide-tiles", or the code of a `RefusedError`, such as
-    "rescale-missing".
+    `code` names the kind of `reason`: "no-files" (named by the catalog), "no-pixels", "damaged" (before the pixels),
+    "pixels-cut", "pixels-impossible", "pixels-unreadable", "frames-unreadable", "slide-matrix", "slide-tiles", or the
+    code of a `RefusedError`, such as "rescale-missing".
     """
 
     series: Series
@@ -34,6 +36,13 @@ class Refusal:
         first = os.path.basename(self.paths[0])
         more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
         return f"{first}{more}: {self.reason}"
+
+
+def refusal_of(error: RefusedError | PixelError, series: Series, paths: tuple[str, ...]) -> Refusal:
+    """Return the refusal of the files at `paths` by an error; a file whose pixels cannot be read comes first."""
+    if isinstance(error, RefusedError):
+        return Refusal(series, paths, error.reason, error.code)
+    return Refusal(series, tuple(dict.fromkeys((error.path, *paths))), error.reason, "pixels-unreadable")
 
 
 def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:

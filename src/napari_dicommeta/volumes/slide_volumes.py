@@ -19,7 +19,7 @@ from napari_dicommeta.volumes.note import SEVERITIES, make_note
 from napari_dicommeta.volumes.pixel_notes import pixel_notes
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import ColorPlanes
-from napari_dicommeta.volumes.refusal import Refusal
+from napari_dicommeta.volumes.refusal import Refusal, refusal_of
 from napari_dicommeta.volumes.segmentation import segment_notes
 from napari_dicommeta.volumes.stacks import Stack
 from napari_dicommeta.volumes.tiled_array import TiledArray
@@ -82,8 +82,7 @@ def slide_volumes(
         try:
             made.append((slide, _volume(series, slide, padding, missing_rescale)))
         except (RefusedError, PixelError) as error:
-            code = error.code if isinstance(error, RefusedError) else "pixels-unreadable"
-            refusals.append(Refusal(series, slide.frames.paths(), str(error), code))
+            refusals.append(refusal_of(error, series, slide.frames.paths()))
     names = [volume.name for _, volume in made]
     volumes = []
     for i, (slide, volume) in enumerate(made):

@@ -72,6 +72,8 @@ def identifying(survey: Survey) -> Iterator[Finding]:
     It is a decision unless all files state that the identity was removed, and nothing contradicts that.
     """
     filled, others, private = [], 0, 0
+    if not survey.catalog.has_paths:  # a catalog for others holds pseudonyms
+        return
     for summary in survey.summaries:
         if not summary.present or not is_identifying(summary.path, summary.vr) or summary.vr in ("UI", "SQ"):
             continue

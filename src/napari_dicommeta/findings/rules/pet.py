@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.stored_values import WITHHELD
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, top
 from napari_dicommeta.findings.rule import rule
@@ -115,4 +116,5 @@ def suv_missing(survey: Survey) -> Iterator[Finding]:
 
 
 def _is_above_zero(text: str | None) -> bool:
-    return (number((text or "").split(" | ")[0]) or 0) > 0
+    first = (text or "").split(" | ")[0]
+    return first.startswith(WITHHELD) or (number(first) or 0) > 0

@@ -1,0 +1,147 @@
+"""What commands print by default: nothing that names a person. ``--full`` prints everything."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.cli.terminal import CommandError
+from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.support.words import counted
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.volumes.load import Volumes
+
+__all__ = [
+    "findings_to_print",
+    "printable_catalog",
+    "series_rows",
+    "tag_rows",
+    "technical_catalogs",
+    "volume_rows",
+]
+
+UNITS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "Modality", "SeriesNumber")
+"""Tags by which files are grouped; their values become pseudonyms."""
+
+
+def printable_catalog(catalog: Catalog, paths: Iterable[TagPath], full: bool) -> Catalog:
+    """Return a catalog whose values of `paths` may be printed; in it, other tags group files, and nothing is named.
+
+    A catalog that was saved for others may be printed as it is.
+
+    Raises
+    ------
+    CommandError
+        If a tag may identify a person and not `full`.
+    """
+    from napari_dicommeta.export.tables import why_withheld
+
+    if full or not catalog.has_paths:
+        return catalog
+    paths = tuple(paths)
+    for path in paths:
+        if reason := why_withheld(catalog, path):
+            raise CommandError(f"{reason}; --full prints its values")
+    keys = {path.key for path in (*paths, *map(TagPath.parse, UNITS))}
+    return catalog.shareable(keys=keys & {*catalog.file_rows.store.keys})
+
+
+def technical_catalogs(*catalogs: Catalog) -> list[Catalog]:
+    """Return catalogs of the tags that identify nobody, with the same pseudonyms for odd values in all of them."""
+    salt = os.urandom(32)
+    technical = []
+    for catalog in catalogs:
+        paths = (column.path for column in catalog.file_rows.columns())
+        keys = [path.key for path in paths if not is_identifying(path, path.vr)]
+        technical.append(catalog.shareable(salt, keys))
+    return technical
+
+
+def tag_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return a row of counts for each tag.
+
+    Without ``--full``, JSON and CSV have the rows that ``-o`` writes, of technical tags; a table has all tags, without
+    private creators that no dictionary names.
+    """
+    from napari_dicommeta.export.printable import without_creators
+    from napari_dicommeta.export.tables import tag_table
+
+    rows: list[dict[str, Any]] = tag_table(catalog, full=True).drop_columns("name").to_pylist()
+    if options.full or not catalog.has_paths:
+        return rows
+    if not (options.json or options.csv):
+        return [
+            {**row, "tag": without_creators(row["tag"]), "keyword": without_creators(row["keyword"])} for row in rows
+        ]
+    technical: list[dict[str, Any]] = tag_table(catalog).drop_columns("name").to_pylist()
+    if more := len(rows) - len(technical):
+        words = f"{counted(more, 'tag')} that may identify persons {'is' if more == 1 else 'are'} left out"
+        print(f"{words}: --full prints all", file=sys.stderr)
+    return technical
+
+
+def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return a row for each series: name, modality, files, size, units, notes and, in full JSON, its UID."""
+    from napari_dicommeta.export.printable import note_text, refusal_text, series_label, units_text
+    from napari_dicommeta.volumes.load import NO_PATHS, load_series
+
+    if not catalog.has_paths:
+        print(f"sizes as volumes, units and notes are unknown: {NO_PATHS}", file=sys.stderr)
+    rows = []
+    for series in catalog.series:
+        volumes, refusals = load_series(series) if catalog.has_paths else ((), ())
+        name_note, name_refusal = (str, str) if options.full else (note_text, refusal_text)
+        refused = [name_refusal(refusal) for refusal in refusals]
+        notes = [name_note(note) for volume in volumes for note in volume.notes] + refused
+        problems = [name_note(note) for volume in volumes for note in volume.problems] + refused
+        units = volumes[0].units if volumes else ""
+        rows.append(
+            {
+                "series": series.name if options.full else series_label(series),
+                "modality": series.modality,
+                "files": series.n_files,
+                "size": series.size,
+                "units": units if options.full else units_text(units),
+                "notes": notes if options.json else "; ".join(dict.fromkeys(problems)),
+                **({"series_instance_uid": series.series_instance_uid} if options.json and options.full else {}),
+            }
+        )
+    return rows
+
+
+def volume_rows(volumes: Volumes, full: bool) -> list[dict[str, Any]]:
+    """Return a row for each volume of a source: name, modality, array, units, spacing, windows and notes."""
+    import math
+
+    from napari_dicommeta.export.printable import note_text, series_label, units_text
+
+    label_of: dict[str, Series] = {series.series_instance_uid: series for series in volumes.catalog.series}
+    return [
+        {
+            "name": volume.name if full else series_label(label_of[volume.series_instance_uid]),
+            **({"series_instance_uid": volume.series_instance_uid} if full else {}),
+            "modality": volume.modality,
+            "shape": list(volume.array.shape),
+            "dtype": str(volume.array.dtype),
+            "units": volume.units if full else units_text(volume.units),
+            "spacing_mm": [None if math.isnan(length) else length for length in volume.geometry.spacing],
+            "windows": [[window.center, window.width, window.explanation] for window in volume.windows],
+            "notes": [str(note) if full else note_text(note) for note in volume.notes],
+        }
+        for volume in volumes
+    ]
+
+
+def findings_to_print(findings: tuple[Finding, ...], catalog: Catalog, full: bool) -> tuple[Finding, ...]:
+    """Return `findings` in the same order, without text that may name a person unless `full`."""
+    from napari_dicommeta.export.printable import printable_findings
+
+    return findings if full else printable_findings(findings, catalog)

@@ -1,0 +1,163 @@
+"""Texts about series, volumes and findings that name no person, for what commands print and recipes hold by default.
+
+Rules quote technical values and names of tags only. Other texts may quote more: notes and refusals name files, and
+findings about the pixels of a volume name its series. And a technical element may hold any text (`privacy.is_plain`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.catalog.shareable import odd_texts, shareable_key
+from napari_dicommeta.dicom.privacy import is_identifying, is_plain
+from napari_dicommeta.dicom.stored_values import WITHHELD
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.findings.rule import kind_of
+from napari_dicommeta.volumes.note import NOTE_KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.volumes.note import Note
+    from napari_dicommeta.volumes.refusal import Refusal
+
+__all__ = [
+    "note_text",
+    "plain_selection",
+    "printable_findings",
+    "refusal_text",
+    "series_label",
+    "tag_label",
+    "units_text",
+    "without_creators",
+]
+
+OF_NUMBERS = frozenset(
+    (
+        "beside",
+        "blocks",
+        "formats",
+        "gap",
+        "intercept-missing",
+        "modality-lut",
+        "mosaic",
+        "no-grid",
+        "one-place",
+        "order",
+        "orientations-rounded",
+        "padding",
+        "references",
+        "rescale-unspecified",
+        "rescale-varies",
+        "segments-empty",
+        "segments-overlap",
+        "slide-absent",
+        "spacing-region",
+        "split",
+        "tilt",
+        "tracked",
+        "uneven",
+        "units",
+        "unplaced",
+        "volumes",
+        "windows-stored",
+        "windows-vary",
+    )
+)
+"""Codes of the notes whose titles consist of numbers and names of tags; those of others quote files or values."""
+REFUSED = {
+    "dose-scaling": "its Dose Grid Scaling is not valid",
+    "pixels-impossible": "its elements contradict its pixel data",
+    "pixels-unreadable": "its pixels cannot be read",
+    "rescale-invalid": "its Rescale Slope or Intercept is not valid",
+}
+"""What is said of refusals whose reasons quote values or files."""
+_PRIVATE = re.compile(r"\([0-9A-F]{4},xx[0-9A-F]{2},[^()]*\)")
+SHOWN_CHARACTERS = 20
+"""The beginning of a text by which it is found in a sentence that may cut it off."""
+
+
+def series_label(series: Series) -> str:
+    """Return the number and modality of a series, such as "3 CT", in place of its name, which may name a person."""
+    kind = series.modality if is_plain(TagPath.parse("Modality"), "CS", series.modality) else ""
+    number = series.number if is_plain(TagPath.parse("SeriesNumber"), "IS", series.number) else ""
+    return " ".join(filter(None, (number, kind))) or "series without a number"
+
+
+def units_text(units: str) -> str:
+    """Return a unit, or "withheld" if it is a *Rescale Type* (0028,1054) that is no known term."""
+    return units if is_plain(TagPath.parse("RescaleType"), "LO", units) else WITHHELD
+
+
+def tag_label(path: TagPath) -> str:
+    """Return a path of keywords without private creators that no dictionary names."""
+    return TagPath.of_key(shareable_key(path, {})).text
+
+
+def note_text(note: Note) -> str:
+    """Return the title of a note, or what all notes of its code have in common."""
+    return without_creators(note.title if note.code in OF_NUMBERS else NOTE_KINDS[note.code].summary)
+
+
+def refusal_text(refusal: Refusal) -> str:
+    """Return the reason of a refusal without names of files, and how many files it concerns."""
+    n = len(refusal.paths)
+    return f"{n:,} file{'s' if n > 1 else ''}: {REFUSED.get(refusal.code, refusal.reason)}"
+
+
+def printable_findings(findings: Iterable[Finding], catalog: Catalog) -> tuple[Finding, ...]:
+    """Return `findings` about `catalog` without text that may name a person, and without paths.
+
+    A title or line of evidence that quotes an odd text is replaced by the title of its kind, or by "withheld". A
+    selection by values that may identify a person becomes (). The scope of findings about pixels, a digest of their
+    series, is left out.
+    """
+    odd = tuple(text[:SHOWN_CHARACTERS].casefold() for text in odd_texts(catalog.file_rows.store))
+
+    def is_odd(text: str) -> bool:
+        return any(part in text.casefold() for part in odd)
+
+    def printable(finding: Finding) -> Finding:
+        of_pixels, of_files = finding.code.startswith("hu-"), finding.code in NOTE_KINDS
+        is_quoting = of_files and finding.code not in OF_NUMBERS
+        evidence = tuple(
+            (
+                WITHHELD if is_odd(label) or is_quoting or finding.code == "hu-unread" else without_creators(label),
+                files,
+            )
+            for label, files in finding.evidence
+        )
+        title = NOTE_KINDS[finding.code].summary if of_files and is_odd(finding.title) else finding.title
+        if not of_files and (of_pixels or is_odd(title)):
+            title = kind_of(finding.code).title
+        return replace(
+            finding,
+            title=without_creators(title),
+            tags=tuple(map(without_creators, finding.tags)),
+            evidence=evidence,
+            selection=finding.selection if plain_selection(finding.selection, odd) else (),
+            scope="" if of_pixels else finding.scope,
+            paths=(),
+        )
+
+    return tuple(map(printable, findings))
+
+
+def plain_selection(selection: Any, odd: Iterable[str] = ()) -> bool:
+    """Return whether the conditions of a selection quote technical tags and values only."""
+    for tags, _ in selection:
+        for tag in (tags,) if isinstance(tags, str) else tags:
+            path = TagPath.parse(tag)
+            if is_identifying(path, path.vr):
+                return False
+    text = repr(selection).casefold()
+    return not any(part in text for part in odd)
+
+
+def without_creators(text: str) -> str:
+    """Return a text with private creators replaced that no dictionary names."""
+    return _PRIVATE.sub(lambda match: tag_label(TagPath.parse(match[0])), text)
