@@ -195,7 +195,7 @@ def test_a_recipe_runs_and_takes_the_steps_that_were_chosen(tmp_path: Path, caps
     code, out, _ = run(capsys, "recipe", str(tmp_path / "in"), "-o", str(script))
     assert code == 0
     assert out.startswith("1 arrays of 1 series in ")
-    made = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout
+    made = subprocess.run([sys.executable, script, tmp_path / "in"], capture_output=True, text=True, check=True).stdout
     assert "4 × 16 × 12" in made
     _, out, _ = run(capsys, "findings", str(tmp_path / "in"), "--json")
     (gap,) = [row for row in json.loads(out) if row["code"] == "gap"]

@@ -18,6 +18,7 @@ from dicom_factory import ct_slice, encapsulated, enhanced, write_series
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.digest import catalog_digest
+from napari_dicommeta.export.printable import kind_title
 from napari_dicommeta.export.recipe import make_recipe, step_of, write_recipe
 from napari_dicommeta.export.recipe_model import Recipe, Step, recipe_of_json
 from napari_dicommeta.export.recipe_run import unchanged
@@ -79,8 +80,8 @@ def shown(source: object, **options: str) -> list[Any]:
     return [[list(one.shape), str(one.dtype), sha256(one.tobytes()).hexdigest()] for one in arrays]
 
 
-def recipe_in(folder: Path, script: Path, *steps: Step) -> Recipe:
-    recipe = make_recipe(dm.scan(folder), folder, steps=steps)
+def recipe_in(folder: Path, script: Path, *steps: Step, full: bool = False) -> Recipe:
+    recipe = make_recipe(dm.scan(folder), folder, steps=steps, full=full)
     write_recipe(recipe, script)
     return recipe
 
@@ -118,7 +119,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_recipe_states_what_was_found_and_what_is_done(folder: Path) -> None:
-    recipe = make_recipe(dm.scan(folder), folder)
+    recipe = make_recipe(dm.scan(folder), folder, full=True)
     assert recipe.digest == catalog_digest(dm.scan(folder))
     assert (recipe.folder, recipe.sources, len(recipe.files)) == (str(folder), ("",), 13)
     of = {one.uid: one for one in recipe.series}
@@ -140,8 +141,9 @@ def test_a_recipe_states_what_was_found_and_what_is_done(folder: Path) -> None:
     assert (frames.shape, frames.frames) == ((2, 8, 8), (1, 0))
     assert dict(frames.found)["intercept"] == ("-7",)
     assert of["1.2.5"].volumes == ()
-    ((reason, files),) = of["1.2.5"].refusals
+    ((reason, files, plain),) = of["1.2.5"].refusals
     assert "no pixel data" in reason
+    assert plain == reason
     assert [recipe.files[n][0] for n in files] == ["report.dcm"]
 
 
@@ -154,8 +156,10 @@ def test_json_gives_back_the_same_recipe(folder: Path) -> None:
         Step("split", "gaps", (("SeriesInstanceUID", ("1.2.3",)),)),
         Step("resample", "1 mm", reason="spacings differ"),
     )
-    recipe = make_recipe(dm.scan(folder), folder, steps=steps)
+    recipe = make_recipe(dm.scan(folder), folder, steps=steps, full=True)
     assert recipe_of_json(recipe.to_json()) == recipe
+    shareable = make_recipe(dm.scan(folder), folder, steps=steps)
+    assert recipe_of_json(shareable.to_json()) == shareable
     assert json.loads(recipe.to_json())["digest"] == recipe.digest
 
 
@@ -194,8 +198,8 @@ def test_findings_that_have_a_step_and_those_that_are_advice() -> None:
     here = (("SeriesInstanceUID", ("1.2.3",)),)
     gap = Finding(code="gap", severity="decision", title="one slice is missing", selection=here)
     assert step_of(gap) == Step("split", "gaps", here, "one slice is missing")
-    shifted = Finding(code="hu-intercept-missing", severity="wrong", title="air lies at 24", selection=here)
-    assert step_of(shifted) == Step("exclude", "", here, "air lies at 24")
+    shifted = Finding(code="hu-intercept-missing", severity="wrong", title="Jane: air lies at 24", selection=here)
+    assert step_of(shifted) == Step("exclude", "", here, kind_title("hu-intercept-missing"))
     assert (
         step_of(Finding(code="hu-sign", severity="wrong", title="without files")) is None
     )  # that would leave out everything
@@ -208,7 +212,7 @@ def test_findings_that_have_a_step_and_those_that_are_advice() -> None:
 @pytest.mark.slow
 def test_a_script_makes_the_same_arrays_in_a_fresh_interpreter(folder: Path, tmp_path: Path) -> None:
     recipe = recipe_in(folder, tmp_path / "recipe.py")
-    ran = run_fresh(tmp_path / "recipe.py", "--out", tmp_path / "out")
+    ran = run_fresh(tmp_path / "recipe.py", folder, "--out", tmp_path / "out")
     assert ran.returncode == 0, ran.stderr
     hashes = [hash_of(np.load(path)) for path in (tmp_path / "out").iterdir()]
     assert sorted(hashes) == sorted(row[2] for row in shown(folder))
@@ -231,15 +235,17 @@ def test_neither_patients_nor_dates_are_in_it(folder: Path, tmp_path: Path) -> N
     for path in (tmp_path / "recipe.py", tmp_path / "recipe.json"):
         text = path.read_text("utf-8")
         assert not [word for word in ("Canary", "CANARY7", "19830517", "Doe") if word in text]
-    assert "names files and UIDs" in (tmp_path / "recipe.py").read_text("utf-8")
+    assert "names no files" in (tmp_path / "recipe.py").read_text("utf-8")
+    assert not [word for word in ("im001", str(folder), "10.1731.99.2", "Test series") if word in text]
 
 
 def test_a_moved_folder_is_given_as_the_argument(folder: Path, tmp_path: Path) -> None:
-    recipe_in(folder, tmp_path / "recipe.py")
+    recipe_in(folder, tmp_path / "recipe-PHI.py", full=True)
     expected = sorted(shown(folder))
+    assert sorted(made_again(tmp_path / "recipe-PHI.py")) == expected
     shutil.move(folder, tmp_path / "moved")
-    assert sorted(made_again(tmp_path / "recipe.py", tmp_path / "moved")) == expected
-    gone = child(tmp_path / "recipe.py")
+    assert sorted(made_again(tmp_path / "recipe-PHI.py", tmp_path / "moved")) == expected
+    gone = child(tmp_path / "recipe-PHI.py")
     assert gone.returncode == 1
     assert "the folder does not exist" in gone.stderr
 
@@ -259,9 +265,11 @@ def test_a_saved_catalog_gives_a_script_that_needs_the_folder(folder: Path, tmp_
 
 def test_one_file_and_several_folders_are_sources_too(folder: Path, tmp_path: Path) -> None:
     for source in (folder / "frames.dcm", [folder / "a", folder / "frames.dcm"]):
-        recipe = make_recipe(dm.scan(source), source)
-        write_recipe(recipe, tmp_path / "recipe.py")
-        assert sorted(made_again(tmp_path / "recipe.py")) == sorted(shown(source))
+        written, _ = write_recipe(make_recipe(dm.scan(source), source, full=True), tmp_path / "recipe.py")
+        assert sorted(made_again(Path(written))) == sorted(shown(source))
+        written, _ = write_recipe(make_recipe(dm.scan(source), source), tmp_path / "recipe.py")
+        arguments = [source] if isinstance(source, Path) else source
+        assert child(Path(written), *arguments).returncode == 0
 
 
 def change_value(folder: Path) -> None:
@@ -289,9 +297,9 @@ def add_and_remove(folder: Path) -> None:
 def test_a_changed_folder_is_refused_in_one_sentence(
     folder: Path, tmp_path: Path, change: Any, words: list[str]
 ) -> None:
-    recipe_in(folder, tmp_path / "recipe.py")
+    recipe_in(folder, tmp_path / "recipe-PHI.py", full=True)
     change(folder)
-    ran = child(tmp_path / "recipe.py")
+    ran = child(tmp_path / "recipe-PHI.py")
     assert ran.returncode == 1
     assert ran.stderr.count("\n") == 1
     assert "has changed since the recipe was made" in ran.stderr
@@ -300,30 +308,52 @@ def test_a_changed_folder_is_refused_in_one_sentence(
         assert (f" {kind} (" in ran.stderr) == any(f" {kind} (" in word for word in words)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (change_value, ["1 new or changed (first: im004.dcm)", "1 missing or changed (first: number 4)"]),
+        (
+            lambda folder: shutil.rmtree(folder / "a"),
+            ["4 missing or changed (first: number 1)"],
+        ),
+        (lambda folder: write_series(folder, 2, SeriesInstanceUID="1.2.9"), ["2 new or changed (first: im001.dcm)"]),
+        (lambda folder: (folder / "a").rename(folder / "z"), ["renamed, moved or copied"]),
+    ],
+)
+def test_a_recipe_without_names_says_by_number_what_changed(
+    folder: Path, tmp_path: Path, change: Any, words: list[str]
+) -> None:
+    recipe_in(folder, tmp_path / "recipe.py")
+    change(folder)
+    ran = child(tmp_path / "recipe.py", folder)
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert [word for word in words if word not in ran.stderr] == []
+
+
 def test_pixels_that_changed_alone_are_seen_where_they_were_read(folder: Path, tmp_path: Path) -> None:
     catalog = dm.scan(folder)
     write_recipe(make_recipe(catalog, folder), tmp_path / "headers.py")
     write_recipe(make_recipe(catalog, folder, pixels=True), tmp_path / "pixels.py")
-    assert sorted(made_again(tmp_path / "pixels.py")) == sorted(shown(folder))
+    assert sorted(made_again(tmp_path / "pixels.py", folder)) == sorted(shown(folder))
     path = folder / "a" / "im004.dcm"
     path.write_bytes(path.read_bytes()[:-2] + b"\1\1")
-    assert len(made_again(tmp_path / "headers.py")) == 3
+    assert len(made_again(tmp_path / "headers.py", folder)) == 3
     assert "it does not detect changes of pixels alone" in (tmp_path / "headers.py").read_text("utf-8")
-    ran = child(tmp_path / "pixels.py")
-    assert (ran.returncode, "the pixels of the series of a/im001.dcm have changed" in ran.stderr) == (1, True)
+    ran = child(tmp_path / "pixels.py", folder)
+    assert (ran.returncode, "the pixels of the series of file 1 have changed" in ran.stderr) == (1, True)
 
 
 def test_a_recipe_may_lie_in_its_folder(folder: Path) -> None:
     recipe_in(folder, folder / "recipe.py")
-    assert sorted(made_again(folder / "recipe.py")) == sorted(shown(folder))
+    assert sorted(made_again(folder / "recipe.py", folder)) == sorted(shown(folder))
 
 
 def test_without_its_json_a_script_still_refuses(folder: Path, tmp_path: Path) -> None:
     recipe_in(folder, tmp_path / "recipe.py")
     (tmp_path / "recipe.json").unlink()
-    assert sorted(made_again(tmp_path / "recipe.py")) == sorted(shown(folder))
+    assert sorted(made_again(tmp_path / "recipe.py", folder)) == sorted(shown(folder))
     change_value(folder)
-    ran = child(tmp_path / "recipe.py")
+    ran = child(tmp_path / "recipe.py", folder)
     assert ran.returncode == 1
     assert "a name, a size or a header differs" in ran.stderr
 
@@ -333,20 +363,20 @@ def test_json_of_another_recipe_is_not_believed(folder: Path, tmp_path: Path) ->
     write_series(tmp_path / "other", 2)
     other = make_recipe(dm.scan(tmp_path / "other"), tmp_path / "other")
     (tmp_path / "recipe.json").write_text(other.to_json())
-    assert len(made_again(tmp_path / "recipe.py")) == 3
+    assert len(made_again(tmp_path / "recipe.py", folder)) == 3
 
 
 def test_pixels_that_are_gone_are_told(folder: Path, tmp_path: Path) -> None:
     changes = {"PixelData": encapsulated([b"\xff\xd8\xff\xe0 no picture"])}
     (folder / "a" / "im004.dcm").write_bytes(ct_slice(0, "1.2.840.10008.1.2.4.70", **changes))
     recipe_in(folder, tmp_path / "recipe.py")
-    ran = child(tmp_path / "recipe.py")
+    ran = child(tmp_path / "recipe.py", folder)
     assert (ran.returncode, "im004.dcm: frame 1" in ran.stderr) == (1, True)
 
 
 def test_arrays_are_written_where_asked_to(folder: Path, tmp_path: Path) -> None:
     recipe_in(folder, tmp_path / "recipe.py")
-    ran = child(tmp_path / "recipe.py", "--out", tmp_path / "out")
+    ran = child(tmp_path / "recipe.py", folder, "--out", tmp_path / "out")
     assert ran.returncode == 0, ran.stderr
     assert len(ran.stdout.splitlines()) == 4
     assert "4 × 16 × 12" in ran.stdout
@@ -354,7 +384,7 @@ def test_arrays_are_written_where_asked_to(folder: Path, tmp_path: Path) -> None
     files = sorted((tmp_path / "out").iterdir())
     assert sorted(sha256(np.load(path).tobytes()).hexdigest() for path in files) == expected
     for _ in range(2):  # the second time anew
-        assert child(tmp_path / "recipe.py", "--out", tmp_path / "all.npz").returncode == 0
+        assert child(tmp_path / "recipe.py", folder, "--out", tmp_path / "all.npz").returncode == 0
     with np.load(tmp_path / "all.npz") as archive:
         assert sorted(archive) == ["volume_0001", "volume_0002", "volume_0003"]
         assert sorted(sha256(archive[name].tobytes()).hexdigest() for name in archive) == expected
@@ -375,7 +405,9 @@ def test_steps_are_followed_and_advice_stays_advice(folder: Path, tmp_path: Path
         Step("resample", "1 × 1 × 1 mm", reason="spacings differ\nvery much"),
     )
     recipe = recipe_in(folder, tmp_path / "recipe.py", *steps)
-    assert {recipe.files[n][0]: step for n, step in recipe.excluded} == {"frames.dcm": 0}
+    named = make_recipe(dm.scan(folder), folder, steps=steps, full=True)
+    assert {named.files[n][0]: step for n, step in named.excluded} == {"frames.dcm": 0}
+    assert recipe.excluded == named.excluded
     catalog = dm.scan(folder)
 
     def of(uid: str, **options: str) -> list[Any]:
@@ -388,7 +420,7 @@ def test_steps_are_followed_and_advice_stays_advice(folder: Path, tmp_path: Path
         *of("1.2.7", missing_rescale="series"),
     ]
     assert len(expected) == 5
-    assert sorted(made_again(tmp_path / "recipe.py")) == sorted(expected)
+    assert sorted(made_again(tmp_path / "recipe.py", folder)) == sorted(expected)
     text = (tmp_path / "recipe.py").read_text("utf-8")
     assert "#   1 × 1 × 1 mm: spacings differ" in text
     assert "#   padding = air: padding is no air" in text
@@ -404,7 +436,7 @@ def test_what_all_series_have_in_common_is_said_once(tmp_path: Path) -> None:
     text = (tmp_path / "recipe.py").read_text("utf-8")
     assert text.count("'slope'") == text.count("'orientation'") == text.count("'options'") == 1
     assert len(text.splitlines()) < 20 * 3 + 60
-    assert len(made_again(tmp_path / "recipe.py")) == 20
+    assert len(made_again(tmp_path / "recipe.py", tmp_path / "s")) == 20
 
 
 def test_names_and_texts_of_files_cannot_become_code(tmp_path: Path) -> None:
@@ -416,7 +448,9 @@ def test_names_and_texts_of_files_cannot_become_code(tmp_path: Path) -> None:
         Step("exclude", selection=(("KVP", ("1'\n",)),), reason=reason),
     ]
     recipe_in(odd, tmp_path / 'r"""e.py', *steps)
-    assert made_again(tmp_path / 'r"""e.py') == shown(odd)
+    assert made_again(tmp_path / 'r"""e.py', odd) == shown(odd)
+    recipe_in(odd, tmp_path / 'r"""PHI.py', *steps, full=True)
+    assert made_again(tmp_path / 'r"""PHI.py') == shown(odd)
 
 
 def test_an_empty_catalog_makes_an_empty_recipe(tmp_path: Path) -> None:
@@ -424,7 +458,7 @@ def test_an_empty_catalog_makes_an_empty_recipe(tmp_path: Path) -> None:
     recipe = recipe_in(tmp_path / "nothing", tmp_path / "recipe.py")
     assert recipe.n_volumes == 0
     assert recipe_of_json(recipe.to_json()) == recipe
-    assert made_again(tmp_path / "recipe.py") == []
+    assert made_again(tmp_path / "recipe.py", tmp_path / "nothing") == []
 
 
 def test_the_folder_may_be_left_out_only_where_it_is_known(tmp_path: Path) -> None:
@@ -440,4 +474,4 @@ def test_recipes_of_real_folders_make_the_same_arrays(shared: Path, tmp_path: Pa
     folder = shared / "data" / name
     recipe = recipe_in(folder, tmp_path / "recipe.py")
     assert recipe_of_json((tmp_path / "recipe.json").read_text("utf-8")) == recipe
-    assert sorted(made_again(tmp_path / "recipe.py")) == sorted(shown(folder))
+    assert sorted(made_again(tmp_path / "recipe.py", folder)) == sorted(shown(folder))

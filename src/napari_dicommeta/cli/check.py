@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.cli.sharing import findings_to_print, technical_catalogs
-from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows, read_catalog
+from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, need_paths, print_rows, read_catalog
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.note import SEVERITIES
 
@@ -65,6 +65,12 @@ def print_findings(options: argparse.Namespace) -> int:
     if options.source is None:
         raise CommandError("name a folder, a file or a saved catalog, or use --list for the kinds of findings")
     decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
+    if options.pixels:
+        need_paths(catalog, options.source, "--pixels")
+    elif not (catalog.has_paths or options.values_only):
+        from napari_dicommeta.volumes.load import NO_PATHS
+
+        print(f"volumes are not checked: {NO_PATHS}", file=sys.stderr)
     findings = _findings(catalog, options)
     printed = findings_to_print(findings, catalog, options.full)
     decided = [decision_on(finding, decisions) for finding in findings]
@@ -119,6 +125,7 @@ def write_recipes(options: argparse.Namespace) -> None:
     from napari_dicommeta.support.errors import PixelError
 
     decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
+    need_paths(catalog, options.source, "a recipe")
     chosen: list[Finding] = []
     if decisions:
         options.values_only = False
@@ -137,7 +144,9 @@ def write_recipes(options: argparse.Namespace) -> None:
     source = None if is_saved(options.source) else os.path.abspath(options.source)
     bar = ProgressLine("series")
     try:
-        recipe = make_recipe(catalog, source, steps=steps_of(chosen), pixels=options.pixels, progress=bar.show)
+        recipe = make_recipe(
+            catalog, source, steps=steps_of(chosen), pixels=options.pixels, full=options.full, progress=bar.show
+        )
         bar.clear()
         script, json_path = write_recipe(recipe, options.output)
     except OSError as error:

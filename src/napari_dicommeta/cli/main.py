@@ -130,6 +130,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)
     sub.add_argument("-o", "--output", required=True, help="the .py file to write; a .json file is written beside it")
     sub.add_argument(
+        "--full", action="store_true", help="name folders, files and UIDs; the names of both files then contain PHI"
+    )
+    sub.add_argument(
         "--pixels", action="store_true", help="read all pixels, so that the script detects changes of them"
     )
     sub.add_argument(

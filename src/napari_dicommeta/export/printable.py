@@ -14,7 +14,8 @@ from napari_dicommeta.catalog.shareable import odd_texts, shareable_key
 from napari_dicommeta.dicom.privacy import is_identifying, is_plain
 from napari_dicommeta.dicom.stored_values import WITHHELD
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.findings.rule import kind_of
+from napari_dicommeta.findings.check import finding_kinds
+from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.note import NOTE_KINDS
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.refusal import Refusal
 
 __all__ = [
+    "kind_title",
     "note_text",
     "plain_selection",
     "printable_findings",
+    "refusal_reason",
     "refusal_text",
     "series_label",
     "tag_label",
@@ -98,15 +101,24 @@ def tag_label(path: TagPath) -> str:
     return TagPath.of_key(shareable_key(path, {})).text
 
 
+def kind_title(code: str) -> str:
+    """Return the general title of findings with this code; the code if there is none."""
+    return next((kind.title for kind in finding_kinds() if kind.code == code), code)
+
+
 def note_text(note: Note) -> str:
     """Return the title of a note, or what all notes of its code have in common."""
     return without_creators(note.title if note.code in OF_NUMBERS else NOTE_KINDS[note.code].summary)
 
 
+def refusal_reason(refusal: Refusal) -> str:
+    """Return the reason of a refusal without values and names of files."""
+    return REFUSED.get(refusal.code, refusal.reason)
+
+
 def refusal_text(refusal: Refusal) -> str:
-    """Return the reason of a refusal without names of files, and how many files it concerns."""
-    n = len(refusal.paths)
-    return f"{n:,} file{'s' if n > 1 else ''}: {REFUSED.get(refusal.code, refusal.reason)}"
+    """Return how many files a refusal concerns, and `refusal_reason`."""
+    return f"{counted(len(refusal.paths), 'file')}: {refusal_reason(refusal)}"
 
 
 def printable_findings(findings: Iterable[Finding], catalog: Catalog) -> tuple[Finding, ...]:
@@ -133,7 +145,7 @@ def printable_findings(findings: Iterable[Finding], catalog: Catalog) -> tuple[F
         )
         title = NOTE_KINDS[finding.code].summary if of_files and is_odd(finding.title) else finding.title
         if not of_files and (of_pixels or is_odd(title)):
-            title = kind_of(finding.code).title
+            title = kind_title(finding.code)
         return replace(
             finding,
             title=without_creators(title),

@@ -13,10 +13,14 @@ import numpy as np
 
 from napari_dicommeta._version import __version__
 from napari_dicommeta.catalog.digest import catalog_digest, common_folder, file_digests, relative_paths
+from napari_dicommeta.catalog.shareable import odd_texts
 from napari_dicommeta.dicom.functional_groups import GROUPS
+from napari_dicommeta.export.printable import kind_title, refusal_reason
 from napari_dicommeta.export.recipe_model import OPTIONS, Recipe, SeriesRecipe, Step, VolumeRecipe, recipe_of_json
-from napari_dicommeta.export.recipe_run import order_digest, pixels_digest
+from napari_dicommeta.export.recipe_run import order_digest, pixels_digest, series_digest
 from napari_dicommeta.export.recipe_script import script_text
+from napari_dicommeta.export.recipe_sharing import without_persons
+from napari_dicommeta.export.tables import phi_name
 from napari_dicommeta.scanning.listing import sources_of
 from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.volumes.load import load_series
@@ -61,12 +65,15 @@ def make_recipe(
     *,
     steps: Sequence[Step] = (),
     pixels: bool = False,
+    full: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Recipe:
     """Return the recipe of all volumes that `load` makes of `catalog` after `steps`.
 
     `source` is the source that was scanned, all of it in `catalog`, or None if unknown, as for a saved catalog. With
     `pixels`, all pixels are read, and the script refuses changed pixels; else it checks only names, sizes and headers.
+    Unless `full`, the recipe names no folder, file, UID or text of a file, so its script needs the folder as an
+    argument; files are known by digests. Reasons of `steps` are kept as they are, unless they quote an odd value.
     `progress` is called with the number of series done and the number of all series, as each is loaded.
 
     Raises
@@ -92,10 +99,10 @@ def make_recipe(
     chosen = [(step, catalog.mask(dict(step.selection))) for step in steps if step.kind in OPTIONS]
     recipes = []
     for done, series in enumerate(all_series, 1):
-        recipes.append(_series(series, rows[series.rows], numbers, names, stated, chosen, pixels))
+        recipes.append(_series(series, rows[series.rows], numbers, names, digests, stated, chosen, pixels))
         if progress is not None:
             progress(done, len(all_series))
-    return Recipe(
+    recipe = Recipe(
         version=__version__,
         digest=catalog_digest(catalog),
         folder=folder if source is not None else "",
@@ -105,6 +112,7 @@ def make_recipe(
         excluded=tuple(sorted(excluded.items())),
         series=tuple(recipes),
     )
+    return recipe if full else without_persons(recipe, odd_texts(catalog.file_rows.store))
 
 
 def step_of(finding: Finding) -> Step | None:
@@ -114,22 +122,27 @@ def step_of(finding: Finding) -> Step | None:
     kind, value = _STEP_OF_CODE[finding.code]
     if kind == "exclude" and not finding.selection:
         return None
-    return Step(kind, value, finding.selection, finding.title)
+    return Step(kind, value, finding.selection, _title(finding))
 
 
 def steps_of(findings: Iterable[Finding]) -> tuple[Step, ...]:
     """Return a step for each finding: one that the recipe can run, or else its advice, for a person to follow."""
     return tuple(
-        step_of(finding) or Step("advice", "", finding.selection, f"{finding.title}: {finding.advice}")
+        step_of(finding) or Step("advice", "", finding.selection, f"{_title(finding)}: {finding.advice}")
         for finding in findings
     )
+
+
+def _title(finding: Finding) -> str:
+    """Return the title of a finding; of one about pixels, which names its series, the title of its kind."""
+    return kind_title(finding.code) if finding.code.startswith("hu-") else finding.title
 
 
 def write_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> tuple[str, str]:
     """Write the script to `path` and the JSON beside it, with the suffix .json; return both paths.
 
-    Each is written to a temporary file first, then renamed. Both name files and UIDs, so only their owner can read
-    them.
+    Each is written to a temporary file first, then renamed, and only its owner can read it. The names of a full recipe
+    are made with `tables.phi_name`, since it names files and UIDs.
 
     Raises
     ------
@@ -138,7 +151,7 @@ def write_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> tuple[str, str
     ValueError
         If `path` ends in .json, or if the JSON file exists and is not a recipe.
     """
-    script = os.path.abspath(os.fspath(path))
+    script = os.path.abspath(phi_name(path) if recipe.is_full else os.fspath(path))
     stem, suffix = os.path.splitext(script)
     if suffix.lower() == ".json":
         raise ValueError(f"{os.path.basename(script)}: the script needs another suffix than .json; use .py")
@@ -206,6 +219,7 @@ def _series(
     rows: np.ndarray,
     numbers: dict[str, int],
     names: list[str],
+    digests: list[str],
     stated: dict[str, dict[str, str | None]],
     chosen: list[tuple[Step, np.ndarray]],
     pixels: bool,
@@ -223,7 +237,12 @@ def _series(
         n_files=series.n_files,
         options=tuple(options.items()),
         volumes=tuple(_volume(volume, numbers, names, stated, pixels) for volume in volumes),
-        refusals=tuple((refusal.reason, tuple(numbers[path] for path in refusal.paths)) for refusal in refusals),
+        refusals=tuple(
+            (refusal.reason, tuple(numbers[path] for path in refusal.paths), refusal_reason(refusal))
+            for refusal in refusals
+        ),
+        digest=series_digest(digests[row] for row in rows.tolist()),
+        number=int(rows.min()) + 1,
     )
 
 

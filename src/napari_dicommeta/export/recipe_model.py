@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["OPTIONS", "Recipe", "SeriesRecipe", "Step", "VolumeRecipe", "recipe_of_json"]
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 OPTIONS = {"split": "auto", "padding": "keep", "missing_rescale": "refuse"}
 """The options of `load` for a series without a step."""
 
@@ -67,7 +67,9 @@ class VolumeRecipe:
 class SeriesRecipe:
     """A series: the options to open it, its arrays, and the files that make no array.
 
-    `uid` and `first`, the path of its first file, identify a series. `refusals`: (reason, indices of the files).
+    `uid` and `first`, the path of its first file, identify a series; both are "" unless the recipe is full. Then
+    `digest`, of the headers of its files, does, and `number`, that of its first file from 1. `refusals`: (reason,
+    indices of the files, reason without values and names of files).
     """
 
     uid: str
@@ -76,17 +78,19 @@ class SeriesRecipe:
     n_files: int
     options: tuple[tuple[str, str], ...]
     volumes: tuple[VolumeRecipe, ...] = ()
-    refusals: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    refusals: tuple[tuple[str, tuple[int, ...], str], ...] = ()
+    digest: str = ""
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """The instructions to make arrays of a folder.
 
-    `version` of the library that made the recipe. `digest` of the catalog. `folder`: its path, "" if unknown.
-    `sources`: the paths in the folder that were scanned, "" for all of it. `files`: (path relative to the folder,
-    digest) of all files, sorted by path. `steps`: the decisions to follow. `excluded`: (index of a file, index of the
-    step that left it out).
+    `is_full`: whether it names files and UIDs. `version` of the library that made the recipe. `digest` of the catalog.
+    `folder`: its path, "" if unknown or not full. `sources`: the paths in the folder that were scanned, "" for all of
+    it; () if not named. `files`: (path relative to the folder, "" if not full; digest) of all files, sorted by path.
+    `steps`: the decisions to follow. `excluded`: (index of a file, index of the step that left it out).
     """
 
     version: str
@@ -97,6 +101,7 @@ class Recipe:
     steps: tuple[Step, ...]
     excluded: tuple[tuple[int, int], ...]
     series: tuple[SeriesRecipe, ...]
+    is_full: bool = True
 
     @property
     def n_volumes(self) -> int:
@@ -145,6 +150,7 @@ def recipe_of_json(text: str) -> Recipe:
             **parts,
             steps=steps,
             series=series,
+            is_full=content.get("is_full", True),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("this is not a recipe of napari-dicommeta") from error

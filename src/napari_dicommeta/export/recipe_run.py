@@ -27,15 +27,23 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["arrays", "main", "order_digest", "pixels_digest", "unchanged", "without"]
+__all__ = ["arrays", "main", "order_digest", "pixels_digest", "series_digest", "unchanged", "without"]
 
 Array = tuple[dict[str, Any], np.ndarray]
 
 
 def order_digest(files: Iterable[tuple[str, int]]) -> str:
-    """Return a digest of the (relative path, frame) of each slice, in order: 16 hexadecimal digits."""
+    """Return a digest of the (relative path, frame) of each slice, in order: 16 hexadecimal digits.
+
+    A recipe that names no files has the digest of each file in place of its path.
+    """
     lines = "".join(f"{path}\0{frame}\n" for path, frame in files)
     return blake2b(lines.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def series_digest(digests: Iterable[str]) -> str:
+    """Return a digest of the digests of a series' files, in any order: 16 hexadecimal digits."""
+    return blake2b("".join(sorted(digests)).encode(), digest_size=8).hexdigest()
 
 
 def pixels_digest(array: np.ndarray) -> str:
@@ -44,107 +52,134 @@ def pixels_digest(array: np.ndarray) -> str:
 
 
 def unchanged(
-    folder: str | os.PathLike[str] | None, recipe: Mapping[str, Any], beside: str | os.PathLike[str] = ""
+    folder: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
+    recipe: Mapping[str, Any],
+    beside: str | os.PathLike[str] = "",
 ) -> tuple[Catalog, str]:
     """Scan the files of a recipe again; return their catalog and the folder that its paths are relative to.
 
-    `recipe`: "digest", "n_files", "sources" and "first", as in the script. `beside`: the path of the recipe's
-    JSON, needed to name changed files in the error.
+    `recipe`: "digest", "n_files", "sources" and "first", as in the script. Without "sources", the recipe is of several
+    sources that it does not name: `folder` is all of them. `beside`: the path of the recipe's JSON, needed to name
+    changed files in the error.
 
     Raises
     ------
     RecipeError
         If the folder is not given, does not exist, or has changed since the recipe was made.
     """
-    if not folder:
+    given = (folder,) if isinstance(folder, (str, os.PathLike)) else folder or ()
+    if not given or not all(given):
         raise RecipeError("the folder of the files is unknown: give it as an argument, as in `python recipe.py FOLDER`")
-    top = os.path.abspath(folder)
-    if not os.path.isdir(top):
-        raise RecipeError(f"{display(top)}: the folder does not exist")
-    catalog = scan([os.path.join(top, source) if source else top for source in recipe["sources"]])
+    tops = [os.path.abspath(top) for top in given]
+    for top in tops:
+        if not os.path.exists(top):
+            raise RecipeError(f"{display(top)}: the folder does not exist")
+    sources = recipe["sources"] or ("",)
+    catalog = scan([os.path.join(top, source) if source else top for top in tops for source in sources])
     known = _files_of(beside, recipe["digest"])
-    names = set(known or recipe["first"])
+    names = {name for name, _ in known or ()} or {*recipe["first"]}
     place = max(
-        (top, common_folder(catalog.paths)),
+        (tops[0], common_folder(catalog.paths)),
         key=lambda folder: len(names & set(relative_paths(catalog.paths, folder))),
     )
-    if known is None:
-        if catalog_digest(catalog) != recipe["digest"]:
-            change = f"it holds {catalog.n_files:,} files instead of {recipe['n_files']:,}"
-            if catalog.n_files == recipe["n_files"]:
-                change = "a name, a size or a header differs"
-            raise RecipeError(
-                f"{display(top)} has changed since the recipe was made: {change}; put the recipe's JSON beside the "
-                "script to see which files"
-            )
-        return catalog, place
-    held = dict(zip(relative_paths(catalog.paths, place), file_digests(catalog).tolist(), strict=True))
-    differing = {
-        "new": sorted(held.keys() - known.keys()),
-        "missing": sorted(known.keys() - held.keys()),
-        "changed": sorted(name for name in held.keys() & known.keys() if held[name] != known[name]),
-    }
-    changes = [f"{len(paths):,} {kind} (first: {display(paths[0])})" for kind, paths in differing.items() if paths]
-    if changes:
-        raise RecipeError(
-            f"{display(top)} has changed since the recipe was made: files {', '.join(changes)}; make the recipe again"
-        )
+    if catalog_digest(catalog) != recipe["digest"] and (changes := _changes(catalog, place, known, recipe["n_files"])):
+        raise RecipeError(f"{display(', '.join(tops))} has changed since the recipe was made: {changes}")
     return catalog, place
 
 
-def _files_of(beside: str | os.PathLike[str], digest: str) -> dict[str, int] | None:
-    """Return the digest of each relative path in the JSON; None if it is missing or of another recipe."""
+def _changes(catalog: Catalog, place: str, known: Sequence[tuple[str, int]] | None, n_files: int) -> str:
+    """Return what differs from the (path, digest) of the `known` files; without paths, files are known by digest."""
+    if known is None:
+        change = f"it holds {catalog.n_files:,} files instead of {n_files:,}"
+        if catalog.n_files == n_files:
+            change = "a name, a size or a header differs"
+        return f"{change}; put the recipe's JSON beside the script to see which files"
+    digests = file_digests(catalog).tolist()
+    if any(name for name, _ in known):
+        held, before = dict(zip(relative_paths(catalog.paths, place), digests, strict=True)), dict(known)
+        differing = {
+            "new": sorted(held.keys() - before.keys()),
+            "missing": sorted(before.keys() - held.keys()),
+            "changed": sorted(name for name in held.keys() & before.keys() if held[name] != before[name]),
+        }
+    else:
+        stated, held_digests = {digest for _, digest in known}, {*digests}
+        names = [os.path.basename(path) for path in catalog.paths]
+        differing = {
+            "new or changed": [name for name, digest in zip(names, digests, strict=True) if digest not in stated],
+            "missing or changed": [
+                f"number {n}" for n, (_, digest) in enumerate(known, 1) if digest not in held_digests
+            ],
+        }
+        if not any(differing.values()):
+            differing["renamed, moved or copied"] = ["unknown, as the recipe names no files"]
+    changes = [f"{len(paths):,} {kind} (first: {display(paths[0])})" for kind, paths in differing.items() if paths]
+    return f"files {', '.join(changes)}; make the recipe again" if changes else ""
+
+
+def _files_of(beside: str | os.PathLike[str], digest: str) -> list[tuple[str, int]] | None:
+    """Return the relative path and digest of each file in the JSON; None if it is missing or of another recipe."""
     try:
         with open(beside, encoding="utf-8") as file:
             content = json.load(file)
         if content["digest"] != digest:
             return None
-        return {path: int(number, 16) for path, number in content["files"]}
+        return [(path, int(number, 16)) for path, number in content["files"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def without(catalog: Catalog, excluded: Sequence[Mapping[str, Any]]) -> Catalog:
-    """Return the catalog without the files that meet the conditions of any of `excluded`."""
+    """Return the catalog without the files of any of `excluded`: by conditions, "where", or by "digests" of files."""
     mask = np.zeros(catalog.n_files, dtype=bool)
     for step in excluded:
-        mask |= catalog.mask(dict(step["where"]))
+        if "where" in step:
+            mask |= catalog.mask(dict(step["where"]))
+        else:
+            mask |= np.isin(file_digests(catalog), np.array([int(digest, 16) for digest in step["digests"]], np.uint64))
     return catalog.rows(np.flatnonzero(~mask)) if mask.any() else catalog
 
 
 def arrays(catalog: Catalog, place: str, every: Sequence[Mapping[str, Any]]) -> Iterator[Array]:
     """Yield the entry of each volume in a recipe, and its array as the viewer shows it.
 
-    `every`: the series of the recipe, each with "uid", "first", "options" and "volumes". `place`: the folder that paths
-    are relative to. Each array is freed before the next is made, unless the caller keeps it.
+    `every`: the series of the recipe, each with "options", "volumes", "first", and "uid" or "digest". In a recipe that
+    names no files, "digest" is that of the series, and "first" is the number of its first file. `place`: the folder
+    that paths are relative to. Each array is freed before the next is made, unless the caller keeps it.
 
     Raises
     ------
     RecipeError
         If a series is missing or makes other arrays than it did, or if pixels cannot be read or have changed.
     """
+    is_named = not any("digest" in entry for entry in every)
+    names = relative_paths(catalog.paths, place)
+    if not is_named:
+        names = [f"{digest:016x}" for digest in file_digests(catalog).tolist()]
+    name_of = dict(zip(catalog.paths, names, strict=True))
     series_of = {}
     for series in catalog.series:
-        names = relative_paths(series.catalog.paths, place)
-        series_of[series.series_instance_uid, min(names)] = series
+        own = [name_of[path] for path in series.catalog.paths]
+        key = (series.series_instance_uid, min(own)) if is_named else series_digest(own)
+        series_of[key] = series
     for entry in every:
-        if (entry["uid"], entry["first"]) not in series_of:
-            raise RecipeError(f"the series of {display(entry['first'])} is missing")
-        series = series_of[entry["uid"], entry["first"]]
-        volumes, _ = load_series(series, **entry["options"])
+        label = display(entry["first"]) if is_named else f"file {entry['first']}"
+        key = (entry["uid"], entry["first"]) if is_named else entry["digest"]
+        if key not in series_of:
+            raise RecipeError(f"the series of {label} is missing")
+        volumes, _ = load_series(series_of[key], **entry["options"])
         if len(volumes) != len(entry["volumes"]):
             raise RecipeError(
-                f"the series of {display(entry['first'])} makes {len(volumes)} volumes, not {len(entry['volumes'])}: "
+                f"the series of {label} makes {len(volumes)} volumes, not {len(entry['volumes'])}: "
                 "use the version of napari-dicommeta that the recipe was made with"
             )
         for volume, stated in zip(volumes, entry["volumes"], strict=True):
-            names = relative_paths([path for path, _ in volume.files], place)
-            order = order_digest(zip(names, (frame for _, frame in volume.files), strict=True))
+            order = order_digest((name_of[path], frame) for path, frame in volume.files)
             made = {"shape": tuple(volume.array.shape), "dtype": str(volume.array.dtype), "order": order}
             for name, value in made.items():
                 if value != stated[name]:
                     raise RecipeError(
-                        f"a volume of the series of {display(entry['first'])} has {name} {value}, not {stated[name]}: "
+                        f"a volume of the series of {label} has {name} {value}, not {stated[name]}: "
                         "use the version of napari-dicommeta that the recipe was made with"
                     )
             try:
@@ -152,17 +187,17 @@ def arrays(catalog: Catalog, place: str, every: Sequence[Mapping[str, Any]]) -> 
             except PixelError as error:
                 raise RecipeError(display(str(error))) from error
             if stated.get("pixels", "") not in ("", pixels_digest(array)):
-                raise RecipeError(f"the pixels of the series of {display(entry['first'])} have changed")
-            yield {"first": entry["first"], **stated}, array
+                raise RecipeError(f"the pixels of the series of {label} have changed")
+            yield {"first": entry["first"] if is_named else label, **stated}, array
 
 
 def main(volumes: Callable[[Any], Iterator[Array]], folder: str | None, arguments: Sequence[str] | None = None) -> int:
     """Make all volumes and print a line for each; return 0, or 1 after printing an error to stderr.
 
-    The arguments are ``[FOLDER] [--out PATH]``: arrays are written to PATH, a folder for .npy files or a .npz file.
+    The arguments are ``[FOLDER …] [--out PATH]``: arrays are written to PATH, a folder for .npy files or a .npz file.
     """
     parser = argparse.ArgumentParser(description="Make the arrays of a recipe.")
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", default=folder, help="the folder of the files")
+    parser.add_argument("folders", metavar="FOLDER", nargs="*", help="the folder of the files, or all their sources")
     parser.add_argument(
         "--out", metavar="PATH", help="where to write the arrays: a folder for .npy files, or a .npz file"
     )
@@ -171,7 +206,7 @@ def main(volumes: Callable[[Any], Iterator[Array]], folder: str | None, argument
         sys.stdout.write(
             f"{'array':<10}  {'shape':<20}  {'dtype':<8}  {'units':<6}  {'mm':<24}  first file of its series\n"
         )
-        for number, (stated, array) in enumerate(volumes(options.folder), 1):
+        for number, (stated, array) in enumerate(volumes(options.folders or folder), 1):
             name = f"volume_{number:04d}"
             shape = " × ".join(map(str, array.shape))
             spacing = " × ".join("?" if length is None else f"{length:g}" for length in stated["spacing"])

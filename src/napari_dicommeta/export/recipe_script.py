@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["script_text"]
 
 WIDTH = 118
+NAMES = {
+    True: "This script names files and UIDs, which may identify patients, but no names of patients and no dates.",
+    False: "This script names no files, UIDs or texts of files: a file is known by the digest of its header, and by\n"
+    "its number in the order of the paths.",
+}
+"""What a script says about itself, by whether its recipe is full."""
 
 
 def script_text(recipe: Recipe, beside: str) -> str:
     """Return the Python script of `recipe`; `beside` is the name of its JSON file."""
     entries = [_series(recipe, series) for series in recipe.series]
     volumes = [volume for entry in entries for volume in entry["volumes"]]
-    all_series, all_volumes = _common(entries, ("uid", "first", "volumes")), _common(volumes, ("order",))
+    all_series, all_volumes = _common(entries, ("uid", "digest", "first", "volumes")), _common(volumes, ("order",))
     for volume in volumes:
         for name in all_volumes:
             del volume[name]
@@ -33,7 +39,7 @@ def script_text(recipe: Recipe, beside: str) -> str:
     has_pixels = all(volume.pixels for series in recipe.series for volume in series.volumes)
     counts = Counter(step for _, step in recipe.excluded)
     excluded = [
-        {"where": dict(step.selection), "files": counts[n], "reason": display(step.reason)}
+        {**_left_out_by(recipe, n), "files": counts[n], "reason": display(step.reason)}
         for n, step in enumerate(recipe.steps)
         if step.kind == "exclude"
     ]
@@ -41,7 +47,7 @@ def script_text(recipe: Recipe, beside: str) -> str:
         "digest": recipe.digest,
         "n_files": len(recipe.files),
         "sources": recipe.sources,
-        "first": tuple(series.first for series in recipe.series[:20]),
+        "first": tuple(series.first for series in recipe.series[:20]) if recipe.is_full else (),
     }
     decided = [
         f"#   {_comment(f'{step.kind} = {step.value}', step.reason)}" for step in recipe.steps if step.kind in OPTIONS
@@ -56,6 +62,8 @@ def script_text(recipe: Recipe, beside: str) -> str:
         n_series=f"{len(recipe.series):,}",
         volumes=counted(recipe.n_volumes, "volume"),
         pixels=", or a pixel" if has_pixels else ";\nit does not detect changes of pixels alone",
+        folders="[FOLDER]" if recipe.folder else "FOLDER" if recipe.sources else "SOURCE ...",
+        names=NAMES[recipe.is_full],
         beside=json.dumps(beside),
         folder=repr(recipe.folder) if recipe.folder else "None  # unknown: give it as an argument",
         recipe=_literal(stated),
@@ -67,14 +75,25 @@ def script_text(recipe: Recipe, beside: str) -> str:
     )
 
 
+def _left_out_by(recipe: Recipe, n: int) -> dict[str, Any]:
+    """Return the conditions of step `n`, or the digests of its files if the recipe may not state the conditions."""
+    if recipe.steps[n].selection:
+        return {"where": dict(recipe.steps[n].selection)}
+    return {"digests": tuple(recipe.files[file][1] for file, step in recipe.excluded if step == n)}
+
+
+def _name(recipe: Recipe, file: int) -> str:
+    return recipe.files[file][0] or f"file {file + 1}"
+
+
 def _series(recipe: Recipe, series: SeriesRecipe) -> dict[str, Any]:
     refused = {
-        display(reason): f"{len(files)} file{'s' if len(files) > 1 else ''}, first {recipe.files[files[0]][0]}"
-        for reason, files in series.refusals
+        display(reason): f"{counted(len(files), 'file')}, first {_name(recipe, files[0])}"
+        for reason, files, _ in series.refusals
     }
+    named = {"uid": series.uid, "first": series.first}
     return {
-        "uid": series.uid,
-        "first": series.first,
+        **(named if recipe.is_full else {"digest": series.digest, "first": series.number}),
         "modality": series.modality,
         "options": dict(series.options),
         **({"refused": refused} if refused else {}),
@@ -85,7 +104,7 @@ def _series(recipe: Recipe, series: SeriesRecipe) -> dict[str, Any]:
 def _volume(recipe: Recipe, volume: VolumeRecipe) -> dict[str, Any]:
     left_out: dict[str, str] = {}
     for number, reason in volume.left_out:
-        left_out[recipe.files[number][0]] = display(reason)
+        left_out[_name(recipe, number)] = display(reason)
     entry = {
         "shape": volume.shape,
         "dtype": volume.dtype,
@@ -154,9 +173,9 @@ _TEXT = '''"""Make {volumes} of {n_series} series in {n_files} DICOM files, as n
 
 Written by napari-dicommeta {version} for a catalog with the digest {digest}. Run it as
 
-    python recipe.py [FOLDER] [--out PATH]
+    python recipe.py {folders} [--out PATH]
 
-This script names files and UIDs, which may identify patients, but holds neither names of patients nor dates.
+{names}
 It refuses to run if a name, a size or a header in the folder has changed{pixels}.
 The file {beside} beside it holds the same for other programs, with a digest of each file and the
 files of each slice.
