@@ -123,9 +123,10 @@ def layer_of(volume: Volume, catalog: Catalog | None = None, path: str = "") -> 
     """Return a napari layer of `volume`, in mm: an image with its first usable window preset, or labels.
 
     The data of an image stay lazy; those of labels are a NumPy array that can be edited. The scale is the spacing of
-    slices, rows and columns in mm. The volume, its patient affine and the `catalog` that it is from are in
-    ``layer.metadata["dicommeta"]``. With a `path`, ``layer.source`` names it and this plugin; a reader leaves that to
-    napari. An image with smaller levels is a multiscale layer, of which napari reads what is visible.
+    slices, rows and columns in mm, the name is the label of the volume, which names no person. The volume, its patient
+    affine and the `catalog` that it is from are in ``layer.metadata["dicommeta"]``. With a `path`, ``layer.source``
+    names it and this plugin; a reader leaves that to napari. An image with smaller levels is a multiscale layer, of
+    which napari reads what is visible.
     """
     from napari.layers._source import layer_source
 
@@ -147,15 +148,15 @@ def _new_layer(volume: Volume) -> Image | Labels:
     data = volume.array.editable() if is_paintable else volume.array
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine, "data": data}}
     if volume.is_labels:
-        return Labels(data, name=plain(volume.name), metadata=metadata, **axes)
+        return Labels(data, name=plain(volume.label), metadata=metadata, **axes)
     pixels: Any = [volume.array, *volume.levels] if volume.levels else volume.array
     axes["multiscale"] = bool(volume.levels)
     if volume.is_color:
-        return Image(pixels, name=plain(volume.name), rgb=True, metadata=metadata, **axes)
+        return Image(pixels, name=plain(volume.label), rgb=True, metadata=metadata, **axes)
     low, high = volume.display_range()
     layer = Image(
         pixels,
-        name=plain(volume.name),
+        name=plain(volume.label),
         contrast_limits=(low, high),
         colormap="gray_r" if volume.inverted else "gray",
         metadata=metadata,

@@ -7,6 +7,7 @@ and shared by all catalogs selected from this one.
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
 
 __all__ = ["Catalog", "ScanFailure", "Series"]
+
+_CODE = re.compile("[A-Z0-9_ ]{1,16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,6 +356,13 @@ class Series:
     def n_files(self) -> int:
         """The number of files of the series."""
         return self.catalog.n_files
+
+    @property
+    def label(self) -> str:
+        """The series number and modality, such as "3 CT": a name without text that may identify a person."""
+        number_text = self.number if number(self.number) is not None else ""
+        kind = self.modality if _CODE.fullmatch(self.modality) else ""
+        return " ".join(filter(None, (number_text, kind))) or "series without a number"
 
     @property
     def size(self) -> str:

@@ -38,6 +38,7 @@ def _decisions(options: argparse.Namespace) -> tuple[Decision, ...]:
 
 def _findings(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, ...]:
     """Return the findings of values, volumes and, on request, pixels."""
+    from napari_dicommeta.export.printable import unchecked_reason
     from napari_dicommeta.findings.check import check, iter_check
     from napari_dicommeta.findings.finding import finding_order
     from napari_dicommeta.findings.hu_check import hu_findings, iter_hu_check
@@ -47,7 +48,8 @@ def _findings(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, .
     if options.pixels:
         checked = finished(iter_hu_check(catalog.series), "series' pixels")
         findings += hu_findings(checked)
-        reasons = Counter(volume.reason for volume in checked if volume.reason)
+        reason_of = (lambda volume: volume.reason) if options.full else unchecked_reason
+        reasons = Counter(reason for volume in checked if (reason := reason_of(volume)))
         for reason, n in reasons.most_common(5):
             print(f"{n:,} not checked: {display(reason)}", file=sys.stderr)
         if len(reasons) > 5:

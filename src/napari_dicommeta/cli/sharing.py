@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.volumes.load import Volumes
 
@@ -90,7 +90,7 @@ def tag_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, An
 
 def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row for each series: name, modality, files, size, units, notes and, in full JSON, its UID."""
-    from napari_dicommeta.export.printable import note_text, refusal_text, series_label, units_text
+    from napari_dicommeta.export.printable import note_text, refusal_text, units_text
     from napari_dicommeta.volumes.load import NO_PATHS, load_series
 
     if not catalog.has_paths:
@@ -105,7 +105,7 @@ def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str,
         units = volumes[0].units if volumes else ""
         rows.append(
             {
-                "series": series.name if options.full else series_label(series),
+                "series": series.name if options.full else series.label,
                 "modality": series.modality,
                 "files": series.n_files,
                 "size": series.size,
@@ -121,12 +121,11 @@ def volume_rows(volumes: Volumes, full: bool) -> list[dict[str, Any]]:
     """Return a row for each volume of a source: name, modality, array, units, spacing, windows and notes."""
     import math
 
-    from napari_dicommeta.export.printable import note_text, series_label, units_text
+    from napari_dicommeta.export.printable import note_text, units_text
 
-    label_of: dict[str, Series] = {series.series_instance_uid: series for series in volumes.catalog.series}
     return [
         {
-            "name": volume.name if full else series_label(label_of[volume.series_instance_uid]),
+            "name": volume.name if full else volume.label,
             **({"series_instance_uid": volume.series_instance_uid} if full else {}),
             "modality": volume.modality,
             "shape": list(volume.array.shape),

@@ -21,8 +21,9 @@ from napari_dicommeta.volumes.note import NOTE_KINDS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from napari_dicommeta.catalog.catalog import Catalog, Series
+    from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.findings.finding import Finding
+    from napari_dicommeta.findings.hu_check import Checked
     from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.refusal import Refusal
 
@@ -33,8 +34,8 @@ __all__ = [
     "printable_findings",
     "refusal_reason",
     "refusal_text",
-    "series_label",
     "tag_label",
+    "unchecked_reason",
     "units_text",
     "without_creators",
 ]
@@ -79,16 +80,16 @@ REFUSED = {
     "rescale-invalid": "its Rescale Slope or Intercept is not valid",
 }
 """What is said of refusals whose reasons quote values or files."""
+UNCHECKED = {
+    "no-hu": "its files do not state HU",
+    "not-ct": "not CT",
+    "refused": "it makes no volume",
+    "unreadable": "its pixels cannot be read",
+}
+"""What is said of volumes whose pixels are not checked for HU, by state, where the reason quotes values or files."""
 _PRIVATE = re.compile(r"\([0-9A-F]{4},xx[0-9A-F]{2},[^()]*\)")
 SHOWN_CHARACTERS = 20
 """The beginning of a text by which it is found in a sentence that may cut it off."""
-
-
-def series_label(series: Series) -> str:
-    """Return the number and modality of a series, such as "3 CT", in place of its name, which may name a person."""
-    kind = series.modality if is_plain(TagPath.parse("Modality"), "CS", series.modality) else ""
-    number = series.number if is_plain(TagPath.parse("SeriesNumber"), "IS", series.number) else ""
-    return " ".join(filter(None, (number, kind))) or "series without a number"
 
 
 def units_text(units: str) -> str:
@@ -119,6 +120,11 @@ def refusal_reason(refusal: Refusal) -> str:
 def refusal_text(refusal: Refusal) -> str:
     """Return how many files a refusal concerns, and `refusal_reason`."""
     return f"{counted(len(refusal.paths), 'file')}: {refusal_reason(refusal)}"
+
+
+def unchecked_reason(checked: Checked) -> str:
+    """Return why the pixels of a volume were not checked for HU, "" if they were."""
+    return UNCHECKED.get(checked.state, checked.reason) if checked.reason else ""
 
 
 def printable_findings(findings: Iterable[Finding], catalog: Catalog) -> tuple[Finding, ...]:

@@ -101,6 +101,7 @@ def _volume(series: Series, frames: Frames, suffix: str) -> Volume:
     shown = np.array([by_slice[k][0][1] if k in by_slice else -1 for k in range(count)])
     return Volume(
         name=series.name + suffix,
+        label=series.label + suffix,
         modality=frames.text("Modality") or series.modality,
         series_instance_uid=series.series_instance_uid,
         array=array,

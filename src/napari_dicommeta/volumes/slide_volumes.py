@@ -92,7 +92,9 @@ def slide_volumes(
         notes = list(volume.notes)
         if not levels and (note := _large(volume)):
             notes.insert(0, note)
-        volumes.append(replace(volume, name=volume.name + suffix, levels=levels, notes=_sorted(notes)))
+        volumes.append(
+            replace(volume, name=volume.name + suffix, label=volume.label + suffix, levels=levels, notes=_sorted(notes))
+        )
     return volumes, refusals
 
 
@@ -164,6 +166,7 @@ def _volume(series: Series, slide: Slide, padding: str, missing_rescale: str) ->
     kind = f" {slide.kind.lower()}" if slide.kind else ""
     what = ("segment" if slide.frames.text("SegmentationType") else "path") + f" {slide.channel}"
     return Volume(
+        label=series.label + kind + level + (f" {what}" if slide.channel and str(slide.channel).isdigit() else ""),
         name=series.name + kind + level + (f" {what}" if slide.channel else ""),
         modality=frames.text("Modality") or series.modality,
         series_instance_uid=series.series_instance_uid,

@@ -44,7 +44,8 @@ class Volume:
     and intercept is whole and the range fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU",
     another *Rescale Type*, or "" where the files do not establish a unit. `windows`: the files' presets, the middle
     slice's first. `slice_windows`: the presets of each slice. `sources`: where the pixels of each slice are. `notes`:
-    how the volume was built and what is unusual about it. `axis`: the keyword of axis t, "" without one.
+    how the volume was built and what is unusual about it. `axis`: the keyword of axis t, "" without one. `name` begins
+    with the description of the series, `label` with its number and modality, which name no person.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Volume:
     """(0020,0052): volumes that share it lie in one patient space."""
     padding: tuple[tuple[float, float], ...] = ()
     """Ranges of modality values that mark padding in at least one slice."""
+    label: str = ""
     levels: tuple[LazyArray, ...] = field(default=(), repr=False)
     """Smaller images of the same field of a slide, the largest first, each with as many planes as the array."""
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -203,6 +205,7 @@ def volume_of(series: Series, stack: Stack, parts: VolumeParts, suffix: str = ""
     keeps_padding = not form.is_color and padding == "keep"
     return Volume(
         name=series.name + suffix,
+        label=series.label + suffix,
         modality=frames.text("Modality") or series.modality,
         series_instance_uid=series.series_instance_uid,
         array=array,

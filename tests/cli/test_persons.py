@@ -1,0 +1,222 @@
+"""Canaries in every tag of PS3.15 Table E.1-1, in names of files and folders, through every output of every command."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from canaries import IN_FILE_NAMES, text_of, write_canaries
+
+import napari_dicommeta as dm
+from napari_dicommeta.catalog.catalog import Catalog
+from napari_dicommeta.cli.main import main
+from napari_dicommeta.findings.decisions import Decision, save_decisions
+
+SUFFIXES = (".csv", ".parquet", ".md", ".json")
+FORMS: tuple[tuple[str, ...], ...] = ((), ("--json",), ("--csv",))
+
+
+class Canaries:
+    """A folder with canaries, and which of them a text holds."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names = write_canaries(folder / "in")
+        self._pattern = re.compile("|".join(sorted(map(re.escape, (*self.names, *IN_FILE_NAMES)), key=len)[::-1]))
+
+    def held(self, text: str) -> set[str]:
+        stated = {f"{found} ({self.names.get(found, 'a name')})" for found in self._pattern.findall(text)}
+        return stated.union(re.findall(r"(?i)\w*kanari\w*", text))
+
+
+@pytest.fixture(scope="module")
+def canaries(tmp_path_factory: pytest.TempPathFactory) -> Canaries:
+    found = Canaries(tmp_path_factory.mktemp("persons"))
+    (found.folder / "other").mkdir()
+    for path in (found.folder / "in" / "KanariFolder").glob("*0?.dcm"):
+        (found.folder / "other" / path.name).write_bytes(path.read_bytes().replace(b"\\-600", b"\\-500"))
+    return found
+
+
+@pytest.fixture
+def inside(canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canaries]:
+    monkeypatch.chdir(canaries.folder)
+    yield canaries
+    for path in canaries.folder.glob("out*"):
+        path.unlink()
+
+
+def outputs(folder: Path, capsys: pytest.CaptureFixture[str], *command: str) -> tuple[str, str]:
+    """Run a command; return what it printed and wrote to files named out…, and what it printed to stderr."""
+    code = main([*command, "--no-cache"])
+    printed = capsys.readouterr()
+    texts = [printed.out]
+    for path in sorted(folder.glob("out*")):
+        texts.append(f"{path.name}\n{text_of(path)}")
+        if os.name == "posix":
+            assert path.stat().st_mode & 0o777 == 0o600
+        path.unlink()
+    assert code in (0, 1)
+    return "\n".join(texts), printed.err
+
+
+ODD_TAGS = ("RescaleType", "BodyPartExamined", "GantryDetectorTilt")
+"""Technical tags, some of whose values are not technical."""
+
+
+def commands(source: str, other: str) -> Iterator[tuple[str, ...]]:
+    for form in FORMS:
+        for command in ("tags", "series", "findings"):
+            yield (command, source, *form)
+        for tag in ODD_TAGS:
+            yield ("values", source, tag, *form)
+    yield ("findings", source, "--values-only", "--markdown")
+    for form in ("--json", "--markdown"):
+        yield ("compare", source, other, form)
+    yield ("audit", source, "labels.csv", "--csv")
+    yield ("values", source, "window")
+    yield ("values", source, "RescaleType", "--by", "spelling")
+    yield ("tags", source, "-o", "out.parquet")
+    for suffix in SUFFIXES:
+        yield ("series", source, "-o", f"out{suffix}")
+        yield ("values", source, "RescaleType", "-o", f"out{suffix}")
+    yield ("scan", source, "-o", "out.parquet")
+
+
+def on_files() -> Iterator[tuple[str, ...]]:
+    yield ("findings", "in", "--pixels", "--json")
+    yield ("open", "in", "--json")
+    yield ("recipe", "in", "-o", "out.py", "--pixels")
+    yield ("recipe", "in", "-o", "out.py", "--decisions", "decisions.json")
+
+
+def write_labels(folder: Path) -> None:
+    rows = [f"1.2.752.7731.7.{series},{series}" for series in range(2)]
+    (folder / "labels.csv").write_text("\n".join(["SeriesInstanceUID,label", *rows]))
+    findings = dm.check(dm.scan(folder / "in"), pixels=True)
+    decisions = [Decision(code=f.code, tags=f.tags, state="recipe", scope=f.scope) for f in findings]
+    save_decisions([each for each in decisions if not each.code.startswith("hu-")], folder / "decisions.json")
+
+
+@pytest.mark.slow
+def test_no_default_output_holds_a_canary(inside: Canaries, capsys: pytest.CaptureFixture[str]) -> None:
+    write_labels(inside.folder)
+    leaks: dict[str, set[str]] = {}
+    for command in (*commands("in", "other"), *on_files()):
+        text, errors = outputs(inside.folder, capsys, *command)
+        assert text.strip() or errors
+        held = inside.held(text)
+        # Sentences on stderr name files without their folders.
+        held |= {
+            word for word in inside.held(errors) if not word.startswith(("KanariFile", "KanariNotes", "KanariCut"))
+        }
+        if held:
+            leaks[" ".join(command)] = held
+    assert leaks == {}
+
+
+@pytest.mark.slow
+def test_no_value_of_the_table_is_printed(inside: Canaries, capsys: pytest.CaptureFixture[str]) -> None:
+    catalog = dm.scan(inside.folder / "in")
+    main(["scan", "in", "-o", "full.parquet", "--full", "--no-cache"])
+    capsys.readouterr()
+    leaks = {}
+    for n, summary in enumerate(catalog.tags()):
+        for form in (((), ("--json",), ("-o", "out.csv"))[n % 3],):
+            text, errors = outputs(inside.folder, capsys, "values", "full-PHI.parquet", summary.path.text, *form)
+            if held := inside.held(text + errors.replace(summary.path.text, "")):
+                leaks[summary.path.text, form] = held
+    (inside.folder / "full-PHI.parquet").unlink()
+    assert leaks == {}
+    assert len(catalog.tags()) > 600
+
+
+def test_all_canaries_are_in_full_catalogs(inside: Canaries, capsys: pytest.CaptureFixture[str]) -> None:
+    text, _ = outputs(inside.folder, capsys, "scan", "in", "-o", "out.parquet", "--full")
+    assert text.splitlines()[-1]
+    assert "out-PHI.parquet" in text
+    lost = {f"{text_} ({name})" for text_, name in inside.names.items() if text_ not in text}
+    assert lost == set()
+    assert [word for word in IN_FILE_NAMES if word not in text] == []
+
+
+def test_full_outputs_hold_names_uids_and_texts(inside: Canaries, capsys: pytest.CaptureFixture[str]) -> None:
+    write_labels(inside.folder)
+    expected = {
+        ("values", "in", "PatientName"): ["Kanari"],
+        ("values", "in", "BodyPartExamined"): ["KANARI BODY PART"],
+        ("values", "in", "RescaleType", "--json"): ["KanariUnits"],
+        ("tags", "in", "--csv"): ["KanariCreator", "PatientName"],
+        ("series", "in", "--json"): ["1.2.752.7731.7.0", "KanariUnits", "KanariFile"],
+        ("findings", "in", "--json"): ["1.2.752.7731.7.0"],
+        ("open", "in", "--json"): ["1.2.752.7731.7.0"],
+        ("recipe", "in", "-o", "out.py"): [
+            "out-PHI.py",
+            "out-PHI.json",
+            "1.2.752.7731.7.0",
+            "KanariFile",
+            "KanariUnits",
+        ],
+        ("series", "in", "-o", "out.json"): ["out-PHI.json", "1.2.752.7731.7.0", "KanariUnits"],
+    }
+    for command, words in expected.items():
+        text, _ = outputs(inside.folder, capsys, *command, "--full")
+        assert [word for word in words if word not in text] == [], command
+
+
+@pytest.mark.slow
+def test_every_command_works_on_a_catalog_for_others(inside: Canaries, capsys: pytest.CaptureFixture[str]) -> None:
+    write_labels(inside.folder)
+    for source in ("in", "other"):
+        assert main(["scan", source, "-o", f"{source}.parquet", "--no-cache"]) == 0
+    capsys.readouterr()
+    whole, shared = dm.scan(inside.folder / "in"), Catalog.load("in.parquet")
+    for tag in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "StudyDate"):
+        assert sorted(whole.values(tag).values()) == sorted(shared.values(tag).values())
+    assert dict(whole.values("RescaleSlope")) == dict(shared.values("RescaleSlope"))
+    assert [series.n_files for series in shared.series] == [series.n_files for series in whole.series]
+    assert {f.code for f in dm.check(whole, volumes=False)} - {f.code for f in dm.check(shared)} <= {
+        "identifying",
+        "dates-invalid",
+        "suspect-value",
+        "suspect-text",
+        "meta-contradicts",
+        "date-order",
+        "ages",
+    }
+    rows = [f"{uid},{n}" for n, uid in enumerate(shared.values("SeriesInstanceUID"))]
+    (inside.folder / "labels.csv").write_text("\n".join(["SeriesInstanceUID,label", *rows]))
+    leaks = {}
+    for command in commands("in.parquet", "other.parquet"):
+        text, errors = outputs(inside.folder, capsys, *command)
+        if held := inside.held(text + errors):
+            leaks[" ".join(command)] = held
+    assert leaks == {}
+    text, _ = outputs(inside.folder, capsys, "values", "in.parquet", "PatientID", "--json")
+    (name,) = json.loads(text)["values"]
+    assert name.startswith("withheld ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("recipe", "in.parquet", "-o", "out.py"),
+        ("findings", "in.parquet", "--pixels"),
+        ("open", "in.parquet", "--json"),
+        ("scan", "in.parquet", "-o", "out.parquet", "--full"),
+    ],
+)
+def test_what_needs_names_or_pixels_says_how_to_get_them(
+    inside: Canaries, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    main(["scan", "in", "-o", "in.parquet", "--no-cache"])
+    capsys.readouterr()
+    assert main([*command]) != 0
+    errors = capsys.readouterr().err
+    assert "the folder" in errors
+    assert "full" in errors
+    assert not [*inside.folder.glob("out*")]
