@@ -20,8 +20,15 @@ OUTSIDE = {
     "Kanari^Thick": "GantryDetectorTilt",
 }
 """Texts in technical tags that have not the form of a technical value."""
-SKIPPED = {"PixelData", "FloatPixelData", "DoubleFloatPixelData", "SOPInstanceUID", "StudyInstanceUID"}
-"""Tags of the table that a series needs; the last two have canaries of their own."""
+SKIPPED = {
+    "PixelData",
+    "FloatPixelData",
+    "DoubleFloatPixelData",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+}
+"""Tags of the table that a series needs; the UIDs have canaries of their own."""
 
 
 def table_tags() -> list[int]:
@@ -104,7 +111,6 @@ def write_canaries(folder: Path) -> dict[str, str]:
                 "ImagePositionPatient": [-10, -20, [0, 2.5, 5, 12.5][k]],
             }
             changes = {**elements, **own, **({} if series else {"RescaleType": "HU"})}
-            changes = {key: value for key, value in changes.items() if key not in ("0020000e", "00080018", "0020000d")}
             (place / f"KanariFile{series}{k}.dcm").write_bytes(ct_slice(k, **changes))
     (place / "KanariNotes.txt").write_text("notes")
     (place / "KanariCut.dcm").write_bytes(ct_slice(1, SeriesInstanceUID="1.2.752.7731.7.9")[:900])

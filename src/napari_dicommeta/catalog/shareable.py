@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from napari_dicommeta.catalog.columns import DECIMALS, MAX_DECIMALS, UID
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, one_chunk
 from napari_dicommeta.dicom.privacy import TERM_TAGS, is_binary, is_identifying, is_plain, is_registered, read_as
 from napari_dicommeta.dicom.stored_values import MULTIPLE, PSEUDONYM, WITHHELD, joined
@@ -24,7 +25,7 @@ from napari_dicommeta.dicom.values import WRONG_LENGTH, decode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from napari_dicommeta.catalog.columns import ColumnStore
+    from napari_dicommeta.catalog.columns import Column, ColumnStore
 
 __all__ = ["numbered_paths", "odd_texts", "shareable_key", "shareable_table"]
 
@@ -32,6 +33,8 @@ UID_ROOT = "2.25."
 """The root of UIDs made from a number of 128 bits (PS3.5 section B.2)."""
 TEXT_VRS = frozenset((b"&&", b"CS", b"DS", b"IS", b"UI", b"UN"))
 """The first bytes of stored values whose form is checked; "&&" stands for several values."""
+NUMBER_SIZES = {"FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8, "xs": 2}
+"""VR -> the bytes of a number."""
 
 
 def shareable_table(store: ColumnStore, salt: bytes, keys: Iterable[str] | None = None) -> pa.Table:
@@ -44,14 +47,49 @@ def shareable_table(store: ColumnStore, salt: bytes, keys: Iterable[str] | None 
     columns["path"] = pa.array(numbered_paths(columns["path"].to_pylist(), salt), pa.string())
     columns["mtime"] = pa.array(np.zeros(store.n_files, np.int64))
     names: dict[str, str] = {}
+    secret = blake2b(salt, digest_size=32).digest()
+    uids: dict[bytes, bytes] = {}
     for key in sorted(store.keys if keys is None else keys):
         column = store.column(key)
-        replace = _replacing(column.path, salt)
-        values = pa.array([replace(value.as_py()) for value in column.values], pa.binary())
-        codes = pa.array(column.codes, pa.int32(), mask=column.codes < 0)
-        columns[shareable_key(column.path, names)] = _distinct(pa.DictionaryArray.from_arrays(codes, values))
+        columns[shareable_key(column.path, names)] = _shareable_column(column, secret, uids)
     table = pa.table(columns)
     return table.take(pc.array_sort_indices(columns["path"])).combine_chunks()
+
+
+def _shareable_column(column: Column, secret: bytes, uids: dict[bytes, bytes]) -> pa.DictionaryArray:
+    """Return a column with pseudonyms; `uids` are those given so far, to which new ones are added."""
+    codes = pa.array(column.codes, pa.int32(), mask=column.codes < 0)
+    rest = np.flatnonzero(~_is_number(column))
+    values = column.values.to_pylist() if len(rest) else []
+    replace = _replacing(column.path, secret)
+    for entry in rest.tolist():
+        value = values[entry]
+        if not value.startswith(UID):
+            values[entry] = replace(value)
+            continue
+        if value not in uids:
+            uids[value] = replace(value)
+        values[entry] = uids[value]
+    whole = pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.binary()) if len(rest) else column.values)
+    if len(set(values)) == len(values):
+        return whole
+    return one_chunk(pa.chunked_array([whole.cast(pa.binary())]).dictionary_encode())
+
+
+def _is_number(column: Column) -> np.ndarray:
+    """Return for each stored value whether it is empty or certainly a technical number, bool of shape (values,)."""
+    values, path = column.values, column.path
+    lengths = np.asarray(pc.binary_length(values), dtype=np.int64)
+    numbers = lengths <= 3
+    if is_identifying(path, path.vr) or is_identifying(path, "DS"):
+        return numbers
+    vrs = np.asarray(pc.binary_slice(values, 0, 2).cast(pa.string()))
+    is_decimal = np.isin(vrs, ("DS", "IS")) & (lengths < MAX_DECIMALS)
+    if is_decimal.any():
+        numbers |= is_decimal & np.asarray(pc.match_substring_regex(values, DECIMALS), dtype=bool)
+    for vr, size in NUMBER_SIZES.items():
+        numbers |= (vrs == vr) & ((lengths - 3) % size == 0)
+    return numbers
 
 
 def shareable_key(path: TagPath, names: dict[str, str]) -> str:
@@ -74,27 +112,25 @@ def odd_texts(store: ColumnStore) -> frozenset[str]:
         column = store.column(key)
         if is_identifying(column.path, column.path.vr):
             continue
+        rest = np.flatnonzero(~_is_number(column)).tolist()
+        texts_of = [tuple(meaning.text for meaning in column.meanings(entry)) for entry in rest]
         vrs = set(pc.unique(pc.binary_slice(column.values, 0, 2)).to_pylist())
         if any(is_identifying(column.path, vr.decode("latin-1")) for vr in vrs - {MULTIPLE[:2]}):
-            texts.update(text for value in column.meaning_texts for text in _each(value) if text)
+            texts.update(text for of_value in texts_of for text in of_value if text)
         elif vrs & TEXT_VRS or column.path.keyword in TERM_TAGS:
-            texts.update(part for value in column.meaning_texts for part in _odd_parts(column.path, value))
+            texts.update(part for of_value in texts_of for part in _odd_parts(column.path, of_value))
     return frozenset(texts)
 
 
-def _each(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
-
-
-def _odd_parts(path: TagPath, value: str | tuple[str, ...]) -> Iterator[str]:
-    for text in _each(value):
+def _odd_parts(path: TagPath, texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
         if path.vr == "UI" and text and not is_registered(text):
             yield text
         elif path.vr != "UI" and not is_plain(path, path.vr, text):
             yield from (part for part in text.split("\\") if not is_plain(path, path.vr, part))
 
 
-def _replacing(path: TagPath, salt: bytes) -> Callable[[bytes], bytes]:
+def _replacing(path: TagPath, secret: bytes) -> Callable[[bytes], bytes]:
     """Return a function from a stored value of the element at `path` to its stored value in the copy."""
 
     def one(value: bytes) -> bytes:
@@ -102,12 +138,16 @@ def _replacing(path: TagPath, salt: bytes) -> Callable[[bytes], bytes]:
             return value
         vr, text = read_as(path, meaning.vr), meaning.text
         if vr == "UI":
-            return b"UI." + _pseudonym_uid(text, salt).encode("utf-8", "replace")
+            uid = _pseudonym_uid(text, secret)
+            return value if uid == text else b"UI." + uid.encode("utf-8", "replace")
         if is_identifying(path, meaning.vr) or is_binary(path, vr) or meaning.flag == WRONG_LENGTH:
-            return value[:2] + PSEUDONYM + _pseudonym(path, text, salt).encode()
+            return value[:2] + PSEUDONYM + _pseudonym(path, text, secret).encode()
         if is_plain(path, vr, text):
-            return value
-        parts = (part if is_plain(path, vr, part) else _pseudonym(path, part, salt) for part in text.split("\\"))
+            is_kept = (
+                value[2:3] != b"c"
+            )  # such a value begins with the name of its character set, which may be any text
+            return value if is_kept else value[:2] + b"cISO_IR 192\n" + text.encode("utf-8", "replace")
+        parts = (part if is_plain(path, vr, part) else _pseudonym(path, part, secret) for part in text.split("\\"))
         return value[:2] + PSEUDONYM + "\\".join(parts).encode()
 
     def all_of(value: bytes) -> bytes:
@@ -123,28 +163,23 @@ def _replacing(path: TagPath, salt: bytes) -> Callable[[bytes], bytes]:
     return all_of
 
 
-def _pseudonym_uid(text: str, salt: bytes) -> str:
+def _pseudonym_uid(text: str, secret: bytes) -> str:
     """Return UIDs with those replaced that the Standard does not register, each by a UID of its own."""
-    return "\\".join(uid if is_registered(uid) else UID_ROOT + str(_hash(uid, salt, 16)) for uid in text.split("\\"))
+    return "\\".join(uid if is_registered(uid) else UID_ROOT + str(_hash(uid, secret, 16)) for uid in text.split("\\"))
 
 
-def _pseudonym(path: TagPath, text: str, salt: bytes) -> str:
-    return f"{WITHHELD} {_hash(path.text + chr(0) + text, salt, 8):016x}"
+def _pseudonym(path: TagPath, text: str, secret: bytes) -> str:
+    return f"{WITHHELD} {_hash(path.text + chr(0) + text, secret, 8):016x}"
 
 
-def _hash(text: str, salt: bytes, size: int) -> int:
-    whole = blake2b(salt, digest_size=32).digest()
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), key=whole, digest_size=size).digest()
+def _hash(text: str, secret: bytes, size: int) -> int:
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), key=secret, digest_size=size).digest()
     return int.from_bytes(digest, "big")
-
-
-def _distinct(column: pa.DictionaryArray) -> pa.DictionaryArray:
-    """Return a column in which no value occurs twice."""
-    return one_chunk(pa.chunked_array([column.cast(pa.binary())]).dictionary_encode())
 
 
 def numbered_paths(paths: Sequence[str], salt: bytes) -> list[str]:
     """Return paths with numbers in place of folders and names; those of another catalog differ from all of them."""
     folders = {folder: n for n, folder in enumerate(dict.fromkeys(map(os.path.dirname, paths)), 1)}
-    top = f"({WITHHELD} {_hash(chr(0).join(paths), salt, 4):08x})"
+    secret = blake2b(salt, digest_size=32).digest()
+    top = f"({WITHHELD} {_hash(chr(0).join(paths), secret, 4):08x})"
     return [f"{top}/{folders[os.path.dirname(path)]:06d}/{n:09d}" for n, path in enumerate(paths, 1)]
