@@ -17,7 +17,7 @@ import napari_dicommeta as dm
 catalog = dm.scan(sys.argv[1])
 catalog.where(StudyID="1").values("InstanceNumber")
 dm.load(catalog), dm.check(catalog, volumes=True), catalog.tags(), catalog.partial, catalog.to_arrow()
-catalog.save(sys.argv[2])
+catalog.shareable().save(sys.argv[2])
 dm.Catalog.load(sys.argv[2]).tags()
 print("pandas" in sys.modules)
 """

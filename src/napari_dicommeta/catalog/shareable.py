@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from napari_dicommeta.catalog.arrow_arrays import number_array, numpy_of, text_array
 from napari_dicommeta.catalog.columns import DECIMALS, MAX_DECIMALS, UID
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, one_chunk
 from napari_dicommeta.dicom.privacy import TERM_TAGS, is_binary, is_identifying, is_plain, is_registered, read_as
@@ -33,7 +34,7 @@ UID_ROOT = "2.25."
 """The root of UIDs made from a number of 128 bits (PS3.5 section B.2)."""
 TEXT_VRS = frozenset((b"&&", b"CS", b"DS", b"IS", b"UI", b"UN"))
 """The first bytes of stored values whose form is checked; "&&" stands for several values."""
-NUMBER_SIZES = {"FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8, "xs": 2}
+NUMBER_SIZES = {b"FD": 8, b"FL": 4, b"SL": 4, b"SS": 2, b"SV": 8, b"UL": 4, b"US": 2, b"UV": 8, b"xs": 2}
 """VR -> the bytes of a number."""
 
 
@@ -44,8 +45,8 @@ def shareable_table(store: ColumnStore, salt: bytes, keys: Iterable[str] | None 
     it is in the dictionary of private elements.
     """
     columns: dict[str, pa.Array] = {name: store.file_column(name) for name in FILE_COLUMNS}
-    columns["path"] = pa.array(numbered_paths(columns["path"].to_pylist(), salt), pa.string())
-    columns["mtime"] = pa.array(np.zeros(store.n_files, np.int64))
+    columns["path"] = text_array(numbered_paths(columns["path"].to_pylist(), salt))
+    columns["mtime"] = number_array(np.zeros(store.n_files, np.int64))
     names: dict[str, str] = {}
     secret = blake2b(salt, digest_size=32).digest()
     uids: dict[bytes, bytes] = {}
@@ -58,7 +59,7 @@ def shareable_table(store: ColumnStore, salt: bytes, keys: Iterable[str] | None 
 
 def _shareable_column(column: Column, secret: bytes, uids: dict[bytes, bytes]) -> pa.DictionaryArray:
     """Return a column with pseudonyms; `uids` are those given so far, to which new ones are added."""
-    codes = pa.array(column.codes, pa.int32(), mask=column.codes < 0)
+    codes = number_array(column.codes.astype(np.int32, copy=False), column.codes < 0)
     rest = np.flatnonzero(~_is_number(column))
     values = column.values.to_pylist() if len(rest) else []
     replace = _replacing(column.path, secret)
@@ -70,7 +71,7 @@ def _shareable_column(column: Column, secret: bytes, uids: dict[bytes, bytes]) -
         if value not in uids:
             uids[value] = replace(value)
         values[entry] = uids[value]
-    whole = pa.DictionaryArray.from_arrays(codes, pa.array(values, pa.binary()) if len(rest) else column.values)
+    whole = pa.DictionaryArray.from_arrays(codes, text_array(values, pa.binary()) if len(rest) else column.values)
     if len(set(values)) == len(values):
         return whole
     return one_chunk(pa.chunked_array([whole.cast(pa.binary())]).dictionary_encode())
@@ -79,14 +80,14 @@ def _shareable_column(column: Column, secret: bytes, uids: dict[bytes, bytes]) -
 def _is_number(column: Column) -> np.ndarray:
     """Return for each stored value whether it is empty or certainly a technical number, bool of shape (values,)."""
     values, path = column.values, column.path
-    lengths = np.asarray(pc.binary_length(values), dtype=np.int64)
+    lengths = numpy_of(pc.binary_length(values)).astype(np.int64)
     numbers = lengths <= 3
     if is_identifying(path, path.vr) or is_identifying(path, "DS"):
         return numbers
-    vrs = np.asarray(pc.binary_slice(values, 0, 2).cast(pa.string()))
-    is_decimal = np.isin(vrs, ("DS", "IS")) & (lengths < MAX_DECIMALS)
+    vrs = np.array(pc.binary_slice(values, 0, 2).to_pylist(), dtype="S2")
+    is_decimal = np.isin(vrs, (b"DS", b"IS")) & (lengths < MAX_DECIMALS)
     if is_decimal.any():
-        numbers |= is_decimal & np.asarray(pc.match_substring_regex(values, DECIMALS), dtype=bool)
+        numbers |= is_decimal & numpy_of(pc.match_substring_regex(values, DECIMALS))
     for vr, size in NUMBER_SIZES.items():
         numbers |= (vrs == vr) & ((lengths - 3) % size == 0)
     return numbers

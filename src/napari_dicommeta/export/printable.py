@@ -140,8 +140,9 @@ def printable_findings(findings: Iterable[Finding], catalog: Catalog) -> tuple[F
         return any(part in text.casefold() for part in odd)
 
     def printable(finding: Finding) -> Finding:
-        of_pixels, of_files = finding.code.startswith("hu-"), finding.code in NOTE_KINDS
-        is_quoting = of_files and finding.code not in OF_NUMBERS
+        of_pixels, kind = finding.code.startswith("hu-"), NOTE_KINDS.get(finding.code)
+        of_notes = kind is not None and kind.is_finding
+        is_quoting = of_notes and finding.code not in OF_NUMBERS
         evidence = tuple(
             (
                 WITHHELD if is_odd(label) or is_quoting or finding.code == "hu-unread" else without_creators(label),
@@ -149,9 +150,7 @@ def printable_findings(findings: Iterable[Finding], catalog: Catalog) -> tuple[F
             )
             for label, files in finding.evidence
         )
-        title = NOTE_KINDS[finding.code].summary if of_files and is_odd(finding.title) else finding.title
-        if not of_files and (of_pixels or is_odd(title)):
-            title = kind_title(finding.code)
+        title = kind_title(finding.code) if of_pixels or is_odd(finding.title) else finding.title
         return replace(
             finding,
             title=without_creators(title),
