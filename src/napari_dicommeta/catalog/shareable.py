@@ -144,9 +144,7 @@ def _replacing(path: TagPath, secret: bytes) -> Callable[[bytes], bytes]:
         if is_identifying(path, meaning.vr) or is_binary(path, vr) or meaning.flag == WRONG_LENGTH:
             return value[:2] + PSEUDONYM + _pseudonym(path, text, secret).encode()
         if is_plain(path, vr, text):
-            is_kept = (
-                value[2:3] != b"c"
-            )  # such a value begins with the name of its character set, which may be any text
+            is_kept = value[2:3] != b"c"  # it begins with the name of its character set, which may be any text
             return value if is_kept else value[:2] + b"cISO_IR 192\n" + text.encode("utf-8", "replace")
         parts = (part if is_plain(path, vr, part) else _pseudonym(path, part, secret) for part in text.split("\\"))
         return value[:2] + PSEUDONYM + "\\".join(parts).encode()

@@ -33,7 +33,7 @@ import numpy as np
 import pyarrow as pa
 
 from napari_dicommeta.dicom.functional_groups import GROUP_OF, GROUPS
-from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.dicom.privacy import is_identifying, is_plain
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.uids import CT_IMAGE, MR_IMAGE, PET_IMAGE
 from napari_dicommeta.dicom.values import number, numbers
@@ -172,9 +172,11 @@ def without_identity(table: pa.Table) -> pa.Table:
             held: dict[str | None, set[str | None]] = {}
             for text, patient in zip(columns[name], patients, strict=True):
                 held.setdefault(text, set()).add(patient)
-            columns[name] = [
-                text if text is None or len(held[text]) >= MIN_PATIENTS else OTHER for text in columns[name]
-            ]
+            keyword, shown = TagPath.parse(name), set()
+            for text, of_text in held.items():
+                if text is None or (len(of_text) >= MIN_PATIENTS and is_plain(keyword, keyword.vr, text)):
+                    shown.add(text)
+            columns[name] = [text if text in shown else OTHER for text in columns[name]]
     columns["windows"] = [
         None if windows is None else [{**window, "explanation": None} for window in windows]
         for windows in columns["windows"]

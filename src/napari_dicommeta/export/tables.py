@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from napari_dicommeta.catalog.distinct_texts import sort_key
-from napari_dicommeta.dicom.privacy import is_binary, is_identifying, is_protected, is_registered, read_as
+from napari_dicommeta.dicom.privacy import is_binary, is_identifying, is_plain, is_protected, is_registered, read_as
 from napari_dicommeta.dicom.stored_values import MULTIPLE
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
@@ -110,8 +110,9 @@ def value_table(
     value that it holds in a nested tag.
 
     Unless `full`, values of few patients are merged, and some counts are null, as described in the module. UIDs that
-    are not registered are always merged. Patients are distinguished by *Patient ID* (0010,0020). Files without it count
-    as a patient per study, and files without *Study Instance UID* (0020,000D) as a single patient.
+    are not registered, and values that have not the form of their VR, are always merged. Patients are distinguished by
+    *Patient ID* (0010,0020). Files without it count as a patient per study, and files without *Study Instance UID*
+    (0020,000D) as a single patient.
 
     Raises
     ------
@@ -134,8 +135,8 @@ def value_table(
     hidden = np.zeros(len(held.names), dtype=bool)
     if not full:
         secret = np.zeros(len(held.names), dtype=bool)
-        if "UI" in _vrs(path, column):
-            secret[: held.n_values] = [not is_registered(text) for text in held.names[: held.n_values]]
+        vrs = _vrs(path, column)
+        secret[: held.n_values] = [_is_odd(path, vrs, text) for text in held.names[: held.n_values]]
         hidden = merged_cells(held, secret)
     group, names = grouped_rows(held.names, hidden)
     row, bunch = group[held.cell], held.bunch
@@ -199,6 +200,11 @@ def _refusal(catalog: Catalog, path: TagPath, column: Column | None) -> str:
     if any(registered) and (all(registered) or not is_identifying(path, "UI")):
         return ""
     return "a UID that is not registered" if registered or is_identifying(path, "UI") else ""
+
+
+def _is_odd(path: TagPath, vrs: set[str], text: str) -> bool:
+    """Return whether a value has not the form of a technical one, or is a UID that is not registered."""
+    return any(not (is_registered(text) if vr == "UI" else is_plain(path, vr, text)) for vr in vrs)
 
 
 def _vrs(path: TagPath, column: Column | None) -> set[str]:
