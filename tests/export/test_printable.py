@@ -23,7 +23,8 @@ from napari_dicommeta.export.printable import (
 )
 from napari_dicommeta.findings.check import check
 from napari_dicommeta.findings.finding import Finding
-from napari_dicommeta.volumes.note import NOTE_KINDS
+from napari_dicommeta.volumes.dimensions import name_of
+from napari_dicommeta.volumes.note import NOTE_KINDS, make_note
 
 NAMED = {
     keyword: f"Kanari {keyword}"
@@ -119,3 +120,5 @@ def test_private_tags_are_named_without_unknown_creators() -> None:
     known = "(0029,xx08,SIEMENS CSA HEADER)"
     assert tag_label(dm.TagPath.parse(known)) == known
     assert tag_label(dm.TagPath.parse("WindowCenter")) == "WindowCenter"
+    note = make_note("volumes", f"2 volumes of 3 slices, by {name_of('(0009,xx01,OF JANE DOE)')}")
+    assert note_text(note) == "2 volumes of 3 slices, by (0009,xx01,withheld 1)"

@@ -129,8 +129,9 @@ class Dimension:
 
 
 def name_of(keyword: str) -> str:
-    """Return the name of a keyword, *Echo Time* for EchoTime."""
-    return TagPath.parse(keyword).name
+    """Return the name of a keyword, *Echo Time* for EchoTime; the tag of a private element without a name."""
+    path = TagPath.parse(keyword)
+    return path.keyword if path.creator and path.name.startswith(path.creator) else path.name
 
 
 def kind_codes(frames: Frames, keyword: str) -> np.ndarray:
