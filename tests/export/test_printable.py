@@ -18,8 +18,8 @@ from napari_dicommeta.export.printable import (
     note_text,
     printable_findings,
     refusal_text,
-    tag_label,
     units_text,
+    without_creators,
 )
 from napari_dicommeta.findings.check import check
 from napari_dicommeta.findings.finding import Finding
@@ -116,9 +116,10 @@ def test_units_are_known_terms(units: str, expected: str) -> None:
 
 
 def test_private_tags_are_named_without_unknown_creators() -> None:
-    assert tag_label(dm.TagPath.parse("(0009,xx01,OF JANE DOE)")) == "(0009,xx01,withheld 1)"
-    known = "(0029,xx08,SIEMENS CSA HEADER)"
-    assert tag_label(dm.TagPath.parse(known)) == known
-    assert tag_label(dm.TagPath.parse("WindowCenter")) == "WindowCenter"
+    names: dict[str, str] = {}
+    assert without_creators("(0009,xx01,OF JANE DOE) is odd", names) == "(0009,xx01,withheld 1) is odd"
+    assert without_creators("(0009,xx01,OF JOHN DOE)", names) == "(0009,xx01,withheld 2)"
+    for known in ("(0029,xx08,SIEMENS CSA HEADER)", "(0009,1010)", "WindowCenter"):
+        assert without_creators(known) == known
     note = make_note("volumes", f"2 volumes of 3 slices, by {name_of('(0009,xx01,OF JANE DOE)')}")
     assert note_text(note) == "2 volumes of 3 slices, by (0009,xx01,withheld 1)"

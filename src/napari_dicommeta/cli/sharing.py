@@ -78,9 +78,8 @@ def tag_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, An
     if options.full or not catalog.has_paths:
         return rows
     if not (options.json or options.csv):
-        return [
-            {**row, "tag": without_creators(row["tag"]), "keyword": without_creators(row["keyword"])} for row in rows
-        ]
+        names: dict[str, str] = {}
+        return [{**row, **{name: without_creators(row[name], names) for name in ("tag", "keyword")}} for row in rows]
     technical: list[dict[str, Any]] = tag_table(catalog).drop_columns("name").to_pylist()
     if more := len(rows) - len(technical):
         words = f"{counted(more, 'tag')} that may identify persons {'is' if more == 1 else 'are'} left out"

@@ -34,7 +34,6 @@ __all__ = [
     "printable_findings",
     "refusal_reason",
     "refusal_text",
-    "tag_label",
     "unchecked_reason",
     "units_text",
     "without_creators",
@@ -95,11 +94,6 @@ SHOWN_CHARACTERS = 20
 def units_text(units: str) -> str:
     """Return a unit, or "withheld" if it is a *Rescale Type* (0028,1054) that is no known term."""
     return units if is_plain(TagPath.parse("RescaleType"), "LO", units) else WITHHELD
-
-
-def tag_label(path: TagPath) -> str:
-    """Return a path of keywords without private creators that no dictionary names."""
-    return TagPath.of_key(shareable_key(path, {})).text
 
 
 def kind_title(code: str) -> str:
@@ -175,6 +169,10 @@ def plain_selection(selection: Any, odd: Iterable[str] = ()) -> bool:
     return not any(part in text for part in odd)
 
 
-def without_creators(text: str) -> str:
-    """Return a text with private creators replaced that no dictionary names."""
-    return _PRIVATE.sub(lambda match: tag_label(TagPath.parse(match[0])), text)
+def without_creators(text: str, names: dict[str, str] | None = None) -> str:
+    """Return a text with numbers in place of private creators that no dictionary names.
+
+    `names`: the numbers given in other texts so far, to which new ones are added.
+    """
+    names = {} if names is None else names
+    return _PRIVATE.sub(lambda match: TagPath.of_key(shareable_key(TagPath.parse(match[0]), names)).text, text)
