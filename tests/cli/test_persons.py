@@ -205,9 +205,35 @@ def test_every_command_works_on_a_catalog_for_others(inside: Canaries, capsys: p
     assert all(name.startswith("withheld ") for name in json.loads(text)["values"])
 
 
+def test_converted_images_name_nobody_unless_asked(inside: Canaries, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("nrrd")
+    for folder, full in (("converted", ()), ("converted-full", ("--full", "--names", "{name}"))):
+        assert main(["convert", "in", folder, "--to", "nrrd", "--allow-uneven", "--no-cache", *full]) == 0
+        printed = capsys.readouterr()
+        assert full or not inside.held(printed.out)
+        names = sorted(path.name for path in (inside.folder / folder).iterdir())
+        texts = "".join(path.read_text("utf-8") for path in (inside.folder / folder).glob("*.json"))
+        assert len(names) == 4
+        if not full:
+            assert not inside.held(f"{names} {texts}")
+            continue
+        assert all("-PHI" in name and "Kanari" in name for name in names)
+        assert "1.2.752.7731.7.0" in texts
+        assert "KanariUnits" in texts
+
+
+def test_names_of_files_hold_names_of_series_only_when_asked(
+    inside: Canaries, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", "in", "converted-named", "--names", "{series}"]) != 0
+    assert "--full" in capsys.readouterr().err
+    assert not (inside.folder / "converted-named").exists()
+
+
 @pytest.mark.parametrize(
     "command",
     [
+        ("convert", "in.parquet", "out"),
         ("recipe", "in.parquet", "-o", "out.py"),
         ("findings", "in.parquet", "--pixels"),
         ("open", "in.parquet", "--json"),

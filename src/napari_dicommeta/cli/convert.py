@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.cli.terminal import CommandError, ProgressLine, read_catalog
+from napari_dicommeta.cli.terminal import CommandError, ProgressLine, need_paths, read_catalog
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import counted, display
 
@@ -27,24 +27,33 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--names",
         metavar="TEMPLATE",
-        help="names of the files: {number}, {modality}, {name}, {series} and {axis} stand for those of the volume",
+        help="names of the files: {number}, {modality} and {axis} stand for those of the volume, and with --full also "
+        "{name} and {series}",
     )
     command.add_argument(
         "--allow-uneven", action="store_true", help="write unevenly spaced slices as if they were even"
     )
-    command.add_argument("--full", action="store_true", help="texts of notes and UIDs in the JSON beside each file")
+    command.add_argument(
+        "--full",
+        action="store_true",
+        help="add names, UIDs and texts of notes to the JSON beside each file; the names of files then contain PHI",
+    )
 
 
 def convert(options: argparse.Namespace) -> int:
     """Write a file for each volume of the source, and list on stderr what was not written; return the exit code."""
     from napari_dicommeta.export.images import TEMPLATE, write_images
 
+    template = options.names or TEMPLATE
+    if not options.full and any(field in template for field in ("{name", "{series")):
+        raise CommandError("{name} and {series} may identify a person: leave them out of --names, or add --full")
     catalog = read_catalog(options.source, options.cache)
+    need_paths(catalog, options.source, "convert")
     reasons: list[str] = []
     written, bar, total = 0, ProgressLine("series"), len(catalog.series)
 
     def volumes() -> Iterator[Volume]:
-        for done, volume in _volumes(catalog, reasons):
+        for done, volume in _volumes(catalog, reasons, options.full):
             bar.show(done, total)
             yield volume
 
@@ -54,7 +63,7 @@ def convert(options: argparse.Namespace) -> int:
             volumes(),
             options.output,
             f".{options.to}",
-            options.names or TEMPLATE,
+            template,
             allow_uneven=options.allow_uneven,
             full=options.full,
         ):
@@ -72,12 +81,13 @@ def convert(options: argparse.Namespace) -> int:
     return 0 if written else 1
 
 
-def _volumes(catalog: Catalog, reasons: list[str]) -> Iterator[tuple[int, Volume]]:
+def _volumes(catalog: Catalog, reasons: list[str], full: bool) -> Iterator[tuple[int, Volume]]:
     """Yield the number of series begun and each volume; keep why a series has none."""
+    from napari_dicommeta.export.printable import refusal_text
     from napari_dicommeta.volumes.load import load_series
 
     for done, series in enumerate(catalog.series, 1):
         volumes, refusals = load_series(series)
-        reasons += [str(refusal) for refusal in refusals]
+        reasons += [str(refusal) if full else refusal_text(refusal) for refusal in refusals]
         for volume in volumes:
             yield done, volume

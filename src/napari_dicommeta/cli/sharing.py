@@ -89,7 +89,7 @@ def tag_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, An
 
 def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row for each series: name, modality, files, size, units, notes and, in full JSON, its UID."""
-    from napari_dicommeta.export.printable import note_text, refusal_text, units_text
+    from napari_dicommeta.export.printable import modality_text, note_text, refusal_text, units_text
     from napari_dicommeta.volumes.load import NO_PATHS, load_series
 
     if not catalog.has_paths:
@@ -105,7 +105,7 @@ def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str,
         rows.append(
             {
                 "series": series.name if options.full else series.label,
-                "modality": series.modality,
+                "modality": series.modality if options.full else modality_text(series.modality),
                 "files": series.n_files,
                 "size": series.size,
                 "units": units if options.full else units_text(units),
@@ -120,13 +120,13 @@ def volume_rows(volumes: Volumes, full: bool) -> list[dict[str, Any]]:
     """Return a row for each volume of a source: name, modality, array, units, spacing, windows and notes."""
     import math
 
-    from napari_dicommeta.export.printable import note_text, units_text
+    from napari_dicommeta.export.printable import modality_text, note_text, units_text
 
     return [
         {
             "name": volume.name if full else volume.label,
             **({"series_instance_uid": volume.series_instance_uid} if full else {}),
-            "modality": volume.modality,
+            "modality": volume.modality if full else modality_text(volume.modality),
             "shape": list(volume.array.shape),
             "dtype": str(volume.array.dtype),
             "units": volume.units if full else units_text(volume.units),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_dicommeta.export.printable import modality_text, units_text, without_creators
+from napari_dicommeta.export.tables import phi_name
 from napari_dicommeta.support.atomic import replacing, write_text
 from napari_dicommeta.support.errors import ConversionError, PixelError
 from napari_dicommeta.volumes.conversions import arranged, axis_names, grid_of, to_nibabel
@@ -36,7 +38,7 @@ class Written:
     """A file that was written for a volume, or why none was."""
 
     volume: str
-    """Its name."""
+    """Its label, or with `full` its name."""
     path: str
     """"" if it was refused."""
     reason: str = ""
@@ -83,7 +85,8 @@ def write_images(
     """Write volumes to files in `folder`, one after the other; yield what became of each.
 
     `template` names the files: {number} counts the volumes from 1; {modality}, {name}, {series} (its UID) and {axis}
-    are those of the volume. A name that is taken gets a number. The other arguments are those of `write_image`.
+    are those of the volume. With `full`, names are those of `tables.phi_name`. A name that is taken gets a number. The
+    other arguments are those of `write_image`.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def write_images(
         raise ValueError(f"{ending}: the ending must be one of {', '.join(ENDINGS)}")
     taken: set[str] = set()
     for number, volume in enumerate(volumes, 1):
-        base = wanted = _file_name(volume, number, template)
+        base = wanted = _file_name(volume, number, template, full)
         again = 1
         while base.lower() in taken:
             again += 1
@@ -106,20 +109,28 @@ def write_images(
         try:
             write_image(volume, path, allow_uneven, full)
         except (ConversionError, PixelError) as error:
-            yield Written(volume.name, "", str(error))
+            yield Written(volume.name if full else volume.label, "", str(error))
         else:
-            yield Written(volume.name, path)
+            yield Written(volume.name if full else volume.label, path)
 
 
-def _file_name(volume: Volume, number: int, template: str) -> str:
-    fields = {"modality": volume.modality, "name": volume.name, "series": volume.series_instance_uid}
+def _file_name(volume: Volume, number: int, template: str, full: bool) -> str:
+    """Return the name of a volume's files without an ending; with `full` it has PHI as a word."""
+    fields = {
+        "modality": volume.modality if full else modality_text(volume.modality),
+        "name": volume.name,
+        "series": volume.series_instance_uid,
+    }
     try:
-        text = template.format(number=number, axis=volume.axis, **{k: v or "none" for k, v in fields.items()})
+        text = template.format(
+            number=number, axis=without_creators(volume.axis), **{k: v or "none" for k, v in fields.items()}
+        )
     except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise ValueError(
             f"{template!r} is no template of names: it holds {{number}}, {{modality}}, {{name}}, {{series}} or {{axis}}"
         ) from error
-    return _UNSAFE.sub("_", text).strip("._")[:180] or str(number)
+    name = _UNSAFE.sub("_", text).strip("._")[:180] or str(number)
+    return phi_name(f"{name}.json").removesuffix(".json") if full else name
 
 
 def _write_nifti(volume: Volume, path: str, allow_uneven: bool, ending: str) -> None:
@@ -160,9 +171,9 @@ def _described(volume: Volume, full: bool) -> dict[str, Any]:
         "shape": list(volume.array.shape),
         "axes": axis_names(volume),
         "dtype": str(volume.array.dtype),
-        "modality": volume.modality,
-        "units": volume.units,
-        "axis": volume.axis,
+        "modality": volume.modality if full else modality_text(volume.modality),
+        "units": volume.units if full else units_text(volume.units),
+        "axis": volume.axis if full else without_creators(volume.axis),
         "spacing_mm": [length if np.isfinite(length) else None for length in geometry.spacing],
         "affine_lps": None if geometry.affine is None else geometry.affine.tolist(),
         "inverted": volume.inverted,

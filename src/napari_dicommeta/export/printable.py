@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "kind_title",
+    "modality_text",
     "note_text",
     "plain_selection",
     "printable_findings",
@@ -89,6 +90,11 @@ UNCHECKED = {
 _PRIVATE = re.compile(r"\([0-9A-F]{4},xx[0-9A-F]{2},[^()]*\)")
 SHOWN_CHARACTERS = 20
 """The beginning of a text by which it is found in a sentence that may cut it off."""
+
+
+def modality_text(modality: str) -> str:
+    """Return a modality, or "withheld" if it is no code of at most 16 characters."""
+    return modality if is_plain(TagPath.parse("Modality"), "CS", modality) else WITHHELD
 
 
 def units_text(units: str) -> str:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from napari_dicommeta.dicom.privacy import is_plain
 from napari_dicommeta.dicom.stored_values import WITHHELD
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.export.printable import SHOWN_CHARACTERS, plain_selection, units_text, without_creators
+from napari_dicommeta.export.printable import (
+    SHOWN_CHARACTERS,
+    modality_text,
+    plain_selection,
+    units_text,
+    without_creators,
+)
 from napari_dicommeta.export.recipe_run import order_digest
 from napari_dicommeta.volumes.note import NOTE_KINDS
 
@@ -56,7 +62,7 @@ def _series(series: SeriesRecipe, recipe: Recipe) -> SeriesRecipe:
         series,
         uid="",
         first="",
-        modality=series.modality if is_plain(TagPath.parse("Modality"), "CS", series.modality) else WITHHELD,
+        modality=modality_text(series.modality),
         volumes=tuple(_volume(volume, recipe) for volume in series.volumes),
         refusals=tuple((plain, files, plain) for _, files, plain in series.refusals),
     )
