@@ -7,7 +7,9 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows, read_catalog
+from napari_dicommeta.cli.sources import catalog_of_options, rescanned_sources
+from napari_dicommeta.cli.tag_names import meant
+from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.note import SEVERITIES
 
@@ -61,9 +63,11 @@ def print_findings(options: argparse.Namespace) -> int:
 
     if options.list:
         return _print_kinds(options)
-    if options.source is None:
+    if options.explain:
+        return _explain(options.explain)
+    if not options.source:
         raise CommandError("name a folder, a file or a saved catalog, or use --list for the kinds of findings")
-    decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
+    decisions, catalog = _decisions(options), catalog_of_options(options)
     findings = _findings(catalog, options)
     if options.markdown:
         title = f"{catalog.n_files:,} files, {len(catalog.series):,} series"
@@ -75,6 +79,7 @@ def print_findings(options: argparse.Namespace) -> int:
             rows.append(
                 {
                     "severity": finding.severity,
+                    "code": finding.code,
                     "finding": finding.title,
                     "files": finding.files,
                     "advice": finding.advice,
@@ -84,7 +89,7 @@ def print_findings(options: argparse.Namespace) -> int:
             )
             if options.json:
                 evidence = [{"what": text, "files": files} for text, files in finding.evidence]
-                rows[-1] |= {"code": finding.code, "tags": finding.tags, "evidence": evidence}
+                rows[-1] |= {"tags": finding.tags, "evidence": evidence}
                 rows[-1] |= {"meaning": finding.meaning, "selection": finding.selection, "scope": finding.scope}
         print_rows(rows, options)
     if options.fail_on is None:
@@ -107,14 +112,26 @@ def _print_kinds(options: argparse.Namespace) -> int:
     return 0
 
 
+def _explain(code: str) -> int:
+    """Print the page about a kind of finding, or about all kinds."""
+    from napari_dicommeta.findings.check import finding_kinds
+    from napari_dicommeta.findings.pages import finding_page, findings_pages
+
+    codes = [kind.code for kind in finding_kinds()]
+    if code not in (*codes, "all"):
+        hint = meant(code, codes) or "; --list prints all"
+        raise CommandError(f"there is no finding with the code {display(code)}{hint}")
+    print(findings_pages() if code == "all" else finding_page(code), end="")
+    return 0
+
+
 def write_recipes(options: argparse.Namespace) -> None:
     """Write the recipe of a source."""
-    from napari_dicommeta.catalog.storage import is_saved
     from napari_dicommeta.export.recipe import make_recipe, steps_of, write_recipe
     from napari_dicommeta.findings.decisions import decision_on
     from napari_dicommeta.support.errors import PixelError
 
-    decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
+    decisions, catalog = _decisions(options), catalog_of_options(options)
     chosen: list[Finding] = []
     if decisions:
         options.values_only = False
@@ -130,7 +147,7 @@ def write_recipes(options: argparse.Namespace) -> None:
     if lost:
         hint = "; findings about pixels (hu-…) need --pixels" if any(code.startswith("hu-") for code in lost) else ""
         raise CommandError(f"there are no findings for the decisions on {display(', '.join(lost))}{hint}")
-    source = None if is_saved(options.source) else os.path.abspath(options.source)
+    source = rescanned_sources(options, catalog)
     bar = ProgressLine("series")
     try:
         recipe = make_recipe(catalog, source, steps=steps_of(chosen), pixels=options.pixels, progress=bar.show)
@@ -157,7 +174,7 @@ def compare_folders(options: argparse.Namespace) -> None:
     first, second = (
         display(os.path.basename(path.rstrip(os.sep)) or path, 60) for path in (options.source, options.other)
     )
-    differences = compare(read_catalog(options.source, options.cache), read_catalog(options.other, options.cache))
+    differences = compare(catalog_of_options(options), catalog_of_options(options, options.other))
     if options.markdown:
         print(comparison_report(differences, first, second, identifying=options.full))
         return
@@ -192,7 +209,7 @@ def audit_labels(options: argparse.Namespace) -> None:
 
     try:
         labels = read_labels(options.labels)
-        result = audit(read_catalog(options.source, options.cache), labels)
+        result = audit(catalog_of_options(options), labels)
     except OSError as error:
         raise CommandError(f"{display(options.labels)}: {error.strerror or error}") from error
     except ValueError as error:
