@@ -115,6 +115,7 @@ EQUAL_HEADERS = {
     ("pydicom-package", "damaged"),
     ("pydicom-package", "one-place"),
     ("pydicom-data", "damaged"),
+    ("pydicom-package", "pixels-longer"),
     ("pydicom-data", "pixels-cut"),
 }
 

@@ -41,7 +41,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "The bytes of 1 tag are text in GB18030, which the files do not state",
     ),
     "pixels-cut": (
-        "A JPEG codestream without its last half",
+        "A JPEG-LS file without its last 8 bytes",
         "Compressed pixel data does not reach its end, in 1 volume",
     ),
     "pixels-longer": (
@@ -242,7 +242,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "uneven": ("Slices at 0, 2.5, 4 and 10 mm", "Slices are unevenly spaced, in 1 volume"),
     "blocks": (
-        "Slices at 0, 2, 4, 6, 8, 13, 18, 23 and 28 mm",
+        "Slices at 0, 3, 6, 9, 12, 17, 22, 27 and 32 mm",
         "The distance between slices differs from block to block, in 1 volume",
     ),
     "beside": (
@@ -252,10 +252,6 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "tilt": (
         "Each slice lies 2.5 mm higher and 0.5 mm further back than the one before",
         "series 3: Slices are sheared by 11.31 degrees, 0.5 mm a slice (gantry tilt)",
-    ),
-    "no-grid": (
-        "A dose whose planes have several spacings",
-        "Images that do not form a grid are in one array, in 1 volume",
     ),
     "split": (
         "A localizer and three axial slices with one SeriesInstanceUID",
@@ -267,11 +263,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "series 3: 2 volumes of 2 slices, by Temporal Position Identifier",
     ),
     "interleaved": (
-        "Slices at 0, 1, 2, 3 mm in turn of 80 and of 140 kV",
+        "Slices at 0, 2.5, 5, 7.5, 10 and 12.5 mm, in turn of 80 and of 140 kV",
         "Slices of several acquisitions are interleaved, in 1 volume",
     ),
     "tracked": (
-        "Slices that were turned by half a degree to follow the head",
+        "Slices that are turned by up to half a degree, and shifted by 0.04 mm, to follow the head",
         "Images follow a movement, and are taken as one grid, in 1 volume",
     ),
     "one-place": (
@@ -279,10 +275,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "series 3: 4 images at the same position, by Instance Number: no known tag distinguishes them",
     ),
     "mosaic": (
-        "An MR image of 384 × 384 pixels that shows 35 slices of 64 × 64",
+        "An MR image of 16 × 16 pixels that shows four slices of 8 × 8",
         "Slices are tiles of one image, a mosaic, in 1 volume",
     ),
-    "slide-absent": ("A slide of 4 × 4 tiles, 12 of them in the file", "Parts of a slide are in no tile, in 1 volume"),
+    "slide-absent": ("A slide of 2 × 2 tiles, three of them in the file", "Parts of a slide are in no tile, in 1 volume"),
     "rule-failed": ("Files on which a rule of this program fails", "The rule kernels failed: ZeroDivisionError"),
 }
 """Code of a finding -> (what the files hold, what the finding says: its title or a line of its evidence)."""

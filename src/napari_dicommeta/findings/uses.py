@@ -126,7 +126,6 @@ MATTERS_FOR: dict[str, tuple[str, ...]] = {
     "blocks": _PLACES,
     "beside": _PLACES,
     "tilt": _PLACES,
-    "no-grid": _PLACES,
     "split": ("display", "training"),
     "left-out": ("display", *_CASES),
     "volumes": ("display", "training"),
