@@ -278,7 +278,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "An MR image of 16 × 16 pixels that shows four slices of 8 × 8",
         "Slices are tiles of one image, a mosaic, in 1 volume",
     ),
-    "slide-absent": ("A slide of 2 × 2 tiles, three of them in the file", "Parts of a slide are in no tile, in 1 volume"),
+    "slide-absent": (
+        "A slide of 2 × 2 tiles, three of them in the file",
+        "Parts of a slide are in no tile, in 1 volume",
+    ),
     "rule-failed": ("Files on which a rule of this program fails", "The rule kernels failed: ZeroDivisionError"),
 }
 """Code of a finding -> (what the files hold, what the finding says: its title or a line of its evidence)."""
