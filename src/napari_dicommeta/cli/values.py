@@ -45,7 +45,7 @@ def print_values(options: argparse.Namespace, write: Callable[..., None]) -> Non
     sources, tags = _sources_and_tags(options.source)
     if WINDOW in tags:
         return _print_windows(options, sources, tags)
-    paths = [tag_named(tag) for tag in tags]
+    paths = list(dict.fromkeys(tag_named(tag) for tag in tags))
     if not paths and not options.files:
         raise CommandError("name a tag to count, such as WindowCenter, or list the files with --files")
     if options.output and (len(paths) != 1 or options.files or options.per):
