@@ -231,6 +231,21 @@ def test_two_folders_are_compared(folder: Path, tmp_path: Path, capsys: pytest.C
     assert "SECRET" not in out
 
 
+def test_what_belongs_to_single_files_is_left_out_of_comparisons(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_series(tmp_path / "other", 4, KVP=140, ImagePositionPatient=lambda k: [0, 0, 7 * k])
+    arguments = ("compare", str(folder), str(tmp_path / "other"))
+    _, out, err = run(capsys, *arguments, "--json")
+    assert "ImagePositionPatient" not in {row["tag"] for row in rows(out)}
+    assert "1 place" in err
+    assert "--all includes them" in err
+    _, out, err = run(capsys, *arguments, "--json", "--all")
+    assert "ImagePositionPatient" in {row["tag"] for row in rows(out)}
+    assert "left out" not in err
+    assert "ImagePositionPatient" not in run(capsys, *arguments, "--markdown")[1]
+
+
 def test_the_shortcut_of_a_data_set_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = ["patient,label"]
     for i in range(24):
@@ -243,6 +258,10 @@ def test_the_shortcut_of_a_data_set_is_named(tmp_path: Path, capsys: pytest.Capt
     assert code == 0
     assert "24 keys matched by PatientID" in err
     assert [row["tag"] for row in rows(out) if row["shortcut"]] == ["KVP"]
+    assert "tags left out: " in err
+    _, all_tags, err = run(capsys, "audit", str(tmp_path / "in"), str(tmp_path / "labels.csv"), "--json", "--all")
+    assert {row["tag"] for row in rows(all_tags)} - {row["tag"] for row in rows(out)} >= {"SOPInstanceUID"}
+    assert "tags left out" not in err
     (tmp_path / "labels.csv").write_text("nothing")
     code, _, err = run(capsys, "audit", str(tmp_path / "in"), str(tmp_path / "labels.csv"))
     assert (code, "labels.csv" in err) == (2, True)

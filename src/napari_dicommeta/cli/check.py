@@ -15,7 +15,7 @@ from napari_dicommeta.volumes.note import SEVERITIES
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.findings.decisions import Decision
@@ -170,11 +170,15 @@ def write_recipes(options: argparse.Namespace) -> None:
 def compare_folders(options: argparse.Namespace) -> None:
     """Print how two sources differ."""
     from napari_dicommeta.analysis.compare import compare, comparison_report
+    from napari_dicommeta.analysis.per_file import per_file_tags
 
     first, second = (
         display(os.path.basename(path.rstrip(os.sep)) or path, 60) for path in (options.source, options.other)
     )
-    differences = compare(catalog_of_options(options), catalog_of_options(options, options.other))
+    catalogs = catalog_of_options(options), catalog_of_options(options, options.other)
+    left_out = {} if options.all else per_file_tags(*catalogs)
+    _say_left_out(left_out)
+    differences = [difference for difference in compare(*catalogs) if difference.keyword not in left_out]
     if options.markdown:
         print(comparison_report(differences, first, second, identifying=options.full))
         return
@@ -198,6 +202,13 @@ def compare_folders(options: argparse.Namespace) -> None:
     print_rows(rows, options)
 
 
+def _say_left_out(tags: Mapping[str, str]) -> None:
+    from napari_dicommeta.analysis.per_file import left_out_text
+
+    if tags:
+        print(f"tags left out: {left_out_text(tags)}; --all includes them", file=sys.stderr)
+
+
 def _new_text(values: Sequence[tuple[str, int]], n: int) -> str:
     more = f" and {n - 3:,} more" if n > 3 else ""
     return ", ".join(f"{text or '(empty)'} ({files:,})" for text, files in values[:3]) + more
@@ -209,7 +220,7 @@ def audit_labels(options: argparse.Namespace) -> None:
 
     try:
         labels = read_labels(options.labels)
-        result = audit(catalog_of_options(options), labels)
+        result = audit(catalog_of_options(options), labels, all_tags=options.all)
     except OSError as error:
         raise CommandError(f"{display(options.labels)}: {error.strerror or error}") from error
     except ValueError as error:
@@ -220,6 +231,7 @@ def audit_labels(options: argparse.Namespace) -> None:
         f"{result.files_without_label:,} files without a label",
         file=sys.stderr,
     )
+    _say_left_out(dict(result.tags_left_out))
     rows = [
         {
             "tag": tag.keyword,

@@ -151,12 +151,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("other", metavar="OTHER", help="a second folder, file, or saved catalog")
     sub.add_argument("--full", action="store_true", help="include tags that may identify persons")
+    _all_tags(sub)
     sub = command(
         "audit", audit_labels, "Score how well each single tag predicts a label: the shortcuts of a data set."
     )
     sub.add_argument(
         "labels", metavar="LABELS.csv", help="a table of keys (patient, study, series, file or folder) and labels"
     )
+    _all_tags(sub)
     add_sample(commands, shared)
     text = "Print versions, codecs and paths of files, for a bug report."
     sub = commands.add_parser("info", help=text, description=text, parents=[shared])
@@ -171,6 +173,12 @@ def _count(text: str) -> int:
     if number < 1:
         raise ValueError(text)
     return number
+
+
+def _all_tags(sub: Any) -> None:
+    sub.add_argument(
+        "--all", action="store_true", help="include UIDs, places, and tags with another value in each file of a series"
+    )
 
 
 def _exported(sub: Any) -> None:
