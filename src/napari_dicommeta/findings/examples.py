@@ -57,6 +57,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "burned-in": ("BurnedInAnnotation YES in two of four files", "BurnedInAnnotation YES"),
     "series-studies": ("One SeriesInstanceUID, two StudyInstanceUIDs", "in 1 series"),
     "series-modalities": ("One SeriesInstanceUID, Modality CT in two files and MR in two", "in 1 series"),
+    "series-numbers": ("One SeriesInstanceUID, SeriesNumber 3 in two files and 4 in two", "in 1 series"),
     "series-frames": ("One SeriesInstanceUID, two FrameOfReferenceUIDs", "in 1 series"),
     "study-patients": ("One StudyInstanceUID, PatientID P1 in two files and P2 in two", "in 1 study"),
     "study-dates": ("One StudyInstanceUID, StudyDate 20200101 in two files and 20210101 in two", "in 1 study"),
@@ -100,6 +101,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "kernels": ("ConvolutionKernel B31f in one series, B70f in the other", "CT images have 2 convolution kernels"),
     "thicknesses": ("SliceThickness 2.5 in one series, 2.48 in the other", "CT images have 2 slice thicknesses"),
     "kvp-zero": ("KVP 0", "KVP 0"),
+    "modality-unknown": ("Modality XX", "XX"),
     "derived": (
         "ImageType ORIGINAL\\PRIMARY\\AXIAL in one series, DERIVED\\SECONDARY\\AXIAL\\MPR in the other",
         "CT: 2 derived or converted images among 2 original images",
@@ -222,6 +224,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "orientation-invalid": ("ImageOrientationPatient 1\\0\\0\\1\\0\\0", "1 0 0 1 0 0"),
     "spacings": ("PixelSpacing 0.5 in one series, 0.7 in the other", "CT: 2 pixel spacings, 0.5 to 0.7 mm"),
+    "sizes": ("16 × 12 pixels in one series, 12 × 16 in the other", "CT: images have 2 sizes, rows × columns"),
     "spacing-invalid": ("PixelSpacing 0\\0.5", "0 by 0.5"),
     "spacing-missing": ("ImagerPixelSpacing 0.2\\0.2, no PixelSpacing", "Imager Pixel Spacing only"),
     "position-missing": ("CT without ImagePositionPatient", "CT"),

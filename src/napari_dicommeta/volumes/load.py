@@ -136,7 +136,7 @@ def load_series(
             volumes.append(volume_of(series, stack, layout.parts[key], suffix, padding))
         except (RefusedError, PixelError) as error:
             code = error.code if isinstance(error, RefusedError) else "pixels-unreadable"
-            refusals.append(Refusal(series, stack.frames.paths(), str(error), code))
+            refusals.append(Refusal(series, stack.frames.paths(), error.reason, code))
     ordered = tuple(sorted(volumes, key=lambda volume: -volume.array.size))
     if (split, padding, missing_rescale) == ("auto", "keep", "refuse") and ordered:
         series.catalog.kept["size"] = sizes_text(ordered)

@@ -83,7 +83,7 @@ def slide_volumes(
             made.append((slide, _volume(series, slide, padding, missing_rescale)))
         except (RefusedError, PixelError) as error:
             code = error.code if isinstance(error, RefusedError) else "pixels-unreadable"
-            refusals.append(Refusal(series, slide.frames.paths(), str(error), code))
+            refusals.append(Refusal(series, slide.frames.paths(), error.reason, code))
     names = [volume.name for _, volume in made]
     volumes = []
     for i, (slide, volume) in enumerate(made):

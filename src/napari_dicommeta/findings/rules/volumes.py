@@ -159,6 +159,8 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> 
 )
 def refused(survey: Survey) -> Iterator[Finding]:
     """Yield findings on refused files, with a separate finding on files without pixels."""
+    partial = {failure.path for failure in survey.catalog.partial}  # these have a rule of their own
+    is_partial = np.array([path in partial for path in survey.catalog.paths] if partial else False)
     reasons: dict[str, list[np.ndarray]] = {}
     without: list[np.ndarray] = []
     failed: list[tuple[str, np.ndarray]] = []
@@ -176,8 +178,8 @@ def refused(survey: Survey) -> Iterator[Finding]:
         yield survey.finding(
             "refused", _mask(survey, np.concatenate(list(joined.values()))), top(evidence, "other reasons")
         )
-    if without:
-        mask = _mask(survey, np.concatenate(without))
+    mask = _mask(survey, np.concatenate(without)) & ~is_partial if without else np.zeros(0, dtype=bool)
+    if mask.any():
         kinds = survey.joint("Modality").counted(mask)
         evidence = [(modality or "no modality", n) for (modality,), n in kinds]
         yield survey.finding("no-pixels", mask, top(evidence, "other modalities"))
