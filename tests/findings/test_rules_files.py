@@ -172,6 +172,9 @@ def test_copies_of_a_structure_set_are_not_different_ones(tmp_path: Path) -> Non
     (tmp_path / "b.dcm").write_bytes(structure_set([f"{ROOT}.3.0"], "1.2.3"))
     (twice,) = (one for one in check(dm.scan(tmp_path)) if one.code in ("image-twice", "uid-reused"))
     assert (twice.code, twice.files) == ("image-twice", 2)
+    (tmp_path / "b.dcm").write_bytes(structure_set([f"{ROOT}.3.0"], "1.2.3")[:-40])  # and a copy that was cut off
+    (twice,) = (one for one in check(dm.scan(tmp_path)) if one.code in ("image-twice", "uid-reused"))
+    assert (twice.code, twice.files) == ("image-twice", 2)
     (tmp_path / "b.dcm").write_bytes(structure_set([f"{ROOT}.3.0"], "1.2.4"))
     (reused,) = (one for one in check(dm.scan(tmp_path)) if one.code in ("image-twice", "uid-reused"))
     assert (reused.code, reused.severity, reused.files) == ("uid-reused", "wrong", 2)

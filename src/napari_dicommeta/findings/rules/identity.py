@@ -161,20 +161,21 @@ def same_image(survey: Survey) -> Iterator[Finding]:
 def _differing(survey: Survey, groups: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the files of `mask` in groups whose files differ in an element, file meta information aside.
 
-    Damaged files are left out: what is behind the damage is unknown, not different.
+    What is behind the damage of a file is unknown, not different.
     """
-    rows = np.flatnonzero(mask & (survey.catalog.file_column("cut") < 0))
+    rows = np.flatnonzero(mask)
     differs = np.zeros(survey.n_files, dtype=bool)
     if not len(rows):
         return differs
-    files = survey.catalog.file_rows.at(rows)
+    files, cuts = survey.catalog.file_rows.at(rows), survey.catalog.file_column("cut")[rows]
     of_group = np.unique(groups[rows], return_inverse=True)[1]
     mixed = np.zeros(int(of_group.max()) + 1, dtype=bool)
     for column in files.columns():
         if column.first_tag >> 16 != 2 and column.path.tag & 0xFFFF:  # neither meta information nor a length
             ids = files.joined_ids(column, "meaning").astype(np.int64) + 1
-            pairs = np.unique(of_group * (int(ids.max()) + 1) + ids)
-            mixed |= np.bincount(pairs // (int(ids.max()) + 1), minlength=len(mixed)) > 1
+            span = int(ids.max()) + 1
+            pairs = np.unique((of_group * span + ids)[(cuts < 0) | (cuts > column.first_tag)])
+            mixed |= np.bincount(pairs // span, minlength=len(mixed)) > 1
     differs[rows] = mixed[of_group]
     return differs
 
