@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -328,3 +329,32 @@ def test_the_sample_is_written_to_an_empty_folder_only(tmp_path: Path, capsys: p
     (tmp_path / "a/mine.dcm").write_bytes(b"x")
     assert main(["sample", str(tmp_path / "a")]) != 0
     assert "holds other files, as mine.dcm" in capsys.readouterr().err
+
+
+def test_each_command_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    commands = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
+    assert len(commands) == 10
+    for command in commands:
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        out = capsys.readouterr().out
+        assert (ended.value.code, f"napari-dicommeta {command}" in out) == (0, True)
+        assert ("--where TAG=VALUE" in out) is (command != "info")
+
+
+def test_a_condition_leaves_out_what_is_said_about_other_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = write_series(tmp_path, 3, KVP=lambda k: 100 + 20 * (k % 2))
+    paths[0].write_bytes(paths[0].read_bytes()[:-100])
+    (tmp_path / "notes.txt").write_text("hello " * 50)
+    kvp = {path: pydicom.dcmread(path, stop_before_pixels=True).KVP for path in paths}
+    _, _, err = run(capsys, "values", str(tmp_path), "Modality")
+    assert (f"{paths[0].name}: partial" in err, "notes.txt: rejected" in err) == (True, True)
+    other = next(value for path, value in kvp.items() if value != kvp[paths[0]])
+    _, out, err = run(capsys, "values", str(tmp_path), "Modality", "--where", f"KVP={other}")
+    assert err == ""
+    _, out, _ = run(capsys, "findings", str(tmp_path), "--where", f"KVP={other}", "--json")
+    assert not {"damaged", "unreadable"} & {row["code"] for row in rows(out)}

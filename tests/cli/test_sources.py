@@ -148,6 +148,7 @@ def test_a_condition_in_a_sequence_holds_for_a_file(tmp_path: Path, capsys: pyte
         ("KVP=80", ["no file has KVP=80; there are 120 (3), 100 (2)"]),
         ("Manufacturer=SIEMENZ", ["did you mean SIEMENS?"]),
         ("EchoTime=3", ["no file has EchoTime"]),
+        ("PatientID=P3", ["no file has this value of PatientID"]),
         ("KVP=", ["every file has a value of KVP"]),
         ("KVP=a..b", ["the end of a range must be a number"]),
         ("Kilovolts=3", ["'Kilovolts' is not a DICOM keyword"]),
@@ -158,6 +159,7 @@ def test_a_condition_without_files_says_which_values_there_are(
 ) -> None:
     err = refused(capsys, "values", *folders, "Modality", "--where", condition)
     assert [part for part in parts if part not in err] == []
+    assert "P2" not in err
 
 
 def test_conditions_that_no_file_fulfills_together_are_counted(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["main"]
 
@@ -281,12 +282,19 @@ def _series(options: argparse.Namespace) -> None:
                 "modality": series.modality,
                 "files": series.n_files,
                 "size": series.size,
+                "spacing": _spacing_text(volumes[0]) if volumes else "",
                 "units": volumes[0].units if volumes else "",
                 "notes": notes if options.json else "; ".join(dict.fromkeys(problems)),
                 **({"series_instance_uid": series.series_instance_uid} if options.json else {}),
             }
         )
     print_rows(rows, options)
+
+
+def _spacing_text(volume: Volume) -> str:
+    """Return the spacing between slices, rows and columns in mm, without lengths that are unknown."""
+    lengths = [f"{length:.4g}" for length in volume.geometry.spacing if math.isfinite(length)]
+    return " × ".join(lengths) + " mm" if lengths else ""
 
 
 def _write_series(options: argparse.Namespace, catalog: Catalog) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 from napari_dicommeta.analysis.compare import NUMBER_VRS
 from napari_dicommeta.cli.tag_names import meant, tag_named
 from napari_dicommeta.cli.terminal import CommandError, show_scan
+from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import numbers, shortest
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import counted, display
@@ -30,17 +32,15 @@ MAX_NAMED = 5
 """Number of values named where none of them matches a condition."""
 
 
-def add_source_arguments(
-    sub: argparse.ArgumentParser, nargs: str | None = "+", metavar: str | tuple[str, str] = "SRC", more: str = ""
-) -> None:
+def add_source_arguments(sub: argparse.ArgumentParser, nargs: str | None = "+", more: str = "") -> None:
     """Add the sources, the conditions on their files, and the use of the cache to the arguments of a command.
 
-    `metavar` and `more`: the name of the sources and further words in the help.
+    `more`: further words in the help of the sources.
     """
     some = "a folder, a file, or a catalog" if nargs is None else "folders, files, or catalogs"
     sub.add_argument(
         "source",
-        metavar=metavar,
+        metavar="SRC",
         nargs=nargs,
         help=f"{some} saved as .parquet; - reads paths from standard input, one a line{more}",
     )
@@ -93,9 +93,14 @@ def catalog_of_options(options: argparse.Namespace, sources: str | Sequence[str]
     CommandError
         If a source cannot be read, has no DICOM files, or none that fulfills the conditions.
     """
+    from napari_dicommeta.catalog.storage import is_saved
+
     options.paths = source_paths_of(options.source if sources is None else sources)
     catalog = _read(options.paths, options.cache)
-    return _selected(catalog, options.where)
+    selected = _selected(catalog, options.where)
+    if not all(is_saved(path) for path in options.paths):  # what a scan says is said once
+        _list_left_out(selected)
+    return selected
 
 
 def rescanned_sources(options: argparse.Namespace, catalog: Catalog) -> tuple[str, ...] | None:
@@ -128,12 +133,12 @@ def _read(sources: Sequence[str], cache: bool) -> Catalog:
     for paths in (local, remote):
         if not paths:
             continue
-        scanned = show_scan(iter_scan(paths, cache=cache))
-        _list_failures(scanned)
-        catalogs.append(scanned)
+        catalogs.append(show_scan(iter_scan(paths, cache=cache)))
     if not any(catalog.n_files for catalog in catalogs):
         names = ", ".join(display(source) for source in sources[:MAX_NAMED])
         more = f" and {len(sources) - MAX_NAMED:,} more" if len(sources) > MAX_NAMED else ""
+        for catalog in catalogs:
+            _list_left_out(catalog)
         raise CommandError(f"{names}{more}: no DICOM file was found")
     whole = catalogs[0]
     for catalog in catalogs[1:]:
@@ -145,7 +150,8 @@ def _read(sources: Sequence[str], cache: bool) -> Catalog:
     return whole
 
 
-def _list_failures(catalog: Catalog) -> None:
+def _list_left_out(catalog: Catalog) -> None:
+    """List files that are damaged, and entries that are not read, on stderr."""
     for failure in (*catalog.partial, *catalog.failures)[:MAX_NAMED]:
         print(f"{display(failure.path)}: {failure.outcome}: {failure.reason}", file=sys.stderr)
     more = len(catalog.partial) + len(catalog.failures) - MAX_NAMED
@@ -176,7 +182,7 @@ def _selected(catalog: Catalog, conditions: Iterable[str]) -> Catalog:
             f"{tag} in {counted(catalog.where({tag: tuple(t)}).n_files, 'file')}" for tag, t in chosen.items()
         )
         raise CommandError(f"no file fulfills all conditions together: {each}")
-    return selected.with_failures(catalog.failures)
+    return selected
 
 
 def _matching(catalog: Catalog, tag: str, is_number: bool, value: str) -> list[str | None]:
@@ -211,6 +217,9 @@ def _no_match(catalog: Catalog, tag: str, value: str) -> str:
         return f"every file has a value of {tag}"
     if not counts:
         return f"no file has {tag}"
+    path = TagPath.parse(tag)
+    if is_identifying(path, path.vr):  # its values are nobody's business in a log of errors
+        return f"no file has this value of {tag}; `values SRC... {tag}` lists {counts.n_values:,}"
     named = ", ".join(
         f"{display(text, 40) or '(empty)'} ({files:,})" for text, files in list(counts.items())[:MAX_NAMED]
     )

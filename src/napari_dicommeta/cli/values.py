@@ -26,11 +26,9 @@ WINDOW = "window"
 
 def add_value_arguments(sub: argparse.ArgumentParser) -> None:
     """Add what to count, and in which units, to the arguments of the command."""
-    add_source_arguments(
-        sub,
-        metavar=("SRC", "TAG"),
-        more="; then tags, counted together: keywords (WindowCenter), paths of keywords, (gggg,eeee), or window",
-    )
+    more = "; then tags, counted together: keywords (WindowCenter), paths of keywords, (gggg,eeee), or window"
+    add_source_arguments(sub, more=more)
+    sub.usage = "napari-dicommeta values [options] SRC [SRC ...] [TAG ...]"
     sub.add_argument(
         "--by", choices=("meaning", "spelling"), default="meaning", help="count '1' and '1.0' together, or separately"
     )
