@@ -103,8 +103,7 @@ class AuditResult:
     `key`: the tag, or the part of the path, that the keys match. `n_units`: keys with files and a label in `labels`.
     `n_files`: their files. `keys_without_files`, `files_without_label`: the numbers not matched. `labels`: (label,
     units). `left_out`: (label, units) of labels with a single unit, which nothing can predict. `baseline`: the score
-    of guessing. `permutations`: the number of permutations of the labels behind the p-values. `tags_left_out`:
-    (keywords, kind) of the tags that belong to single files, see `per_file_tags`.
+    of guessing. `permutations`: the number of permutations behind the p-values. `tags_left_out`: (tag, its kind).
     """
 
     key: str

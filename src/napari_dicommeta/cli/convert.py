@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.cli.terminal import CommandError, ProgressLine, read_catalog
+from napari_dicommeta.cli.sources import catalog_of_options
+from napari_dicommeta.cli.terminal import CommandError, ProgressLine
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import counted, display
 
@@ -39,7 +40,7 @@ def convert(options: argparse.Namespace) -> int:
     """Write a file for each volume of the source, and list on stderr what was not written; return the exit code."""
     from napari_dicommeta.export.images import TEMPLATE, write_images
 
-    catalog = read_catalog(options.source, options.cache)
+    catalog = catalog_of_options(options)
     reasons: list[str] = []
     written, bar, total = 0, ProgressLine("series"), len(catalog.series)
 
@@ -69,7 +70,7 @@ def convert(options: argparse.Namespace) -> int:
     for reason in reasons:
         print(f"not written: {reason}", file=sys.stderr)
     print(f"{counted(written, 'file')} of {counted(total, 'series')} in {display(options.output)}")
-    return 0 if written else 1
+    return 0 if written else 2
 
 
 def _volumes(catalog: Catalog, reasons: list[str]) -> Iterator[tuple[int, Volume]]:
