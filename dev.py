@@ -5,6 +5,7 @@
     python3 dev.py test                                   what CI runs: check, and all tests
     python3 dev.py test --fast                            the quick tests of the library, no checks
     python3 dev.py check                                  format, lint, types, spelling and banned words
+    python3 dev.py docs                                   write docs/findings.md from the rules
     python3 dev.py graph                                  the packages, what imports what, and circles
     python3 dev.py bench [WORDS]                          the benchmarks, each a ratio within one run
 
@@ -175,6 +176,14 @@ def check() -> None:
     run(PYTHON, ROOT / "tests" / "banned_words.py")
 
 
+def docs() -> None:
+    """Write the page of every kind of finding."""
+    pages = ROOT / "docs" / "findings.md"
+    with open(pages, "w", encoding="utf-8", newline="\n") as file:
+        run(PYTHON, "-m", "napari_dicommeta", "findings", "--explain", "all", stdout=file)
+    print(f"wrote {pages}")
+
+
 def test(fast: bool, arguments: list[str]) -> None:
     """Run the tests on all cores; the fast ones need neither a screen nor the folder of real files."""
     selected = ["-m", "not gui and not real and not slow", "-p", "no:napari", "-p", "no:pytest-qt"]
@@ -199,6 +208,7 @@ def main() -> None:
         "--fast", action="store_true", help="only tests of the library, without slow ones, real files and checks"
     )
     commands.add_parser("check")
+    commands.add_parser("docs")
     commands.add_parser("graph")
     commands.add_parser("bench").add_argument("words", nargs="*")
     options, rest = parser.parse_known_args()
@@ -217,6 +227,9 @@ def main() -> None:
             graphics(headless=True)
             check()
         test(options.fast, rest)
+    elif options.command == "docs":
+        environment()
+        docs()
     elif options.command == "graph":
         run(sys.executable, ROOT / "tests" / "import_graph.py")
     elif options.command == "bench":

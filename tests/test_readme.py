@@ -47,7 +47,7 @@ def test_the_command_line_session_prints_what_it_says(capsys: pytest.CaptureFixt
     match = re.search(r"```console\n(.*?)```", README, re.DOTALL)
     assert match
     commands = re.findall(r"^\$ napari-dicommeta (.*)\n((?:(?!\$ ).*\n)*)", match[1], re.MULTILINE)
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command, expected in commands:
         assert main(shlex.split(command)) == 0
         assert words(capsys.readouterr().out) == words(expected)

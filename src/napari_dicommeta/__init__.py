@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.export.recipe import write_recipe as write_recipe
     from napari_dicommeta.export.series_table import series_table as series_table
     from napari_dicommeta.findings.check import check as check
+    from napari_dicommeta.findings.check import iter_check as iter_check
     from napari_dicommeta.findings.finding import Finding as Finding
     from napari_dicommeta.phantom import sample as sample
     from napari_dicommeta.scanning.progress import ScanProgress as ScanProgress
@@ -57,7 +58,7 @@ _NAMES_OF = {
     "dicom.window": ("Window",),
     "export.recipe": ("make_recipe", "write_recipe"),
     "export.series_table": ("series_table",),
-    "findings.check": ("check",),
+    "findings.check": ("check", "iter_check"),
     "findings.finding": ("Finding",),
     "phantom": ("sample",),
     "scanning.progress": ("ScanProgress",),
@@ -106,6 +107,7 @@ __all__ = [
     "catalog_of",
     "check",
     "compare",
+    "iter_check",
     "iter_scan",
     "load",
     "make_recipe",

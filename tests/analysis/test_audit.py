@@ -109,7 +109,7 @@ def test_a_kernel_that_goes_with_the_label_is_a_shortcut(tmp_path: Path) -> None
 
 def test_tags_with_a_value_for_each_patient_and_constant_ones_score_as_guessing(tmp_path: Path) -> None:
     catalog = patients(tmp_path, 12)
-    result = audit(catalog, labels_of(*((f"P{n}", str(n % 3 == 0)) for n in range(12))))
+    result = audit(catalog, labels_of(*((f"P{n}", str(n % 3 == 0)) for n in range(12))), all_tags=True)
     found = by_keyword(result.tags)
     assert result.baseline == 0.5
     for keyword in ("PatientID", "PatientName", "SeriesInstanceUID", "SOPInstanceUID", "Modality", "Rows"):
@@ -163,9 +163,12 @@ def test_components_are_binned_each(tmp_path: Path) -> None:
         return [-10, -20 - 7 * n, 2.5 * k]
 
     catalog = patients(tmp_path, 32, 2, ImagePositionPatient=position)
-    result = audit(catalog, labels_of(*((f"P{n}", str(n < 16)) for n in range(32))))
-    found = by_keyword(result.tags)["ImagePositionPatient"]
+    labels = labels_of(*((f"P{n}", str(n < 16)) for n in range(32)))
+    found = by_keyword(audit(catalog, labels, all_tags=True).tags)["ImagePositionPatient"]
     assert (found.how, found.score) == ("8 bins of component 2", 1)
+    result = audit(catalog, labels)  # places are no shortcut of a model that sees pixels
+    assert "ImagePositionPatient" not in by_keyword(result.tags)
+    assert dict(result.tags_left_out)["ImagePositionPatient"] == "place"
 
 
 @pytest.mark.parametrize(

@@ -80,11 +80,32 @@ def test_progress_is_told_series_by_series_and_it_can_be_canceled(tmp_path: Path
     catalog = dm.scan(tmp_path)
     progress, found = run(iter_check(catalog))
     assert found == check(catalog)
-    assert [(one.done, one.total) for one in progress] == [(0, 2), (1, 2), (2, 2)]
+    assert list(dict.fromkeys((one.done, one.total) for one in progress)) == [(0, 2), (1, 2), (2, 2)]
+    n_rules = len(rules_that_need("counts")) + len(rules_that_need("volumes"))
+    assert len(progress) == 1 + 2 + n_rules  # it can be canceled between rules, too
     canceled = iter_check(catalog)
     next(canceled)
     canceled.close()
     assert list(canceled) == []
+
+
+def test_a_check_says_how_far_it_is_and_ends_with_the_error_of_its_listener(tmp_path: Path) -> None:
+    write_series(tmp_path, 4, **NOBODY, **TWO_SERIES)
+    catalog = dm.scan(tmp_path)
+    progress: list[CheckProgress] = []
+    assert dm.check(catalog, pixels=True, progress=progress.append) == dm.check(catalog, pixels=True)
+    steps = list(dict.fromkeys((one.step, one.done, one.total) for one in progress))
+    assert steps == [(step, done, 2) for step in ("series", "pixels") for done in range(3)]
+
+    class Enough(Exception):
+        pass
+
+    def cancel(progress: CheckProgress) -> None:
+        if progress.done:
+            raise Enough
+
+    with pytest.raises(Enough):
+        dm.check(catalog, progress=cancel)
 
 
 def test_without_volumes_no_file_is_opened(tmp_path: Path) -> None:
@@ -95,7 +116,9 @@ def test_without_volumes_no_file_is_opened(tmp_path: Path) -> None:
     assert [one.code for one in check(catalog, volumes=False)] == ["kvp-zero"]
 
 
-def test_a_rule_that_fails_loses_no_other_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rule_that_fails_loses_no_other_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     def broken_rule(_survey: object) -> None:
         raise ZeroDivisionError("Doe^Jane")
 
@@ -107,7 +130,20 @@ def test_a_rule_that_fails_loses_no_other_finding(tmp_path: Path, monkeypatch: p
     failed, kvp = check(catalog)
     assert (failed.code, failed.files, kvp.code) == ("rule-failed", 0, "kvp-zero")
     assert failed.title == "The rule broken_rule failed: ZeroDivisionError"
+    logged = [record for record in caplog.records if "the rule broken_rule" in record.getMessage()]
+    assert logged
+    assert "Doe" not in "".join(record.getMessage() for record in logged)
     assert chosen(catalog, failed) == 0
+
+
+def test_a_check_of_pixels_that_fails_loses_no_other_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_checked: object) -> None:
+        raise ZeroDivisionError
+
+    write_series(tmp_path, 2, **NOBODY, KVP=0)
+    monkeypatch.setattr(checking.hu_check, "hu_findings", broken)
+    failed, kvp = check(dm.scan(tmp_path), pixels=True)
+    assert (failed.title, kvp.code) == ("The rule pixel_values failed: ZeroDivisionError", "kvp-zero")
 
 
 def test_a_series_that_fails_loses_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

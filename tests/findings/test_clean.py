@@ -98,6 +98,5 @@ def test_the_good_to_know_of_clean_data_is_what_a_reader_expects(tmp_path: Path)
         codes[kind] = {found.code for found in check(dm.scan(tmp_path / kind))}
     assert {kind: found for kind, found in codes.items() if found} == {
         "PT": {"identifying"},
-        **{kind: {"position-missing"} for kind in ("CR", "DX", "MG")},
-        "US": {"position-missing", "color"},
+        "US": {"color"},
     }

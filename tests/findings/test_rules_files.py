@@ -16,6 +16,7 @@ from dicom_factory import (
     ct_slice,
     data_set,
     dicom,
+    encapsulated,
     enhanced,
     file_meta,
     write_series,
@@ -163,3 +164,35 @@ def test_enhanced_images_among_single_frame_images(tmp_path: Path) -> None:
     (finding,) = check(dm.scan(tmp_path))
     assert (finding.code, finding.severity, finding.files) == ("enhanced-mixed", "info", 1)
     assert finding.title == "CT: 1 enhanced file among 3 single-frame images"
+
+
+def test_copies_of_a_structure_set_are_not_different_ones(tmp_path: Path) -> None:
+    """A copy in another encoding agrees in all elements; another frame of reference under the same UID does not."""
+    (tmp_path / "a.dcm").write_bytes(structure_set([f"{ROOT}.3.0"], "1.2.3"))
+    (tmp_path / "b.dcm").write_bytes(structure_set([f"{ROOT}.3.0"], "1.2.3"))
+    (twice,) = (one for one in check(dm.scan(tmp_path)) if one.code in ("image-twice", "uid-reused"))
+    assert (twice.code, twice.files) == ("image-twice", 2)
+    (tmp_path / "b.dcm").write_bytes(structure_set([f"{ROOT}.3.0"], "1.2.3")[:-40])  # and a copy that was cut off
+    (twice,) = (one for one in check(dm.scan(tmp_path)) if one.code in ("image-twice", "uid-reused"))
+    assert (twice.code, twice.files) == ("image-twice", 2)
+    (tmp_path / "b.dcm").write_bytes(structure_set([f"{ROOT}.3.0"], "1.2.4"))
+    (reused,) = (one for one in check(dm.scan(tmp_path)) if one.code in ("image-twice", "uid-reused"))
+    assert (reused.code, reused.severity, reused.files) == ("uid-reused", "wrong", 2)
+
+
+def test_images_without_pixels_lack_them_and_are_no_reports(tmp_path: Path) -> None:
+    write_series(tmp_path, 3, **NOBODY)
+    (tmp_path / "header.dcm").write_bytes(ct_slice(9, **NOBODY, PixelData=None))
+    found = {finding.code: finding for finding in check(dm.scan(tmp_path))}
+    assert found["damaged"].files == 1
+    assert "lack the pixel data" in found["damaged"].title
+    assert "no-pixels" not in found
+
+
+def test_a_reason_for_a_refusal_names_no_file(tmp_path: Path) -> None:
+    """File names may contain names of persons."""
+    jpeg = "1.2.840.10008.1.2.4.50"
+    paths = write_series(tmp_path, 2, jpeg, **NOBODY, PixelData=encapsulated([b"no codestream " * 10]))
+    refused = only(dm.scan(tmp_path), "refused")
+    assert refused.evidence
+    assert not [text for text, _ in refused.evidence if str(tmp_path) in text or paths[0].name in text]

@@ -106,3 +106,10 @@ def test_what_enhanced_images_keep_in_functional_groups_is_not_missing(tmp_path:
 )
 def test_orientations_have_names(cosines: list[float], name: str) -> None:
     assert orientation_name(tuple(cosines)) == name
+
+
+def test_spacings_of_screenshots_are_no_grid_to_decide_on(tmp_path: Path) -> None:
+    write_series(tmp_path / "ct", 4, **NOBODY)
+    uids = {"SeriesInstanceUID": f"{ROOT}.5", "SOPInstanceUID": lambda k: f"{ROOT}.6.{k}"}
+    write_series(tmp_path / "sc", 2, **NOBODY, **uids, PixelSpacing=[1, 1], SOPClassUID=SECONDARY_CAPTURE)
+    assert "spacings" not in {finding.code for finding in check(dm.scan(tmp_path))}

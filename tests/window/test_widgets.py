@@ -14,6 +14,7 @@ from napari_dicommeta._napari.tasks.pictures import Thumbnail
 from napari_dicommeta._napari.tasks.rows import Offer, SeriesRow, TagRow
 from napari_dicommeta._napari.widgets.export_menu import ExportMenu
 from napari_dicommeta._napari.widgets.filter_bar import FilterBar
+from napari_dicommeta._napari.widgets.finding_page import FindingPage
 from napari_dicommeta._napari.widgets.findings_list import FindingsList
 from napari_dicommeta._napari.widgets.images_tab import ContactSheet
 from napari_dicommeta._napari.widgets.joint_table import JointTable
@@ -707,6 +708,29 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)  # and canceled
     assert len(decided) == 3
     assert not widget.buttons["dismissed"].isChecked()
+
+
+def test_a_finding_asks_for_the_page_about_its_kind(qtbot) -> None:
+    widget = FindingsList()
+    qtbot.addWidget(widget)
+    widget.show()
+    known = Finding(code="gap", severity="decision", title="Slices are missing", files=2)
+    widget.set_findings((known, FINDING))
+    assert not widget.page_button.isVisible()
+    widget.list.setCurrentIndex(widget.model.index(0, 0))
+    with qtbot.waitSignal(widget.page_requested) as asked:
+        qtbot.mouseClick(widget.page_button, Qt.MouseButton.LeftButton)
+    assert asked.args == ["gap"]
+
+
+def test_the_page_of_a_kind_of_finding_takes_the_place_of_another(qtbot) -> None:
+    page = FindingPage()
+    qtbot.addWidget(page)
+    page.show_code("gap")
+    assert page.isVisible()
+    assert (page.windowTitle(), "Request the slices" in page.text.toPlainText()) == ("gap", True)
+    page.show_code("tilt")
+    assert (page.windowTitle(), "Request the slices" in page.text.toPlainText()) == ("tilt", False)
 
 
 def test_a_check_of_findings_tells_how_far_it_is(qtbot) -> None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.analysis.compare import ABSENT, NUMBER_VRS, importance
+from napari_dicommeta.analysis.per_file import per_file_tags
 from napari_dicommeta.catalog.arrow_arrays import numpy_of
 from napari_dicommeta.catalog.columns import first_tag_of
 from napari_dicommeta.catalog.distinct_texts import sort_key
@@ -102,7 +103,7 @@ class AuditResult:
     `key`: the tag, or the part of the path, that the keys match. `n_units`: keys with files and a label in `labels`.
     `n_files`: their files. `keys_without_files`, `files_without_label`: the numbers not matched. `labels`: (label,
     units). `left_out`: (label, units) of labels with a single unit, which nothing can predict. `baseline`: the score
-    of guessing. `permutations`: the number of permutations of the labels behind the p-values.
+    of guessing. `permutations`: the number of permutations behind the p-values. `tags_left_out`: (tag, its kind).
     """
 
     key: str
@@ -115,6 +116,7 @@ class AuditResult:
     baseline: float
     permutations: int
     tags: tuple[TagAudit, ...]
+    tags_left_out: tuple[tuple[str, str], ...] = ()
 
     @property
     def shortcuts(self) -> tuple[TagAudit, ...]:
@@ -200,8 +202,12 @@ def _labels(name: str, path: str, head: list[str], rows: list[tuple[int, list[st
     )
 
 
-def audit(catalog: Catalog, labels: Labels, permutations: int = 200, seed: int = 0) -> AuditResult:
+def audit(
+    catalog: Catalog, labels: Labels, permutations: int = 200, seed: int = 0, *, all_tags: bool = False
+) -> AuditResult:
     """Return how well each single tag of `catalog` predicts `labels`, best first; the module describes the score.
+
+    Tags that belong to single files (`per_file_tags`) are left out unless `all_tags`: they only name files.
 
     Keys are looked up in `KEY_TAGS`, in file names with and without suffix, and in the names of the folders above.
     The one of these that matches most keys is used. A tag is a shortcut if its p-value is at most `MAX_P_VALUE` and
@@ -243,7 +249,9 @@ def audit(catalog: Catalog, labels: Labels, permutations: int = 200, seed: int =
     y = np.array([number_of[text] for text, is_usable in zip(texts, usable.tolist(), strict=True) if is_usable])
     rows = np.flatnonzero(renumbered[units] >= 0)
     file_units = renumbered[units][rows]
-    readings = list(_readings(catalog.rows(rows), file_units, len(y)))
+    labeled = catalog.rows(rows)
+    left_out = {} if all_tags else per_file_tags(labeled)
+    readings = [reading for reading in _readings(labeled, file_units, len(y)) if reading.path.text not in left_out]
     scores, best_by_chance = _scored(readings, y, len(usable_labels), permutations, seed)
     baseline = 1 / len(usable_labels)
     best: dict[TagPath, int] = {}
@@ -263,6 +271,7 @@ def audit(catalog: Catalog, labels: Labels, permutations: int = 200, seed: int =
         baseline=baseline,
         permutations=permutations,
         tags=tuple(tags),
+        tags_left_out=tuple(left_out.items()),
     )
 
 

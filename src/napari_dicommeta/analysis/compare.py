@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["ABSENT", "TagDifference", "compare", "comparison_report", "importance", "jensen_shannon"]
+__all__ = ["ABSENT", "TagDifference", "compare", "comparison_report", "importance", "is_instance_uid", "jensen_shannon"]
 
 ABSENT = "(absent)"
 """The value of a file without the tag."""
@@ -187,6 +187,12 @@ def importance(path: TagPath) -> tuple[int, int, TagPath]:
     return _ORDER.get(path.keyword if of_image else "", _ORDER[""]), len(path.elements), path
 
 
+def is_instance_uid(path: TagPath, vr: str) -> bool:
+    """Return whether the values of a tag are UIDs of objects, not of classes and transfer syntaxes."""
+    keyword = path.keyword
+    return vr == "UI" and not keyword.endswith("ClassUID") and keyword != "TransferSyntaxUID"
+
+
 def _rank(difference: TagDifference) -> tuple[Any, ...]:
     shares = difference.files_only_a, difference.files_only_b
     is_length = difference.path.tag & 0xFFFF == 0
@@ -232,10 +238,9 @@ def _is_unique(tag: _Tag, sides: tuple[_Side, _Side]) -> bool:
     """Return whether each value of `tag` identifies an object, so that values are expected to differ."""
     if tag.n_values < 2:
         return False
-    keyword = tag.path.keyword
     if tag.vr == "UI":
-        return not keyword.endswith("ClassUID") and keyword != "TransferSyntaxUID"
-    if tag.vr in _OF_ONE or keyword in _IDENTIFIERS:
+        return is_instance_uid(tag.path, tag.vr)
+    if tag.vr in _OF_ONE or tag.path.keyword in _IDENTIFIERS:
         return True
     if tag.vr in NUMBER_VRS or tag.n_values < MIN_UNIQUE_TEXTS:
         return False

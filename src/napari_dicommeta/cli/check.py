@@ -8,13 +8,15 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.cli.sharing import findings_to_print, technical_catalogs
-from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, need_paths, print_rows, read_catalog
+from napari_dicommeta.cli.sources import catalog_of_options, need_paths, rescanned_sources
+from napari_dicommeta.cli.tag_names import meant
+from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.note import SEVERITIES
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.findings.decisions import Decision
@@ -64,11 +66,13 @@ def print_findings(options: argparse.Namespace) -> int:
 
     if options.list:
         return _print_kinds(options)
-    if options.source is None:
+    if options.explain:
+        return _explain(options.explain)
+    if not options.source:
         raise CommandError("name a folder, a file or a saved catalog, or use --list for the kinds of findings")
-    decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
+    decisions, catalog = _decisions(options), catalog_of_options(options)
     if options.pixels:
-        need_paths(catalog, options.source, "--pixels")
+        need_paths(catalog, options, "--pixels")
     elif not (catalog.has_paths or options.values_only):
         from napari_dicommeta.volumes.load import NO_PATHS
 
@@ -86,6 +90,7 @@ def print_findings(options: argparse.Namespace) -> int:
             rows.append(
                 {
                     "severity": finding.severity,
+                    "code": finding.code,
                     "finding": finding.title,
                     "files": finding.files,
                     "advice": finding.advice,
@@ -95,7 +100,7 @@ def print_findings(options: argparse.Namespace) -> int:
             )
             if options.json:
                 evidence = [{"what": text, "files": files} for text, files in finding.evidence]
-                rows[-1] |= {"code": finding.code, "tags": finding.tags, "evidence": evidence}
+                rows[-1] |= {"tags": finding.tags, "evidence": evidence}
                 rows[-1] |= {"meaning": finding.meaning, "scope": finding.scope}
                 rows[-1]["selection"] = finding.selection if finding.selection or not whole.selection else None
         print_rows(rows, options)
@@ -119,15 +124,27 @@ def _print_kinds(options: argparse.Namespace) -> int:
     return 0
 
 
+def _explain(code: str) -> int:
+    """Print the page about a kind of finding, or about all kinds."""
+    from napari_dicommeta.findings.check import finding_kinds
+    from napari_dicommeta.findings.pages import finding_page, findings_pages
+
+    codes = [kind.code for kind in finding_kinds()]
+    if code not in (*codes, "all"):
+        hint = meant(code, codes) or "; --list prints all"
+        raise CommandError(f"there is no finding with the code {display(code)}{hint}")
+    print(findings_pages() if code == "all" else finding_page(code), end="")
+    return 0
+
+
 def write_recipes(options: argparse.Namespace) -> None:
     """Write the recipe of a source."""
-    from napari_dicommeta.catalog.storage import is_saved
     from napari_dicommeta.export.recipe import make_recipe, steps_of, write_recipe
     from napari_dicommeta.findings.decisions import decision_on
     from napari_dicommeta.support.errors import PixelError
 
-    decisions, catalog = _decisions(options), read_catalog(options.source, options.cache)
-    need_paths(catalog, options.source, "a recipe")
+    decisions, catalog = _decisions(options), catalog_of_options(options)
+    need_paths(catalog, options, "a recipe")
     chosen: list[Finding] = []
     if decisions:
         options.values_only = False
@@ -143,7 +160,7 @@ def write_recipes(options: argparse.Namespace) -> None:
     if lost:
         hint = "; findings about pixels (hu-…) need --pixels" if any(code.startswith("hu-") for code in lost) else ""
         raise CommandError(f"there are no findings for the decisions on {display(', '.join(lost))}{hint}")
-    source = None if is_saved(options.source) else os.path.abspath(options.source)
+    source = rescanned_sources(options, catalog)
     bar = ProgressLine("series")
     try:
         recipe = make_recipe(
@@ -168,15 +185,18 @@ def write_recipes(options: argparse.Namespace) -> None:
 def compare_folders(options: argparse.Namespace) -> None:
     """Print how two sources differ."""
     from napari_dicommeta.analysis.compare import compare, comparison_report
+    from napari_dicommeta.analysis.per_file import per_file_tags
 
     first, second = (
         display(os.path.basename(path.rstrip(os.sep)) or path, 60) for path in (options.source, options.other)
     )
-    a, b = (read_catalog(source, options.cache) for source in (options.source, options.other))
+    a, b = catalog_of_options(options), catalog_of_options(options, options.other)
+    left_out = {} if options.all else per_file_tags(a, b)
+    _say_left_out(left_out)
     if not options.full:
         a, b = technical_catalogs(a, b)
         first, second = "A", "B"
-    differences = compare(a, b)
+    differences = [difference for difference in compare(a, b) if difference.keyword not in left_out]
     if options.markdown:
         print(comparison_report(differences, first, second, identifying=options.full))
         return
@@ -200,6 +220,13 @@ def compare_folders(options: argparse.Namespace) -> None:
     print_rows(rows, options)
 
 
+def _say_left_out(tags: Mapping[str, str]) -> None:
+    from napari_dicommeta.analysis.per_file import left_out_text
+
+    if tags:
+        print(f"tags left out: {left_out_text(tags)}; --all includes them", file=sys.stderr)
+
+
 def _new_text(values: Sequence[tuple[str, int]], n: int) -> str:
     more = f" and {n - 3:,} more" if n > 3 else ""
     return ", ".join(f"{text or '(empty)'} ({files:,})" for text, files in values[:3]) + more
@@ -212,7 +239,7 @@ def audit_labels(options: argparse.Namespace) -> None:
 
     try:
         labels = read_labels(options.labels)
-        result = audit(read_catalog(options.source, options.cache), labels)
+        result = audit(catalog_of_options(options), labels, all_tags=options.all)
     except OSError as error:
         raise CommandError(f"{display(options.labels)}: {error.strerror or error}") from error
     except ValueError as error:
@@ -223,6 +250,7 @@ def audit_labels(options: argparse.Namespace) -> None:
         f"{result.files_without_label:,} files without a label",
         file=sys.stderr,
     )
+    _say_left_out(dict(result.tags_left_out))
     rows = [
         {
             "tag": tag.keyword if options.full else without_creators(tag.keyword),

@@ -6,7 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.cli.terminal import CommandError, ProgressLine, need_paths, read_catalog
+from napari_dicommeta.cli.sources import catalog_of_options, need_paths
+from napari_dicommeta.cli.terminal import CommandError, ProgressLine
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import counted, display
 
@@ -47,8 +48,8 @@ def convert(options: argparse.Namespace) -> int:
     template = options.names or TEMPLATE
     if not options.full and any(field in template for field in ("{name", "{series")):
         raise CommandError("{name} and {series} may identify a person: leave them out of --names, or add --full")
-    catalog = read_catalog(options.source, options.cache)
-    need_paths(catalog, options.source, "convert")
+    catalog = catalog_of_options(options)
+    need_paths(catalog, options, "convert")
     reasons: list[str] = []
     written, bar, total = 0, ProgressLine("series"), len(catalog.series)
 
@@ -78,7 +79,7 @@ def convert(options: argparse.Namespace) -> int:
     for reason in reasons:
         print(f"not written: {reason}", file=sys.stderr)
     print(f"{counted(written, 'file')} of {counted(total, 'series')} in {display(options.output)}")
-    return 0 if written else 1
+    return 0 if written else 2
 
 
 def _volumes(catalog: Catalog, reasons: list[str], full: bool) -> Iterator[tuple[int, Volume]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
@@ -10,6 +9,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._version import __version__
+from napari_dicommeta.cli.terminal import print_json
 
 if TYPE_CHECKING:
     import argparse
@@ -95,7 +95,7 @@ def print_info(options: argparse.Namespace) -> None:
     """Print `installation` as text or JSON."""
     sections = installation()
     if options.json:
-        print(json.dumps(sections, indent=1, ensure_ascii=False))
+        print_json(options, sections)
         return
     for section, lines in sections.items():
         print(section)

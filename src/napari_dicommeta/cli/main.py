@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import logging
 import os
 import sys
@@ -15,9 +14,10 @@ from napari_dicommeta.cli.check import audit_labels, compare_folders, print_find
 from napari_dicommeta.cli.convert import add_arguments, convert
 from napari_dicommeta.cli.info import print_info
 from napari_dicommeta.cli.sample import add_sample
-from napari_dicommeta.cli.sharing import printable_catalog, series_rows, tag_rows, volume_rows
-from napari_dicommeta.cli.terminal import CommandError, finished, need_paths, print_rows, read_catalog
-from napari_dicommeta.dicom.values import registered_name
+from napari_dicommeta.cli.sharing import series_rows, tag_rows, volume_rows
+from napari_dicommeta.cli.sources import LIST, add_source_arguments, catalog_of_options, need_paths, source_paths_of
+from napari_dicommeta.cli.terminal import CommandError, finished, print_json, print_rows
+from napari_dicommeta.cli.values import add_value_arguments, print_values
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.note import SEVERITIES
@@ -33,14 +33,14 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return 0, 1 after printing an error to stderr, or 130 if interrupted.
+    """Run a command; return 0, 1 if ``--fail-on`` applies, 2 after printing an error to stderr, or 130 if interrupted.
 
     Raises
     ------
     SystemExit
         With code 2 for wrong usage, and with code 0 after ``--help`` or ``--version``.
     """
-    options = _parser().parse_args(arguments)
+    options = _parsed(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # do not fail on a console that lacks a character
@@ -55,18 +55,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except CommandError as error:
         print(f"napari-dicommeta: {error}", file=sys.stderr)
-        return 1
+        return 2
     except BrokenPipeError:  # the reader closed our output, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # about the output; reading raises CommandError
         print(f"napari-dicommeta: {error.strerror or type(error).__name__}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 2
     except KeyboardInterrupt:
         print("napari-dicommeta: stopped", file=sys.stderr)
         return 130
     return code
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of a command, whose sources and tags may stand before and behind its flags."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    sources = getattr(options, "source", None)
+    if rest and (not isinstance(sources, list) or any(word.startswith("-") and word != LIST for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if isinstance(sources, list):
+        sources += rest
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", dest="verbose", action="count", default=0, help="show the log; -vv shows all of it")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("-v", dest="verbose", action="count", default=argparse.SUPPRESS, help="show the log (-vv: all)")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
 
     def command(
         name: str,
@@ -85,18 +97,16 @@ def _parser() -> argparse.ArgumentParser:
         text: str,
         tables: bool = True,
         has_report: bool = False,
-        nargs: str | None = None,
+        add_arguments: Callable[[argparse.ArgumentParser], None] = add_source_arguments,
     ) -> Any:
         sub = commands.add_parser(name, help=text, description=text, parents=[shared])
         sub.set_defaults(run=run)
-        sub.add_argument("source", metavar="SRC", nargs=nargs, help="a folder, a file, or a catalog saved as .parquet")
-        sub.add_argument(
-            "--no-cache", dest="cache", action="store_false", help="read every file, and keep nothing of the scan"
-        )
+        add_arguments(sub)
         if tables:
             form = sub.add_mutually_exclusive_group()
             form.add_argument("--json", action="store_true", help="print JSON")
             form.add_argument("--csv", action="store_true", help="print CSV")
+            sub.add_argument("--limit", type=_count, metavar="N", help="print at most N rows")
             if has_report:
                 form.add_argument("--markdown", action="store_true", help="print a report in Markdown")
         return sub
@@ -110,18 +120,19 @@ def _parser() -> argparse.ArgumentParser:
         "--full", action="store_true", help="keep names, dates, UIDs and paths; the file name then contains PHI"
     )
     _exported(command("tags", _tags, "List every tag: values, presence, VR."))
-    sub = command("values", _values, "Count the values of a tag, and the files that hold each.")
-    sub.add_argument("tag", metavar="TAG", help="a keyword (WindowCenter), a path of keywords, or (gggg,eeee)")
-    sub.add_argument(
-        "--by", choices=("meaning", "spelling"), default="meaning", help="count '1' and '1.0' together, or separately"
-    )
-    _exported(sub)
+    text = "Count the values of tags and their combinations, or list the files that hold each."
+    _exported(command("values", _values, text, add_arguments=add_value_arguments))
     sub = command("series", _series, "List the series, their sizes and what is unusual about them.")
     _exported(sub)
     sub = command(
-        "findings", print_findings, "List what the values imply for preprocessing.", has_report=True, nargs="?"
+        "findings",
+        print_findings,
+        "List what the values imply for preprocessing.",
+        has_report=True,
+        add_arguments=lambda sub: add_source_arguments(sub, "*"),
     )
     sub.add_argument("--list", action="store_true", help="list every kind of finding, without reading files")
+    sub.add_argument("--explain", metavar="CODE", help="explain a kind of finding, or all, without reading files")
     sub.add_argument("--fail-on", choices=SEVERITIES, help="exit code 1 if a finding is at least this severe")
     sub.add_argument("--pixels", action="store_true", help="sample the pixels too, to check whether they are HU")
     sub.add_argument("--values-only", action="store_true", help="check only the values, without opening files again")
@@ -144,9 +155,11 @@ def _parser() -> argparse.ArgumentParser:
         compare_folders,
         "List how the values of two folders differ, largest difference first.",
         has_report=True,
+        add_arguments=lambda sub: add_source_arguments(sub, None),
     )
     sub.add_argument("other", metavar="OTHER", help="a second folder, file, or saved catalog")
     sub.add_argument("--full", action="store_true", help="include tags that may identify persons")
+    _all_tags(sub)
     sub = command(
         "audit", audit_labels, "Score how well each single tag predicts a label: the shortcuts of a data set."
     )
@@ -154,12 +167,27 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "labels", metavar="LABELS.csv", help="a table of keys (patient, study, series, file or folder) and labels"
     )
+    _all_tags(sub)
     add_sample(commands, shared)
     text = "Print versions, codecs and paths of files, for a bug report."
     sub = commands.add_parser("info", help=text, description=text, parents=[shared])
     sub.set_defaults(run=print_info)
     sub.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _count(text: str) -> int:
+    """Return the number of rows of ``--limit``; argparse turns a ValueError into a sentence."""
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _all_tags(sub: Any) -> None:
+    sub.add_argument(
+        "--all", action="store_true", help="include UIDs, places, and tags with another value in each file of a series"
+    )
 
 
 def _exported(sub: Any) -> None:
@@ -173,21 +201,22 @@ def _open(options: argparse.Namespace) -> None:
 
     if options.json:
         try:
-            volumes = load(read_catalog(options.source, options.cache))
+            volumes = load(catalog_of_options(options))
         except LoadError as error:
             raise CommandError(str(error)) from error
-        rows = volume_rows(volumes, options.full)
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(options, {"rows": volume_rows(volumes, options.full)})
         return
-    if not os.path.lexists(options.source):
-        raise CommandError(f"{display(options.source)}: the file or folder does not exist")
+    paths = catalog_of_options(options).paths if options.where else source_paths_of(options.source)
+    for path in paths:
+        if not os.path.lexists(path):
+            raise CommandError(f"{display(path)}: the file or folder does not exist")
     try:
         import napari
     except ImportError as error:
         raise CommandError('napari is not installed: pip install "napari-dicommeta[all]"') from error
     viewer = napari.Viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
-    dock.open_paths([os.path.abspath(options.source)])
+    dock.open_paths([os.path.abspath(path) for path in paths])
     napari.run()
 
 
@@ -196,10 +225,10 @@ def _scan(options: argparse.Namespace) -> None:
 
     if not options.output.lower().endswith(".parquet"):
         raise CommandError(f"{display(options.output)}: the name of a catalog must end in .parquet")
-    catalog = read_catalog(options.source, options.cache)
+    catalog = catalog_of_options(options)
     target = options.output
     if options.full:
-        need_paths(catalog, options.source, "a full catalog")
+        need_paths(catalog, options, "a full catalog")
         target = phi_name(target)
     try:
         (catalog if options.full else catalog.shareable()).save(target)
@@ -225,77 +254,18 @@ def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: boo
 def _tags(options: argparse.Namespace) -> None:
     from napari_dicommeta.export.tables import tag_table
 
-    catalog = read_catalog(options.source, options.cache)
+    catalog = catalog_of_options(options)
     if options.output:
         return _write(options, lambda: tag_table(catalog, full=options.full), options.full)
     print_rows(tag_rows(catalog, options), options)
 
 
-def _windows(options: argparse.Namespace) -> None:
-    """Print the window presets of the source: center, width and explanation, and the files with each."""
-    from napari_dicommeta.analysis.window_presets import folder_windows
-
-    rows = [
-        {
-            "window": window.explanation,
-            "center": window.center,
-            "width": window.width,
-            "function": window.function,
-            "files": files,
-            "note": window.fault,
-        }
-        for window, files in folder_windows(read_catalog(options.source, options.cache)).items()
-    ]
-    print_rows(rows, options)
-
-
 def _values(options: argparse.Namespace) -> None:
-    from napari_dicommeta.dicom.tags import TagPath
-
-    if options.tag.lower() == "window":
-        if options.output:
-            raise CommandError("window presets are not a tag: print them with --csv or --json, or export WindowCenter")
-        return _windows(options)
-    try:
-        path = TagPath.parse(options.tag)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-    catalog = read_catalog(options.source, options.cache)
-    if options.output:
-        from napari_dicommeta.export.tables import value_table
-
-        return _write(options, lambda: value_table(catalog, path, by=options.by, full=options.full), options.full)
-    catalog = printable_catalog(catalog, [path], options.full)
-    counts = catalog.values(path, by=options.by)
-    if options.json:
-        result = {
-            "tag": path.text,
-            "by": options.by,
-            "files": counts.n_files,
-            "absent": counts.absent,
-            "unknown": counts.unknown,
-            "values": dict(counts),
-        }
-        print(json.dumps(result, indent=1, ensure_ascii=False))
-        return
-    is_uid = path.vr == "UI"
-    flags = {value.text: value.flag for value in catalog.details(path)} if options.by == "meaning" else {}
-    rows = [
-        {
-            "value": text or "(empty)",
-            "files": files,
-            "note": flags.get(text) or (registered_name(text) if is_uid else ""),
-        }
-        for text, files in counts.items()
-    ]
-    for state, files in (("absent", counts.absent), ("unknown", counts.unknown)):
-        if files:
-            rows.append({"value": f"({state})", "files": files, "note": ""})
-    print_rows(rows, options)
+    print_values(options, _write)
 
 
 def _series(options: argparse.Namespace) -> None:
-    catalog = read_catalog(options.source, options.cache)
+    catalog = catalog_of_options(options)
     if options.output:
         return _write_series(options, catalog)
     print_rows(series_rows(catalog, options), options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.volumes.load import Volumes
+    from napari_dicommeta.volumes.volume import Volume
 
 __all__ = [
     "findings_to_print",
@@ -108,6 +110,7 @@ def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str,
                 "modality": series.modality if options.full else modality_text(series.modality),
                 "files": series.n_files,
                 "size": series.size,
+                "spacing": _spacing_text(volumes[0]) if volumes else "",
                 "units": units if options.full else units_text(units),
                 "notes": notes if options.json else "; ".join(dict.fromkeys(problems)),
                 **({"series_instance_uid": series.series_instance_uid} if options.json and options.full else {}),
@@ -116,10 +119,14 @@ def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str,
     return rows
 
 
+def _spacing_text(volume: Volume) -> str:
+    """Return the spacing between slices, rows and columns in mm, without lengths that are unknown."""
+    lengths = [f"{length:.4g}" for length in volume.geometry.spacing if math.isfinite(length)]
+    return " × ".join(lengths) + " mm" if lengths else ""
+
+
 def volume_rows(volumes: Volumes, full: bool) -> list[dict[str, Any]]:
     """Return a row for each volume of a source: name, modality, array, units, spacing, windows and notes."""
-    import math
-
     from napari_dicommeta.export.printable import modality_text, note_text, units_text
 
     return [

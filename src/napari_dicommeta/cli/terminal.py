@@ -1,4 +1,4 @@
-"""Helpers of the commands: a source's catalog, progress on a terminal, rows as a table, JSON or CSV."""
+"""Helpers of the commands: progress on a terminal, and rows as a table, as CSV or as JSON with a version."""
 
 from __future__ import annotations
 
@@ -6,62 +6,62 @@ import json
 import os
 import shutil
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.export.tables import csv_cell
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.generators import result_of
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog, ScanFailure
     from napari_dicommeta.scanning.progress import ScanProgress
 
-__all__ = ["CommandError", "ProgressLine", "failure_line", "finished", "need_paths", "print_rows", "read_catalog"]
+__all__ = [
+    "JSON_VERSION",
+    "CommandError",
+    "ProgressLine",
+    "failure_line",
+    "finished",
+    "print_json",
+    "print_rows",
+    "show_scan",
+]
+
+JSON_VERSION = 1
+"""Version of the JSON of all commands; it rises when a name or a meaning changes, not when a name is added."""
+COLORS = {"wrong": "31;1", "decision": "33", "info": "36"}
+"""Severity -> color, as the numbers of a terminal."""
+MIN_WIDTH = 4
+"""Characters; the least width of a column that is cut to fit the terminal."""
 
 
 class CommandError(DicomMetaError):
-    """An error that ends a command with exit code 1; its text is shown."""
+    """An error that ends a command with exit code 2; its text is shown."""
 
 
-def read_catalog(source: str, cache: bool = True) -> Catalog:
-    """Read the catalog of a folder or file, or a saved catalog; list files that are left out or damaged on stderr.
-
-    `cache`: read only the files that changed since the last scan, and keep the catalog in the user's cache folder.
+def show_scan(steps: Generator[ScanProgress, None, Catalog]) -> Catalog:
+    """Run a scan, show its progress on a terminal, and return its catalog.
 
     Raises
     ------
     CommandError
-        If the source cannot be read, or has no DICOM files.
+        If a source does not exist, or needs a package that is not installed.
     """
-    from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.catalog.storage import is_saved
-    from napari_dicommeta.scanning.scan import scan
-
-    if is_saved(source):
-        try:
-            return Catalog.load(source)
-        except ValueError as error:
-            raise CommandError(f"{display(source)}: {error}") from error
-        except OSError as error:
-            raise CommandError(f"{display(source)}: {error.strerror or type(error).__name__}") from error
+    is_shown = sys.stderr.isatty()
     try:
-        catalog = scan(source, progress=_show_progress if sys.stderr.isatty() else None, cache=cache)
+        return result_of(steps, _show_progress if is_shown else None)
     except FileNotFoundError as error:
-        raise CommandError(f"{display(source)}: {error.strerror}") from error
-    if sys.stderr.isatty():
-        print("\r\x1b[K", end="", file=sys.stderr)
-    for failure in (*catalog.partial, *catalog.failures)[:5]:
-        print(failure_line(failure, catalog), file=sys.stderr)
-    more = len(catalog.partial) + len(catalog.failures) - 5
-    if more > 0:
-        print(f"… and {more:,} more entries that are damaged or not DICOM", file=sys.stderr)
-    if not catalog.n_files:
-        raise CommandError(f"{display(source)}: no DICOM file was found")
-    return catalog
+        raise CommandError(f"{display(error.filename)}: {error.strerror}") from error
+    except ImportError as error:
+        raise CommandError(display(str(error), 400)) from error
+    finally:
+        if is_shown:
+            print("\r\x1b[K", end="", file=sys.stderr)
 
 
 def failure_line(failure: ScanFailure, catalog: Catalog) -> str:
@@ -74,21 +74,6 @@ def failure_line(failure: ScanFailure, catalog: Catalog) -> str:
     number = catalog.paths.index(failure.path) if is_row else catalog.failures.index(failure)
     name = display(os.path.basename(failure.path) or failure.path)
     return f"{'file' if is_row else 'entry'} {number + 1}, {name}: {failure.outcome}: {failure.reason}"
-
-
-def need_paths(catalog: Catalog, source: str, need: str) -> None:
-    """Raise unless the catalog names its files, which `need`, a phrase like "a full catalog", requires.
-
-    Raises
-    ------
-    CommandError
-        If the catalog was saved for others, without paths.
-    """
-    if not catalog.has_paths:
-        raise CommandError(
-            f"{display(source)} names neither persons nor files, as `scan` saves it by default: {need} needs the "
-            "folder itself, or a catalog saved with `scan FOLDER -o X.parquet --full`"
-        )
 
 
 def _show_progress(progress: ScanProgress) -> None:
@@ -128,33 +113,84 @@ class ProgressLine:
             print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
 
 
-def print_rows(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
-    """Print rows as JSON, as CSV, or as a table that fits the terminal."""
+def print_json(options: argparse.Namespace, content: dict[str, Any]) -> None:
+    """Print the result of a command as JSON: an object with "version", "command" and `content`."""
+    result = {"version": JSON_VERSION, "command": options.command, **content}
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+
+
+def print_rows(rows: Sequence[dict[str, Any]], options: argparse.Namespace, **more: Any) -> None:
+    """Print rows as JSON, as CSV, as a table that fits the terminal, or to a pipe separated by tabs.
+
+    Only the first ``--limit`` rows are printed, and the number of the others on stderr. `more`: what the JSON says
+    beside its "rows".
+    """
+    limit = getattr(options, "limit", None)
+    shown = rows[:limit]
     if options.json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(options, {**more, "n_rows": len(rows), "rows": shown})
     elif options.csv:
-        for row in ([dict(zip(rows[0], rows[0], strict=True))] if rows else []) + rows:
+        for row in ([dict(zip(rows[0], rows[0], strict=True))] if rows else []) + list(shown):
             print(",".join(csv_cell(value) for value in row.values()))
     else:
-        _print_table(rows)
+        _print_table(shown)
+    if len(shown) < len(rows) and not options.json:
+        print(f"… and {counted(len(rows) - len(shown), 'more row')}", file=sys.stderr)
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         print("(no rows)")
         return
     names = [name for name in rows[0] if any(row[name] not in ("", 0) for row in rows)]
-    cells = [
-        [f"{row[name]:,}" if isinstance(row[name], int) else display(str(row[name])) for name in names] for row in rows
-    ]
-    widths = [max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(names)]
-    room = max(shutil.get_terminal_size((100, 24)).columns, 40) if sys.stdout.isatty() else 10_000
-    while sum(widths) + 2 * len(widths) > room and max(widths) > 12:
-        widths[widths.index(max(widths))] -= 1
-    numeric = [all(isinstance(row[name], int) for row in rows) for name in names]
-    for line in [names, *cells]:
-        parts = []
-        for text, width, is_number in zip(line, widths, numeric, strict=True):
-            short = text if len(text) <= width else text[: width - 1] + "…"
-            parts.append(short.rjust(width) if is_number else short.ljust(width))
+    is_terminal = sys.stdout.isatty()
+    cells = [[_cell(row[name], is_terminal) for name in names] for row in rows]
+    if not is_terminal:
+        for line in [names, *cells]:
+            print("\t".join(line).rstrip("\t"))
+        return
+    room = max(shutil.get_terminal_size((100, 24)).columns, 20)
+    widths = _fitted([max(map(_width, column)) for column in zip(names, *cells, strict=True)], room)
+    is_number = [all(_is_count(row[name]) for row in rows) for name in names]
+    has_color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    for number, line in enumerate([names, *cells]):
+        parts = [_aligned(text, width, right) for text, width, right in zip(line, widths, is_number, strict=True)]
+        if has_color and number and "severity" in names:
+            at = names.index("severity")
+            color = COLORS.get(str(rows[number - 1]["severity"]).split(" ")[0], "0")
+            parts[at] = f"\x1b[{color}m{parts[at]}\x1b[0m"
         print("  ".join(parts).rstrip())
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _cell(value: Any, is_terminal: bool) -> str:
+    """Return the text of a cell: for people with separated thousands, for other programs in full."""
+    if _is_count(value):
+        return f"{value:,}" if is_terminal else str(value)
+    return display(str(value)) if is_terminal else display(str(value), 10_000)
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """Return widths of columns, two spaces apart, that fit into `room` characters; the widest are cut first."""
+    widths = list(widths)
+    while sum(widths) + 2 * (len(widths) - 1) > room and max(widths) > MIN_WIDTH:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _width(text: str) -> int:
+    """Return the columns of a terminal that a text takes: two for a wide letter, none for a combining one."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _aligned(text: str, width: int, right: bool) -> str:
+    """Return a text cut and padded to `width` columns of the terminal."""
+    if _width(text) > width:
+        while text and _width(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    padding = " " * (width - _width(text))
+    return padding + text if right else text + padding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,9 @@ from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.volumes.note import NOTE_KINDS, SEVERITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.catalog.catalog import Catalog, Series
 
 __all__ = ["CheckProgress", "check", "finding_kinds", "iter_check"]
 
@@ -70,13 +71,19 @@ RULE_MODULES = (
 
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
-    """Progress of a check: `done` of `total` series."""
+    """Progress of a check: `done` of `total` series; `step` is "series", or "pixels" while pixels are sampled."""
 
     done: int
     total: int
+    step: str = "series"
 
 
-def check(catalog: Catalog, volumes: bool = True, pixels: bool = False) -> tuple[Finding, ...]:
+def check(
+    catalog: Catalog,
+    volumes: bool = True,
+    pixels: bool = False,
+    progress: Callable[[CheckProgress], object] | None = None,
+) -> tuple[Finding, ...]:
     """Return the findings of all rules, the most severe first, within a severity those about most files first.
 
     With `volumes`, each series is laid out as it would be opened, in a few milliseconds. This finds missing, duplicate,
@@ -85,17 +92,19 @@ def check(catalog: Catalog, volumes: bool = True, pixels: bool = False) -> tuple
     sample of slices of each CT volume is also read and compared with its tags about HU. A catalog without paths, as
     `Catalog.shareable` returns, has no files to open: only its values are checked.
 
-    A rule that fails does not stop the others: a finding with the code "rule-failed" names it.
+    `progress` is called before the first and after each series, and after each rule. An error that it raises ends the
+    check; `iter_check` does the same as a generator, which can be closed.
+
+    A rule that fails does not stop the others: a finding with the code "rule-failed" names it, and the log has the
+    error.
     """
-    findings = result_of(iter_check(catalog, volumes))
-    if pixels and catalog.has_paths:
-        checked = result_of(hu_check.iter_hu_check(catalog.series))
-        findings = tuple(sorted((*findings, *hu_check.hu_findings(checked)), key=finding_order))
-    return findings
+    return result_of(iter_check(catalog, volumes, pixels), progress)
 
 
-def iter_check(catalog: Catalog, volumes: bool = True) -> Generator[CheckProgress, None, tuple[Finding, ...]]:
-    """Yield progress after each series, and return the findings of `check` without pixels; close it to cancel.
+def iter_check(
+    catalog: Catalog, volumes: bool = True, pixels: bool = False
+) -> Generator[CheckProgress, None, tuple[Finding, ...]]:
+    """Yield progress after each series and each rule, and return the findings of `check`; close it to cancel.
 
     The first progress is yielded immediately, with 0 series done.
     """
@@ -106,12 +115,33 @@ def iter_check(catalog: Catalog, volumes: bool = True) -> Generator[CheckProgres
     findings: list[Finding] = []
     for function in rules_that_need("counts"):
         findings += _findings_of(function, survey)
+        yield CheckProgress(0, total)
     if volumes:
         for done in survey.look():
             yield CheckProgress(done, total)
         for function in rules_that_need("volumes"):
             findings += _findings_of(function, survey)
+            yield CheckProgress(total, total)
+    if pixels and catalog.has_paths:
+        checked = yield from _sampled(survey.series)
+
+        def pixel_values(_survey: Survey) -> Iterator[Finding]:
+            yield from hu_check.hu_findings(checked)
+
+        findings += _findings_of(pixel_values, survey)
     return tuple(sorted(findings, key=finding_order))
+
+
+def _sampled(series: Sequence[Series]) -> Generator[CheckProgress, None, tuple[hu_check.Checked, ...]]:
+    """Compare samples of pixels with the tags; yield progress and return the results."""
+    with closing(hu_check.iter_hu_check(series)) as steps:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                checked: tuple[hu_check.Checked, ...] = stop.value
+                return checked
+            yield CheckProgress(step.done, step.total, "pixels")
 
 
 @rule(

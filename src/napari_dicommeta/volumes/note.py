@@ -136,7 +136,6 @@ NOTE_KINDS: dict[str, NoteKind] = {
         tags=("ImageOrientationPatient", "PixelSpacing"),
         advice="Open their parts as separate volumes.",
         meaning="Their images have several orientations or spacings.",
-        is_finding=True,
     ),
     "mosaic": NoteKind(
         severity="info",

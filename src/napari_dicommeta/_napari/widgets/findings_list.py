@@ -121,7 +121,8 @@ class FindingsList(QWidget):
 
     `finding_selected` carries the selected `Finding`. `decision_made` carries the finding, the state ("accepted",
     "dismissed", "recipe", or "" to undo), and the reason. `pixels_requested` and `cancel_requested` start and stop the
-    check of pixels; `recipe_requested` and `report_requested` ask for the files.
+    check of pixels; `recipe_requested` and `report_requested` ask for the files, `page_requested` for the page of a
+    code.
     """
 
     finding_selected = Signal(object)
@@ -130,6 +131,7 @@ class FindingsList(QWidget):
     cancel_requested = Signal()
     recipe_requested = Signal()
     report_requested = Signal()
+    page_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -173,6 +175,9 @@ class FindingsList(QWidget):
         decide.setContentsMargins(0, 0, 0, 0)
         for button in self.buttons.values():
             decide.addWidget(button)
+        self.page_button = self._button("Explain…", "Show what findings of this kind mean, with an example")
+        self.page_button.clicked.connect(self._ask_for_page)
+        decide.addWidget(self.page_button)
         below = QWidget()
         below_layout = QVBoxLayout(below)
         below_layout.setContentsMargins(0, 0, 0, 0)
@@ -318,6 +323,10 @@ class FindingsList(QWidget):
         decision = decision_on(finding, self.model.decisions)
         for state, button in self.buttons.items():
             button.setChecked(decision is not None and decision.state == state)
+
+    def _ask_for_page(self) -> None:
+        if (finding := self.selected()) is not None:
+            self.page_requested.emit(finding.code)
 
     def _decide(self, state: str, checked: bool) -> None:
         finding = self.selected()

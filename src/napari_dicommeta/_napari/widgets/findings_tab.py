@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.state.check import Checks
+from napari_dicommeta._napari.widgets.finding_page import FindingPage
 from napari_dicommeta._napari.widgets.findings_list import FindingsList
 from napari_dicommeta._napari.widgets.range_bins import RangeBins
 from napari_dicommeta._napari.words import plain
@@ -31,6 +32,7 @@ class FindingsTab(QWidget):
         super().__init__(parent)
         self.checks = Checks(sources, self)
         self.list, self.picture = FindingsList(), RangeBins("pixel")
+        self.page = FindingPage(self)
         self.picture.setMaximumHeight(90)
         self.picture.hide()
         self.list.picture_place.addWidget(self.picture)
@@ -42,6 +44,7 @@ class FindingsTab(QWidget):
         self.checks.written.connect(self._written)
         self.checks.failed.connect(self._failed)
         self.list.finding_selected.connect(self._chosen)
+        self.list.page_requested.connect(self.page.show_code)
         self.list.decision_made.connect(self.checks.decide)
         self.list.pixels_requested.connect(self.checks.look_at_pixels)
         self.list.cancel_requested.connect(self.checks.cancel)

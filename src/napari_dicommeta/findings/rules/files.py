@@ -90,11 +90,11 @@ def unreadable(survey: Survey) -> Iterator[Finding]:
 @rule(
     "damaged",
     severity="wrong",
-    title="Files are damaged and can be read only in part",
+    title="Files are damaged, cut off, or lack the pixel data of their class",
     by=("SOPInstanceUID",),
     standard="PS3.10 section 7",
     advice="Request these files again, or leave them out.",
-    meaning="Everything after the damage is unknown, pixels included.",
+    meaning="What is behind the damage is unknown; images without pixel data are headers only.",
 )
 def damaged(survey: Survey) -> Iterator[Finding]:
     partial = frozenset(failure.path for failure in survey.catalog.partial)

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-OUTER_CODES = ("series-studies", "series-modalities", "series-frames", "study-patients", "study-dates")
+OUTER_CODES = (
+    "series-studies",
+    "series-modalities",
+    "series-numbers",
+    "series-frames",
+    "study-patients",
+    "study-dates",
+)
 """Findings on two tags, where each value of the first allows only one value of the second."""
 SPLIT_BOTH = "Split these files by both tags, and ask the source of the data which value is right."
 SAME_IMAGE = (
@@ -55,6 +62,16 @@ SAME_IMAGE = (
     standard="PS3.3 section C.7.3.1",
     advice=SPLIT_BOTH,
     meaning="A series has one modality; values of different kinds would be put into one volume.",
+)
+@rule(
+    "series-numbers",
+    severity="decision",
+    title="A Series Instance UID occurs with several Series Numbers",
+    tags=("SeriesInstanceUID", "SeriesNumber"),
+    by=("SeriesInstanceUID", "SeriesNumber"),
+    standard="PS3.3 section C.7.3.1",
+    advice=SPLIT_BOTH,
+    meaning="A series has one number: several series were given one UID, or one image was stored several times.",
 )
 @rule(
     "series-frames",
@@ -128,15 +145,39 @@ def same_image(survey: Survey) -> Iterator[Finding]:
     uids = survey.own("SOPInstanceUID")
     held = survey.filled("SOPInstanceUID")
     counts = np.bincount(uids.ids[held], minlength=len(uids.texts))
-    repeated = held & survey.images & (counts > 1)[uids.ids] if survey.n_files else held
+    repeated = held & (counts > 1)[uids.ids] if survey.n_files else held
     if not repeated.any():
         return
-    other = survey.mixing(survey.joint(*SAME_IMAGE).ids, uids.ids, repeated)
+    pictures = repeated & survey.images
+    other = survey.mixing(survey.joint(*SAME_IMAGE).ids, uids.ids, pictures)
+    other |= _differing(survey, uids.ids, repeated & ~survey.images)
     for code, mask in (("image-twice", repeated & ~other), ("uid-reused", other)):
         if mask.any():
             n = len(np.unique(uids.ids[mask]))
             evidence = f"{counted(n, 'SOP Instance UID')} in several files"
             yield survey.finding(code, mask, ((evidence, file_count(mask)),))
+
+
+def _differing(survey: Survey, groups: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the files of `mask` in groups whose files differ in an element, file meta information aside.
+
+    What is behind the damage of a file is unknown, not different.
+    """
+    rows = np.flatnonzero(mask)
+    differs = np.zeros(survey.n_files, dtype=bool)
+    if not len(rows):
+        return differs
+    files, cuts = survey.catalog.file_rows.at(rows), survey.catalog.file_column("cut")[rows]
+    of_group = np.unique(groups[rows], return_inverse=True)[1]
+    mixed = np.zeros(int(of_group.max()) + 1, dtype=bool)
+    for column in files.columns():
+        if column.first_tag >> 16 != 2 and column.path.tag & 0xFFFF:  # neither meta information nor a length
+            ids = files.joined_ids(column, "meaning").astype(np.int64) + 1
+            span = int(ids.max()) + 1
+            pairs = np.unique((of_group * span + ids)[(cuts < 0) | (cuts > column.first_tag)])
+            mixed |= np.bincount(pairs // span, minlength=len(mixed)) > 1
+    differs[rows] = mixed[of_group]
+    return differs
 
 
 @rule(

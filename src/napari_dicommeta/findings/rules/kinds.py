@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 IMAGE_KINDS = ("CT", "MR", "PT", "NM", "CR", "DX", "MG", "XA", "RF", "US")
 CONTRAST = ("ContrastBolusAgent", "ContrastBolusAgentSequence")
+_MODALITIES = (
+    "ANN AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD IO IOL IVOCT "
+    "IVUS KER KO LEN LS M3D MG MR NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG "
+    "RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA "
+    "XA XAPROTOCOL XC AS CD CF CP CS DD DF DM DS EC FA FS LP MA MS OPR ST VF"
+)
+MODALITIES = frozenset(_MODALITIES.split())
+"""The defined terms of Modality, retired ones included (PS3.3 section C.7.3.1.1.1)."""
 _NO_CONTRAST = re.compile(r"(none|no|n|0|nil|-+|n/?a|without\b.*|w/o\b.*|no .*|non.?contrast.*)?", re.IGNORECASE)
 PRONE = {"HFS": "supine", "FFS": "supine", "HFP": "prone", "FFP": "prone"}
 SIDES = ("ImageLaterality", "Laterality")
@@ -26,6 +34,23 @@ SIDES = ("ImageLaterality", "Laterality")
 
 def _values(text: str | None) -> list[str]:
     return [value.strip() for value in (text or "").split("\\")]
+
+
+@rule(
+    "modality-unknown",
+    severity="decision",
+    title="Images state no modality, or one that is no defined term",
+    tags=("Modality",),
+    standard="PS3.3 section C.7.3.1.1.1",
+    advice="Find out what these images are, and leave them out where only one modality is wanted.",
+    meaning="Groups by modality miss these images, and rules about CT, MR and others do not apply to them.",
+)
+def modality_unknown(survey: Survey) -> Iterator[Finding]:
+    joint = survey.joint("Modality")
+    mask = survey.images & joint.where(lambda modality: (modality or "") not in MODALITIES)
+    if mask.any():
+        evidence = [(modality or "no modality", n) for (modality,), n in joint.counted(mask)]
+        yield survey.finding("modality-unknown", mask, top(by_files(evidence), "other terms"))
 
 
 @rule(

@@ -141,7 +141,10 @@ def _alike(values: list[tuple[float, ...] | None]) -> list[int]:
 )
 def places_missing(survey: Survey) -> Iterator[Finding]:
     missing = survey.images & ~(survey.filled("ImagePositionPatient") & survey.filled("ImageOrientationPatient"))
-    slices, pictures = missing & survey.sectional, missing & ~survey.sectional
+    slices = missing & survey.sectional
+    # Alone, radiographs, ultrasound and slides need no place; among slices, they are no slices.
+    has_placed = bool((survey.sectional & ~missing).any())
+    pictures = missing & ~survey.sectional & ~survey.filled("TotalPixelMatrixRows") & has_placed
     if slices.any():
         yield survey.finding("position-missing", slices, _by_modality(survey, slices))
     if pictures.any():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.uids import SECONDARY_CAPTURE
 from napari_dicommeta.findings.evidence import by_files, component_numbers, roundings, spell_span, top
 from napari_dicommeta.findings.rule import rule
 
@@ -56,9 +57,10 @@ def spacings(survey: Survey) -> Iterator[Finding]:
         evidence = [((text or "").replace("\\", " by "), n) for (text,), n in joint.counted(wrong)]
         yield survey.finding("spacing-invalid", wrong, top(evidence))
     kinds = survey.joint("Modality")
+    captured = survey.holding("SOPClassUID", lambda uid: uid.startswith(SECONDARY_CAPTURE))
     for i, (modality,) in enumerate(kinds.texts):
         if modality != "SEG":  # uses the grid of the segmented images
-            held = survey.images & ~survey.localizers & ~wrong & survey.filled(tag) & (kinds.ids == i)
+            held = survey.images & ~survey.localizers & ~captured & ~wrong & survey.filled(tag) & (kinds.ids == i)
             yield from _spacings_of(survey, modality or "", held)
 
 
@@ -104,6 +106,32 @@ def _spacings_of(survey: Survey, modality: str, held: np.ndarray) -> Iterator[Fi
         scope=modality,
         is_harmless=is_rounding,
     )
+
+
+@rule(
+    "sizes",
+    severity="info",
+    title="Images of one modality have several sizes",
+    tags=("Rows", "Columns"),
+    by=("Rows", "Columns", "Modality"),
+    standard="PS3.3 section C.7.6.3.1",
+    advice="Resample to one spacing first, then crop or pad to one size.",
+    meaning="A batch needs images of one size; scaled to one without regard to their spacing, anatomy is distorted.",
+)
+def sizes(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on each modality of slices or radiographs in several sizes."""
+    joint, kinds = survey.joint("Rows", "Columns"), survey.joint("Modality")
+    for i, (modality,) in enumerate(kinds.texts):
+        held = survey.gray & ~survey.localizers & (kinds.ids == i)
+        lines = [(f"{rows} × {columns}", n) for (rows, columns), n in joint.counted(held) if rows and columns]
+        if len(lines) > 1 and modality != "SEG":  # as large as the segmented images
+            yield survey.finding(
+                "sizes",
+                held,
+                top(lines, "other sizes"),
+                title=f"{modality or 'No modality'}: images have {len(lines)} sizes, rows × columns",
+                scope=modality or "",
+            )
 
 
 @rule(

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-DATE_ORDER = (("StudyDate", "SeriesDate"), ("StudyDate", "AcquisitionDate"), ("AcquisitionDate", "ContentDate"))
+DATE_ORDER = (
+    ("StudyDate", "SeriesDate"),
+    ("StudyDate", "AcquisitionDate"),
+    ("StudyDate", "ContentDate"),
+    ("AcquisitionDate", "ContentDate"),
+)
 """Pairs of dates; the second is never more than a day before the first."""
 _TIME = re.compile(r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?")
 _AGE = re.compile(r"\d{3}[DWMY]")

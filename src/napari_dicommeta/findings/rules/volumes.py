@@ -25,12 +25,25 @@ if TYPE_CHECKING:
 PLACE = "PS3.3 section C.7.6.2"
 OF_SLICES = ("one-place", "rescale-type")
 """Notes that say something about slices only."""
+OF_FILES = ("pixels-cut", "pixels-longer", "pixels-assumed")
+"""Notes that concern the files that they name; others concern all files of their volume."""
 STEP_TOLERANCE = 0.02
 """Relative; maximum difference of a step and the slice thickness that are equal."""
 
 
 def _rows(volumes: Iterable[VolumeFacts]) -> np.ndarray:
-    return np.unique(np.concatenate([volume.rows for volume in volumes]))
+    return _united(volume.rows for volume in volumes)
+
+
+def _united(rows: Iterable[np.ndarray]) -> np.ndarray:
+    return np.unique(np.concatenate(list(rows)))
+
+
+def _named_rows(survey: Survey, volume: VolumeFacts, note: Note) -> np.ndarray:
+    """Return the rows of the files that a note of a volume names, each once."""
+    named = set(note.paths)
+    paths = survey.catalog.paths if named else ()
+    return np.array([row for row in volume.rows.tolist() if named and paths[row] in named], dtype=np.int64)
 
 
 def _mask(survey: Survey, rows: np.ndarray) -> np.ndarray:
@@ -87,17 +100,18 @@ def _is_mixed(survey: Survey, noted: list[tuple[VolumeFacts, Note]]) -> bool:
 
 def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> Finding:
     kind = NOTE_KINDS[code]
-    lines: dict[str, list[VolumeFacts]] = {}
+    lines: dict[str, list[tuple[VolumeFacts, np.ndarray]]] = {}
     for volume, note in noted:
         # A note about some files names them, and file names may contain names of persons.
-        title = f"{counted(len(note.paths), 'file')} of {len(volume.rows):,}" if note.paths else note.title
-        lines.setdefault(title, []).append(volume)
+        rows = _named_rows(survey, volume, note)
+        title = f"{counted(len(rows), 'file')} of {len(volume.rows):,}" if note.paths else note.title
+        lines.setdefault(title, []).append((volume, rows if code in OF_FILES and note.paths else volume.rows))
     evidence = [
-        (f"{volumes[0].label}: {text}" if len(volumes) == 1 else text, len(_rows(volumes)))
-        for text, volumes in lines.items()
+        (f"{parts[0][0].label}: {text}" if len(parts) == 1 else text, len(_united(rows for _, rows in parts)))
+        for text, parts in lines.items()
     ]
     severities = {note.severity for _, note in noted}
-    mask = _mask(survey, _rows(volume for volume, _ in noted))
+    mask = _mask(survey, _united(rows for parts in lines.values() for _, rows in parts))
     n_volumes = len({id(volume) for volume, _ in noted})
     return Finding(
         code=code,
@@ -145,6 +159,8 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> 
 )
 def refused(survey: Survey) -> Iterator[Finding]:
     """Yield findings on refused files, with a separate finding on files without pixels."""
+    partial = {failure.path for failure in survey.catalog.partial}  # these have a rule of their own
+    is_partial = np.array([path in partial for path in survey.catalog.paths] if partial else False)
     reasons: dict[str, list[np.ndarray]] = {}
     without: list[np.ndarray] = []
     failed: list[tuple[str, np.ndarray]] = []
@@ -162,8 +178,8 @@ def refused(survey: Survey) -> Iterator[Finding]:
         yield survey.finding(
             "refused", _mask(survey, np.concatenate(list(joined.values()))), top(evidence, "other reasons")
         )
-    if without:
-        mask = _mask(survey, np.concatenate(without))
+    mask = _mask(survey, np.concatenate(without)) & ~is_partial if without else np.zeros(0, dtype=bool)
+    if mask.any():
         kinds = survey.joint("Modality").counted(mask)
         evidence = [(modality or "no modality", n) for (modality,), n in kinds]
         yield survey.finding("no-pixels", mask, top(evidence, "other modalities"))
