@@ -4,6 +4,7 @@
     python3 dev.py demo [FOLDER] [--screenshot OUT.png]   open napari on FOLDER, or on a sample
     python3 dev.py test                                   what CI runs: check, and all tests
     python3 dev.py test --fast                            the quick tests of the library, no checks
+    python3 dev.py test --long                            the goals of reliability at their full size, with figures
     python3 dev.py check                                  format, lint, types, spelling and banned words
     python3 dev.py docs                                   write docs/findings.md from the rules
     python3 dev.py graph                                  the packages, what imports what, and circles
@@ -184,6 +185,11 @@ def docs() -> None:
     print(f"wrote {pages}")
 
 
+def test_goals(arguments: list[str]) -> None:
+    """Run the tests of the goals of reliability at their full size, one after the other, and print their figures."""
+    run(PYTHON, "-m", "pytest", "tests/goals", *arguments, env={**os.environ, "DICOMMETA_LONG": "1"})
+
+
 def test(fast: bool, arguments: list[str]) -> None:
     """Run the tests on all cores; the fast ones need neither a screen nor the folder of real files."""
     selected = ["-m", "not gui and not real and not slow", "-p", "no:napari", "-p", "no:pytest-qt"]
@@ -207,6 +213,7 @@ def main() -> None:
     sub.add_argument(
         "--fast", action="store_true", help="only tests of the library, without slow ones, real files and checks"
     )
+    sub.add_argument("--long", action="store_true", help="only the goals of reliability, at their full size")
     commands.add_parser("check")
     commands.add_parser("docs")
     commands.add_parser("graph")
@@ -223,6 +230,9 @@ def main() -> None:
         check()
     elif options.command == "test":
         environment()
+        if options.long:
+            test_goals(rest)
+            return
         if not options.fast:
             graphics(headless=True)
             check()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,31 @@ settings.load_profile("short")
 
 SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[2] / "shared"))
 NEEDED = ("data/TRUTH.json", "dsb2017/make_dsb2017.py", "malformed/make.py")
+
+
+LONG = bool(os.environ.get("DICOMMETA_LONG"))
+"""Whether the tests of goals run at their full size: ``dev.py test --long``."""
+
+
+@pytest.fixture(scope="session")
+def is_long() -> bool:
+    return LONG
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str, str], None]:
+    """Return a function that has the figure of a goal printed at the end of the run."""
+    return lambda goal, text: record_property("figure", f"{goal}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of the goals."""
+    reports = terminalreporter.stats.get("passed", [])
+    figures = [text for report in reports for name, text in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("goals of reliability")
+    for text in sorted(figures, key=lambda text: int(text[1:].partition(":")[0])):
+        terminalreporter.write_line(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,6 +14,7 @@ from recorders import CountingRecorder, LoopRecorder, both
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.dicom.file_buffer import FileBuffer
 from napari_dicommeta.dicom.header import parse_buffer
+from napari_dicommeta.scanning import first_reads
 from napari_dicommeta.scanning.first_reads import FirstReads
 from napari_dicommeta.scanning.recorder import Recorder
 from napari_dicommeta.scanning.tables import catalog_of_recordings
@@ -153,6 +154,15 @@ def test_the_first_read_grows_to_what_the_folder_needs(tmp_path: Path) -> None:
     assert len(reads.window(str(path))[2]) == 32_768
     reads.learn(str(tmp_path / "c.dcm"), 100_000, 500)  # a file of this size has a short header
     assert len(reads.window(str(path))[2]) == 8192
+
+
+def test_what_is_kept_of_folders_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(first_reads, "MAX_NAME_BYTES", 10_000)
+    reads = FirstReads()
+    for n in range(1000):
+        reads.learn(f"/{n:0999}/x.dcm", 7, 30_000)
+        assert sum(map(len, reads._by_folder)) <= 10_000
+    assert reads.count(f"/{999:0999}/x.dcm", 8) == 32_768
 
 
 @pytest.mark.slow

@@ -14,7 +14,8 @@ __all__ = ["FirstReads", "FirstWindow", "declared_syntax", "is_compressed", "tai
 
 MAX_FIRST = 1 << 20
 STEP = 4096
-MAX_KINDS = 100_000
+MAX_KINDS, MAX_NAME_BYTES = 100_000, 8 << 20
+"""The most sizes and folders that are kept, and the most characters of the folders' names."""
 
 MIN_FILE = 132
 """Bytes up to the end of the prefix, without which nothing tells what a file was."""
@@ -36,16 +37,21 @@ class FirstReads:
     def __init__(self) -> None:
         self._by_size: dict[int, int] = {}
         self._by_folder: dict[str, int] = {}
+        self._name_bytes = 0
         self.is_slow = False
         """Whether storage was slow when it was last measured."""
 
     def learn(self, path: str, size: int, end: int) -> None:
         """Remember that the header of a file of `size` bytes ends at byte `end`."""
         count = min(max(FIRST_READ, -(-end // STEP) * STEP), MAX_FIRST)
-        if len(self._by_size) + len(self._by_folder) > MAX_KINDS:
+        folder = _folder(path)
+        if folder not in self._by_folder:
+            self._name_bytes += len(folder)
+        if len(self._by_size) + len(self._by_folder) > MAX_KINDS or self._name_bytes > MAX_NAME_BYTES:
             self._by_size.clear()
             self._by_folder.clear()
-        self._by_size[size] = self._by_folder[_folder(path)] = count
+            self._name_bytes = len(folder)
+        self._by_size[size] = self._by_folder[folder] = count
 
     def count(self, path: str, size: int) -> int:
         """Return the number of bytes to read first of a file of `size` bytes."""

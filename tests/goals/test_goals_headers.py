@@ -1,0 +1,177 @@
+"""Goals of reliability that concern one file: mutated and cut headers, malformed cases, bounded work."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from coded_streams import GRAY, STREAMS
+from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, ct_pixels, ct_slice, enhanced
+from pixel_factory import image
+
+import napari_dicommeta as dm
+from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.tables import catalog_of_recordings
+from napari_dicommeta.support.errors import HeaderError, PixelError
+
+Figure = Callable[[str, str], None]
+
+MUTATE = """
+import random, resource, sys, time
+sys.path.insert(0, {tests!r})
+from dicom_factory import BIG, DEFLATED, EXPLICIT, IMPLICIT, ct_slice
+from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.tables import catalog_of_recordings
+
+seed, count = {seed}, {count}
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))  # of which the libraries take a half
+items = [{{"CodeValue": "A", "CodeMeaning": "x"}}] * 3
+seeds = [ct_slice(1, syntax, ProcedureCodeSequence=items) for syntax in (EXPLICIT, IMPLICIT, BIG, DEFLATED)]
+draw = random.Random(seed)
+slowest, outcomes, memory = 0.0, {{}}, 0
+for batch in range(0, count, 500):
+    recorder = Recorder()
+    for number in range(500):
+        raw = bytearray(draw.choice(seeds))
+        for _ in range(draw.randint(1, 6)):
+            if not raw:
+                break
+            at, kind = draw.randrange(min(draw.choice((0, 132, 132, 132)), len(raw) - 1), len(raw)), draw.randrange(5)
+            if kind == 0:
+                raw[at] ^= 1 << draw.randrange(8)
+            elif kind == 1:
+                raw[at : at + 4] = draw.choice((b"\\xff\\xff\\xff\\xff", b"\\0\\0\\0\\0", b"\\xfe\\xff\\x00\\xe0"))
+            elif kind == 2:
+                del raw[at : at + draw.randrange(1, 40)]
+            elif kind == 3:
+                raw[at:at] = raw[at : at + draw.randrange(1, 40)]
+            else:
+                del raw[at:]
+        data = bytes(raw)
+        began = time.perf_counter()
+        first, tail = data[:8192], data[-32:]
+        recorder.take_in(f"{{number}}", (len(data), 0, first, "", "", tail))
+        slowest = max(slowest, time.perf_counter() - began)
+    catalog = catalog_of_recordings([recorder.take()])
+    assert sum(catalog.outcomes.values()) == 500
+    assert not [one for one in catalog.failures if "unexpected" in one.reason], catalog.failures
+    catalog.tags()
+    for outcome, n in catalog.outcomes.items():
+        outcomes[outcome] = outcomes.get(outcome, 0) + n
+    if batch == 500:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory if memory else 0
+print(outcomes, f"slowest {{slowest:.2f}} s, {{grown / 1024:.0f}} MB more")
+assert slowest < 2 and grown < 30 << 10, (slowest, grown)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the address space")
+def test_g1_mutated_headers(is_long: bool, figure: Figure) -> None:
+    count = 50_000 if is_long else 3_000
+    code = MUTATE.format(tests=str(Path(__file__).parents[1]), seed=20, count=count)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    figure("G1", f"{count:,} mutated headers: 0 deaths, 0 exceptions; {done.stdout.strip()}")
+
+
+def outcomes_of_cuts(raw: bytes, sizes: range) -> dict[str, int]:
+    """Return how many of the cuts of a file to `sizes` bytes have each outcome."""
+    recorder = Recorder()
+    for size in sizes:
+        cut = raw[:size]
+
+        def fetch(at: int, n: int, cut: bytes = cut) -> bytes:
+            return cut[at : at + n]
+
+        try:
+            recorder.add(f"{size:06}", size, 0, cut[:8192], fetch)
+            recorder.check_end(size, cut[:8192], fetch, cut[-32:])
+        except HeaderError as error:
+            recorder.fail(f"{size:06}", "rejected", str(error), error.code)
+    return catalog_of_recordings([recorder.take()]).outcomes
+
+
+def test_g3_every_cut_of_native_and_compressed_files_is_seen(tmp_path: Path, figure: Figure) -> None:
+    frames = [{"ImagePositionPatient": [0, 0, z]} for z in range(2)]
+    files = {syntax: ct_slice(0, syntax) for syntax in (EXPLICIT, IMPLICIT, BIG, DEFLATED)}
+    files["enhanced"] = enhanced([ct_pixels(k) for k in range(2)], frames)
+    for syntax in list(STREAMS)[:5]:
+        image(tmp_path / "x.dcm", [STREAMS[syntax]], GRAY.shape, syntax, "MONOCHROME2", samples=1)
+        files[syntax] = (tmp_path / "x.dcm").read_bytes()
+    cuts = 0
+    for raw in files.values():
+        assert outcomes_of_cuts(raw, range(len(raw), len(raw) + 1))["ok"] == 1
+        outcomes = outcomes_of_cuts(raw, range(len(raw)))
+        assert outcomes["ok"] == 0, outcomes
+        cuts += len(raw)
+    figure("G3", f"{cuts:,} cuts of {len(files)} files (5 native, 5 compressed): 0 with outcome ok")
+
+
+def test_g4_malformed_cases(shared: Path, tmp_path: Path, is_long: bool, figure: Figure) -> None:
+    subprocess.run([sys.executable, shared / "malformed" / "make.py", tmp_path], check=True, capture_output=True)
+    cases = json.loads((tmp_path / "manifest.json").read_text())
+    began = time.monotonic()
+    catalog = dm.scan(tmp_path, workers=1)
+    seconds = time.monotonic() - began
+    entries = {failure.path: failure.outcome for failure in (*catalog.partial, *catalog.failures)}
+    entries = {**dict.fromkeys(catalog.paths, "ok"), **entries}
+    assert len(entries) == sum(catalog.outcomes.values())
+    wrong = []
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    for name, case in cases.items():
+        path = tmp_path / name
+        if path.is_dir() and not path.is_symlink():
+            continue  # series and folders: tests/scanning/test_malformed.py
+        outcome, wanted = entries[str(path)], case["want"]
+        is_open = outcome == "ok" and is_long and wanted == "reject"  # damage of values is named by flags and findings
+        if is_open and not (is_root and "000" in case["note"]) and not is_refused(path):
+            wrong.append((name, outcome, wanted))
+        if wanted in ("ok", "skip") and outcome != {"ok": "ok", "skip": "skipped"}[wanted] and name not in BOUNDED:
+            wrong.append((name, outcome, wanted))
+    assert {name for name, _, _ in wrong} <= SHOWN, wrong
+    figure(
+        "G4", f"{len(cases)} malformed cases: 0 tracebacks, {len(wrong)} shown that should be refused, {seconds:.0f} s"
+    )
+
+
+BOUNDED = {"b65_100k_private_elements.dcm"}
+"""A whole file with more tags than are counted, which says so."""
+SHOWN = {"d50_eot_wrong.dcm", "d66_j2k_garbage.dcm"}
+"""Cases that open: one frame, for which a wrong table of offsets is not needed; and a codestream of no codes, of which
+OpenJPEG makes a constant image."""
+
+
+def is_refused(path: Path) -> bool:
+    """Return whether opening a file names it as one that cannot be opened, or says what was assumed."""
+    try:
+        volumes = dm.load(path)
+        for volume in volumes:
+            np.asarray(volume.array)
+    except (dm.LoadError, PixelError) as error:
+        return path.name in str(error)
+    return any(note.severity == "decision" for volume in volumes for note in volume.notes)
+
+
+def test_g5_bounded_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figure: Figure) -> None:
+    sparse, whole = tmp_path / "sparse.dcm", ct_slice(0)
+    sparse.write_bytes(whole)
+    os.truncate(sparse, 3 << 30)
+    from napari_dicommeta.scanning import first_reads, recorder
+
+    read: list[int] = []
+    for module, name in ((first_reads.os, "read"), (first_reads, "pread"), (recorder, "pread")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *where, real=real: read.append(where[1]) or real(*where))
+    began = time.perf_counter()
+    assert dm.scan(sparse, workers=1).n_files == 1
+    seconds = time.perf_counter() - began
+    assert sum(read) <= 128 << 10
+    figure("G5", f"a sparse file of 3 GiB: {sum(read):,} bytes read, {seconds * 1e3:.0f} ms with all else of a scan")
