@@ -112,7 +112,7 @@ class PresetStrip(QWidget):
             button.deleteLater()
         self.buttons, self._presets = [], tuple(presets)
         self.windows = tuple(preset.window for preset in presets)
-        self.row.setFixedHeight(self._button_height())  # each time, since a style sheet changes the font
+        self.row.setFixedHeight(self._button_height() + 2)  # each time, since a style sheet changes the font
         self.row.setVisible(bool(name))
         self._show_arrows()
         if not name:
