@@ -75,6 +75,10 @@ def test_the_canvas_says_directions_window_slice_and_value(qtbot: Any, viewer: A
     assert texts(viewer)["top"] == "H"
     qtbot.mouseMove(canvas_of(viewer), canvas_of(viewer).rect().center())
     qtbot.waitUntil(lambda: texts(viewer).get("value", "").endswith(" HU"), timeout=5000)
+    assert not viewer.canvas.overlays["_dicommeta_top"].box
+    viewer.theme = "light"  # letters over a dark image need a ground there
+    assert viewer.canvas.overlays["_dicommeta_top"].box
+    viewer.theme = "dark"
     dock.windows.fields.texts.trigger()
     assert texts(viewer) == {}
     dock.windows.fields.texts.trigger()

@@ -60,6 +60,6 @@ def _of_group() -> int | None:
         try:
             with open(limit_file, encoding="ascii") as limit, open(used_file, encoding="ascii") as used:
                 return max(int(limit.read()) - int(used.read()), 0)
-        except (OSError, ValueError):  # no such group, or "max": no limit
+        except (OSError, ValueError):  # no group of this version, or "max": no limit
             continue
     return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer
 
 from napari_dicommeta._napari.canvas_texts import (
@@ -15,6 +16,7 @@ from napari_dicommeta._napari.canvas_texts import (
     window_text,
 )
 from napari_dicommeta._napari.display import slice_index
+from napari_dicommeta._napari.reader import volume_of
 
 if TYPE_CHECKING:
     from napari_dicommeta._napari.windowing import Windowing
@@ -45,13 +47,15 @@ class Canvas(QObject):
         self._viewer, self._windowing = viewer, windowing
         self._is_on = True
         self._texts: dict[str, Any] = {}
+        self._window = ""
         self._named_axis: tuple[int, str] | None = None
         self._mouse_timer = QTimer(self, singleShot=True, interval=MOUSE_MS, timeout=self._show_value)
         self._events = (
-            (viewer.dims.events.point, self.show_state),
+            (viewer.dims.events.point, self._moved),
             (viewer.dims.events.order, self.show),
             (viewer.dims.events.ndisplay, self.show),
             (viewer.scene.camera.events.orientation if hasattr(viewer, "scene") else None, self.show),
+            (viewer.events.theme, self.show),
             (viewer.cursor.events.position, self._mouse_moved),
             (viewer.events.mouse_over_canvas, self._mouse_moved),
         )
@@ -81,21 +85,29 @@ class Canvas(QObject):
         edges = edge_letters(self._viewer, layer, volume) if volume is not None and self._is_on else {}
         for place in PLACES:
             self._write(place, edges.get(place, ""))
+        self._set_boxes()
         self.show_state()
         self._show_value()
 
-    def show_state(self, _event: object = None) -> None:
-        """Show the slice and its window, and name the slider of the fourth axis."""
-        layer, volume = self._windowing.layer, self._windowing.volume
+    def show_state(self) -> None:
+        """Show the window and the slice, and name the slider of the fourth axis."""
+        layer = self._windowing.layer
+        volume = volume_of(layer)
+        self._window = ""
+        if volume is not None and self._is_on:
+            self._window = window_text(self._windowing.named(), layer.gamma, volume.units)
+        self._moved()
+
+    def _moved(self, _event: object = None) -> None:
+        """Show the slice; the window stays, since this is done at each step of playing."""
+        layer = self._windowing.layer
+        volume = volume_of(layer)
         if volume is None:
             self._write("state", "")
             self._name_axis(None)
             return
-        if self._is_on:
-            window = window_text(self._windowing.named(), layer.gamma, volume.units)
-            self._write("state", "\n".join(filter(None, (window, slice_text(self._viewer, layer, volume)))))
-        else:
-            self._write("state", "")
+        place = slice_text(self._viewer, layer, volume) if self._is_on else ""
+        self._write("state", "\n".join(filter(None, (self._window, place))))
         if volume.axis:
             axis = self._viewer.dims.ndim - layer.ndim
             t = slice_index(layer, self._viewer.dims.point)[0]
@@ -123,6 +135,13 @@ class Canvas(QObject):
         self._named_axis = named
         if named is not None and dims.axis_labels[named[0]] != named[1]:
             dims.set_axis_label(*named)
+
+    def _set_boxes(self) -> None:
+        """Draw letters without a ground where the canvas is dark, as images are: each ground costs time per frame."""
+        is_light = float(np.mean(self._viewer.canvas.background_color[:3])) > 0.5 if self._texts else False
+        for place in PLACES:
+            if place in self._texts and self._texts[place].box != is_light:
+                self._texts[place].box = is_light
 
     def _write(self, name: str, text: str) -> None:
         """Set one of the texts. It is made when there is something to show."""
