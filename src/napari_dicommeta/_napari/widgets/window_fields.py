@@ -52,7 +52,7 @@ class NumberField(QLineEdit):
         super().__init__(parent)
         self._name, self._value, self._shown = name, 0.0, ""
         self.setAccessibleName(name)
-        self.setToolTip(f"{name}. Arrow keys and the wheel change it. “-600/1200” sets center and width.")
+        self.setToolTip(tip(f"{name}. Arrow keys and the wheel change it. “-600/1200” sets center and width."))
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.returnPressed.connect(self._enter)
@@ -70,7 +70,7 @@ class NumberField(QLineEdit):
     def tell(self, text: str) -> None:
         """Say below the field why a text is not taken, and show the number again."""
         self._restore()
-        QToolTip.showText(self.mapToGlobal(QPoint(0, self.height() // 2)), text, self)
+        QToolTip.showText(self.mapToGlobal(QPoint(0, self.height() // 2)), tip(display(text)), self)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Step by arrow keys; Escape shows the number again."""
