@@ -144,7 +144,7 @@ def test_the_fourth_axis_says_what_it_is(
     viewer = shown(series)
     viewer.dims.set_point(0, 1)
     viewer.dims.set_point(1, 0)
-    assert slice_text(viewer, viewer.layers[0], series) == f"slice 1/3 · 0.0 mm · {expected[1]} (2/2)"
+    assert slice_text(viewer, viewer.layers[0], series) == f"slice 1/3 · 0.0 mm\n{expected[1]} (2/2)"
 
 
 def test_windows_are_written_as_they_are_spoken_of() -> None:

@@ -93,7 +93,7 @@ def window_text(window: Window, gamma: float, units: str = "") -> str:
 
 
 def slice_text(viewer: Any, layer: Any, volume: Volume) -> str:
-    """Return the slice shown of `layer`: "slice 20/40 · −53.5 mm", with its value on the fourth axis.
+    """Return the slice shown of `layer`: "slice 20/40 · −53.5 mm", and a line for the fourth axis.
 
     The distance is from the origin of the patient's coordinates along the normal of the slice.
     """
@@ -114,7 +114,8 @@ def slice_text(viewer: Any, layer: Any, volume: Volume) -> str:
                 parts.append(f"{_minus(f'{round(place, 1) + 0.0:.1f}')} mm")
     if volume.axis:
         t = slice_index(layer, dims.point)[0] if dims.ndisplay == 2 or layer.ndim == 4 else 0
-        parts.append(f"{axis_text(volume, t)} ({t + 1}/{layer.data.shape[0]})")
+        time = f"{axis_text(volume, t)} ({t + 1}/{layer.data.shape[0]})"
+        return "\n".join(filter(None, (" · ".join(parts), time)))
     return " · ".join(parts)
 
 
