@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from napari.components import ViewerModel
 import napari_dicommeta as dm
 from napari_dicommeta._napari.reader import layer_of
 from napari_dicommeta._napari.windowing import FULL_RANGE, Windowing
+from napari_dicommeta.dicom.luts import LookupTable
+from napari_dicommeta.dicom.window import Window
 
 ENDS = {40: (-160, 239), -600: (-1200, -1)}
 
@@ -115,9 +118,163 @@ def test_sigmoid_and_tables_are_colormaps_and_a_straight_window_takes_them_away(
     quarter = layer.colormap.map(np.array([(140 + 760) / 1600]))[0, 0]  # 1 / (1 + exp(-4 * 100 / 400))
     assert quarter == pytest.approx(1 / (1 + np.exp(-1)), abs=2e-3)
     assert windowing.current() == 0
-    windowing.show(dm.Window(center=40, width=400))
+    windowing.show(dm.Window(center=40, width=300))
     assert layer.colormap.name == "gray"
     assert windowing.current() is None
+
+
+def table(explanation: str, power: float, n: int = 512) -> LookupTable:
+    values = (np.linspace(0, 1, n) ** power * 4095).astype(np.uint16)
+    return LookupTable(first=-256, bits=12, values=values, explanation=explanation)
+
+
+def test_tables_beyond_the_first_are_recognized_stepped_and_followed(tmp_path: Path) -> None:
+    from napari.utils.colormaps import AVAILABLE_COLORMAPS
+
+    own = tuple(
+        (Window.of_table(table("NORMAL", 1 + k / 10)), Window.of_table(table("HARDER", 2 + k / 10))) for k in range(4)
+    )
+    viewer, windowing = shown(replace(volume(tmp_path), slice_windows=own))
+    layer = viewer.layers[0]
+    before = None
+    for _ in range(2):
+        for i in (0, 1):
+            windowing.choose(i)
+            assert windowing.current() == i
+            assert layer.colormap.name == "DICOM VOI LUT"
+        before = before or set(AVAILABLE_COLORMAPS)
+    windowing.choose(0)
+    seen = [(windowing.step(1), windowing.current())[1] for _ in range(len(windowing.presets()) + 1)]
+    assert seen == [1, 2, 3, 4, 5, 6, 7, FULL_RANGE, 0]  # four slices with two tables each
+    windowing.follow = True
+    windowing.choose(1)
+    for k in (0, 3, 1):
+        go(viewer, windowing, k)
+        curve = own[k][1].curve(1024)
+        assert np.abs(layer.colormap.colors[:, 0] - curve).max() < 2e-3
+        assert windowing.current() == 1
+    second = layer_of(replace(volume(tmp_path / "other"), slice_windows=own))
+    windowing.viewer.add_layer(second)
+    windowing.viewer.layers.selection.active = layer
+    windowing.set_all_layers(True)
+    windowing.choose(0)
+    assert {name for name in AVAILABLE_COLORMAPS if name.startswith("DICOM")} <= before
+    assert np.array_equal(second.colormap.colors, layer.colormap.colors)
+
+
+def test_a_gamma_unmarks_the_preset_and_choosing_one_sets_it_back(tmp_path: Path) -> None:
+    viewer, windowing = shown(volume(tmp_path))
+    layer = viewer.layers[0]
+    layer.gamma = 0.7
+    assert windowing.current() is None
+    windowing.dragged(10, 0)
+    assert layer.gamma == 0.7  # only a preset sets it back
+    windowing.choose(0)
+    assert (layer.gamma, windowing.current()) == (1, 0)
+    windowing.choose(FULL_RANGE)
+    layer.gamma = 2
+    assert windowing.current() is None
+    windowing.choose(FULL_RANGE)
+    assert (layer.gamma, windowing.current()) == (1, FULL_RANGE)
+
+
+def test_a_drag_of_a_sigmoid_with_a_gamma_stays_a_sigmoid(tmp_path: Path) -> None:
+    viewer, windowing = shown(volume(tmp_path, VOILUTFunction="SIGMOID", WindowCenter=40, WindowWidth=400))
+    viewer.layers[0].gamma = 0.5
+    windowing.dragged(0, 5)
+    assert windowing.shown() == dm.Window(center=50, width=400, function="SIGMOID")
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_limits_that_are_shown_keep_the_function(tmp_path: Path, function: str) -> None:
+    viewer, windowing = shown(volume(tmp_path, VOILUTFunction=function, WindowCenter=40, WindowWidth=400))
+    windowing.show_limits(-100, 300)
+    assert tuple(viewer.layers[0].contrast_limits) == pytest.approx((-100, 300))
+    assert windowing.shown().function == function
+
+
+USUAL = ["lung", "bone", "brain", "soft tissue"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"WindowCenter": None, "WindowWidth": None}, USUAL),
+        ({"WindowCenter": 40, "WindowWidth": 402}, ["SOFT", *USUAL[:3]]),  # soft tissue is there already
+        ({"WindowCenter": [40, 1], "WindowWidth": [80, 0]}, ["SOFT", "LUNG", "lung", "bone", "soft tissue"]),
+        ({}, ["SOFT", "LUNG"]),
+        ({"WindowCenter": None, "WindowWidth": None, "Modality": "MR"}, []),
+        ({"WindowCenter": None, "WindowWidth": None, "RescaleType": "MGML"}, []),
+    ],
+)
+def test_a_ct_with_few_presets_of_its_own_gets_usual_ones(
+    tmp_path: Path, changes: dict[str, Any], names: list[str]
+) -> None:
+    _, windowing = shown(volume(tmp_path, **changes))
+    assert [window.explanation for window in windowing.presets()] == names
+    assert [windowing.is_usual(i) for i in range(len(names))] == [name.islower() for name in names]
+
+
+def test_a_usual_preset_is_chosen_as_one_of_the_files(tmp_path: Path) -> None:
+    viewer, windowing = shown(volume(tmp_path, WindowCenter=None, WindowWidth=None))
+    windowing.choose(0)
+    assert tuple(viewer.layers[0].contrast_limits) == (-1350, 149)
+    assert windowing.current() == 0
+    assert windowing.spread(0) == ""
+
+
+def test_nearly_equal_presets_are_one_that_marks_all_of_them(tmp_path: Path) -> None:
+    changes = {"WindowCenter": [40, 41, 40, 60], "WindowWidth": [400, 402, 300, 400]}
+    viewer, windowing = shown(volume(tmp_path, WindowCenterWidthExplanation=None, **changes))
+    assert [window.numbers for window in windowing.presets()] == ["40 / 400", "40 / 300", "60 / 400"]
+    assert [window.numbers for window in windowing.folded(0)] == ["41 / 402"]
+    assert windowing.folded(1) == ()
+    viewer.layers[0].contrast_limits = windowing.folded(0)[0].limits
+    assert windowing.current() == 0
+
+
+def test_the_topmost_visible_image_is_windowed_while_another_layer_is_active(tmp_path: Path) -> None:
+    one, two = volume(tmp_path / "1"), volume(tmp_path / "2", SeriesInstanceUID="1.2.9")
+    viewer, windowing = shown(one, two)
+    first, second = viewer.layers
+    points = viewer.add_points([[0, 0, 0]])
+    assert viewer.layers.selection.active == points
+    assert windowing.layer == second
+    windowing.choose(1)
+    assert tuple(second.contrast_limits) == ENDS[-600]
+    assert tuple(first.contrast_limits) == ENDS[40]
+    second.visible = False
+    assert windowing.layer == first
+    first.visible = False
+    assert windowing.layer is None
+    viewer.layers.selection.active = second  # what is chosen is meant, though its eye is closed
+    assert windowing.layer == second
+
+
+def test_a_ct_has_limits_of_its_own_in_3d_and_gets_its_window_back(tmp_path: Path) -> None:
+    viewer, windowing = shown(volume(tmp_path, VOILUTFunction="SIGMOID", WindowCenter=40, WindowWidth=400))
+    layer = viewer.layers[0]
+    layer.gamma = 0.9
+    flat = tuple(layer.contrast_limits)
+    viewer.dims.ndisplay = 3
+    for _ in range(2):  # each new layer asks again
+        windowing.fit_display()
+    assert (tuple(layer.contrast_limits), layer.colormap.name, layer.gamma) == ((100, 1200), "gray", 1)
+    layer.contrast_limits = (200, 900)
+    viewer.dims.ndisplay = 2
+    windowing.fit_display()
+    assert (tuple(layer.contrast_limits), layer.colormap.name, layer.gamma) == (flat, "DICOM SIGMOID", 0.9)
+    viewer.dims.ndisplay = 3
+    windowing.fit_display()
+    assert tuple(layer.contrast_limits) == (200, 900)
+
+
+def test_an_mr_keeps_its_window_in_3d(tmp_path: Path) -> None:
+    viewer, windowing = shown(volume(tmp_path, Modality="MR"))
+    before = tuple(viewer.layers[0].contrast_limits)
+    viewer.dims.ndisplay = 3
+    windowing.fit_display()
+    assert tuple(viewer.layers[0].contrast_limits) == before
 
 
 def test_a_colormap_of_the_user_stays_where_the_limits_say_all(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ import copy
 import pickle
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import basic_indices
 
+from napari_dicommeta.volumes import plane_cache
 from napari_dicommeta.volumes.lazy_array import LazyArray
 
 PLANE = (3, 4)
@@ -770,3 +773,73 @@ def test_reading_ahead_ends_with_its_array() -> None:
     del array
     thread.join(10)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def free(monkeypatch: Any) -> list[int | None]:
+    """The free memory in planes, to be changed; arrays of more than three planes look at it, each time."""
+    planes: list[int | None] = [0]
+    monkeypatch.setattr(plane_cache, "CACHE_BYTES", 3 * PLANE_BYTES)
+    monkeypatch.setattr(plane_cache, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(plane_cache, "_whole_caches", weakref.WeakSet())
+    monkeypatch.setattr(plane_cache, "free_memory", lambda: None if planes[0] is None else planes[0] * PLANE_BYTES)
+    return planes
+
+
+def automatic() -> tuple[LazyArray, list[int]]:
+    array, read = lazy()
+    array._cache.cache_bytes = None
+    return array, read
+
+
+def across(array: LazyArray) -> None:
+    for row in range(PLANE[0]):
+        np.testing.assert_array_equal(array[:, row], full()[:, row])
+
+
+def test_an_array_keeps_all_planes_where_half_of_the_free_memory_holds_them(free: list[int | None]) -> None:
+    array, read = automatic()
+    free[0] = 16
+    across(array)
+    assert sorted(read) == list(range(8))  # the second row reads nothing
+    free[0] = 0
+    across(array)
+    assert sorted(read) == list(range(8))
+
+
+@pytest.mark.parametrize("planes", [15, 0, None])
+def test_an_array_that_is_larger_keeps_the_most_recent_planes(free: list[int | None], planes: int | None) -> None:
+    array, read = automatic()
+    free[0] = planes
+    across(array)
+    assert len(read) > 8
+    assert array.loaded <= 7
+    np.testing.assert_array_equal(array[2], full()[2])
+
+
+def test_memory_that_becomes_free_is_used(free: list[int | None]) -> None:
+    array, read = automatic()
+    array[1]
+    assert not array.keeps_all
+    free[0] = 40
+    across(array)
+    assert array.keeps_all
+    assert read.count(1) == 1  # what was in memory stays
+
+
+def test_memory_that_another_array_will_take_is_not_free(free: list[int | None]) -> None:
+    first, _ = automatic()
+    second, _ = automatic()
+    free[0] = 20
+    first[0]
+    assert first.keeps_all
+    assert not second.keeps_all  # seven planes of the first are still to come
+    first[:]
+    assert second.keeps_all
+
+
+def test_copies_and_pickles_follow_the_free_memory_too(free: list[int | None]) -> None:
+    array, _ = automatic()
+    assert copy.deepcopy(array)._cache.cache_bytes is None
+    array.cache_bytes = 7
+    assert copy.deepcopy(array)._cache.cache_bytes == 7

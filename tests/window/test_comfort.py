@@ -259,8 +259,8 @@ def test_a_low_dock_scrolls_and_overlaps_nothing(qtbot: Any, viewer: Any, dock: 
     assert dock.values.view.height() >= 60
     assert dock.tags.table.height() >= 60
     bar = dock._area.verticalScrollBar()
-    before = dock.tab.scope_box.currentIndex(), dock.windows.fields.center.value, dock.tabs.currentIndex()
-    for widget in (dock.tab.scope_box, dock.windows.fields.center.native, dock.tabs.tabBar()):
+    before = dock.tab.scope_box.currentIndex(), dock.windows.fields.center.value(), dock.tabs.currentIndex()
+    for widget in (dock.tab.scope_box, dock.windows.fields.center, dock.tabs.tabBar()):
         bar.setValue(0)
         turn = QWheelEvent(
             QPointF(widget.rect().center()),
@@ -274,7 +274,7 @@ def test_a_low_dock_scrolls_and_overlaps_nothing(qtbot: Any, viewer: Any, dock: 
         )
         QApplication.sendEvent(widget, turn)
         assert bar.value() > 0, widget
-    assert (dock.tab.scope_box.currentIndex(), dock.windows.fields.center.value, dock.tabs.currentIndex()) == before
+    assert (dock.tab.scope_box.currentIndex(), dock.windows.fields.center.value(), dock.tabs.currentIndex()) == before
     bar.setValue(0)
     panel.activateWindow()
     dock.values.enter()

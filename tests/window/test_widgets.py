@@ -18,7 +18,7 @@ from napari_dicommeta._napari.widgets.finding_page import FindingPage
 from napari_dicommeta._napari.widgets.findings_list import FindingsList
 from napari_dicommeta._napari.widgets.images_tab import ContactSheet
 from napari_dicommeta._napari.widgets.joint_table import JointTable
-from napari_dicommeta._napari.widgets.preset_strip import PresetStrip
+from napari_dicommeta._napari.widgets.preset_strip import Preset, PresetStrip
 from napari_dicommeta._napari.widgets.range_bins import RangeBins
 from napari_dicommeta._napari.widgets.series_tree import SeriesTree
 from napari_dicommeta._napari.widgets.source_bar import SourceBar
@@ -156,7 +156,7 @@ def test_presets_are_buttons_in_the_files_order_with_the_faulty_struck_out(qtbot
         Window(center=-600, width=1200),
         Window(center=1, width=0),
     )
-    strip.set_windows("a layer", windows, "HU")
+    strip.set_presets("a layer", [Preset(window=window) for window in windows], "HU")
     assert [button.text().split("\n")[0] for button in strip.buttons] == [
         "SOFT && HARD",
         "Window 2",
@@ -172,7 +172,7 @@ def test_presets_are_buttons_in_the_files_order_with_the_faulty_struck_out(qtbot
     assert [button.isChecked() for button in strip.buttons] == [False, True, False, False]
     strip.set_current(None)
     assert not any(button.isChecked() for button in strip.buttons)
-    strip.set_windows("", ())
+    strip.set_presets("", ())
     assert strip.buttons == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "go_to_slice",
+    "has_window",
     "is_full_range",
     "is_shown",
+    "set_colormap",
     "set_limits",
     "show_full_range",
     "show_window",
@@ -32,6 +35,7 @@ __all__ = [
 PREFIX = "DICOM "
 SAMPLES = 1024
 """Entries of napari's colormap texture."""
+_registering = threading.RLock()
 
 
 def slider_limits(window: Window) -> tuple[float, float]:
@@ -52,28 +56,38 @@ def set_limits(layer: Image, limits: tuple[float, float], data_range: tuple[floa
 
 
 def show_window(layer: Image, window: Window, inverted: bool = False) -> None:
-    """Show `layer` exactly as `window` specifies: set its limits and, for a SIGMOID or a VOI LUT, a colormap.
+    """Show `layer` as `window` specifies, but for its gamma: set its limits and, for a SIGMOID or VOI LUT, a colormap.
 
     `inverted`: MONOCHROME1, low values are bright. A linear window leaves a colormap that the user chose.
     """
     if window.is_straight:
         _without_curve(layer, inverted)
     else:
-        layer.colormap = curve_colormap(window, inverted)
+        set_colormap(layer, curve_colormap(window, inverted))
     set_limits(layer, slider_limits(window))
+
+
+def set_colormap(layer: Image, colormap: Colormap) -> None:
+    """Give `layer` a colormap; that of a DICOM curve replaces others of its name in napari's registry.
+
+    The registry would keep each curve under a name of its own. Layers hold their colormaps themselves.
+    """
+    from napari.utils.colormaps import AVAILABLE_COLORMAPS
+
+    with _registering:
+        if colormap.name.startswith(PREFIX):
+            AVAILABLE_COLORMAPS.pop(colormap.name, None)  # it refuses a second one of a name
+        layer.colormap = colormap
 
 
 def _without_curve(layer: Image, inverted: bool) -> None:
     """Replace the colormap of a DICOM curve by a linear gray one."""
-    if layer.colormap.name.startswith(PREFIX):
+    if _has_curve(layer):
         layer.colormap = "gray_r" if inverted else "gray"
 
 
 def curve_colormap(window: Window, inverted: bool) -> Colormap:
-    """Return the brightness of `window` over its limits as a colormap.
-
-    There is one name for each kind of curve, because napari keeps every colormap name.
-    """
+    """Return the brightness of `window` over its limits as a colormap, with one name for each kind of curve."""
     from napari.utils.colormaps import Colormap
 
     brightness = _brightness(window, inverted)
@@ -92,27 +106,43 @@ def _name(window: Window, inverted: bool) -> str:
 
 
 def is_shown(layer: Image, window: Window, inverted: bool = False) -> bool:
-    """Return whether `layer` is shown through `window` now, regardless of what set it."""
+    """Return whether `layer` is shown through `window` now, regardless of what set it. A gamma changes its curve."""
+    return _is_plain(layer) and has_window(layer, window, inverted)
+
+
+def has_window(layer: Image, window: Window, inverted: bool = False) -> bool:
+    """Return whether `layer` has the limits and the curve of `window` now, whatever its gamma."""
     if window.fault or not _close(slider_limits(window), tuple(layer.contrast_limits)):
         return False
-    name = layer.colormap.name
     if window.is_straight:
-        return not name.startswith(PREFIX)
-    if name != _name(window, inverted):
+        return not _has_curve(layer)
+    # The name is no proof of the curve: all tables share one, and napari numbers those of copied layers.
+    if not _has_curve(layer):
         return False
-    return bool(np.allclose(layer.colormap.colors[:, 0], _brightness(window, inverted), atol=1e-3))
+    colors = layer.colormap.colors[:, 0]
+    return len(colors) == SAMPLES and bool(np.allclose(colors, _brightness(window, inverted), atol=1e-3))
 
 
 def show_full_range(layer: Image, volume: Volume) -> None:
-    """Show `layer` from the smallest to the largest value of the volume's middle slice."""
+    """Show `layer` from the smallest to the largest value of the volume's middle slice, with a straight curve."""
     _without_curve(layer, volume.inverted)
     set_limits(layer, volume.display_range())
+    layer.gamma = 1
 
 
 def is_full_range(layer: Image, volume: Volume) -> bool:
     """Return whether `layer` shows the range that `show_full_range` sets."""
     limits = tuple(layer.contrast_limits)
-    return _close(volume.display_range(), limits) and not layer.colormap.name.startswith(PREFIX)
+    return _close(volume.display_range(), limits) and not _has_curve(layer) and _is_plain(layer)
+
+
+def _has_curve(layer: Image) -> bool:
+    return bool(layer.colormap.name.startswith(PREFIX))
+
+
+def _is_plain(layer: Image) -> bool:
+    """Return whether no gamma bends the curve of `layer`."""
+    return bool(abs(layer.gamma - 1) < 1e-6)
 
 
 def _close(first: Sequence[float], second: Sequence[float]) -> bool:

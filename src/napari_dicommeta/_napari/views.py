@@ -25,6 +25,7 @@ __all__ = [
     "VIEWS",
     "align",
     "anatomical_axes",
+    "directions_of",
     "fit",
     "has_directions",
     "move_camera",
@@ -53,14 +54,14 @@ def anatomical_axes(volume: Volume) -> tuple[tuple[int, int], ...] | None:
 
     Return None without a position in the patient or without a slice axis.
     """
-    cosines = _directions(volume)
+    cosines = directions_of(volume)
     if cosines is None or volume.array.ndim - volume.is_color < 3:
         return None
     best = max(permutations(range(3)), key=lambda axes: sum(abs(cosines[x, axis]) for x, axis in enumerate(axes)))
     return tuple((axis, 1 if cosines[x, axis] >= 0 else -1) for x, axis in enumerate(best))
 
 
-def _directions(volume: Volume) -> np.ndarray | None:
+def directions_of(volume: Volume) -> np.ndarray | None:
     """Return the unit vectors of the array axes k, j, i in the patient, as columns; None if the files have none."""
     affine = volume.geometry.affine
     if affine is None or (volume.axis and volume.array.ndim - volume.is_color == 3):
@@ -71,7 +72,7 @@ def _directions(volume: Volume) -> np.ndarray | None:
 
 def has_directions(volume: Volume) -> bool:
     """Return whether the files say how `volume` lies in the patient."""
-    return _directions(volume) is not None
+    return directions_of(volume) is not None
 
 
 def show_plane(viewer: Any, volume: Volume, plane: str) -> None:
@@ -191,7 +192,7 @@ def align(viewer: Any, reference: Volume) -> tuple[int, int]:
     World axes stay those of the reference's array, in mm. Volumes of the same orientation are only translated. Others
     get an affine, which napari shows without loss in 3D only.
     """
-    directions = _directions(reference)
+    directions = directions_of(reference)
     if directions is None:
         return 0, 0
     orthogonal = directions.copy()
@@ -207,7 +208,7 @@ def align(viewer: Any, reference: Volume) -> tuple[int, int]:
             continue
         affine = volume.geometry.affine
         same = reference.frame_of_reference and volume.frame_of_reference == reference.frame_of_reference
-        if affine is None or _directions(volume) is None or not (same or volume is reference):
+        if affine is None or directions_of(volume) is None or not (same or volume is reference):
             unplaced += 1
             continue
         aligned += 1

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._napari.display import (
+    has_window,
     is_full_range,
     is_shown,
+    set_colormap,
+    set_limits,
     show_full_range,
     show_window,
     slice_number,
 )
 from napari_dicommeta._napari.reader import volume_of
-from napari_dicommeta.dicom.window import Window, alternatives
+from napari_dicommeta.analysis.window_presets import USUAL_CT
+from napari_dicommeta.dicom.window import SIGMOID_SPAN, Window, alternatives, is_nearly
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +29,10 @@ __all__ = ["FULL_RANGE", "Windowing"]
 FULL_RANGE = -1
 """Number of the preset that shows the full range of values."""
 LINKED = ("contrast_limits", "colormap", "gamma")
+FEW_PRESETS = 2
+"""A CT whose files offer fewer windows gets usual ones beside them."""
+BONE_3D = Window(center=650, width=1100, function="LINEAR_EXACT")
+"""HU: the window in which the brightest values along a ray show bone and vessels with contrast agent."""
 DRAG = 0.005
 """Change of center and width for each pixel of a drag, as a fraction of the window's width."""
 
@@ -35,6 +43,27 @@ class _Choice:
 
     index: int | None
     window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How a layer shows its values."""
+
+    limits: tuple[float, float]
+    colormap: Any
+    gamma: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    """The windows offered for a volume: those of its files, without nearly equal ones, then usual ones.
+
+    `of_files` counts the first, and `folded` holds the windows that each of them stands for, itself excepted.
+    """
+
+    windows: tuple[Window, ...]
+    of_files: int
+    folded: tuple[tuple[Window, ...], ...]
 
 
 def _state(layer: Any) -> dict[str, Any]:
@@ -55,14 +84,15 @@ class Windowing:
         self.follow = False
         self.all_layers = False
         self._linked: list[Any] = []
-        self._cached: tuple[Any, tuple[Window, ...]] = (None, ())
+        self._cached: tuple[Any, _Offered] = (None, _Offered((), 0, ()))
 
     @property
     def layer(self) -> Any:
-        """The active layer if it is a grayscale volume, else None."""
+        """The layer to window: the active one if it is a grayscale volume, else the topmost visible one, else None."""
         active = self.viewer.layers.selection.active
-        volume = volume_of(active)
-        return active if volume is not None and not (volume.is_color or volume.is_labels) else None
+        if _is_gray(active):
+            return active
+        return next((layer for layer in reversed(self.viewer.layers) if layer.visible and _is_gray(layer)), None)
 
     @property
     def volume(self) -> Volume | None:
@@ -70,17 +100,30 @@ class Windowing:
         return volume_of(self.layer)
 
     def presets(self) -> tuple[Window, ...]:
-        """Return the windows that the active volume's files offer; with `follow` those of the slice shown."""
+        """Return the windows that the volume's files offer, with `follow` those of the slice shown, and usual ones.
+
+        Usual windows come where a CT in HU has fewer than two of its own.
+        """
         volume = self.volume
         if volume is None:
             return ()
-        windows = self._alternatives(volume)
-        if not self.follow:
+        windows = self._offered(volume).windows
+        if not self.follow or not volume.slice_windows:
             return windows
         own = volume.slice_windows[self.slice_number()]
         middle = volume.slice_windows[len(volume.slice_windows) // 2]
         indices = {window: i for i, window in enumerate(middle)}
         return tuple(own[i] if (i := indices.get(window, len(own))) < len(own) else window for window in windows)
+
+    def is_usual(self, index: int) -> bool:
+        """Return whether a preset is a usual one, not one of the files."""
+        volume = self.volume
+        return volume is not None and index >= self._offered(volume).of_files
+
+    def folded(self, index: int) -> tuple[Window, ...]:
+        """Return the windows of the files that a preset stands for, since they are nearly equal to it."""
+        volume = self.volume
+        return self._offered(volume).folded[index] if volume is not None and not self.is_usual(index) else ()
 
     def slice_number(self) -> int:
         """Return the number of the slice shown of the active volume, counted over times and slices."""
@@ -109,7 +152,7 @@ class Windowing:
         if layer is None or volume is None:
             return None
         for i, window in enumerate(self.presets()):
-            if is_shown(layer, window, volume.inverted):
+            if any(is_shown(layer, same, volume.inverted) for same in (window, *self.folded(i))):
                 return i
         return FULL_RANGE if is_full_range(layer, volume) else None
 
@@ -128,12 +171,14 @@ class Windowing:
             _state(self.layer)["choice"] = _Choice(self._slice_index(index), presets[index])
             self.show(presets[index])
 
-    def show(self, window: Window) -> None:
-        """Show the active layer, or all layers, through `window`."""
+    def show(self, window: Window, keeps_gamma: bool = False) -> None:
+        """Show the layer, or all layers, through `window`; its gamma becomes 1 unless it is kept."""
         for layer in self._targets():
             volume = volume_of(layer)
             assert volume is not None
             show_window(layer, window, volume.inverted)
+            if not keeps_gamma:
+                layer.gamma = 1
             _state(layer)["window"] = window
 
     def step(self, by: int) -> None:
@@ -160,16 +205,56 @@ class Windowing:
 
     def shown(self) -> Window:
         """Return the window of the active layer: its preset, the one shown last, or a LINEAR window of its limits."""
-        current, volume = self.current(), self.volume
-        last: Window | None = _state(self.layer).get("window")
-        if current is not None and current != FULL_RANGE:
-            last = self.presets()[current]
-        elif last is not None and volume is not None and not is_shown(self.layer, last, volume.inverted):
-            last = None
-        if last is not None and last.lut is None and last.rescale is None:
-            return last
-        low, high = self.layer.contrast_limits
+        layer, volume = self.layer, self.volume
+        assert volume is not None
+        last: Window | None = _state(layer).get("window")
+        for window in (*filter(None, [last]), *self.presets()):
+            if has_window(layer, window, volume.inverted) and window.lut is None and window.rescale is None:
+                return window
+        low, high = layer.contrast_limits
         return Window(center=(low + high) / 2 + 0.5, width=high - low + 1)
+
+    def named(self) -> Window:
+        """Return the window of the layer as `shown` does, but a lookup table as itself."""
+        layer, volume = self.layer, self.volume
+        assert volume is not None
+        last: Window | None = _state(layer).get("window")
+        for window in (*filter(None, [last]), *self.presets()):
+            if window.lut is not None and has_window(layer, window, volume.inverted):
+                return window
+        return self.shown()
+
+    def show_limits(self, low: float, high: float) -> None:
+        """Show the layer, or all layers, from `low` to `high` with the VOI LUT function that it has; gamma stays."""
+        function = self.shown().function
+        center, width = (low + high) / 2, high - low
+        if function == "LINEAR":
+            center, width = center + 0.5, width + 1
+        elif function == "SIGMOID":
+            width /= 2 * SIGMOID_SPAN
+        self.show(Window(center=center, width=width, function=function), keeps_gamma=True)
+
+    def fit_display(self) -> None:
+        """Give each CT in HU limits of its own in 3D, those of bone at first, and its window back in 2D."""
+        is_3d = self.viewer.dims.ndisplay == 3
+        for layer in self.viewer.layers:
+            volume = volume_of(layer)
+            if volume is None or not _is_ct(volume):
+                continue
+            state = _state(layer)
+            if is_3d == ("flat" in state):
+                continue
+            look = _Look(tuple(layer.contrast_limits), layer.colormap, layer.gamma)
+            before: _Look | None = state.get("space") if is_3d else state.pop("flat")
+            state["flat" if is_3d else "space"] = look
+            if before is None:
+                show_window(layer, BONE_3D, volume.inverted)
+                state["window"] = BONE_3D
+                layer.gamma = 1
+            else:
+                set_limits(layer, before.limits)
+                set_colormap(layer, before.colormap)
+                layer.gamma = before.gamma
 
     def dragged(self, right: float, up: float) -> None:
         """Change the width by pixels dragged right and the center by pixels dragged up, as on a workstation."""
@@ -178,7 +263,8 @@ class Windowing:
         self.show(
             Window(
                 center=window.center + up * each, width=max(window.width + right * each, 1.0), function=window.function
-            )
+            ),
+            keeps_gamma=True,
         )
 
     def set_all_layers(self, is_on: bool) -> None:
@@ -197,7 +283,7 @@ class Windowing:
             for layer in targets:
                 layer.contrast_limits_range = (low, high)
                 layer.contrast_limits = limits
-                layer.colormap = colormap
+                set_colormap(layer, colormap)
             if len(targets) > 1:
                 self.viewer.layers.link_layers(targets, LINKED)
                 self._linked = targets
@@ -217,10 +303,10 @@ class Windowing:
                 targets.append(layer)
         return targets
 
-    def _alternatives(self, volume: Volume) -> tuple[Window, ...]:
-        """Return `window.alternatives` of the volume, cached because every move of the slider needs it."""
+    def _offered(self, volume: Volume) -> _Offered:
+        """Return the windows offered for `volume`, cached because every move of the slider needs them."""
         if self._cached[0] is not volume.slice_windows:
-            self._cached = volume.slice_windows, alternatives(volume.slice_windows)
+            self._cached = volume.slice_windows, _offered(volume)
         return self._cached[1]
 
     def _slice_index(self, index: int) -> int | None:
@@ -228,6 +314,30 @@ class Windowing:
         volume = self.volume
         if volume is None or not volume.slice_windows:
             return None
-        windows = self._alternatives(volume)
+        windows = self._offered(volume).windows
         middle: Sequence[Window] = volume.slice_windows[len(volume.slice_windows) // 2]
         return middle.index(windows[index]) if 0 <= index < len(windows) and windows[index] in middle else None
+
+
+def _is_gray(layer: Any) -> bool:
+    volume = volume_of(layer)
+    return volume is not None and not (volume.is_color or volume.is_labels)
+
+
+def _is_ct(volume: Volume) -> bool:
+    return volume.modality == "CT" and volume.units == "HU"
+
+
+def _offered(volume: Volume) -> _Offered:
+    groups: list[list[Window]] = []
+    for window in alternatives(volume.slice_windows):
+        group = next((group for group in groups if is_nearly(group[0], window)), None)
+        if group is None:
+            groups.append([window])
+        else:
+            group.append(window)
+    own = tuple(group[0] for group in groups)
+    usual: tuple[Window, ...] = ()
+    if _is_ct(volume) and sum(not window.fault for window in own) < FEW_PRESETS:
+        usual = tuple(window for window in USUAL_CT if not any(is_nearly(window, other) for other in own))
+    return _Offered((*own, *usual), len(own), tuple(tuple(group[1:]) for group in groups))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import isfinite, nextafter
+import re
+from math import floor, isfinite, log10, nextafter
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.catalog.conditions import Spelled, ends_of
@@ -11,7 +12,20 @@ from napari_dicommeta.support.words import display
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.conditions import Condition, Tags
 
-__all__ = ["described", "keyword_of", "number_words", "plain", "range_words"]
+__all__ = [
+    "brief",
+    "described",
+    "digits_for",
+    "keyword_of",
+    "number_words",
+    "parse_numbers",
+    "plain",
+    "range_words",
+]
+
+_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
+LARGEST = 1e7
+"""The largest number that is taken for a center or a width."""
 
 
 def plain(text: str, limit: int = 200) -> str:
@@ -69,3 +83,29 @@ def number_words(value: float) -> str:
 
 def _shown(text: object) -> str:
     return "(absent)" if text is None else str(text) or "(empty)"
+
+
+def digits_for(units: str, width: float) -> int:
+    """Return how many decimals center and width of a window need: none in HU, else three digits of the width."""
+    if units == "HU" or not (isfinite(width) and width > 0):
+        return 0
+    return min(max(2 - floor(log10(width)), 0), 9)
+
+
+def brief(value: float, digits: int) -> str:
+    """Return a number with at most `digits` decimals, without zeros at its end."""
+    text = f"{value:.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def parse_numbers(text: str) -> tuple[float, ...]:
+    """Return the one or two numbers of a typed text: "40", "1,5", "-600/1200", "-600 1200"; () if it has no others.
+
+    A comma is a decimal point. A slash, backslash, semicolon or space separates center and width.
+    """
+    parts = [part for part in re.split(r"[/\\;\s]+", text.replace("\N{MINUS SIGN}", "-").strip()) if part]
+    if not 1 <= len(parts) <= 2 or not all(_NUMBER.fullmatch(part) for part in parts):
+        return ()
+    numbers = tuple(float(part.replace(",", ".")) for part in parts)
+    return numbers if all(abs(number) <= LARGEST for number in numbers) else ()

@@ -10,7 +10,7 @@ from napari_dicommeta.dicom.window import WINDOW_TAGS, Window, windows_of
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["STANDARD_CT", "folder_windows"]
+__all__ = ["STANDARD_CT", "USUAL_CT", "folder_windows"]
 
 STANDARD_CT = (
     Window(center=-600, width=1500, explanation="lung"),
@@ -25,6 +25,13 @@ STANDARD_CT = (
     Window(center=-60, width=400, explanation="soft tissue and fat"),
 )
 """Common radiological windows in HU. They are neither standardized nor taken from files."""
+USUAL_CT = (
+    Window(center=-600, width=1500, explanation="lung"),
+    Window(center=480, width=2500, explanation="bone"),
+    Window(center=40, width=80, explanation="brain"),
+    Window(center=40, width=400, explanation="soft tissue"),
+)
+"""The windows in HU that are offered beside those of a CT with few of its own."""
 
 
 def folder_windows(catalog: Catalog) -> dict[Window, int]:

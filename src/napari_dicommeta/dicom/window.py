@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from napari_dicommeta.dicom.luts import LookupTable
 
 __all__ = [
+    "SIGMOID_SPAN",
     "WINDOW_TAGS",
     "Window",
     "alternatives",
     "distinct_windows",
     "in_stored_values",
+    "is_nearly",
     "middle_windows",
     "windows_of",
 ]
@@ -37,6 +39,8 @@ MIN_WIDTH_HU, LOWEST_HU, HIGHEST_HU = 10, -1100, 4000
 """HU; a CT window that is narrower, or entirely outside this range, is implausible."""
 MIN_OVERLAP_GAIN = 0.15
 """How much larger the overlap must be before a window is read in stored values, contrary to the Standard."""
+NEARLY = 0.02
+"""Windows whose limits differ by less than this part of their width are offered once."""
 SIGMOID_SPAN = 2.0
 """A SIGMOID is shown over center ± this many widths, where it is within 0.04 % of black and white."""
 
@@ -202,6 +206,20 @@ def distinct_windows(windows: Iterable[Window]) -> tuple[Window, ...]:
         if window.explanation or window not in named:
             distinct.setdefault(window)
     return tuple(distinct)
+
+
+def is_nearly(first: Window, second: Window) -> bool:
+    """Return whether two windows show nearly the same: limits within 2 % of the width, about five of 256 gray levels.
+
+    Lookup tables, and windows with a `fault`, are nearly equal only to themselves.
+    """
+    if first.lut is not None or second.lut is not None or first.fault or second.fault:
+        return first == second
+    if first.is_straight != second.is_straight or (first.function == "SIGMOID") != (second.function == "SIGMOID"):
+        return False
+    (low, high), (other_low, other_high) = first.limits, second.limits
+    tolerance = NEARLY * max(high - low, other_high - other_low)
+    return abs(low - other_low) <= tolerance and abs(high - other_high) <= tolerance
 
 
 def _folded(windows: Iterable[Window]) -> tuple[Window, ...]:

@@ -69,8 +69,8 @@ class LazyArray(NDArrayOperatorsMixin):
     ``read(n, out)`` fills plane `n`, counted in C order over all axes before those of a plane. Indexing, operators,
     `numpy.ufunc`, methods such as ``.max()`` or ``.astype(…)`` and ``np.asarray`` behave like those of the full array,
     and return NumPy arrays. All planes stay cached if they fit into `cache_bytes`, otherwise the most recently used
-    planes do. Scrolling through 20 GB therefore needs no more than `cache_bytes`. Operations on the whole array
-    allocate it.
+    planes do. Scrolling through 20 GB therefore needs no more than `cache_bytes`, which is 1 GiB or half of the free
+    memory if that is more. Operations on the whole array allocate it.
 
     Assignment to elements changes this array in memory only, never a file. Copies and pickles hold the reader and the
     edited planes, not the cache.
@@ -136,8 +136,8 @@ class LazyArray(NDArrayOperatorsMixin):
 
     @property
     def cache_bytes(self) -> int:
-        """Memory limit of the cache, bytes; an array up to this size is cached completely."""
-        return self._cache.cache_bytes
+        """Memory limit of the cache, bytes; an array up to this size is cached completely. Setting it fixes it."""
+        return self._cache.limit
 
     @cache_bytes.setter
     def cache_bytes(self, value: int) -> None:
@@ -282,7 +282,7 @@ class LazyArray(NDArrayOperatorsMixin):
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> LazyArray:
         copied = LazyArray(self.shape, self.dtype, self._reader.read, self._plane_axes, self._threads)
-        copied.cache_bytes, copied.on_error = self.cache_bytes, self.on_error
+        copied._cache.cache_bytes, copied.on_error = self._cache.cache_bytes, self.on_error
         copied._cache.restore(self._cache.edited)
         return copied
 
@@ -293,14 +293,14 @@ class LazyArray(NDArrayOperatorsMixin):
             "read": self._reader.read,
             "plane_axes": self._plane_axes,
             "threads": self._threads,
-            "cache_bytes": self.cache_bytes,
+            "cache_bytes": self._cache.cache_bytes,
             "edited": self._cache.edited,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         edited, cache_bytes = state.pop("edited"), state.pop("cache_bytes")
         self.__init__(**state)  # type: ignore[misc]
-        self.cache_bytes = cache_bytes
+        self._cache.cache_bytes = cache_bytes
         self._cache.restore(edited)
 
     # -- indices ------------------------------------------------------------------------------------

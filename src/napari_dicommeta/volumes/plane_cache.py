@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import os
 import threading
+import time
+import weakref
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from napari_dicommeta.support.memory import free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,19 +23,26 @@ if TYPE_CHECKING:
 __all__ = ["CACHE_BYTES", "PlaneCache"]
 
 CACHE_BYTES = 1 << 30
-"""An array up to this size keeps all planes it has read; a larger array keeps the most recent of them."""
+"""An array up to this size keeps all planes that it has read, whatever memory is free."""
+FREE_SHARE = 0.5
+"""The part of the free memory that a larger array may take."""
+LOOK_SECONDS = 1.0
+"""Interval at which an array that does not keep all planes looks for free memory."""
 MAX_LOCKS = 64
+_whole_caches: weakref.WeakSet[PlaneCache] = weakref.WeakSet()
+"""Caches that have an array of all planes, and so will take memory that still counts as free."""
 
 
 class PlaneCache:
     """Cache of the `n` planes of an array, all of one shape and dtype.
 
-    All methods may be called from any thread. After an edit, all planes that are read stay in memory.
+    All methods may be called from any thread. After an edit, all planes that are read stay in memory. `cache_bytes` is
+    a fixed limit; None lets `limit` follow the free memory.
     """
 
     def __init__(self, n: int, plane: tuple[int, ...], dtype: np.dtype, reader: PlaneReader) -> None:
         self.n, self.plane, self.dtype, self.reader = n, plane, dtype, reader
-        self.cache_bytes = CACHE_BYTES
+        self.cache_bytes: int | None = None
         self.loaded = np.zeros(n, dtype=bool)
         self.at = n // 2
         """Index of the plane used last."""
@@ -42,6 +53,7 @@ class PlaneCache:
         self._edited: set[int] = set()
         self._guard = threading.Lock()
         self._locks: dict[int, threading.Lock] = {}
+        self._looked, self._automatic = -math.inf, CACHE_BYTES
 
     def _lock(self, n: int) -> threading.Lock:
         """Return the lock for reading plane `n`, made when it is first needed."""
@@ -55,13 +67,34 @@ class PlaneCache:
 
     @property
     def keeps_all(self) -> bool:
-        """Whether all planes can stay in memory."""
-        return self._whole is not None or self.n * self.plane_bytes <= self.cache_bytes
+        """Whether all planes can stay in memory. Once they are allocated, they do."""
+        size = self.n * self.plane_bytes
+        is_small = self.cache_bytes is None and size <= CACHE_BYTES
+        return self._whole is not None or is_small or size <= self.limit
+
+    @property
+    def limit(self) -> int:
+        """Bytes that the cache may hold: `cache_bytes`, or a share of the free memory, at least `CACHE_BYTES`."""
+        if self.cache_bytes is not None:
+            return self.cache_bytes
+        now = time.monotonic()
+        if now - self._looked >= LOOK_SECONDS:
+            free = free_memory()
+            own = len(self._recent) * self.plane_bytes
+            promised = sum(cache.promised for cache in list(_whole_caches))
+            share = 0 if free is None else int((free + own - promised) * FREE_SHARE)
+            self._looked, self._automatic = now, max(CACHE_BYTES, share)
+        return self._automatic
+
+    @property
+    def promised(self) -> int:
+        """Bytes of planes that have a place in memory but are not read yet."""
+        return 0 if self._whole is None else int(np.count_nonzero(~self.loaded)) * self.plane_bytes
 
     @property
     def capacity(self) -> int:
         """Number of planes that the cache holds if it does not keep all."""
-        return max(2, self.cache_bytes // max(1, self.plane_bytes))
+        return max(2, self.limit // max(1, self.plane_bytes))
 
     def whole(self) -> np.ndarray:
         """Return the array of all planes, shape (n, *plane); only `loaded` planes are valid."""
@@ -73,6 +106,7 @@ class PlaneCache:
                 for n, plane in self._recent.items():  # read under a smaller memory limit
                     self._whole[n], self.loaded[n] = plane, True
                 self._recent.clear()
+                _whole_caches.add(self)
             return self._whole
 
     def load(self, numbers: np.ndarray) -> None:

@@ -51,8 +51,8 @@ class ReadAhead:
 
     def _run(self) -> None:
         cache = self._cache
-        reach = cache.n if cache.keeps_all else max(1, cache.capacity // 2)
         while not self._stopped.is_set():
+            reach = cache.n if cache.keeps_all else max(1, cache.capacity // 2)  # memory may have become free
             n = self._next(reach)
             if n is not None:
                 self._fetch(n)

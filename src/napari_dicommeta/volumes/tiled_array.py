@@ -149,7 +149,7 @@ class TiledArray(LazyArray):
     @property
     def cache_bytes(self) -> int:
         """Memory limit of the cache of tiles, bytes."""
-        return self._mosaic.cache.cache_bytes
+        return self._mosaic.cache.limit
 
     @cache_bytes.setter
     def cache_bytes(self, value: int) -> None:

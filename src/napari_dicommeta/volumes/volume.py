@@ -44,8 +44,9 @@ class Volume:
     and intercept is whole and the range fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU",
     another *Rescale Type*, or "" where the files do not establish a unit. `windows`: the files' presets, the middle
     slice's first. `slice_windows`: the presets of each slice. `sources`: where the pixels of each slice are. `notes`:
-    how the volume was built and what is unusual about it. `axis`: the keyword of axis t, "" without one. `name` begins
-    with the description of the series, `label` with its number and modality, which name no person.
+    how the volume was built and what is unusual about it. `axis`: the keyword of axis t, "" without one; `axis_texts`:
+    the text of that element at each t, "" where it has none. `name` begins with the description of the series, `label`
+    with its number and modality, which name no person.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Volume:
     is_color: bool = False
     notes: tuple[Note, ...] = ()
     axis: str = ""
+    axis_texts: tuple[str, ...] = ()
     is_labels: bool = False
     """Whether values are segment numbers, 0 for background."""
     frame_of_reference: str = ""
@@ -218,9 +220,18 @@ def volume_of(series: Series, stack: Stack, parts: VolumeParts, suffix: str = ""
         is_color=form.is_color,
         notes=parts.notes,
         axis=stack.axis if stack.times > 1 else "",
+        axis_texts=_axis_texts(stack),
         frame_of_reference=frames.text("FrameOfReferenceUID") or frames.text("VolumeFrameOfReferenceUID"),
         padding=padding_ranges(rescale.transforms, array.dtype) if keeps_padding else (),
     )
+
+
+def _axis_texts(stack: Stack) -> tuple[str, ...]:
+    """Return the text of the fourth axis at each time, of its first frame; () without that axis."""
+    if stack.times == 1 or not stack.axis:
+        return ()
+    per_time = len(stack.frames) // stack.times
+    return tuple(stack.frames.text(stack.axis, per_time * n) for n in range(stack.times))
 
 
 def padding_ranges(transforms: Transforms, dtype: np.dtype) -> tuple[tuple[float, float], ...]:

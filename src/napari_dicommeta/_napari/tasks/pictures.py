@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["SHEET", "Thumbnail", "sheet_rows", "thinned", "thumbnails"]
+__all__ = ["SHEET", "Thumbnail", "counts_within", "sheet_rows", "thinned", "thumbnails"]
 
 SHEET = 120
 """Largest number of pictures on a contact sheet."""
+MAX_COUNTED = 1 << 16
 SIDE = 84
 """Pixels of a picture's longer side."""
 
@@ -47,6 +48,19 @@ def thinned(plane: np.ndarray, aspect: float = 1.0, side: int = SIDE) -> np.ndar
     j = np.linspace(0, rows - 1, max(1, round(height * scale))).astype(int)
     i = np.linspace(0, columns - 1, max(1, round(width * scale))).astype(int)
     return np.asarray(plane[np.ix_(j, i)])
+
+
+def counts_within(plane: np.ndarray, value_range: tuple[float, float], bins: int) -> np.ndarray:
+    """Return how many values of `plane` lie in each of equal bins over (smallest, largest), int64 of shape (bins,).
+
+    Planes of more than `MAX_COUNTED` pixels are subsampled.
+    """
+    step = max(1, round((plane.size / MAX_COUNTED) ** 0.5))
+    values = plane[::step, ::step]
+    low, high = value_range
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+    return np.histogram(values, bins=bins, range=(low, max(high, low + 1e-9)))[0]
 
 
 def sheet_rows(series: Sequence[Series], mask: np.ndarray, most: int = SHEET) -> tuple[tuple[int, int], ...]:

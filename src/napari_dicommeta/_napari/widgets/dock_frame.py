@@ -9,10 +9,10 @@ from qtpy.QtGui import QColor, QPainter
 from qtpy.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
-    QAbstractSpinBox,
     QApplication,
     QBoxLayout,
     QComboBox,
+    QLineEdit,
     QSizePolicy,
     QTabBar,
     QVBoxLayout,
@@ -130,7 +130,7 @@ class DockFrame(QWidget):
             layout.setSpacing(spacing)
             for widget in widgets:
                 layout.addWidget(widget, int(parent is self.body and widget is widgets[-1]))
-            for wheeled in parent.findChildren((QComboBox, QAbstractSpinBox, QTabBar)):
+            for wheeled in parent.findChildren((QComboBox, QLineEdit, QTabBar)):
                 wheeled.installEventFilter(self)
 
     def set_colors(self, colors: Colors) -> None:

@@ -12,26 +12,31 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.display import set_limits, slice_index
 from napari_dicommeta._napari.kept_windows import keep_window, load_kept_windows
-from napari_dicommeta._napari.keys import DRAG_MODIFIERS, PRESET_KEYS, STEP_KEYS
+from napari_dicommeta._napari.keys import PRESET_KEYS, STEP_KEYS
+from napari_dicommeta._napari.mouse import CanvasMouse
 from napari_dicommeta._napari.reader import volumes_in
-from napari_dicommeta._napari.tasks.pictures import thinned
-from napari_dicommeta._napari.widgets.preset_strip import PICTURE, PresetStrip
+from napari_dicommeta._napari.settings import remember, remembered
+from napari_dicommeta._napari.state.canvas import Canvas
+from napari_dicommeta._napari.tasks.pictures import counts_within, thinned
+from napari_dicommeta._napari.widgets.preset_strip import PICTURE, Preset, PresetStrip
 from napari_dicommeta._napari.widgets.window_fields import WindowFields
+from napari_dicommeta._napari.widgets.window_histogram import WindowHistogram
 from napari_dicommeta._napari.windowing import Windowing
 from napari_dicommeta._napari.words import plain
 from napari_dicommeta.analysis.window_presets import STANDARD_CT
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.dicom.window import Window
 
 __all__ = ["WindowPanel"]
 
-PICTURE_MS = 60
-"""Delay from the last change of slice to the update of the thumbnails."""
+PICTURE_MS = 180
+"""Delay from the last change of slice to the update of thumbnails and histogram, longer than a step of playing."""
+BINS = 128
 
 
 class WindowPanel(QWidget):
@@ -40,11 +45,12 @@ class WindowPanel(QWidget):
     def __init__(self, viewer: Any, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.windowing = Windowing(viewer)
-        self.strip, self.fields = PresetStrip(), WindowFields()
+        self.strip, self.histogram, self.fields = PresetStrip(), WindowHistogram(), WindowFields()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.strip)
+        layout.addWidget(self.histogram)
         layout.addWidget(self.fields)
         self._viewer = viewer
         self._layer: Any = None
@@ -53,30 +59,46 @@ class WindowPanel(QWidget):
         self._updating, self._is_waiting = False, False
         self._picture_timer = QTimer(self, singleShot=True, interval=PICTURE_MS, timeout=self._show_pictures)
         self.strip.window_chosen.connect(self.choose)
-        self.fields.window_entered.connect(self._entered)
+        self.fields.window_entered.connect(lambda window: self._change(lambda: self.windowing.show(window, True)))
+        self.fields.window_picked.connect(lambda window: self._change(lambda: self.windowing.show(window)))
+        self.histogram.limits_dragged.connect(
+            lambda low, high: self._change(lambda: self.windowing.show_limits(low, high))
+        )
         self.fields.window_kept.connect(self._kept)
         self.fields.follow_toggled.connect(self._follow)
         self.fields.all_layers_toggled.connect(self._all_layers)
+        self.mouse, self.canvas = CanvasMouse(viewer, self.windowing), Canvas(viewer, self.windowing, self)
+        self.fields.texts.setChecked(True)
+        self.fields.mouse_toggled.connect(self._set_mouse)
+        self.fields.texts_toggled.connect(self._set_texts)
         self._followed = (
             (viewer.layers.selection.events.active, self.update_layer),
-            (viewer.layers.events.inserted, self._limits_changed),
-            (viewer.layers.events.removed, self._limits_changed),
+            (viewer.layers.events.inserted, self._inserted),
+            (viewer.layers.events.removed, self._layers_changed),
+            (viewer.layers.events.reordered, self._layers_changed),
             (viewer.dims.events.point, self._stepped),
+            (viewer.dims.events.ndisplay, self._fit_display),
         )
         for emitter, callback in self._followed:
             emitter.connect(callback)
-        viewer.mouse_drag_callbacks.append(self._drag)
+        for layer in viewer.layers:
+            layer.events.visible.connect(self._layers_changed)
         for keys, action in ((PRESET_KEYS, WindowPanel.choose), (STEP_KEYS, WindowPanel.step)):
             for key, value in keys.items():
                 self._key(key, action, value)
         self._menus()
         self.update_layer()
+        # Later, because napari takes 0.1 s to read the settings of plugins.
+        QTimer(self, singleShot=True, timeout=self._recall).start()
 
     def release(self) -> None:
         """Leave the viewer and its layers alone from now on."""
         for emitter, callback in self._followed:
             emitter.disconnect(callback)
-        self._viewer.mouse_drag_callbacks.remove(self._drag)
+        for layer in self._viewer.layers:
+            layer.events.visible.disconnect(self._layers_changed)
+        self.mouse.release()
+        self.canvas.release()
         self._follow_layer(None)
 
     def _key(self, keys: str, action: Callable[[WindowPanel, int], None], value: int) -> None:
@@ -89,6 +111,20 @@ class WindowPanel(QWidget):
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
         self.strip.set_colors(colors)
+        self.histogram.set_colors(colors)
+
+    def _recall(self) -> None:
+        """Restore the ticks of earlier sessions."""
+        self.fields.mouse.setChecked(remembered("radiology_mouse", False))
+        self.fields.texts.setChecked(remembered("canvas_texts", True))
+
+    def _set_mouse(self, is_on: bool) -> None:
+        self.mouse.is_radiological = is_on
+        remember("radiology_mouse", is_on)
+
+    def _set_texts(self, is_on: bool) -> None:
+        self.canvas.set_shown(is_on)
+        remember("canvas_texts", is_on)
 
     def set_folder(self, windows: dict[Window, int]) -> None:
         """Offer the folder's presets in the menu, with the number of files of each."""
@@ -118,48 +154,91 @@ class WindowPanel(QWidget):
         self.update_layer()
 
     def update_layer(self, _event: object = None) -> None:
-        """Show the presets of the active layer."""
+        """Show the presets of the layer that windows apply to: the active one, or else the topmost visible image."""
         if self._is_waiting:
             return
         self._follow_layer(self.windowing.layer)
         self._menus()
+        self._fit_display()
         self._show_strip()
+        self.canvas.show()
+
+    def _inserted(self, event: Any) -> None:
+        event.value.events.visible.connect(self._layers_changed)
+        self._layers_changed()
+
+    def _layers_changed(self, _event: object = None) -> None:
+        """Follow another layer if windows apply to another one now."""
+        if self.windowing.layer != self._layer:  # each is a proxy of its own
+            self.update_layer()
+        else:
+            self._fit_display()
+            self._limits_changed()
+
+    def _fit_display(self, _event: object = None) -> None:
+        if not self._is_waiting:
+            self._change(self.windowing.fit_display)
 
     def _follow_layer(self, layer: Any) -> None:
         """Follow the limits and the colormap of `layer` in place of the layer before; None: of no layer."""
         if self._layer is not None:
-            self._layer.events.contrast_limits.disconnect(self._limits_changed)
-            self._layer.events.colormap.disconnect(self._limits_changed)
+            for events in self._looks(self._layer):
+                events.disconnect(self._limits_changed)
             self._layer.events.data.disconnect(self.update_layer)
         self._layer = layer
         if layer is not None:
             volume = self.windowing.volume
             if volume is not None:  # napari limits the slider of a layer that it makes of a sample to its window
                 set_limits(layer, tuple(layer.contrast_limits), _widest(layer, volume.display_range()))
-            layer.events.contrast_limits.connect(self._limits_changed)
-            layer.events.colormap.connect(self._limits_changed)
+            for events in self._looks(layer):
+                events.connect(self._limits_changed)
             layer.events.data.connect(self.update_layer)
+
+    @staticmethod
+    def _looks(layer: Any) -> tuple[Any, ...]:
+        """Return the events of how a layer shows its values."""
+        return layer.events.contrast_limits, layer.events.colormap, layer.events.gamma
 
     def _show_strip(self) -> None:
         volume = self.windowing.volume
         if self._layer is None or volume is None:
-            self.strip.set_windows("", ())
+            self.strip.set_presets("", ())
             self.fields.set_shown(None)
+            self.histogram.hide()
             return
+        self.histogram.show()
         self._show_presets(self.windowing.presets(), volume.units)
         self._show_pictures()
 
     def _show_presets(self, presets: tuple[Window, ...], units: str) -> None:
-        spreads = [self.windowing.spread(i) for i in range(len(presets))]
-        self.strip.set_windows(self._layer.name, presets, units, spreads)
+        windowing = self.windowing
+        shown = [
+            Preset(
+                window=window,
+                spread=windowing.spread(i),
+                folded=windowing.folded(i),
+                is_usual=windowing.is_usual(i),
+            )
+            for i, window in enumerate(presets)
+        ]
+        self.strip.set_presets(self._layer.name, shown, units)
         self._limits_changed()
 
     def _limits_changed(self, _event: object = None) -> None:
         if self._layer is None or self.windowing.layer is None or self._updating or self._is_waiting:
             return
         self.strip.set_current(self.windowing.current())
+        volume = self.windowing.volume
+        assert volume is not None
         several = len(volumes_in(self._viewer.layers)) > 1
-        self.fields.set_shown(self.windowing.shown(), self.windowing.varies(), several)
+        self.fields.set_shown(
+            self.windowing.shown(), self.windowing.varies(), several, units=volume.units, gamma=self._layer.gamma
+        )
+        low, high = self._layer.contrast_limits
+        self.histogram.set_limits((low, high))
+        if low < self.histogram.range[0] or high > self.histogram.range[1]:
+            self._picture_timer.start()
+        self.canvas.show_state()
 
     def _stepped(self, _event: object = None) -> None:
         if self._layer is None or self.windowing.layer is None or self._is_waiting:
@@ -184,13 +263,12 @@ class WindowPanel(QWidget):
             log_fault("reading a slice for the thumbnails of presets", error, logging.DEBUG)
             return
         rows, columns = volume.geometry.spacing[1:]
-        self.strip.set_pictures(thinned(plane, rows / columns, PICTURE), volume.display_range(), volume.inverted)
-
-    def _entered(self, window: Window) -> None:
-        if window.fault:
-            self._limits_changed()
-            return
-        self._change(lambda: self.windowing.show(window))
+        side = round(PICTURE * self.devicePixelRatioF())
+        full, limits = volume.display_range(), tuple(self._layer.contrast_limits)
+        self.strip.set_pictures(thinned(plane, rows / columns, side), full, volume.inverted)
+        if not self.histogram.is_dragged:
+            value_range = (min(full[0], limits[0]), max(full[1], limits[1]))
+            self.histogram.set_counts(counts_within(plane, value_range, BINS), value_range)
 
     def _kept(self, window: Window) -> None:
         from napari.utils.notifications import show_error
@@ -216,24 +294,6 @@ class WindowPanel(QWidget):
         volume = self.windowing.volume
         is_hu = volume is not None and volume.units == "HU"
         self.fields.set_menus(is_hu, STANDARD_CT, self._folder, self._kept_windows)
-
-    def _drag(self, _viewer: Any, event: Any) -> Iterator[None]:
-        """Change the width by dragging left or right with Ctrl or Alt, the level by dragging up or down."""
-        names = {getattr(modifier, "name", str(modifier)) for modifier in event.modifiers}
-        if self.windowing.layer is None or not names & DRAG_MODIFIERS or event.button != 1:
-            return
-        camera = getattr(self._viewer, "scene", self._viewer).camera
-        panning, camera.mouse_pan = camera.mouse_pan, False
-        try:
-            before = np.asarray(event.pos)
-            yield
-            while event.type == "mouse_move":
-                now = np.asarray(event.pos)
-                self.windowing.dragged(float(now[0] - before[0]), float(before[1] - now[1]))
-                before = now
-                yield
-        finally:
-            camera.mouse_pan = panning
 
 
 def _widest(layer: Any, limits: tuple[float, float]) -> tuple[float, float]:

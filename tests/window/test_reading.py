@@ -1,0 +1,202 @@
+"""Reading in the real window: texts on the canvas, the slider of a fourth axis, 3D, and the radiology mouse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dicom_factory import write_series
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent, QWheelEvent
+from qtpy.QtWidgets import QApplication
+from window_driver import drop, open_dock, wait_until_read
+
+NONE, CTRL, ALT, SHIFT = (
+    Qt.KeyboardModifier.NoModifier,
+    Qt.KeyboardModifier.ControlModifier,
+    Qt.KeyboardModifier.AltModifier,
+    Qt.KeyboardModifier.ShiftModifier,
+)
+
+
+@pytest.fixture
+def dock(qtbot: Any, viewer: Any, tmp_path: Path) -> Any:
+    write_series(tmp_path, 6)
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    return dock
+
+
+def texts(viewer: Any) -> dict[str, str]:
+    overlays = viewer.canvas.overlays
+    names = [name for name in overlays if name.startswith("_dicommeta_")]
+    return {name.removeprefix("_dicommeta_"): overlays[name].text for name in names if overlays[name].visible}
+
+
+def canvas_of(viewer: Any) -> Any:
+    return viewer.window._qt_viewer.canvas.native
+
+
+def drag(canvas: Any, button: Qt.MouseButton, keys: Qt.KeyboardModifier, right: int) -> None:
+    middle = QPointF(canvas.rect().center())
+    for kind, place, held in (
+        (QEvent.Type.MouseButtonPress, middle, button),
+        (QEvent.Type.MouseMove, middle + QPointF(right, 0), button),
+        (QEvent.Type.MouseButtonRelease, middle + QPointF(right, 0), Qt.MouseButton.NoButton),
+    ):
+        of = Qt.MouseButton.NoButton if kind == QEvent.Type.MouseMove else button
+        QApplication.sendEvent(canvas, QMouseEvent(kind, place, of, held, keys))
+
+
+def turn(canvas: Any, angle: int, keys: Qt.KeyboardModifier = NONE) -> None:
+    middle = canvas.rect().center()
+    place = QPointF(canvas.mapToGlobal(middle))
+    phase = Qt.ScrollPhase.NoScrollPhase
+    event = QWheelEvent(QPointF(middle), place, QPoint(), QPoint(0, angle), Qt.MouseButton.NoButton, keys, phase, False)
+    QApplication.sendEvent(canvas, event)
+
+
+def limits(viewer: Any) -> tuple[float, float]:
+    return tuple(viewer.layers[0].contrast_limits)
+
+
+def test_the_canvas_says_directions_window_slice_and_value(qtbot: Any, viewer: Any, dock: Any) -> None:
+    viewer.dims.set_point(0, 2 * 2.5)
+    shown = texts(viewer)
+    assert [shown[place] for place in ("left", "right", "top", "bottom")] == ["R", "L", "A", "P"]
+    assert shown["state"].split("\n")[0] == "W 400 L 40"
+    assert shown["state"].split("\n")[1].startswith("slice 3/6 · ")
+    dock.windows.choose(1)
+    assert texts(viewer)["state"].split("\n")[0] == "W 1200 L \N{MINUS SIGN}600"
+    dock.view.show_view("coronal")
+    assert texts(viewer)["top"] == "H"
+    qtbot.mouseMove(canvas_of(viewer), canvas_of(viewer).rect().center())
+    qtbot.waitUntil(lambda: texts(viewer).get("value", "").endswith(" HU"), timeout=5000)
+    assert not viewer.canvas.overlays["_dicommeta_top"].box
+    viewer.theme = "light"  # letters over a dark image need a ground there
+    assert viewer.canvas.overlays["_dicommeta_top"].box
+    viewer.theme = "dark"
+    dock.windows.fields.texts.trigger()
+    assert texts(viewer) == {}
+    dock.windows.fields.texts.trigger()
+    assert texts(viewer)["top"] == "H"
+    viewer.layers.clear()
+    assert texts(viewer) == {}
+
+
+def test_a_closed_dock_takes_its_texts_along(qtbot: Any, viewer: Any, dock: Any) -> None:
+    assert texts(viewer)
+    viewer.window.remove_dock_widget("all")
+    qtbot.waitUntil(lambda: not texts(viewer), timeout=5000)
+    assert not [name for name in viewer.canvas.overlays if name.startswith("_dicommeta_")]
+
+
+def test_the_slider_of_a_fourth_axis_says_where_it_is(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(
+        tmp_path,
+        6,
+        Modality="MR",
+        EchoTime=lambda k: (12.5, 30)[k // 3],
+        ImagePositionPatient=lambda k: [0, 0, 2.5 * (k % 3)],
+    )
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    viewer.dims.set_point(0, 0)
+    assert viewer.dims.axis_labels[0] == "echo 12.5 ms"
+    viewer.dims.set_point(0, 1)
+    assert viewer.dims.axis_labels[0] == "echo 30 ms"
+    labels = [widget.axis_label.text() for widget in viewer.window._qt_viewer.dims.slider_widgets]
+    assert labels[0] == "echo 30 ms"
+    viewer.window.remove_dock_widget("all")
+    qtbot.waitUntil(lambda: viewer.dims.axis_labels[0] == "t", timeout=5000)
+
+
+def test_3d_shows_bone_and_gives_the_window_back(qtbot: Any, viewer: Any, dock: Any) -> None:
+    dock.windows.choose(1)
+    flat = limits(viewer)
+    dock.view.show_view("3D")
+    assert limits(viewer) == (100, 1200)
+    assert dock.windows.fields.center.value() == 650
+    dock.view.show_view("axial")
+    assert limits(viewer) == flat
+    assert dock.presets.buttons[1].isChecked()
+
+
+def test_the_radiology_mouse_changes_slices_and_windows(qtbot: Any, viewer: Any, dock: Any) -> None:
+    canvas, right = canvas_of(viewer), Qt.MouseButton.RightButton
+    viewer.dims.set_point(0, 2 * 2.5)
+    zoom, before = viewer.scene.camera.zoom, limits(viewer)
+    turn(canvas, -120)
+    qtbot.waitUntil(lambda: viewer.scene.camera.zoom != zoom, timeout=5000)
+    assert viewer.dims.current_step[0] == 2
+    dock.windows.fields.mouse.trigger()
+    zoom = viewer.scene.camera.zoom
+    turn(canvas, -120)
+    assert viewer.dims.current_step[0] == 3
+    turn(canvas, 120)
+    turn(canvas, 120)
+    assert viewer.dims.current_step[0] == 1
+    turn(canvas, -120, CTRL)  # as without the tick
+    assert viewer.dims.current_step[0] == 2
+    drag(canvas, right, NONE, 20)
+    assert limits(viewer)[1] - limits(viewer)[0] > before[1] - before[0]
+    qtbot.wait(50)  # the camera follows with the next frame
+    assert viewer.scene.camera.zoom == zoom
+    turn(canvas, 120, SHIFT)
+    assert viewer.scene.camera.zoom == pytest.approx(zoom * 1.1)
+    dock.windows.fields.mouse.trigger()
+    before = limits(viewer)
+    drag(canvas, right, NONE, 20)
+    assert limits(viewer) == before
+    turn(canvas, -120)
+    assert viewer.dims.current_step[0] == 2
+
+
+def test_a_drag_with_alt_is_naparis_own_zoom(qtbot: Any, viewer: Any, dock: Any) -> None:
+    before = limits(viewer)
+    drag(canvas_of(viewer), Qt.MouseButton.LeftButton, ALT, 40)
+    assert limits(viewer) == before
+
+
+def test_an_edge_of_the_histogram_sets_the_window(qtbot: Any, viewer: Any, dock: Any) -> None:
+    histogram = dock.windows.histogram
+    qtbot.waitUntil(lambda: bool(histogram.counts.any()), timeout=5000)
+    assert histogram.limits == limits(viewer) == (-160, 239)
+    assert int(histogram.counts.sum()) == np.asarray(viewer.layers[0].data[0]).size
+    low, high = (round(histogram.x_of(value)) for value in histogram.limits)
+    assert low < high
+    qtbot.mousePress(histogram, Qt.MouseButton.LeftButton, pos=QPoint(high, 10))
+    qtbot.mouseMove(histogram, QPoint(high - 10, 10))
+    qtbot.mouseRelease(histogram, Qt.MouseButton.LeftButton, pos=QPoint(high - 10, 10))
+    assert limits(viewer)[0] == pytest.approx(-160)
+    assert limits(viewer)[1] < 239
+    assert not any(button.isChecked() for button in dock.presets.buttons)
+
+
+def test_a_gamma_of_the_slider_unmarks_the_preset(qtbot: Any, viewer: Any, dock: Any) -> None:
+    viewer.layers[0].gamma = 0.5
+    assert not any(button.isChecked() for button in dock.presets.buttons)
+    assert dock.windows.fields.unit.text() == "HU γ 0.5"
+    qtbot.mouseClick(dock.presets.buttons[0], Qt.MouseButton.LeftButton)
+    assert viewer.layers[0].gamma == 1
+    assert dock.presets.buttons[0].isChecked()
+
+
+def test_points_over_an_image_leave_presets_and_keys_alive(qtbot: Any, viewer: Any, dock: Any) -> None:
+    image = viewer.layers[0]
+    viewer.add_points([[0, 1, 1]])
+    assert viewer.layers.selection.active is not image
+    assert len(dock.presets.buttons) == 3
+    window = dock.window()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=5000)
+    qtbot.keyClick(window, Qt.Key.Key_2, ALT)
+    assert tuple(image.contrast_limits) == (-1200, -1)
+    image.visible = False
+    assert dock.presets.buttons == []
+    image.visible = True
+    assert len(dock.presets.buttons) == 3
