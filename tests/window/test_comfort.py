@@ -17,7 +17,7 @@ from window_driver import choose_tag, click_bar, drop, open_dock, open_series, s
 
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.tasks.source import SeriesRequest
-from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, contrast, theme_colors
+from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, contrast, heat, readable_on, theme_colors
 
 
 @pytest.fixture
@@ -175,10 +175,10 @@ def test_many_filters_leave_room_for_what_they_filter(qtbot: Any, dock: Any, tmp
 
 def test_series_stay_below_their_patients_while_they_are_filtered(qtbot: Any, dock: Any, tmp_path: Path) -> None:
     read(qtbot, dock, two_series(tmp_path / "s"))
-    assert {node.branch.kind for node in dock.series.model.nodes} == {"patient", "study", "series"}
+    assert {node.branch.kind for node in dock.series.model.nodes} == {"study", "series"}
     dock.exploration.toggle("ConvolutionKernel", "B70s")
-    assert [row.extent for row in dock.series.model.rows] == ["4 of 5 match"]
-    assert {node.branch.kind for node in dock.series.model.nodes} == {"patient", "study", "series"}
+    assert [row.extent for row in dock.series.model.rows] == ["4 of 5"]
+    assert {node.branch.kind for node in dock.series.model.nodes} == {"study", "series"}
 
 
 def test_the_frame_that_matches_is_shown_and_a_tag_of_frames_has_its_curve(
@@ -336,7 +336,12 @@ def test_what_is_painted_can_be_read_on_each_ground(theme: str) -> None:
         for color in (colors.text, colors.faint, colors.accent, colors.warning, colors.error):
             assert contrast(color, ground) >= TEXT
         assert contrast(colors.muted, ground) >= GRAPHIC
-    assert contrast(colors.faint, colors.current) >= min(TEXT, contrast(colors.text, colors.current))
+    for color in (colors.text, colors.faint, colors.accent, colors.warning, colors.error):
+        assert contrast(color, colors.selection) >= TEXT
+    assert contrast(colors.text, colors.faint) > 1.6  # beside the point at first sight, in each theme
+    for share in (0, 0.01, 0.3, 0.7, 1):
+        ground = heat(colors, share)
+        assert contrast(readable_on(ground), ground) >= TEXT
     assert contrast(type(colors.text)("white"), type(colors.text)("black")) == pytest.approx(21)
 
 

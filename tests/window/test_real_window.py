@@ -352,7 +352,7 @@ def test_notes_of_a_series_are_in_its_row_and_below_it(qtbot: Any, viewer: Any, 
     drop(dock, tmp_path)
     wait_until_read(qtbot, dock)
     qtbot.waitUntil(lambda: dock.series.model.rows[0].notes is not None, timeout=10_000)
-    assert dock.series.model.rows[0].badge == "1"
+    assert dock.series.model.rows[0].badge == "1 note"
     dock.series.table.setCurrentIndex(dock.series.model.index(0, 0))
     assert "2 slices missing between 4 and 5 (7.5 mm)" in dock.series.notes.text()
     assert dock.series.model.rows[0].is_open
@@ -467,7 +467,7 @@ def test_from_a_value_to_the_slice_that_holds_it(qtbot: Any, viewer: Any, tmp_pa
     qtbot.waitUntil(lambda: any(row.keyword == "KVP" and row.distinct == 1 for row in dock.tags._rows), timeout=5000)
 
     dock.tabs.setCurrentIndex(0)
-    assert [(row.name, row.extent) for row in dock.series.model.rows] == [("3 Test series", "2 of 6 match")]
+    assert [(row.name, row.extent) for row in dock.series.model.rows] == [("3 Test series", "2 of 6")]
     dock.series.table.setCurrentIndex(dock.series.model.index(0, 0))
     qtbot.keyClick(dock.series.table, Qt.Key.Key_Return)
     wait_until_read(qtbot, dock)
@@ -477,7 +477,7 @@ def test_from_a_value_to_the_slice_that_holds_it(qtbot: Any, viewer: Any, tmp_pa
 
     qtbot.mouseClick(dock.filters.chips[0], Qt.MouseButton.LeftButton)
     assert not dock.filters.isVisible()
-    assert [row.extent for row in dock.series.model.rows] == ["6 × 16 × 12", "5 × 16 × 12"]
+    assert [(row.extent, row.size) for row in dock.series.model.rows] == [("", "6 × 16 × 12"), ("", "5 × 16 × 12")]
 
 
 def test_choosing_a_layer_chooses_its_row(qtbot: Any, viewer: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from napari_dicommeta._napari.arrange import layers_of
 from napari_dicommeta._napari.reader import volumes_in
 from napari_dicommeta._napari.settings import last_source, remember_source
 from napari_dicommeta._napari.state.sources import DockState, keep_state, take_state
-from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, problems_of
+from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, not_dicom, problems_of
 from napari_dicommeta._napari.widgets.dock_panel import DockPanel
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO
 from napari_dicommeta._napari.words import plain
@@ -229,7 +229,7 @@ class DicomDock(DockPanel):
         self._name_source()
         self.source.set_comparable(bool(opened.catalog.n_files))
         problems = problems_of(opened)
-        self.series.set_problems(problems if opened.catalog.n_files else (), len(problems))
+        self.series.set_problems(problems if opened.catalog.n_files else (), len(problems), not_dicom(opened))
         if not opened.catalog.n_files:
             self._set_empty_texts(f"{nothing_found(opened.catalog, opened.refusals)}\n{WHAT_TO_DO}")
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
@@ -135,9 +134,7 @@ class _Delegate(QStyledItemDelegate):
             return
         painter.save()
         if option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_HasFocus):
-            ground = QColor(colors.current)
-            ground.setAlpha(70)
-            painter.fillRect(option.rect, ground)
+            painter.fillRect(option.rect, colors.selection)
         if (None if bar.state else bar.text) in self.chosen and index.internalId() == 0:
             painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colors.accent)
         metrics = option.fontMetrics
