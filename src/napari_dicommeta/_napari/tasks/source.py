@@ -77,11 +77,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """The progress of a running scan and, from time to time, the catalog so far with its tags."""
+    """The progress of a running scan and, from time to time, the source as far as it is read."""
 
     progress: ScanProgress
-    catalog: Catalog | None = None
-    tags: tuple[TagRow, ...] = ()
+    opened: Opened | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

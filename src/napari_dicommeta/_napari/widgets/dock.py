@@ -60,6 +60,8 @@ class DicomDock(DockPanel):
             (workers.progressed, self._progressed),
             (workers.opened, self._opened),
             (workers.failed, self._failed),
+            (self.growth.pictured, self._show_early),
+            (self.growth.grown, self._grown),
             (workers.series_opened, self._series_opened),
             (workers.series_failed, self._series_failed),
             (workers.series_noted, self.series_rows.note),
@@ -153,8 +155,12 @@ class DicomDock(DockPanel):
         """Stop a running scan and open what it has read; if it has read nothing, keep the open source."""
         self.exports.cancel()
         self.source.set_idle()
+        early = self.growth.early
         if self.workers.is_scanning and not self.workers.stop_scan():
-            self._keep_open("Stopped: nothing is open", f"Stopped. {WHAT_TO_DO}")
+            if early is not None:
+                self._opened(early)
+            else:
+                self._keep_open("Stopped: nothing is open", f"Stopped. {WHAT_TO_DO}")
 
     def _keep_open(self, otherwise: str, empty_text: str) -> None:
         """Go on with the open source and its filters; `otherwise` names that there is none."""
@@ -187,15 +193,31 @@ class DicomDock(DockPanel):
     def _progressed(self, so_far: Partial) -> None:
         progress = so_far.progress
         self.source.set_progress(progress.done, progress.found, progress.listed)
-        if so_far.catalog is not None:
-            self.exploration.set_catalog(so_far.catalog, so_far.tags, is_whole=False)
+        if so_far.opened is not None:
+            self.growth.grow(so_far.opened)
+
+    def _grown(self, opened: Opened) -> None:
+        """List a source that is being read as far as it is read."""
+        self.exploration.set_catalog(opened.catalog, opened.tags, is_whole=False)
+        self.series_rows.set_opened(opened)
+        self._show_series()
+        self._active_changed()
+
+    def _show_early(self, early: Opened) -> None:
+        """Show the first complete series of a source that is being read."""
+        self.view.begin_opening()
+        self.layer_queue.begin_source(early)
+        self.layer_queue.add(early.volumes, partial(self.view.show_opened, is_added=self.sources.is_added))
 
     def _failed(self, error: Exception) -> None:
         self.source.set_idle()
-        why = f"{type(error).__name__}: {error}"
+        why, early = f"{type(error).__name__}: {error}", self.growth.early
         if isinstance(error, OSError) and error.filename:
             why = f"{os.path.basename(error.filename)}: {error.strerror}"
-        self._keep_open("The source could not be read", f"{why}\n{WHAT_TO_DO}")
+        if early is not None:
+            self._opened(early)
+        else:
+            self._keep_open("The source could not be read", f"{why}\n{WHAT_TO_DO}")
         self._tell(("The source could not be read.", why))
 
     def _tell(self, problems: tuple[str, ...]) -> None:
@@ -219,6 +241,8 @@ class DicomDock(DockPanel):
             self._tell((f"{opened.title}: nothing was opened.", *reasons))
             return
         wanted = sources.wanted
+        is_early, incomplete = self.growth.adopt(opened)
+        is_shown = is_shown or is_early
         sources.replace(opened)
         self.layer_queue.begin_source(opened, sources.volumes)
         self.series_rows.set_opened(opened)
@@ -244,6 +268,9 @@ class DicomDock(DockPanel):
         if is_shown:
             self._look_timer.start()
             self._active_changed()
+            self._show_series()
+            self._remember(opened)
+            self.open_requested([SeriesRequest(number=number) for number in incomplete])
         else:
             self._add_timer.start()
 
@@ -258,6 +285,9 @@ class DicomDock(DockPanel):
     def _first_shown(self, opened: Opened, is_added: bool, volumes: Sequence[Volume]) -> None:
         self.view.show_opened(volumes, is_added=is_added)
         self._look_timer.start()
+        self._remember(opened)
+
+    def _remember(self, opened: Opened) -> None:
         if opened.catalog.n_files:
             remember_source(opened.paths)
 
@@ -283,13 +313,14 @@ class DicomDock(DockPanel):
 
     def open_requested(self, requests: Sequence[SeriesRequest], is_added: bool = False) -> None:
         """Show series as layers, at the first slice that matches the filters; `is_added` keeps what is visible."""
-        if self.opened is not None:
-            valid = [request for request in requests if 0 <= request.number < len(self.opened.series)]
+        listed = self.listed
+        if listed is not None:
+            valid = [request for request in requests if 0 <= request.number < len(listed.series)]
             if len(valid) == 1 and valid[0].path and self._is_shown(valid[0]):
                 return
             if valid:
                 self.view.begin_opening()
-                self.workers.open_series(self.opened, valid, is_added)
+                self.workers.open_series(listed, valid, is_added)
 
     def _is_shown(self, request: SeriesRequest) -> bool:
         """Go to the requested slice if a layer has it, and return whether one does."""
@@ -306,12 +337,13 @@ class DicomDock(DockPanel):
 
     def _series_opened(self, loaded: Any) -> None:
         (opened, results), is_added = loaded
-        if self.opened is None or self.opened is not opened:
+        if opened is not self.opened and not self.growth.holds(opened):
             return
         selection, problems = self.exploration.selection, []
         matching = set(selection.files().paths) if selection is not None and selection.filters else set()
         for request, volumes, refusals in results:
-            if (request.volume, request.split, request.missing_rescale) == (None, "auto", "refuse"):
+            is_usual = (request.volume, request.split, request.missing_rescale) == (None, "auto", "refuse")
+            if is_usual and opened is self.listed:
                 self.series_rows.note_opened(request.number, volumes, refusals)
             if volumes:
                 paths = {request.path} if request.path else matching
@@ -333,10 +365,11 @@ class DicomDock(DockPanel):
 
     def _show_again(self, number: int, place: int | None) -> None:
         """Show a series that is open but hidden."""
-        if self.opened is None:
+        listed = self.listed
+        if listed is None:
             return
-        row, series = self.series_rows.rows[number], self.opened.series[number]
-        volumes = [volume for volume in volumes_in(self.viewer.layers) if self.opened.series_of(volume) is series]
+        row, series = self.series_rows.rows[number], listed.series[number]
+        volumes = [volume for volume in volumes_in(self.viewer.layers) if listed.series_of(volume) is series]
         if place is not None:
             volumes = [volume for volume in volumes if volume.name == row.volumes[place]]
         if volumes and not any(layer.visible for layer in layers_of(self.viewer, volumes)):

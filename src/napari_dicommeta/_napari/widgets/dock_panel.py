@@ -12,6 +12,7 @@ from napari_dicommeta._napari.reader import catalog_of, volume_of, volumes_in
 from napari_dicommeta._napari.settings import is_preferred, prefer, recent_folders
 from napari_dicommeta._napari.state.explore import Exploration
 from napari_dicommeta._napari.state.export import Exports
+from napari_dicommeta._napari.state.growth import Growth
 from napari_dicommeta._napari.state.layers import LayerQueue
 from napari_dicommeta._napari.state.series import SeriesRows
 from napari_dicommeta._napari.state.settings import DockSettings
@@ -68,6 +69,7 @@ class DockPanel(DockFrame):
         self.sources = Sources(self)
         self._sheet_key: object = None
         self.workers = Workers(self)
+        self.growth = Growth(viewer, self.workers, self)
         self.exploration = Exploration(self.workers, self)
         self.layer_queue, self.view = LayerQueue(viewer, self), View(viewer, self)
         self._is_adding, self._is_tree_old = False, False
@@ -195,10 +197,16 @@ class DockPanel(DockFrame):
         """The open source."""
         return self.sources.opened
 
+    @property
+    def listed(self) -> Opened | None:
+        """The source whose series are listed: the one that is being read, as far as it is, else the open one."""
+        return self.growth.listed or self.opened
+
     # -- showing ------------------------------------------------------------------------------------
 
     def _matches(self) -> list[int]:
-        return self.exploration.matches(self.opened.series) if self.opened is not None else []
+        is_growing = self.growth.listed is not None
+        return self.exploration.matches(self.opened.series) if self.opened is not None and not is_growing else []
 
     def _show_series(self) -> None:
         """Show the matching series, or wait until their tab is visible."""
@@ -208,7 +216,7 @@ class DockPanel(DockFrame):
 
     def _accept_search(self, text: str) -> None:
         """Make a filter of ``tag=value`` in the search field; words stay in it."""
-        opened = self.opened
+        opened = self.listed
         condition = condition_of(opened.catalog, opened.tags, text) if opened is not None else None
         if condition is not None:
             self.series.search.field.setText(without_condition(text))
@@ -302,7 +310,7 @@ class DockPanel(DockFrame):
         if self.layer_queue.is_adding:
             return
         self.view.tell_view()
-        volume, opened = self._active_volume(), None if self.workers.is_scanning else self.opened
+        volume, opened = self._active_volume(), self.growth.listed if self.workers.is_scanning else self.opened
         series = opened.series_of(volume) if opened is not None and volume is not None else None
         if series is not None and opened is not None and volume is not None:
             self.series.select(opened.series.index(series), volume.name)
@@ -313,8 +321,9 @@ class DockPanel(DockFrame):
         self.exploration.change_picture()
 
     def _series_chosen(self, numbers: tuple[int, ...]) -> None:
-        if self.opened is not None and self.exploration.catalog is self.opened.catalog:
-            self.exploration.set_chosen([self.opened.series[number] for number in numbers])
+        listed = self.listed
+        if listed is not None and self.exploration.catalog is listed.catalog:
+            self.exploration.set_chosen([listed.series[number] for number in numbers])
 
     def _mark_slice(self, _event: object = None) -> None:
         number = self.view.slice_shown() if self.curve.values is not None else None

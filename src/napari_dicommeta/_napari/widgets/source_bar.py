@@ -185,7 +185,8 @@ class SourceBar(QWidget):
         self.progress.show()
         self.bar.setRange(0, max(found, 1))
         self.bar.setValue(done)
-        self.count.setText(f"{done:,} of {found:,}{'' if listed else '+'} files")
+        more = "" if listed else "+"
+        self.count.setText(f"{done:,} of {found:,}{more} files" if found else "Looking for files…")
 
     def set_idle(self) -> None:
         """Hide the progress."""
