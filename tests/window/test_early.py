@@ -91,6 +91,19 @@ def test_a_picture_is_there_before_all_is_read_and_stays(
     assert dock.exploration.selection is not None
 
 
+def test_a_source_that_is_read_while_its_picture_is_added_waits_for_that(
+    qtbot: Any, viewer: Any, dock: Any, tmp_path: Path, held: Held
+) -> None:
+    drop(dock, two_patients(tmp_path / "s"))
+    qtbot.waitUntil(lambda: dock.growth.early is not None and dock.layer_queue.is_adding, timeout=20_000)
+    dock._opened(dock.growth.early)
+    assert dock.opened is None
+    held.goes_on.set()
+    wait_until_read(qtbot, dock)
+    assert visible(viewer) == [5]
+    assert len(viewer.layers) == 1
+
+
 def test_series_fill_as_they_are_read_and_can_be_opened_meanwhile(
     qtbot: Any, viewer: Any, dock: Any, tmp_path: Path, held: Held
 ) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Growth"]
 
-EARLY_MS = 400
+EARLY_MS = 1000
 """Delay after which a source that is still being read gets a picture before its end."""
 
 
@@ -93,10 +93,13 @@ class Growth(QObject):
 
         Return whether there were layers, and the numbers of the series to open in place of the removed ones.
         """
-        early = [layer for layer in self._viewer.layers if self._is_early(layer)]
         incomplete: list[int] = []
-        for layer in early:
+        is_any = False
+        for layer in list(self._viewer.layers):
             volume, source = volume_of(layer), source_of(layer)
+            if volume is None or source is None or not self.holds(source):
+                continue
+            is_any = True
             series, before = opened.series_of(volume), source.series_of(volume)
             if _has_same_files(series, before):
                 layer.metadata["dicommeta"].update(source=opened, catalog=opened.catalog)
@@ -106,11 +109,7 @@ class Growth(QObject):
                 incomplete.append(opened.series.index(series))
         self.early, self._listed = None, None
         self._shown.clear()
-        return bool(early), incomplete
-
-    def _is_early(self, layer: Any) -> bool:
-        source = source_of(layer)
-        return source is not None and volume_of(layer) is not None and self.holds(source)
+        return is_any, incomplete
 
 
 def _has_same_files(first: Series | None, second: Series | None) -> bool:

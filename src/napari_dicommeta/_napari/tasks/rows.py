@@ -45,7 +45,7 @@ FOLDED = ("constant", "unique", "identifying", "private")
 class TagRow:
     """A row of the tag table: the tag's `keyword`, dictionary `name`, `tag` as text, and its counts.
 
-    `present`: the share of files with a value, 0 to 1. `shape`: the counts of the most frequent values, relative to the
+    `value`: the value of a tag that has only one, else "". `present`: the share of files with a value, 0 to 1. `shape`: the counts of the most frequent values, relative to the
     largest. `kind`: one of `FOLDED` or "". `differs`: how much its values differ from another folder's, 0 to 1, None
     without a comparison.
     """
@@ -60,6 +60,18 @@ class TagRow:
     kind: str = ""
     spellings: int = 0
     differs: float | None = None
+    value: str = ""
+
+    @property
+    def label(self) -> str:
+        """The keyword, after that of the innermost sequence around it: "ProcedureCode › CodeValue"."""
+        levels = [level.removesuffix("Sequence") or level for level in self.keyword.split(".")[-2:-1]]
+        return " › ".join([*levels, self.keyword.rpartition(".")[2]])
+
+    @property
+    def values(self) -> str:
+        """The number of distinct values, or the value of a tag that has only one: "= B31f"."""
+        return f"= {self.value}" if self.value else f"{self.distinct:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,9 @@ def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
                 present=summary.present / n,
                 shape=shape,
                 kind=_kind(summary, n),
+                value=next((text for text in catalog.values(summary.path, most=2) if text), "")
+                if summary.distinct == 1
+                else "",
                 spellings=summary.spellings,
             )
         )

@@ -45,6 +45,8 @@ class DicomDock(DockPanel):
         # Tags are painted first because adding a layer takes long.
         self._add_timer = QTimer(self, singleShot=True, interval=ADD_MS, timeout=self._show_first)
         self._look_timer = QTimer(self, singleShot=True, interval=LOOK_MS, timeout=self._look_into)
+        self._read_meanwhile: Opened | None = None
+        """A source that was read to its end while its first picture was being added."""
         self._connect()
         QTimer(self, singleShot=True, interval=PREPARE_MS, timeout=self.workers.prepare).start()
         QTimer(self, singleShot=True, timeout=self._restore).start()
@@ -174,6 +176,7 @@ class DicomDock(DockPanel):
 
     def _begun(self, paths: list[str]) -> None:
         self.source.set_source(f"Reading {Opened.name_of(paths)}…", "", paths)
+        self._read_meanwhile = None
         self.source.set_progress(0, 0, False)
         self.source.set_last(())
         self.sources.begin(self.exploration.selection)
@@ -233,6 +236,9 @@ class DicomDock(DockPanel):
         """Show a source; `is_shown` if its layers stay as they are."""
         from napari_dicommeta.volumes.load import nothing_found
 
+        if self.growth.early is not None and self.layer_queue.is_adding:
+            self._read_meanwhile = opened  # when the first picture is there
+            return
         sources = self.sources
         if not sources.is_usable(opened):
             self.source.set_idle()
@@ -304,6 +310,9 @@ class DicomDock(DockPanel):
     def _adding_changed(self, is_adding: bool) -> None:
         self.windows.set_waiting(is_adding)
         if not is_adding:
+            opened, self._read_meanwhile = self._read_meanwhile, None
+            if opened is not None:
+                self._opened(opened)
             self._show_series()
             self._active_changed()
 

@@ -20,7 +20,7 @@ from napari_dicommeta._napari.state.sources import Sources
 from napari_dicommeta._napari.state.view import View
 from napari_dicommeta._napari.state.workers import Workers
 from napari_dicommeta._napari.tasks.explore import SCOPES
-from napari_dicommeta._napari.tasks.find import condition_of, without_condition
+from napari_dicommeta._napari.tasks.find import condition_of, find_values, without_condition
 from napari_dicommeta._napari.tasks.pictures import sheet_rows
 from napari_dicommeta._napari.tasks.source import Opened, series_of
 from napari_dicommeta._napari.widgets.colors import theme_colors
@@ -121,6 +121,8 @@ class DockPanel(DockFrame):
         exploration.picture_changed.connect(self._show_picture)
         exploration.rows_counted.connect(self.tab.set_rows)
         self.tab.query_changed.connect(exploration.set_query)
+        self.tags.searched.connect(self._find_values)
+        self.tags.value_chosen.connect(self._choose_value)
         self.filters.filter_removed.connect(exploration.remove_filter)
         self.values.value_activated.connect(self.toggle_value)
         self.tab.bins.range_chosen.connect(
@@ -242,6 +244,19 @@ class DockPanel(DockFrame):
         """Add or remove a filter by a pair of values of the two cross-tabulated tags."""
         query = self.exploration.query
         self.exploration.toggle_pair((query.keyword, query.beside), (first, second))
+
+    def _find_values(self, text: str) -> None:
+        """Search the values of the files in scope for `text`."""
+        files, rows = self.exploration.files(), self.exploration.rows
+        self.workers.stop("find")
+        if files is not None and text:
+            self.workers.run("find", lambda: find_values(files, rows, text), self.tags.set_found)
+
+    def _choose_value(self, keyword: str, text: str) -> None:
+        """Filter to the files with a value that was found, and show its tag."""
+        if text not in (self.exploration.selection.texts(keyword) if self.exploration.selection is not None else ()):
+            self.exploration.toggle(keyword, text)
+        self.tab.show_tag(keyword)
 
     def _filters_changed(self) -> None:
         """Update chips, series and images for the filters."""

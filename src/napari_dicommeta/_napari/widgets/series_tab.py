@@ -117,7 +117,7 @@ class SeriesTab(QWidget):
         self._order: tuple[int, bool] | None = None
         self._pictures_timer = QTimer(self, singleShot=True, interval=PICTURES_MS, timeout=self._ask_for_pictures)
         self._pictured: set[int] = set()
-        self.table.verticalScrollBar().valueChanged.connect(lambda _: self._pictures_timer.start())
+        self.table.verticalScrollBar().valueChanged.connect(self._scrolled)
         self.set_rows(())
         self.set_problems((), 0)
 
@@ -264,6 +264,9 @@ class SeriesTab(QWidget):
             if branch is not None and branch.kind == "series" and branch.row is not None:
                 yield branch.row.number
             index = self.table.indexBelow(index)
+
+    def _scrolled(self, _value: int) -> None:
+        self._pictures_timer.start()
 
     def _ask_for_pictures(self) -> None:
         if not self.table.isVisible():
