@@ -202,7 +202,7 @@ def test_tab_leads_from_the_source_over_the_presets_to_the_tabs(qtbot: Any, view
     stops = [one for one in order if one.focusPolicy() & Qt.FocusPolicy.TabFocus and one.isVisible()]
     buttons = dock.presets.buttons
     assert len(buttons) == 3
-    assert stops[: 1 + len(buttons)] == [dock.source.open_button, *buttons]
+    assert stops[: 2 + len(buttons)] == [dock.source.open_button, dock.source.move_button, *buttons]
     fields = [one for one in stops if dock.windows.fields.isAncestorOf(one)]
     assert fields
     assert stops[1 + len(buttons) :][: len(fields)] == fields

@@ -165,6 +165,7 @@ def test_the_dock_opens_with_its_share_of_the_window_and_moves_below_the_canvas_
     parts = (dock.presets, dock.series.table, dock.tags.table, dock.values)
     dock.tabs.setCurrentWidget(dock.tab)
     qtbot.waitUntil(lambda: all(part.isVisible() for part in parts), timeout=5000)
+    assert dock._area.widget().minimumSizeHint().width() <= dock.width()
     lefts = [part.mapTo(dock, part.rect().topLeft()).x() for part in parts]
     assert lefts == sorted(set(lefts))  # side by side, in this order
     assert len(dock.series.model.rows) == 2
@@ -173,3 +174,4 @@ def test_the_dock_opens_with_its_share_of_the_window_and_moves_below_the_canvas_
     assert remembered("below", None) is False
     assert dock.tabs.indexOf(dock.series) == 0
     assert dock.tabs.currentWidget() is dock.tab
+    assert dock._area.widget().minimumSizeHint().width() <= 350  # nothing is cut at the least width that is promised

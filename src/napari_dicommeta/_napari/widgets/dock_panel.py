@@ -20,6 +20,7 @@ from napari_dicommeta._napari.state.sources import Sources
 from napari_dicommeta._napari.state.view import View
 from napari_dicommeta._napari.state.workers import Workers
 from napari_dicommeta._napari.tasks.explore import SCOPES
+from napari_dicommeta._napari.tasks.file_tags import file_tags
 from napari_dicommeta._napari.tasks.find import condition_of, find_values, without_condition
 from napari_dicommeta._napari.tasks.pictures import sheet_rows
 from napari_dicommeta._napari.tasks.source import Opened, series_of
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DockPanel"]
 
+FILE_MS = 60
+"""Delay after a change of slice before the tags of its file are listed."""
 SIDE_BY_SIDE = 1250
 """Pixels of the dock's width from which the series are beside the tabs."""
 SERIES_WIDTH = 360
@@ -121,6 +124,8 @@ class DockPanel(DockFrame):
         exploration.picture_changed.connect(self._show_picture)
         exploration.rows_counted.connect(self.tab.set_rows)
         self.tab.query_changed.connect(exploration.set_query)
+        self._file_timer = QTimer(self, singleShot=True, interval=FILE_MS, timeout=self._show_file)
+        self.tab.file_shown.connect(self._file_timer.start)
         self.tags.searched.connect(self._find_values)
         self.tags.value_chosen.connect(self._choose_value)
         self.filters.filter_removed.connect(exploration.remove_filter)
@@ -333,6 +338,7 @@ class DockPanel(DockFrame):
             catalog = catalog_of(self.viewer.layers.selection.active)  # of an earlier source
             series = series_of(catalog.series, volume) if catalog is not None else None
         self.exploration.set_active(series)
+        self._file_timer.start()
         self.exploration.change_picture()
 
     def _series_chosen(self, numbers: tuple[int, ...]) -> None:
@@ -340,7 +346,26 @@ class DockPanel(DockFrame):
         if listed is not None and self.exploration.catalog is listed.catalog:
             self.exploration.set_chosen([listed.series[number] for number in numbers])
 
+    def _show_file(self) -> None:
+        """List the tags of the slice that is shown, if they are to be seen."""
+        series, volume, number = self.exploration.active, self._active_volume(), self.view.slice_shown()
+        folder = catalog_of(self.viewer.layers.selection.active)
+        if not self.tab.is_file_shown:
+            return
+        if series is None or volume is None or folder is None or number is None:
+            self.tab.file.set_file("", ())
+            return
+        files = [path for path, _ in volume.files]
+        path, beside = files[number], files[max(number - 1, 0) : number + 2]
+        self.workers.run(
+            "file tags",
+            lambda: file_tags(series.catalog, folder, path, beside),
+            lambda rows: self.tab.file.set_file(path, rows),
+        )
+
     def _mark_slice(self, _event: object = None) -> None:
+        if self.tab.is_file_shown:
+            self._file_timer.start()
         number = self.view.slice_shown() if self.curve.values is not None else None
         if number is not None:
             self.curve.set_current(number)

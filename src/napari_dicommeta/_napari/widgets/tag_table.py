@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "TagTable", "shown_rows"]
 
 COLUMNS = ("Tag", "VR", "Values", "Spellings", "Present", "Shape", "Differs")
-WIDTHS = (0, 34, 84, 66, 50, 48, 56)
+WIDTHS = (0, 34, 84, 66, 58, 50, 56)
 HEADS = (
     "Keyword of the tag",
     "Value representation (VR) in most files",
