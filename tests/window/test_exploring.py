@@ -187,7 +187,8 @@ def test_a_finding_chooses_its_tag_and_its_files(qtbot: Any, dock: Any) -> None:
     qtbot.mouseClick(dock.findings.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
     assert matching(dock) == "7 of 18 files match"
     assert dock.exploration.query.keyword == findings[at].tags[0]
-    assert dock.tabs.tabText(dock.tabs.indexOf(dock.findings_tab)) == f"Findings {len(findings)}"
+    assert dock.tabs.tabText(dock.tabs.indexOf(dock.findings_tab)) == f"Findings {dock.findings_tab.checks.undecided}"
+    assert 0 < dock.findings_tab.checks.undecided < len(findings)
 
 
 def test_decisions_go_into_report_and_recipe_and_are_kept(
@@ -404,3 +405,27 @@ def test_a_canceled_scan_leaves_the_filters_of_what_stays(qtbot: Any, dock: Any,
     dock.cancel()
     if dock.source.title.text().startswith("study"):  # else it was read before it could be canceled
         assert matching(dock) == "5 of 18 files match"
+
+
+def test_a_finding_about_files_that_are_not_in_the_catalog_lists_them_and_filters_nothing(
+    qtbot: Any, viewer: Any, tmp_path: Path
+) -> None:
+    write_series(tmp_path / "s", 3, KVP=lambda k: 80 + k)
+    (tmp_path / "s" / "empty.dcm").write_bytes(b"")
+    dock = open_dock(viewer)
+    drop(dock, tmp_path / "s")
+    wait_until_read(qtbot, dock)
+    dock.exploration.toggle("KVP", "80")
+    dock.tabs.setCurrentWidget(dock.findings_tab)
+    checks = dock.findings_tab.checks
+    qtbot.waitUntil(lambda: any(one.code == "unreadable" for one in checks.findings), timeout=20_000)
+    (at,) = [i for i, one in enumerate(dock.findings.model.findings) if one.code == "unreadable"]
+    dock.findings.list.setCurrentIndex(dock.findings.model.index(at, 0))
+    assert "empty.dcm: " in dock.findings.detail.text()
+    assert dock.exploration.selection.filters == (("KVP", ("80",)),)
+    before = checks.undecided
+    checks.decide(dock.findings.model.findings[at], "accepted")
+    assert checks.undecided == before - 1
+    assert dock.findings.model.findings[-1].code == "unreadable"  # decided: it sinks
+    qtbot.waitUntil(lambda: "checked" in dock.findings.result.text(), timeout=30_000)
+    assert dock.findings.result.text().startswith("Pixels of 1 volume checked: ")

@@ -98,8 +98,9 @@ def test_folded_tags_are_counted_by_kind_and_unfold(qtbot) -> None:
     assert [r.keyword for r in table.model.rows] == ["RescaleSlope", "WindowCenter", "PatientName"]
     table.set_unfolded(("constant",))
     assert folds == [("identifying",)]
-    assert table.reveal("PatientName")  # unfolds what hides it
-    assert table.unfolded == ("constant", "identifying")
+    assert table.reveal("PatientName")  # it alone: other identifying tags stay folded
+    assert table.unfolded == ("constant",)
+    assert "PatientName" in [r.keyword for r in table.model.rows]
     assert not table.reveal("EchoTime")
     table.set_rows(ROWS[:2])
     assert not table.fold_line.isVisible()
@@ -680,7 +681,7 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     )
     widget.set_findings((*others[:1], FINDING, *others[1:]))
     qtmodeltester.check(widget.model)
-    assert widget.summary.text() == "1 wrong · 1 to decide · 1 good to know"
+    assert widget.summary.text() == "1 to fix · 1 to decide · 1 to know"
     assert not widget.decide_line.isVisible()
     with qtbot.waitSignal(widget.finding_selected) as signal:
         widget.list.setCurrentIndex(widget.model.index(1, 0))
@@ -700,9 +701,14 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     )
     assert widget.selected() is FINDING  # the chosen one stays chosen
     assert [button.isChecked() for button in widget.buttons.values()] == [False, True, False]
+    assert widget.summary.text() == "1 decided ✓"
     assert widget.model.second_line(FINDING) == "to decide · 7 files · dismissed: it is meant"
     qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)
     assert decided[-1] == (FINDING, "", "")
+    decision = Decision(code="y", tags=(), state="accepted")
+    widget.set_findings((*others, FINDING), (decision,))
+    assert [finding.title for finding in widget.model.findings] == ["known", "a <b>title</b>", "bad"]  # decided: last
+    assert widget.summary.text() == "1 to decide · 1 to know · 1 decided ✓"
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("", False))
     widget.set_findings((FINDING,))
     qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)  # and canceled
@@ -715,15 +721,19 @@ def test_a_check_of_findings_tells_how_far_it_is(qtbot) -> None:
     qtbot.addWidget(widget)
     widget.show()
     widget.set_source(True)
+    widget.pixels_button.setFocus()
     widget.set_progress("pixels of series", 3, 9)
     assert widget.progress_words.text() == "pixels of series 3 of 9"
     assert (widget.bar.value(), widget.bar.maximum()) == (3, 9)
-    assert not widget.pixels_button.isEnabled()
+    with qtbot.assertNotEmitted(widget.pixels_requested):
+        qtbot.mouseClick(widget.pixels_button, Qt.MouseButton.LeftButton)
+    assert widget.focusWidget() is widget.pixels_button
     with qtbot.waitSignal(widget.cancel_requested):
         qtbot.mouseClick(widget.cancel_button, Qt.MouseButton.LeftButton)
     widget.set_progress("")
     assert not widget.progress.isVisible()
-    assert widget.pixels_button.isEnabled()
+    with qtbot.waitSignal(widget.pixels_requested):
+        qtbot.mouseClick(widget.pixels_button, Qt.MouseButton.LeftButton)
 
 
 def click_head(qtbot, table, column: int) -> None:

@@ -331,13 +331,14 @@ class TagTable(QWidget):
         return False
 
     def reveal(self, keyword: str) -> bool:
-        """Select a tag without a signal, listing its kind if hidden, and return whether it exists."""
+        """Select a tag without a signal, and return whether it exists; of a hidden kind, it alone is listed."""
         if not self.select(keyword):
-            row = next((row for row in self._rows if row.keyword == keyword), None)
-            if row is None:
+            if keyword not in {row.keyword for row in self._rows}:
                 return False
+            self.forget()
+            self._chosen = keyword
             self.filter.clear()
-            self.set_unfolded({*self.unfolded, row.kind})
+            self._refresh()
         return self.select(keyword)
 
     def showEvent(self, event: QShowEvent) -> None:
