@@ -443,14 +443,18 @@ def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
     bar = FilterBar()
     qtbot.addWidget(bar)
     bar.show()
-    bar.set_filters((), 0, 0)
-    assert not bar.isVisible()
+    bar.set_filters((), 7, 7)
+    assert (bar.count.text(), bar.clear_button.isVisible()) == ("all 7 files", False)
+    height = bar.height()
     bar.set_filters((("RescaleSlope", ("1", "2")), ("Modality", ("",))), 398, 285380)
-    assert bar.isVisible()
-    assert bar.count.text() == "398 of 285,380 files match"
-    assert [chip.text() for chip in bar.chips] == ["RescaleSlope = 1 or 2  ×", "Modality = (empty)  ×"]
+    assert bar.height() == height  # nothing below it moves
+    assert bar.count.text() == "398 of 285,380"
+    assert [chip.text() for chip in bar.chips] == ["RescaleSlope 1 or 2  ×", "Modality = (empty)  ×"]
     bar.set_filters((("KVP", slice(80.0, 100.0)), (("WindowCenter", "WindowWidth"), (("40", None),))), 1, 2)
-    assert bar.chips[0].text() == "KVP 80 … 100  ×"
+    assert bar.chips[0].text() == "KVP 80 … 100 kV  ×"
+    qtbot.mouseClick(bar.copy_button, Qt.MouseButton.LeftButton)
+    copied = "catalog.where({('WindowCenter', 'WindowWidth'): (('40', None),)}, KVP=slice(80.0, 100.0))"
+    assert QApplication.clipboard().text() == copied
     removed: list[object] = []
     bar.filter_removed.connect(removed.append)
     qtbot.mouseClick(bar.chips[1], Qt.MouseButton.LeftButton)

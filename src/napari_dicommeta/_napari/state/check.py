@@ -38,8 +38,8 @@ class Checks(QObject):
     """Findings of the open source, as the checks find them.
 
     Signals: `findings_changed` after a change of `findings` or `decisions`; `counts_checked` after the check of the
-    counts; `pixels_checked` the numbers of checked volumes and of findings on their pixels; `progressed` (subject, done, total), with subject "" at the end; `written` the path of a report or recipe;
-    `failed` the error as a sentence.
+    counts; `pixels_checked` the numbers of checked volumes and of findings on their pixels; `progressed` (subject,
+    done, total), with subject "" at the end; `written` the path of a report or recipe; `failed` the error as a sentence.
     """
 
     findings_changed = Signal()

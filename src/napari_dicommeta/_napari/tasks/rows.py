@@ -46,8 +46,8 @@ class TagRow:
     """A row of the tag table: the tag's `keyword`, dictionary `name`, `tag` as text, and its counts.
 
     `value`: the value of a tag that has only one, else "". `present`: the share of files with a value, 0 to 1.
-    `shape`: the counts of the most frequent values, relative to the largest. `kind`: one of `FOLDED` or "". `differs`: how much its values differ from another folder's, 0 to 1, None
-    without a comparison.
+    `shape`: the counts of the most frequent values, relative to the largest. `kind`: one of `FOLDED` or "". `differs`:
+    how much its values differ from another folder's, 0 to 1, None without a comparison.
     """
 
     keyword: str

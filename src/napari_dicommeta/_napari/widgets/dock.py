@@ -10,7 +10,7 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QTimer
 
 from napari_dicommeta._napari.arrange import layers_of
-from napari_dicommeta._napari.reader import volumes_in
+from napari_dicommeta._napari.reader import PLUGIN, volumes_in
 from napari_dicommeta._napari.settings import last_source, remember_source
 from napari_dicommeta._napari.state.sources import DockState, keep_state, take_state
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, not_dicom, problems_of
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DicomDock"]
 
+SAMPLE = "chest"
+"""The key of the sample in the manifest."""
 PREPARE_MS = 400
 """Delay from opening the dock to preparing the workers."""
 ADD_MS = 20
@@ -56,6 +58,10 @@ class DicomDock(DockPanel):
         self.source.back_requested.connect(self.go_back)
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_canceled.connect(self.cancel)
+        self.series.start.folder_requested.connect(self.source.choose_folder)
+        self.series.start.paths_chosen.connect(self.open_paths)
+        self.series.start.sample_requested.connect(self._open_sample)
+        self.series.set_start(True)
         workers = self.workers
         for signal, slot in (
             (workers.begun, self._begun),
@@ -105,6 +111,9 @@ class DicomDock(DockPanel):
         """
         self.sources.request(is_added, volumes)
         self.workers.open_paths(paths)
+
+    def _open_sample(self) -> None:
+        self.viewer.open_sample(PLUGIN, SAMPLE)
 
     def go_back(self) -> None:
         """Return to the previous source: at once while layers of it are open, else from the cache."""
@@ -169,6 +178,7 @@ class DicomDock(DockPanel):
         self._name_source(otherwise)
         self._set_empty_texts(empty_text)
         opened, filters = self.opened, self.sources.filters
+        self.series.set_start(opened is None)
         self.exploration.set_catalog(opened.catalog if opened else None, opened.tags if opened else ())
         if opened is not None and filters:
             self.exploration.choose(filters)
@@ -178,6 +188,7 @@ class DicomDock(DockPanel):
         self.source.set_source(f"Reading {Opened.name_of(paths)}…", "", paths)
         self._read_meanwhile = None
         self.source.set_progress(0, 0, False)
+        self.series.set_start(False)
         self.source.set_last(())
         self.sources.begin(self.exploration.selection)
         self._set_empty_texts("Reading files…")
@@ -250,6 +261,7 @@ class DicomDock(DockPanel):
         is_early, incomplete = self.growth.adopt(opened)
         is_shown = is_shown or is_early
         sources.replace(opened)
+        self.series.set_start(False)
         self.layer_queue.begin_source(opened, sources.volumes)
         self.series_rows.set_opened(opened)
         self.findings_tab.forget()

@@ -88,7 +88,11 @@ class DockPanel(DockFrame):
     # -- building -----------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.source, self.windows, self.series = SourceBar(recent_folders), WindowPanel(self.viewer), SeriesTab()
+        self.source, self.windows, self.series = (
+            SourceBar(recent_folders),
+            WindowPanel(self.viewer),
+            SeriesTab(recent_folders),
+        )
         self.presets = self.windows.strip
         self.presets.tab_after = self.source.cancel_button
         self.views, self.filters, self.tab = ViewBar(), FilterBar(), TagsTab()

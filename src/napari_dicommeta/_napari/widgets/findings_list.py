@@ -270,9 +270,7 @@ class FindingsList(QWidget):
         words = [f"{counts[severity]} {text}" for severity, text in WORDS.items() if counts[severity]]
         n_decided = len(findings) - counts.total()
         self.summary.setText(
-            " · ".join([*words, *([f"{n_decided} decided {DECIDED}"] if n_decided else [])])
-            or empty
-            or self._empty
+            " · ".join([*words, *([f"{n_decided} decided {DECIDED}"] if n_decided else [])]) or empty or self._empty
         )
         self.summary.setAlignment(Qt.AlignmentFlag.AlignLeft if findings else Qt.AlignmentFlag.AlignCenter)
         self.splitter.setVisible(bool(findings))
@@ -299,7 +297,6 @@ class FindingsList(QWidget):
         """Show what the check of pixels found; "" hides the line."""
         self.result.setText(words)
         self.result.setVisible(bool(words))
-
 
     def set_source(self, is_there: bool) -> None:
         """Show or hide the buttons that need a source."""

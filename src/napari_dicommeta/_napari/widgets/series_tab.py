@@ -23,6 +23,7 @@ from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
 from napari_dicommeta._napari.widgets.series_delegate import ARROW_WIDTH, PICTURE_SIDE, SeriesDelegate, StickyHead
 from napari_dicommeta._napari.widgets.series_model import SeriesModel
 from napari_dicommeta._napari.widgets.series_search import SeriesSearch
+from napari_dicommeta._napari.widgets.start_area import StartArea
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class SeriesTab(QWidget):
     `series_activated` carries (number of the series, number of its volume or None) for each opened row, and whether
     Shift was held. `series_clicked` carries the numbers of the series and of the volume, or None, that are clicked.
     `offer_chosen` carries the number of the series and the `Offer`, `chosen_changed` the numbers of the selected
-    series, `grouping_toggled` whether series are grouped by patient. `pictures_wanted` carries the numbers of the
+    series, `grouping_toggled` whether series are grouped by patient. `recent` returns the
+    folders that an empty tab offers. `pictures_wanted` carries the numbers of the
     series in sight without a picture.
     """
 
@@ -74,9 +76,10 @@ class SeriesTab(QWidget):
     grouping_toggled = Signal(bool)
     pictures_wanted = Signal(tuple)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, recent: Callable[[], Sequence[str]] = tuple, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-series")
+        self.start = StartArea(recent)
         self.model = SeriesModel(self)
         self.table = self._tree()
         self.head = StickyHead(self.table)
@@ -103,6 +106,7 @@ class SeriesTab(QWidget):
         for widget, stretch in (
             (self.search, 0),
             (self.empty, 1),
+            (self.start, 1),
             (self.table, 1),
             (self.notes, 0),
             (self.offer_line, 0),
@@ -110,6 +114,7 @@ class SeriesTab(QWidget):
         ):
             layout.addWidget(widget, stretch)
         self._rows: tuple[SeriesRow, ...] = ()
+        self._is_start = False
         self._hidden: tuple[int, ...] = ()
         """Selected series that a filter hides."""
         self._unfolded: set[str] = set()
@@ -186,7 +191,8 @@ class SeriesTab(QWidget):
         model.blockSignals(blocked)
         self._hidden = tuple(number for number in chosen if number not in self.model.of_series)
         self.table.setVisible(bool(rows))
-        self.empty.setVisible(not rows)
+        self.empty.setVisible(not rows and not self._is_start)
+        self.start.setVisible(not rows and self._is_start)
         text = self.search.text
         self.empty.setText(f"No series matches “{display(text, 60)}”. Esc clears the search." if text else self._empty)
         self.table.verticalScrollBar().setValue(place)
@@ -368,6 +374,7 @@ class SeriesTab(QWidget):
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
         self.delegate.colors = self.head.colors = colors
+        self.start.set_colors(colors)
         self.search.field.setStyleSheet(f"QLineEdit {{ placeholder-text-color: {colors.faint.name()} }}")
         self.table.viewport().update()
 
@@ -405,6 +412,14 @@ class SeriesTab(QWidget):
         self._order = None if column < 0 else next_order(self._order, column, column > 1)
         self.search.set_order(-1 if self._order is None else column)
         self._refresh()
+
+    def set_start(self, is_start: bool) -> None:
+        """Offer what can be opened, while nothing is open."""
+        self._is_start = is_start
+        if is_start:
+            self.start.fill()
+        self.start.setVisible(is_start and not self._rows)
+        self.empty.setVisible(not is_start and not self._rows)
 
     def set_empty_text(self, text: str) -> None:
         """Set the text for an empty tree."""

@@ -111,7 +111,7 @@ class SourceBar(QWidget):
 
     def _menu(self) -> QMenu:
         menu = QMenu(self.open_button)
-        menu.addAction("Folder…", self._choose_folder)
+        menu.addAction("Folder…", self.choose_folder)
         menu.addAction("Files…", self._choose_files)
         self.recent = menu.addMenu("Recent folders")
         self.recent.setToolTipsVisible(True)
@@ -205,7 +205,8 @@ class SourceBar(QWidget):
     def _start(self) -> str:
         return next(iter(self._recent_folders()), "")
 
-    def _choose_folder(self) -> None:
+    def choose_folder(self) -> None:
+        """Ask for a folder to open."""
         if path := QFileDialog.getExistingDirectory(self, "Open DICOM folder", self._start()):
             self.paths_chosen.emit([path])
 
