@@ -177,7 +177,7 @@ def test_an_empty_dock_offers_folders_and_the_sample(
     folder = make(tmp_path / "recent", 1, 3)
     monkeypatch.setattr(start, "_recent", lambda: (str(folder), str(tmp_path)))
     start.fill()
-    assert [button.text() for button in start.recent_buttons][0].endswith("recent")
+    assert start.recent_buttons[0].text().endswith("recent")
     qtbot.mouseClick(start.recent_buttons[0], Qt.MouseButton.LeftButton)
     wait_until_read(qtbot, dock)
     assert not start.isVisible()

@@ -334,8 +334,8 @@ class FindingsList(QWidget):
             lines.append("\n".join([*evidence, *([f"  … and {more} more"] if more > 0 else [])]))
         files = self._files_of(finding)
         if files:
-            more = [f"… and {len(files) - MAX_EVIDENCE:,} more"] if len(files) > MAX_EVIDENCE else []
-            lines.append("\n".join([*(display(text, 200) for text in files[:MAX_EVIDENCE]), *more]))
+            others = [f"… and {len(files) - MAX_EVIDENCE:,} more"] if len(files) > MAX_EVIDENCE else []
+            lines.append("\n".join([*(display(text, 200) for text in files[:MAX_EVIDENCE]), *others]))
         if finding.advice:
             lines.append(f"→ {finding.advice}")
         lines.append(" · ".join(part for part in (", ".join(finding.tags), finding.standard) if part))

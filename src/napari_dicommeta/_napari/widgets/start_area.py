@@ -66,7 +66,9 @@ class StartArea(QFrame):
             self._recent_place.removeWidget(button)
             button.deleteLater()
         self.recent_buttons = []
-        for folder in list(self._recent())[:MAX_RECENT]:
+        home = os.path.expanduser("~")  # where napari's history begins
+        folders = [folder for folder in self._recent() if folder.rstrip(os.sep) != home]
+        for folder in folders[:MAX_RECENT]:
             name = display(os.path.join(*folder.rstrip(os.sep).split(os.sep)[-2:]), 40).replace("&", "&&")
             button = self._button(name)
             button.setToolTip(tip(display(folder)))
