@@ -215,6 +215,8 @@ def test_planes_are_thinned_out_in_the_proportions_of_the_patient() -> None:
         ("RescaleSlope", ("1",), "RescaleSlope 1"),
         ("PatientSex", ("F",), "PatientSex F"),  # a single letter says nothing by itself
         ("KVP", False, "no KVP"),
+        (("KVP", "ConvolutionKernel"), (("80", "B30f"),), "80 kV and B30f"),
+        (("KVP", "Modality"), (("80", None),), "KVP × Modality = 80 × (absent)"),
         ("KVP", (None, "120"), "KVP = (absent) or 120"),
         ("SliceThickness", Spelled(("1.0",)), "SliceThickness spelled = 1.0"),
     ],

@@ -87,7 +87,7 @@ def test_a_filter_that_is_removed_takes_no_other_along(qtbot: Any, dock: Any, tm
     dock.exploration.toggle("KVP", "80")
     assert len(dock.filters.chips) == 2
     qtbot.mouseClick(dock.filters.chips[1], Qt.MouseButton.LeftButton)
-    assert [chip.text() for chip in dock.filters.chips] == ["KVP × ConvolutionKernel = 80 × B30f  ×"]
+    assert [chip.text() for chip in dock.filters.chips] == ["80 kV and B30f  ×"]
     assert dock.filters.count.text() == "1 of 13"
 
 

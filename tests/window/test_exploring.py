@@ -101,7 +101,7 @@ def test_a_cell_of_two_tags_and_the_files_without_a_tag_are_filters(qtbot: Any, 
     center = joint.visualRect(joint.cells.index(*where)).center()
     qtbot.mouseClick(joint.viewport(), Qt.MouseButton.LeftButton, pos=center)
     assert matching(dock) == "2 of 18"
-    assert dock.filters.chips[0].text() == "KVP × ScanOptions = 120 × B  ×"
+    assert dock.filters.chips[0].text() == "120 kV and ScanOptions B  ×"
     qtbot.waitUntil(lambda: joint.delegate.chosen == {where}, timeout=5000)
     qtbot.mouseClick(dock.filters.chips[0], Qt.MouseButton.LeftButton)
     assert not dock.filters.chips

@@ -66,10 +66,12 @@ def described(tag: Tags, condition: Condition) -> str:
 
 
 def chip_words(tag: Tags, condition: Condition) -> str:
-    """Describe a filter briefly: ``Philips``, ``3 T``, ``SliceThickness 0.5 … 1.5 mm``, ``no KVP``.
+    """Describe a filter briefly: ``Philips``, ``3 T``, ``SliceThickness 0.5 … 1.5 mm``, ``no KVP``, ``80 kV and B30f``.
 
     A value that says by itself what it is stands alone; a number follows its tag, or has its unit.
     """
+    if isinstance(tag, tuple) and isinstance(condition, tuple) and len(condition) == 1 and None not in condition[0]:
+        return " and ".join(chip_words(part, (text,)) for part, text in zip(tag, condition[0], strict=True))
     if not isinstance(tag, str) or isinstance(condition, (bool, slice, Spelled)):
         words = described(tag, condition)
         if condition is False:

@@ -39,7 +39,7 @@ class Checks(QObject):
 
     Signals: `findings_changed` after a change of `findings` or `decisions`; `counts_checked` after the check of the
     counts; `pixels_checked` the numbers of checked volumes and of findings on their pixels; `progressed` (subject,
-    done, total), with subject "" at the end; `written` the path of a report or recipe; `failed` the error as a sentence.
+    done, total), with subject "" at the end; `written` the path of a report or recipe; `failed` the error in words.
     """
 
     findings_changed = Signal()
