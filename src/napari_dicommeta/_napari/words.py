@@ -70,8 +70,9 @@ def chip_words(tag: Tags, condition: Condition) -> str:
 
     A value that says by itself what it is stands alone; a number follows its tag, or has its unit.
     """
-    if isinstance(tag, tuple) and isinstance(condition, tuple) and len(condition) == 1 and None not in condition[0]:
-        return " and ".join(chip_words(part, (text,)) for part, text in zip(tag, condition[0], strict=True))
+    pair = condition[0] if isinstance(condition, tuple) and len(condition) == 1 else None
+    if isinstance(tag, tuple) and isinstance(pair, tuple) and None not in pair:
+        return " and ".join(chip_words(part, (text,)) for part, text in zip(tag, pair, strict=True))
     if not isinstance(tag, str) or isinstance(condition, (bool, slice, Spelled)):
         words = described(tag, condition)
         if condition is False:
