@@ -205,7 +205,7 @@ def test_tab_leads_from_the_source_over_the_presets_to_the_tabs(qtbot: Any, view
     assert stops[: 2 + len(buttons)] == [dock.source.open_button, dock.source.move_button, *buttons]
     fields = [one for one in stops if dock.windows.fields.isAncestorOf(one)]
     assert fields
-    assert stops[1 + len(buttons) :][: len(fields)] == fields
+    assert stops[2 + len(buttons) :][: len(fields)] == fields
 
 
 def test_the_rest_loads_beside_a_bad_file(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
