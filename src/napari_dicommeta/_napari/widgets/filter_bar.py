@@ -91,7 +91,7 @@ class FilterBar(QWidget):
     def _button(text: str, tooltip: str) -> QToolButton:
         button = QToolButton()
         button.setText(text)
-        button.setToolTip(tooltip)
+        button.setToolTip(tip(tooltip))
         button.setAutoRaise(True)
         return button
 
@@ -108,7 +108,7 @@ class FilterBar(QWidget):
         self.clear_button.setVisible(bool(filters))
         self.copy_button.setVisible(bool(filters))
         self.count.setText(f"{files:,} of {of:,}" if filters else f"all {counted(of, 'file')}" if of else "")
-        self.count.setToolTip(f"{files:,} of {of:,} files match" if filters else "")
+        self.count.setToolTip(tip(f"{files:,} of {of:,} files match" if filters else ""))
         for chip, (tag, condition) in zip(self.chips, filters, strict=True):
             words = self.fontMetrics().elidedText(
                 display(chip_words(tag, condition)), Qt.TextElideMode.ElideMiddle, MAX_CHIP_WIDTH

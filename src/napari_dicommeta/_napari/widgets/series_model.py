@@ -143,20 +143,20 @@ class SeriesModel(QAbstractItemModel):
         if role == Qt.ItemDataRole.DecorationRole and row is not None and branch.kind == "series":
             return self.pictures.get(row.number)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tooltip(branch)
+            return tip(_words_of(branch))
         if role == Qt.ItemDataRole.AccessibleDescriptionRole and row is not None:
             return display(" · ".join(filter(None, (row.line, row.extent, row.badge))))
         return None
 
 
-def _tooltip(branch: Branch) -> str:
+def _words_of(branch: Branch) -> str:
     row = branch.row
     if row is None:
-        return tip(display(branch.text if branch.kind == "rest" else f"Study {branch.text}"))
+        return display(branch.text if branch.kind == "rest" else f"Study {branch.text}")
     if branch.kind == "volume":
-        return tip(display(f"{branch.text} · double-click or press Enter to open only this volume"))
+        return display(f"{branch.text} · double-click or press Enter to open only this volume")
     state = "open" if row.is_open else row.reason or "double-click or press Enter to open"
     reason = [f"– {row.reason}"] if row.is_open and row.reason else []
     lines = [f"{row.name} · {row.line} · {state}", f"{row.patient} · {row.study}", *reason]
     lines += [f"– {note}" for note in row.notes or () if note != row.reason]
-    return tip("\n".join(display(line, 300) for line in lines))
+    return "\n".join(display(line, 300) for line in lines)

@@ -133,7 +133,7 @@ class SourceBar(QWidget):
     def set_place(self, is_below: bool, color: QColor) -> None:
         """Show on the button where it moves the dock: beside the canvas if it `is_below`, else below it."""
         words = "Move beside the canvas" if is_below else "Move below the canvas, everything side by side"
-        self.move_button.setToolTip(words)
+        self.move_button.setToolTip(tip(words))
         self.move_button.setAccessibleName(words)
         picture = QPixmap(16, 16)
         picture.fill(Qt.GlobalColor.transparent)
