@@ -22,6 +22,8 @@ from napari_dicommeta._napari.tasks.rows import (
     tag_rows,
     tree_of,
 )
+from napari_dicommeta._napari.words import chip_words, where_code
+from napari_dicommeta.catalog.conditions import Spelled
 from napari_dicommeta.catalog.selection import Selection
 from napari_dicommeta.volumes.load import load_series
 
@@ -132,10 +134,13 @@ def test_series_know_their_patients_and_studies(catalog: dm.Catalog) -> None:
     assert rows[2].patient == "Q"
     assert is_worth_grouping(rows)
     tree = tree_of(rows, by_patient=True)
-    assert [(one.kind, [study.kind for study in one.below]) for one in tree] == [("patient", ["study"])] * 2
-    assert [len(study.below) for one in tree for study in one.below] == [2, 1]
+    assert [(study.kind, study.text.partition(" · ")[0], len(study.below)) for study in tree] == [
+        ("study", "P1", 2),
+        ("study", "Q", 1),
+    ]
     assert not is_worth_grouping(rows[:2])  # one study
-    assert not is_worth_grouping(tuple(replace(row, study_uid=str(row.number)) for row in rows))  # one series each
+    each = tuple(replace(row, study_uid=str(row.number), name="1 Axial") for row in rows)
+    assert is_worth_grouping(each)  # one series each: their names alone say nothing
 
 
 def test_what_can_be_done_otherwise_is_offered_where_a_note_allows_it(tmp_path: Path) -> None:
@@ -199,3 +204,36 @@ def test_planes_are_thinned_out_in_the_proportions_of_the_patient() -> None:
     assert thinned(plane, 1.0, 16).shape == (16, 8)
     assert thinned(plane, 0.5, 16).shape == (16, 16)
     assert thinned(np.zeros((8, 8, 3)), 1.0, 4).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("tag", "condition", "words"),
+    [
+        ("Manufacturer", ("Philips",), "Philips"),
+        ("MagneticFieldStrength", ("1.5", "3"), "1.5 or 3 T"),
+        ("SliceThickness", slice(0.5, 1.5), "SliceThickness 0.5 … 1.5 mm"),
+        ("RescaleSlope", ("1",), "RescaleSlope 1"),
+        ("PatientSex", ("F",), "PatientSex F"),  # a single letter says nothing by itself
+        ("KVP", False, "no KVP"),
+        (("KVP", "ConvolutionKernel"), (("80", "B30f"),), "80 kV and B30f"),
+        (("KVP", "Modality"), (("80", None),), "KVP × Modality = 80 × (absent)"),
+        ("KVP", (None, "120"), "KVP = (absent) or 120"),
+        ("SliceThickness", Spelled(("1.0",)), "SliceThickness spelled = 1.0"),
+    ],
+)
+def test_chips_say_a_filter_in_words(tag: str, condition: object, words: str) -> None:
+    assert chip_words(tag, condition) == words
+
+
+def test_the_code_of_filters_selects_the_same_files(catalog: dm.Catalog) -> None:
+    filters = (
+        ("KVP", slice(80.0, float("inf"))),
+        (("KVP", "Modality"), (("80", "CT"), ("100", None))),
+        ("RescaleSlope", Spelled(("1",))),
+    )
+    code = where_code(filters)
+    head, _, expression = code.rpartition("\n")
+    names: dict[str, object] = {"catalog": catalog}
+    exec(head, names)
+    assert eval(expression, names).paths == catalog.where(dict(filters)).paths
+    assert where_code((("Modality", ("CT",)),)) == "catalog.where(Modality=('CT',))"

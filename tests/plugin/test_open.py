@@ -7,7 +7,7 @@ import pytest
 from dicom_factory import write_series
 
 from napari_dicommeta._napari.tasks import open as _opening
-from napari_dicommeta._napari.tasks.source import SeriesRequest, problems_of
+from napari_dicommeta._napari.tasks.source import SeriesRequest, not_dicom, problems_of
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.volumes.volume import Volume
 
@@ -83,7 +83,11 @@ def test_problems_name_files_by_their_folders(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "README").write_text("no DICOM")
+        (tmp_path / folder / "link").symlink_to(tmp_path / "nowhere")
     opened = result_of(_opening.open_source([str(tmp_path)]))
-    assert [problem.partition(":")[0] for problem in problems_of(opened)] == ["a/README", "b/README"]
+    *links, foreign = problems_of(opened)
+    assert [problem.partition(":")[0] for problem in links] == ["a/link", "b/link"]
+    assert foreign == "2 files are not DICOM: README"  # one line, however many they are
+    assert not_dicom(opened) == ("a/README", "b/README")
     alone = result_of(_opening.open_source([str(tmp_path / "a" / "README")]))
     assert problems_of(alone)[-1].startswith("README: ")

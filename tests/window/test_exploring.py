@@ -76,19 +76,19 @@ def test_a_brush_over_a_range_leads_to_the_slices_in_it(qtbot: Any, viewer: Any,
     )
     QApplication.sendEvent(bins, move)
     qtbot.mouseRelease(bins, Qt.MouseButton.LeftButton, pos=place(last))
-    assert matching(dock) == "2 of 18 files match"  # 2.5 and 3
+    assert matching(dock) == "2 of 18"  # 2.5 and 3
     assert dock.filters.chips[0].text().startswith("SliceThickness 2.5 … ")
     assert sum(bins.bins.files) == 11  # its own filter hides none of its numbers
     qtbot.waitUntil(lambda: bins.span == (first, last), timeout=5000)
     dock.tabs.setCurrentWidget(dock.series)
-    assert [row.extent for row in dock.series.model.rows] == ["2 of 6 match"]
+    assert [row.extent for row in dock.series.model.rows] == ["2 of 6"]
     dock.series.table.setCurrentIndex(dock.series.model.index_of(dock.series.model.rows[0].number))
     qtbot.keyClick(dock.series.table, Qt.Key.Key_Return)
     wait_until_read(qtbot, dock)
     assert slice_shown(viewer) == 3
     dock.tabs.setCurrentWidget(dock.tab)
     qtbot.keyClick(bins, Qt.Key.Key_Escape)
-    assert not dock.filters.isVisible()
+    assert not dock.filters.chips
 
 
 def test_a_cell_of_two_tags_and_the_files_without_a_tag_are_filters(qtbot: Any, dock: Any) -> None:
@@ -100,19 +100,19 @@ def test_a_cell_of_two_tags_and_the_files_without_a_tag_are_filters(qtbot: Any, 
     where = joint.cells.joint.rows.index("120"), joint.cells.joint.columns.index("B")
     center = joint.visualRect(joint.cells.index(*where)).center()
     qtbot.mouseClick(joint.viewport(), Qt.MouseButton.LeftButton, pos=center)
-    assert matching(dock) == "2 of 18 files match"
-    assert dock.filters.chips[0].text() == "KVP × ScanOptions = 120 × B  ×"
+    assert matching(dock) == "2 of 18"
+    assert dock.filters.chips[0].text() == "120 kV and ScanOptions B  ×"
     qtbot.waitUntil(lambda: joint.delegate.chosen == {where}, timeout=5000)
     qtbot.mouseClick(dock.filters.chips[0], Qt.MouseButton.LeftButton)
-    assert not dock.filters.isVisible()
+    assert not dock.filters.chips
 
     choose_tag(qtbot, dock, "ConvolutionKernel")
     click_bar(qtbot, dock, None)
     absent = dm.scan(dock.opened.paths).values("ConvolutionKernel").absent
-    assert matching(dock) == f"{absent} of 18 files match"
-    assert dock.filters.chips[0].text() == "ConvolutionKernel absent or unknown  ×"
+    assert matching(dock) == f"{absent} of 18"
+    assert dock.filters.chips[0].text() == "no ConvolutionKernel  ×"
     click_bar(qtbot, dock, None)
-    assert not dock.filters.isVisible()
+    assert not dock.filters.chips
 
 
 def test_scopes_narrow_what_is_counted(qtbot: Any, viewer: Any, dock: Any) -> None:
@@ -185,9 +185,10 @@ def test_a_finding_chooses_its_tag_and_its_files(qtbot: Any, dock: Any) -> None:
     (at,) = [i for i, one in enumerate(findings) if one.code == "gap"]
     place = dock.findings.list.visualRect(dock.findings.model.index(at, 0)).center()
     qtbot.mouseClick(dock.findings.list.viewport(), Qt.MouseButton.LeftButton, pos=place)
-    assert matching(dock) == "7 of 18 files match"
+    assert matching(dock) == "7 of 18"
     assert dock.exploration.query.keyword == findings[at].tags[0]
-    assert dock.tabs.tabText(3) == f"Findings {len(findings)}"
+    assert dock.tabs.tabText(dock.tabs.indexOf(dock.findings_tab)) == f"Findings {dock.findings_tab.checks.undecided}"
+    assert 0 < dock.findings_tab.checks.undecided < len(findings)
 
 
 def test_decisions_go_into_report_and_recipe_and_are_kept(
@@ -270,7 +271,7 @@ def test_a_second_folder_dropped_on_the_first_takes_its_place_but_not_its_layers
     drop(dock, tmp_path / "second")
     wait_until_read(qtbot, dock)
     assert (dock.source.title.text(), dock.source.amount.text()) == ("second", "3 files · 1 series")
-    assert not dock.filters.isVisible()
+    assert not dock.filters.chips
     assert sorted(layer.data.shape[0] for layer in viewer.layers) == [3, 7]
     assert "ScanOptions" not in {row.keyword for row in dock.tags._rows}
     qtbot.waitUntil(lambda: "(3 files)" in dock.values.legend.text(), timeout=5000)
@@ -282,7 +283,7 @@ def test_a_second_folder_dropped_on_the_first_takes_its_place_but_not_its_layers
 def test_choices_are_remembered_in_naparis_settings(qtbot: Any, viewer: Any, dock: Any, study: Path) -> None:
     from napari_dicommeta._napari.settings import recent_folders, remembered
 
-    dock.series.by_patient.click()
+    dock.series.by_patient.trigger()
     dock.tags.fold_actions["constant"].trigger()
     actions = {action.text(): action for action in dock.tags.columns_menu().actions()}
     actions["VR"].trigger()
@@ -403,4 +404,27 @@ def test_a_canceled_scan_leaves_the_filters_of_what_stays(qtbot: Any, dock: Any,
     qtbot.waitUntil(lambda: dock.source.progress.isVisible(), timeout=10_000)
     dock.cancel()
     if dock.source.title.text().startswith("study"):  # else it was read before it could be canceled
-        assert matching(dock) == "5 of 18 files match"
+        assert matching(dock) == "5 of 18"
+
+
+def test_a_finding_about_files_that_are_not_in_the_catalog_lists_them_and_filters_nothing(
+    qtbot: Any, viewer: Any, tmp_path: Path
+) -> None:
+    write_series(tmp_path / "s", 3, KVP=lambda k: 80 + k)
+    (tmp_path / "s" / "empty.dcm").write_bytes(b"")
+    dock = open_dock(viewer)
+    drop(dock, tmp_path / "s")
+    wait_until_read(qtbot, dock)
+    dock.exploration.toggle("KVP", "80")
+    dock.tabs.setCurrentWidget(dock.findings_tab)
+    checks = dock.findings_tab.checks
+    qtbot.waitUntil(lambda: "checked" in dock.findings.result.text(), timeout=30_000)  # all checks are done
+    (at,) = [i for i, one in enumerate(dock.findings.model.findings) if one.code == "unreadable"]
+    dock.findings.list.setCurrentIndex(dock.findings.model.index(at, 0))
+    assert "empty.dcm: " in dock.findings.detail.text()
+    assert dock.exploration.selection.filters == (("KVP", ("80",)),)
+    before = checks.undecided
+    checks.decide(dock.findings.model.findings[at], "accepted")
+    assert checks.undecided == before - 1
+    assert dock.findings.model.findings[-1].code == "unreadable"  # decided: it sinks
+    assert dock.findings.result.text().startswith("Pixels of 1 volume checked: ")

@@ -93,6 +93,7 @@ def test_a_series_that_was_replaced_is_shown_again_by_one_click(
     viewer.dims.set_point(0, 7 * 2.5)
     open_series(qtbot, dock, 1)
     assert (visible(viewer), slice_shown(viewer)) == ([6], 3)
+    dock.series.by_patient.trigger()
     first = next(row for row in range(4) if _name_of_row(dock, row) == 0)
     click_row(qtbot, dock, first)
     assert (visible(viewer), slice_shown(viewer)) == ([9], 7)

@@ -48,7 +48,7 @@ def test_a_drop_of_nothing_usable_keeps_what_is_open_and_says_what_was_wrong(
     before = len(notification_manager.records)
     read(qtbot, dock, bad)
     assert (dock.source.title.text(), dock.source.amount.text()) == ("good", "5 files · 1 series")
-    assert dock.filters.count.text() == "4 of 5 files match"
+    assert dock.filters.count.text() == "4 of 5"
     assert [layer.visible for layer in viewer.layers] == [True]
     assert not dock.source.progress.isVisible()
     said = " ".join(str(record.message) for record in notification_manager.records[before:])
@@ -70,8 +70,8 @@ def test_a_dock_that_is_closed_and_opened_again_finds_its_state(
     with qtbot.waitSignal(dock.destroyed):
         viewer.window.remove_dock_widget(dock)
     again = open_dock(viewer)
-    qtbot.waitUntil(lambda: again.filters.isVisible(), timeout=5000)
-    assert (again.source.title.text(), again.filters.count.text()) == ("second", "5 of 6 files match")
+    qtbot.waitUntil(lambda: bool(again.filters.chips), timeout=5000)
+    assert (again.source.title.text(), again.filters.count.text()) == ("second", "5 of 6")
     qtbot.waitUntil(lambda: again.values.heading.text().startswith("KVP"), timeout=5000)
     assert again.tabs.currentWidget() is again.tab
     assert list(viewer.layers) == layers
@@ -93,7 +93,7 @@ def test_back_returns_to_the_previous_source_and_its_filters(
     qtbot.mouseClick(dock.source.back_button, Qt.MouseButton.LeftButton)
     wait_until_read(qtbot, dock)
     assert dock.opened.catalog is catalog  # its layer kept it
-    assert (dock.source.title.text(), dock.filters.count.text()) == ("first", "1 of 4 files match")
+    assert (dock.source.title.text(), dock.filters.count.text()) == ("first", "1 of 4")
     assert [(layer.data.shape[0], layer.visible) for layer in viewer.layers] == [(4, True), (6, False)]
     assert not dock.source.back_button.isVisible()
 
@@ -167,3 +167,25 @@ def test_a_row_of_the_source_that_is_back_opens_no_second_layer(
     wait_until_read(qtbot, dock)
     open_series(qtbot, dock, 1)
     assert [(layer.data.shape[0], layer.visible) for layer in viewer.layers] == [(4, False), (3, True), (6, False)]
+
+
+def test_an_empty_dock_offers_folders_and_the_sample(
+    qtbot: Any, viewer: Any, dock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = dock.series.start
+    assert start.isVisible()
+    folder = make(tmp_path / "recent", 1, 3)
+    monkeypatch.setattr(start, "_recent", lambda: (str(folder), str(tmp_path)))
+    start.fill()
+    assert start.recent_buttons[0].text().endswith("recent")
+    qtbot.mouseClick(start.recent_buttons[0], Qt.MouseButton.LeftButton)
+    wait_until_read(qtbot, dock)
+    assert not start.isVisible()
+    assert dock.source.title.text() == "recent"
+
+
+def test_the_sample_opens_from_an_empty_dock(qtbot: Any, viewer: Any, dock: Any) -> None:
+    qtbot.mouseClick(dock.series.start.sample_button, Qt.MouseButton.LeftButton)
+    wait_until_read(qtbot, dock)
+    assert dock.source.title.text() == "Chest CT phantom"
+    assert [layer.data.shape[0] for layer in viewer.layers] == [48]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from qtpy.QtCore import QEvent, QModelIndex, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QTreeView
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog
 
 from napari_dicommeta._napari.tasks.explore import Query, Shown
 from napari_dicommeta._napari.tasks.pictures import Thumbnail
@@ -20,7 +20,7 @@ from napari_dicommeta._napari.widgets.images_tab import ContactSheet
 from napari_dicommeta._napari.widgets.joint_table import JointTable
 from napari_dicommeta._napari.widgets.preset_strip import Preset, PresetStrip
 from napari_dicommeta._napari.widgets.range_bins import RangeBins
-from napari_dicommeta._napari.widgets.series_tree import SeriesTree
+from napari_dicommeta._napari.widgets.series_tab import SeriesTab
 from napari_dicommeta._napari.widgets.source_bar import SourceBar
 from napari_dicommeta._napari.widgets.tag_table import COLUMNS, TagTable, shown_rows
 from napari_dicommeta._napari.widgets.value_bars import ValueBars
@@ -99,8 +99,9 @@ def test_folded_tags_are_counted_by_kind_and_unfold(qtbot) -> None:
     assert [r.keyword for r in table.model.rows] == ["RescaleSlope", "WindowCenter", "PatientName"]
     table.set_unfolded(("constant",))
     assert folds == [("identifying",)]
-    assert table.reveal("PatientName")  # unfolds what hides it
-    assert table.unfolded == ("constant", "identifying")
+    assert table.reveal("PatientName")  # it alone: other identifying tags stay folded
+    assert table.unfolded == ("constant",)
+    assert "PatientName" in [r.keyword for r in table.model.rows]
     assert not table.reveal("EchoTime")
     table.set_rows(ROWS[:2])
     assert not table.fold_line.isVisible()
@@ -443,14 +444,18 @@ def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
     bar = FilterBar()
     qtbot.addWidget(bar)
     bar.show()
-    bar.set_filters((), 0, 0)
-    assert not bar.isVisible()
+    bar.set_filters((), 7, 7)
+    assert (bar.count.text(), bar.clear_button.isVisible()) == ("all 7 files", False)
+    height = bar.height()
     bar.set_filters((("RescaleSlope", ("1", "2")), ("Modality", ("",))), 398, 285380)
-    assert bar.isVisible()
-    assert bar.count.text() == "398 of 285,380 files match"
-    assert [chip.text() for chip in bar.chips] == ["RescaleSlope = 1 or 2  ×", "Modality = (empty)  ×"]
+    assert bar.height() == height  # nothing below it moves
+    assert bar.count.text() == "398 of 285,380"
+    assert [chip.text() for chip in bar.chips] == ["RescaleSlope 1 or 2  ×", "Modality = (empty)  ×"]
     bar.set_filters((("KVP", slice(80.0, 100.0)), (("WindowCenter", "WindowWidth"), (("40", None),))), 1, 2)
-    assert bar.chips[0].text() == "KVP 80 … 100  ×"
+    assert bar.chips[0].text() == "KVP 80 … 100 kV  ×"
+    qtbot.mouseClick(bar.copy_button, Qt.MouseButton.LeftButton)
+    copied = "catalog.where({('WindowCenter', 'WindowWidth'): (('40', None),)}, KVP=slice(80.0, 100.0))"
+    assert QApplication.clipboard().text() == copied
     removed: list[object] = []
     bar.filter_removed.connect(removed.append)
     qtbot.mouseClick(bar.chips[1], Qt.MouseButton.LeftButton)
@@ -459,7 +464,7 @@ def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
 
 
 def test_series_open_with_enter_and_double_click(qtbot, qtmodeltester) -> None:
-    tree = SeriesTree()
+    tree = SeriesTab()
     qtbot.addWidget(tree)
     tree.resize(400, 400)
     tree.show()
@@ -492,7 +497,7 @@ STUDIES = (
 )
 
 
-def texts_of(tree: SeriesTree, parent: QModelIndex | None = None, depth: int = 0) -> list[str]:
+def texts_of(tree: SeriesTab, parent: QModelIndex | None = None, depth: int = 0) -> list[str]:
     model, found = tree.model, []
     for row in range(model.rowCount(parent)):
         index = model.index(row, 0, parent)
@@ -501,23 +506,23 @@ def texts_of(tree: SeriesTree, parent: QModelIndex | None = None, depth: int = 0
 
 
 def test_series_stand_below_their_studies_and_patients(qtbot, qtmodeltester) -> None:
-    tree = SeriesTree()
+    tree = SeriesTab()
     qtbot.addWidget(tree)
     tree.resize(400, 500)
     tree.show()
     tree.set_rows(STUDIES)
     qtmodeltester.check(tree.model)
-    grouped = ["P", "  A", "    1 a", "    3 c", "  C", "    4 d", "Q", "  B", "    2 b"]
+    grouped = ["P · A", "  1 a", "  3 c", "P · C", "  4 d", "Q · B", "  2 b"]
     assert texts_of(tree) == grouped
     chosen: list[tuple[int, ...]] = []
     tree.chosen_changed.connect(chosen.append)
-    tree.table.setCurrentIndex(tree.model.index(0, 0))  # a patient stands for all of its series
-    assert chosen[-1] == (0, 2, 3)
+    tree.table.setCurrentIndex(tree.model.index(0, 0))  # a study stands for all of its series
+    assert chosen[-1] == (0, 2)
     tree.select(1)
     assert tree.chosen() == (1,)
     toggled: list[bool] = []
     tree.grouping_toggled.connect(toggled.append)
-    tree.by_patient.click()
+    tree.by_patient.trigger()
     assert toggled == [False]
     assert texts_of(tree) == ["1 a", "2 b", "3 c", "4 d"]
     assert tree.chosen() == (1,)
@@ -530,11 +535,12 @@ def test_series_stand_below_their_studies_and_patients(qtbot, qtmodeltester) -> 
 
 
 def test_volumes_come_below_their_series_and_notes_offer_what_can_be_done(qtbot, qtmodeltester) -> None:
-    tree = SeriesTree()
+    tree = SeriesTab()
     qtbot.addWidget(tree)
     tree.resize(400, 500)
     tree.show()
     tree.set_rows(STUDIES[:2])
+    tree.set_grouping(False)
     tree.select(0)
     offer = Offer("Split at gaps", "slices are missing", split="gaps")
     noted = replace(STUDIES[0], notes=("a gap",), problems=1, volumes=("1 a [1]", "1 a [2]"), offers=(offer,))
@@ -564,7 +570,7 @@ def test_volumes_come_below_their_series_and_notes_offer_what_can_be_done(qtbot,
 
 
 def test_a_filter_hides_series_but_lets_them_be_chosen_and_grouped(qtbot) -> None:
-    tree = SeriesTree()
+    tree = SeriesTab()
     qtbot.addWidget(tree)
     tree.show()
     tree.set_rows(STUDIES)
@@ -573,18 +579,18 @@ def test_a_filter_hides_series_but_lets_them_be_chosen_and_grouped(qtbot) -> Non
     told: list[tuple[int, ...]] = []
     tree.chosen_changed.connect(told.append)
     tree.set_rows(STUDIES[:1], STUDIES)
-    assert texts_of(tree) == ["P", "  A", "    1 a"]
+    assert texts_of(tree) == ["P · A", "  1 a"]
     assert sorted(tree.chosen()) == sorted(every)
     assert told == []
     tree.set_rows((), STUDIES)
-    assert not tree.by_patient.isVisible()
+    assert tree.empty.isVisible()
     tree.set_rows(STUDIES, STUDIES)
     tree.select(1)
     assert tree.chosen() == (1,)
 
 
 def test_notes_that_come_late_are_sorted_too(qtbot) -> None:
-    tree = SeriesTree()
+    tree = SeriesTab()
     qtbot.addWidget(tree)
     tree.set_rows(STUDIES)
     tree.by_patient.setChecked(False)
@@ -595,32 +601,32 @@ def test_notes_that_come_late_are_sorted_too(qtbot) -> None:
 
 
 def test_what_is_folded_and_marked_stays_so_when_rows_come_anew(qtbot) -> None:
-    tree = SeriesTree()
+    tree = SeriesTab()
     qtbot.addWidget(tree)
     tree.show()
     several = replace(STUDIES[0], volumes=("1 a [1]", "1 a [2]"))
     rows = (several, *STUDIES[1:])
     tree.set_rows(rows)
-    patient = tree.model.index(1, 0)
+    patient = tree.model.index(2, 0)
     tree.table.setExpanded(patient, False)
     tree.select(0, "1 a [2]")
     tree.set_rows(rows)
     tree.sort_by(3)
     current = tree.model.nodes[tree.table.currentIndex().internalId()].branch
     assert (current.kind, current.text) == ("volume", "1 a [2]")
-    folded = [i for i in range(2) if not tree.table.isExpanded(tree.model.index(i, 0))]
-    assert [tree.model.nodes[tree.model.top[i]].branch.text for i in folded] == ["Q"]
+    folded = [i for i in range(3) if not tree.table.isExpanded(tree.model.index(i, 0))]
+    assert [tree.model.nodes[tree.model.top[i]].branch.text for i in folded] == ["Q · B"]
     nodes = tree.model.nodes
     tree.sort_again()
     assert tree.model.nodes is nodes  # in their order already: nothing is built anew
 
 
 def test_an_open_series_is_no_failure_and_a_tooltip_says_what_it_is_of(qtbot) -> None:
-    tree = SeriesTree()
+    tree = SeriesTab()
     qtbot.addWidget(tree)
     bad = replace(STUDIES[0], reason="the file ends inside an element's head", notes=("a <gap>",))
     tree.set_rows((bad, replace(bad, number=1, is_open=True)))
-    assert [row.badge for row in tree.model.rows] == ["×", ""]
+    assert [row.badge for row in tree.model.rows] == ["cannot be opened", ""]
     tips = [tree.model.data(tree.model.index_of(number), Qt.ItemDataRole.ToolTipRole) for number in (0, 1)]
     for tip in tips:
         assert f"{bad.patient} · {bad.study}" in tip
@@ -630,7 +636,7 @@ def test_an_open_series_is_no_failure_and_a_tooltip_says_what_it_is_of(qtbot) ->
 
 
 def test_problems_are_plain_text_and_none_is_dropped_silently(qtbot) -> None:
-    table = SeriesTree()
+    table = SeriesTab()
     qtbot.addWidget(table)
     table.set_problems(tuple(f"<b>{i}</b>: bad\x1b" for i in range(9)), 9)
     assert "<b>0</b>: bad\\x1b" in table.problems.text()
@@ -680,7 +686,7 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     )
     widget.set_findings((*others[:1], FINDING, *others[1:]))
     qtmodeltester.check(widget.model)
-    assert widget.summary.text() == "1 wrong · 1 to decide · 1 good to know"
+    assert widget.summary.text() == "1 to fix · 1 to decide · 1 to know"
     assert not widget.decide_line.isVisible()
     with qtbot.waitSignal(widget.finding_selected) as signal:
         widget.list.setCurrentIndex(widget.model.index(1, 0))
@@ -700,9 +706,14 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     )
     assert widget.selected() is FINDING  # the chosen one stays chosen
     assert [button.isChecked() for button in widget.buttons.values()] == [False, True, False]
+    assert widget.summary.text() == "1 decided ✓"
     assert widget.model.second_line(FINDING) == "to decide · 7 files · dismissed: it is meant"
     qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)
     assert decided[-1] == (FINDING, "", "")
+    decision = Decision(code="y", tags=(), state="accepted")
+    widget.set_findings((*others, FINDING), (decision,))
+    assert [finding.title for finding in widget.model.findings] == ["known", "a <b>title</b>", "bad"]  # decided: last
+    assert widget.summary.text() == "1 to decide · 1 to know · 1 decided ✓"
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("", False))
     widget.set_findings((FINDING,))
     qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)  # and canceled
@@ -738,25 +749,29 @@ def test_a_check_of_findings_tells_how_far_it_is(qtbot) -> None:
     qtbot.addWidget(widget)
     widget.show()
     widget.set_source(True)
+    widget.pixels_button.setFocus()
     widget.set_progress("pixels of series", 3, 9)
     assert widget.progress_words.text() == "pixels of series 3 of 9"
     assert (widget.bar.value(), widget.bar.maximum()) == (3, 9)
-    assert not widget.pixels_button.isEnabled()
+    with qtbot.assertNotEmitted(widget.pixels_requested):
+        qtbot.mouseClick(widget.pixels_button, Qt.MouseButton.LeftButton)
+    assert widget.focusWidget() is widget.pixels_button
     with qtbot.waitSignal(widget.cancel_requested):
         qtbot.mouseClick(widget.cancel_button, Qt.MouseButton.LeftButton)
     widget.set_progress("")
     assert not widget.progress.isVisible()
-    assert widget.pixels_button.isEnabled()
+    with qtbot.waitSignal(widget.pixels_requested):
+        qtbot.mouseClick(widget.pixels_button, Qt.MouseButton.LeftButton)
 
 
 def click_head(qtbot, table, column: int) -> None:
-    header = table.header() if isinstance(table, QTreeView) else table.horizontalHeader()
+    header = table.horizontalHeader()
     place = QPoint(header.sectionViewportPosition(column) + header.sectionSize(column) // 2, header.height() // 2)
     qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
 
 
-def test_a_click_on_a_head_sorts_turns_round_and_goes_back(qtbot) -> None:
-    table = SeriesTree()
+def test_an_order_sorts_turns_round_and_goes_back(qtbot) -> None:
+    table = SeriesTab()
     qtbot.addWidget(table)
     table.resize(500, 300)
     table.show()
@@ -772,10 +787,12 @@ def test_a_click_on_a_head_sorts_turns_round_and_goes_back(qtbot) -> None:
         return [row.number for row in table.model.rows]
 
     seen = []
-    for column in (2, 2, 2, 0, 3):
-        click_head(qtbot, table.table, column)
+    for text in ("By size", "By size", "By size", "By name", "By notes", "Most images first"):
+        (action,) = [action for action in table.search.orders.actions() if action.text() == text]
+        action.trigger()
         seen.append(numbers())
-    assert seen == [[0, 2, 1], [1, 2, 0], [0, 1, 2], [1, 0, 2], [2, 0, 1]]
+    assert seen == [[0, 2, 1], [1, 2, 0], [0, 1, 2], [1, 0, 2], [2, 0, 1], [0, 1, 2]]
+    assert table.search.orders.checkedAction().text() == "Most images first"
     assert table.chosen() == (1,)  # the chosen one stays chosen
     table.set_rows(rows[:2])
     assert numbers() == [0, 1]

@@ -10,10 +10,13 @@ from napari_dicommeta.catalog.conditions import Spelled, ends_of
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_dicommeta.catalog.conditions import Condition, Tags
 
 __all__ = [
     "brief",
+    "chip_words",
     "described",
     "digits_for",
     "keyword_of",
@@ -21,11 +24,26 @@ __all__ = [
     "parse_numbers",
     "plain",
     "range_words",
+    "where_code",
 ]
 
 _NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?")
 LARGEST = 1e7
 """The largest number that is taken for a center or a width."""
+
+UNITS = {
+    "MagneticFieldStrength": "T",
+    "KVP": "kV",
+    "SliceThickness": "mm",
+    "SpacingBetweenSlices": "mm",
+    "EchoTime": "ms",
+    "RepetitionTime": "ms",
+    "InversionTime": "ms",
+    "FlipAngle": "°",
+}
+ALONE = ("MagneticFieldStrength", "KVP")
+"""Tags whose unit says what they are."""
+MAX_CHIP_VALUES = 4
 
 
 def plain(text: str, limit: int = 200) -> str:
@@ -61,6 +79,47 @@ def described(tag: Tags, condition: Condition) -> str:
     shown = [" × ".join(map(_shown, text)) if isinstance(text, tuple) else _shown(text) for text in texts[:20]]
     more = f" or {len(texts) - 20} more" if len(texts) > 20 else ""
     return f"{name} = {' or '.join(shown)}{more}"
+
+
+def chip_words(tag: Tags, condition: Condition) -> str:
+    """Describe a filter briefly: ``Philips``, ``3 T``, ``SliceThickness 0.5 … 1.5 mm``, ``no KVP``, ``80 kV and B30f``.
+
+    A value that says by itself what it is stands alone; a number follows its tag, or has its unit.
+    """
+    pair = condition[0] if isinstance(condition, tuple) and len(condition) == 1 else None
+    if isinstance(tag, tuple) and isinstance(pair, tuple) and None not in pair:
+        return " and ".join(chip_words(part, (text,)) for part, text in zip(tag, pair, strict=True))
+    if not isinstance(tag, str) or isinstance(condition, (bool, slice, Spelled)):
+        words = described(tag, condition)
+        if condition is False:
+            return f"no {keyword_of(tag)}"
+        unit = UNITS.get(tag, "") if isinstance(tag, str) and isinstance(condition, slice) else ""
+        return f"{words} {unit}".strip()
+    texts = condition if isinstance(condition, (tuple, list)) else (condition,)
+    if len(texts) > MAX_CHIP_VALUES or not all(isinstance(text, str) and text for text in texts):
+        return described(tag, condition)
+    values = " or ".join(map(str, texts))
+    if all(sum(letter.isalpha() for letter in str(text)) > 1 for text in texts):
+        return values
+    return f"{values} {UNITS[tag]}" if tag in ALONE else f"{keyword_of(tag)} {values}"
+
+
+def where_code(filters: Sequence[tuple[Tags, Condition]]) -> str:
+    """Return the Python expression that selects the same files of a catalog: ``catalog.where(Modality=("CT",))``."""
+    plain = {tag: condition for tag, condition in filters if isinstance(tag, str) and tag.isidentifier()}
+    others = {tag: condition for tag, condition in filters if tag not in plain}
+    arguments = [repr(others)] if others else []
+    arguments += [f"{tag}={_code(condition)}" for tag, condition in plain.items()]
+    code = f"catalog.where({', '.join(arguments)})"
+    needs = "from napari_dicommeta.catalog.conditions import Spelled\n\n" if "Spelled(" in code else ""
+    return f"{needs}{code}"
+
+
+def _code(condition: Condition) -> str:
+    if not isinstance(condition, slice):
+        return repr(condition)
+    ends = (None if end is None or not isfinite(end) else end for end in (condition.start, condition.stop))
+    return f"slice({', '.join(map(repr, ends))})"
 
 
 def range_words(low: float, high: float) -> str:

@@ -13,12 +13,14 @@ from napari_dicommeta.dicom.values import registered_name
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["Bar", "Bins", "Histogram", "Joint", "bins_of", "histogram_of", "joint_of"]
+__all__ = ["Bar", "Bins", "Histogram", "Joint", "Spread", "bins_of", "histogram_of", "joint_of", "spread_of"]
 
 MAX_BARS = 2000
 MAX_SPELLED_BARS = 1000
 """The most values for which bars hold their spellings."""
 MAX_BINS = 48
+MAX_SPREAD = 100_000
+"""The most distinct numbers that are sorted for their median."""
 TAIL_SHARE = 0.005
 """The share of the numbers at each end that may go to an open bin."""
 
@@ -181,6 +183,28 @@ def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, m
         unknown=counted.unknown,
         binned=catalog.n_files - counted.not_numbers - counted.absent - counted.unknown,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """The smallest number of a tag, its median over files, and its largest number."""
+
+    low: float
+    median: float
+    high: float
+
+
+def spread_of(catalog: Catalog, tag: str | TagPath) -> Spread | None:
+    """Return the spread of the numbers of `tag`; None if no two differ, or if there are more than `MAX_SPREAD`."""
+    counted = catalog.numbers(tag)
+    if counted is None or not 1 < len(counted.values) <= MAX_SPREAD:
+        return None
+    order = np.argsort(counted.values, kind="stable")
+    ordered, cumulated = counted.values[order], np.cumsum(counted.weights[order])
+    if ordered[0] == ordered[-1]:
+        return None
+    median = ordered[int(np.searchsorted(cumulated, cumulated[-1] / 2))]
+    return Spread(low=float(ordered[0]), median=float(median), high=float(ordered[-1]))
 
 
 def _edges(values: np.ndarray, weights: np.ndarray, most: int) -> tuple[float, ...]:

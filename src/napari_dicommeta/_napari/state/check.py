@@ -18,7 +18,7 @@ from napari_dicommeta._napari.tasks.check import (
     write_recipe_of,
     write_report,
 )
-from napari_dicommeta.findings.decisions import Decision, with_decision
+from napari_dicommeta.findings.decisions import Decision, undecided, with_decision
 from napari_dicommeta.findings.finding import SEVERITIES
 
 if TYPE_CHECKING:
@@ -30,18 +30,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Checks"]
 
+NOT_IN_CATALOG = ("archives", "unreadable")
+"""Codes of findings about files that are not in the catalog: no filter leads to them."""
+
 
 class Checks(QObject):
     """Findings of the open source, as the checks find them.
 
     Signals: `findings_changed` after a change of `findings` or `decisions`; `counts_checked` after the check of the
-    counts; `progressed` (subject, done, total), with subject "" at the end; `written` the path of a report or recipe;
-    `failed` the error as a sentence.
+    counts; `pixels_checked` the numbers of checked volumes and of findings on their pixels; `progressed` (subject,
+    done, total), with subject "" at the end; `written` the path of a report or recipe; `failed` the error in words.
     """
 
     findings_changed = Signal()
     counts_checked = Signal()
     progressed = Signal(str, int, int)
+    pixels_checked = Signal(int, int)
     written = Signal(str)
     failed = Signal(str)
 
@@ -72,6 +76,21 @@ class Checks(QObject):
             self._workers.run(
                 "findings", lambda: count_findings(opened.catalog), self._counts_judged, None, self._not_counted
             )
+
+    @property
+    def undecided(self) -> int:
+        """The number of findings to fix or to decide on."""
+        return sum(finding.severity != "info" for finding in undecided(self.findings, self.decisions))
+
+    def files_of(self, finding: Finding) -> tuple[str, ...]:
+        """Return the files that `finding` is about, with reasons, if they are not in the catalog; else ()."""
+        if self.opened is None or finding.code not in NOT_IN_CATALOG:
+            return ()
+        failures = self.opened.catalog.failures
+        if finding.code == "archives":
+            return tuple(map(str, (failure for failure in failures if failure.code == "archive")))
+        is_info = finding.severity == "info"
+        return tuple(str(failure) for failure in failures if failure.is_harmless is is_info)
 
     def look_at_volumes(self) -> None:
         """Check each series as a volume, and then the pixels if there are at most `MAX_UNASKED` series."""
@@ -126,6 +145,7 @@ class Checks(QObject):
     def _pixels_judged(self, checked: tuple[Checked, ...]) -> None:
         self.checked = checked
         self.progressed.emit("", 0, 0)
+        self.pixels_checked.emit(len(checked), len({finding for each in checked for finding in each.findings}))
         self.findings_changed.emit()
 
     def picture_of(self, finding: Finding) -> Bins | None:

@@ -213,6 +213,11 @@ class Exploration(QObject):
         if files is not None:
             self._workers.run("rows", lambda: tag_rows(files), self._counted)
 
+    @property
+    def rows(self) -> tuple[TagRow, ...]:
+        """The tags of all files."""
+        return self._rows
+
     def _counted(self, rows: tuple[TagRow, ...]) -> None:
         if self.other is not None:
             rows = with_differences(rows, self.differences)

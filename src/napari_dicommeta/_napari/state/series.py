@@ -1,4 +1,4 @@
-"""State of the series tree: which series are open, how many of their files match, and their notes."""
+"""State of the series tree: which series are open, which are found, how many of their files match, and their notes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer
 
 from napari_dicommeta._napari.reader import volumes_in
+from napari_dicommeta._napari.tasks.find import series_matching
 from napari_dicommeta._napari.tasks.rows import SeriesRow, noted
 
 if TYPE_CHECKING:
@@ -32,12 +33,30 @@ class SeriesRows(QObject):
         self._opened: Opened | None = None
         self.rows: list[SeriesRow] = []
         self._noted: list[int] = []
+        self._search = ""
+        self._found: frozenset[int] | None = None
+        """The numbers of the series that the search finds; None without a search."""
         self._timer = QTimer(self, singleShot=True, interval=NOTES_MS, timeout=self._show_notes)
 
     def set_opened(self, opened: Opened) -> None:
         """Take the series of this source, none of them selected."""
         self._opened, self.rows, self._noted = opened, list(opened.rows), []
         self._tree.forget()
+        self._tree.forget_pictures()
+        self._found = self._find()
+
+    def set_search(self, text: str) -> None:
+        """Show only the series that `text` finds."""
+        self._search = text.strip()
+        self._found = self._find()
+        self.show()
+
+    def _find(self) -> frozenset[int] | None:
+        opened = self._opened
+        if opened is None or not self._search:
+            return None
+        file_rows = [series.rows for series in opened.series]
+        return series_matching(opened.catalog, self.rows, file_rows, opened.tags, self._search)
 
     def show(self) -> None:
         """Show the series that match."""
@@ -45,6 +64,8 @@ class SeriesRows(QObject):
             return
         names, matches = self._open_names(), self._matches()
         rows = (row for row in self.rows if not matches or matches[row.number])
+        if self._found is not None:
+            rows = (row for row in rows if row.number in self._found)
         self._tree.set_rows(tuple(self._as_shown(row, names, matches) for row in rows), self.rows)
 
     def note(self, result: tuple[Opened, int, SeriesRow]) -> None:

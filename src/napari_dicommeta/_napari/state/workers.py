@@ -42,7 +42,8 @@ class Workers(QObject):
 
     Signals: `begun` the paths; `progressed` a `Partial`; `opened` an `Opened`; `failed` the error of a scan;
     `series_opened` the result of `series_volumes` and whether it is added; `series_failed` its error;
-    `series_noted` (opened, number, row); `pictured` a `Thumbnail`.
+    `series_noted` (opened, number, row); `pictured` a `Thumbnail` of the contact sheet,
+    `series_pictured` that of a series.
     """
 
     begun = Signal(list)
@@ -53,6 +54,7 @@ class Workers(QObject):
     series_failed = Signal(object)
     series_noted = Signal(object)
     pictured = Signal(object)
+    series_pictured = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -160,6 +162,12 @@ class Workers(QObject):
         from napari_dicommeta._napari.tasks.pictures import thumbnails
 
         self.run("pictures", lambda: thumbnails(series, rows), None, self.pictured.emit)
+
+    def picture_series(self, series: Sequence[Series], numbers: Sequence[int]) -> None:
+        """Make a picture of each of these series."""
+        from napari_dicommeta._napari.tasks.pictures import series_thumbnails
+
+        self.run("series pictures", lambda: series_thumbnails(series, numbers), None, self.series_pictured.emit)
 
     def run(
         self,

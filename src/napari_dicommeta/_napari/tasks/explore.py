@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.analysis.histogram import Bins, Histogram, Joint, bins_of, histogram_of, joint_of
+from napari_dicommeta.analysis.histogram import (
+    Bins,
+    Histogram,
+    Joint,
+    Spread,
+    bins_of,
+    histogram_of,
+    joint_of,
+    spread_of,
+)
 from napari_dicommeta.catalog.selection import Selection
 
 if TYPE_CHECKING:
@@ -19,6 +28,10 @@ __all__ = ["SCOPES", "Other", "Query", "Shown", "resolve", "scope_catalog"]
 
 SCOPES = ("folder", "study", "series", "selection")
 """All files; those of the active layer's study; of its series; of the series selected in the tree."""
+
+
+NUMERIC = frozenset(("DS", "IS", "FL", "FD", "US", "SS", "UL", "SL", "UV", "SV", "US or SS"))
+"""Value representations of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,7 @@ class Shown:
     histogram: Histogram | None = None
     bins: Bins | None = None
     joint: Joint | None = None
+    spread: Spread | None = None
     scope: str = "folder"
     part_name: str = ""
     by_share: bool = False
@@ -111,6 +125,7 @@ def resolve(
         if chosen is not None:
             part = Selection(part, chosen.aside_from(query.keyword).filters).files()
     histogram = histogram_of(whole, query.keyword, part, query.by, union=other is not None)
+    spread = spread_of(whole, query.keyword) if histogram.path.vr in NUMERIC else None
     bins = bins_of(whole, query.keyword, part) if query.view == "ranges" else None
     joint = None
     if query.beside and query.beside != query.keyword:
@@ -123,6 +138,7 @@ def resolve(
         histogram=histogram,
         bins=bins,
         joint=joint,
+        spread=spread,
         scope=scope,
         part_name=part_name,
         by_share=other is not None,

@@ -25,14 +25,14 @@ from napari_dicommeta.volumes.load import load_series
 from napari_dicommeta.volumes.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow
     from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.scanning.progress import ScanProgress
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["open_source", "series_notes", "series_volumes", "stopped_source"]
+__all__ = ["first_volumes", "open_source", "series_notes", "series_volumes", "stopped_source"]
 
 REPORT_INTERVAL = 0.25
 """Seconds between two updates of the progress, because each repaints the window."""
@@ -73,8 +73,7 @@ def open_source(paths: Sequence[str]) -> Generator[Partial, None, Opened]:
                 reported = began
             if began < due or not progress.tables:
                 continue
-            so_far = progress.catalog()
-            yield Partial(progress, so_far, tag_rows(so_far))
+            yield Partial(progress, _growing(tuple(paths), progress.catalog()))
             due = time.monotonic() + max(1.0, 10 * (time.monotonic() - began))
     finally:
         steps.close()
@@ -107,13 +106,7 @@ def _cached_besides(paths: Sequence[str], catalog: Catalog) -> Catalog | None:
 def _opened(paths: tuple[str, ...], catalog: Catalog) -> Opened:
     """Return the source with the volumes of the first series that can be shown."""
     warm_up()
-    refusals: list[Refusal] = []
-    volumes: tuple[Volume, ...] = ()
-    for series in catalog.series:
-        volumes, refused = _shown_volumes(series)
-        refusals += refused
-        if volumes:
-            break
+    volumes, refusals = first_volumes(catalog.series)
     is_open = {volume.series_instance_uid for volume in volumes}  # an open series shows its refusals as notes
     failed = [refusal for refusal in refusals if refusal.series.series_instance_uid not in is_open]
     rows = series_rows(catalog, failed)
@@ -127,6 +120,31 @@ def _opened(paths: tuple[str, ...], catalog: Catalog) -> Opened:
         refusals=tuple(refusals),
         tags=tag_rows(catalog),
         windows=windows,
+    )
+
+
+def first_volumes(among: Iterable[Series]) -> tuple[tuple[Volume, ...], list[Refusal]]:
+    """Return the volumes of the first series that can be shown, and the refusals until then."""
+    refusals: list[Refusal] = []
+    for series in among:
+        volumes, refused = _shown_volumes(series)
+        refusals += refused
+        if volumes:
+            return volumes, refusals
+    return (), refusals
+
+
+def _growing(paths: tuple[str, ...], catalog: Catalog) -> Opened:
+    """Return a source as far as it is read, without volumes."""
+    return Opened(
+        paths=paths,
+        catalog=catalog,
+        series=catalog.series,
+        rows=series_rows(catalog, ()),
+        volumes=(),
+        refusals=(),
+        tags=tag_rows(catalog),
+        windows={},
     )
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["SHEET", "Thumbnail", "counts_within", "sheet_rows", "thinned", "thumbnails"]
+__all__ = ["SHEET", "Thumbnail", "counts_within", "series_thumbnails", "sheet_rows", "thinned", "thumbnails"]
 
 SHEET = 120
 """Largest number of pictures on a contact sheet."""
@@ -107,6 +107,14 @@ def thumbnails(series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> Ite
         except Exception as error:  # noqa: BLE001  a codec may raise anything; the other pictures go on
             log_fault("making a thumbnail", error)
             yield Thumbnail(series=number, path=path, caption=caption, picture=None, reason=type(error).__name__)
+
+
+def series_thumbnails(series: Sequence[Series], numbers: Sequence[int]) -> Iterator[Thumbnail]:
+    """Yield a picture of the middle image, by path, of each of these series that has images."""
+    for number in numbers:
+        images = np.flatnonzero(series[number].catalog.file_column("pixel_offset") >= 0)
+        if len(images):
+            yield from thumbnails(series, [(number, int(images[len(images) // 2]))])
 
 
 def _picture(volume: Volume) -> np.ndarray:

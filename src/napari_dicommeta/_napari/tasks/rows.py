@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.load import sizes_text
 
 if TYPE_CHECKING:
@@ -43,9 +45,9 @@ FOLDED = ("constant", "unique", "identifying", "private")
 class TagRow:
     """A row of the tag table: the tag's `keyword`, dictionary `name`, `tag` as text, and its counts.
 
-    `present`: the share of files with a value, 0 to 1. `shape`: the counts of the most frequent values, relative to the
-    largest. `kind`: one of `FOLDED` or "". `differs`: how much its values differ from another folder's, 0 to 1, None
-    without a comparison.
+    `value`: the value of a tag that has only one, else "". `present`: the share of files with a value, 0 to 1.
+    `shape`: the counts of the most frequent values, relative to the largest. `kind`: one of `FOLDED` or "". `differs`:
+    how much its values differ from another folder's, 0 to 1, None without a comparison.
     """
 
     keyword: str
@@ -58,6 +60,18 @@ class TagRow:
     kind: str = ""
     spellings: int = 0
     differs: float | None = None
+    value: str = ""
+
+    @property
+    def label(self) -> str:
+        """The keyword, after that of the innermost sequence around it: "ProcedureCode › CodeValue"."""
+        levels = [level.removesuffix("Sequence") or level for level in self.keyword.split(".")[-2:-1]]
+        return " › ".join([*levels, self.keyword.rpartition(".")[2]])
+
+    @property
+    def values(self) -> str:
+        """The number of distinct values, or the value of a tag that has only one: "= B31f"."""
+        return f"= {self.value}" if self.value else f"{self.distinct:,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +90,7 @@ class SeriesRow:
 
     `notes`: the notes on its volumes, None before they are read; `problems` counts the notes that are problems.
     `volumes`: the names of its volumes if there are several; `open_volumes`: those that are open. `offers`: other ways
-    to open it.
+    to open it. `spacing` is the distance of its slices and `units` those of its values, both "" before they are known.
     """
 
     name: str
@@ -97,16 +111,32 @@ class SeriesRow:
     volumes: tuple[str, ...] = ()
     open_volumes: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
+    has_images: bool = True
+    spacing: str = ""
+    units: str = ""
+
+    @property
+    def line(self) -> str:
+        """Modality, size, distance of slices and units: "CT · 275 × 512 × 512 · 1 mm · HU"."""
+        return self.lines[0]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The `line`, and shorter ones for less space: without units, then without the distance of slices."""
+        parts = [part for part in (self.modality, self.size, self.spacing, self.units) if part]
+        return tuple(dict.fromkeys(" · ".join(parts[:n]) for n in range(len(parts), min(2, len(parts)) - 1, -1)))
 
     @property
     def extent(self) -> str:
-        """The size, or with a filter the number of matching files."""
-        return self.size if self.matches is None else f"{self.matches:,} of {self.files:,} match"
+        """With a filter the number of matching files, else ""."""
+        return "" if self.matches is None else f"{self.matches:,} of {self.files:,}"
 
     @property
     def badge(self) -> str:
-        """The number of problems, or × for a series that cannot be opened."""
-        return "×" if self.reason and not self.is_open else str(self.problems) if self.problems else ""
+        """The number of notes that need a decision in words, or that a series cannot be opened."""
+        if self.reason and not self.is_open:
+            return "cannot be opened" if self.has_images else ""
+        return counted(self.problems, "note") if self.problems else ""
 
 
 def next_order(order: tuple[int, bool] | None, column: int, descending_first: bool) -> tuple[int, bool] | None:
@@ -135,6 +165,9 @@ def tag_rows(catalog: Catalog) -> tuple[TagRow, ...]:
                 present=summary.present / n,
                 shape=shape,
                 kind=_kind(summary, n),
+                value=next((text for text in catalog.values(summary.path, most=2) if text), "")
+                if summary.distinct == 1
+                else "",
                 spellings=summary.spellings,
             )
         )
@@ -177,6 +210,7 @@ def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRo
                 reason=reasons.get(series.series_instance_uid, "")
                 or ("" if series.n_images else "the series contains no images"),
                 number=number,
+                has_images=bool(series.n_images),
                 files=series.n_files,
                 patient=first(series, "PatientID") or first(series, "PatientName") or "Patient without an ID",
                 study=study,
@@ -204,7 +238,16 @@ def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]
         reason=row.reason if volumes else "; ".join(refused),
         volumes=tuple(volume.name for volume in volumes) if len(volumes) > 1 else (),
         offers=offers(volumes, refusals),
+        spacing=_spacing(volumes),
+        units=volumes[0].units if len({volume.units for volume in volumes}) == 1 else "",
     )
+
+
+def _spacing(volumes: Sequence[Volume]) -> str:
+    """Return the distance of slices that all volumes share, as far as they have one, as text."""
+    distances = [volume.geometry.spacing[0] for volume in volumes]
+    texts = {f"{distance:.3g} mm" for distance in distances if isfinite(distance)}
+    return texts.pop() if len(texts) == 1 else ""
 
 
 def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offer, ...]:
@@ -228,9 +271,10 @@ def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Branch:
-    """A node of the series tree: a patient, a study, a series or one of its volumes, with the nodes below it.
+    """A node of the series tree: a study, a series or one of its volumes, with the nodes below it.
 
-    `row`: the row of the series, None for patients and studies. `volume`: the number of the volume in its series.
+    A node of the kind "rest" holds the series without images. `row`: the row of the series, None for studies and rest.
+    `volume`: the number of the volume in its series.
     """
 
     kind: str
@@ -247,26 +291,31 @@ def series_branch(row: SeriesRow) -> Branch:
 
 
 def is_worth_grouping(rows: Sequence[SeriesRow]) -> bool:
-    """Return whether grouping by study is useful: there are several studies, and some hold several series."""
-    studies = {(row.patient, row.study_uid) for row in rows}
-    return 1 < len(studies) < len(rows)
+    """Return whether heads of studies are useful: there are several studies."""
+    return len({(row.patient, row.study_uid) for row in rows}) > 1
 
 
 def tree_of(rows: Sequence[SeriesRow], by_patient: bool) -> tuple[Branch, ...]:
-    """Return the series in the order of `rows`, grouped by patient and study if `by_patient`."""
-    if not by_patient:
-        return tuple(map(series_branch, rows))
+    """Return the series in the order of `rows`, below a head for each study if `by_patient`.
+
+    Series without images come last, below a head of their own, unless there are no others.
+    """
+    images = [row for row in rows if row.has_images] or rows
+    rest = [row for row in rows if not row.has_images] if images is not rows else []
+    branches = _studies(images) if by_patient else tuple(map(series_branch, images))
+    if rest:
+        below = tuple(map(series_branch, rest))
+        branches = (*branches, Branch(kind="rest", text=f"{len(rest):,} without images", below=below))
+    return branches
+
+
+def _studies(rows: Sequence[SeriesRow]) -> tuple[Branch, ...]:
+    """Return a head with patient and study for each study; the studies of a patient follow each other."""
     patients: dict[str, dict[str, list[SeriesRow]]] = {}
     for row in rows:
         patients.setdefault(row.patient, {}).setdefault(row.study_uid, []).append(row)
     return tuple(
-        Branch(
-            kind="patient",
-            text=patient,
-            below=tuple(
-                Branch(kind="study", text=of_study[0].study, below=tuple(map(series_branch, of_study)))
-                for of_study in studies.values()
-            ),
-        )
+        Branch(kind="study", text=f"{patient} · {of_study[0].study}", below=tuple(map(series_branch, of_study)))
         for patient, studies in patients.items()
+        for of_study in studies.values()
     )

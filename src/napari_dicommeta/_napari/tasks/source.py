@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.refusal import Refusal
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["Opened", "Partial", "SeriesRequest", "problems_of", "series_of"]
+__all__ = ["Opened", "Partial", "SeriesRequest", "not_dicom", "problems_of", "series_of"]
+
+NOT_DICOM = "not-dicom"
+"""The code of the failure of a file that is not DICOM."""
+MAX_NAMED = 2
+"""Names of files in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True, eq=False)
@@ -72,11 +77,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """The progress of a running scan and, from time to time, the catalog so far with its tags."""
+    """The progress of a running scan and, from time to time, the source as far as it is read."""
 
     progress: ScanProgress
-    catalog: Catalog | None = None
-    tags: tuple[TagRow, ...] = ()
+    opened: Opened | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,13 +103,33 @@ def series_of(among: Sequence[Series], volume: Volume) -> Series | None:
 
 
 def problems_of(opened: Opened) -> tuple[str, ...]:
-    """Return a sentence for each part of a source that cannot be used: refused series, damaged files, other entries."""
+    """Return a sentence for each part of a source that cannot be used: refused series, damaged files, other entries.
+
+    Several files that are not DICOM share one sentence; `not_dicom` lists them.
+    """
     refused = {path for refusal in opened.refusals for path in refusal.paths}
+    foreign = not_dicom(opened)
+    is_one_line = len(foreign) > 1
     partial = (failure for failure in opened.catalog.partial if failure.path not in refused)
-    roots = {source.rstrip(os.sep) for source in opened.paths}
-    others = [f"{_below(failure.path, roots)}: {failure.reason}" for failure in (*partial, *opened.catalog.failures)]
+    failures = (failure for failure in opened.catalog.failures if not is_one_line or failure.code != NOT_DICOM)
+    roots = _roots(opened)
+    others = [f"{_below(failure.path, roots)}: {failure.reason}" for failure in (*partial, *failures)]
+    if is_one_line:
+        names = tuple(dict.fromkeys(os.path.basename(path) for path in foreign))
+        more = ", …" if len(names) > MAX_NAMED else ""
+        others.append(f"{len(foreign):,} files are not DICOM: {', '.join(names[:MAX_NAMED])}{more}")
     nothing = ["No image could be opened."] if not opened.volumes else []
     return (*nothing, *map(str, opened.refusals), *others)
+
+
+def not_dicom(opened: Opened) -> tuple[str, ...]:
+    """Return the files of a source that are not DICOM, relative to it."""
+    roots = _roots(opened)
+    return tuple(_below(failure.path, roots) for failure in opened.catalog.failures if failure.code == NOT_DICOM)
+
+
+def _roots(opened: Opened) -> set[str]:
+    return {source.rstrip(os.sep) for source in opened.paths}
 
 
 def _below(path: str, roots: set[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from napari.utils.theme import get_theme
 from qtpy.QtGui import QColor
 
-__all__ = ["Colors", "contrast", "theme_colors"]
+__all__ = ["Colors", "contrast", "heat", "readable_on", "theme_colors"]
 
 TEXT, GRAPHIC = 4.5, 3.0
 """Minimum contrast by WCAG 2: of text, and of graphics that carry information."""
@@ -18,7 +18,8 @@ class Colors:
     """Qt colors by role.
 
     `muted` is for the folder's bars, `accent` for the active series, `warning` for flags, `error` for errors,
-    `current` for the selection, and `foreground` for the background of lists.
+    `current` for napari's own selection, `selection` for the background of selected rows, and `foreground` for that of
+    lists. `faint` is for what is said beside the point: it can be read, and is far from `text`.
     """
 
     foreground: QColor
@@ -29,6 +30,7 @@ class Colors:
     warning: QColor
     current: QColor
     error: QColor
+    selection: QColor
 
 
 def theme_colors(theme_name: str) -> Colors:
@@ -40,7 +42,8 @@ def theme_colors(theme_name: str) -> Colors:
 
     text, background, foreground, current = map(color, ("text", "background", "foreground", "current"))
     dark = background.lightness() < 128
-    backgrounds = (background, foreground)
+    selection = _mixed(background, current, 0.4)
+    backgrounds = (background, foreground, selection)
 
     def readable(base: QColor, minimum: float, on: tuple[QColor, ...] = backgrounds) -> QColor:
         """Return `base` with as little of the text color as the contrast needs."""
@@ -52,11 +55,23 @@ def theme_colors(theme_name: str) -> Colors:
         muted=readable(QColor("#6d7888") if dark else QColor("#aab2bd"), GRAPHIC),
         accent=readable(QColor("#4fb0ff") if dark else QColor("#0b6bcb"), TEXT),
         text=text,
-        faint=readable(_mixed(background, text, 0.6), TEXT, (*backgrounds, current)),
+        faint=readable(_mixed(background, text, 0.55), TEXT),
         warning=readable(color("warning"), TEXT),
         current=current,
         error=readable(color("error"), TEXT),
+        selection=selection,
     )
+
+
+def heat(colors: Colors, share: float) -> QColor:
+    """Return the background of a cell of a table of counts, for its share of the largest count, 0 to 1."""
+    return _mixed(colors.foreground, colors.accent, 0.1 + 0.7 * share**0.5)
+
+
+def readable_on(ground: QColor) -> QColor:
+    """Return black or white, whichever is easier to read on `ground`: at least 4.5 : 1."""
+    black, white = QColor("black"), QColor("white")
+    return white if contrast(white, ground) >= contrast(black, ground) else black
 
 
 def contrast(first: QColor, second: QColor) -> float:

@@ -10,10 +10,10 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QTimer
 
 from napari_dicommeta._napari.arrange import layers_of
-from napari_dicommeta._napari.reader import volumes_in
+from napari_dicommeta._napari.reader import PLUGIN, volumes_in
 from napari_dicommeta._napari.settings import last_source, remember_source
 from napari_dicommeta._napari.state.sources import DockState, keep_state, take_state
-from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, problems_of
+from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, not_dicom, problems_of
 from napari_dicommeta._napari.widgets.dock_panel import DockPanel
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO
 from napari_dicommeta._napari.words import plain
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DicomDock"]
 
+SAMPLE = "chest"
+"""The key of the sample in the manifest."""
 PREPARE_MS = 400
 """Delay from opening the dock to preparing the workers."""
 ADD_MS = 20
@@ -45,6 +47,8 @@ class DicomDock(DockPanel):
         # Tags are painted first because adding a layer takes long.
         self._add_timer = QTimer(self, singleShot=True, interval=ADD_MS, timeout=self._show_first)
         self._look_timer = QTimer(self, singleShot=True, interval=LOOK_MS, timeout=self._look_into)
+        self._read_meanwhile: Opened | None = None
+        """A source that was read to its end while its first picture was being added."""
         self._connect()
         QTimer(self, singleShot=True, interval=PREPARE_MS, timeout=self.workers.prepare).start()
         QTimer(self, singleShot=True, timeout=self._restore).start()
@@ -54,12 +58,18 @@ class DicomDock(DockPanel):
         self.source.back_requested.connect(self.go_back)
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_canceled.connect(self.cancel)
+        self.series.start.folder_requested.connect(self.source.choose_folder)
+        self.series.start.paths_chosen.connect(self.open_paths)
+        self.series.start.sample_requested.connect(self._open_sample)
+        self.series.set_start(True)
         workers = self.workers
         for signal, slot in (
             (workers.begun, self._begun),
             (workers.progressed, self._progressed),
             (workers.opened, self._opened),
             (workers.failed, self._failed),
+            (self.growth.pictured, self._show_early),
+            (self.growth.grown, self._grown),
             (workers.series_opened, self._series_opened),
             (workers.series_failed, self._series_failed),
             (workers.series_noted, self.series_rows.note),
@@ -101,6 +111,9 @@ class DicomDock(DockPanel):
         """
         self.sources.request(is_added, volumes)
         self.workers.open_paths(paths)
+
+    def _open_sample(self) -> None:
+        self.viewer.open_sample(PLUGIN, SAMPLE)
 
     def go_back(self) -> None:
         """Return to the previous source: at once while layers of it are open, else from the cache."""
@@ -153,14 +166,19 @@ class DicomDock(DockPanel):
         """Stop a running scan and open what it has read; if it has read nothing, keep the open source."""
         self.exports.cancel()
         self.source.set_idle()
+        early = self.growth.early
         if self.workers.is_scanning and not self.workers.stop_scan():
-            self._keep_open("Stopped: nothing is open", f"Stopped. {WHAT_TO_DO}")
+            if early is not None:
+                self._opened(early)
+            else:
+                self._keep_open("Stopped: nothing is open", f"Stopped. {WHAT_TO_DO}")
 
     def _keep_open(self, otherwise: str, empty_text: str) -> None:
         """Go on with the open source and its filters; `otherwise` names that there is none."""
         self._name_source(otherwise)
         self._set_empty_texts(empty_text)
         opened, filters = self.opened, self.sources.filters
+        self.series.set_start(opened is None)
         self.exploration.set_catalog(opened.catalog if opened else None, opened.tags if opened else ())
         if opened is not None and filters:
             self.exploration.choose(filters)
@@ -168,7 +186,9 @@ class DicomDock(DockPanel):
 
     def _begun(self, paths: list[str]) -> None:
         self.source.set_source(f"Reading {Opened.name_of(paths)}…", "", paths)
+        self._read_meanwhile = None
         self.source.set_progress(0, 0, False)
+        self.series.set_start(False)
         self.source.set_last(())
         self.sources.begin(self.exploration.selection)
         self._set_empty_texts("Reading files…")
@@ -187,15 +207,31 @@ class DicomDock(DockPanel):
     def _progressed(self, so_far: Partial) -> None:
         progress = so_far.progress
         self.source.set_progress(progress.done, progress.found, progress.listed)
-        if so_far.catalog is not None:
-            self.exploration.set_catalog(so_far.catalog, so_far.tags, is_whole=False)
+        if so_far.opened is not None:
+            self.growth.grow(so_far.opened)
+
+    def _grown(self, opened: Opened) -> None:
+        """List a source that is being read as far as it is read."""
+        self.exploration.set_catalog(opened.catalog, opened.tags, is_whole=False)
+        self.series_rows.set_opened(opened)
+        self._show_series()
+        self._active_changed()
+
+    def _show_early(self, early: Opened) -> None:
+        """Show the first complete series of a source that is being read."""
+        self.view.begin_opening()
+        self.layer_queue.begin_source(early)
+        self.layer_queue.add(early.volumes, partial(self.view.show_opened, is_added=self.sources.is_added))
 
     def _failed(self, error: Exception) -> None:
         self.source.set_idle()
-        why = f"{type(error).__name__}: {error}"
+        why, early = f"{type(error).__name__}: {error}", self.growth.early
         if isinstance(error, OSError) and error.filename:
             why = f"{os.path.basename(error.filename)}: {error.strerror}"
-        self._keep_open("The source could not be read", f"{why}\n{WHAT_TO_DO}")
+        if early is not None:
+            self._opened(early)
+        else:
+            self._keep_open("The source could not be read", f"{why}\n{WHAT_TO_DO}")
         self._tell(("The source could not be read.", why))
 
     def _tell(self, problems: tuple[str, ...]) -> None:
@@ -211,6 +247,9 @@ class DicomDock(DockPanel):
         """Show a source; `is_shown` if its layers stay as they are."""
         from napari_dicommeta.volumes.load import nothing_found
 
+        if self.growth.early is not None and self.layer_queue.is_adding:
+            self._read_meanwhile = opened  # when the first picture is there
+            return
         sources = self.sources
         if not sources.is_usable(opened):
             self.source.set_idle()
@@ -219,7 +258,10 @@ class DicomDock(DockPanel):
             self._tell((f"{opened.title}: nothing was opened.", *reasons))
             return
         wanted = sources.wanted
+        is_early, incomplete = self.growth.adopt(opened)
+        is_shown = is_shown or is_early
         sources.replace(opened)
+        self.series.set_start(False)
         self.layer_queue.begin_source(opened, sources.volumes)
         self.series_rows.set_opened(opened)
         self.findings_tab.forget()
@@ -229,7 +271,7 @@ class DicomDock(DockPanel):
         self._name_source()
         self.source.set_comparable(bool(opened.catalog.n_files))
         problems = problems_of(opened)
-        self.series.set_problems(problems if opened.catalog.n_files else (), len(problems))
+        self.series.set_problems(problems if opened.catalog.n_files else (), len(problems), not_dicom(opened))
         if not opened.catalog.n_files:
             self._set_empty_texts(f"{nothing_found(opened.catalog, opened.refusals)}\n{WHAT_TO_DO}")
         else:
@@ -244,6 +286,9 @@ class DicomDock(DockPanel):
         if is_shown:
             self._look_timer.start()
             self._active_changed()
+            self._show_series()
+            self._remember(opened)
+            self.open_requested([SeriesRequest(number=number) for number in incomplete])
         else:
             self._add_timer.start()
 
@@ -258,6 +303,9 @@ class DicomDock(DockPanel):
     def _first_shown(self, opened: Opened, is_added: bool, volumes: Sequence[Volume]) -> None:
         self.view.show_opened(volumes, is_added=is_added)
         self._look_timer.start()
+        self._remember(opened)
+
+    def _remember(self, opened: Opened) -> None:
         if opened.catalog.n_files:
             remember_source(opened.paths)
 
@@ -274,6 +322,9 @@ class DicomDock(DockPanel):
     def _adding_changed(self, is_adding: bool) -> None:
         self.windows.set_waiting(is_adding)
         if not is_adding:
+            opened, self._read_meanwhile = self._read_meanwhile, None
+            if opened is not None:
+                self._opened(opened)
             self._show_series()
             self._active_changed()
 
@@ -283,13 +334,14 @@ class DicomDock(DockPanel):
 
     def open_requested(self, requests: Sequence[SeriesRequest], is_added: bool = False) -> None:
         """Show series as layers, at the first slice that matches the filters; `is_added` keeps what is visible."""
-        if self.opened is not None:
-            valid = [request for request in requests if 0 <= request.number < len(self.opened.series)]
+        listed = self.listed
+        if listed is not None:
+            valid = [request for request in requests if 0 <= request.number < len(listed.series)]
             if len(valid) == 1 and valid[0].path and self._is_shown(valid[0]):
                 return
             if valid:
                 self.view.begin_opening()
-                self.workers.open_series(self.opened, valid, is_added)
+                self.workers.open_series(listed, valid, is_added)
 
     def _is_shown(self, request: SeriesRequest) -> bool:
         """Go to the requested slice if a layer has it, and return whether one does."""
@@ -306,12 +358,13 @@ class DicomDock(DockPanel):
 
     def _series_opened(self, loaded: Any) -> None:
         (opened, results), is_added = loaded
-        if self.opened is None or self.opened is not opened:
+        if opened is not self.opened and not self.growth.holds(opened):
             return
         selection, problems = self.exploration.selection, []
         matching = set(selection.files().paths) if selection is not None and selection.filters else set()
         for request, volumes, refusals in results:
-            if (request.volume, request.split, request.missing_rescale) == (None, "auto", "refuse"):
+            is_usual = (request.volume, request.split, request.missing_rescale) == (None, "auto", "refuse")
+            if is_usual and opened is self.listed:
                 self.series_rows.note_opened(request.number, volumes, refusals)
             if volumes:
                 paths = {request.path} if request.path else matching
@@ -333,10 +386,11 @@ class DicomDock(DockPanel):
 
     def _show_again(self, number: int, place: int | None) -> None:
         """Show a series that is open but hidden."""
-        if self.opened is None:
+        listed = self.listed
+        if listed is None:
             return
-        row, series = self.series_rows.rows[number], self.opened.series[number]
-        volumes = [volume for volume in volumes_in(self.viewer.layers) if self.opened.series_of(volume) is series]
+        row, series = self.series_rows.rows[number], listed.series[number]
+        volumes = [volume for volume in volumes_in(self.viewer.layers) if listed.series_of(volume) is series]
         if place is not None:
             volumes = [volume for volume in volumes if volume.name == row.volumes[place]]
         if volumes and not any(layer.visible for layer in layers_of(self.viewer, volumes)):

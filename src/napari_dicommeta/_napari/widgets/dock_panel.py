@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QTabWidget
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QSplitter, QTabWidget
 
 from napari_dicommeta._napari.reader import catalog_of, volume_of, volumes_in
 from napari_dicommeta._napari.settings import is_preferred, prefer, recent_folders
 from napari_dicommeta._napari.state.explore import Exploration
 from napari_dicommeta._napari.state.export import Exports
+from napari_dicommeta._napari.state.growth import Growth
 from napari_dicommeta._napari.state.layers import LayerQueue
 from napari_dicommeta._napari.state.series import SeriesRows
 from napari_dicommeta._napari.state.settings import DockSettings
@@ -19,6 +20,8 @@ from napari_dicommeta._napari.state.sources import Sources
 from napari_dicommeta._napari.state.view import View
 from napari_dicommeta._napari.state.workers import Workers
 from napari_dicommeta._napari.tasks.explore import SCOPES
+from napari_dicommeta._napari.tasks.file_tags import file_tags
+from napari_dicommeta._napari.tasks.find import condition_of, find_values, without_condition
 from napari_dicommeta._napari.tasks.pictures import sheet_rows
 from napari_dicommeta._napari.tasks.source import Opened, series_of
 from napari_dicommeta._napari.widgets.colors import theme_colors
@@ -26,7 +29,7 @@ from napari_dicommeta._napari.widgets.dock_frame import DockFrame
 from napari_dicommeta._napari.widgets.filter_bar import FilterBar
 from napari_dicommeta._napari.widgets.findings_tab import FindingsTab
 from napari_dicommeta._napari.widgets.images_tab import ContactSheet
-from napari_dicommeta._napari.widgets.series_tree import SeriesTree
+from napari_dicommeta._napari.widgets.series_tab import SeriesTab
 from napari_dicommeta._napari.widgets.source_bar import SourceBar
 from napari_dicommeta._napari.widgets.tags_tab import TagsTab
 from napari_dicommeta._napari.widgets.view_bar import ViewBar
@@ -42,6 +45,12 @@ if TYPE_CHECKING:
 
 __all__ = ["DockPanel"]
 
+FILE_MS = 60
+"""Delay after a change of slice before the tags of its file are listed."""
+SIDE_BY_SIDE = 1250
+"""Pixels of the dock's width from which the series are beside the tabs."""
+SERIES_WIDTH = 360
+"""Pixels of the series beside the tabs."""
 TABS = {
     "Series": (
         "Series of the source. Double-click or press Enter to open, with Shift to add to what is shown. "
@@ -63,6 +72,7 @@ class DockPanel(DockFrame):
         self.sources = Sources(self)
         self._sheet_key: object = None
         self.workers = Workers(self)
+        self.growth = Growth(viewer, self.workers, self)
         self.exploration = Exploration(self.workers, self)
         self.layer_queue, self.view = LayerQueue(viewer, self), View(viewer, self)
         self._is_adding, self._is_tree_old = False, False
@@ -71,14 +81,18 @@ class DockPanel(DockFrame):
         # Later, because napari takes 0.1 s to read the settings of plugins.
         splitters = {"sizes": self.tab.splitter, "findings_sizes": self.findings.splitter}
         self.settings = DockSettings(self, self.tags, self.series, splitters, self)
-        QTimer(self, singleShot=True, timeout=self.settings.recall).start()
+        QTimer(self, singleShot=True, timeout=self._recall).start()
         self._theme_changed()
         self._active_changed()
 
     # -- building -----------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.source, self.windows, self.series = SourceBar(recent_folders), WindowPanel(self.viewer), SeriesTree()
+        self.source, self.windows, self.series = (
+            SourceBar(recent_folders),
+            WindowPanel(self.viewer),
+            SeriesTab(recent_folders),
+        )
         self.presets = self.windows.strip
         self.presets.tab_after = self.source.cancel_button
         self.views, self.filters, self.tab = ViewBar(), FilterBar(), TagsTab()
@@ -92,11 +106,16 @@ class DockPanel(DockFrame):
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), TABS[title])
         self.tabs.setDocumentMode(True)
         self.tabs.tabBar().setDrawBase(False)
-        self.fill((self.source, self.windows, self.views), (self.filters, self.tabs))
+        self.columns = QSplitter(Qt.Orientation.Horizontal)
+        self.columns.addWidget(self.tabs)
+        self.columns.setChildrenCollapsible(False)
+        self.fill((self.source, self.windows, self.views), (self.filters, self.columns))
 
     def _connect_parts(self) -> None:
         self.sources.past_changed.connect(self.source.set_past)
         self.widened.connect(self.tab.set_direction)
+        self.widened.connect(self._place_series)
+        self.source.move_requested.connect(self._move)
         self.source.comparison_chosen.connect(self.exports.compare)
         self.source.preference_toggled.connect(prefer)
         self.source.set_preference(is_preferred())
@@ -109,6 +128,10 @@ class DockPanel(DockFrame):
         exploration.picture_changed.connect(self._show_picture)
         exploration.rows_counted.connect(self.tab.set_rows)
         self.tab.query_changed.connect(exploration.set_query)
+        self._file_timer = QTimer(self, singleShot=True, interval=FILE_MS, timeout=self._show_file)
+        self.tab.file_shown.connect(self._file_timer.start)
+        self.tags.searched.connect(self._find_values)
+        self.tags.value_chosen.connect(self._choose_value)
         self.filters.filter_removed.connect(exploration.remove_filter)
         self.values.value_activated.connect(self.toggle_value)
         self.tab.bins.range_chosen.connect(
@@ -118,9 +141,13 @@ class DockPanel(DockFrame):
         self.tab.joint.pair_activated.connect(self.toggle_pair)
         self.curve.slice_chosen.connect(self.view.go_to_slice)
         self.series.chosen_changed.connect(self._series_chosen)
+        self.series.search.searched.connect(self.series_rows.set_search)
+        self.series.search.accepted.connect(self._accept_search)
+        self.series.pictures_wanted.connect(self._picture_series)
+        self.workers.series_pictured.connect(lambda made: self.series.set_picture(made.series, made.picture))
         self.tabs.currentChanged.connect(self._tab_changed)
         self.findings_tab.finding_chosen.connect(self._finding_chosen)
-        self.findings_tab.counted.connect(lambda n: self.tabs.setTabText(3, f"Findings {n}" if n else "Findings"))
+        self.findings_tab.counted.connect(self._name_findings)
         self.views.view_chosen.connect(self.view.show_view)
         self.views.patient_space_toggled.connect(self.set_patient_space)
         self.views.fade_chosen.connect(self.view.set_fade)
@@ -137,29 +164,79 @@ class DockPanel(DockFrame):
         for emitter, callback in self._followed:
             emitter.connect(callback)
 
+    def _recall(self) -> None:
+        self.settings.recall()
+        self._show_place()
+
+    def _move(self) -> None:
+        self.settings.toggle_below()
+        self._show_place()
+
+    def _show_place(self) -> None:
+        self.source.set_place(self.settings.is_below, theme_colors(self.viewer.theme).text)
+
+    def _place_series(self, is_wide: bool) -> None:
+        """Put the series beside the tabs where there is room for all, else into the first tab."""
+        is_beside, wanted = self.columns.count() > 1, is_wide and self.width() >= SIDE_BY_SIDE
+        if wanted == is_beside:
+            return
+        if wanted:
+            self.tabs.removeTab(self.tabs.indexOf(self.series))
+            self.columns.insertWidget(0, self.series)
+            self.columns.setStretchFactor(1, 1)
+            self.columns.setSizes([SERIES_WIDTH, max(self.width() - SERIES_WIDTH, SERIES_WIDTH)])
+        else:
+            current = self.tabs.currentWidget()
+            self.tabs.insertTab(0, self.series, "Series")
+            self.tabs.setTabToolTip(0, TABS["Series"])
+            self.tabs.setCurrentWidget(current)
+        self.series.show()
+        self._show_series()
+
+    def _name_findings(self, n: int) -> None:
+        self.tabs.setTabText(self.tabs.indexOf(self.findings_tab), f"Findings {n}" if n else "Findings")
+
     def _theme_changed(self, _event: object = None) -> None:
         colors = theme_colors(self.viewer.theme)
         self.set_colors(colors)
         for widget in (self.windows, self.series, self.tab, self.sheet, self.findings_tab):
             widget.set_colors(colors)
+        self._show_place()
 
     @property
     def opened(self) -> Opened | None:
         """The open source."""
         return self.sources.opened
 
+    @property
+    def listed(self) -> Opened | None:
+        """The source whose series are listed: the one that is being read, as far as it is, else the open one."""
+        return self.growth.listed or self.opened
+
     # -- showing ------------------------------------------------------------------------------------
 
     def _matches(self) -> list[int]:
-        return self.exploration.matches(self.opened.series) if self.opened is not None else []
+        is_growing = self.growth.listed is not None
+        return self.exploration.matches(self.opened.series) if self.opened is not None and not is_growing else []
 
     def _show_series(self) -> None:
         """Show the matching series, or wait until their tab is visible."""
-        self._is_tree_old = (
-            self.tabs.currentWidget() is not self.series or self._is_adding or self.layer_queue.is_adding
-        )
+        self._is_tree_old = not self.series.isVisibleTo(self) or self._is_adding or self.layer_queue.is_adding
         if not self._is_tree_old:
             self.series_rows.show()
+
+    def _accept_search(self, text: str) -> None:
+        """Make a filter of ``tag=value`` in the search field; words stay in it."""
+        opened = self.listed
+        condition = condition_of(opened.catalog, opened.tags, text) if opened is not None else None
+        if condition is not None:
+            self.series.search.field.setText(without_condition(text))
+            self.exploration.set_filter(*condition)
+
+    def _picture_series(self, numbers: tuple[int, ...]) -> None:
+        """Make the pictures of these series, unless something more urgent is being read."""
+        if self.opened is not None and not self.workers.is_scanning and not self.layer_queue.is_adding:
+            self.workers.picture_series(self.opened.series, numbers)
 
     def _tab_changed(self, _index: int) -> None:
         if self._is_tree_old:
@@ -176,6 +253,19 @@ class DockPanel(DockFrame):
         """Add or remove a filter by a pair of values of the two cross-tabulated tags."""
         query = self.exploration.query
         self.exploration.toggle_pair((query.keyword, query.beside), (first, second))
+
+    def _find_values(self, text: str) -> None:
+        """Search the values of the files in scope for `text`."""
+        files, rows = self.exploration.files(), self.exploration.rows
+        self.workers.stop("find")
+        if files is not None and text:
+            self.workers.run("find", lambda: find_values(files, rows, text), self.tags.set_found)
+
+    def _choose_value(self, keyword: str, text: str) -> None:
+        """Filter to the files with a value that was found, and show its tag."""
+        if text not in (self.exploration.selection.texts(keyword) if self.exploration.selection is not None else ()):
+            self.exploration.toggle(keyword, text)
+        self.tab.show_tag(keyword)
 
     def _filters_changed(self) -> None:
         """Update chips, series and images for the filters."""
@@ -244,7 +334,7 @@ class DockPanel(DockFrame):
         if self.layer_queue.is_adding:
             return
         self.view.tell_view()
-        volume, opened = self._active_volume(), None if self.workers.is_scanning else self.opened
+        volume, opened = self._active_volume(), self.growth.listed if self.workers.is_scanning else self.opened
         series = opened.series_of(volume) if opened is not None and volume is not None else None
         if series is not None and opened is not None and volume is not None:
             self.series.select(opened.series.index(series), volume.name)
@@ -252,13 +342,34 @@ class DockPanel(DockFrame):
             catalog = catalog_of(self.viewer.layers.selection.active)  # of an earlier source
             series = series_of(catalog.series, volume) if catalog is not None else None
         self.exploration.set_active(series)
+        self._file_timer.start()
         self.exploration.change_picture()
 
     def _series_chosen(self, numbers: tuple[int, ...]) -> None:
-        if self.opened is not None and self.exploration.catalog is self.opened.catalog:
-            self.exploration.set_chosen([self.opened.series[number] for number in numbers])
+        listed = self.listed
+        if listed is not None and self.exploration.catalog is listed.catalog:
+            self.exploration.set_chosen([listed.series[number] for number in numbers])
+
+    def _show_file(self) -> None:
+        """List the tags of the slice that is shown, if they are to be seen."""
+        series, volume, number = self.exploration.active, self._active_volume(), self.view.slice_shown()
+        folder = catalog_of(self.viewer.layers.selection.active)
+        if not self.tab.is_file_shown:
+            return
+        if series is None or volume is None or folder is None or number is None:
+            self.tab.file.set_file("", ())
+            return
+        files = [path for path, _ in volume.files]
+        path, beside = files[number], files[max(number - 1, 0) : number + 2]
+        self.workers.run(
+            "file tags",
+            lambda: file_tags(series.catalog, folder, path, beside),
+            lambda rows: self.tab.file.set_file(path, rows),
+        )
 
     def _mark_slice(self, _event: object = None) -> None:
+        if self.tab.is_file_shown:
+            self._file_timer.start()
         number = self.view.slice_shown() if self.curve.values is not None else None
         if number is not None:
             self.curve.set_current(number)

@@ -23,12 +23,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
-from napari_dicommeta.findings.decisions import Decision, decision_on
+from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, line, paragraph, tip
+from napari_dicommeta.findings.decisions import Decision, decision_on, undecided
 from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qtpy.QtGui import QColor, QPainter
 
@@ -37,9 +37,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FindingsList"]
 
-WORDS = {"wrong": "wrong", "decision": "to decide", "info": "good to know"}
+WORDS = {"wrong": "to fix", "decision": "to decide", "info": "to know"}
+MARKS = {"wrong": "●", "decision": "▲", "info": "○"}
+DECIDED = "✓"
 MAX_EVIDENCE = 12
-"""Lines of evidence that are shown."""
+"""Lines of evidence and of files that are shown."""
+MARK_WIDTH = 20
 STATE_WORDS = {"accepted": "accepted", "dismissed": "dismissed", "recipe": "in the recipe"}
 
 
@@ -75,13 +78,13 @@ class _Model(QAbstractListModel):
 
 
 class _Delegate(QStyledItemDelegate):
-    """A stripe in the color of the severity, up to three lines of title, then files and state."""
+    """A mark in the color of the severity, up to three lines of title, then files and state."""
 
     colors: Colors | None = None
 
     def _title_rect(self, option: QStyleOptionViewItem, width: int, text: str) -> QRect:
         flags = int(Qt.TextFlag.TextWordWrap.value)
-        rect = option.fontMetrics.boundingRect(QRect(0, 0, max(width - 18, 40), 10_000), flags, text)
+        rect = option.fontMetrics.boundingRect(QRect(0, 0, max(width - MARK_WIDTH - 6, 40), 10_000), flags, text)
         return QRect(0, 0, rect.width(), min(rect.height(), 3 * option.fontMetrics.lineSpacing()))
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
@@ -96,12 +99,15 @@ class _Delegate(QStyledItemDelegate):
         finding, model, colors = index.data(Qt.ItemDataRole.UserRole), index.model(), self.colors
         painter.save()
         if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(option.rect, colors.foreground)
-        stripe = QRect(option.rect.x() + 1, option.rect.y() + 3, 3, option.rect.height() - 6)
-        painter.fillRect(stripe, _severity_color(colors, finding.severity))
+            painter.fillRect(option.rect, colors.selection)
         is_decided = decision_on(finding, model.decisions) is not None
         title = self._title_rect(option, option.rect.width(), index.data())
-        place = QRect(option.rect.x() + 12, option.rect.y() + 3, option.rect.width() - 16, title.height())
+        room = option.rect.width() - MARK_WIDTH - 4
+        place = QRect(option.rect.x() + MARK_WIDTH, option.rect.y() + 3, room, title.height())
+        mark = QRect(option.rect.x(), place.y(), MARK_WIDTH, option.fontMetrics.height())
+        painter.setPen(colors.faint if is_decided else _severity_color(colors, finding.severity))
+        center = int((Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop).value)
+        painter.drawText(mark, center, DECIDED if is_decided else MARKS[finding.severity])
         painter.setPen(colors.faint if is_decided else colors.text)
         painter.setClipRect(option.rect)
         painter.drawText(place, int(Qt.TextFlag.TextWordWrap.value), index.data())
@@ -113,7 +119,7 @@ class _Delegate(QStyledItemDelegate):
 
 
 def _severity_color(colors: Colors, severity: str) -> QColor:
-    return {"wrong": colors.error, "decision": colors.warning, "info": colors.muted}[severity]
+    return {"wrong": colors.error, "decision": colors.warning, "info": colors.faint}[severity]
 
 
 class FindingsList(QWidget):
@@ -122,7 +128,7 @@ class FindingsList(QWidget):
     `finding_selected` carries the selected `Finding`. `decision_made` carries the finding, the state ("accepted",
     "dismissed", "recipe", or "" to undo), and the reason. `pixels_requested` and `cancel_requested` start and stop the
     check of pixels; `recipe_requested` and `report_requested` ask for the files, `page_requested` for the page of a
-    code.
+    code. `files_of` returns the files of a finding that no filter leads to.
     """
 
     finding_selected = Signal(object)
@@ -133,9 +139,12 @@ class FindingsList(QWidget):
     report_requested = Signal()
     page_requested = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, files_of: Callable[[Finding], Sequence[str]] = lambda _: (), parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-findings")
+        self._files_of = files_of
         self.summary = QLabel("")
         self._empty = WHAT_TO_DO
         self.summary.setTextFormat(Qt.TextFormat.PlainText)
@@ -194,6 +203,9 @@ class FindingsList(QWidget):
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self.summary)
         layout.addWidget(self.splitter, 1)
+        self.result = line()
+        self.result.hide()
+        layout.addWidget(self.result)
         layout.addWidget(self._progress_line())
         layout.addWidget(self._actions_line())
         self.list.selectionModel().currentChanged.connect(lambda index, _: self._row_changed(index))
@@ -217,11 +229,11 @@ class FindingsList(QWidget):
         self.progress_words.setTextFormat(Qt.TextFormat.PlainText)
         self.cancel_button = self._button("Cancel", "Stop the check and keep its findings so far")
         self.cancel_button.clicked.connect(self.cancel_requested)
-        line = QHBoxLayout(self.progress)
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.bar, 1)
-        line.addWidget(self.progress_words)
-        line.addWidget(self.cancel_button)
+        progress = QHBoxLayout(self.progress)
+        progress.setContentsMargins(0, 0, 0, 0)
+        progress.addWidget(self.bar, 1)
+        progress.addWidget(self.progress_words)
+        progress.addWidget(self.cancel_button)
         self.progress.hide()
         return self.progress
 
@@ -230,15 +242,14 @@ class FindingsList(QWidget):
         self.pixels_button = self._button("Check pixels", "Check samples of the pixels against the tags: are they HU?")
         self.report_button = self._button("Report…", "Save the findings as Markdown")
         self.recipe_button = self._button("Recipe…", "Save a script that makes the same arrays, with the chosen steps")
-        line = QHBoxLayout(self.actions_line)
-        line.setContentsMargins(0, 0, 0, 0)
-        for button, signal in (
-            (self.pixels_button, self.pixels_requested),
-            (self.report_button, self.report_requested),
-            (self.recipe_button, self.recipe_requested),
-        ):
-            button.clicked.connect(signal)
-            line.addWidget(button)
+        actions = QHBoxLayout(self.actions_line)
+        actions.setContentsMargins(0, 0, 0, 0)
+        self._is_checking = False
+        self.pixels_button.clicked.connect(lambda: None if self._is_checking else self.pixels_requested.emit())
+        self.report_button.clicked.connect(self.report_requested)
+        self.recipe_button.clicked.connect(self.recipe_requested)
+        for button in (self.pixels_button, self.report_button, self.recipe_button):
+            actions.addWidget(button)
         return self.actions_line
 
     def set_colors(self, colors: Colors) -> None:
@@ -247,8 +258,9 @@ class FindingsList(QWidget):
         self.list.viewport().update()
 
     def set_findings(self, findings: tuple[Finding, ...], decisions: Sequence[Decision] = (), empty: str = "") -> None:
-        """Show findings and decisions without a signal, and keep the selection."""
+        """Show findings and decisions without a signal, and keep the selection. Decided findings come last."""
         selected = self.selected()
+        findings = tuple(sorted(findings, key=lambda finding: decision_on(finding, decisions) is not None))
         model = self.list.selectionModel()
         blocked = model.blockSignals(True)
         self.model.set_findings(findings, tuple(decisions))
@@ -258,11 +270,11 @@ class FindingsList(QWidget):
         if at is not None:
             self.list.setCurrentIndex(self.model.index(at, 0))
         model.blockSignals(blocked)
-        counts = Counter(finding.severity for finding in findings)
+        counts = Counter(finding.severity for finding in undecided(findings, decisions))
+        words = [f"{counts[severity]} {text}" for severity, text in WORDS.items() if counts[severity]]
+        n_decided = len(findings) - counts.total()
         self.summary.setText(
-            " · ".join(f"{counts[severity]} {words}" for severity, words in WORDS.items() if counts[severity])
-            or empty
-            or self._empty
+            " · ".join([*words, *([f"{n_decided} decided {DECIDED}"] if n_decided else [])]) or empty or self._empty
         )
         self.summary.setAlignment(Qt.AlignmentFlag.AlignLeft if findings else Qt.AlignmentFlag.AlignCenter)
         self.splitter.setVisible(bool(findings))
@@ -280,7 +292,15 @@ class FindingsList(QWidget):
         self.bar.setRange(0, max(total, 1))
         self.bar.setValue(done)
         self.progress_words.setText(f"{words} {done:,} of {total:,}" if words else "")
-        self.pixels_button.setEnabled(not words)
+        self._is_checking = bool(words)
+        self.pixels_button.setText("Checking…" if words else "Check pixels")  # disabled, it would lose the focus
+        if words:
+            self.set_result("")
+
+    def set_result(self, words: str) -> None:
+        """Show what the check of pixels found; "" hides the line."""
+        self.result.setText(words)
+        self.result.setVisible(bool(words))
 
     def set_source(self, is_there: bool) -> None:
         """Show or hide the buttons that need a source."""
@@ -316,6 +336,10 @@ class FindingsList(QWidget):
             evidence = [f"  {files:>9,}  {display(text, 80)}" for text, files in finding.evidence[:MAX_EVIDENCE]]
             more = len(finding.evidence) - MAX_EVIDENCE
             lines.append("\n".join([*evidence, *([f"  … and {more} more"] if more > 0 else [])]))
+        files = self._files_of(finding)
+        if files:
+            others = [f"… and {len(files) - MAX_EVIDENCE:,} more"] if len(files) > MAX_EVIDENCE else []
+            lines.append("\n".join([*(display(text, 200) for text in files[:MAX_EVIDENCE]), *others]))
         if finding.advice:
             lines.append(f"→ {finding.advice}")
         lines.append(" · ".join(part for part in (", ".join(finding.tags), finding.standard) if part))

@@ -12,6 +12,7 @@ from napari_dicommeta._napari.widgets.finding_page import FindingPage
 from napari_dicommeta._napari.widgets.findings_list import FindingsList
 from napari_dicommeta._napari.widgets.range_bins import RangeBins
 from napari_dicommeta._napari.words import plain
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from napari_dicommeta._napari.state.workers import Workers
@@ -23,7 +24,7 @@ __all__ = ["FindingsTab"]
 
 
 class FindingsTab(QWidget):
-    """The tab. `finding_chosen` carries the selected finding, `counted` the number of findings."""
+    """The tab. `finding_chosen` carries the selected finding, `counted` the number of those to fix or decide on."""
 
     finding_chosen = Signal(object)
     counted = Signal(int)
@@ -31,7 +32,7 @@ class FindingsTab(QWidget):
     def __init__(self, sources: Workers, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.checks = Checks(sources, self)
-        self.list, self.picture = FindingsList(), RangeBins("pixel")
+        self.list, self.picture = FindingsList(self.checks.files_of), RangeBins("pixel")
         self.page = FindingPage(self)
         self.picture.setMaximumHeight(90)
         self.picture.hide()
@@ -41,6 +42,7 @@ class FindingsTab(QWidget):
         layout.addWidget(self.list)
         self.checks.findings_changed.connect(self._show)
         self.checks.progressed.connect(self.list.set_progress)
+        self.checks.pixels_checked.connect(self._pixels_checked)
         self.checks.written.connect(self._written)
         self.checks.failed.connect(self._failed)
         self.list.finding_selected.connect(self._chosen)
@@ -67,6 +69,7 @@ class FindingsTab(QWidget):
         """Clear the findings, for another source."""
         self.list.set_source(False)
         self.picture.hide()
+        self.list.set_result("")
         self.checks.set_opened(None)
 
     def look_further(self) -> None:
@@ -82,13 +85,18 @@ class FindingsTab(QWidget):
         findings = self.checks.findings
         is_open = self.checks.opened is not None and self.checks.opened.catalog.n_files
         self.list.set_findings(findings, self.checks.decisions, "No problems found in the values." if is_open else "")
-        self.counted.emit(len(findings))
+        self.counted.emit(self.checks.undecided)
 
     def _chosen(self, finding: Finding) -> None:
         bins = self.checks.picture_of(finding)
         self.picture.setVisible(bins is not None)
         self.picture.set_bins(bins)
-        self.finding_chosen.emit(finding)
+        if not self.checks.files_of(finding):
+            self.finding_chosen.emit(finding)
+
+    def _pixels_checked(self, volumes: int, findings: int) -> None:
+        found = counted(findings, "finding") if findings else "nothing odd"
+        self.list.set_result(f"Pixels of {counted(volumes, 'volume')} checked: {found}")
 
     def _ask(self, name: str, kind: str, write: object) -> None:
         path, _ = QFileDialog.getSaveFileName(self, f"Save {name}", name, kind)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QRect, Qt, Signal
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView, QWidget
 
 from napari_dicommeta._napari.keys import CHOOSE
+from napari_dicommeta._napari.widgets.colors import heat, readable_on
 from napari_dicommeta._napari.widgets.labels import tip
 from napari_dicommeta.support.words import display
 
@@ -71,7 +71,7 @@ class _Model(QAbstractTableModel):
 
 
 class _Delegate(QStyledItemDelegate):
-    """Paints each count on a background as opaque as the square root of its share of the largest count."""
+    """Paints each count on a background whose color grows with the square root of its share of the largest count."""
 
     colors: Colors | None = None
     most = 1
@@ -81,15 +81,15 @@ class _Delegate(QStyledItemDelegate):
         if self.colors is None:
             return
         files, colors = index.data(Qt.ItemDataRole.UserRole) or 0, self.colors
+        ground = colors.foreground
         painter.save()
         if files:
-            ground = QColor(colors.accent)
-            ground.setAlpha(30 + round(170 * (files / self.most) ** 0.5))
+            ground = heat(colors, files / self.most)
             painter.fillRect(option.rect.adjusted(1, 1, 0, 0), ground)
         if (index.row(), index.column()) in self.chosen or option.state & QStyle.StateFlag.State_Selected:
             painter.setPen(colors.text)
             painter.drawRect(option.rect.adjusted(1, 1, -2, -2))
-        painter.setPen(colors.text)
+        painter.setPen(readable_on(ground))
         place = QRect(option.rect).adjusted(2, 0, -4, 0)
         align = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
         painter.drawText(place, align, index.data(Qt.ItemDataRole.DisplayRole) or "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QRect, Qt, Signal
+from qtpy.QtGui import QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -25,6 +26,8 @@ from napari_dicommeta.support.words import display
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from qtpy.QtGui import QColor
+
 __all__ = ["SourceBar"]
 
 MAX_PATHS = 10
@@ -36,14 +39,16 @@ class SourceBar(QWidget):
     """The name and size of the source, with a progress bar and Stop below them during a scan.
 
     `paths_chosen` carries the paths picked with Open…, `comparison_chosen` the folder or catalog to compare with, or
-    "" for none. `scan_canceled` follows Stop, `back_requested` Back. `preference_toggled` carries whether napari opens
-    folders with this plugin without asking. `recent` returns the folders for the menu.
+    "" for none. `scan_canceled` follows Stop, `back_requested` Back, `move_requested` the button that moves the dock
+    below the canvas and back. `preference_toggled` carries whether napari opens folders with this plugin without
+    asking. `recent` returns the folders for the menu.
     """
 
     paths_chosen = Signal(list)
     comparison_chosen = Signal(str)
     scan_canceled = Signal()
     back_requested = Signal()
+    move_requested = Signal()
     preference_toggled = Signal(bool)
 
     def __init__(self, recent: Callable[[], Sequence[str]] = tuple, parent: QWidget | None = None) -> None:
@@ -70,6 +75,10 @@ class SourceBar(QWidget):
         head.addWidget(self.title, 1)
         head.addWidget(self.amount)
         head.addWidget(self.open_button)
+        self.move_button = QToolButton()
+        self.move_button.setAutoRaise(True)
+        self.move_button.clicked.connect(self.move_requested)
+        head.addWidget(self.move_button)
         self.reopen_button = QPushButton()
         self.reopen_button.clicked.connect(lambda: self.paths_chosen.emit(list(self._last)))
         self._last: tuple[str, ...] = ()
@@ -102,7 +111,7 @@ class SourceBar(QWidget):
 
     def _menu(self) -> QMenu:
         menu = QMenu(self.open_button)
-        menu.addAction("Folder…", self._choose_folder)
+        menu.addAction("Folder…", self.choose_folder)
         menu.addAction("Files…", self._choose_files)
         self.recent = menu.addMenu("Recent folders")
         self.recent.setToolTipsVisible(True)
@@ -120,6 +129,20 @@ class SourceBar(QWidget):
     def set_preference(self, is_preferred: bool) -> None:
         """Show whether napari opens folders with this plugin, without a signal."""
         self.preference.setChecked(is_preferred)
+
+    def set_place(self, is_below: bool, color: QColor) -> None:
+        """Show on the button where it moves the dock: beside the canvas if it `is_below`, else below it."""
+        words = "Move beside the canvas" if is_below else "Move below the canvas, everything side by side"
+        self.move_button.setToolTip(tip(words))
+        self.move_button.setAccessibleName(words)
+        picture = QPixmap(16, 16)
+        picture.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(picture)
+        painter.setPen(color)
+        painter.drawRect(1, 2, 13, 11)
+        painter.fillRect(QRect(9, 3, 5, 10) if is_below else QRect(2, 8, 12, 5), color)
+        painter.end()
+        self.move_button.setIcon(QIcon(picture))
 
     def set_source(self, title: str, size: str = "", paths: Sequence[str] = ()) -> None:
         """Show the title and size of the source. Only the title is elided."""
@@ -162,7 +185,8 @@ class SourceBar(QWidget):
         self.progress.show()
         self.bar.setRange(0, max(found, 1))
         self.bar.setValue(done)
-        self.count.setText(f"{done:,} of {found:,}{'' if listed else '+'} files")
+        more = "" if listed else "+"
+        self.count.setText(f"{done:,} of {found:,}{more} files" if found else "Looking for files…")
 
     def set_idle(self) -> None:
         """Hide the progress."""
@@ -181,7 +205,8 @@ class SourceBar(QWidget):
     def _start(self) -> str:
         return next(iter(self._recent_folders()), "")
 
-    def _choose_folder(self) -> None:
+    def choose_folder(self) -> None:
+        """Ask for a folder to open."""
         if path := QFileDialog.getExistingDirectory(self, "Open DICOM folder", self._start()):
             self.paths_chosen.emit([path])
 

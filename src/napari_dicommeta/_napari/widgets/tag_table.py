@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QPoint, QRect, Qt, Signal
+from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QPoint, QRect, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
+    QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
@@ -21,8 +22,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dicommeta._napari.tasks.find import find_tags
 from napari_dicommeta._napari.tasks.rows import FOLDED, SHAPE_BARS, TagRow, next_order
 from napari_dicommeta._napari.widgets.labels import line, tip
+from napari_dicommeta._napari.words import keyword_of
 from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
@@ -30,12 +33,13 @@ if TYPE_CHECKING:
 
     from qtpy.QtGui import QPainter, QShowEvent
 
+    from napari_dicommeta._napari.tasks.find import FoundValue
     from napari_dicommeta._napari.widgets.colors import Colors
 
 __all__ = ["COLUMNS", "TagTable", "shown_rows"]
 
 COLUMNS = ("Tag", "VR", "Values", "Spellings", "Present", "Shape", "Differs")
-WIDTHS = (0, 34, 54, 66, 60, 52, 56)
+WIDTHS = (0, 34, 84, 66, 58, 50, 56)
 HEADS = (
     "Keyword of the tag",
     "Value representation (VR) in most files",
@@ -45,19 +49,20 @@ HEADS = (
     "Histogram of the most frequent values",
     "Difference from the other folder: Jensen-Shannon divergence, 0 to 1",
 )
+SEARCH_MS = 200
+"""Delay after typing before values are searched."""
+MAX_FOUND = 4
+"""Values that are offered as filters."""
 DEFAULT_COLUMNS = ("Values", "Present", "Shape")
 
 
 def shown_rows(rows: Sequence[TagRow], text: str, unfolded: Collection[str], chosen: str = "") -> list[TagRow]:
-    """Return the rows that match every word of `text`; without text, hide the kinds of `FOLDED` not in `unfolded`.
+    """Return the tags that `text` names, best first; without text, hide the kinds of `FOLDED` not in `unfolded`.
 
     A typed filter searches the hidden tags too. The `chosen` tag stays, even if a filter of files makes it constant.
     """
-    words = text.lower().split()
-    if words:
-        matches = [row for row in rows if all(word in f"{row.keyword} {row.name} {row.tag}".lower() for word in words)]
-        digits = "".join(words).strip("()").replace(",", "")  # also without punctuation: 00281050
-        return matches or [row for row in rows if row.tag.strip("()").replace(",", "").lower() == digits]
+    if text.strip():
+        return find_tags(rows, text)
     return [row for row in rows if not row.kind or row.kind in unfolded or row.keyword == chosen]
 
 
@@ -87,9 +92,8 @@ class _Model(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         row = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            *outer, innermost = row.keyword.split(".")
             differs = "" if row.differs is None else f"{row.differs:.2f}"
-            texts = ("›" * len(outer) + innermost, row.vr, f"{row.distinct:,}", f"{row.spellings:,}", "", "", differs)
+            texts = (row.label, row.vr, row.values, f"{row.spellings:,}", "", "", differs)
             return display(texts[index.column()])
         if role == Qt.ItemDataRole.ToolTipRole:
             kind = f" · {row.kind}" if row.kind else ""
@@ -98,7 +102,7 @@ class _Model(QAbstractTableModel):
                 f"{counted(row.spellings, 'spelling')} · present in {row.present:.1%} of files{kind}"
             )
             return tip(display(words, 400))
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (2, 3, 6):
+        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (2, 3, 6) and not row.value:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.UserRole:
             return row
@@ -109,6 +113,12 @@ class _BarDelegate(QStyledItemDelegate):
     """Paints the presence bar and the small histogram."""
 
     colors: Colors | None = None
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex) -> None:
+        """Elide a nested tag at its sequence."""
+        super().initStyleOption(option, index)
+        if index.column() == 0:
+            option.textElideMode = Qt.TextElideMode.ElideLeft if "›" in option.text else Qt.TextElideMode.ElideMiddle
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         super().paint(painter, option, index)
@@ -137,7 +147,7 @@ class _BarDelegate(QStyledItemDelegate):
 _SORT_KEYS: tuple[Callable[[TagRow], Any], ...] = (
     lambda row: row.keyword.rpartition(".")[2].lower(),
     lambda row: row.vr,
-    lambda row: row.distinct,
+    lambda row: (row.distinct, row.value.lower()),
     lambda row: row.spellings,
     lambda row: row.present,
     lambda row: len(row.shape),
@@ -149,11 +159,15 @@ class TagTable(QWidget):
     """A filter field, the table of tags, and a line about the hidden tags.
 
     `tag_selected` carries the keyword of the selected tag; `tag_activated` does so when Enter is pressed.
+    `searched` carries the text of the filter field, a little after it was typed: values are searched too, and
+    `set_found` shows them. `value_chosen` carries the keyword and text of a value that was found and clicked.
     `columns_changed` carries the names of the visible columns, `folds_changed` the listed kinds of hidden tags.
     """
 
     tag_selected = Signal(str)
     tag_activated = Signal(str)
+    searched = Signal(str)
+    value_chosen = Signal(str, str)
     columns_changed = Signal(tuple)
     folds_changed = Signal(tuple)
 
@@ -161,8 +175,8 @@ class TagTable(QWidget):
         super().__init__(parent)
         self.setObjectName("dicommeta-tags")
         self.filter = QLineEdit()
-        self.filter.setPlaceholderText("Filter tags: window, 0028, spacing…")
-        self.filter.setToolTip("Filter by name, keyword or tag number. Down goes to the table, Esc clears.")
+        self.filter.setPlaceholderText("Find a tag or value: window, 0028, B31f…")
+        self.filter.setToolTip("Find by name, keyword, tag number or value. Down goes to the table, Esc clears.")
         self.filter.setClearButtonEnabled(True)
         self.filter.installEventFilter(self)
         self.model = _Model(self)
@@ -185,8 +199,18 @@ class TagTable(QWidget):
         layout.setContentsMargins(0, 4, 0, 0)
         layout.setSpacing(4)
         layout.addWidget(self.filter)
+        self.found_place = QVBoxLayout()
+        self.found_place.setSpacing(2)
+        self.found_buttons: list[QPushButton] = []
+        self.nothing = QLabel("")
+        self.nothing.setTextFormat(Qt.TextFormat.PlainText)
+        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.nothing.setWordWrap(True)
+        layout.addLayout(self.found_place)
+        layout.addWidget(self.nothing, 1)
         layout.addWidget(self.table, 1)
         layout.addWidget(self.fold_line)
+        self._search_timer = QTimer(self, singleShot=True, interval=SEARCH_MS, timeout=self._search_values)
         self._rows: tuple[TagRow, ...] = ()
         self._order: tuple[int, bool] | None = None
         self._columns: tuple[str, ...] = ()
@@ -194,7 +218,7 @@ class TagTable(QWidget):
         """The selected tag, listed or not."""
         self.set_columns(DEFAULT_COLUMNS)
         self.set_rows(())
-        self.filter.textChanged.connect(self._refresh)
+        self.filter.textChanged.connect(self._typed)
         self.table.selectionModel().currentRowChanged.connect(self._row_changed)
 
     def _table(self) -> QTableView:
@@ -307,13 +331,14 @@ class TagTable(QWidget):
         return False
 
     def reveal(self, keyword: str) -> bool:
-        """Select a tag without a signal, listing its kind if hidden, and return whether it exists."""
+        """Select a tag without a signal, and return whether it exists; of a hidden kind, it alone is listed."""
         if not self.select(keyword):
-            row = next((row for row in self._rows if row.keyword == keyword), None)
-            if row is None:
+            if keyword not in {row.keyword for row in self._rows}:
                 return False
+            self.forget()
+            self._chosen = keyword
             self.filter.clear()
-            self.set_unfolded({*self.unfolded, row.kind})
+            self._refresh()
         return self.select(keyword)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -342,9 +367,41 @@ class TagTable(QWidget):
             rows.sort(key=_SORT_KEYS[column], reverse=descending)
             header.setSortIndicator(column, Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder)
         self.model.set_rows(rows)
+        text = self.filter.text().strip()
+        self.nothing.setText(f"No tag is called “{display(text, 60)}”.")
+        self.nothing.setVisible(bool(text) and not rows)
+        self.table.setVisible(bool(rows) or not text)
         if chosen:
             self.select(chosen)
             self._chosen = chosen
+
+    def _typed(self) -> None:
+        self._refresh()
+        self.set_found(())
+        self._search_timer.start()
+
+    def _search_values(self) -> None:
+        self.searched.emit(self.filter.text().strip())
+
+    def set_found(self, found: Sequence[FoundValue]) -> None:
+        """Show the first values that a search found, to be filtered by with a click."""
+        for button in self.found_buttons:
+            self.found_place.removeWidget(button)
+            button.hide()
+            button.deleteLater()
+        self.found_buttons = []
+        for value in found[:MAX_FOUND]:
+            button = QPushButton()
+            words = f"{keyword_of(value.keyword)} = {value.text}"
+            room = max(self.width() - 110, 120)
+            elided = self.fontMetrics().elidedText(display(words), Qt.TextElideMode.ElideMiddle, room)
+            button.setText(f"{elided}   {value.files:,}".replace("&", "&&"))
+            button.setStyleSheet("QPushButton { text-align: left; padding: 2px 6px; }")
+            button.setToolTip(tip(display(f"{words} · {counted(value.files, 'file')} · click to filter", 300)))
+            button.clicked.connect(lambda _=False, value=value: self.value_chosen.emit(value.keyword, value.text))
+            self.found_place.addWidget(button)
+            QWidget.setTabOrder(self.found_buttons[-1] if self.found_buttons else self.filter, button)
+            self.found_buttons.append(button)
 
     def _row_changed(self, current: QModelIndex, _previous: QModelIndex) -> None:
         if current.isValid():

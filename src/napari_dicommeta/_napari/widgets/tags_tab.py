@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.tasks.explore import SCOPES, Query
 from napari_dicommeta._napari.tasks.rows import FOLDED
 from napari_dicommeta._napari.widgets.export_menu import ExportMenu
+from napari_dicommeta._napari.widgets.file_panel import FilePanel
 from napari_dicommeta._napari.widgets.joint_table import JointTable
 from napari_dicommeta._napari.widgets.range_bins import RangeBins
 from napari_dicommeta._napari.widgets.slice_curve import SliceCurve
@@ -33,16 +34,29 @@ SCOPE_WORDS = {
     "series": "Active series",
     "selection": "Selected series",
 }
+FILE = "file"
+"""The choice beside the scopes that lists the tags of the slice shown."""
 FIRST_TAGS = ("WindowCenter", "PixelPaddingValue", "RescaleIntercept", "PixelSpacing")
 """Tags to select first, if they vary."""
+MAX_TELLING = 50
+"""Values of a tag up to which a table with it can be read."""
 MAX_COMPANIONS = 200
 """Tags offered for the cross-tabulation."""
 
 
+def _companion_rank(row: TagRow) -> tuple[int, bool, float]:
+    """Return a key that sorts the most informative tags first: of few values, in many files."""
+    return ("", *FOLDED).index(row.kind), not 2 <= row.distinct <= MAX_TELLING, -row.present
+
+
 class TagsTab(QWidget):
-    """The widgets that show and change a `Query`. `query_changed` carries the new query."""
+    """The widgets that show and change a `Query`. `query_changed` carries the new query.
+
+    `file_shown` follows the choice of "This file", the tags of the slice that is shown instead of counts.
+    """
 
     query_changed = Signal(object)
+    file_shown = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -54,6 +68,9 @@ class TagsTab(QWidget):
         self.scope_box = QComboBox()
         for scope in SCOPES:
             self.scope_box.addItem(SCOPE_WORDS[scope], scope)
+        self.scope_box.addItem("This file: the slice shown", FILE)
+        self.scope_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.scope_box.setMinimumContentsLength(8)
         self.scope_box.setToolTip("Files to count. Filters narrow them further.")
         line = QHBoxLayout()
         line.setContentsMargins(0, 4, 0, 0)
@@ -64,7 +81,6 @@ class TagsTab(QWidget):
         above_layout = QVBoxLayout(above)
         above_layout.setContentsMargins(0, 0, 0, 0)
         above_layout.setSpacing(2)
-        above_layout.addLayout(line)
         above_layout.addWidget(self.table, 1)
         below = QWidget()
         below_layout = QVBoxLayout(below)
@@ -80,12 +96,32 @@ class TagsTab(QWidget):
         self.splitter.setSizes([300, 400])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.splitter)
-        self.scope_box.activated.connect(lambda _: self._ask_for(scope=self.scope_box.currentData()))
+        layout.setSpacing(2)
+        layout.addLayout(line)
+        self.file = FilePanel()
+        self.front = QStackedWidget()
+        self.front.addWidget(self.splitter)
+        self.front.addWidget(self.file)
+        layout.addWidget(self.front, 1)
+        self.scope_box.activated.connect(lambda _: self._choose_scope(self.scope_box.currentData()))
+        self.file.tag_activated.connect(self.show_tag)
         self.table.tag_selected.connect(lambda keyword: self._ask_for(keyword=keyword))
         self.table.tag_activated.connect(lambda _keyword: self.values.enter())
         self.values.view_chosen.connect(lambda view: self._ask_for(view=view, beside=""))
         self.values.beside_chosen.connect(lambda keyword: self._ask_for(beside=keyword))
+
+    @property
+    def is_file_shown(self) -> bool:
+        """Whether the tags of the slice that is shown are listed, instead of counts."""
+        return self.front.currentWidget() is self.file
+
+    def _choose_scope(self, scope: str) -> None:
+        if scope == FILE:
+            self.front.setCurrentWidget(self.file)
+            self.file_shown.emit()
+        else:
+            self.front.setCurrentWidget(self.splitter)
+            self._ask_for(scope=scope)
 
     def _ask_for(self, **changes: str) -> None:
         self.query = replace(self.query, **changes)
@@ -94,14 +130,14 @@ class TagsTab(QWidget):
     def set_query(self, query: Query) -> None:
         """Show the query without a signal."""
         self.query = query
-        self.scope_box.setCurrentIndex(self.scope_box.findData(query.scope))
+        self.scope_box.setCurrentIndex(self.scope_box.findData(FILE if self.is_file_shown else query.scope))
         self.values.set_choice(query.view, query.beside)
 
     def set_scopes(self, there: dict[str, bool]) -> None:
         """Enable the available scopes and disable the others."""
         for i in range(self.scope_box.count()):
             item = self.scope_box.model().item(i)
-            item.setEnabled(there[self.scope_box.itemData(i)])
+            item.setEnabled(there.get(self.scope_box.itemData(i), there["series"]))  # the file is of the series
 
     def set_source(self, rows: tuple[TagRow, ...]) -> None:
         """Clear the query if the tags of another source do not include its tag."""
@@ -112,7 +148,7 @@ class TagsTab(QWidget):
     def set_rows(self, rows: tuple[TagRow, ...]) -> None:
         """Show these tags. If none is selected, select one and emit `query_changed`."""
         self.table.set_rows(rows)
-        ordered = sorted(rows, key=lambda row: ("", *FOLDED).index(row.kind))  # the most informative first
+        ordered = sorted(rows, key=_companion_rank)
         offered = [row.keyword for row in ordered][:MAX_COMPANIONS]
         beside = [self.query.beside] if self.query.beside and self.query.beside not in offered else []
         self.values.set_companions([*beside, *offered])
@@ -128,6 +164,7 @@ class TagsTab(QWidget):
 
     def show_tag(self, keyword: str) -> None:
         """Select a tag, listing its kind if hidden, and emit `query_changed`."""
+        self.front.setCurrentWidget(self.splitter)
         if self.table.reveal(keyword):
             self._ask_for(keyword=keyword)
 
@@ -148,7 +185,7 @@ class TagsTab(QWidget):
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
-        for widget in (self.table, self.values, self.curve, self.bins, self.joint):
+        for widget in (self.table, self.values, self.curve, self.bins, self.joint, self.file):
             widget.set_colors(colors)
 
     def set_direction(self, is_wide: bool) -> None:

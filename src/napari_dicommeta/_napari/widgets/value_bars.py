@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractItemModel, QEvent, QModelIndex, QObject, QRect, QSize, Qt, Signal
-from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QComboBox,
+    QCompleter,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_dicommeta._napari.keys import CHOOSE
 from napari_dicommeta._napari.widgets.labels import line, paragraph, tip
+from napari_dicommeta._napari.words import number_words
 from napari_dicommeta.analysis.histogram import Bar
 from napari_dicommeta.dicom.explain import explanation
 from napari_dicommeta.support.words import counted, display
@@ -135,9 +136,7 @@ class _Delegate(QStyledItemDelegate):
             return
         painter.save()
         if option.state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_HasFocus):
-            ground = QColor(colors.current)
-            ground.setAlpha(70)
-            painter.fillRect(option.rect, ground)
+            painter.fillRect(option.rect, colors.selection)
         if (None if bar.state else bar.text) in self.chosen and index.internalId() == 0:
             painter.fillRect(QRect(option.rect.x(), option.rect.y(), 3, option.rect.height()), colors.accent)
         metrics = option.fontMetrics
@@ -258,7 +257,13 @@ class ValueBars(QWidget):
 
     def _beside_box(self) -> QComboBox:
         box = QComboBox()
-        box.setToolTip("Cross-tabulate with a second tag")
+        box.setToolTip("Cross-tabulate with a second tag: type a part of its name, or choose one")
+        box.setEditable(True)
+        box.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        completer = box.completer()
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setCompletionMode(QCompleter.CompletionMode.PopupCompletion)
+        box.lineEdit().editingFinished.connect(self._restore_beside)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.setMinimumContentsLength(8)
         box.activated.connect(lambda _: self.beside_chosen.emit(box.currentData()))
@@ -282,6 +287,10 @@ class ValueBars(QWidget):
         """Show the chosen view and second tag without a signal."""
         self.view_box.setCurrentIndex(max(self.view_box.findData(view), 0))
         self.beside_box.setCurrentIndex(max(self.beside_box.findData(beside), 0))
+
+    def _restore_beside(self) -> None:
+        """Show the chosen second tag again, after a text that names none."""
+        self.beside_box.setEditText(self.beside_box.itemText(self.beside_box.currentIndex()))
 
     def _fit_explanation(self) -> None:
         """Make the explanation as high as its lines: a tight layout would cut them."""
@@ -365,6 +374,10 @@ class ValueBars(QWidget):
     def _show_rest(self, shown: Shown, histogram: Histogram, part_name: str) -> None:
         """Show the files without a bar, bin or pair, so that the numbers add up to the total."""
         words = []
+        if shown.spread is not None and shown.joint is None:
+            names = ("min", "median", "max")
+            numbers = (shown.spread.low, shown.spread.median, shown.spread.high)
+            words += [f"{name} {number_words(n)}" for name, n in zip(names, numbers, strict=True)]
         if shown.joint is not None:
             if shown.joint.rest:
                 words.append(f"{counted(shown.joint.rest, 'more file')} with other pairs")

@@ -1,0 +1,76 @@
+"""The first series of a source that is still being read, and the source as far as it is read. No Qt."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_dicommeta._napari.tasks.open import first_volumes
+from napari_dicommeta._napari.tasks.rows import series_rows, tag_rows
+from napari_dicommeta._napari.tasks.source import Opened
+from napari_dicommeta.analysis.window_presets import folder_windows
+from napari_dicommeta.scanning.listing import source_paths
+from napari_dicommeta.scanning.local import scan_paths
+from napari_dicommeta.support.generators import result_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from napari_dicommeta.catalog.catalog import Catalog, Series
+
+__all__ = ["early_source"]
+
+MAX_FOLDERS, MAX_FILES = 20, 1500
+"""Folders and files that are read for a first picture, before that is left to the scan."""
+MIN_PASSED = 20
+"""Files read after the last one of a series, by which it is taken for complete in a folder that is not read to its
+end."""
+
+
+def early_source(paths: Sequence[str]) -> Opened | None:
+    """Read the first folder of images, and return a source of it with the volumes of its largest complete series.
+
+    The files are read apart from the scan, which may take minutes. None if no series is complete within `MAX_FOLDERS`
+    and `MAX_FILES`.
+    """
+    left = MAX_FILES
+    for files in islice(_folders(paths), MAX_FOLDERS):
+        read = files[:left]
+        left -= len(read)
+        catalog = result_of(scan_paths(iter(read), workers=1))
+        complete = [series for series in catalog.series if len(read) == len(files) or _is_passed(catalog, series)]
+        volumes, _ = first_volumes(complete)
+        if volumes:
+            return Opened(
+                paths=tuple(paths),
+                catalog=catalog,
+                series=catalog.series,
+                rows=series_rows(catalog, ()),
+                volumes=volumes,
+                refusals=(),
+                tags=tag_rows(catalog),
+                windows=folder_windows(catalog),
+            )
+        if left <= 0:
+            break
+    return None
+
+
+def _is_passed(catalog: Catalog, series: Series) -> bool:
+    """Return whether the reading has come well past the last file of a series."""
+    return int(np.max(series.rows)) < catalog.n_files - MIN_PASSED
+
+
+def _folders(paths: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the files of each folder in and below `paths`, sorted; folders that cannot be read are left to the scan."""
+    for path in source_paths(paths):
+        if not os.path.isdir(path):
+            yield [path]
+            continue
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            if files:
+                yield [os.path.join(folder, name) for name in sorted(files)]

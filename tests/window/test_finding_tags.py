@@ -1,0 +1,130 @@
+"""Tags and values as they are searched, and the tags of the file that is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dicom_factory import write_series
+from qtpy.QtCore import Qt
+from window_driver import drop, open_dock, wait_until_read
+
+import napari_dicommeta as dm
+from napari_dicommeta._napari.tasks.explore import Query, resolve
+from napari_dicommeta._napari.tasks.file_tags import file_tags
+from napari_dicommeta._napari.tasks.find import find_tags, find_values
+from napari_dicommeta._napari.tasks.rows import tag_rows
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> dm.Catalog:
+    changes = {"ConvolutionKernel": "B31f", "SliceThickness": lambda k: [1, 1, 2, 8, 9][k], "StationName": "b31F room"}
+    codes = {"ProcedureCodeSequence": [{"CodeValue": "7"}]}
+    write_series(tmp_path / "s", 5, **changes, **codes)
+    return dm.scan(tmp_path / "s")
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("Rows", "Rows"),
+        ("rows", "Rows"),
+        ("instance number", "InstanceNumber"),
+        ("kernal", "ConvolutionKernel"),
+        ("slise thicknes", "SliceThickness"),
+        ("SliceThickness", "SliceThickness"),
+        ("0028,1053", "RescaleSlope"),
+        ("00281053", "RescaleSlope"),
+        ("codevalue", "ProcedureCodeSequence.CodeValue"),
+    ],
+)
+def test_the_exact_keyword_comes_first_and_misspellings_are_forgiven(
+    catalog: dm.Catalog, text: str, first: str
+) -> None:
+    assert find_tags(tag_rows(catalog), text)[0].keyword == first
+
+
+def test_what_resembles_nothing_finds_nothing(catalog: dm.Catalog) -> None:
+    rows = tag_rows(catalog)
+    for text in ("xyzzy", "zz", "1234567", "kernel xyzzy"):
+        assert find_tags(rows, text) == [], text
+
+
+def test_values_are_found_without_persons_equal_ones_first(catalog: dm.Catalog) -> None:
+    found = find_values(catalog, tag_rows(catalog), "b31F")
+    assert [(value.keyword, value.text, value.files) for value in found] == [("ConvolutionKernel", "B31f", 5)]
+    assert find_values(catalog, tag_rows(catalog), "b") == []
+
+
+def test_a_constant_tag_shows_its_value_and_a_nested_one_its_sequence(catalog: dm.Catalog) -> None:
+    rows = {row.keyword: row for row in tag_rows(catalog)}
+    assert rows["ConvolutionKernel"].values == "= B31f"
+    assert rows["SliceThickness"].values == "4"
+    assert rows["ProcedureCodeSequence.CodeValue"].label == "ProcedureCode › CodeValue"
+
+
+def test_numbers_have_a_smallest_a_middle_and_a_largest(catalog: dm.Catalog) -> None:
+    spread = resolve(Query("SliceThickness"), catalog, None, None).spread
+    assert spread is not None
+    assert (spread.low, spread.median, spread.high) == (1, 2, 9)
+    assert resolve(Query("Rows"), catalog, None, None).spread is None  # one number
+    assert resolve(Query("SOPInstanceUID"), catalog, None, None).spread is None
+
+
+def test_the_tags_of_a_file_mark_what_is_odd(tmp_path: Path) -> None:
+    changes = {"KVP": lambda k: 80 if k == 4 else 120, "SliceThickness": lambda k: 1 if k < 5 else 2}
+    write_series(tmp_path / "s", 12, **changes)
+    catalog = dm.scan(tmp_path / "s")
+    numbered = zip(map(int, catalog.column_texts("InstanceNumber")), catalog.paths, strict=True)
+    paths = [path for _, path in sorted(numbered)]
+    odd = {row.keyword: row for row in file_tags(catalog, catalog, paths[4], (paths[3], paths[5])) if row.odd}
+    assert set(odd) == {"KVP"}
+    assert odd["KVP"].odd == "the slices beside it have 120, most files have 120"
+    assert odd["KVP"].text == "80"
+    at_end = {row.keyword for row in file_tags(catalog, catalog, paths[0], (paths[1],)) if row.odd}
+    assert at_end == set()  # one neighbor says nothing
+    assert file_tags(catalog, catalog, "elsewhere") == ()
+
+
+def test_a_value_is_typed_and_filters_with_a_click(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path / "s", 5, ConvolutionKernel=lambda k: "B31f" if k else "B70s")
+    dock = open_dock(viewer)
+    drop(dock, tmp_path / "s")
+    wait_until_read(qtbot, dock)
+    dock.tabs.setCurrentWidget(dock.tab)
+    qtbot.keyClicks(dock.tags.filter, "b70")
+    qtbot.waitUntil(lambda: bool(dock.tags.found_buttons), timeout=10_000)
+    assert "No tag is called “b70”" in dock.tags.nothing.text()
+    assert dock.tags.nothing.isVisible()
+    (button,) = dock.tags.found_buttons
+    assert button.text() == "ConvolutionKernel = B70s   1"
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert dock.exploration.selection.filters == (("ConvolutionKernel", ("B70s",)),)
+    assert dock.exploration.query.keyword == "ConvolutionKernel"
+    assert dock.tags.filter.text() == ""  # the tag is shown in the table again
+    assert dock.tags.found_buttons == []
+
+
+def test_this_file_follows_the_slice(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(tmp_path / "s", 12, KVP=lambda k: 80 if k == 4 else 120)
+    dock = open_dock(viewer)
+    drop(dock, tmp_path / "s")
+    wait_until_read(qtbot, dock)
+    dock.tabs.setCurrentWidget(dock.tab)
+    box = dock.tab.scope_box
+    box.setCurrentIndex(box.findData("file"))
+    box.activated.emit(box.currentIndex())
+    panel = dock.tab.file
+    qtbot.waitUntil(lambda: " 0 odd of" in panel.title.text(), timeout=10_000)
+    viewer.dims.set_current_step(0, 4)
+    qtbot.waitUntil(lambda: " 1 odd of" in panel.title.text(), timeout=10_000)
+    panel.only_odd.click()
+    assert [(row.keyword, row.text) for row in panel.model.rows] == [("KVP", "80")]
+    panel.only_odd.click()
+    panel.filter.setText("rows")
+    assert [row.keyword for row in panel.model.rows] == ["Rows"]
+    panel.table.setCurrentIndex(panel.model.index(0, 0))
+    panel.table.activated.emit(panel.model.index(0, 0))
+    assert dock.exploration.query.keyword == "Rows"
+    assert not dock.tab.is_file_shown

@@ -1,0 +1,177 @@
+"""The list of series as it is read, searched, folded and moved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from dicom_factory import write_series
+from qtpy.QtCore import QModelIndex, Qt
+from qtpy.QtWidgets import QApplication
+from window_driver import drop, open_dock, wait_until_read
+
+from napari_dicommeta._napari.settings import remembered
+from napari_dicommeta._napari.state.settings import WIDTHS
+from napari_dicommeta._napari.tasks.rows import SeriesRow
+from napari_dicommeta._napari.widgets.series_tab import SeriesTab
+
+ROWS = (
+    SeriesRow(name="1 Axial", modality="CT", size="275 × 512 × 512", files=275, patient="P", study_uid="1"),
+    SeriesRow(name="1 Axial", modality="CT", size="80 × 512 × 512", files=80, patient="Q", study_uid="2", number=1),
+    SeriesRow(name="2 RTSTRUCT", modality="RTSTRUCT", size="no images", patient="P", study_uid="1", number=2),
+)
+ROWS = (*ROWS[:2], replace(ROWS[2], has_images=False, reason="the series contains no images"))
+
+
+def texts_of(tree: SeriesTab, parent: QModelIndex | None = None) -> list[str]:
+    model, found = tree.model, []
+    for row in range(model.rowCount(parent)):
+        index = model.index(row, 0, parent)
+        found += [model.data(index), *(texts_of(tree, index) if tree.table.isExpanded(index) else [])]
+    return found
+
+
+@pytest.fixture
+def dock(viewer: Any) -> Any:
+    return open_dock(viewer)
+
+
+def read(qtbot: Any, dock: Any, folder: Path) -> None:
+    drop(dock, folder)
+    wait_until_read(qtbot, dock)
+
+
+def two_kernels(folder: Path) -> Path:
+    write_series(folder / "b", 4, SeriesNumber=2, SeriesDescription="Bone", ConvolutionKernel="B70s")
+    changes = {"SeriesInstanceUID": "1.2.7", "StudyInstanceUID": "1.2.8", "PatientID": "Q7"}
+    write_series(folder / "s", 6, SeriesNumber=3, SeriesDescription="Soft", ConvolutionKernel="B31f", **changes)
+    return folder
+
+
+def test_a_row_says_what_it_is_and_leaves_out_the_least_where_there_is_no_room() -> None:
+    row = replace(ROWS[0], spacing="1 mm", units="HU", problems=2, matches=7)
+    assert row.line == "CT · 275 × 512 × 512 · 1 mm · HU"
+    assert row.lines == (row.line, "CT · 275 × 512 × 512 · 1 mm", "CT · 275 × 512 × 512")
+    assert (row.extent, row.badge) == ("7 of 275", "2 notes")
+    assert replace(row, reason="no pixels").badge == "cannot be opened"
+
+
+def test_each_study_has_a_head_and_what_has_no_images_is_folded(qtbot: Any, qtmodeltester: Any) -> None:
+    tree = SeriesTab()
+    qtbot.addWidget(tree)
+    tree.resize(400, 300)
+    tree.show()
+    tree.set_rows(ROWS)
+    qtmodeltester.check(tree.model)
+    assert texts_of(tree) == ["P · ", "1 Axial", "Q · ", "1 Axial", "1 without images"]
+    rest = tree.model.index(2, 0)
+    place = tree.table.visualRect(rest)
+    qtbot.mouseClick(tree.table.viewport(), Qt.MouseButton.LeftButton, pos=place.topLeft() + tree.rect().topLeft())
+    assert texts_of(tree)[-1] == "2 RTSTRUCT"
+    tree.set_rows(ROWS)  # as after a filter: what was unfolded stays so
+    assert texts_of(tree)[-1] == "2 RTSTRUCT"
+    tree.set_rows(ROWS[2:])
+    assert texts_of(tree) == ["2 RTSTRUCT"]  # nothing but that: nothing to fold
+
+
+def test_the_head_stays_while_its_rows_scroll(qtbot: Any) -> None:
+    tree = SeriesTab()
+    qtbot.addWidget(tree)
+    tree.resize(400, 200)
+    tree.show()
+    rows = tuple(replace(ROWS[n >= 9], number=n, study="head") for n in range(18))
+    tree.set_rows(rows)
+    assert not tree.head.isVisible()
+    tree.table.scrollTo(tree.model.index_of(6), tree.table.ScrollHint.PositionAtTop)
+    assert (tree.head.isVisible(), tree.head.text) == (True, "P · head")
+    tree.table.scrollTo(tree.model.index_of(17), tree.table.ScrollHint.PositionAtBottom)
+    assert tree.head.text == "Q · head"
+
+
+def test_a_picture_is_asked_for_once_and_for_what_is_in_sight_only(qtbot: Any) -> None:
+    tree = SeriesTab()
+    qtbot.addWidget(tree)
+    tree.resize(400, 200)
+    tree.show()
+    with qtbot.waitSignal(tree.pictures_wanted) as signal:
+        tree.set_rows(tuple(replace(ROWS[0], number=n) for n in range(300)))
+    assert signal.args[0][0] == 0
+    assert len(signal.args[0]) < 10
+    for number in signal.args[0]:
+        tree.set_picture(number, np.zeros((20, 40), np.uint8) if number else None)
+    size = tree.model.data(tree.model.index_of(1), Qt.ItemDataRole.DecorationRole).deviceIndependentSize()
+    assert (size.width(), size.height()) == (36, 18)
+    with qtbot.waitSignal(tree.pictures_wanted) as signal:
+        tree.table.scrollTo(tree.model.index_of(299))
+    assert min(signal.args[0]) > 200
+
+
+def test_the_search_takes_words_and_values_and_enter_makes_a_filter(
+    qtbot: Any, viewer: Any, dock: Any, tmp_path: Path
+) -> None:
+    read(qtbot, dock, two_kernels(tmp_path / "s"))
+    dock.tabs.setCurrentWidget(dock.series)
+    field = dock.series.search.field
+
+    def names() -> list[str]:
+        return [row.name for row in dock.series.model.rows]
+
+    for text, found in (
+        ("soft", ["3 Soft"]),
+        ("q7 ct", ["3 Soft"]),
+        ("kernel=b70S", ["2 Bone"]),
+        ("kernal = B31", ["3 Soft"]),  # misspelled, and the beginning of the value
+        ("rows=16", ["3 Soft", "2 Bone"]),
+        ("bone kernel=B31f", []),
+        ("nothing=1", []),
+    ):
+        field.setText("")
+        qtbot.keyClicks(field, text)
+        assert names() == found, text
+    assert "No series matches" in dock.series.empty.text()
+    qtbot.keyClick(field, Qt.Key.Key_Escape)
+    assert names() == ["3 Soft", "2 Bone"]
+    qtbot.keyClicks(field, "soft kernel=B31f")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert dock.exploration.selection.filters == (("ConvolutionKernel", ("B31f",)),)
+    assert field.text() == "soft"
+    qtbot.keyClick(field, Qt.Key.Key_Down)
+    assert QApplication.focusWidget() is dock.series.table
+
+
+def test_rows_get_pictures_and_the_sizes_they_open_with(qtbot: Any, viewer: Any, dock: Any, tmp_path: Path) -> None:
+    write_series(
+        tmp_path / "s", 6, ImagePositionPatient=lambda k: [0, 0, 5 * (k // 2)], AcquisitionNumber=lambda k: 1 + k % 2
+    )
+    read(qtbot, dock, tmp_path / "s")
+    dock.tabs.setCurrentWidget(dock.series)
+    qtbot.waitUntil(lambda: 0 in dock.series.model.pictures, timeout=10_000)
+    qtbot.waitUntil(lambda: dock.series.model.rows[0].notes is not None, timeout=10_000)
+    assert dock.series.model.rows[0].line.startswith("CT · 2 × 3 × 16 × 12 · 5 mm")
+
+
+def test_the_dock_opens_with_its_share_of_the_window_and_moves_below_the_canvas_and_back(
+    qtbot: Any, viewer: Any, dock: Any, tmp_path: Path
+) -> None:
+    read(qtbot, dock, two_kernels(tmp_path / "s"))
+    qtbot.waitUntil(lambda: WIDTHS[0] <= dock.width() <= WIDTHS[1], timeout=5000)
+    qtbot.mouseClick(dock.source.move_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.columns.count() == 2, timeout=5000)
+    assert remembered("below", None) is True
+    assert dock.tabs.indexOf(dock.series) < 0
+    parts = (dock.presets, dock.series.table, dock.tags.table, dock.values)
+    dock.tabs.setCurrentWidget(dock.tab)
+    qtbot.waitUntil(lambda: all(part.isVisible() for part in parts), timeout=5000)
+    assert dock._area.widget().minimumSizeHint().width() <= dock.width()
+    lefts = [part.mapTo(dock, part.rect().topLeft()).x() for part in parts]
+    assert lefts == sorted(set(lefts))  # side by side, in this order
+    assert len(dock.series.model.rows) == 2
+    qtbot.mouseClick(dock.source.move_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: dock.columns.count() == 1, timeout=5000)
+    assert remembered("below", None) is False
+    assert dock.tabs.indexOf(dock.series) == 0
+    assert dock.tabs.currentWidget() is dock.tab
+    assert dock._area.widget().minimumSizeHint().width() <= 350  # nothing is cut at the least width that is promised
