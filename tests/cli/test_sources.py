@@ -46,9 +46,10 @@ def test_several_sources_are_one(folders: tuple[str, str], tmp_path: Path, capsy
     assert counts(capsys, *folders, "KVP") == {"120": 3, "100": 2}
     assert len(result(capsys, "series", *folders)["rows"]) == 2
     assert main(["scan", folders[0], "-o", str(tmp_path / "a.parquet")]) == 0
+    assert main(["scan", folders[0], "-o", str(tmp_path / "a.parquet"), "--full"]) == 0
     capsys.readouterr()
     assert counts(capsys, str(tmp_path / "a.parquet"), folders[1], "KVP") == {"120": 3, "100": 2}
-    assert counts(capsys, str(tmp_path / "a.parquet"), *folders, "KVP") == {"120": 3, "100": 2}  # each file once
+    assert counts(capsys, str(tmp_path / "a-PHI.parquet"), *folders, "KVP") == {"120": 3, "100": 2}  # each file once
     assert main(["recipe", *folders, "-o", str(tmp_path / "recipe.py")]) == 0
     assert "2 arrays of 2 series" in capsys.readouterr().out
 

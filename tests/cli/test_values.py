@@ -44,16 +44,16 @@ def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, 
 
 def test_the_files_behind_each_value_are_listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = dm.scan(folder).paths
-    found = rows(capsys, str(folder), "KVP", "--files")
+    found = rows(capsys, str(folder), "KVP", "--files", "--full")
     assert found == [{"value": "120", "file": path} for path in paths[:4]] + [
         {"value": "100", "file": path} for path in paths[4:]
     ]
-    found = rows(capsys, str(folder), "SliceThickness", "--files")
+    found = rows(capsys, str(folder), "SliceThickness", "--files", "--full")
     absent = [Path(row["file"]).parent.name for row in found if row["value"] is None]
     assert (len(found), absent) == (6, ["b"])
-    assert main(["values", str(folder), "--files", "--where", "KVP=100"]) == 0
+    assert main(["values", str(folder), "--files", "--full", "--where", "KVP=100"]) == 0
     assert capsys.readouterr().out.splitlines() == list(paths[4:])  # nothing but paths
-    assert main(["values", str(folder), "--files", "--csv", "--limit", "1"]) == 0
+    assert main(["values", str(folder), "--files", "--full", "--csv", "--limit", "1"]) == 0
     assert list(csv.reader(io.StringIO(capsys.readouterr().out))) == [["file"], [paths[0]]]
 
 
@@ -80,11 +80,15 @@ def test_several_tags_are_counted_together(folder: Path, capsys: pytest.CaptureF
     assert main(["values", str(folder), "KVP", "SliceThickness"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out == ["KVP\tSliceThickness\tfiles", "120\t2.5\t4", "100\t1\t1", "100\t(absent)\t1"]
-    assert rows(capsys, str(folder), "KVP", "SliceThickness", "--files")[-1].keys() == {"KVP", "SliceThickness", "file"}
+    assert rows(capsys, str(folder), "KVP", "SliceThickness", "--files", "--full")[-1].keys() == {
+        "KVP",
+        "SliceThickness",
+        "file",
+    }
 
 
 def test_rows_are_limited_and_the_others_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["values", str(folder), "SOPInstanceUID", "--limit", "2"]) == 0
+    assert main(["values", str(folder), "SOPInstanceUID", "--limit", "2", "--full"]) == 0
     out, err = capsys.readouterr()
     assert (len(out.splitlines()), "and 4 more rows" in err) == (3, True)
     assert main(["tags", str(folder), "--limit", "3", "--json"]) == 0
@@ -101,6 +105,7 @@ def test_rows_are_limited_and_the_others_counted(folder: Path, capsys: pytest.Ca
     ("arguments", "part"),
     [
         ((), "name a tag to count"),
+        (("KVP", "--files"), "add --full"),
         (("window", "KVP"), "window presets are counted alone"),
         (("window", "--files"), "window presets are counted alone"),
         (("KVP", "SliceThickness", "-o", "x.csv"), "of one tag"),
@@ -183,6 +188,8 @@ def test_wide_letters_take_two_columns(tmp_path: Path, monkeypatch: pytest.Monke
     write_series(tmp_path, 2, SpecificCharacterSet="ISO_IR 192", Manufacturer=lambda k: Raw("LO", names[k]))
     lines = on_terminal(monkeypatch, 80, "values", str(tmp_path), "Manufacturer")
     assert sorted(lines) == ["ab                1", "value         files", "上海医疗器械      1"]
-    lines = on_terminal(monkeypatch, 20, "values", str(tmp_path), "Manufacturer", "--files")  # two columns of 9
+    lines = on_terminal(
+        monkeypatch, 20, "values", str(tmp_path), "Manufacturer", "--files", "--full"
+    )  # two columns of 9
     assert len(lines) == 3
     assert [line for line in lines if line.startswith("上海医疗…  ")] != []

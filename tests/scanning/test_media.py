@@ -71,3 +71,12 @@ def test_each_real_dicomdir_stands_for_its_folder(shared: Path) -> None:
         assert catalog.n_files == dm.scan(path.parent).n_files
         seen += 1
     assert seen
+
+
+def test_a_dicomdir_among_chosen_files_is_only_a_file(tmp_path: Path) -> None:
+    for k in range(3):
+        (tmp_path / f"im{k}").write_bytes(ct_slice(k))
+    (tmp_path / "DICOMDIR").write_bytes(dicomdir(["IM0", "IM9"]))
+    catalog = dm.scan([tmp_path / "DICOMDIR", tmp_path / "im0"])
+    assert sorted(Path(path).name for path in catalog.paths) == ["DICOMDIR", "im0"]
+    assert not catalog.failures

@@ -294,3 +294,10 @@ def test_closing_ends_the_processes_that_mark_folders(tmp_path: Path, monkeypatc
         next(steps)
     steps.close()
     assert [worker.is_running for worker in started] == [False, False]
+
+
+def test_a_file_or_folder_below_another_source_is_listed_once(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "a/b", 3)
+    sources = [tmp_path / "a", paths[0], tmp_path / "a/b", tmp_path / "a"]
+    for order in (sources, sources[::-1]):
+        assert dm.scan(order).paths == tuple(map(str, sorted(paths)))

@@ -102,7 +102,10 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
     """
     seen: set[str] = set()
     roots = [os.path.realpath(path) for path in paths]
+    folders = {path for path in paths if os.path.isdir(path)} if len(paths) > 1 else set()
     for path in paths:
+        if folders and _is_below(path, folders):
+            continue
         if not os.path.lexists(path):
             yield Entry(path, "vanished", "the file or folder does not exist")
         elif os.path.isdir(path):
@@ -110,6 +113,16 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
         elif path not in seen:
             seen.add(path)
             yield path
+
+
+def _is_below(path: str, folders: set[str]) -> bool:
+    """Return whether a path lies below one of `folders`, with which it is listed."""
+    parent = os.path.dirname(path)
+    while parent != path:
+        if parent in folders:
+            return True
+        path, parent = parent, os.path.dirname(parent)
+    return False
 
 
 def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[str | Entry]:

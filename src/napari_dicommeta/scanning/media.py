@@ -24,12 +24,13 @@ def described_folders(paths: Sequence[str]) -> tuple[tuple[str, ...], list[ScanF
     """Return `paths` with the folder of each DICOMDIR in its place, and a failure for each record that leads nowhere.
 
     A DICOMDIR describes the files in and below its folder (PS3.10 section 8.6): a record names one by the components
-    of its path, *Referenced File ID* (0004,1500). Case does not matter, since copies of discs change it.
+    of its path, *Referenced File ID* (0004,1500). Case does not matter, since copies of discs change it. A DICOMDIR
+    among other files or folders of its folder is only a file: these were chosen.
     """
     sources: list[str] = []
     lost: list[ScanFailure] = []
     for path in paths:
-        names = _file_ids(path)
+        names = _file_ids(path, paths)
         if names is None:
             sources.append(path)
             continue
@@ -39,9 +40,12 @@ def described_folders(paths: Sequence[str]) -> tuple[tuple[str, ...], list[ScanF
     return tuple(dict.fromkeys(sources)), lost
 
 
-def _file_ids(path: str) -> list[str] | None:
+def _file_ids(path: str, paths: Sequence[str]) -> list[str] | None:
     """Return the *Referenced File IDs* of a DICOMDIR, None of any other file or folder."""
     if not os.path.basename(path).upper().startswith(NAME) or not os.path.isfile(path):
+        return None
+    folder = os.path.join(os.path.dirname(path), "")
+    if any(other.startswith(folder) for other in paths if other != path):
         return None
     try:
         header = read_header(path)
