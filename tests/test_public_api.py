@@ -53,7 +53,6 @@ def test_every_error_is_below_one_base(tmp_path: Path) -> None:
     text.parent.mkdir()
     text.write_text("no catalog")
     for make in (
-        lambda: dm.load(tmp_path / "gone"),
         lambda: dm.load(tmp_path),
         lambda: dm.Catalog.load(text),
     ):

@@ -398,7 +398,7 @@ def test_a_wrong_rescale_is_found_in_a_real_chest(
 
 
 # Real CT series with what is found in them: padding that no tag states, by the mean and minimum of TRUTH.json.
-PADDED = {"4 Lv2": -2000, "1 CT0": -2048, "1 CT": -2048}
+PADDED = {"4 Lv2": -2000, "1 CT0": -2048, "1 CT": -2048, "2 HELICAL CHEST": -3051}
 
 
 def test_real_series_are_silent_but_for_padding_left_in(shared: Path) -> None:
@@ -410,7 +410,7 @@ def test_real_series_are_silent_but_for_padding_left_in(shared: Path) -> None:
                 looked_at += one.sample is not None
                 for finding in one.findings:
                     if finding.code == "hu-padding":
-                        assert f"are exactly {PADDED[one.name]} " in finding.title
+                        assert f"are exactly {PADDED[one.name]}" in finding.title.replace(",", " ").split(" which")[0]
                     found.setdefault(folder.name, set()).add(finding.code)
     assert found == {
         "cornerstone-wado": {"hu-padding", "hu-below"},  # lossy copies smeared the padding of one series

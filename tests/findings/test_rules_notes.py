@@ -79,7 +79,7 @@ NOTED: list[tuple[str, Callable[[Path], object], str, int, set[str]]] = [
     ),
     ("mosaic", write_mosaic, "info", 1, {"slices-apart"}),
     ("modality-lut", series(2, ModalityLUTSequence=[LUT], **NO_RESCALE, **NO_WINDOW), "info", 2, set()),
-    ("pixels-cut", write_cut, "decision", 1, set()),
+    ("pixels-cut", write_cut, "decision", 1, {"damaged"}),
     ("pixels-longer", series(1, PixelData=Raw("OW", bytes(768))), "decision", 1, set()),
     ("pixels-assumed", series(2, PixelRepresentation=None), "decision", 2, set()),
     ("slide-absent", write_slide, "info", 1, set()),

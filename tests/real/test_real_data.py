@@ -26,7 +26,9 @@ from napari_dicommeta.support.errors import HeaderError
 
 # Series that do not equal what stands in TRUTH.json, each with the reason; each has a test of its own below.
 EXPLAINED = {
+    "cornerstone-wado CT 16 668949.890": "one image is there twice, under two names; it counts twice",
     "dicom-numpy-dupes/dupe-positions_zip CT 11 5080054028": "one slice is there twice; it counts twice in the mean",
+    "dicomparser/encapsulated/single-frame CT 5 85059.5457": "one image is there twice, under two names",
     "dicomparser/encapsulated/multi-frame CT 10 2673.14401": "the rescale of the functional groups is not applied",
     "fo-dicom CR 1 .4.5.6.789": "the Modality LUT is not applied",
     "fo-dicom CT 1 063649.855": "of two files neither pydicom nor GDCM reads the one of undefined length",
@@ -37,6 +39,7 @@ EXPLAINED = {
 PADDING_EXPLAINED = {
     "cornerstone-wado CT 16 668949.890": "two of the files were not decoded",
     "dicom-numpy-dupes/dupe-positions_zip CT 11 5080054028": "one slice is there twice",
+    "dicomparser/encapsulated/single-frame CT 5 85059.5457": "one image is there twice, under two names",
     "fo-dicom CT 1 063649.855": "one of the files was not decoded",
     "fo-dicom MG 1 0748.10005": "Pixel Padding Range Limit is not looked at",
 }
@@ -131,7 +134,7 @@ def test_volumes_of_every_series_equal_what_other_tools_read(
         if found := list(unequal(volumes_of(catalog_of(known["folder"]), known), known)):
             different[name] = found
     assert different == {}
-    assert len(compared) >= 160
+    assert len(compared) >= 159
     assert {name_of(known) for known in truth if known.get("min") is not None} >= EXPLAINED.keys()
 
 
@@ -157,7 +160,7 @@ def test_windows_of_every_series_are_those_of_its_files(
             assert {(window.center, window.width) for window in windows if window.lut is None} >= expected, name_of(
                 known
             )
-    assert compared >= 117  # three more series are mosaics, whose volumes are several or have times
+    assert compared >= 115  # three more series are mosaics; in two, a file is left out as a copy of another
 
 
 def marks(known: dict[str, Any], word: str) -> bool:
@@ -226,7 +229,7 @@ def test_padding_of_every_series_is_what_other_tools_find(
         assert (smallest, largest) == (expected["min_without_padding"], expected["max_without_padding"])
         assert mean == pytest.approx(expected["mean_without_padding"], rel=1e-9)
         compared += 1
-    assert compared == 14
+    assert compared == 13
 
 
 def test_padding_up_to_a_limit_is_more_than_its_value(shared: Path) -> None:
@@ -317,7 +320,8 @@ def test_a_codestream_that_lies_about_its_size_spoils_no_other_image(
     planes = {os.path.basename(path): volume.array[k] for k, (path, _) in enumerate(volume.files)}
     (text,) = failed
     assert f"JPEG2000-embedded-sequence-delimiter.dcm: frame 1: the codestream is {0xDDE00100} × 1024" in text
-    read = [planes["JPEG2000.dcm"], planes["JPGExtended.dcm"]]  # the two that the other tool decoded
+    assert any("JPGExtended.dcm is a copy of JPEG-lossy.dcm" in note.title for note in volume.notes)
+    read = [planes["JPEG2000.dcm"], planes["JPEG-lossy.dcm"]]  # the two that the other tool decoded
     assert known["n_files_decoded"] == 2
     assert (min(map(np.min, read)), max(map(np.max, read))) == (known["min"], known["max"])
     assert np.mean(read) == pytest.approx(known["mean"], abs=0.01)

@@ -273,7 +273,7 @@ def test_a_private_element_without_a_name_is_named_by_its_creator_and_number(tmp
     write_times(tmp_path, 3, 4, by_slice=True, **private)
     (volume,) = dm.load(tmp_path)
     assert volume.axis == "(0021,xx10,SIEMENS MR FMRI)"
-    assert titles(volume)["volumes"] == "3 volumes of 4 slices, by SIEMENS MR FMRI 0021,xx10"
+    assert titles(volume)["volumes"] == "3 volumes of 4 slices, by (0021,xx10,SIEMENS MR FMRI)"
 
 
 def test_an_element_of_functional_groups_may_be_the_dimension(tmp_path: Path) -> None:
