@@ -18,6 +18,8 @@ from napari_dicommeta.cli.main import main
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+DISTRIBUTIONS = {"nrrd": "pynrrd"}
+"""Packages whose name on PyPI is another."""
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 
 
@@ -34,7 +36,7 @@ def read_yaml(path: Path) -> Any:
 def foreign(files: list[Path]) -> set[str]:
     """Return the packages of others that the files import."""
     names = {name.split(".")[0] for path in files for name in imported_names(path)}
-    return {name.lower() for name in names - sys.stdlib_module_names} - {NAME}
+    return {DISTRIBUTIONS.get(name, name).lower() for name in names - sys.stdlib_module_names} - {NAME}
 
 
 def test_all_that_is_imported_is_declared() -> None:
