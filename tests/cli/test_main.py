@@ -335,13 +335,13 @@ def test_each_command_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     commands = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
-    assert len(commands) == 12
+    assert len(commands) == 13
     for command in commands:
         with pytest.raises(SystemExit) as ended:
             main([command, "--help"])
         out = capsys.readouterr().out
         assert (ended.value.code, f"napari-dicommeta {command}" in out) == (0, True)
-        assert ("--where TAG=VALUE" in out) is (command not in ("info", "sample"))
+        assert ("--where TAG=VALUE" in out) is (command not in ("info", "sample", "shell"))
 
 
 def test_a_condition_leaves_out_what_is_said_about_other_files(

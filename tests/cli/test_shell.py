@@ -77,7 +77,7 @@ def test_bash_completes_commands_options_and_files(capsys: pytest.CaptureFixture
 
 def test_without_shtab_it_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "shtab", None)
-    assert main(["shell", "zsh"]) == 1
+    assert main(["shell", "zsh"]) == 2
     assert "napari-dicommeta[completion]" in capsys.readouterr().err
 
 
