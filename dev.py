@@ -9,6 +9,9 @@
     python3 dev.py docs                                   write docs/findings.md from the rules
     python3 dev.py graph                                  the packages, what imports what, and circles
     python3 dev.py bench [WORDS]                          the benchmarks, each a ratio within one run
+    python3 dev.py release [--tag vX.Y.Z]                 build, check and try a release; publishes nothing
+    python3 dev.py changes                                the changes of this version, from CHANGELOG.md
+    python3 dev.py graphics                               the Debian packages that Qt and OpenGL need
 
 Each makes ``.venv`` and installs what it needs there; as root on Debian also the graphics libraries.
 """
@@ -18,9 +21,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -57,7 +63,7 @@ DEBIAN = [
 def run(*command: str | Path, check: bool = True, **options: object) -> int:
     """Run a command in the project's folder, and print it."""
     print("+", " ".join(map(str, command)), flush=True)
-    code = subprocess.run([str(part) for part in command], cwd=ROOT, check=False, **options).returncode  # type: ignore[call-overload]
+    code = subprocess.run([str(part) for part in command], check=False, **{"cwd": ROOT, **options}).returncode  # type: ignore[call-overload]
     if code and check:
         sys.exit(code)
     return code
@@ -127,8 +133,6 @@ def demo(options: argparse.Namespace) -> None:
 def window(options: argparse.Namespace) -> None:
     """Run `demo` inside .venv: a real viewer with the dock, and the folder opened as a drop opens it."""
     if options.screenshot:  # a picture neither depends on the user's settings nor changes them
-        import tempfile
-
         os.environ["NAPARI_CONFIG"] = os.path.join(tempfile.mkdtemp(), "settings.yaml")
     folder = options.folder
     if folder is None:
@@ -190,14 +194,75 @@ def test_goals(arguments: list[str]) -> None:
     run(PYTHON, "-m", "pytest", "tests/goals", *arguments, env={**os.environ, "DICOMMETA_LONG": "1"})
 
 
-def test(fast: bool, arguments: list[str]) -> None:
+def test(fast: bool, arguments: list[str], python: str | Path) -> None:
     """Run the tests on all cores; the fast ones need neither a screen nor the folder of real files."""
     selected = ["-m", "not gui and not real and not slow", "-p", "no:napari", "-p", "no:pytest-qt"]
     selected += ["--ignore=tests/window", "--ignore=tests/plugin"]  # importing napari takes longer than many tests
     spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
-    command = [PYTHON, "-m", "pytest", *spread, *(selected if fast else ()), *arguments]
+    command = [python, "-m", "pytest", *spread, *(selected if fast else ()), *arguments]
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     run(*(command if fast else on_screen(*command)), env=kept)  # without bytecode, each process compiles for seconds
+
+
+def version_and_changes() -> tuple[str, str, str]:
+    """Return the version of the code, and the title and text of the newest section of CHANGELOG.md."""
+    match = re.search(r'__version__ = "(.+)"', (ROOT / "src" / "napari_dicommeta" / "_version.py").read_text("utf-8"))
+    section = re.search(r"^## (.+)\n+((?:(?!## ).*\n)*)", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    if match is None or section is None:
+        sys.exit("_version.py has no version, or CHANGELOG.md no section")
+    return match[1], section[1], section[2].strip()
+
+
+def release(tag: str | None) -> None:
+    """Build, check, and install the wheel in an empty environment; with a tag, refuse one that is not this version."""
+    version, title, _ = version_and_changes()
+    if title.split()[0] != version:
+        sys.exit(f"CHANGELOG.md begins with {title!r}, the version is {version}: name the changes of this version")
+    if tag is not None and tag != f"v{version}":
+        sys.exit(f"the tag is {tag}, the version is {version}: tag v{version}, or change _version.py")
+    if tag is not None and "unreleased" in title:
+        sys.exit(f"CHANGELOG.md says {title!r}: write the date of the release in place of it")
+    environment()
+    dist = ROOT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    run(PYTHON, "-m", "build", "--outdir", dist, ROOT)
+    files = sorted(dist.iterdir())
+    run(PYTHON, "-m", "twine", "check", "--strict", *files)
+    run(PYTHON, "-m", "npe2", "validate", ROOT / "src" / "napari_dicommeta" / "napari.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        try_wheel(next(file for file in files if file.suffix == ".whl"), Path(folder))
+    for file in files:
+        print(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}  {file.stat().st_size:,} bytes")
+    print("nothing was published: the tag that release.yml waits for does that")
+
+
+TRIAL = """
+from importlib.metadata import distributions
+from pathlib import Path
+import napari_dicommeta as dm
+from napari_dicommeta.phantom import write_chest
+names = {str(dist.name).lower() for dist in distributions()}
+assert not names & {"napari", "qtpy", "magicgui", "superqt", "pyqt6", "pyside6"}, sorted(names)
+folder = write_chest(Path("sample"))
+(volume,) = dm.load(folder)
+assert (volume.units, volume.array[0].min()) == ("HU", -3024), volume  # padding: -2000, and an intercept of -1024
+assert (Path(dm.__file__).parent / "icon.svg").exists()
+"""
+
+
+def try_wheel(wheel: Path, folder: Path) -> None:
+    """Install a wheel in an empty environment, without napari and Qt, and use library and command line."""
+    venv.create(folder / "venv", with_pip=True)
+    scripts = folder / "venv" / BIN.name
+    python, command = scripts / PYTHON.name, scripts / f"napari-dicommeta{PYTHON.suffix}"
+    run(python, "-m", "pip", "install", "--quiet", wheel)
+    run(python, "-m", "pip", "check")
+    run(python, "-I", "-c", TRIAL, cwd=folder)
+    for arguments in (["--version"], ["info"], ["series", "sample"], ["values", "sample", "RescaleSlope"]):
+        run(command, *arguments, cwd=folder)
+    run(python, "-I", "-m", "napari_dicommeta", "--help", cwd=folder, stdout=subprocess.DEVNULL)
+    megabytes = sum(file.stat().st_size for file in (folder / "venv").rglob("*") if not file.is_symlink()) / 1e6
+    print(f"the environment has {megabytes:,.0f} MB")
 
 
 def main() -> None:
@@ -214,9 +279,10 @@ def main() -> None:
         "--fast", action="store_true", help="only tests of the library, without slow ones, real files and checks"
     )
     sub.add_argument("--long", action="store_true", help="only the goals of reliability, at their full size")
-    commands.add_parser("check")
-    commands.add_parser("docs")
-    commands.add_parser("graph")
+    sub.add_argument("--here", action="store_true", help="with this Python and what is installed for it; no checks")
+    for name in ("check", "docs", "graph", "changes", "graphics"):
+        commands.add_parser(name)
+    commands.add_parser("release").add_argument("--tag", help="the tag that releases, which must be the version")
     commands.add_parser("bench").add_argument("words", nargs="*")
     options, rest = parser.parse_known_args()
     if rest and options.command not in ("test", "bench"):
@@ -228,6 +294,14 @@ def main() -> None:
     elif options.command == "check":
         environment()
         check()
+    elif options.command == "release":
+        release(options.tag)
+    elif options.command == "changes":
+        print(version_and_changes()[2])
+    elif options.command == "graphics":
+        print(" ".join(DEBIAN))
+    elif options.command == "test" and options.here:
+        test(options.fast, rest, sys.executable)
     elif options.command == "test":
         environment()
         if options.long:
@@ -236,7 +310,7 @@ def main() -> None:
         if not options.fast:
             graphics(headless=True)
             check()
-        test(options.fast, rest)
+        test(options.fast, rest, PYTHON)
     elif options.command == "docs":
         environment()
         docs()

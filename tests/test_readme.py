@@ -65,6 +65,6 @@ def test_every_command_is_documented(capsys: pytest.CaptureFixture[str]) -> None
         main(["--help"])
     shown = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
     commands = ["audit", "compare", "convert", "findings", "info", "open", "recipe"]
-    commands += ["sample", "scan", "series", "tags", "values"]
+    commands += ["sample", "scan", "series", "shell", "tags", "values"]
     assert sorted(shown) == commands
     assert [command for command in shown if f"`{command}" not in README] == []

@@ -335,13 +335,13 @@ def test_each_command_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     commands = re.findall(r"^    (\w+) ", capsys.readouterr().out, re.MULTILINE)
-    assert len(commands) == 12
+    assert len(commands) == 13
     for command in commands:
         with pytest.raises(SystemExit) as ended:
             main([command, "--help"])
         out = capsys.readouterr().out
         assert (ended.value.code, f"napari-dicommeta {command}" in out) == (0, True)
-        assert ("--where TAG=VALUE" in out) is (command not in ("info", "sample"))
+        assert ("--where TAG=VALUE" in out) is (command not in ("info", "sample", "shell"))
 
 
 def test_a_condition_leaves_out_what_is_said_about_other_files(
@@ -358,3 +358,14 @@ def test_a_condition_leaves_out_what_is_said_about_other_files(
     assert err == ""
     _, out, _ = run(capsys, "findings", str(tmp_path), "--where", f"KVP={other}", "--json")
     assert not {"damaged", "unreadable"} & {row["code"] for row in rows(out)}
+
+
+def test_help_imports_nothing_that_only_commands_need() -> None:
+    heavy = ["numpy", "pyarrow", "pydicom", "imagecodecs", "importlib.metadata", "platformdirs"]
+    script = (
+        "import sys, napari_dicommeta.cli.main as cli\n"
+        "try:\n    cli.main(['--help'])\nexcept SystemExit:\n    pass\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "[]"

@@ -12,7 +12,7 @@ from dicom_factory import write_series
 import napari_dicommeta as dm
 from napari_dicommeta._napari.tasks.compare import compare_with, with_differences
 from napari_dicommeta._napari.tasks.explore import Other, Query, resolve, scope_catalog
-from napari_dicommeta._napari.tasks.pictures import sheet_rows, thinned, thumbnails
+from napari_dicommeta._napari.tasks.pictures import sheet_rows, thumbnails
 from napari_dicommeta._napari.tasks.rows import (
     SeriesRow,
     is_worth_grouping,
@@ -26,6 +26,7 @@ from napari_dicommeta._napari.words import chip_words, where_code
 from napari_dicommeta.catalog.conditions import Spelled
 from napari_dicommeta.catalog.selection import Selection
 from napari_dicommeta.volumes.load import load_series
+from napari_dicommeta.volumes.thumbnail import thinned
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from napari_dicommeta.dicom.explain import EXPLAINED
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.support.html import MAX_ROWS, Records, html_table, html_terms
 from napari_dicommeta.support.markdown import escape_markdown, markdown_table
 
 if TYPE_CHECKING:
@@ -107,6 +108,19 @@ class TagDifference:
         """Return whether a notable share of the files of a side hold values new there."""
         return max(self.files_only_a, self.files_only_b) >= MIN_NEW_SHARE
 
+    def html_row(self) -> dict[str, str | int | float]:
+        """Return what a table of differences shows of this one."""
+        row: dict[str, str | int | float] = {"tag": self.keyword, "distance": round(self.distance, 4)}
+        row |= {"kind": self.kind, "only in a": self.n_only_a, "files of a": f"{self.files_only_a:.1%}"}
+        return {**row, "only in b": self.n_only_b, "files of b": f"{self.files_only_b:.1%}"}
+
+    def _repr_html_(self) -> str:
+        title = f"{self.keyword}: distance {self.distance:.4f}"
+        counts: list[dict[str, str | int | float]] = [
+            {"value": text or "(empty)", "files in a": a, "files in b": b} for text, a, b in self.values[:MAX_ROWS]
+        ]
+        return html_terms(title, []) + html_table(counts, len(self.values) + self.rest_values)
+
 
 @dataclass(frozen=True, slots=True)
 class _Side:
@@ -151,7 +165,7 @@ class _Tag:
         return ABSENT if cell == len(self.texts) else str(self.texts[cell].as_py())
 
 
-def compare(a: Catalog, b: Catalog, limit: int = MAX_COMPARED_VALUES) -> tuple[TagDifference, ...]:
+def compare(a: Catalog, b: Catalog, limit: int = MAX_COMPARED_VALUES) -> Records[TagDifference]:
     """Return the difference of each tag in a file of `a` or `b`, largest first, with at most `limit` values each.
 
     The order is by relevance to a model trained on one side and tested on the other:
@@ -170,7 +184,7 @@ def compare(a: Catalog, b: Catalog, limit: int = MAX_COMPARED_VALUES) -> tuple[T
     for summary in (*a.tags(), *b.tags()):
         vrs[summary.keyword] = min(vrs.get(summary.keyword, summary.vr), summary.vr)  # for either order of the sides
     differences = [_difference(_tag(name, vr, *sides), sides, limit) for name, vr in vrs.items()]
-    return tuple(sorted(differences, key=_rank))
+    return Records(sorted(differences, key=_rank))
 
 
 def importance(path: TagPath) -> tuple[int, int, TagPath]:

@@ -9,29 +9,33 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from napari_dicommeta.catalog.arrow_arrays import number_array, numpy_of, text_array
+from napari_dicommeta.catalog.arrow_arrays import numpy_of
+from napari_dicommeta.catalog.arrow_table import arrow_table
 from napari_dicommeta.catalog.columns import ColumnStore
 from napari_dicommeta.catalog.file_rows import FileRows, tag_path
+from napari_dicommeta.catalog.series_rows import series_rows
 from napari_dicommeta.dicom.stored_values import WITHHELD
+from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.uids import MEDIA_DIRECTORY
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.support.file_names import path_of_text
+from napari_dicommeta.support.html import MAX_ROWS, Records, html_table, html_terms
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
     from napari_dicommeta.catalog.conditions import Condition
     from napari_dicommeta.catalog.counts import Numbers, TagSummary, ValueCount, ValueCounts
-    from napari_dicommeta.dicom.tags import TagPath
 
 __all__ = ["Catalog", "ScanFailure", "Series"]
 
@@ -100,6 +104,41 @@ class Catalog:
     def __len__(self) -> int:
         return self.n_files
 
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the tags that a file holds, in tag order, by keyword; `len` is files, as of a DataFrame."""
+        return (summary.keyword for summary in self.tags())
+
+    def __contains__(self, tag: object) -> bool:
+        """Return whether a file holds `tag`, given as `values` takes it; False for a text that names no tag."""
+        if not isinstance(tag, str | TagPath):
+            return False
+        try:
+            column = self.file_rows.find(tag)
+        except ValueError:
+            return False
+        return column is not None and bool(self.file_rows.count(column)[0].any())
+
+    def __getitem__(self, tag: str | TagPath | tuple[str | TagPath, ...]) -> ValueCounts:
+        """Count the values of a tag by meaning: ``catalog["RescaleSlope"]``, ``catalog["Rows", "Columns"]``.
+
+        Raises
+        ------
+        TypeError
+            If `tag` is a number or a slice; `rows` selects files.
+        ValueError
+            If `tag` is neither a keyword nor a tag.
+        """
+        if not isinstance(tag, str | TagPath | tuple):
+            raise TypeError(f"a catalog is indexed by a tag, not by {tag!r}; catalog.rows selects files")
+        return self.values(tag)
+
+    def _repr_html_(self) -> str:
+        outcomes = ", ".join(f"{n:,} {outcome}" for outcome, n in self.outcomes.items() if n)
+        tags = counted(len(self.file_rows.store.keys), "tag")
+        title = f"Catalog of {counted(self.n_files, 'file')}, {counted(len(self.series), 'series')}, {tags}"
+        table = html_table([series.html_row() for series in self.series[:MAX_ROWS]], len(self.series))
+        return html_terms(title, [("entries", outcomes)]) + (table if self.series else "")
+
     def __repr__(self) -> str:
         n_tags = len(self.file_rows.store.keys)
         return f"<Catalog of {self.n_files:,} files, {n_tags} tags, {len(self._failures)} other entries>"
@@ -137,7 +176,7 @@ class Catalog:
         return outcomes
 
     @cached_property
-    def series(self) -> tuple[Series, ...]:
+    def series(self) -> Records[Series]:
         """Return the series of the catalog, each with its own catalog, ordered by number of images, largest first.
 
         Files without a *Series Instance UID* are grouped by study, series number, modality and folder. A UID used in
@@ -147,7 +186,7 @@ class Catalog:
 
     # -- counting -----------------------------------------------------------------------------------
 
-    def tags(self) -> tuple[TagSummary, ...]:
+    def tags(self) -> Records[TagSummary]:
         """Return a summary of every tag that a file in this catalog holds, in tag order."""
         return self.file_rows.summaries()
 
@@ -253,19 +292,31 @@ class Catalog:
 
     # -- exchange -----------------------------------------------------------------------------------
 
-    def to_arrow(self, by: str = "meaning") -> pa.Table:
+    def to_arrow(self, by: str = "meaning", typed: bool = False) -> pa.Table:
         """Return a table with ``path`` and, for each tag, a dictionary-encoded text column named by its keywords.
 
         In ``path``, bytes of names that are no text are escaped.
+        With `typed`, a number, a date and a tag of several values is int64, double, date32 or a list of these or of
+        texts, as VR and VM say. Its text is beside it, in a column whose name ends in ``_text``. Null stands for an
+        absent or empty value, and for a text that is not of the type.
         """
-        names, columns = ["path"], [pc.replace_substring(self.file_rows.file_column("path"), "\0", "\\u")]
-        for column in sorted(self.file_rows.columns(), key=lambda column: column.path):
-            ids = self.file_rows.joined_ids(column, by)
-            if (ids >= 0).any():
-                names.append(column.path.text)
-                indices = number_array(ids.astype(np.int32), ids < 0)
-                columns.append(pa.DictionaryArray.from_arrays(indices, text_array(column.joined_texts(by))))
-        return pa.table(columns, names=names)
+        return arrow_table(self.file_rows, by, typed)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return `to_arrow`, typed, to programs that take Arrow tables, such as DuckDB and polars."""
+        return self.to_arrow(typed=True).__arrow_c_stream__(requested_schema)
+
+    def to_polars(self, by: str = "meaning", typed: bool = True) -> pl.DataFrame:
+        """Return `to_arrow` as a DataFrame of polars, with text as categories.
+
+        Raises
+        ------
+        ImportError
+            If polars is not installed.
+        """
+        import polars as pl
+
+        return cast("pl.DataFrame", pl.from_arrow(self.to_arrow(by, typed)))
 
     def to_pandas(self, by: str = "meaning") -> pd.DataFrame:
         """Return `to_arrow` as a DataFrame with categorical columns.
@@ -378,46 +429,22 @@ class Series:
         rows, columns = next(iter(sizes), (None, None))
         return f"{self.n_images} × {rows or '?'} × {columns or '?'}" + (" …" if len(sizes) > 1 else "")
 
+    def html_row(self) -> dict[str, str | int | float]:
+        """Return what a table of series shows of this one."""
+        return {"series": self.name, "modality": self.modality, "files": self.n_files, "size": self.size}
 
-def _group_series(catalog: Catalog) -> tuple[Series, ...]:
-    groups = _series_rows(catalog)
-    series = [_series(uid, catalog, rows) for uid, rows in groups]
-    return tuple(sorted(series, key=_series_order))
+    def _repr_html_(self) -> str:
+        windows = self.catalog.values(("WindowCenter", "WindowWidth"))
+        terms = [(name, str(value)) for name, value in list(self.html_row().items())[1:]]
+        shown = [f"{center or '?'} / {width or '?'}" for (center, width), _ in windows.most_common(3)]
+        more = f" and {len(windows) - 3:,} more" if len(windows) > 3 else ""
+        terms += [("center / width", ", ".join(shown) + more), ("Series Instance UID", self.series_instance_uid)]
+        return html_terms(self.name, terms)
 
 
-def _series_rows(catalog: Catalog) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the UID and the rows of each series, ordered by its first file."""
-    if not catalog.n_files:
-        return
-    texts, uids = catalog.codes("SeriesInstanceUID")
-    study_texts, studies = catalog.codes("StudyInstanceUID")
-    pairs, counts = np.unique(uids * len(study_texts) + studies, return_counts=True)
-    shared = set()
-    of_uid: dict[int, list[int]] = {}
-    for pair, n in zip(pairs.tolist(), counts.tolist(), strict=True):
-        if study_texts[pair % len(study_texts)]:
-            of_uid.setdefault(pair // len(study_texts), []).append(n)
-    for uid, files in of_uid.items():
-        if len(files) > 1 and min(files) > 1:
-            shared.add(uid)
-    is_shared = np.zeros(len(texts), dtype=bool)
-    is_shared[list(shared)] = True
-    has_no_study = np.array([not text for text in study_texts])
-    studies = np.where(has_no_study[studies], len(study_texts), studies)  # absent and empty are alike
-    keys = uids * (len(study_texts) + 2) + np.where(is_shared[uids], studies + 1, 0)
-    without = np.array([not text for text in texts])[uids]
-    if without.any():
-        names = ("StudyInstanceUID", "SeriesNumber", "Modality")
-        columns = [catalog.rows(np.flatnonzero(without)).column_texts(name) for name in names]
-        rest: dict[tuple[str, ...], int] = {}
-        for i, *key in zip(np.flatnonzero(without).tolist(), *columns, strict=True):
-            folder = os.path.dirname(catalog.paths[i])
-            keys[i] = -1 - rest.setdefault((*(text or "" for text in key), folder), len(rest))
-    _, first, ids = np.unique(keys, return_index=True, return_inverse=True)
-    order = np.argsort(ids, kind="stable")
-    groups = np.split(order, np.cumsum(np.bincount(ids))[:-1])
-    for i in np.argsort(first).tolist():
-        yield texts[uids[groups[i][0]]] or "", groups[i]
+def _group_series(catalog: Catalog) -> Records[Series]:
+    series = [_series(uid, catalog, rows) for uid, rows in series_rows(catalog.file_rows)]
+    return Records(sorted(series, key=_series_order))
 
 
 def _series(uid: str, whole: Catalog, rows: np.ndarray) -> Series:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_dicommeta.support.html import MAX_ROWS, escape_html, html_table, html_terms
+from napari_dicommeta.support.words import counted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -42,6 +45,15 @@ class TagSummary:
     def tag(self) -> int:
         """The innermost tag as a number, 0x00281050."""
         return self.path.tag
+
+    def html_row(self) -> dict[str, str | int | float]:
+        """Return what a table of tags shows of this one."""
+        row: dict[str, str | int | float] = {"tag": self.keyword, "VR": self.vr, "values": self.distinct}
+        row |= {"spellings": self.spellings, "present": self.present, "empty": self.empty}
+        return {**row, "absent": self.absent, "unknown": self.unknown}
+
+    def _repr_html_(self) -> str:
+        return html_terms(self.keyword, [(name, str(value)) for name, value in list(self.html_row().items())[1:]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +113,27 @@ class ValueCounts(Mapping[Any, int]):
         """Return the (text, files) pairs, as a dictionary does."""
         return self._counts.items()
 
+    def most_common(self, n: int | None = None) -> list[tuple[Any, int]]:
+        """Return the `n` most frequent (text, files), all by default, as `collections.Counter` does."""
+        return list(self._counts.items())[: None if n is None else max(n, 0)]
+
+    def _repr_html_(self) -> str:
+        rows: list[dict[str, str | int | float]] = [
+            {"value": _shown(text), "files": files, "share": f"{files / max(self.n_files, 1):.1%}"}
+            for text, files in self.most_common(MAX_ROWS)
+        ]
+        states = f"absent: {self.absent:,} · unknown: {self.unknown:,}"
+        title = f"{counted(self.n_values, 'value')} in {counted(self.n_files, 'file')} · {states}"
+        return f"<p>{escape_html(title)}</p>" + (html_table(rows, self.n_values) if rows else "")
+
     def __repr__(self) -> str:
         return f"{self._counts!r} (absent: {self.absent}, unknown: {self.unknown})"
+
+
+def _shown(text: str | tuple[str | None, ...]) -> str:
+    """Return a value, or the values of several tags, with words for those that are empty or absent."""
+    texts = text if isinstance(text, tuple) else (text,)
+    return " · ".join("(absent)" if part is None else part or "(empty)" for part in texts)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

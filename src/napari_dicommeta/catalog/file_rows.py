@@ -13,6 +13,7 @@ from napari_dicommeta.catalog.conditions import Condition, Spelled
 from napari_dicommeta.catalog.counts import Numbers, Spelling, TagSummary, ValueCount, ValueCounts
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.cached import cached_property
+from napari_dicommeta.support.html import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,11 +148,11 @@ class FileRows:
 
     # -- counting -----------------------------------------------------------------------------------
 
-    def summaries(self) -> tuple[TagSummary, ...]:
+    def summaries(self) -> Records[TagSummary]:
         """Return a summary of every tag that a file holds, in tag order."""
         counted = ((column, *self.count(column)) for column in self.columns())
         summaries = [self._summary(column, counts, missing) for column, counts, missing in counted if counts.any()]
-        return tuple(sorted(summaries, key=lambda summary: summary.path))
+        return Records(sorted(summaries, key=lambda summary: summary.path))
 
     def _summary(self, column: Column, counts: np.ndarray, missing: int) -> TagSummary:
         with_tag = int(counts.sum())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._version import __version__
@@ -59,6 +58,8 @@ def installation() -> dict[str, dict[str, Any]]:
 
 
 def _version(name: str) -> str:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

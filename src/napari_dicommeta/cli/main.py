@@ -15,6 +15,7 @@ from napari_dicommeta.cli.convert import add_arguments, convert
 from napari_dicommeta.cli.info import print_info
 from napari_dicommeta.cli.sample import add_sample
 from napari_dicommeta.cli.sharing import series_rows, tag_rows, volume_rows
+from napari_dicommeta.cli.shell import FORMS, print_for_shell
 from napari_dicommeta.cli.sources import LIST, add_source_arguments, catalog_of_options, need_paths, source_paths_of
 from napari_dicommeta.cli.terminal import CommandError, finished, print_json, print_rows
 from napari_dicommeta.cli.values import add_value_arguments, print_values
@@ -173,6 +174,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = commands.add_parser("info", help=text, description=text, parents=[shared])
     sub.set_defaults(run=print_info)
     sub.add_argument("--json", action="store_true", help="print JSON")
+    text = "Print what completes commands in a shell, or the manual page."
+    sub = commands.add_parser("shell", help=text, description=text, parents=[shared])
+    sub.set_defaults(run=print_for_shell, parser=parser)
+    sub.add_argument("form", choices=FORMS, help="the shell, or man for the manual page")
     return parser
 
 

@@ -1,26 +1,18 @@
-"""Sources of the commands: folders, files, saved catalogs and lists of them, and the files that ``--where`` selects."""
+"""Sources of the commands: folders, files, saved catalogs and lists of them, and what a scan leaves out."""
 
 from __future__ import annotations
 
 import os
 import sys
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from napari_dicommeta.analysis.compare import NUMBER_VRS
-from napari_dicommeta.cli.tag_names import meant, tag_named
 from napari_dicommeta.cli.terminal import CommandError, failure_line, show_scan
-from napari_dicommeta.dicom.privacy import is_identifying
-from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import numbers, shortest
 from napari_dicommeta.support.errors import DicomMetaError
-from napari_dicommeta.support.words import counted, display
+from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
 
@@ -37,7 +29,7 @@ __all__ = [
 LIST = "-"
 """A source that stands for the paths on standard input."""
 MAX_NAMED = 5
-"""Number of values named where none of them matches a condition."""
+"""Number of sources, or of files left out, that are named."""
 
 
 def add_source_arguments(sub: argparse.ArgumentParser, nargs: str | None = "+", more: str = "") -> None:
@@ -102,10 +94,11 @@ def catalog_of_options(options: argparse.Namespace, sources: str | Sequence[str]
         If a source cannot be read, has no DICOM files, or none that fulfills the conditions.
     """
     from napari_dicommeta.catalog.storage import is_saved
+    from napari_dicommeta.cli.conditions import selected_files
 
     options.paths = source_paths_of(options.source if sources is None else sources)
     catalog = _read(options.paths, options.cache)
-    selected = _selected(catalog, options.where)
+    selected = selected_files(catalog, options.where)
     if not all(is_saved(path) for path in options.paths):  # what a scan says is said once
         _list_left_out(selected)
     return selected
@@ -169,6 +162,8 @@ def _read(sources: Sequence[str], cache: bool) -> Catalog:
     for catalog in catalogs[1:]:
         whole = whole + catalog
     if len(catalogs) > 1 and all(catalog.has_paths for catalog in catalogs):
+        import numpy as np
+
         _, first = np.unique(np.array(whole.paths), return_index=True)
         if len(first) < whole.n_files:
             whole = whole.rows(np.sort(first)).with_failures(whole.failures)
@@ -182,71 +177,3 @@ def _list_left_out(catalog: Catalog) -> None:
     more = len(catalog.partial) + len(catalog.failures) - MAX_NAMED
     if more > 0:
         print(f"… and {more:,} more entries that are damaged or not DICOM", file=sys.stderr)
-
-
-# -- conditions -------------------------------------------------------------------------------------
-
-
-def _selected(catalog: Catalog, conditions: Iterable[str]) -> Catalog:
-    """Return the files that fulfill all conditions, each "TAG=VALUE"; those on one tag are alternatives."""
-    chosen: dict[str, list[str | None]] = {}
-    for condition in conditions:
-        name, equals, value = condition.partition("=")
-        if not equals:
-            raise CommandError(f"--where {display(condition)}: write TAG=VALUE, such as Modality=CT")
-        path = tag_named(name)
-        texts = _matching(catalog, path.text, path.vr in NUMBER_VRS, value)
-        if not texts:
-            raise CommandError(_no_match(catalog, path.text, value))
-        chosen.setdefault(path.text, []).extend(texts)
-    if not chosen:
-        return catalog
-    selected = catalog.where({tag: tuple(texts) for tag, texts in chosen.items()})
-    if not selected.n_files:
-        each = ", ".join(
-            f"{tag} in {counted(catalog.where({tag: tuple(t)}).n_files, 'file')}" for tag, t in chosen.items()
-        )
-        raise CommandError(f"no file fulfills all conditions together: {each}")
-    return selected
-
-
-def _matching(catalog: Catalog, tag: str, is_number: bool, value: str) -> list[str | None]:
-    """Return the values of `tag` that `value` stands for, None for its absence."""
-    counts: Any = catalog.values(tag)
-    if not value:
-        return [*([""] if "" in counts else []), *([None] if counts.absent or counts.unknown else [])]
-    low, dots, high = value.partition("..")
-    if is_number and dots:
-        ends = [_end(low, "-inf"), _end(high, "inf")]
-        return [text for text in counts if any(ends[0] <= part <= ends[1] for part in numbers(text) or ())]
-    if is_number:
-        parts = [shortest(part.strip()) or part for part in value.split("\\")]
-        return [text for text in counts if text in (value, "\\".join(parts))]
-    if value in counts:
-        return [value]
-    pattern = value.casefold().replace("[", "[[]").replace("?", "[?]")
-    return [text for text in counts if text and fnmatchcase(text.casefold(), pattern)]
-
-
-def _end(text: str, open_end: str) -> float:
-    try:
-        return float(text or open_end)
-    except ValueError as error:
-        raise CommandError(f"{display(text)}: the end of a range must be a number, as in 0.5..1.5") from error
-
-
-def _no_match(catalog: Catalog, tag: str, value: str) -> str:
-    """Return a sentence that no file has this value, and which values there are."""
-    counts = catalog.values(tag)
-    if not value:
-        return f"every file has a value of {tag}"
-    if not counts:
-        return f"no file has {tag}"
-    path = TagPath.parse(tag)
-    if is_identifying(path, path.vr):  # its values are nobody's business in a log of errors
-        return f"no file has this value of {tag}; `values SRC... {tag}` lists {counts.n_values:,}"
-    named = ", ".join(
-        f"{display(text, 40) or '(empty)'} ({files:,})" for text, files in list(counts.items())[:MAX_NAMED]
-    )
-    more = f" and {counts.n_values - MAX_NAMED:,} more" if counts.n_values > MAX_NAMED else ""
-    return f"no file has {tag}={display(value)}; there are {named}{more}{meant(value, counts)}"

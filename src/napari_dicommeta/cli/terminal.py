@@ -9,7 +9,6 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.export.tables import csv_cell
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.words import counted, display
@@ -130,6 +129,8 @@ def print_rows(rows: Sequence[dict[str, Any]], options: argparse.Namespace, **mo
     if options.json:
         print_json(options, {**more, "n_rows": len(rows), "rows": shown})
     elif options.csv:
+        from napari_dicommeta.export.tables import csv_cell
+
         for row in ([dict(zip(rows[0], rows[0], strict=True))] if rows else []) + list(shown):
             print(",".join(csv_cell(value) for value in row.values()))
     else:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.catalog.value_files import UNITS, unit_numbers, value_files
 from napari_dicommeta.cli.sharing import printable_catalog
 from napari_dicommeta.cli.sources import add_source_arguments, catalog_of_options, exists, need_paths
 from napari_dicommeta.cli.tag_names import tag_named
 from napari_dicommeta.cli.terminal import CommandError, print_rows
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import registered_name
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +31,7 @@ def add_value_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--by", choices=("meaning", "spelling"), default="meaning", help="count '1' and '1.0' together, or separately"
     )
-    sub.add_argument("--per", choices=UNITS, help="also count the patients, studies or series with each value")
+    sub.add_argument("--per", choices=tuple(PLURALS), help="also count the patients, studies or series with each value")
     sub.add_argument(
         "--files", action="store_true", help="list the files behind each value; without a TAG, only their paths"
     )
@@ -62,6 +60,8 @@ def print_values(options: argparse.Namespace, write: Callable[..., None]) -> Non
     catalog = printable_catalog(catalog, paths, options.full)
     if len(paths) == 1 and not options.per:
         return _print_counts(catalog, paths[0], options)
+    from napari_dicommeta.catalog.value_files import unit_numbers, value_files
+
     names = [path.text for path in paths]
     held = value_files(catalog, paths, options.by)
     rows: list[dict[str, Any]] = []
@@ -123,6 +123,8 @@ def _print_files(catalog: Catalog, paths: list[TagPath], options: argparse.Names
         for path in catalog.paths[: options.limit]:
             print(path)
         return None
+    from napari_dicommeta.catalog.value_files import value_files
+
     names = [path.text for path in paths]
     held = value_files(catalog, paths, options.by)
     rows = [
@@ -141,6 +143,8 @@ def _named(names: list[str], texts: tuple[str | None, ...], is_json: bool) -> di
 
 def _print_counts(catalog: Catalog, path: TagPath, options: argparse.Namespace) -> None:
     """Print the number of files with each value of one tag."""
+    from napari_dicommeta.dicom.values import registered_name
+
     counts = catalog.values(path, by=options.by)
     is_uid = path.vr == "UI"
     flags = {value.text: value.flag for value in catalog.details(path)} if options.by == "meaning" else {}

@@ -33,6 +33,7 @@ from napari_dicommeta.findings.rules import (
 )
 from napari_dicommeta.findings.survey import Survey
 from napari_dicommeta.support.generators import result_of
+from napari_dicommeta.support.html import Records
 from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.volumes.note import NOTE_KINDS, SEVERITIES
 
@@ -83,7 +84,7 @@ def check(
     volumes: bool = True,
     pixels: bool = False,
     progress: Callable[[CheckProgress], object] | None = None,
-) -> tuple[Finding, ...]:
+) -> Records[Finding]:
     """Return the findings of all rules, the most severe first, within a severity those about most files first.
 
     With `volumes`, each series is laid out as it would be opened, in a few milliseconds. This finds missing, duplicate,
@@ -103,7 +104,7 @@ def check(
 
 def iter_check(
     catalog: Catalog, volumes: bool = True, pixels: bool = False
-) -> Generator[CheckProgress, None, tuple[Finding, ...]]:
+) -> Generator[CheckProgress, None, Records[Finding]]:
     """Yield progress after each series and each rule, and return the findings of `check`; close it to cancel.
 
     The first progress is yielded immediately, with 0 series done.
@@ -129,7 +130,7 @@ def iter_check(
             yield from hu_check.hu_findings(checked)
 
         findings += _findings_of(pixel_values, survey)
-    return tuple(sorted(findings, key=finding_order))
+    return Records(sorted(findings, key=finding_order))
 
 
 def _sampled(series: Sequence[Series]) -> Generator[CheckProgress, None, tuple[hu_check.Checked, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_dicommeta.support.html import MAX_ROWS, html_table, html_terms
 from napari_dicommeta.volumes.note import SEVERITIES, Note
 
 __all__ = ["HEADINGS", "SEVERITIES", "Conditions", "Finding", "finding_order"]
@@ -31,6 +32,18 @@ class Finding(Note):
 
     def __str__(self) -> str:
         return self.title
+
+    def html_row(self) -> dict[str, str | int | float]:
+        """Return what a table of findings shows of this one."""
+        row: dict[str, str | int | float] = {"severity": self.severity, "finding": self.title, "files": self.files}
+        return {**row, "advice": self.advice, "standard": self.standard}
+
+    def _repr_html_(self) -> str:
+        terms = [("severity", HEADINGS[self.severity]), ("files", f"{self.files:,}"), ("code", self.code)]
+        terms += [("tags", ", ".join(self.tags)), ("meaning", self.meaning), ("advice", self.advice)]
+        counts: list[dict[str, str | int | float]] = [{"evidence": text, "files": n} for text, n in self.evidence]
+        shown = html_table(counts[:MAX_ROWS], len(counts)) if counts else ""
+        return html_terms(self.title, (*terms, ("standard", self.standard))) + shown
 
 
 def finding_order(finding: Finding) -> tuple[int, int, str, str]:

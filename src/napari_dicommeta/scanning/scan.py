@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from napari_dicommeta.scanning.listing import Source, check_sources, list_files, source_paths, sources_of
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.scanning.media import described_folders
+from napari_dicommeta.scanning.progress import ScanProgress
+from napari_dicommeta.scanning.progress_bar import progress_bar
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER
 
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.scanning.progress import ScanProgress
 
 __all__ = ["iter_scan", "scan"]
 
@@ -24,7 +25,7 @@ __all__ = ["iter_scan", "scan"]
 def scan(
     source: Source | Iterable[Source],
     workers: int | None = None,
-    progress: Callable[[ScanProgress], object] | None = None,
+    progress: Callable[[ScanProgress], object] | bool | None = None,
     client: Any = None,
     cache: bool = False,
     output: Source | None = None,
@@ -39,7 +40,7 @@ def scan(
     workers
         The number of processes that read headers. None: one per core if there are enough files; 1: only this process.
     progress
-        Called with a `ScanProgress` at most ten times a second.
+        Called with a `ScanProgress` at most ten times a second. True: show a bar, of tqdm where that is installed.
     client
         A ``dask.distributed.Client`` whose workers read the files. They must be able to open them by the same paths
         or URLs (needs the extra ``distributed``).
@@ -61,7 +62,16 @@ def scan(
     ImportError
         If `source` is a URL and fsspec is not installed.
     """
-    return result_of(iter_scan(source, workers, client, cache, output), progress)
+    steps = iter_scan(source, workers, client, cache, output)
+    if callable(progress):
+        return result_of(steps, progress)
+    if not progress:
+        return result_of(steps)
+    with progress_bar() as show:
+        catalog = result_of(steps, show)
+        n_entries = sum(catalog.outcomes.values())
+        show(ScanProgress(done=n_entries, found=n_entries, listed=True))
+    return catalog
 
 
 def iter_scan(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.catalog.catalog import Catalog, Series
 from napari_dicommeta.support.errors import LoadError, PixelError, RefusedError
+from napari_dicommeta.support.html import Records
 from napari_dicommeta.volumes.layout import layout_of
 from napari_dicommeta.volumes.refusal import Refusal, refusal_of
 from napari_dicommeta.volumes.rescale import PADDINGS
@@ -26,7 +27,7 @@ MAX_SIZES = 3
 """Number of volumes of a series whose sizes are named."""
 
 
-class Volumes(tuple[Volume, ...]):
+class Volumes(Records[Volume]):
     """Volumes of a source, the largest first, with what could not be opened.
 
     `refusals`: files that do not form a volume, each with its reason. `catalog`: the catalog of the scanned files.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.support.html import html_terms
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -33,6 +35,14 @@ class Note:
 
     def __str__(self) -> str:
         return self.title
+
+    def html_row(self) -> dict[str, str | int | float]:
+        """Return what a table of notes shows of this one."""
+        return {"severity": self.severity, "note": self.title, "advice": self.advice, "standard": self.standard}
+
+    def _repr_html_(self) -> str:
+        terms = (("severity", self.severity), ("tags", ", ".join(self.tags)), ("advice", self.advice))
+        return html_terms(self.title, (*terms, ("standard", self.standard)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

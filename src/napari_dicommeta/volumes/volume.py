@@ -9,6 +9,8 @@ import numpy as np
 
 from napari_dicommeta.dicom.window import Window, middle_windows
 from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.support.html import escape_html, html_image, html_table, html_terms
+from napari_dicommeta.support.png import png_of
 from napari_dicommeta.volumes import conversions
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
@@ -16,6 +18,7 @@ from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import ColorPlanes, RescaledPlanes
 from napari_dicommeta.volumes.rescale import AIR, INT16, read_rescale
 from napari_dicommeta.volumes.slice_windows import read_slice_windows
+from napari_dicommeta.volumes.thumbnail import SIDE, color_picture, gray_picture, thinned
 from napari_dicommeta.volumes.volume_notes import volume_notes
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ MAX_RANGE_BYTES = 1 << 28
 """Bytes of the largest plane that is read as a whole for its range."""
 RANGE_SIDE = 1024
 """Of a larger plane, so many rows and columns on each side of its middle are read."""
+STRIP = 6
+"""The pictures of slices that a notebook shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,15 +138,70 @@ class Volume:
             self._kept["range"] = self._display_range()
         return self._kept["range"]  # type: ignore[no-any-return]
 
-    def _display_range(self) -> tuple[float, float]:
+    def thumbnail(self, index: tuple[int, ...] | None = None, side: int = SIDE) -> np.ndarray:
+        """Return a small picture of a slice, through the files' first window that can be applied.
+
+        uint8 of shape (rows, columns), or (rows, columns, 3) for color; the longer side has `side` pixels. `index` is
+        over all axes before those of an image, the middle slice by default. Without a window the range of
+        `display_range` is shown. What is read of slides and of planes above 256 MiB is what `display_range` reads.
+
+        Raises
+        ------
+        PixelError
+            If the slice cannot be decoded.
+        """
+        plane = self._shown_plane(self.middle if index is None else index)
+        rows, columns = self.geometry.spacing[1:]
+        small = thinned(plane, rows / columns if rows > 0 and columns > 0 else 1.0, side)
+        if self.is_color:
+            return color_picture(small)
+        window = next((preset for preset in self.windows if not preset.fault), None)
+        return gray_picture(small, window or self.display_range(), self.inverted)
+
+    def _repr_html_(self) -> str:
+        terms = [(name, str(text)) for name, text in self.html_row().items() if name != "volume"]
+        notes = html_table([note.html_row() for note in self.problems]) if self.problems else ""
+        return html_terms(self.name, terms) + self._strip() + notes
+
+    def html_row(self) -> dict[str, str | int | float]:
+        """Return what a table of volumes shows of this one."""
+        step = [f"{length:.4g}" for length in self.geometry.spacing if not np.isnan(length)]
+        return {
+            "volume": self.name,
+            "modality": self.modality,
+            "shape": " × ".join(map(str, self.array.shape)),
+            "dtype": str(self.array.dtype),
+            "units": self.units,
+            "spacing in mm": " × ".join(step),
+            "windows": ", ".join(dict.fromkeys(window.label for window in self.windows)),
+            "axis": self.axis,
+            "decide": str(len(self.problems) or ""),
+        }
+
+    def _strip(self) -> str:
+        """Return pictures of slices, evenly spread, and the reason in place of one that cannot be read."""
+        *first, _ = self.middle
+        n = self.array.shape[len(first)]
+        shown = []
+        for k in sorted({int((i + 0.5) * n / STRIP) for i in range(STRIP)}):
+            try:
+                shown.append(html_image(png_of(self.thumbnail((*first, k))), f"slice {k}"))
+            except PixelError as error:
+                shown.append(f"<span>slice {k}: {escape_html(error.reason)}</span>")
+        return f"<div>{''.join(shown)}</div>"
+
+    def _shown_plane(self, index: tuple[int | slice, ...]) -> np.ndarray:
+        """Return the slice at `index`: of a slide with several levels the smallest, of a large plane the middle."""
         array = self.levels[-1] if self.levels else self.array
-        index: tuple[int | slice, ...] = self.middle
         if array.nbytes // max(array.n_planes, 1) > MAX_RANGE_BYTES:
             first = len(index)
             index += tuple(
                 slice(max(0, n // 2 - RANGE_SIDE), n // 2 + RANGE_SIDE) for n in array.shape[first : first + 2]
             )
-        plane = array[index]
+        return np.asarray(array[index])
+
+    def _display_range(self) -> tuple[float, float]:
+        plane = self._shown_plane(self.middle)
         for low, high in self.padding:
             inside = plane[(plane < low) | (plane > high)]
             plane = inside if inside.size else plane

@@ -1,4 +1,4 @@
-"""Thumbnails: a subsampled slice, and the contact sheet of the matching images. No Qt."""
+"""Thumbnails: the contact sheet of the matching images. No Qt."""
 
 from __future__ import annotations
 
@@ -15,15 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_dicommeta.catalog.catalog import Series
-    from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["SHEET", "Thumbnail", "counts_within", "series_thumbnails", "sheet_rows", "thinned", "thumbnails"]
+__all__ = ["SHEET", "Thumbnail", "counts_within", "series_thumbnails", "sheet_rows", "thumbnails"]
 
 SHEET = 120
 """Largest number of pictures on a contact sheet."""
 MAX_COUNTED = 1 << 16
-SIDE = 84
-"""Pixels of a picture's longer side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -35,19 +32,6 @@ class Thumbnail:
     caption: str
     picture: np.ndarray | None
     reason: str = ""
-
-
-def thinned(plane: np.ndarray, aspect: float = 1.0, side: int = SIDE) -> np.ndarray:
-    """Return `plane`, shape (rows, columns, …), subsampled so that its longer side has `side` pixels.
-
-    `aspect`: height of a pixel over its width.
-    """
-    rows, columns = plane.shape[:2]
-    height, width = rows * aspect, float(columns)
-    scale = side / max(height, width)
-    j = np.linspace(0, rows - 1, max(1, round(height * scale))).astype(int)
-    i = np.linspace(0, columns - 1, max(1, round(width * scale))).astype(int)
-    return np.asarray(plane[np.ix_(j, i)])
 
 
 def counts_within(plane: np.ndarray, value_range: tuple[float, float], bins: int) -> np.ndarray:
@@ -93,7 +77,7 @@ def thumbnails(series: Sequence[Series], rows: Sequence[tuple[int, int]]) -> Ite
         try:
             volumes, refusals = load_series(replace(whole, catalog=catalog, rows=whole.rows[[row]]))
             if volumes:
-                yield Thumbnail(series=number, path=path, caption=caption, picture=_picture(volumes[0]))
+                yield Thumbnail(series=number, path=path, caption=caption, picture=volumes[0].thumbnail())
             else:
                 yield Thumbnail(
                     series=number,
@@ -115,19 +99,3 @@ def series_thumbnails(series: Sequence[Series], numbers: Sequence[int]) -> Itera
         images = np.flatnonzero(series[number].catalog.file_column("pixel_offset") >= 0)
         if len(images):
             yield from thumbnails(series, [(number, int(images[len(images) // 2]))])
-
-
-def _picture(volume: Volume) -> np.ndarray:
-    plane = np.asarray(volume.array[volume.middle])
-    rows, columns = volume.geometry.spacing[1:]
-    small = thinned(plane, rows / columns if rows > 0 and columns > 0 else 1.0)
-    if volume.is_color:
-        return small if small.dtype == np.uint8 else (small >> 8).astype(np.uint8)
-    window = next((preset for preset in volume.windows if not preset.fault), None)
-    if window is not None:
-        shade = window.apply(small)
-    else:
-        low, high = volume.display_range()
-        shade = np.clip((small.astype(np.float32) - low) / (high - low), 0, 1)
-    gray = np.round(np.nan_to_num(np.asarray(shade, np.float32)) * 255).astype(np.uint8)
-    return 255 - gray if volume.inverted else gray

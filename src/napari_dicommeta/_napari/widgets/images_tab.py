@@ -8,9 +8,9 @@ from qtpy.QtCore import QModelIndex, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPixmap, QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
-from napari_dicommeta._napari.tasks.pictures import SIDE
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
 from napari_dicommeta.support.words import display
+from napari_dicommeta.volumes.thumbnail import SIDE
 
 if TYPE_CHECKING:
     from napari_dicommeta._napari.tasks.pictures import Thumbnail

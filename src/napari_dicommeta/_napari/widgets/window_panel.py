@@ -17,7 +17,7 @@ from napari_dicommeta._napari.mouse import CanvasMouse
 from napari_dicommeta._napari.reader import volumes_in
 from napari_dicommeta._napari.settings import remember, remembered
 from napari_dicommeta._napari.state.canvas import Canvas
-from napari_dicommeta._napari.tasks.pictures import counts_within, thinned
+from napari_dicommeta._napari.tasks.pictures import counts_within
 from napari_dicommeta._napari.widgets.preset_strip import PICTURE, Preset, PresetStrip
 from napari_dicommeta._napari.widgets.window_fields import WindowFields
 from napari_dicommeta._napari.widgets.window_histogram import WindowHistogram
@@ -25,6 +25,7 @@ from napari_dicommeta._napari.windowing import Windowing
 from napari_dicommeta._napari.words import plain
 from napari_dicommeta.analysis.window_presets import STANDARD_CT
 from napari_dicommeta.support.log import log_fault
+from napari_dicommeta.volumes.thumbnail import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,95 @@
+"""The files that ``--where`` selects."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from napari_dicommeta.analysis.compare import NUMBER_VRS
+from napari_dicommeta.cli.tag_names import meant, tag_named
+from napari_dicommeta.cli.terminal import CommandError
+from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.values import numbers, shortest
+from napari_dicommeta.support.words import counted, display
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from napari_dicommeta.catalog.catalog import Catalog
+
+__all__ = ["selected_files"]
+
+MAX_NAMED = 5
+"""Number of values named where none of them matches a condition."""
+
+
+def selected_files(catalog: Catalog, conditions: Iterable[str]) -> Catalog:
+    """Return the files that fulfill all conditions, each "TAG=VALUE"; those on one tag are alternatives.
+
+    Raises
+    ------
+    CommandError
+        If a condition names no tag, or no file fulfills it, or all together.
+    """
+    chosen: dict[str, list[str | None]] = {}
+    for condition in conditions:
+        name, equals, value = condition.partition("=")
+        if not equals:
+            raise CommandError(f"--where {display(condition)}: write TAG=VALUE, such as Modality=CT")
+        path = tag_named(name)
+        texts = _matching(catalog, path.text, path.vr in NUMBER_VRS, value)
+        if not texts:
+            raise CommandError(_no_match(catalog, path.text, value))
+        chosen.setdefault(path.text, []).extend(texts)
+    if not chosen:
+        return catalog
+    selected = catalog.where({tag: tuple(texts) for tag, texts in chosen.items()})
+    if not selected.n_files:
+        each = ", ".join(
+            f"{tag} in {counted(catalog.where({tag: tuple(t)}).n_files, 'file')}" for tag, t in chosen.items()
+        )
+        raise CommandError(f"no file fulfills all conditions together: {each}")
+    return selected
+
+
+def _matching(catalog: Catalog, tag: str, is_number: bool, value: str) -> list[str | None]:
+    """Return the values of `tag` that `value` stands for, None for its absence."""
+    counts: Any = catalog.values(tag)
+    if not value:
+        return [*([""] if "" in counts else []), *([None] if counts.absent or counts.unknown else [])]
+    low, dots, high = value.partition("..")
+    if is_number and dots:
+        ends = [_end(low, "-inf"), _end(high, "inf")]
+        return [text for text in counts if any(ends[0] <= part <= ends[1] for part in numbers(text) or ())]
+    if is_number:
+        parts = [shortest(part.strip()) or part for part in value.split("\\")]
+        return [text for text in counts if text in (value, "\\".join(parts))]
+    if value in counts:
+        return [value]
+    pattern = value.casefold().replace("[", "[[]").replace("?", "[?]")
+    return [text for text in counts if text and fnmatchcase(text.casefold(), pattern)]
+
+
+def _end(text: str, open_end: str) -> float:
+    try:
+        return float(text or open_end)
+    except ValueError as error:
+        raise CommandError(f"{display(text)}: the end of a range must be a number, as in 0.5..1.5") from error
+
+
+def _no_match(catalog: Catalog, tag: str, value: str) -> str:
+    """Return a sentence that no file has this value, and which values there are."""
+    counts = catalog.values(tag)
+    if not value:
+        return f"every file has a value of {tag}"
+    if not counts:
+        return f"no file has {tag}"
+    path = TagPath.parse(tag)
+    if is_identifying(path, path.vr):  # its values are nobody's business in a log of errors
+        return f"no file has this value of {tag}; `values SRC... {tag}` lists {counts.n_values:,}"
+    named = ", ".join(
+        f"{display(text, 40) or '(empty)'} ({files:,})" for text, files in list(counts.items())[:MAX_NAMED]
+    )
+    more = f" and {counts.n_values - MAX_NAMED:,} more" if counts.n_values > MAX_NAMED else ""
+    return f"no file has {tag}={display(value)}; there are {named}{more}{meant(value, counts)}"
