@@ -240,10 +240,9 @@ TRIAL = """
 from importlib.metadata import distributions
 from pathlib import Path
 import napari_dicommeta as dm
-from napari_dicommeta.phantom import write_chest
 names = {str(dist.name).lower() for dist in distributions()}
 assert not names & {"napari", "qtpy", "magicgui", "superqt", "pyqt6", "pyside6"}, sorted(names)
-folder = write_chest(Path("sample"))
+folder = dm.sample("sample")
 (volume,) = dm.load(folder)
 assert (volume.units, volume.array[0].min()) == ("HU", -3024), volume  # padding: -2000, and an intercept of -1024
 assert (Path(dm.__file__).parent / "icon.svg").exists()
