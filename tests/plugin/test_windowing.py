@@ -243,6 +243,10 @@ def test_the_topmost_visible_image_is_windowed_while_another_layer_is_active(tmp
     windowing.choose(1)
     assert tuple(second.contrast_limits) == ENDS[-600]
     assert tuple(first.contrast_limits) == ENDS[40]
+    viewer.add_image(np.asarray(second.data).max(axis=0))
+    assert windowing.layer is None  # what is chosen is meant: a projection is not the volume below it
+    viewer.layers.selection.active = points
+    assert windowing.layer == second  # it lies below the projection, which has no windows
     second.visible = False
     assert windowing.layer == first
     first.visible = False

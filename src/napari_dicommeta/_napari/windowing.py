@@ -88,10 +88,16 @@ class Windowing:
 
     @property
     def layer(self) -> Any:
-        """The layer to window: the active one if it is a grayscale volume, else the topmost visible one, else None."""
+        """The layer to window: the active one if it is a grayscale volume, else the topmost visible one, else None.
+
+        None too while an image that is no volume is active, such as a projection or a duplicate of one: a window has
+        to change the image that is active, or none.
+        """
         active = self.viewer.layers.selection.active
         if _is_gray(active):
             return active
+        if _is_image_of_others(active):
+            return None
         return next((layer for layer in reversed(self.viewer.layers) if layer.visible and _is_gray(layer)), None)
 
     @property
@@ -322,6 +328,12 @@ class Windowing:
 def _is_gray(layer: Any) -> bool:
     volume = volume_of(layer)
     return volume is not None and not (volume.is_color or volume.is_labels)
+
+
+def _is_image_of_others(layer: Any) -> bool:
+    from napari.layers import Image, Labels
+
+    return isinstance(layer, Image) and not isinstance(layer, Labels) and volume_of(layer) is None
 
 
 def _is_ct(volume: Volume) -> bool:
