@@ -31,9 +31,13 @@ def dock(qtbot: Any, viewer: Any, tmp_path: Path) -> Any:
 
 
 def texts(viewer: Any) -> dict[str, str]:
+    return {place: overlay.text for place, overlay in ours(viewer).items() if overlay.visible}
+
+
+def ours(viewer: Any) -> dict[str, Any]:
+    """Return the texts of the dock by their places; a key is the place and a mark of the dock."""
     overlays = viewer.canvas.overlays
-    names = [name for name in overlays if name.startswith("_dicommeta_")]
-    return {name.removeprefix("_dicommeta_"): overlays[name].text for name in names if overlays[name].visible}
+    return {name.split("_")[2]: overlays[name] for name in overlays if name.startswith("_dicommeta_")}
 
 
 def canvas_of(viewer: Any) -> Any:
@@ -75,9 +79,9 @@ def test_the_canvas_says_directions_window_slice_and_value(qtbot: Any, viewer: A
     assert texts(viewer)["top"] == "H"
     qtbot.mouseMove(canvas_of(viewer), canvas_of(viewer).rect().center())
     qtbot.waitUntil(lambda: texts(viewer).get("value", "").endswith(" HU"), timeout=5000)
-    assert not viewer.canvas.overlays["_dicommeta_top"].box
+    assert not ours(viewer)["top"].box
     viewer.theme = "light"  # letters over a dark image need a ground there
-    assert viewer.canvas.overlays["_dicommeta_top"].box
+    assert ours(viewer)["top"].box
     viewer.theme = "dark"
     dock.windows.fields.texts.trigger()
     assert texts(viewer) == {}
@@ -91,7 +95,17 @@ def test_a_closed_dock_takes_its_texts_along(qtbot: Any, viewer: Any, dock: Any)
     assert texts(viewer)
     viewer.window.remove_dock_widget("all")
     qtbot.waitUntil(lambda: not texts(viewer), timeout=5000)
-    assert not [name for name in viewer.canvas.overlays if name.startswith("_dicommeta_")]
+    assert not ours(viewer)
+
+
+def test_the_next_dock_keeps_its_texts_when_a_closed_one_lets_go(qtbot: Any, viewer: Any, dock: Any) -> None:
+    viewer.window.remove_dock_widget(dock)
+    second = open_dock(viewer)  # before the first has seen that it was closed
+    qtbot.waitUntil(lambda: second.opened is not None, timeout=10_000)
+    qtbot.waitUntil(lambda: "top" in texts(viewer), timeout=5000)
+    assert texts(viewer)["top"] == "A"
+    viewer.window.remove_dock_widget("all")
+    qtbot.waitUntil(lambda: not ours(viewer), timeout=5000)
 
 
 def test_the_slider_of_a_fourth_axis_says_where_it_is(qtbot: Any, viewer: Any, tmp_path: Path) -> None:

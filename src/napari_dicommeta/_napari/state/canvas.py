@@ -71,7 +71,7 @@ class Canvas(QObject):
         self._mouse_timer.stop()
         self._name_axis(None)
         for name in self._texts:
-            del self._viewer.canvas.overlays[f"_dicommeta_{name}"]
+            del self._viewer.canvas.overlays[self._key(name)]
         self._texts = {}
 
     def set_shown(self, is_on: bool) -> None:
@@ -143,6 +143,10 @@ class Canvas(QObject):
             if place in self._texts and self._texts[place].box != is_light:
                 self._texts[place].box = is_light
 
+    def _key(self, name: str) -> str:
+        """Return the key of a text on the canvas: the next dock writes there before a closed one has let go."""
+        return f"_dicommeta_{name}_{id(self):x}"
+
     def _write(self, name: str, text: str) -> None:
         """Set one of the texts. It is made when there is something to show."""
         overlay = self._texts.get(name)
@@ -152,7 +156,7 @@ class Canvas(QObject):
             from napari.components.overlays import TextOverlay
 
             overlay = TextOverlay(position=POSITIONS[name], text=text, visible=True)
-            self._texts[name] = self._viewer.canvas.overlays[f"_dicommeta_{name}"] = overlay
+            self._texts[name] = self._viewer.canvas.overlays[self._key(name)] = overlay
             return
         if text and text != overlay.text:
             overlay.text = text
