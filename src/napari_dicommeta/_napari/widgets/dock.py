@@ -220,7 +220,7 @@ class DicomDock(DockPanel):
     def _show_early(self, early: Opened) -> None:
         """Show the first complete series of a source that is being read."""
         self.view.begin_opening()
-        self.layer_queue.begin_source(early)
+        self.layer_queue.begin_source(early, self.sources.volumes)
         self.layer_queue.add(early.volumes, partial(self.view.show_opened, is_added=self.sources.is_added))
 
     def _failed(self, error: Exception) -> None:
