@@ -142,11 +142,11 @@ class PresetStrip(QWidget):
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
-        plain, current, accent = colors.foreground.name(), colors.current.name(), colors.accent.name()
+        plain, current, text = colors.foreground.name(), colors.current.name(), colors.text.name()
         self.setStyleSheet(
             f"QToolButton {{ border: 1px solid transparent; border-radius: 3px; padding: 2px; background: {plain} }}"
             f"QToolButton:hover {{ border-color: {current} }}"
-            f"QToolButton:checked {{ background: {current}; border-color: {accent} }}"
+            f"QToolButton:checked {{ background: {current}; border-color: {text} }}"  # the accent marks the keyboard focus
             "QToolButton#dicommeta-arrow { background: transparent; padding: 0px }"
         )
 
