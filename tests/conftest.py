@@ -14,6 +14,9 @@ os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="napari-
 # The window and the command line keep catalogs: not among the developer's.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-")
 
+# So are decisions on findings, which would hold in the next run too.
+os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(prefix="data-")
+
 # The log of a developer who has it on would be in the outputs that tests compare.
 os.environ.pop("NAPARI_DICOMMETA_LOG", None)
 

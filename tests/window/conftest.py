@@ -44,6 +44,12 @@ def viewer(viewer_of_module: Any, qtbot: Any) -> Iterator[Any]:
 
 
 @pytest.fixture(autouse=True)
+def _decisions_of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep decisions on findings apart: those on equal files hold in the next run too."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(autouse=True)
 def _settings_of_nobody() -> None:
     """Forget what a test has set up before the next one."""
     from napari_dicommeta._napari.settings import _kept
