@@ -146,7 +146,7 @@ class PresetStrip(QWidget):
         self.setStyleSheet(
             f"QToolButton {{ border: 1px solid transparent; border-radius: 3px; padding: 2px; background: {plain} }}"
             f"QToolButton:hover {{ border-color: {current} }}"
-            f"QToolButton:checked {{ background: {current}; border-color: {text} }}"  # the accent marks the keyboard focus
+            f"QToolButton:checked {{ background: {current}; border-color: {text} }}"  # the accent marks the focus
             "QToolButton#dicommeta-arrow { background: transparent; padding: 0px }"
         )
 
