@@ -12,6 +12,7 @@ import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
+from napari_dicommeta.support.log import LOGGER
 
 EVIL = "<b>x</b>"
 
@@ -116,7 +117,10 @@ def test_without_tqdm_a_line_does(
     assert capsys.readouterr().err.endswith("3 of 3 files\n")
 
 
-def test_no_progress_is_shown_unless_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_progress_is_shown_unless_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LOGGER, "handlers", [])  # of a command that was tried before with -v
     write_series(tmp_path, 3)
     dm.scan(tmp_path)
     dm.scan(tmp_path, progress=None)

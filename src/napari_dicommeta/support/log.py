@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import TextIO
 
 __all__ = ["LOGGER", "VARIABLE", "log_fault", "show_log"]
 
@@ -24,11 +25,19 @@ _LEVELS = {name: getattr(logging, name.upper()) for name in ("debug", "info", "w
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """A handler that writes to what stderr is when a message comes, as a notebook may replace it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def show_log(level: int) -> None:
     """Show messages of `level` and above on stderr; another call changes the level."""
     handler = next((handler for handler in LOGGER.handlers if handler.get_name() == "stderr"), None)
     if handler is None:
-        handler = logging.StreamHandler(sys.stderr)
+        handler = _StderrHandler()
         handler.set_name("stderr")
         handler.setFormatter(logging.Formatter(_FORMAT, "%H:%M:%S"))
         LOGGER.addHandler(handler)
