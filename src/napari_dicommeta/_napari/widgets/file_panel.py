@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QModelIndex, Qt, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
@@ -18,6 +18,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dicommeta._napari.widgets.labels import line, tip
+from napari_dicommeta._napari.widgets.row_model import RowModel
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -29,30 +30,15 @@ if TYPE_CHECKING:
 __all__ = ["FilePanel"]
 
 
-class _Model(QAbstractTableModel):
+class _Model(RowModel):
+    heads = ("Tag", "Value in this file")
+
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self.rows: tuple[FileTag, ...] = ()
         self.colors: Colors | None = None
 
-    def set_rows(self, rows: tuple[FileTag, ...]) -> None:
-        self.beginResetModel()
-        self.rows = rows
-        self.endResetModel()
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else 2
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return ("Tag", "Value in this file")[section]
-        return None
-
     def data(self, index: QModelIndex, role: int = 0) -> Any:
-        row = self.rows[index.row()]
+        row: FileTag = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             mark = "▲ " if row.odd else ""
             return display((f"{mark}{row.keyword.replace('Sequence.', ' › ')}", row.text or "(empty)")[index.column()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractTableModel, QEvent, QModelIndex, QObject, QPoint, QRect, Qt, QTimer, Signal
+from qtpy.QtCore import QEvent, QModelIndex, QObject, QPoint, QRect, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 from napari_dicommeta._napari.tasks.find import find_tags
 from napari_dicommeta._napari.tasks.rows import FOLDED, SHAPE_BARS, TagRow, next_order
 from napari_dicommeta._napari.widgets.labels import line, tip
+from napari_dicommeta._napari.widgets.row_model import RowModel
 from napari_dicommeta._napari.words import keyword_of
 from napari_dicommeta.support.words import counted, display
 
@@ -66,31 +67,16 @@ def shown_rows(rows: Sequence[TagRow], text: str, unfolded: Collection[str], cho
     return [row for row in rows if not row.kind or row.kind in unfolded or row.keyword == chosen]
 
 
-class _Model(QAbstractTableModel):
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.rows: list[TagRow] = []
-
-    def set_rows(self, rows: list[TagRow]) -> None:
-        self.beginResetModel()
-        self.rows = rows
-        self.endResetModel()
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(self.rows)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        return 0 if parent is not None and parent.isValid() else len(COLUMNS)
+class _Model(RowModel):
+    heads = COLUMNS
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = 0) -> Any:
-        if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            return COLUMNS[section]
         if orientation == Qt.Orientation.Horizontal and role == Qt.ItemDataRole.ToolTipRole:
             return tip(f"{HEADS[section]} · click to sort, right-click to choose columns")
-        return None
+        return super().headerData(section, orientation, role)
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
-        row = self.rows[index.row()]
+        row: TagRow = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
             differs = "" if row.differs is None else f"{row.differs:.2f}"
             texts = (row.label, row.vr, row.values, f"{row.spellings:,}", "", "", differs)
