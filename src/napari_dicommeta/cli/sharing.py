@@ -127,17 +127,13 @@ def _spacing_text(volume: Volume) -> str:
 
 def volume_rows(volumes: Volumes, full: bool) -> list[dict[str, Any]]:
     """Return a row for each volume of a source: name, modality, array, units, spacing, windows and notes."""
-    from napari_dicommeta.export.printable import modality_text, note_text, units_text
+    from napari_dicommeta.export.printable import note_text, volume_facts
 
     return [
         {
             "name": volume.name if full else volume.label,
             **({"series_instance_uid": volume.series_instance_uid} if full else {}),
-            "modality": volume.modality if full else modality_text(volume.modality),
-            "shape": list(volume.array.shape),
-            "dtype": str(volume.array.dtype),
-            "units": volume.units if full else units_text(volume.units),
-            "spacing_mm": [None if math.isnan(length) else length for length in volume.geometry.spacing],
+            **volume_facts(volume, full),
             "windows": [[window.center, window.width, window.explanation] for window in volume.windows],
             "notes": [str(note) if full else note_text(note) for note in volume.notes],
         }

@@ -7,16 +7,15 @@ import json
 import os
 import re
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dicommeta.export.printable import modality_text, units_text, without_creators
+from napari_dicommeta.export.printable import modality_text, volume_facts, without_creators
 from napari_dicommeta.export.tables import phi_name
 from napari_dicommeta.support.atomic import replacing, write_text
 from napari_dicommeta.support.errors import ConversionError, PixelError
-from napari_dicommeta.volumes.conversions import arranged, axis_names, grid_of, to_nibabel
+from napari_dicommeta.volumes.conversions import arranged, axis_names, grid_of, optional, to_nibabel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -140,10 +139,7 @@ def _write_nifti(volume: Volume, path: str, allow_uneven: bool, ending: str) -> 
 
 
 def _write_nrrd(volume: Volume, path: str, allow_uneven: bool, _ending: str) -> None:
-    try:
-        nrrd = import_module("nrrd")
-    except ImportError as error:
-        raise ImportError("pynrrd is not installed: pip install 'pynrrd'") from error
+    nrrd = optional("nrrd", "pynrrd")
     affine, data = grid_of(volume, allow_uneven), arranged(volume)
     directions = [list(affine[:3, axis]) for axis in range(3)]
     kinds = ["space"] * 3
@@ -167,14 +163,9 @@ def _described(volume: Volume, full: bool) -> dict[str, Any]:
     """Return what the JSON says."""
     geometry = volume.geometry
     notes = [{"code": note.code, "severity": note.severity, "standard": note.standard} for note in volume.notes]
-    said: dict[str, Any] = {
-        "shape": list(volume.array.shape),
+    said = volume_facts(volume, full) | {
         "axes": axis_names(volume),
-        "dtype": str(volume.array.dtype),
-        "modality": volume.modality if full else modality_text(volume.modality),
-        "units": volume.units if full else units_text(volume.units),
         "axis": volume.axis if full else without_creators(volume.axis),
-        "spacing_mm": [length if np.isfinite(length) else None for length in geometry.spacing],
         "affine_lps": None if geometry.affine is None else geometry.affine.tolist(),
         "inverted": volume.inverted,
         "notes": notes,

@@ -6,6 +6,7 @@ findings about the pixels of a volume name its series. And a technical element m
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.hu_check import Checked
     from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.refusal import Refusal
+    from napari_dicommeta.volumes.volume import Volume
 
 __all__ = [
     "kind_title",
@@ -37,6 +39,7 @@ __all__ = [
     "refusal_text",
     "unchecked_reason",
     "units_text",
+    "volume_facts",
     "without_creators",
 ]
 
@@ -100,6 +103,17 @@ def modality_text(modality: str) -> str:
 def units_text(units: str) -> str:
     """Return a unit, or "withheld" if it is a *Rescale Type* (0028,1054) that is no known term."""
     return units if is_plain(TagPath.parse("RescaleType"), "LO", units) else WITHHELD
+
+
+def volume_facts(volume: Volume, full: bool) -> dict[str, Any]:
+    """Return modality, shape, dtype, units and spacing of a volume for JSON, null for an unknown spacing."""
+    return {
+        "modality": volume.modality if full else modality_text(volume.modality),
+        "shape": list(volume.array.shape),
+        "dtype": str(volume.array.dtype),
+        "units": volume.units if full else units_text(volume.units),
+        "spacing_mm": [length if math.isfinite(length) else None for length in volume.geometry.spacing],
+    }
 
 
 def kind_title(code: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "arranged",
     "axis_names",
     "grid_of",
+    "optional",
     "ras_affine",
     "to_dask",
     "to_monai",
@@ -101,7 +102,7 @@ def to_sitk(volume: GridImage, allow_uneven: bool = False) -> Any:
     ImportError
         If SimpleITK is not installed.
     """
-    sitk = _imported("SimpleITK", "SimpleITK")
+    sitk = optional("SimpleITK", "SimpleITK")
     affine = grid_of(volume, allow_uneven)
     spacing, directions = _axes(affine)
     if _is_sheared(directions):
@@ -129,7 +130,7 @@ def to_nibabel(volume: GridImage, allow_uneven: bool = False) -> Any:
     ImportError
         If nibabel is not installed.
     """
-    nibabel = _imported("nibabel", "nibabel")
+    nibabel = optional("nibabel", "nibabel")
     affine = ras_affine(volume, allow_uneven)
     data = arranged(volume)
     if volume.is_color:
@@ -157,7 +158,7 @@ def to_xarray(volume: GridImage) -> Any:
     ImportError
         If xarray is not installed.
     """
-    xarray = _imported("xarray", "xarray")
+    xarray = optional("xarray", "xarray")
     array, geometry = np.asarray(volume.array), volume.geometry
     names = axis_names(volume)
     step = dict(zip("kji", geometry.spacing, strict=True))
@@ -181,7 +182,7 @@ def to_dask(volume: GridImage) -> Any:
     ImportError
         If Dask is not installed.
     """
-    dask_array = _imported("dask.array", "dask[array]")
+    dask_array = optional("dask.array", "dask[array]")
     array = volume.array
     plane = 3 if volume.is_color else 2
     chunks = (*(1,) * (len(array.shape) - plane), *array.shape[-plane:])
@@ -200,7 +201,7 @@ def to_monai(volume: GridImage, allow_uneven: bool = False) -> Any:
     ImportError
         If MONAI is not installed.
     """
-    torch, data = _imported("torch", "torch"), _imported("monai.data", "monai")
+    torch, data = optional("torch", "torch"), optional("monai.data", "monai")
     affine, array = ras_affine(volume, allow_uneven), arranged(volume)
     if volume.is_color and array.ndim == 5:
         raise ConversionError("colors at several times have no axis left: take one time of its array")
@@ -243,7 +244,14 @@ def _is_sheared(directions: np.ndarray) -> bool:
     return bool(np.abs(cosines).max() > MAX_SHEAR)
 
 
-def _imported(module: str, package: str) -> Any:
+def optional(module: str, package: str) -> Any:
+    """Import a library that is not installed with this one.
+
+    Raises
+    ------
+    ImportError
+        If it is missing; the text says how to install it.
+    """
     try:
         return import_module(module)
     except ImportError as error:
