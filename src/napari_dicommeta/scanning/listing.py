@@ -102,13 +102,13 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
     """
     seen: set[str] = set()
     roots = [os.path.realpath(path) for path in paths]
-    folders = {path for path in paths if os.path.isdir(path)} if len(paths) > 1 else set()
+    folders = {path for path in paths if os.path.isdir(path)}
     for path in paths:
-        if folders and _is_below(path, folders):
+        if _is_below(path, folders):
             continue
         if not os.path.lexists(path):
             yield Entry(path, "vanished", "the file or folder does not exist")
-        elif os.path.isdir(path):
+        elif path in folders:
             yield from _below(path, roots, seen)
         elif path not in seen:
             seen.add(path)

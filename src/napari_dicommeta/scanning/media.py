@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_dicommeta.catalog.catalog import ScanFailure
+    from napari_dicommeta.dicom.header import Header
 
 __all__ = ["described_folders"]
 
@@ -51,11 +52,15 @@ def _file_ids(path: str, paths: Sequence[str]) -> list[str] | None:
         header = read_header(path)
     except (HeaderError, OSError):  # the scan says why
         return None
-    values = {element.key: element.value[3:] for element in header.elements if element.key == SOP_CLASS}
-    if values.get(SOP_CLASS, b"").rstrip(b"\0 ").decode("latin-1") != MEDIA_DIRECTORY:
+    if _texts(header, SOP_CLASS) != [MEDIA_DIRECTORY]:
         return None
-    named = (element.value[3:] for element in header.elements if element.key == FILE_ID)
-    return [text for raw in named if (text := raw.decode("latin-1").strip(" \0"))]
+    return _texts(header, FILE_ID)
+
+
+def _texts(header: Header, key: str) -> list[str]:
+    """Return the texts of an element that are not empty."""
+    texts = (element.value[3:].decode("latin-1").strip(" \0") for element in header.elements if element.key == key)
+    return list(filter(None, texts))
 
 
 def _lost(folder: str, names: list[str]) -> Iterator[ScanFailure]:

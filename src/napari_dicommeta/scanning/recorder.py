@@ -127,7 +127,8 @@ class Recorder:
         """
         first = first if len(first) <= size else first[:size]
         is_bare = first[128:132] != b"DICM"
-        exact = self._add_known(~size if is_bare else size, first)
+        key = ~size if is_bare else size
+        exact = self._add_known(key, first)
         if exact is not None:
             layout = exact.layout
             self._add_file(path, size, mtime, exact.known.layout.header, layout.end, layout.pixel_length)
@@ -140,7 +141,7 @@ class Recorder:
                 if i:
                     self._known.insert(0, self._known.pop(i))
                 if known.comes_again(matched, size):
-                    self._keep(KnownExact(layout=known.layout.exact(first), known=known), ~size if is_bare else size)
+                    self._keep(KnownExact(layout=known.layout.exact(first), known=known), key)
                 return
         if any(known.layout.is_bare == is_bare and known.layout.runs.soften(first) for known in self._known):
             return self.add(path, size, mtime, first, fetch)
