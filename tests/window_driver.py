@@ -61,6 +61,12 @@ def wait_until_read(qtbot: Any, dock: DicomDock) -> None:
     qtbot.waitUntil(lambda: dock.is_idle, timeout=30_000)
 
 
+def read(qtbot: Any, dock: DicomDock, *paths: Path, shift: bool = False) -> None:
+    """Drop paths on the dock, and wait until they are read."""
+    drop(dock, *paths, shift=shift)
+    wait_until_read(qtbot, dock)
+
+
 def click_bar(qtbot: Any, dock: DicomDock, text: str | None) -> None:
     """Click the bar of a value; None is the bar of the files without the tag."""
     bars = dock.values
@@ -69,6 +75,11 @@ def click_bar(qtbot: Any, dock: DicomDock, text: str | None) -> None:
     bars.view.scrollTo(bars.model.index(row, 0))
     place = bars.view.visualRect(bars.model.index(row, 0)).center()
     qtbot.mouseClick(bars.view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def visible(viewer: Any) -> list[int]:
+    """Return the number of slices of each visible layer, the lowest first."""
+    return [layer.data.shape[0] for layer in viewer.layers if layer.visible]
 
 
 def slice_shown(viewer: Any) -> int:

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
+from window_driver import open_dock
 
 from napari_dicommeta._napari.state.sources import take_state
+from napari_dicommeta._napari.widgets.dock import DicomDock
 
 SIZE = (1400, 900)
 
@@ -41,6 +43,12 @@ def viewer(viewer_of_module: Any, qtbot: Any) -> Iterator[Any]:
     viewer.theme = "dark"
     qtbot.wait(10)
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+
+
+@pytest.fixture
+def dock(viewer: Any) -> DicomDock:
+    """Open the dock in the viewer."""
+    return open_dock(viewer)
 
 
 @pytest.fixture(autouse=True)

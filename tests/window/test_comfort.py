@@ -13,21 +13,11 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QContextMenuEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication, QDockWidget, QMenu, QWidget
-from window_driver import choose_tag, click_bar, drop, open_dock, open_series, slice_shown, wait_until_read
+from window_driver import choose_tag, click_bar, open_series, read, slice_shown
 
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.tasks.source import SeriesRequest
 from napari_dicommeta._napari.widgets.colors import GRAPHIC, TEXT, contrast, heat, readable_on, theme_colors
-
-
-@pytest.fixture
-def dock(viewer: Any) -> Any:
-    return open_dock(viewer)
-
-
-def read(qtbot: Any, dock: Any, folder: Path) -> None:
-    drop(dock, folder)
-    wait_until_read(qtbot, dock)
 
 
 def two_series(folder: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from dicom_factory import write_series
-from window_driver import drop, open_dock, wait_until_read
+from window_driver import drop, visible, wait_until_read
 
 import napari_dicommeta as dm
 from napari_dicommeta._napari.tasks.early import early_source
@@ -43,15 +43,6 @@ class Held:
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Held:
     return Held(monkeypatch)
-
-
-@pytest.fixture
-def dock(viewer: Any) -> Any:
-    return open_dock(viewer)
-
-
-def visible(viewer: Any) -> list[int]:
-    return [layer.data.shape[0] for layer in viewer.layers if layer.visible]
 
 
 def two_patients(folder: Path) -> Path:

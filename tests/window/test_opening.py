@@ -10,25 +10,10 @@ import pytest
 from dicom_factory import Raw, dose, segmentation, write_series
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication
-from window_driver import choose_tag, drop, open_dock, open_series, slice_shown, wait_until_read
+from window_driver import choose_tag, open_series, read, slice_shown, visible, wait_until_read
 
 FRAME = {"FrameOfReferenceUID": "1.2.3"}
 SAGITTAL = {"ImageOrientationPatient": [0, 1, 0, 0, 0, -1], "ImagePositionPatient": lambda k: [5 * k, 0, 0]}
-
-
-@pytest.fixture
-def dock(viewer: Any) -> Any:
-    return open_dock(viewer)
-
-
-def read(qtbot: Any, dock: Any, *paths: Path, shift: bool = False) -> None:
-    drop(dock, *paths, shift=shift)
-    wait_until_read(qtbot, dock)
-
-
-def visible(viewer: Any) -> list[int]:
-    """Return the number of slices of each visible layer, the lowest first."""
-    return [layer.data.shape[0] for layer in viewer.layers if layer.visible]
 
 
 def sides(viewer: Any) -> tuple[str, ...]:

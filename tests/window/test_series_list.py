@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from dicom_factory import write_series
 from qtpy.QtCore import QModelIndex, Qt
 from qtpy.QtWidgets import QApplication
-from window_driver import drop, open_dock, wait_until_read
+from window_driver import read
 
 from napari_dicommeta._napari.settings import remembered
 from napari_dicommeta._napari.state.settings import WIDTHS
@@ -32,16 +31,6 @@ def texts_of(tree: SeriesTab, parent: QModelIndex | None = None) -> list[str]:
         index = model.index(row, 0, parent)
         found += [model.data(index), *(texts_of(tree, index) if tree.table.isExpanded(index) else [])]
     return found
-
-
-@pytest.fixture
-def dock(viewer: Any) -> Any:
-    return open_dock(viewer)
-
-
-def read(qtbot: Any, dock: Any, folder: Path) -> None:
-    drop(dock, folder)
-    wait_until_read(qtbot, dock)
 
 
 def two_kernels(folder: Path) -> Path:

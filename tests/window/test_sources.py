@@ -13,19 +13,9 @@ import pytest
 from dicom_factory import write_series
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
-from window_driver import choose_tag, click_bar, drop, open_dock, open_series, wait_until_read
+from window_driver import choose_tag, click_bar, drop, open_dock, open_series, read, wait_until_read
 
 import napari_dicommeta as dm
-
-
-@pytest.fixture
-def dock(viewer: Any) -> Any:
-    return open_dock(viewer)
-
-
-def read(qtbot: Any, dock: Any, folder: Path) -> None:
-    drop(dock, folder)
-    wait_until_read(qtbot, dock)
 
 
 def make(folder: Path, number: int, count: int) -> Path:
