@@ -1,7 +1,8 @@
 """The figures of scanning real headers, each a ratio within one run; `bench.py headers` runs them.
 
 Real folders are repeated under fresh UIDs to at least 2,000 files. The peers read the same files: pydicom all nested
-values, GDCM's Scanner five tags, fastdicom the text of all top-level values. Every side is warmed up first, and they take turns.
+values, GDCM's Scanner five tags, fastdicom the text of all top-level values. Every side is warmed up first, and they
+take turns.
 """
 
 from __future__ import annotations

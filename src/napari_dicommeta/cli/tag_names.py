@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.cli.terminal import CommandError
+from napari_dicommeta.dicom.dictionary import known_keywords
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.words import display
 
@@ -60,6 +61,4 @@ def _plain(text: str) -> str:
 @cache
 def _keywords() -> dict[str, str]:
     """Return the keywords of the DICOM dictionary by their plain form."""
-    from pydicom.datadict import keyword_dict
-
-    return {_plain(keyword): keyword for keyword in keyword_dict}
+    return {_plain(keyword): keyword for keyword in known_keywords()}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta.dicom.dictionary import keyword_of
 from napari_dicommeta.dicom.stored_values import SIGNED_BY_PIXELS, value_key
 from napari_dicommeta.dicom.tags import TagPath, dictionary_vr
 from napari_dicommeta.dicom.values import decode, shortest
@@ -84,9 +85,7 @@ def spec_of(tag: int, vr: bytes, creator: str = "") -> Spec:
         is_creator = 0x10 <= tag & 0xFFFF <= 0xFF
         name = "" if is_sequence or is_creator or known == b"SQ" else path.text
         return Spec(tag=tag, vr=vr or known, keyword=name, is_sequence=is_sequence, creator=creator, is_private=True)
-    from pydicom.datadict import keyword_for_tag
-
-    keyword = keyword_for_tag(tag)
+    keyword = keyword_of(tag)
     if vr == b"UN" and (known == b"SQ" or b" or " in known):
         raise UnusualError("an element of unknown VR that the dictionary knows")
     vr = vr or known

@@ -15,6 +15,8 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from napari_dicommeta.dicom.dictionary import is_known_creator, keyword_of, private_entry, public_entry, tag_of
+
 __all__ = ["TagPath"]
 
 _HEX = re.compile(r"\(?([0-9A-Fa-f]{4}),?([0-9A-Fa-f]{4})\)?")
@@ -105,7 +107,7 @@ class TagPath:
     @property
     def has_known_creators(self) -> bool:
         """Whether the dictionary of private elements names the private creator of each level that has one."""
-        return all(not creator or _is_known(creator) for _, creator in self.elements)
+        return all(not creator or is_known_creator(creator) for _, creator in self.elements)
 
     @property
     def name(self) -> str:
@@ -134,9 +136,7 @@ def _parse_level(level: str) -> tuple[int, str]:
     if match := _PRIVATE.fullmatch(level):
         group, element, creator = match.groups()
         return int(group, 16) << 16 | int(element, 16), _unescape(creator)
-    from pydicom.datadict import tag_for_keyword
-
-    tag = tag_for_keyword(level)
+    tag = tag_of(level)
     if tag is not None:
         return tag, ""
     if match := _HEX.fullmatch(level):
@@ -162,60 +162,42 @@ def _of_key(key: str) -> TagPath:
 def _level_text(tag: int, creator: str) -> str:
     if creator:
         return f"({tag >> 16:04X},xx{tag & 0xFF:02X},{escape_creator(creator)})"
-    from pydicom.datadict import keyword_for_tag, tag_for_keyword
-
-    keyword = keyword_for_tag(tag)
+    keyword = keyword_of(tag)
     # A repeating group (60xx) has one keyword for many tags: only the tag distinguishes them.
-    if keyword and tag_for_keyword(keyword) == tag:
+    if keyword and tag_of(keyword) == tag:
         return keyword
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
 @cache
 def _name(tag: int, creator: str) -> str:
-    from pydicom.datadict import dictionary_description, private_dictionary_description
-
-    try:
-        if creator:
-            text = str(private_dictionary_description(tag | 0x1000, creator)).strip("[] ")
-            if text in ("", "Unknown"):  # two fifths of the private dictionary
-                raise KeyError(tag)
+    if creator:
+        private = private_entry(tag | 0x1000, creator)
+        text = private[2].strip("[] ") if private else ""
+        if text not in ("", "Unknown"):  # two fifths of the private dictionary
             return text
-        return str(dictionary_description(tag))
-    except KeyError:
-        if tag >> 16 & 1 and not creator and 0x10 <= tag & 0xFFFF <= 0xFF:
-            return "Private Creator"
-        return f"{creator} {tag >> 16:04X},xx{tag & 0xFF:02X}" if creator else _level_text(tag, "")
+        return f"{creator} {tag >> 16:04X},xx{tag & 0xFF:02X}"
+    public = public_entry(tag)
+    if public is not None:
+        return public[2]
+    is_creator = tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF
+    return "Private Creator" if is_creator else _level_text(tag, "")
 
 
 @lru_cache(maxsize=65536)
 def dictionary_vr(tag: int, creator: str = "") -> str:
     """Return the dictionary's VR of an element; "LO" for a private creator, "UN" for an unknown element."""
-    from pydicom.datadict import dictionary_VR, private_dictionary_VR
-
-    try:
-        if creator:
-            return str(private_dictionary_VR(tag | 0x1000, creator))
-        return str(dictionary_VR(tag))
-    except KeyError:
-        if tag & 0xFFFF == 0 and not creator:
-            return "UL"
-        if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF and not creator:
-            return "LO"
-        return "UN"
-
-
-def _is_known(creator: str) -> bool:
-    from pydicom._private_dict import private_dictionaries
-
-    return creator in private_dictionaries
+    entry = private_entry(tag | 0x1000, creator) if creator else public_entry(tag)
+    if entry is not None:
+        return entry[0]
+    if tag & 0xFFFF == 0 and not creator:
+        return "UL"
+    if tag >> 16 & 1 and 0x10 <= tag & 0xFFFF <= 0xFF and not creator:
+        return "LO"
+    return "UN"
 
 
 @cache
 def _vm(tag: int, creator: str) -> str:
-    from pydicom.datadict import dictionary_VM, private_dictionary_VM
-
-    try:
-        return str(private_dictionary_VM(tag | 0x1000, creator) if creator else dictionary_VM(tag))
-    except KeyError:
-        return ""
+    entry = private_entry(tag | 0x1000, creator) if creator else public_entry(tag)
+    return entry[1] if entry else ""

@@ -176,8 +176,6 @@ def _in_processes(
         first = list(islice(paths, batches.files_ahead))
         batches.add(first)
 
-        import pydicom.datadict  # noqa: F401  the first question about a tag would wait for it
-
         from napari_dicommeta.catalog.catalog import Catalog
         from napari_dicommeta.scanning.tables import table_of
 
