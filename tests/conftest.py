@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -52,8 +54,26 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(text)
 
 
+def _open_own_screen(config: pytest.Config) -> None:
+    """Give a worker of pytest-xdist a screen of its own: on a shared one, windows cover each other's mouse and keys."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or "DISPLAY" not in os.environ or shutil.which("Xvfb") is None:
+        return
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1000x24", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[writing], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with open(reading) as stream:
+        number = stream.readline().strip()
+    if not number:
+        raise pytest.UsageError(f"Xvfb ended with code {server.wait()} instead of opening a screen")
+    os.environ["DISPLAY"] = f":{number}"
+    os.environ.pop("XAUTHORITY", None)
+    config.add_cleanup(server.kill)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse a ``SHARED_DATA`` that lacks what the tests read: they would be skipped without a word."""
+    _open_own_screen(config)
     config.addinivalue_line("markers", "gui: runs a real window and needs a screen")
     config.addinivalue_line("markers", "real: reads the folder of real files (SHARED_DATA)")
     config.addinivalue_line("markers", "slow: takes more than a second or two")
