@@ -201,7 +201,12 @@ def test(fast: bool, arguments: list[str], python: str | Path) -> None:
     spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
     command = [python, "-m", "pytest", *spread, *(selected if fast else ()), *arguments]
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    run(*(command if fast else on_screen(*command)), env=kept)  # without bytecode, each process compiles for seconds
+    # Without bytecode, each process compiles for seconds.
+    if not run(*(command if fast else on_screen(*command)), env=kept, check=fast):
+        return
+    print("== Some tests failed. Once more, one after the other: a window may be late where tests share cores ==")
+    run(*on_screen(python, "-m", "pytest", "--last-failed", "--last-failed-no-failures", "none"), env=kept)
+    print("== They passed alone. What failed above depends on the load of the machine: make it wait, not hope ==")
 
 
 def version_and_changes() -> tuple[str, str, str]:
