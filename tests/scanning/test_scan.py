@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import napari_dicommeta as dm
 from napari_dicommeta.scanning import cache, first_reads, local
 from napari_dicommeta.scanning import worker as worker_module
 from napari_dicommeta.scanning.listing import list_files
+from napari_dicommeta.scanning.recorder import Recorder
 from napari_dicommeta.scanning.worker import Worker
 
 
@@ -225,6 +227,30 @@ def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, mo
     assert any("dicommeta-fetch" in name for name in seen)
     assert slow.to_arrow().to_pydict() == quick.to_arrow().to_pydict()
     assert slow.failures == quick.failures
+
+
+def test_a_single_fetch_that_waited_does_not_make_storage_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Beside other threads and processes, one fetch in hundreds waits for milliseconds.
+    import threading
+
+    from napari_dicommeta.scanning import reading
+    from napari_dicommeta.scanning.first_reads import FirstReads, FirstWindow
+
+    paths = [str(path) for path in write_series(tmp_path, 200)]
+    read, threads = FirstReads.window, set()
+
+    def window(reads: FirstReads, path: str) -> FirstWindow:
+        threads.add(threading.current_thread().name)
+        if paths.index(path) % reading.STEP_FILES == 0:
+            time.sleep(3 * reading.SLOW_SECONDS)
+        return read(reads, path)
+
+    monkeypatch.setattr(FirstReads, "window", window)
+    monkeypatch.setattr(reading, "SLOW_SECONDS", 0.02)
+    recorder = Recorder()
+    assert list(reading.read_all(recorder, paths))[-1] == 200
+    assert not recorder.reads.is_slow
+    assert threads == {threading.current_thread().name}
 
 
 def test_a_file_that_shrinks_below_the_prefix_was_cut_and_not_of_another_kind(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_all", "record"]
 
-STEP_FILES, PROBE_FILES, READ_THREADS = 64, 2, 16
+STEP_FILES, PROBE_FILES, READ_THREADS = 64, 3, 16
 FILES_AHEAD = 4 * READ_THREADS
 """The most files that are fetched, or wait to be parsed, at a time."""
 STEPS_AHEAD = 8
@@ -59,7 +60,7 @@ def read_all(recorder: Recorder, paths: Iterable[str]) -> Iterator[int]:
             return
         probe, rest = step[:PROBE_FILES], step[PROBE_FILES:]
         done += len(probe)
-        reads.is_slow = _seconds(recorder, probe) / len(probe) > SLOW_SECONDS
+        reads.is_slow = _seconds(recorder, probe) > SLOW_SECONDS
         if reads.is_slow:
             remaining = chain(rest, remaining)
             continue
@@ -70,12 +71,15 @@ def read_all(recorder: Recorder, paths: Iterable[str]) -> Iterator[int]:
 
 
 def _seconds(recorder: Recorder, paths: Iterable[str]) -> float:
-    """Read the headers of `paths`, and return the time that fetching them took."""
-    seconds = 0.0
+    """Read the headers of `paths`, and return the least time that fetching one took.
+
+    The others may have waited for another thread or process, which says nothing about storage.
+    """
+    seconds = math.inf
     for path in paths:
         began = time.perf_counter()
         window = recorder.reads.window(path)
-        seconds += time.perf_counter() - began
+        seconds = min(seconds, time.perf_counter() - began)
         recorder.take_in(path, window)
     return seconds
 
@@ -98,10 +102,10 @@ def _read_ahead(recorder: Recorder, paths: Iterator[str]) -> Iterator[int]:
             done += 1
             if done % STEP_FILES == 0:
                 yield done
-            if done % (STEPS_AHEAD * STEP_FILES) == 0 and (probe := list(islice(paths, 1))):
+            if done % (STEPS_AHEAD * STEP_FILES) == 0 and (probe := list(islice(paths, PROBE_FILES))):
                 # Measured here: the threads wait for this one between the calls of a fetch.
                 reads.is_slow = _seconds(recorder, probe) > SLOW_SECONDS
-                done += 1
+                done += len(probe)
         if done % STEP_FILES:
             yield done
     finally:
