@@ -97,8 +97,26 @@ def test_output_needs_a_client(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_closing_a_distributed_scan_cancels_its_tasks(folder: Path, client: Any) -> None:
+def test_closing_a_distributed_scan_cancels_its_tasks(
+    folder: Path, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "CLUSTER_FILES", 3)
+    monkeypatch.setattr(remote, "REPORT_SECONDS", -1.0)
     steps = iter_scan(folder, client=client)
-    next(steps)
+    while next(steps).found < 6:
+        pass
+    assert len(client.futures) == 2
     steps.close()
+    assert not client.futures
+    monkeypatch.undo()
     assert dm.scan(folder, client=client).n_files == 12
+
+
+def test_the_tasks_of_a_long_listing_grow() -> None:
+    sizes, found = [], 0
+    while found < 285_380:
+        sizes.append(remote._task_files(found))
+        found += sizes[-1]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == remote.CLUSTER_FILES
+    assert sizes[-1] == remote.MOST_CLUSTER_FILES

@@ -6,11 +6,14 @@ Both are optional: fsspec is imported when a source is a URL, dask when a client
 from __future__ import annotations
 
 import errno
+import gc
 import logging
 import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.catalog.catalog import Catalog
@@ -25,14 +28,17 @@ from napari_dicommeta.support.errors import HeaderError
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from napari_dicommeta.scanning.progress import Failure
 
 __all__ = ["is_remote", "read_urls", "scan_distributed", "scan_remote"]
 
-TASK_FILES, CLUSTER_FILES = 512, 2048
-"""Files per task: few enough to report progress, many enough to hide the overhead of a task."""
+TASK_FILES = 512
+"""Files per task at URLs: few enough to report progress, many enough to hide the overhead of a task."""
+CLUSTER_FILES, MOST_CLUSTER_FILES, FILES_A_STEP = 2048, 8192, 16
+"""Files of the first tasks of a cluster, of the last ones, and the files after which a task takes one more: a short
+listing is spread, and a long one has few tables to send and to join."""
 FETCH_THREADS = 32
 
 
@@ -137,13 +143,26 @@ _here = threading.local()
 """The recorder of a thread of a worker: it knows the layouts of the batches before."""
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Search for no cycles meanwhile: headers make none, and searching takes a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def _read_batch(files: list[Any], number: int, output: str | None) -> tuple[Any, int, list[Failure]]:
     """Return, on a worker, the table of a batch (None if written to `output`), its number of rows, and failures."""
     if files and isinstance(files[0], tuple):
         recording = read_urls(files)
     else:
         _here.recorder = getattr(_here, "recorder", None) or Recorder()
-        recording = record(files, recorder=_here.recorder)
+        with _uncollected():
+            recording = record(files, recorder=_here.recorder)
     table = table_of(recording)
     if output is None:
         return table, table.num_rows, recording.failures
@@ -152,6 +171,11 @@ def _read_batch(files: list[Any], number: int, output: str | None) -> tuple[Any,
     failed = [(path, reason, outcome, code) for path, outcome, reason, code in recording.failures]
     save(ColumnStore.of_tables([table]), failed, os.path.join(output, f"part-{number:06d}.parquet"))
     return None, table.num_rows, recording.failures
+
+
+def _task_files(found: int) -> int:
+    """Return the number of files of the next task, after `found` files."""
+    return min(CLUSTER_FILES + found // FILES_A_STEP, MOST_CLUSTER_FILES)
 
 
 def scan_distributed(
@@ -165,35 +189,39 @@ def scan_distributed(
     from dask.distributed import as_completed
 
     failures: list[Failure] = []
-    files: list[Any]
+    files: Iterator[Any]
     if is_remote(source):
-        files = _urls(source, failures)
+        files = iter(_urls(source, failures))
     else:
         paths = source_paths(source)
         check_sources(paths)
-        files = list(files_of(list_files(paths), failures))
+        files = files_of(list_files(paths), failures)
     target = None
     if output is not None:
         target = os.path.abspath(os.fsdecode(output))
         os.makedirs(target, exist_ok=True)
-    size = TASK_FILES if is_remote(source) else CLUSTER_FILES
-    batches = [files[start : start + size] for start in range(0, len(files), size)]
-    numbers = range(len(batches))
-    futures = client.map(_read_batch, batches, numbers, output=target, pure=False)
+    is_url = is_remote(source)
     tables: list[Any] = []
-    done, reported = 0, time.monotonic()
-    yield ScanProgress(done=0, found=len(files), listed=True)
+    done = found = 0
+    futures: list[Any] = []
+    yield ScanProgress(done=0, found=0, listed=False)
+    reported = time.monotonic()
     try:
-        for future in as_completed(futures):
-            table, rows, failed = future.result()
+        while batch := list(islice(files, TASK_FILES if is_url else _task_files(found))):
+            # Workers read the first files while the others are listed.
+            futures.append(client.submit(_read_batch, batch, len(futures), target, pure=False))
+            found += len(batch)
+            if time.monotonic() - reported > REPORT_SECONDS:
+                yield ScanProgress(done=0, found=found, listed=False)
+                reported = time.monotonic()
+        for _, result in as_completed(futures, with_results=True):
+            table, rows, failed = result
             if table is not None:
                 tables.append(table)
             failures += failed
             done += rows + len(failed)
             if time.monotonic() - reported > REPORT_SECONDS:
-                yield ScanProgress(
-                    done=done, found=len(files), listed=True, tables=tuple(tables), failures=tuple(failures)
-                )
+                yield ScanProgress(done=done, found=found, listed=True, tables=tuple(tables), failures=tuple(failures))
                 reported = time.monotonic()
     finally:
         client.cancel(futures)
