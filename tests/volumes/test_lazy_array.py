@@ -843,3 +843,18 @@ def test_copies_and_pickles_follow_the_free_memory_too(free: list[int | None]) -
     assert copy.deepcopy(array)._cache.cache_bytes is None
     array.cache_bytes = 7
     assert copy.deepcopy(array)._cache.cache_bytes == 7
+
+
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_threads_read_planes_only_where_one_takes_long(is_quick: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plane_cache, "QUICK_SECONDS", 1e3 if is_quick else 0.0)
+    monkeypatch.setattr(plane_cache.os, "cpu_count", lambda: 4)
+    threads = set()
+
+    def read(n: int, out: np.ndarray) -> None:
+        threads.add(threading.get_ident())
+        out[...] = n
+
+    array = LazyArray((64, 2, 3), np.dtype(np.int16), read)
+    np.testing.assert_array_equal(np.asarray(array)[:, 0, 0], np.arange(64))
+    assert (threads == {threading.get_ident()}) is is_quick

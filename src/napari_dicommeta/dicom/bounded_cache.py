@@ -18,15 +18,15 @@ FileKey = tuple[str, int, int]
 """Path, time of the last change in nanoseconds, and size in bytes: another file at the same path has another key."""
 
 
-def file_key(path: str) -> FileKey:
-    """Return the key of the present content of the file at `path`.
+def file_key(path: str, descriptor: int | None = None) -> FileKey:
+    """Return the key of the present content of the file at `path`, which may be open as `descriptor`.
 
     Raises
     ------
     OSError
         If there is no file.
     """
-    status = os.stat(path)
+    status = os.stat(path) if descriptor is None else os.fstat(descriptor)
     return path, status.st_mtime_ns, status.st_size
 
 

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.codec_worker import CodecWorker, CodedFrame
-from napari_dicommeta.dicom.codecs import MAX_FRAME, decode_frame, frame_kind
+from napari_dicommeta.dicom.codecs import MAX_FRAME, decode_frame, frame_header
 from napari_dicommeta.support.errors import DecodeError
 from napari_dicommeta.support.log import LOGGER
 
@@ -221,9 +221,10 @@ def decode_guarded(frame: CodedFrame) -> np.ndarray:
     """
     if (size := math.prod(frame.shape) * -(-frame.bits_allocated // 8)) > MAX_FRAME:
         raise DecodeError(f"it takes {size:,} bytes decoded, more than {MAX_FRAME:,}")
-    kind = frame_kind(frame.data, frame.transfer_syntax)
+    header = frame_header(frame.data, frame.transfer_syntax)
+    kind = header[1]
     if kind in SAFE_KINDS or (kind in SAFE_SMALL_KINDS and len(frame.data) <= MAX_SMALL):
-        return decode_frame(*frame)
+        return decode_frame(*frame, header=header)
     return _shared_pool().decode(frame)
 
 

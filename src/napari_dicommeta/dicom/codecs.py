@@ -30,7 +30,7 @@ from napari_dicommeta.dicom.uids import DEFLATED_FRAME, HTJ2K, JPEG_2000, JPEG_D
 from napari_dicommeta.support.errors import DecodeError
 from napari_dicommeta.support.log import log_fault
 
-__all__ = ["MAX_FRAME", "decode_frame", "frame_kind", "inflate_frame"]
+__all__ = ["MAX_FRAME", "decode_frame", "frame_header", "inflate_frame"]
 
 DECODED = JPEG_DCT | JPEG_LOSSLESS | JPEG_LS | JPEG_2000 | HTJ2K | {RLE, DEFLATED_FRAME}
 
@@ -46,6 +46,7 @@ def decode_frame(
     samples: int = 1,
     bits_allocated: int = 16,
     as_rgb: bool = False,
+    header: tuple[Codestream | None, str] | None = None,
 ) -> np.ndarray:
     """Return the stored samples of one compressed frame: shape (rows, columns), or (rows, columns, samples) for color.
 
@@ -53,7 +54,7 @@ def decode_frame(
     The dtype is the codestream's: uint8, uint16 or int16, uint32 or int32. Colors are ordered by pixel, whatever the
     image's *Planar Configuration* (PS3.5 section 8.2). They stay as they were compressed: YBR stays YBR, except in
     JPEG 2000, whose component transform is part of the codestream (PS3.5 section A.4). `as_rgb` converts YBR samples of
-    JPEG with losses to RGB.
+    JPEG with losses to RGB. `header` is that of `frame_header`, where it is known.
 
     Raises
     ------
@@ -63,8 +64,7 @@ def decode_frame(
     """
     kind = transfer_syntax
     try:
-        stream = read_codestream(data)
-        kind = _kind_by(stream, data, transfer_syntax)
+        stream, kind = header or frame_header(data, transfer_syntax)
         if stream is not None:
             _check_size(stream, rows, columns, samples, bits_allocated)
             if not may_end_early(kind) and not has_end(data):
@@ -87,19 +87,20 @@ def decode_frame(
     return np.asarray(array)
 
 
-def frame_kind(data: bytes, transfer_syntax: str) -> str:
-    """Return the kind of codestream of a frame, by its bytes or else by the transfer syntax; "" if neither says."""
-    try:
-        return _kind_by(read_codestream(data), data, transfer_syntax)
-    except DecodeError:
-        return ""
+def frame_header(data: bytes, transfer_syntax: str) -> tuple[Codestream | None, str]:
+    """Return the header of a codestream, None for other bytes, and its kind.
 
+    The kind is told by the bytes, or else by the transfer syntax; "" if neither says.
 
-def _kind_by(stream: Codestream | None, data: bytes, transfer_syntax: str) -> str:
-    """Return the kind of codestream, by its bytes or else by the transfer syntax; "" if neither says."""
+    Raises
+    ------
+    DecodeError
+        If the header is damaged.
+    """
+    stream = read_codestream(data)
     if stream is not None:
-        return stream.kind
-    return codestream_kind(data) or {RLE: "rle", DEFLATED_FRAME: "deflated"}.get(transfer_syntax, "")
+        return stream, stream.kind
+    return None, codestream_kind(data) or {RLE: "rle", DEFLATED_FRAME: "deflated"}.get(transfer_syntax, "")
 
 
 def _decode(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
+from napari_dicommeta.dicom.bounded_cache import BoundedCache, FileKey, file_key
 from napari_dicommeta.dicom.fragment_walk import STARTS, walk_fragments
 from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
 from napari_dicommeta.dicom.image_header import EXTENDED_OFFSETS, image_header
@@ -62,18 +62,18 @@ def frame_data(path: str, offset: int, frame: int, frames: int) -> bytes:
     OSError
         If the file cannot be read.
     """
-    index = frame_index(path, offset, frames)
-    if index.fault:
-        raise DecodeError(index.fault)
-    if not 0 <= frame < len(index.bounds) - 1:
-        raise DecodeError(f"its fragments hold {len(index.bounds) - 1} of {frames} frames")
-    first, stop = int(index.bounds[frame]), int(index.bounds[frame + 1])
-    if first >= stop:
-        raise DecodeError("it has no fragment")
     parts = []
     descriptor = os.open(path, OPEN_FLAGS)
     try:
-        size = os.fstat(descriptor).st_size
+        key = file_key(path, descriptor)
+        index, size = _index(key, offset, frames), key[2]
+        if index.fault:
+            raise DecodeError(index.fault)
+        if not 0 <= frame < len(index.bounds) - 1:
+            raise DecodeError(f"its fragments hold {len(index.bounds) - 1} of {frames} frames")
+        first, stop = int(index.bounds[frame]), int(index.bounds[frame + 1])
+        if first >= stop:
+            raise DecodeError("it has no fragment")
         for start, length in zip(index.starts[first:stop].tolist(), index.lengths[first:stop].tolist(), strict=True):
             part = pread(descriptor, min(length, max(size - start, 0)), start)
             if len(part) < length:
@@ -92,8 +92,11 @@ def frame_index(path: str, offset: int, frames: int) -> FrameIndex:
     OSError
         If the file cannot be read.
     """
-    key = file_key(path)
-    return _INDICES.get((*key, offset, frames), lambda: _build(path, offset, frames))
+    return _index(file_key(path), offset, frames)
+
+
+def _index(key: FileKey, offset: int, frames: int) -> FrameIndex:
+    return _INDICES.get((*key, offset, frames), lambda: _build(key[0], offset, frames))
 
 
 def _build(path: str, offset: int, frames: int) -> FrameIndex:

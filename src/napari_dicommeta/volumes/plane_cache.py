@@ -29,6 +29,8 @@ FREE_SHARE = 0.5
 LOOK_SECONDS = 1.0
 """Interval at which an array that does not keep all planes looks for free memory."""
 MAX_LOCKS = 64
+PROBE_PLANES, QUICK_SECONDS = 3, 2.5e-4
+"""The planes read first, and the time of the quickest below which the others are read by one thread."""
 _whole_caches: weakref.WeakSet[PlaneCache] = weakref.WeakSet()
 """Caches that have an array of all planes, and so will take memory that still counts as free."""
 
@@ -186,9 +188,18 @@ class PlaneCache:
     # -- one plane ----------------------------------------------------------------------------------
 
     def each(self, task: Callable[[int], object], numbers: list[int]) -> None:
-        """Run `task` for each plane, in parallel if there are many; reading and decoding release the GIL."""
+        """Run `task` for each plane, in parallel if there are many and each takes long.
+
+        Reading and decoding release the GIL; where planes take less than that, threads only wait.
+        """
         workers = min(os.cpu_count() or 1, len(numbers) // 4)
-        if workers < 2:
+        probe, quickest = (numbers[:PROBE_PLANES], math.inf) if workers >= 2 else ([], 0.0)
+        for n in probe:
+            began = time.perf_counter()
+            task(n)
+            quickest = min(quickest, time.perf_counter() - began)
+        numbers = numbers[len(probe) :]
+        if quickest < QUICK_SECONDS:
             for n in numbers:
                 task(n)
             return
