@@ -8,7 +8,7 @@
     python3 dev.py check                                  format, lint, types, spelling and banned words
     python3 dev.py docs                                   write docs/findings.md from the rules
     python3 dev.py graph                                  the packages, what imports what, and circles
-    python3 dev.py bench [WORDS]                          the benchmarks, each a ratio within one run
+    python3 dev.py bench [WORDS] [--page FILE]            the benchmarks, each a ratio within one run
     python3 dev.py release [--tag vX.Y.Z]                 build, check and try a release; publishes nothing
     python3 dev.py changes                                the changes of this version, from CHANGELOG.md
     python3 dev.py graphics                               the Debian packages that Qt and OpenGL need
@@ -287,9 +287,12 @@ def main() -> None:
     for name in ("check", "docs", "graph", "changes", "graphics"):
         commands.add_parser(name)
     commands.add_parser("release").add_argument("--tag", help="the tag that releases, which must be the version")
-    commands.add_parser("bench").add_argument("words", nargs="*")
+    benches = commands.add_parser("bench")
+    benches.add_argument("words", nargs="*")
+    benches.add_argument("--folder", help="a folder made by the generator of the large folder")
+    benches.add_argument("--page", help="write a page of all that was printed")
     options, rest = parser.parse_known_args()
-    if rest and options.command not in ("test", "bench"):
+    if rest and options.command != "test":
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if options.command == "_window":
         window(options)
@@ -323,7 +326,8 @@ def main() -> None:
     elif options.command == "bench":
         environment()
         run(PYTHON, "-m", "pip", "install", "--quiet", "--group", f"{ROOT / 'pyproject.toml'}:bench")
-        run(PYTHON, ROOT / "tests" / "benchmarks" / "bench.py", *options.words, *rest)
+        named = [f"--{name}={value}" for name in ("folder", "page") if (value := getattr(options, name))]
+        run(PYTHON, ROOT / "tests" / "benchmarks" / "bench.py", *options.words, *named)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""The figures, each a ratio within one run: ``dev.py bench [WORDS] [--folder F]``, of scan, growth, headers, layout,
-volumes, window and dock.
+"""The figures, each a ratio within one run: ``dev.py bench [WORDS] [--folder F] [--page P]``.
+
+The words are scan, growth, headers, layout, volumes, window and dock.
 
 Needs the generator of the 285,380-file folder below SHARED_DATA; the folder is made once in the system's
 temporary folder (1.2 GB) and kept. Every side is warmed up first. Exit code 1 if a bound is missed.
@@ -16,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from page import written
 
 SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[3] / "shared"))
 PARTS = ("volumes", "window", "scan", "growth", "headers", "layout", "dock")
@@ -244,17 +247,34 @@ def bench_dock(folder: Path) -> None:
         report(what, best[name] * 1e3, bound, at_most=True, unit=" ms")
 
 
+def run_parts(words: Sequence[str], folder: Path | None, page: Path | None) -> int:
+    """Run each part in a process of its own, as two toolkits in one have two copies of GDCM; return an exit code."""
+    again = [sys.executable, "-u", __file__, *(["--folder", str(folder)] if folder else [])]
+    worst, outputs = 0, {}
+    for word in words:
+        lines = []
+        with subprocess.Popen([*again, word], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                lines.append(line)
+        worst, outputs[word] = max(worst, abs(process.returncode)), "".join(lines)
+    if page:
+        page.write_text(written(outputs), encoding="utf-8")
+        print(f"wrote {page}")
+    return worst
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="all of them if none is named")
     parser.add_argument("--folder", type=Path, help="a folder made by the generator")
+    parser.add_argument("--page", type=Path, help="write a page of all that was printed")
     options = parser.parse_args()
     if not (SHARED / "dsb2017").exists() and options.folder is None:
         sys.exit("the generator is not here: set SHARED_DATA, or name a folder with --folder")
-    if len(options.words) != 1:  # each in a process of its own: two toolkits in one have two copies of GDCM
-        again = [sys.executable, __file__, *(["--folder", str(options.folder)] if options.folder else [])]
-        codes = [subprocess.run([*again, word], check=False).returncode for word in options.words or PARTS]
-        sys.exit(max(map(abs, codes)))
+    if len(options.words) != 1 or options.page:
+        sys.exit(run_parts(options.words or PARTS, options.folder, options.page))
     if "volumes" in options.words:
         from volumes import bench_volumes
 
