@@ -248,3 +248,25 @@ def test_what_an_earlier_version_read_is_read_again(
     monkeypatch.setattr(cache, "READING", cache.READING + 1)
     dm.scan(tmp_path / "in", cache=True)
     assert sorted(reads) == sorted(path.name for path in paths)
+
+
+def test_a_rejected_file_that_is_replaced_during_the_first_scan_is_read_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "in"
+    write_series(source, 3)
+    note = source / "a note.txt"
+    note.write_text("hello " * 40)
+    add = recorder.Recorder.add
+
+    def replacing(self, path, *rest):
+        result = add(self, path, *rest)
+        note.write_bytes(ct_slice(7))  # it was read before, as it comes first
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorder.Recorder, "add", replacing)
+        first = dm.scan(source, cache=True)
+    assert [Path(failure.path).name for failure in first.failures] == ["a note.txt"]
+    again = dm.scan(source, cache=True)
+    assert (again.n_files, again.failures) == (4, ())

@@ -34,10 +34,11 @@ from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
+    from napari_dicommeta.catalog.catalog import ScanFailure
     from napari_dicommeta.scanning.progress import Failure
     from napari_dicommeta.scanning.worker import Worker
 
@@ -89,6 +90,10 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     unchanged_folders = {folder for folder, mark in marks.items() if mark and mark == before.marks.get(folder)}
     if len(unchanged_folders) == len(marks) == len(before.marks) and all(path in marks for path in paths):
         return cached
+    if not cached.n_files and not before.rejected:
+        catalog = yield from _scanned(scan_paths(list_files(paths), workers), cached, target)
+        _save(catalog, target, marks, _rejected(catalog.failures, marks))
+        return catalog
     rows = {path: i for i, path in enumerate(cached.paths)}
     sizes, times = cached.file_column("size").tolist(), cached.file_column("mtime").tolist()
     others: list[Failure] = []
@@ -112,19 +117,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
             yield waiting
             reported = time.monotonic()
     kept = cached.rows(np.sort(np.array(unchanged_rows, dtype=np.int64)))
-    steps, progress = scan_paths(iter([*others, *changed]), workers), None
-    try:
-        while True:
-            progress = next(steps)
-            yield progress
-    except StopIteration as stop:
-        fresh: Catalog = stop.value
-    except BaseException:
-        steps.close()
-        if progress is not None and progress.tables:
-            LOGGER.info("keeping the %d files read so far", progress.done)
-            _save(kept + progress.catalog().with_failures([]), target, {}, {})
-        raise
+    fresh = yield from _scanned(scan_paths(iter([*others, *changed]), workers), kept, target)
     failures = [*(failure for failure in cached.failures if failure.path in still_rejected), *fresh.failures]
     if (
         marks == before.marks
@@ -137,6 +130,37 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     still_rejected |= {failure.path: statuses[failure.path] for failure in failures if failure.path in statuses}
     _save(catalog, target, marks, still_rejected)
     return catalog
+
+
+def _scanned(
+    steps: Generator[ScanProgress, None, Catalog], kept: Catalog, target: Path
+) -> Generator[ScanProgress, None, Catalog]:
+    """Return the result of a scan; if it is cancelled or fails, save `kept` and what it has read."""
+    progress = None
+    try:
+        while True:
+            progress = next(steps)
+            yield progress
+    except StopIteration as stop:
+        catalog: Catalog = stop.value
+        return catalog
+    except BaseException:
+        steps.close()
+        if progress is not None and progress.tables:
+            LOGGER.info("keeping the %d files read so far", progress.done)
+            _save(kept + progress.catalog().with_failures([]), target, {}, {})
+        raise
+
+
+def _rejected(failures: Iterable[ScanFailure], marks: dict[str, str]) -> dict[str, list[int]]:
+    """Return the status of files that are not DICOM, in folders that are still as `marks`, from before reading, say."""
+    paths: dict[str, list[str]] = {}
+    for failure in failures:
+        if failure.outcome == "rejected":
+            paths.setdefault(os.path.dirname(failure.path), []).append(failure.path)
+    statuses = {path: _status(path) for of_folder in paths.values() for path in of_folder}
+    same = {folder for folder in paths if marks.get(folder) and mark_folder(folder)[0] == marks[folder]}
+    return {path: status for path, status in statuses.items() if os.path.dirname(path) in same and status[0] >= 0}
 
 
 def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, str]:
