@@ -120,7 +120,7 @@ def bench_scan(folder: Path) -> None:
 
     paths = [path for path in list_files([str(folder)]) if isinstance(path, str)]
     n = len(paths)
-    print(f"{n:,} files in {folder}, {os.cpu_count()} cores")
+    print(f"{n:,} files, {os.cpu_count()} cores")
     from headers import by_fastdicom
 
     bare(paths)  # the page cache is warm from here on
