@@ -90,7 +90,7 @@ def decode_frame(
 def frame_header(data: bytes, transfer_syntax: str) -> tuple[Codestream | None, str]:
     """Return the header of a codestream, None for other bytes, and its kind.
 
-    The kind is told by the bytes, or else by the transfer syntax; "" if neither says.
+    The kind is what the bytes state, or else the transfer syntax; "" if neither does.
 
     Raises
     ------
