@@ -115,6 +115,23 @@ def test_the_slice_is_counted_and_placed_along_its_normal(tmp_path: Path) -> Non
     assert slice_text(viewer, layer, ct) == ""
 
 
+def test_a_slice_says_how_many_of_its_pixels_int16_does_not_hold(tmp_path: Path) -> None:
+    # Signed 16 bits with an intercept of -1024: stored values below -31744 are lower than int16 can say.
+    stored = [np.full((4, 4), low, "<i2") for low in (-31744, -32000, 0)]
+    stored[1][0, 0] = 0
+    signed = {"BitsStored": 16, "HighBit": 15, "PixelRepresentation": 1, "Rows": 4, "Columns": 4}
+    ct = volume(tmp_path, 3, pixels=lambda k: stored[k].view("<u2"), RescaleIntercept=-1024, **signed)
+    viewer = shown(ct)
+    lines = []
+    for k in range(3):
+        viewer.dims.set_point(0, 2.5 * k)
+        lines.append(slice_text(viewer, viewer.layers[0], ct).split("\n")[1:])
+    assert lines == [[], [f"15 px below {MINUS}32,768 HU"], []]
+    viewer.dims.set_point(0, 2.5)
+    show_plane(viewer, ct, "coronal")
+    assert "\n" not in slice_text(viewer, viewer.layers[0], ct)
+
+
 def test_a_slice_without_a_place_is_counted_only(tmp_path: Path) -> None:
     ct = volume(tmp_path, 1, ImagePositionPatient=None, ImageOrientationPatient=None)
     viewer = shown(ct)

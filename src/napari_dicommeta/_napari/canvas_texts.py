@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dicommeta._napari.display import slice_index
+from napari_dicommeta._napari.display import slice_index, slice_number
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.views import directions_of
 from napari_dicommeta._napari.words import brief, digits_for
@@ -26,6 +26,7 @@ __all__ = ["PLACES", "axis_text", "edge_letters", "letters", "slice_text", "valu
 PLACES = ("left", "right", "top", "bottom")
 SIDES = (("R", "L"), ("A", "P"), ("F", "H"))
 """Letters of the negative and the positive direction along x, y and z of the patient (PS3.3 section C.7.6.1.1.1)."""
+LOWEST = int(np.iinfo(np.int16).min)
 OBLIQUE = 0.25
 """Cosine from which a second letter says that a direction is oblique: 15 degrees."""
 _CLOCK = re.compile(r"(?:\d{8})?(\d\d)(\d\d)(\d\d)(?:\.\d*)?(?:[+-]\d{4})?")
@@ -93,7 +94,7 @@ def window_text(window: Window, gamma: float, units: str = "") -> str:
 
 
 def slice_text(viewer: Any, layer: Any, volume: Volume) -> str:
-    """Return the slice shown of `layer`: "slice 20/40 · −53.5 mm", and a line for the fourth axis.
+    """Return the slice shown of `layer`: "slice 20/40 · −53.5 mm", and lines for the fourth axis and for saturation.
 
     The distance is from the origin of the patient's coordinates along the normal of the slice.
     """
@@ -112,11 +113,21 @@ def slice_text(viewer: Any, layer: Any, volume: Volume) -> str:
             place = _place(volume, axis - (layer.ndim - 3), n)
             if place is not None:
                 parts.append(f"{_minus(f'{round(place, 1) + 0.0:.1f}')} mm")
+    time = ""
     if volume.axis:
         t = slice_index(layer, dims.point)[0] if dims.ndisplay == 2 or layer.ndim == 4 else 0
         time = f"{axis_text(volume, t)} ({t + 1}/{layer.data.shape[0]})"
-        return "\n".join(filter(None, (" · ".join(parts), time)))
-    return " · ".join(parts)
+    return "\n".join(filter(None, (" · ".join(parts), time, _saturation_text(viewer, layer, volume))))
+
+
+def _saturation_text(viewer: Any, layer: Any, volume: Volume) -> str:
+    """Return how many pixels of the stored slice on screen are below what int16 holds; "" of a slice across others."""
+    dims, saturated = viewer.dims, volume.saturated
+    rows_and_columns = {dims.ndim - 2, dims.ndim - 1}
+    if not saturated or dims.ndisplay != 2 or set(dims.displayed) != rows_and_columns:
+        return ""
+    n = saturated.get(slice_number(layer, dims.point), 0)
+    return f"{n:,} px below {_minus(f'{LOWEST:,}')} {volume.units}" if n else ""
 
 
 def _place(volume: Volume, axis: int, n: int) -> float | None:
