@@ -54,17 +54,21 @@ SEARCH_MS = 200
 """Delay after typing before values are searched."""
 MAX_FOUND = 4
 """Values that are offered as filters."""
+PLAIN = ("constant", "unique")
+"""The kinds of hidden tags that are listed where there are no others."""
 DEFAULT_COLUMNS = ("Values", "Present", "Shape")
 
 
 def shown_rows(rows: Sequence[TagRow], text: str, unfolded: Collection[str], chosen: str = "") -> list[TagRow]:
     """Return the tags that `text` names, best first; without text, hide the kinds of `FOLDED` not in `unfolded`.
 
-    A typed filter searches the hidden tags too. The `chosen` tag stays, even if a filter of files makes it constant.
+    A typed filter searches the hidden tags too. The `chosen` tag stays, even if a filter of files makes it constant. If
+    no tag is informative, as in a single file, those of `PLAIN` are listed.
     """
     if text.strip():
         return find_tags(rows, text)
-    return [row for row in rows if not row.kind or row.kind in unfolded or row.keyword == chosen]
+    listed = {"", *unfolded} if any(not row.kind for row in rows) else {*PLAIN, *unfolded}
+    return [row for row in rows if row.kind in listed or row.keyword == chosen]
 
 
 class _Model(RowModel):
