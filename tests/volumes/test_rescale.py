@@ -571,7 +571,7 @@ def test_lossy_history_is_a_note(tmp_path: Path) -> None:
     assert str(found) == "All images have been lossily compressed, ratio 9.5"
     assert (found.severity, found.standard) == ("decision", "PS3.3 section C.7.6.1.1.5")
     write_series(tmp_path / "some", 3, LossyImageCompression=lambda k: ["00", "01", None][k])
-    assert str(note(only(tmp_path / "some"), "lossy")) == "1 of 3 images have been lossily compressed"
+    assert str(note(only(tmp_path / "some"), "lossy")) == "1 of 3 images has been lossily compressed"
     write_series(tmp_path / "none", 2, LossyImageCompression="00")
     assert "lossy" not in codes(only(tmp_path / "none"))
 

@@ -66,6 +66,14 @@ def test_telling_tags_are_shown_and_the_filter_looks_through_all() -> None:
     assert [r.keyword for r in shown_rows(ROWS, "center window", ())] == ["WindowCenter"]
 
 
+def test_where_no_tag_tells_anything_the_constant_ones_are_listed() -> None:
+    # A single file has constant tags only: an empty table would say that it has none.
+    rows = (*ROWS[2:], row("InstanceNumber", kind="unique"), row("SourceApplicationEntityTitle", kind="private"))
+    assert [r.keyword for r in shown_rows(rows, "", ())] == ["Modality", "InstanceNumber"]
+    assert "PatientName" in [r.keyword for r in shown_rows(rows, "", ("identifying",))]
+    assert [r.keyword for r in shown_rows(ROWS[1:], "", ())] == ["WindowCenter"]
+
+
 def test_tag_table_keeps_its_choice_and_emits_only_what_the_user_does(qtbot, qtmodeltester) -> None:
     table = TagTable()
     qtbot.addWidget(table)
@@ -446,6 +454,9 @@ def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
     bar.show()
     bar.set_filters((), 7, 7)
     assert (bar.count.text(), bar.clear_button.isVisible()) == ("all 7 files", False)
+    bar.set_filters((), 1, 1)
+    assert bar.count.text() == "1 file"
+    bar.set_filters((), 7, 7)
     height = bar.height()
     bar.set_filters((("RescaleSlope", ("1", "2")), ("Modality", ("",))), 398, 285380)
     assert bar.height() == height  # nothing below it moves

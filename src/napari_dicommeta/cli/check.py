@@ -11,7 +11,7 @@ from napari_dicommeta.cli.sharing import findings_to_print, technical_catalogs
 from napari_dicommeta.cli.sources import catalog_of_options, need_paths, rescanned_sources
 from napari_dicommeta.cli.tag_names import meant
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.note import SEVERITIES
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def print_findings(options: argparse.Namespace) -> int:
     printed = findings_to_print(findings, catalog, options.full)
     decided = [decision_on(finding, decisions) for finding in findings]
     if options.markdown:
-        title = f"{catalog.n_files:,} files, {len(catalog.series):,} series"
+        title = f"{counted(catalog.n_files, 'file')}, {len(catalog.series):,} series"
         open_findings = (finding for finding, decision in zip(printed, decided, strict=True) if decision is None)
         print(findings_report(open_findings, title))
     else:
@@ -246,8 +246,8 @@ def audit_labels(options: argparse.Namespace) -> None:
         raise CommandError(display(str(error), 400)) from error
     print(
         f"guessing scores {result.baseline:.3f}; {result.n_units:,} keys matched by {result.key}, "
-        f"{result.n_files:,} files; {result.keys_without_files:,} keys without files, "
-        f"{result.files_without_label:,} files without a label",
+        f"{counted(result.n_files, 'file')}; {counted(result.keys_without_files, 'key')} without files, "
+        f"{counted(result.files_without_label, 'file')} without a label",
         file=sys.stderr,
     )
     _say_left_out(dict(result.tags_left_out))

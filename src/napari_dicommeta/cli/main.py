@@ -20,7 +20,7 @@ from napari_dicommeta.cli.sources import LIST, add_source_arguments, catalog_of_
 from napari_dicommeta.cli.terminal import CommandError, finished, print_json, print_rows
 from napari_dicommeta.cli.values import add_value_arguments, print_values
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.note import SEVERITIES
 
 if TYPE_CHECKING:
@@ -240,7 +240,8 @@ def _scan(options: argparse.Namespace) -> None:
     except OSError as error:
         raise CommandError(f"{display(target)}: {error.strerror or error}") from error
     print(
-        f"{catalog.n_files:,} files, {len(catalog.series):,} series, {len(catalog.tags()):,} tags in {display(target)}"
+        f"{counted(catalog.n_files, 'file')}, {len(catalog.series):,} series, "
+        f"{counted(len(catalog.tags()), 'tag')} in {display(target)}"
     )
 
 

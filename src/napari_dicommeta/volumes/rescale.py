@@ -15,6 +15,7 @@ from napari_dicommeta.dicom.luts import read_modality_luts
 from napari_dicommeta.dicom.uids import RT_DOSE, SECONDARY_CAPTURE
 from napari_dicommeta.dicom.values import has_items, is_text_in_number, number
 from napari_dicommeta.support.errors import RefusedError
+from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.partition import distinct, groups_of, joint
 
@@ -217,7 +218,8 @@ def _tables(frames: Frames, notes: list[Note]) -> tuple[list[LookupTable | None]
         return [None], np.zeros(len(frames), dtype=np.intp)
     if n < len(frames):
         raise RefusedError(
-            "modality-lut-missing", f"a Modality LUT is missing in {len(frames) - n} of its {len(frames)} images"
+            "modality-lut-missing",
+            f"a Modality LUT is missing in {len(frames) - n} of its {len(frames)} images",
         )
     both = any(frames.texts("RescaleSlope"))
     title = "A Modality LUT is applied to the stored values" + ("; Rescale Slope is not used" if both else "")
@@ -330,7 +332,7 @@ def _filled(
     """Return the texts of slope and intercept, missing ones taken from the other frames if that is requested."""
     n, without = int(counts.sum()), int(counts[~np.array(held)].sum())
     others = {pair for pair, has in zip(texts, held, strict=True) if has}
-    lacking = f"Rescale Slope or Intercept is missing in {without} of its {n} files"
+    lacking = f"Rescale Slope or Intercept is missing in {without} of its {counted(n, 'file')}"
     if missing != "series" or len(others) != 1:
         stated = {"RescaleSlope": {slope for slope, _ in texts}, "RescaleIntercept": {text for _, text in texts}}
         keyword = next((key for key, values in stated.items() if "" in values and len(values) == 2), "")

@@ -210,7 +210,8 @@ def _lossy(stack: Stack) -> Iterator[Note]:
     ratios = sorted(set(lossy.texts("LossyImageCompressionRatio")) - {""}, key=_ratio)
     how = f", ratio {ratios[0]}" if len(ratios) == 1 else f", ratios {ratios[0]} to {ratios[-1]}" if ratios else ""
     of = "All" if len(lossy) == len(frames) else f"{len(lossy)} of {len(frames)}"
-    yield make_note("lossy", f"{of} images have been lossily compressed{how}")
+    verb = "has" if len(lossy) == 1 < len(frames) else "have"
+    yield make_note("lossy", f"{of} images {verb} been lossily compressed{how}")
 
 
 def _ratio(text: str) -> tuple[float, str]:

@@ -177,4 +177,4 @@ class Exports(QObject):
         other = self._exploration.other
         if other is None:
             return ""
-        return display(f"Compared with {other.name} · {other.catalog.n_files:,} files")
+        return display(f"Compared with {other.name} · {counted(other.catalog.n_files, 'file')}")

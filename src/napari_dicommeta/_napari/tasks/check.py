@@ -10,6 +10,7 @@ from napari_dicommeta.analysis.histogram import Bins
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.findings.decisions import decision_on, load_decisions, save_decisions
 from napari_dicommeta.support.atomic import write_text
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -106,7 +107,7 @@ def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequenc
 
     decided = [(finding, decision_on(finding, decisions)) for finding in findings]
     remaining = tuple(finding for finding, decision in decided if decision is None or decision.state != "dismissed")
-    text = findings_report(remaining, f"{opened.catalog.n_files:,} files, {len(opened.series):,} series")
+    text = findings_report(remaining, f"{counted(opened.catalog.n_files, 'file')}, {len(opened.series):,} series")
     dismissed = [
         (finding.title, decision.reason)
         for finding, decision in decided

@@ -117,7 +117,8 @@ def problems_of(opened: Opened) -> tuple[str, ...]:
     if is_one_line:
         names = tuple(dict.fromkeys(os.path.basename(path) for path in foreign))
         more = ", …" if len(names) > MAX_NAMED else ""
-        others.append(f"{len(foreign):,} files are not DICOM: {', '.join(names[:MAX_NAMED])}{more}")
+        verb = "is" if len(foreign) == 1 else "are"
+        others.append(f"{counted(len(foreign), 'file')} {verb} not DICOM: {', '.join(names[:MAX_NAMED])}{more}")
     nothing = ["No image could be opened."] if not opened.volumes else []
     return (*nothing, *map(str, opened.refusals), *others)
 

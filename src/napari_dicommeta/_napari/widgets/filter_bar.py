@@ -107,7 +107,8 @@ class FilterBar(QWidget):
         self._filters = tuple(filters)
         self.clear_button.setVisible(bool(filters))
         self.copy_button.setVisible(bool(filters))
-        self.count.setText(f"{files:,} of {of:,}" if filters else f"all {counted(of, 'file')}" if of else "")
+        whole = f"{'all ' if of > 1 else ''}{counted(of, 'file')}" if of else ""
+        self.count.setText(f"{files:,} of {of:,}" if filters else whole)
         self.count.setToolTip(tip(f"{files:,} of {of:,} files match" if filters else ""))
         for chip, (tag, condition) in zip(self.chips, filters, strict=True):
             words = self.fontMetrics().elidedText(

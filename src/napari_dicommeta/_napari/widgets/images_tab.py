@@ -9,7 +9,7 @@ from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPixmap, QStandardItem, 
 from qtpy.QtWidgets import QLabel, QListView, QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.thumbnail import SIDE
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class ContactSheet(QWidget):
         if not files:
             self.words.setText("No image matches all filters. Remove a filter above.")
         elif pictures < files:
-            self.words.setText(f"{pictures:,} of {files:,} images in {series:,} series · double-click to open")
+            self.words.setText(f"{pictures:,} of {counted(files, 'image')} in {series:,} series · double-click to open")
         else:
-            self.words.setText(f"{files:,} images in {series:,} series · double-click to open")
+            self.words.setText(f"{counted(files, 'image')} in {series:,} series · double-click to open")
         self.view.setVisible(bool(pictures))
 
     def add(self, thumbnail: Thumbnail) -> None:

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QHeaderView, QStyle, QStyledItemDelegate, QStyleOptio
 from napari_dicommeta._napari.keys import CHOOSE
 from napari_dicommeta._napari.widgets.colors import heat, readable_on
 from napari_dicommeta._napari.widgets.labels import tip
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QPainter
@@ -66,7 +66,7 @@ class _Model(QAbstractTableModel):
             first, second = (path.keyword for path in self.joint.paths)
             row, column = _shown(self.joint.rows[index.row()]), _shown(self.joint.columns[index.column()])
             hint = " · click to filter to these files" if files else ""
-            return tip(display(f"{first} = {row}, {second} = {column}: {files:,} files", 300) + hint)
+            return tip(display(f"{first} = {row}, {second} = {column}: {counted(files, 'file')}", 300) + hint)
         return None
 
 

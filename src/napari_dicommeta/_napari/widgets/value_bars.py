@@ -335,7 +335,7 @@ class ValueBars(QWidget):
         self._fit_explanation()
         part = f" · {part_name} ({histogram.part_files:,})" if part_name else ""
         shares = " · bars by share" if shown.by_share else ""
-        self.legend.setText(f"{shown.scope} ({histogram.files:,} files){part}{shares}")
+        self.legend.setText(f"{shown.scope} ({counted(histogram.files, 'file')}){part}{shares}")
         self.legend.setToolTip(tip(self.legend.text()))
         self._show_bars(shown, histogram, part_name)
 

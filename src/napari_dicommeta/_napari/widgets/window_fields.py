@@ -23,7 +23,7 @@ from napari_dicommeta._napari.keys import RADIOLOGY_MOUSE
 from napari_dicommeta._napari.widgets.labels import tip
 from napari_dicommeta._napari.words import brief, digits_for, parse_numbers
 from napari_dicommeta.dicom.window import Window
-from napari_dicommeta.support.words import display
+from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -236,7 +236,7 @@ class WindowFields(QWidget):
         of_folder.setEnabled(bool(folder))
         for window, files in list(folder.items())[:MAX_PRESETS]:
             name = f"{window.explanation}   " if window.explanation else ""
-            self._add(of_folder, window, f"{name}{window.numbers}   in {files:,} files")
+            self._add(of_folder, window, f"{name}{window.numbers}   in {counted(files, 'file')}")
         if len(folder) > MAX_PRESETS:
             of_folder.addAction(f"… and {len(folder) - MAX_PRESETS:,} more: see WindowCenter in Tags").setEnabled(False)
         own.setEnabled(bool(kept))

@@ -10,6 +10,7 @@ from napari_dicommeta.dicom.values import number, registered_name
 from napari_dicommeta.findings.evidence import file_count, spell_span, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.findings.rules.suspect import texts_in_numbers
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +39,13 @@ CT_KIND = ("Modality", "SOPClassUID", "SamplesPerPixel", "PhotometricInterpretat
 def pixel_formats(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint(*FORMAT_TAGS)
     mask = survey.gray & joint.where(lambda *texts: all(texts))
-    counted = joint.counted(mask)
-    if len(counted) < 2:
+    formats = joint.counted(mask)
+    if len(formats) < 2:
         return
-    evidence = [(_format(texts), n) for texts, n in counted]
-    title, meaning = f"Pixels are stored in {len(counted)} formats", ""
-    if [len({texts[i] for texts, _ in counted}) for i in range(3)] == [len(counted)] * 3:
-        named = ", ".join(f"{label} in {n:,} files" for label, n in evidence)
+    evidence = [(_format(texts), n) for texts, n in formats]
+    title, meaning = f"Pixels are stored in {len(formats)} formats", ""
+    if [len({texts[i] for texts, _ in formats}) for i in range(3)] == [len(formats)] * 3:
+        named = ", ".join(f"{label} in {counted(n, 'file')}" for label, n in evidence)
         title = f"Bits Stored, High Bit and Pixel Representation vary together: {named}"
         meaning = "Each of the three determines the other two, so count and split by one of them."
     yield survey.finding("pixel-format", mask, top(evidence, "other formats"), title=title, meaning=meaning)
@@ -179,13 +180,13 @@ def lossy(survey: Survey) -> Iterator[Finding]:
         if syntax in LOSSY_SYNTAXES:
             counts["in a lossy transfer syntax"] += n
             counts["in a lossy transfer syntax, but marked as lossless"] += n if state == "00" else 0
-    distinct = len(set(ratios))
+    distinct, n_lossy = len(set(ratios)), file_count(mask)
     span = f", ratio {spell_span(ratios)}" + (f" ({distinct} values)" if distinct > 1 else "") if ratios else ""
     yield survey.finding(
         "lossy",
         mask,
         [(label, n) for label, n in counts.items() if n],
-        title=f"{file_count(mask):,} images have been lossily compressed{span}",
+        title=f"{counted(n_lossy, 'image')} {'has' if n_lossy == 1 else 'have'} been lossily compressed{span}",
     )
 
 
@@ -200,14 +201,14 @@ def lossy(survey: Survey) -> Iterator[Finding]:
 )
 def transfer_syntaxes(survey: Survey) -> Iterator[Finding]:
     mask = survey.images & survey.filled("TransferSyntaxUID")
-    counted = survey.joint("TransferSyntaxUID").counted(mask)
-    if len(counted) > 1:
-        evidence = [(registered_name(text or "") or str(text), n) for (text,), n in counted]
+    syntaxes = survey.joint("TransferSyntaxUID").counted(mask)
+    if len(syntaxes) > 1:
+        evidence = [(registered_name(text or "") or str(text), n) for (text,), n in syntaxes]
         yield survey.finding(
             "transfer-syntaxes",
             mask,
             top(evidence, "other syntaxes"),
-            title=f"Images are encoded in {len(counted)} transfer syntaxes",
+            title=f"Images are encoded in {len(syntaxes)} transfer syntaxes",
         )
 
 
