@@ -14,6 +14,7 @@ from napari_dicommeta._napari.words import brief, digits_for
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.words import display
+from napari_dicommeta.volumes.rescale import INT16
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,6 @@ __all__ = ["PLACES", "axis_text", "edge_letters", "letters", "slice_text", "valu
 PLACES = ("left", "right", "top", "bottom")
 SIDES = (("R", "L"), ("A", "P"), ("F", "H"))
 """Letters of the negative and the positive direction along x, y and z of the patient (PS3.3 section C.7.6.1.1.1)."""
-LOWEST = int(np.iinfo(np.int16).min)
 OBLIQUE = 0.25
 """Cosine from which a second letter says that a direction is oblique: 15 degrees."""
 _CLOCK = re.compile(r"(?:\d{8})?(\d\d)(\d\d)(\d\d)(?:\.\d*)?(?:[+-]\d{4})?")
@@ -127,7 +127,7 @@ def _saturation_text(viewer: Any, layer: Any, volume: Volume) -> str:
     if not saturated or dims.ndisplay != 2 or set(dims.displayed) != rows_and_columns:
         return ""
     n = saturated.get(slice_number(layer, dims.point), 0)
-    return f"{n:,} px below {_minus(f'{LOWEST:,}')} {volume.units}" if n else ""
+    return f"{n:,} px below {_minus(f'{INT16.min:,}')} {volume.units}" if n else ""
 
 
 def _place(volume: Volume, axis: int, n: int) -> float | None:

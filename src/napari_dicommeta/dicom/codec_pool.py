@@ -221,8 +221,7 @@ def decode_guarded(frame: CodedFrame) -> np.ndarray:
     """
     if (size := math.prod(frame.shape) * -(-frame.bits_allocated // 8)) > MAX_FRAME:
         raise DecodeError(f"it takes {size:,} bytes decoded, more than {MAX_FRAME:,}")
-    header = frame_header(frame.data, frame.transfer_syntax)
-    kind = header[1]
+    _, kind = header = frame_header(frame.data, frame.transfer_syntax)
     if kind in SAFE_KINDS or (kind in SAFE_SMALL_KINDS and len(frame.data) <= MAX_SMALL):
         return decode_frame(*frame, header=header)
     return _shared_pool().decode(frame)
