@@ -270,3 +270,15 @@ def test_a_rejected_file_that_is_replaced_during_the_first_scan_is_read_by_the_n
     assert [Path(failure.path).name for failure in first.failures] == ["a note.txt"]
     again = dm.scan(source, cache=True)
     assert (again.n_files, again.failures) == (4, ())
+
+
+def test_files_that_are_not_dicom_beside_a_link_are_read_twice_and_no_more(tmp_path: Path, reads: list[str]) -> None:
+    # The folder has no mark, as it holds a link: the second scan keeps the status of its files.
+    source = tmp_path / "in"
+    source.mkdir()
+    (source / "note.txt").write_text("hello " * 40)
+    (source / "link").symlink_to(tmp_path)
+    for n, expected in enumerate((["note.txt"], ["note.txt"], [])):
+        reads.clear()
+        assert len(dm.scan(source, cache=True).failures) == 2, n
+        assert reads == expected, n

@@ -90,7 +90,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     unchanged_folders = {folder for folder, mark in marks.items() if mark and mark == before.marks.get(folder)}
     if len(unchanged_folders) == len(marks) == len(before.marks) and all(path in marks for path in paths):
         return cached
-    if not cached.n_files and not before.rejected:
+    if not cached.n_files and not before.marks:
         catalog = yield from _scanned(scan_paths(list_files(paths), workers), cached, target)
         _save(catalog, target, marks, _rejected(catalog.failures, marks))
         return catalog
@@ -154,12 +154,10 @@ def _scanned(
 
 def _rejected(failures: Iterable[ScanFailure], marks: dict[str, str]) -> dict[str, list[int]]:
     """Return the status of files that are not DICOM, in folders that are still as `marks`, from before reading, say."""
-    paths: dict[str, list[str]] = {}
-    for failure in failures:
-        if failure.outcome == "rejected":
-            paths.setdefault(os.path.dirname(failure.path), []).append(failure.path)
-    statuses = {path: _status(path) for of_folder in paths.values() for path in of_folder}
-    same = {folder for folder in paths if marks.get(folder) and mark_folder(folder)[0] == marks[folder]}
+    paths = [failure.path for failure in failures if failure.outcome == "rejected"]
+    statuses = {path: _status(path) for path in paths}
+    folders = set(map(os.path.dirname, paths))
+    same = {folder for folder in folders if marks.get(folder) and mark_folder(folder)[0] == marks[folder]}
     return {path: status for path, status in statuses.items() if os.path.dirname(path) in same and status[0] >= 0}
 
 
