@@ -21,8 +21,8 @@ TITLES = {
 }
 INTRODUCTION = """# Benchmarks
 
-Written by `python3 dev.py bench --page docs/benchmarks.md` on {date}: {machine}, {cores} cores, Python {python};
-{packages}.
+Written by `python3 dev.py bench {words} --page docs/benchmarks.md` on {date}: {machine}, {cores} cores,
+Python {python}; {packages}.
 
 Each figure is a ratio within one run, or a bound on this machine; every side is warmed up first. Speeds of a virtual
 machine differ by half between one hour and the next, ratios by less. The folder of 285,380 files is a replica of the
@@ -43,6 +43,7 @@ def written(outputs: dict[str, str]) -> str:
         except PackageNotFoundError:
             continue
     page = INTRODUCTION.format(
+        words=" ".join(outputs),
         date=datetime.now(UTC).date().isoformat(),
         machine=_machine(),
         cores=os.cpu_count(),
