@@ -90,6 +90,7 @@ def presets(path: str) -> dict[str, float]:
 
     import napari_dicommeta as dm
     from napari_dicommeta._napari.reader import layer_of
+    from napari_dicommeta.volumes.details import Details
 
     _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
     (volume,) = dm.load(path)
@@ -97,7 +98,7 @@ def presets(path: str) -> dict[str, float]:
         tuple(replace(window, center=window.center + k) for window in windows)
         for k, windows in enumerate(volume.slice_windows)
     )
-    viewer.add_layer(layer_of(replace(volume, slice_windows=own)))
+    viewer.add_layer(layer_of(replace(volume, details=Details(own, ()))))
     wait(1500)
     toggles, steps, whole = [], [], []
     drawn: list[float] = []

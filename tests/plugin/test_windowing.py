@@ -14,6 +14,7 @@ from napari_dicommeta._napari.reader import layer_of
 from napari_dicommeta._napari.windowing import FULL_RANGE, Windowing
 from napari_dicommeta.dicom.luts import LookupTable
 from napari_dicommeta.dicom.window import Window
+from napari_dicommeta.volumes.details import Details
 
 ENDS = {40: (-160, 239), -600: (-1200, -1)}
 
@@ -134,7 +135,7 @@ def test_tables_beyond_the_first_are_recognized_stepped_and_followed(tmp_path: P
     own = tuple(
         (Window.of_table(table("NORMAL", 1 + k / 10)), Window.of_table(table("HARDER", 2 + k / 10))) for k in range(4)
     )
-    viewer, windowing = shown(replace(volume(tmp_path), slice_windows=own))
+    viewer, windowing = shown(replace(volume(tmp_path), details=Details(own, ())))
     layer = viewer.layers[0]
     before = None
     for _ in range(2):
@@ -153,7 +154,7 @@ def test_tables_beyond_the_first_are_recognized_stepped_and_followed(tmp_path: P
         curve = own[k][1].curve(1024)
         assert np.abs(layer.colormap.colors[:, 0] - curve).max() < 2e-3
         assert windowing.current() == 1
-    second = layer_of(replace(volume(tmp_path / "other"), slice_windows=own))
+    second = layer_of(replace(volume(tmp_path / "other"), details=Details(own, ())))
     windowing.viewer.add_layer(second)
     windowing.viewer.layers.selection.active = layer
     windowing.set_all_layers(True)

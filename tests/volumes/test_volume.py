@@ -363,3 +363,24 @@ def test_the_array_of_a_volume_reaches_another_process(tmp_path: Path) -> None:
     assert (again.loaded, np.array_equal(again, full)) == (0, True)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(np.max, (volume.array,)) == full.max()
+
+
+def test_windows_and_notes_are_read_when_asked_for_and_go_with_a_pickle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pickle
+
+    from napari_dicommeta.volumes import details
+
+    write_series(tmp_path, 4, WindowCenter=40, WindowWidth=400)
+    asked: list[int] = []
+    read = details.read_slice_windows
+    monkeypatch.setattr(details, "read_slice_windows", lambda *parts: asked.append(1) or read(*parts))
+    (volume,) = dm.load(tmp_path)
+    assert not asked
+    again = pickle.loads(pickle.dumps(volume))
+    assert asked == [1]
+    assert [window.center for window in again.windows] == [40]
+    assert (again.slice_windows, again.notes) == (volume.slice_windows, volume.notes)
+    assert type(again.details) is details.Details, "a pickle holds no tables of the series"
+    assert asked == [1]

@@ -10,6 +10,7 @@ import numpy as np
 from napari_dicommeta.dicom.uids import LABEL_MAP, SEGMENTATION
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.support.errors import RefusedError
+from napari_dicommeta.volumes.details import Details
 from napari_dicommeta.volumes.geometry import VolumeGeometry, place_tolerance
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.note import make_note
@@ -107,10 +108,8 @@ def _volume(series: Series, frames: Frames, suffix: str) -> Volume:
         array=array,
         units="",
         geometry=geometry,
-        windows=(),
-        slice_windows=((),) * count,
+        details=Details(((),) * count, tuple(notes)),
         sources=sources.shown(shown),
-        notes=tuple(notes),
         is_labels=True,
         frame_of_reference=frames.text("FrameOfReferenceUID"),
     )

@@ -11,9 +11,9 @@ from napari_dicommeta.dicom.color import color_dtype
 from napari_dicommeta.dicom.slide import rgb_of_lab
 from napari_dicommeta.dicom.uids import LABEL_MAP
 from napari_dicommeta.dicom.values import numbers
-from napari_dicommeta.dicom.window import middle_windows
 from napari_dicommeta.support.errors import PixelError, RefusedError
 from napari_dicommeta.support.words import counted
+from napari_dicommeta.volumes.details import Details
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.note import SEVERITIES, make_note
 from napari_dicommeta.volumes.pixel_notes import pixel_notes
@@ -92,8 +92,9 @@ def slide_volumes(
         notes = list(volume.notes)
         if not levels and (note := _large(volume)):
             notes.insert(0, note)
+        details = Details(volume.slice_windows, _sorted(notes))
         volumes.append(
-            replace(volume, name=volume.name + suffix, label=volume.label + suffix, levels=levels, notes=_sorted(notes))
+            replace(volume, name=volume.name + suffix, label=volume.label + suffix, levels=levels, details=details)
         )
     return volumes, refusals
 
@@ -150,8 +151,8 @@ def _volume(series: Series, slide: Slide, padding: str, missing_rescale: str) ->
         notes += [*segment_notes(frames, slide.segments), *pixel_notes(frames)]
     else:
         parts = read_parts(Stack(frames=frames, is_grid=False), padding, missing_rescale)
-        windows = tuple(parts.windows[n] for n in firsts.tolist())
-        notes += parts.notes
+        windows = tuple(parts.details.slice_windows[n] for n in firsts.tolist())
+        notes += parts.details.notes
         if form.is_color:
             read, dtype, tiles = _colors(frames, sources, slide)
             shape = (*slide.shape, 3)
@@ -173,12 +174,10 @@ def _volume(series: Series, slide: Slide, padding: str, missing_rescale: str) ->
         array=array,
         units=units,
         geometry=geometry,
-        windows=() if form.is_color or slide.segments else middle_windows(windows),
-        slice_windows=windows,
+        details=Details(windows, _sorted(notes)),
         sources=sources.shown(firsts),
         inverted=form.photometric == "MONOCHROME1" and not slide.segments,
         is_color=form.is_color and not slide.segments,
-        notes=_sorted(notes),
         is_labels=bool(slide.segments),
         frame_of_reference=frames.text("FrameOfReferenceUID"),
         padding=ranges,

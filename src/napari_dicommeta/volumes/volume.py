@@ -7,24 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dicommeta.dicom.window import Window, middle_windows
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.html import escape_html, html_image, html_table, html_terms
 from napari_dicommeta.support.png import png_of
 from napari_dicommeta.volumes import conversions
+from napari_dicommeta.volumes.details import Details, StackDetails
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import ColorPlanes, RescaledPlanes
 from napari_dicommeta.volumes.rescale import AIR, INT16, read_rescale
-from napari_dicommeta.volumes.slice_windows import read_slice_windows
 from napari_dicommeta.volumes.thumbnail import SIDE, color_picture, gray_picture, thinned
-from napari_dicommeta.volumes.volume_notes import volume_notes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.catalog.catalog import Series
+    from napari_dicommeta.dicom.window import Window
     from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.rescale import Rescale, Transforms
     from napari_dicommeta.volumes.sources import FrameSources
@@ -47,11 +46,10 @@ class Volume:
     `array`: lazy, shape (k, j, i), (t, k, j, i) where positions repeat, or (t, j, i) where all images lie at one
     position, with a last axis of 3 for color; focal planes are the axis k of a slide. The dtype is int16 if every slope
     and intercept is whole and the range fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU",
-    another *Rescale Type*, or "" where the files do not establish a unit. `windows`: the files' presets, the middle
-    slice's first. `slice_windows`: the presets of each slice. `sources`: where the pixels of each slice are. `notes`:
-    how the volume was built and what is unusual about it. `axis`: the keyword of axis t, "" without one; `axis_texts`:
-    the text of that element at each t, "" where it has none. `name` begins with the description of the series, `label`
-    with its number and modality, which name no person.
+    another *Rescale Type*, or "" where the files do not establish a unit. `details`: the windows of its slices and its
+    notes, made when first asked for. `sources`: where the pixels of each slice are. `axis`: the keyword of axis t, ""
+    without one; `axis_texts`: the text of that element at each t, "" where it has none. `name` begins with the
+    description of the series, `label` with its number and modality, which name no person.
     """
 
     name: str
@@ -60,13 +58,11 @@ class Volume:
     array: LazyArray
     units: str
     geometry: VolumeGeometry
-    windows: tuple[Window, ...]
-    slice_windows: tuple[tuple[Window, ...], ...] = field(repr=False)
+    details: Details
     sources: FrameSources = field(repr=False)
     inverted: bool = False
     """MONOCHROME1: low values are shown bright; the array itself is not inverted."""
     is_color: bool = False
-    notes: tuple[Note, ...] = ()
     axis: str = ""
     axis_texts: tuple[str, ...] = ()
     is_labels: bool = False
@@ -89,6 +85,21 @@ class Volume:
         if "files" not in self._kept:
             self._kept["files"] = self.sources.places()
         return self._kept["files"]  # type: ignore[no-any-return]
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The files' window presets, the middle slice's first; () for color and labels."""
+        return () if self.is_color or self.is_labels else self.details.windows
+
+    @property
+    def slice_windows(self) -> tuple[tuple[Window, ...], ...]:
+        """The window presets of each slice, in the order of `files`."""
+        return self.details.slice_windows
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """How the volume was built and what is unusual about it, the most severe first."""
+        return self.details.notes
 
     @property
     def problems(self) -> tuple[Note, ...]:
@@ -220,19 +231,18 @@ def without_levels(volumes: Sequence[Volume]) -> list[Volume]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeParts:
-    """What the volumes of one stack share: where its pixels are, transforms, grid, windows of each slice and notes."""
+    """What the volumes of one stack share: where its pixels are, transforms, grid, windows and notes."""
 
     sources: FrameSources
     rescale: Rescale
     geometry: VolumeGeometry
-    windows: tuple[tuple[Window, ...], ...]
-    notes: tuple[Note, ...]
+    details: Details
 
 
 def read_parts(stack: Stack, padding: str = "keep", missing_rescale: str = "refuse") -> VolumeParts:
     """Return the parts of a stack's volume; the options are those of `load`.
 
-    Lookup tables are read from the files, and one frame where windows may refer to stored values.
+    Modality lookup tables are read from the files.
 
     Raises
     ------
@@ -243,9 +253,8 @@ def read_parts(stack: Stack, padding: str = "keep", missing_rescale: str = "refu
     sources = frames.sources()
     rescale = read_rescale(frames, missing_rescale, padding)
     geometry = stack.geometry() or VolumeGeometry.unplaced(stated_spacing(frames.text))
-    windows, window_notes = read_slice_windows(frames, sources, rescale.transforms)
-    notes = volume_notes(stack, geometry, rescale, windows, window_notes)
-    return VolumeParts(sources=sources, rescale=rescale, geometry=geometry, windows=windows, notes=notes)
+    details = StackDetails(stack, geometry, rescale, sources)
+    return VolumeParts(sources=sources, rescale=rescale, geometry=geometry, details=details)
 
 
 def volume_of(series: Series, stack: Stack, parts: VolumeParts, suffix: str = "", padding: str = "keep") -> Volume:
@@ -273,12 +282,10 @@ def volume_of(series: Series, stack: Stack, parts: VolumeParts, suffix: str = ""
         array=array,
         units="" if form.is_color else rescale.units,
         geometry=parts.geometry,
-        windows=() if form.is_color else middle_windows(parts.windows),
-        slice_windows=parts.windows,
+        details=parts.details,
         sources=sources,
         inverted=form.photometric == "MONOCHROME1",
         is_color=form.is_color,
-        notes=parts.notes,
         axis=stack.axis if stack.times > 1 else "",
         axis_texts=_axis_texts(stack),
         frame_of_reference=frames.text("FrameOfReferenceUID") or frames.text("VolumeFrameOfReferenceUID"),

@@ -162,7 +162,8 @@ def _shown_volumes(
 ) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
     """Return the volumes of a series whose middle slice can be read, and refusals of the others.
 
-    Reading the slice here keeps it out of the main thread. `only`: the number of a single volume to return.
+    Reading the slice, windows and notes here keeps that out of the main thread. `only`: the number of a single volume
+    to return.
     """
     volumes, refusals = load_series(series, **options)
     if only is not None and only < len(volumes):
@@ -171,6 +172,7 @@ def _shown_volumes(
     for volume in volumes:
         try:
             volume.display_range()
+            volume.details.read()
             shown.append(volume)
             if volume.is_labels and volume.array.keeps_all:
                 _read_all(volume)
