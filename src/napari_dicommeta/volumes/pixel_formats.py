@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -69,11 +70,11 @@ def read_formats(catalog: Catalog) -> PixelFormats:
     known: dict[PixelFormat, int] = {}
     of_key = []
     for row in first.tolist():
-        stated = [
+        stated = tuple(
             _NOTHING if column is None or code is None else _stated(column, int(code[row]))
             for column, code in zip(columns, codes, strict=True)
-        ]
-        form = _pixel_format(dict(zip(_FORMAT_TAGS, stated, strict=True)), int(tags[row]))
+        )
+        form = _pixel_format(stated, int(tags[row]))
         of_key.append(known.setdefault(form, len(known)))
     return PixelFormats(tuple(known), np.array(of_key, dtype=np.int32)[ids.reshape(-1)])
 
@@ -85,7 +86,10 @@ def _stated(column: Column, code: int) -> _Stated:
     return _Stated(column.text_of(code), next((meaning.flag for meaning in meanings if meaning.flag), ""))
 
 
-def _pixel_format(stated: dict[str, _Stated], pixel_tag: int) -> PixelFormat:
+@lru_cache(maxsize=256)
+def _pixel_format(of_tags: tuple[_Stated, ...], pixel_tag: int) -> PixelFormat:
+    """Return the pixel format that files with these texts of `_FORMAT_TAGS` have; most series share a few."""
+    stated = dict(zip(_FORMAT_TAGS, of_tags, strict=True))
     damage: list[str] = []
     unclear: list[str] = []
 
@@ -133,7 +137,9 @@ def read_endings(catalog: Catalog, formats: PixelFormats) -> tuple[dict[str, str
     their pixels says why.
     """
     native = np.array([form.is_native for form in formats.distinct])
-    rows = np.flatnonzero(~native[formats.ids]) if catalog.n_files else np.zeros(0, dtype=np.intp)
+    if native.all():
+        return {}, {}
+    rows = np.flatnonzero(~native[formats.ids])
     offsets = catalog.file_column("pixel_offset")
 
     def look(row: int) -> FrameEnding | None:

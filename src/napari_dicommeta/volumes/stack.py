@@ -81,7 +81,10 @@ def in_order(frames: Frames) -> np.ndarray:
     """Return the rows of `frames` by position; at equal or unknown positions by Instance Number, file and frame."""
     if not frames.is_placed.all():
         return np.argsort(frames.order, kind="stable")
-    return np.lexsort((frames.order, frames.places))
+    places = frames.places
+    if int(places.max()) == len(places) - 1:  # each frame has a place of its own
+        return np.argsort(places)
+    return np.lexsort((frames.order, places))
 
 
 def sorted_stack(frames: Frames) -> Stack:
