@@ -26,7 +26,8 @@ ALIKE = ("TransferSyntaxUID", "Rows", "Columns", "SamplesPerPixel", "BitsAllocat
 """Tags that agree in two files with the same bytes of pixels."""
 MAX_SERIES = 1000
 """Number of series above which no pixels are compared, since a file of each may be read."""
-MAX_BYTES = 1 << 26
+SAMPLE_BYTES, MAX_BYTES = 1 << 16, 1 << 26
+"""Bytes in the middle of an image that are compared first, and those compared of images that are equal there."""
 UNDEFINED = 0xFFFFFFFF
 """Length of compressed pixels, which end where the file does."""
 MIN_PIXELS, MIN_LEVELS = 1024, 16
@@ -63,13 +64,10 @@ def same_pixels(survey: Survey) -> Iterator[Finding]:
         first, last = int(members[0]), int(members[-1])
         key = (len(members), int(alike.ids[first]), int(alike.ids[last]))
         of_size.setdefault(key, []).append((series, first, last))
-    groups: dict[tuple[bytes, ...], list[int]] = {}
+    same = []
     for candidates in of_size.values():
-        for series, *ends in candidates if len(candidates) > 1 else ():
-            digests = tuple(_digest(survey, row) for row in dict.fromkeys(ends))
-            if all(digests):
-                groups.setdefault(digests, []).append(series)
-    same = [group for group in groups.values() if len(group) > 1]
+        for maybe in _equal(survey, candidates, SAMPLE_BYTES):
+            same += [[series for series, *_ in group] for group in _equal(survey, maybe, MAX_BYTES)]
     if not same:
         return
     masks = [survey.images & np.isin(survey.series_ids, group) for group in same]
@@ -86,8 +84,21 @@ def same_pixels(survey: Survey) -> Iterator[Finding]:
     )
 
 
-def _digest(survey: Survey, row: int) -> bytes:
-    """Return a digest of the bytes of a file's pixels, b"" if they cannot be read or may be equal by chance."""
+def _equal(survey: Survey, candidates: list[tuple[int, int, int]], most: int) -> list[list[tuple[int, int, int]]]:
+    """Return groups of (series, first file, last file) whose files are equal in the `most` middle bytes of pixels."""
+    groups: dict[tuple[bytes, ...], list[tuple[int, int, int]]] = {}
+    for candidate in candidates if len(candidates) > 1 else ():
+        digests = tuple(_digest(survey, row, most) for row in dict.fromkeys(candidate[1:]))
+        if all(digests):
+            groups.setdefault(digests, []).append(candidate)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _digest(survey: Survey, row: int, most: int) -> bytes:
+    """Return a digest of the `most` middle bytes of a file's pixels, b"" if they cannot be read or are too few.
+
+    Of all bytes it is b"" too if they may be equal by chance.
+    """
     path = survey.catalog.paths[row]
     offset, length = (int(survey.catalog.file_column(name)[row]) for name in ("pixel_offset", "pixel_length"))
     try:
@@ -97,12 +108,15 @@ def _digest(survey: Survey, row: int) -> bytes:
     try:
         size = os.fstat(descriptor).st_size - offset
         size = min(size, length) if 0 < length < UNDEFINED else size
-        raw = pread(descriptor, min(size, MAX_BYTES), offset) if size > 0 else b""
+        span = min(size, most)
+        raw = pread(descriptor, span, offset + (size - span) // 2) if size > 0 else b""
     except OSError:
         return b""
     finally:
         os.close(descriptor)
-    if len(raw) < MIN_PIXELS or not any(
+    if len(raw) < MIN_PIXELS:
+        return b""
+    if most == MAX_BYTES and not any(
         len(set(raw[:: max(1, len(raw) // count)])) >= MIN_LEVELS for count in (1 << 12, 1 << 16)
     ):
         return b""
