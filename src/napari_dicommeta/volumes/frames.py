@@ -39,7 +39,9 @@ class Frames:
         return len(self._rows)
 
     def at(self, rows: np.ndarray) -> Frames:
-        """Return the frames at `rows`, indices or a mask, in their order."""
+        """Return the frames at `rows`, indices or a mask, in their order; these frames themselves if that is all."""
+        if len(rows) == len(self) and (rows.all() if rows.dtype == bool else (rows == np.arange(len(rows))).all()):
+            return self
         return Frames(self._table, self._rows[rows], self.tolerance)
 
     def near(self) -> Frames:
