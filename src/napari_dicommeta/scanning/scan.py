@@ -61,6 +61,14 @@ def scan(
         If `output` is given without `client`, or `source` is empty.
     ImportError
         If `source` is a URL and fsspec is not installed.
+
+    Examples
+    --------
+    >>> catalog = dm.scan("Chest CT phantom")
+    >>> catalog
+    <Catalog of 48 files, 54 tags, 0 other entries>
+    >>> catalog["RescaleSlope"].most_common()
+    [('1', 48)]
     """
     steps = iter_scan(source, workers, client, cache, output)
     if callable(progress):
