@@ -29,6 +29,8 @@ html_theme = "furo"
 html_title = f"napari-dicommeta {__version__}"
 html_favicon = "../src/napari_dicommeta/icon.svg"
 html_logo = "../src/napari_dicommeta/icon.svg"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "source_repository": "https://github.com/napari-dicommeta/napari-dicommeta/",

@@ -32,6 +32,8 @@ def scan(
 ) -> Catalog:
     """Return the catalog of every DICOM file in `source`: files, and folders with all their subfolders.
 
+    Files that cannot be read do not raise; they are in ``catalog.failures`` with the reason.
+
     Parameters
     ----------
     source
@@ -50,8 +52,6 @@ def scan(
     output
         With a client: a folder to which its workers write the catalog as a Parquet data set, for a catalog too large
         for memory. The returned catalog reads its columns from there when needed.
-
-    Files that cannot be read do not raise; they are in ``catalog.failures`` with the reason.
 
     Raises
     ------
