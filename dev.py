@@ -7,6 +7,7 @@
     python3 dev.py test --long                            the goals of reliability at their full size, with figures
     python3 dev.py check                                  format, lint, types, spelling, banned words and the docs
     python3 dev.py docs                                   write what the docs take from the code, and build them
+    python3 dev.py site                                   build the docs only
     python3 dev.py pictures [SCENES]                      take the pictures of the docs from the real window
     python3 dev.py graph                                  the packages, what imports what, and circles
     python3 dev.py bench [WORDS] [--json F] [--page F]    the benchmarks, each a ratio within one run
@@ -186,10 +187,10 @@ def check() -> None:
     build_docs()
 
 
-def build_docs() -> None:
+def build_docs(python: str | Path = PYTHON) -> None:
     """Build the pages of docs/ into .docs/html."""
     options = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
-    run(PYTHON, "-m", "sphinx", *options, "--doctree-dir", SITE / "doctrees", ROOT / "docs", SITE / "html")
+    run(python, "-m", "sphinx", *options, "--doctree-dir", SITE / "doctrees", ROOT / "docs", SITE / "html")
 
 
 def docs() -> None:
@@ -313,8 +314,9 @@ def main() -> None:
     sub.add_argument("--here", action="store_true", help="with this Python and what is installed for it; no checks")
     for name in ("check", "docs", "graph", "changes", "graphics"):
         commands.add_parser(name)
-    sub = commands.add_parser("coverage", epilog="Further arguments go to pytest.")
-    sub.add_argument("--here", action="store_true", help="with this Python and what is installed for it")
+    for name in ("coverage", "site"):
+        sub = commands.add_parser(name, epilog="Further arguments of coverage go to pytest.")
+        sub.add_argument("--here", action="store_true", help="with this Python and what is installed for it")
     commands.add_parser("pictures").add_argument("scenes", nargs="*", help="names of tests/docs_pictures.py; all")
     commands.add_parser("release").add_argument("--tag", help="the tag that releases, which must be the version")
     benches = commands.add_parser("bench")
@@ -352,6 +354,10 @@ def main() -> None:
     elif options.command == "docs":
         environment()
         docs()
+    elif options.command == "site":
+        if not options.here:
+            environment()
+        build_docs(sys.executable if options.here else PYTHON)
     elif options.command == "coverage":
         if not options.here:
             environment()
