@@ -5,10 +5,13 @@
     python3 dev.py test                                   what CI runs: check, and all tests
     python3 dev.py test --fast                            the quick tests of the library, no checks
     python3 dev.py test --long                            the goals of reliability at their full size, with figures
-    python3 dev.py check                                  format, lint, types, spelling and banned words
-    python3 dev.py docs                                   write docs/findings.md from the rules
+    python3 dev.py check                                  format, lint, types, spelling, banned words and the docs
+    python3 dev.py docs                                   write what the docs take from the code, and build them
+    python3 dev.py site                                   build the docs only
+    python3 dev.py pictures [SCENES]                      take the pictures of the docs from the real window
     python3 dev.py graph                                  the packages, what imports what, and circles
-    python3 dev.py bench [WORDS] [--page FILE]            the benchmarks, each a ratio within one run
+    python3 dev.py bench [WORDS] [--json F] [--page F]    the benchmarks, each a ratio within one run
+    python3 dev.py coverage                               the tests, and the shares of library and plugin they run
     python3 dev.py release [--tag vX.Y.Z]                 build, check and try a release; publishes nothing
     python3 dev.py changes                                the changes of this version, from CHANGELOG.md
     python3 dev.py graphics                               the Debian packages that Qt and OpenGL need
@@ -34,6 +37,8 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 SAMPLE = ROOT / ".sample" / "Chest CT phantom"
+SITE = ROOT / ".docs"
+"""Where the pages of docs/ are built; what has not changed is kept there."""
 SCREEN = "-screen 0 1600x1000x24"
 DEBIAN = [
     "xvfb",
@@ -173,20 +178,27 @@ def window(options: argparse.Namespace) -> None:
 
 
 def check() -> None:
-    """Check format, lint, types, spelling and words."""
+    """Check format, lint, types, spelling and words, and build the docs, whose warnings are errors."""
     run(PYTHON, "-m", "ruff", "format", "--check", ".")
     run(PYTHON, "-m", "ruff", "check", ".")
     run(PYTHON, "-m", "mypy")
     run(PYTHON, "-m", "codespell_lib", "src", "tests", "docs", "dev.py", *sorted(ROOT.glob("*.md")))
     run(PYTHON, ROOT / "tests" / "banned_words.py")
+    build_docs()
+
+
+def build_docs(python: str | Path = PYTHON) -> None:
+    """Build the pages of docs/ into .docs/html."""
+    options = ["--fail-on-warning", "--keep-going", "--quiet", "--builder", "html"]
+    run(python, "-m", "sphinx", *options, "--doctree-dir", SITE / "doctrees", ROOT / "docs", SITE / "html")
 
 
 def docs() -> None:
-    """Write the page of every kind of finding."""
-    pages = ROOT / "docs" / "findings.md"
-    with open(pages, "w", encoding="utf-8", newline="\n") as file:
-        run(PYTHON, "-m", "napari_dicommeta", "findings", "--explain", "all", stdout=file)
-    print(f"wrote {pages}")
+    """Write what the docs take from the code: generated pages, and the outputs of blocks; then build them."""
+    run(PYTHON, ROOT / "tests" / "docs_pages.py")
+    run(PYTHON, ROOT / "tests" / "docs_blocks.py")
+    build_docs()
+    print(f"open {SITE / 'html' / 'index.html'}")
 
 
 def test_goals(arguments: list[str]) -> None:
@@ -207,6 +219,22 @@ def test(fast: bool, arguments: list[str], python: str | Path) -> None:
     print("== Some tests failed. Once more, one after the other: a window may be late where tests share cores ==")
     run(*on_screen(python, "-m", "pytest", "--last-failed", "--last-failed-no-failures", "none"), env=kept)
     print("== They passed alone. What failed above depends on the load of the machine: make it wait, not hope ==")
+
+
+COVERED = {"library": (95, "--omit"), "plugin": (85, "--include")}
+"""Part of the code -> the least share of its lines that tests must run, in percent, and how its files are chosen."""
+
+
+def coverage(arguments: list[str], python: str | Path) -> None:
+    """Run the tests on all cores, and fail where they run less of the library or of the plugin than they must."""
+    for path in ROOT.glob(".coverage*"):
+        path.unlink()
+    options = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal", "--cov", "--cov-report="]
+    run(*on_screen(python, "-m", "pytest", *options, *arguments))
+    for part, (share, choice) in COVERED.items():
+        print(f"== {part}: at least {share} % ==", flush=True)
+        report = ["report", "--skip-covered", "--sort=cover", f"--fail-under={share}"]
+        run(python, "-m", "coverage", *report, choice, "*/_napari/*")
 
 
 def version_and_changes() -> tuple[str, str, str]:
@@ -286,13 +314,18 @@ def main() -> None:
     sub.add_argument("--here", action="store_true", help="with this Python and what is installed for it; no checks")
     for name in ("check", "docs", "graph", "changes", "graphics"):
         commands.add_parser(name)
+    for name in ("coverage", "site"):
+        sub = commands.add_parser(name, epilog="Further arguments of coverage go to pytest.")
+        sub.add_argument("--here", action="store_true", help="with this Python and what is installed for it")
+    commands.add_parser("pictures").add_argument("scenes", nargs="*", help="names of tests/docs_pictures.py; all")
     commands.add_parser("release").add_argument("--tag", help="the tag that releases, which must be the version")
     benches = commands.add_parser("bench")
     benches.add_argument("words", nargs="*")
     benches.add_argument("--folder", help="a folder made by the generator of the large folder")
+    benches.add_argument("--json", help="write the figures, with machine and versions, as JSON")
     benches.add_argument("--page", help="write a page of all that was printed")
     options, rest = parser.parse_known_args()
-    if rest and options.command != "test":
+    if rest and options.command not in ("test", "coverage"):
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if options.command == "_window":
         window(options)
@@ -321,12 +354,25 @@ def main() -> None:
     elif options.command == "docs":
         environment()
         docs()
+    elif options.command == "site":
+        if not options.here:
+            environment()
+        build_docs(sys.executable if options.here else PYTHON)
+    elif options.command == "coverage":
+        if not options.here:
+            environment()
+            graphics(headless=True)
+        coverage(rest, sys.executable if options.here else PYTHON)
+    elif options.command == "pictures":
+        environment()
+        graphics(headless=True)
+        run(*on_screen(PYTHON, ROOT / "tests" / "docs_pictures.py", *options.scenes))
     elif options.command == "graph":
         run(sys.executable, ROOT / "tests" / "import_graph.py")
     elif options.command == "bench":
         environment()
         run(PYTHON, "-m", "pip", "install", "--quiet", "--group", f"{ROOT / 'pyproject.toml'}:bench")
-        named = [f"--{name}={value}" for name in ("folder", "page") if (value := getattr(options, name))]
+        named = [f"--{name}={value}" for name in ("folder", "json", "page") if (value := getattr(options, name))]
         run(PYTHON, ROOT / "tests" / "benchmarks" / "bench.py", *options.words, *named)
 
 

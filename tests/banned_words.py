@@ -22,7 +22,7 @@ BANNED = {
     r"\bwhat is (seen|asked for|there) (is|are)\b": "a noun",
     r"\b(colour|grey|centre|behaviour|neighbour)": "American spelling",
 }
-WHERE = ("src/napari_dicommeta/**/*.py", "src/napari_dicommeta/napari.yaml", "*.md", "dev.py")
+WHERE = ("src/napari_dicommeta/**/*.py", "src/napari_dicommeta/napari.yaml", "*.md", "docs/**/*.md", "dev.py")
 
 
 def main() -> int:

@@ -101,9 +101,11 @@ def test_workflows_run_what_there_is_and_may_only_what_they_need(path: Path) -> 
                 assert (ROOT / test).exists()
 
 
-def test_only_the_job_that_publishes_may_prove_who_it_is() -> None:
+def test_only_the_jobs_that_publish_may_prove_who_they_are() -> None:
+    for workflow in ("release.yml", "docs.yml"):
+        jobs = read_yaml(ROOT / ".github" / "workflows" / workflow)["jobs"]
+        assert [name for name, job in jobs.items() if "id-token" in job.get("permissions", {})] == ["publish"]
     jobs = read_yaml(ROOT / ".github" / "workflows" / "release.yml")["jobs"]
-    assert [name for name, job in jobs.items() if "id-token" in job.get("permissions", {})] == ["publish"]
     assert jobs["publish"]["environment"]["name"] == "pypi"
     assert "secrets." not in (ROOT / ".github" / "workflows" / "release.yml").read_text("utf-8")
 

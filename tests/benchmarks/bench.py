@@ -1,4 +1,4 @@
-"""The figures, each a ratio within one run: ``dev.py bench [WORDS] [--folder F] [--page P]``.
+"""The figures, each a ratio within one run: ``dev.py bench [WORDS] [--folder F] [--json J] [--page P]``.
 
 The words are scan, growth, headers, layout, volumes, window and dock.
 
@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from page import written
+from page import recorded, written
 
 SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).resolve().parents[3] / "shared"))
 PARTS = ("volumes", "window", "scan", "growth", "headers", "layout", "dock")
@@ -247,7 +247,7 @@ def bench_dock(folder: Path) -> None:
         report(what, best[name] * 1e3, bound, at_most=True, unit=" ms")
 
 
-def run_parts(words: Sequence[str], folder: Path | None, page: Path | None) -> int:
+def run_parts(words: Sequence[str], folder: Path | None, target: Path | None, page: Path | None) -> int:
     """Run each part in a process of its own, as two toolkits in one have two copies of GDCM; return an exit code."""
     again = [sys.executable, "-u", __file__, *(["--folder", str(folder)] if folder else [])]
     worst, outputs = 0, {}
@@ -259,9 +259,11 @@ def run_parts(words: Sequence[str], folder: Path | None, page: Path | None) -> i
                 print(line, end="", flush=True)
                 lines.append(line)
         worst, outputs[word] = max(worst, abs(process.returncode)), "".join(lines)
-    if page:
-        page.write_text(written(outputs), encoding="utf-8")
-        print(f"wrote {page}")
+    record = recorded(outputs)
+    for path, text in ((target, json.dumps(record, indent=1, ensure_ascii=False) + "\n"), (page, written(record))):
+        if path:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path}")
     return worst
 
 
@@ -269,12 +271,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("words", nargs="*", help="all of them if none is named")
     parser.add_argument("--folder", type=Path, help="a folder made by the generator")
+    parser.add_argument("--json", type=Path, help="write the figures, with machine and versions, as JSON")
     parser.add_argument("--page", type=Path, help="write a page of all that was printed")
     options = parser.parse_args()
     if not (SHARED / "dsb2017").exists() and options.folder is None:
         sys.exit("the generator is not here: set SHARED_DATA, or name a folder with --folder")
-    if len(options.words) != 1 or options.page:
-        sys.exit(run_parts(options.words or PARTS, options.folder, options.page))
+    if len(options.words) != 1 or options.json or options.page:
+        sys.exit(run_parts(options.words or PARTS, options.folder, options.json, options.page))
     if "volumes" in options.words:
         from volumes import bench_volumes
 

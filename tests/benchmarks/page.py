@@ -1,4 +1,4 @@
-"""The page of the benchmarks, `docs/benchmarks.md`: what each part printed, with machine and versions."""
+"""What the benchmarks printed, with machine and versions: as a record for JSON, and as `docs/benchmarks.md`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("napari-dicommeta", "pydicom", "python-gdcm", "fastdicom", "SimpleITK", "numpy", "pyarrow", "napari")
 TITLES = {
@@ -34,23 +35,27 @@ A row that is **missed** stays in the table until it is kept.
 _FIGURE = re.compile(r"(ok|MISSED) +(.+): ([\d.]+)(\D*) \(at (most|least) ([\d.]+)\D*\)")
 
 
-def written(outputs: dict[str, str]) -> str:
-    """Return the page of what the parts printed."""
-    versions = []
+def recorded(outputs: dict[str, str]) -> dict[str, Any]:
+    """Return what the parts printed, as a record for JSON: machine, versions, figures and lines of each part."""
+    return {
+        "version": 1,
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": _machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "versions": _versions(),
+        "parts": {word: _part(text) for word, text in outputs.items()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    versions = {}
     for name in PACKAGES:
         try:
-            versions.append(f"{name} {version(name)}")
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    page = INTRODUCTION.format(
-        words=" ".join(outputs),
-        date=datetime.now(UTC).date().isoformat(),
-        machine=_machine(),
-        cores=os.cpu_count(),
-        python=platform.python_version(),
-        packages=", ".join(versions),
-    )
-    return page + "".join(_part(TITLES[word], text) for word, text in outputs.items())
+    return versions
 
 
 def _machine() -> str:
@@ -59,17 +64,46 @@ def _machine() -> str:
     return f"{platform.system()}, {names[0] if names else platform.machine()}"
 
 
-def _part(title: str, text: str) -> str:
-    rows, rest = [], []
+def _part(text: str) -> dict[str, Any]:
+    """Return the figures that a part printed, and its other lines."""
+    figures, rest = [], []
     for line in text.splitlines():
         figure = _FIGURE.fullmatch(line.strip())
         if figure:
             word, name, value, unit, side, bound = figure.groups()
-            kept = "kept" if word == "ok" else "**missed**"
-            rows.append(f"| {name} | {value}{unit} | at {side} {bound}{unit} | {kept} |")
+            figures.append(
+                {
+                    "name": name,
+                    "value": float(value),
+                    "unit": unit.strip(),
+                    "bound": float(bound),
+                    "bound_is": side,
+                    "is_kept": word == "ok",
+                }
+            )
         elif line.strip() and not line.startswith(("+", "peak of this process")):
             rest.append(line.strip())
+    return {"figures": figures, "lines": rest}
+
+
+def written(record: dict[str, Any]) -> str:
+    """Return the page of a record."""
+    page = INTRODUCTION.format(
+        words=" ".join(record["parts"]),
+        packages=", ".join(f"{name} {number}" for name, number in record["versions"].items()),
+        **{name: record[name] for name in ("date", "machine", "cores", "python")},
+    )
+    return page + "".join(_section(TITLES[word], part) for word, part in record["parts"].items())
+
+
+def _section(title: str, part: dict[str, Any]) -> str:
+    rows = []
+    for figure in part["figures"]:
+        unit = figure["unit"] if figure["unit"] in ("", "×") else f" {figure['unit']}"
+        kept = "kept" if figure["is_kept"] else "**missed**"
+        wanted = f"at {figure['bound_is']} {figure['bound']:g}{unit}"
+        rows.append(f"| {figure['name']} | {figure['value']:.2f}{unit} | {wanted} | {kept} |")
     lines = [f"\n## {title}\n", "| Figure | Measured | Wanted | |", "|---|---|---|---|", *rows]
-    if rest:
-        lines += ["", "```text", *rest, "```"]
+    if part["lines"]:
+        lines += ["", "```text", *part["lines"], "```"]
     return "\n".join(lines) + "\n"

@@ -362,6 +362,7 @@ def test_a_condition_leaves_out_what_is_said_about_other_files(
 
 def test_help_imports_nothing_that_only_commands_need() -> None:
     heavy = ["numpy", "pyarrow", "pydicom", "imagecodecs", "importlib.metadata", "platformdirs"]
+    heavy += ["importlib.resources", "difflib", "tempfile"]
     script = (
         "import sys, napari_dicommeta.cli.main as cli\n"
         "try:\n    cli.main(['--help'])\nexcept SystemExit:\n    pass\n"

@@ -93,11 +93,11 @@ def test_the_sample_of_the_menu_opens_without_an_error(qtbot: Any, viewer: Any) 
     assert len(dock.presets.buttons) == 3
 
 
-def test_the_script_of_the_readme_runs_as_it_stands(
+def test_the_script_of_the_docs_runs_as_it_stands(
     qtbot: Any, viewer: Any, phantom: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-    (block,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "import napari\n" in block]
+    page = (Path(__file__).resolve().parents[2] / "docs" / "howto" / "layer-to-file.md").read_text("utf-8")
+    (block,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "import napari\n" in block]
     monkeypatch.chdir(phantom.parent)
     monkeypatch.setattr(napari, "Viewer", lambda: viewer)
     exec(block, {"dm": dm})

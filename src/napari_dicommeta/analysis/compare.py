@@ -178,6 +178,12 @@ def compare(a: Catalog, b: Catalog, limit: int = MAX_COMPARED_VALUES) -> Records
 
     Tags that differ equally, as many do between two sites, are sorted by `importance`. ``compare(b, a)`` gives the same
     order with the sides exchanged.
+
+    Examples
+    --------
+    >>> first, second = dm.scan("delivery-1"), dm.scan("delivery-2")
+    >>> next(tag.distance for tag in dm.compare(first, second) if tag.keyword == "ConvolutionKernel")
+    1.0
     """
     sides = _Side.of(a), _Side.of(b)
     vrs: dict[str, str] = {}

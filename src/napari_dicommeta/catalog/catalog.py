@@ -203,6 +203,12 @@ class Catalog:
         ------
         ValueError
             If `tag` is neither a keyword nor a tag, or `by` is unknown.
+
+        Examples
+        --------
+        >>> catalog = dm.scan("Chest CT phantom")
+        >>> dict(catalog.values("RescaleSlope")), dict(catalog.values("RescaleSlope", by="spelling"))
+        ({'1': 48}, {'1': 16, '1.0': 16, '1.000000': 16})
         """
         if by not in ("meaning", "spelling"):
             raise ValueError(f"by must be 'meaning' or 'spelling', not {by!r}")
@@ -267,6 +273,12 @@ class Catalog:
         ------
         ValueError
             If a tag is neither a keyword nor a tag.
+
+        Examples
+        --------
+        >>> catalog = dm.scan("Chest CT phantom")
+        >>> catalog.where(Modality="CT", InstanceNumber=slice(1, 10)).n_files
+        10
         """
         return self.rows(np.flatnonzero(self.mask({**(conditions or {}), **keywords}, by)))
 

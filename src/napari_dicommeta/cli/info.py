@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,8 @@ CODECS = {
 
 def installation() -> dict[str, dict[str, Any]]:
     """Return versions, codecs and paths of files; nothing about any data set."""
+    import platform
+
     return {
         "versions": {
             "napari-dicommeta": __version__,

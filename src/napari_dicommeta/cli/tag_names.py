@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -48,6 +47,8 @@ def _parsed(text: str, corrected: str) -> TagPath:
 
 def meant(word: str, words: Iterable[str]) -> str:
     """Return "; did you mean A or B?" with those of `words` that look like `word`, "" if none does."""
+    from difflib import get_close_matches
+
     plain = {_plain(known): known for known in words}
     close = [plain[match] for match in get_close_matches(_plain(word), plain, MAX_MEANT, 0.75)]
     return f"; did you mean {' or '.join(close)}?" if close else ""

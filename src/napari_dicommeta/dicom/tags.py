@@ -45,6 +45,12 @@ class TagPath:
     private element without a creator keeps its whole tag.
 
     See PS3.5 section 7.8 for private elements and section 7.5 for nesting.
+
+    Examples
+    --------
+    >>> path = dm.TagPath.parse("(0028,1053)")
+    >>> path.keyword, path.vr, path.tag_text
+    ('RescaleSlope', 'DS', '(0028,1053)')
     """
 
     elements: tuple[tuple[int, str], ...]

@@ -54,6 +54,14 @@ class Window:
     instead; center and width then describe its inputs. `rescale` is None if the file's numbers are modality values, as
     the Standard says, and (slope, intercept) if they are stored values. `limits`, `apply` and `curve` always use
     modality values. `times` is how often the file states the same window.
+
+    Examples
+    --------
+    >>> window = dm.Window(center=40, width=400)
+    >>> window.limits
+    (-160.0, 239.0)
+    >>> window.apply(np.array([-160, 40, 239])).round(3).tolist()
+    [0.0, 0.501, 1.0]
     """
 
     center: float

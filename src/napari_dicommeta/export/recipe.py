@@ -82,6 +82,12 @@ def make_recipe(
         If a step has a value that `load` does not know, or a selection with an unknown tag.
     PixelError
         If pixels cannot be read, with `pixels`.
+
+    Examples
+    --------
+    >>> recipe = dm.make_recipe(dm.scan("Chest CT phantom"), "Chest CT phantom")
+    >>> recipe.n_volumes
+    1
     """
     for step in steps:
         if step.kind in OPTIONS:

@@ -137,6 +137,12 @@ def series_table(catalog: Catalog, *, progress: Callable[[int, int], None] | Non
     normal, without gaps. The other columns are IDC's; the module describes them.
 
     `progress` is called with (series done, all series).
+
+    Examples
+    --------
+    >>> table = dm.series_table(dm.scan("Chest CT phantom"))
+    >>> table.select(["Modality", "n_slices", "spacing_k", "volume_is_regular"]).to_pylist()
+    [{'Modality': 'CT', 'n_slices': 48, 'spacing_k': 2.5, 'volume_is_regular': True}]
     """
     report = None if progress is None else lambda done: progress(*done)
     return result_of(iter_series_table(catalog), report)

@@ -98,6 +98,12 @@ def check(
 
     A rule that fails does not stop the others: a finding with the code "rule-failed" names it, and the log has the
     error.
+
+    Examples
+    --------
+    >>> findings = dm.check(dm.scan("Chest CT phantom"))
+    >>> [(finding.code, finding.severity) for finding in findings]
+    [('identifying', 'info'), ('padding', 'info'), ('spellings', 'info')]
     """
     return result_of(iter_check(catalog, volumes, pixels), progress)
 

@@ -74,6 +74,15 @@ def load(
         If the source holds no volume; the text gives the reasons.
     ValueError
         If an option is invalid.
+
+    Examples
+    --------
+    >>> volumes = dm.load("Chest CT phantom", padding="air")
+    >>> volume = volumes[0]
+    >>> volume.array.shape, volume.array.dtype, volume.units
+    ((48, 256, 256), dtype('int16'), 'HU')
+    >>> volumes.refusals
+    ()
     """
     split_keyword(split)
     if padding not in PADDINGS:

@@ -50,6 +50,16 @@ class Volume:
     notes, made when first asked for. `sources`: where the pixels of each slice are. `axis`: the keyword of axis t, ""
     without one; `axis_texts`: the text of that element at each t, "" where it has none. `name` begins with the
     description of the series, `label` with its number and modality, which name no person.
+
+    Examples
+    --------
+    >>> volume = dm.load("Chest CT phantom")[0]
+    >>> int(volume.array[24].max()), volume.geometry.spacing
+    (700, (2.5, 1.5, 1.5))
+    >>> [window.label for window in volume.windows]
+    ['MEDIASTINUM', 'LUNG']
+    >>> [note.code for note in volume.notes]
+    ['order', 'padding', 'units']
     """
 
     name: str
