@@ -25,7 +25,7 @@ PARTED = {"split", "orientations"}
 ODDITIES = {
     "repeated positions": REPEATED,
     "gantry tilt": {"tilt"},
-    "uneven slice distance": {"uneven", "gap"},
+    "uneven slice distance": {"uneven", "gap", "blocks"},
     "mixed slice geometry": PARTED,
     "no ImagePositionPatient": {"position-missing", "damaged", "no-pixels"},
     "colour": {"color", "no-ct-values"},
@@ -49,7 +49,7 @@ FOLDERS = {
     "dcm_qa_agfa": {"windows-vary", "volumes", "same-pixels"},
     "dcm_qa_ct": {
         "tilt",
-        "uneven",
+        "blocks",
         "padding",
         "windows-vary",
         "window-doubled",
@@ -118,6 +118,11 @@ EQUAL_HEADERS = {
     ("pydicom-data", "damaged"),
     ("pydicom-package", "pixels-longer"),
     ("pydicom-data", "pixels-cut"),
+    ("cornerstone-wado", "left-out"),
+    ("dicom2nifti", "left-out"),
+    ("dicomparser", "left-out"),
+    ("pydicom-package", "left-out"),
+    ("rt-utils", "left-out"),
 }
 
 
