@@ -132,11 +132,11 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
     tags=("PatientID",),
     by=("PatientID",),
     standard="PS3.3 section C.7.1.1",
-    advice="Ask the source which patients these are; until then, keep all files of such an ID in one set.",
+    advice="Ask the source which patients these are; until then, keep all files of one ID in one set.",
     meaning="One ID stands for several persons, or a value is wrong: splits and statistics by patient are off.",
 )
 def patient_contradicts(survey: Survey) -> Iterator[Finding]:
-    """Yield a finding with the number of such IDs, never their values."""
+    """Yield a finding with the number of these IDs, never their values."""
     patients = survey.joint("PatientID")
     lines, masks, tags = [], [], []
     for tag, noun in PERSONAL.items():

@@ -40,6 +40,8 @@ FOLLOWING = (
 UNSTATED = frozenset(("", "NONE", "NULL", "UNKNOWN", "ANONYMOUS", "ANONYMIZED", "REMOVED", "NA", "TBD", "XXX"))
 """Texts that stand for no maker and no model, without what is no letter or digit."""
 NOUNS = ("maker", "model", "software version", "field strength", "tube voltage")
+MEASURES = frozenset(("SliceThickness", "PixelSpacing", "RescaleSlope", "RescaleIntercept", "WindowCenter"))
+"""Numbers that may be another in each series, from which nothing follows unless series share them."""
 OF_VOLTAGES = (
     "Group by tube voltage, or report results for each.",
     "HU of bone, calcium and contrast agent, and the noise, depend on the voltage.",
@@ -170,11 +172,14 @@ def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str
         has_all = len(np.unique(makers[stated])) == len(np.unique(makers[held]))
         if not has_all or survey.mixing(makers, column.ids, stated).any():
             continue
+        if tag not in MEASURES:
+            found.append(tag)
+            continue
         _, firsts = np.unique(survey.series_ids[stated], return_index=True)
         rows = np.flatnonzero(stated)[firsts]
         values, counts = np.unique(column.ids[rows], return_counts=True)
         repeated = np.isin(column.ids[rows], values[counts >= 2])
-        if len(np.unique(makers[rows[repeated]])) >= 2:  # of values that each series has for itself, nothing follows
+        if len(np.unique(makers[rows[repeated]])) >= 2:
             found.append(tag)
     return found
 

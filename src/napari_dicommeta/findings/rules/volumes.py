@@ -92,13 +92,16 @@ def notes(survey: Survey) -> Iterator[Finding]:
 
 
 def _severity(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> str:
-    """Return the severity of the notes of a code, a decision if one of them is, and none that has been told."""
+    """Return the severity of the notes of a code, a decision if one of them is and no other rule reports it."""
     rows = _united(volume.rows for volume, _ in noted)
     if code == "blocks" or (code == "windows-stored" and _is_mixed(survey, noted)):
         return "decision"
     if code == "unplaced" and not _is_placed(survey)[rows].any():  # "position-missing" and "orientation-invalid"
         return "info"
-    if code == "left-out" and _repeats_uid(survey)[_united(_named_rows(survey, *one) for one in noted)].all():
+    if (
+        code == "left-out"
+        and _repeats_uid(survey)[_united(_named_rows(survey, volume, note) for volume, note in noted)].all()
+    ):
         return "info"  # "image-twice" and "uid-reused"
     return "decision" if any(note.severity == "decision" for _, note in noted) else "info"
 
