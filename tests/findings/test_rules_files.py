@@ -33,9 +33,17 @@ def test_meta_information_of_another_object(tmp_path: Path) -> None:
     paths[0].write_bytes(b"\0" * 128 + b"DICM" + meta + data_set(ct_content(0, **NOBODY)))
     catalog = dm.scan(tmp_path)
     (finding,) = check(catalog)
-    assert (finding.code, finding.files) == ("meta-contradicts", 1)
+    assert (finding.code, finding.severity, finding.files) == ("meta-contradicts", "info", 1)
     assert finding.evidence == (("MediaStorageSOPInstanceUID is not SOPInstanceUID", 1),)
     assert catalog.where(dict(finding.selection)).values("SOPInstanceUID") == {f"{ROOT}.3.0": 1}
+
+
+def test_a_uid_that_may_lead_back_to_the_patient_is_a_decision(tmp_path: Path) -> None:
+    removed = {**NOBODY, "PatientIdentityRemoved": "YES"}
+    paths = write_series(tmp_path, 3, **removed)
+    paths[0].write_bytes(b"\0" * 128 + b"DICM" + file_meta(EXPLICIT, "1.2.77") + data_set(ct_content(0, **removed)))
+    (finding,) = check(dm.scan(tmp_path))
+    assert (finding.code, finding.severity, finding.files) == ("meta-contradicts", "decision", 1)
 
 
 def test_files_without_a_transfer_syntax(tmp_path: Path) -> None:
@@ -164,6 +172,20 @@ def test_enhanced_images_among_single_frame_images(tmp_path: Path) -> None:
     (finding,) = check(dm.scan(tmp_path))
     assert (finding.code, finding.severity, finding.files) == ("enhanced-mixed", "info", 1)
     assert finding.title == "CT: 1 enhanced file among 3 single-frame images"
+
+
+def test_enhanced_images_without_functional_groups_are_known_by_their_class(tmp_path: Path) -> None:
+    classes = {"SOPClassUID": lambda k: f"1.2.840.10008.5.1.4.1.1.{'2.1' if k == 2 else '2'}"}
+    write_series(tmp_path, 3, **NOBODY, **classes)
+    assert only(dm.scan(tmp_path), "enhanced-mixed").files == 1
+
+
+def test_a_directory_is_named_by_its_class(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, **NOBODY)
+    directory = data_set({"FileSetID": "SET", "DirectoryRecordSequence": [{"DirectoryRecordType": "PATIENT"}]})
+    meta = file_meta(EXPLICIT, "1.2.77", "1.2.840.10008.1.3.10")
+    (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM" + meta + directory)
+    assert only(dm.scan(tmp_path), "no-pixels").evidence == (("Media Storage Directory Storage", 1),)
 
 
 def test_copies_of_a_structure_set_are_not_different_ones(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ PLACES = [0.0, 3, 6, 9, 12, 17, 22, 27, 32]
 
 # What is written, the severity of the finding and its files; what else follows from it.
 NOTED: list[tuple[str, Callable[[Path], object], str, int, set[str]]] = [
-    ("blocks", series(9, **at(PLACES)), "info", 9, {"uneven"}),
+    ("blocks", series(9, **at(PLACES)), "decision", 9, set()),
     ("interleaved", series(6, KVP=lambda k: (80, 140)[k % 2]), "decision", 6, set()),
     (
         "tracked",
@@ -107,4 +107,6 @@ def test_a_copy_of_several_frames_is_one_file(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / f"{name}.dcm").write_bytes(enhanced([ct_pixels(k) for k in range(3)], frames, shared, **NOBODY))
     found = {finding.code: finding for finding in check(dm.scan(tmp_path))}
-    assert found["left-out"].evidence == (("series 3: 1 file of 2", 2),)
+    assert found["left-out"].evidence == (("series 3: 1 file of 2", 1),)
+    assert found["left-out"].title == "1 duplicate file left out, in 1 volume"
+    assert (found["left-out"].severity, found["image-twice"].severity) == ("info", "decision")  # one decision, not two

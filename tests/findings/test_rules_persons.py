@@ -70,6 +70,15 @@ def test_what_follows_the_maker_needs_a_decision(tmp_path: Path) -> None:
     assert set(finding.evidence) == {("A, A, 1.5 T (2 series)", 4), ("B, B, 1.5 T (2 series)", 4)}
 
 
+def test_what_each_series_has_for_itself_follows_no_maker(tmp_path: Path) -> None:
+    for i in range(4):
+        own = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        scanner = {"Manufacturer": "AABB"[i], "PixelSpacing": [0.5 + i / 10] * 2}
+        write_series(tmp_path / str(i), 1, **NOBODY, **own, **scanner)
+    scanners = only(dm.scan(tmp_path), "scanners")
+    assert (scanners.severity, scanners.title) == ("info", "CT: 2 makers in 4 series")
+
+
 def write_many(folder: Path, count: int, **changes: Any) -> None:
     """Write series of one image each; a callable change is called with the number of the series."""
     for i in range(count):
@@ -87,7 +96,8 @@ def test_settings_that_vary_within_a_protocol(tmp_path: Path) -> None:
     (finding,) = check(dm.scan(tmp_path))
     assert (finding.code, finding.severity) == ("protocols-vary", "info")
     assert finding.title == "MR: 1 setting varies between series of one protocol"
-    assert (finding.tags, finding.evidence, finding.files) == (("EchoTime",), (("EchoTime in 1 protocol", 3),), 3)
+    line = ("EchoTime 90, 100 in 3 series of a protocol", 3)
+    assert (finding.tags, finding.evidence, finding.files) == (("EchoTime",), (line,), 3)
 
 
 def test_the_series_that_differs_from_all_others_of_its_protocol(tmp_path: Path) -> None:

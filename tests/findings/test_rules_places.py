@@ -70,7 +70,7 @@ def test_screenshots_beside_slices_lack_nothing(tmp_path: Path) -> None:
     uids = {"SeriesInstanceUID": f"{ROOT}.5", "SOPInstanceUID": lambda k: f"{ROOT}.6.{k}"}
     write_series(tmp_path / "sc", 2, **NOBODY, **uids, **places, SOPClassUID=SECONDARY_CAPTURE)
     found = {(finding.code, finding.severity) for finding in check(dm.scan(tmp_path))}
-    assert found == {("no-ct-values", "decision"), ("position-missing", "info")}
+    assert found == {("no-ct-values", "decision")}
 
 
 def test_what_enhanced_images_keep_in_functional_groups_is_not_missing(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from dicom_factory import EXPLICIT, IMPLICIT, ROOT, Raw, ct_slice, write_series
+from dicom_factory import EXPLICIT, IMPLICIT, ROOT, Raw, ct_slice, encapsulated, write_series
 from finding_checks import NOBODY, ONE_WINDOW, either, only
 
 import napari_dicommeta as dm
@@ -65,6 +66,23 @@ def test_presets_in_stored_values_need_a_decision_beside_others(tmp_path: Path) 
     uids = {"SeriesInstanceUID": f"{ROOT}.5", "SOPInstanceUID": lambda k: f"{ROOT}.6.{k}"}
     write_series(tmp_path / "b", 3, **NOBODY, **uids, **{**scaled, "RescaleSlope": 1, "WindowCenter": 700})
     assert only(dm.scan(tmp_path), "windows-stored").severity == "decision"
+
+
+def test_presets_that_clip_the_brightest_pixels_are_no_presets_in_stored_values(tmp_path: Path) -> None:
+    """A preset up to 1944, values up to 2820 of which all but a few lie below 1906: its maker left out the peaks."""
+    pixels = np.full((32, 32), 1163, "<u2")  # stored: 1906 rescaled by 1.63858
+    pixels[0, 0], pixels[1] = 1721, 0
+    scaled = {"Modality": "MR", "RescaleSlope": "1.63858", "RescaleIntercept": 0, "RescaleType": None}
+    preset = {**ONE_WINDOW, "WindowCenter": 972, "WindowWidth": 1944}
+    write_series(tmp_path, 3, **NOBODY, **scaled, **preset, pixels=lambda _: pixels)
+    assert "windows-stored" not in {one.code for one in check(dm.scan(tmp_path))}
+
+
+@pytest.mark.parametrize("syntax", ["53", "55", "62"])
+def test_retired_processes_of_jpeg_are_lossy_too(tmp_path: Path, syntax: str) -> None:
+    write_series(tmp_path, 2, f"1.2.840.10008.1.2.4.{syntax}", **NOBODY, PixelData=encapsulated([b"\xff\xd8\xff\xd9"]))
+    lossy = only(dm.scan(tmp_path), "lossy")
+    assert dict(lossy.evidence)["in a lossy transfer syntax"] == lossy.files == 2
 
 
 def test_letters_of_latin_1_contradict_nothing(tmp_path: Path) -> None:

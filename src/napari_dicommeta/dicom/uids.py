@@ -62,8 +62,12 @@ JPIP = _jpeg("94", "95", "204", "205")
 """Transfer syntaxes whose pixels are held by a provider, not in the file."""
 LOSSY_CODECS = JPEG_DCT | _jpeg("81", "91", "93", "203")
 """Transfer syntaxes that may decode to rounded values; .91, .93 and .203 may be lossless too (PS3.5 section A.4)."""
-LOSSY_SYNTAXES = _jpeg("50", "51", "81", "100", "101", "102", "103", "104", "105", "106")
-"""Transfer syntaxes that are always lossy (PS3.5 section A.4)."""
+LOSSY_SYNTAXES = (
+    JPEG_DCT
+    | _jpeg("59", "60", "61", "62", "63", "64")
+    | _jpeg("81", "100", "101", "102", "103", "104", "105", "106", "107", "108")
+)
+"""Transfer syntaxes that are always lossy, retired processes of JPEG included (PS3.5 section A.4)."""
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"

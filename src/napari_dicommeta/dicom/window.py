@@ -236,16 +236,18 @@ def _folded(windows: Iterable[Window]) -> tuple[Window, ...]:
     return tuple(replace(window, times=times) for window, times in counts.items())
 
 
-def in_stored_values(window: Window, values: tuple[float, float], slope: float, intercept: float) -> bool:
+def in_stored_values(
+    window: Window, values: tuple[float, float], slope: float, intercept: float, gain: float = MIN_OVERLAP_GAIN
+) -> bool:
     """Return whether `window` fits an image's stored values better than its modality `values`, (smallest, largest).
 
     The Standard defines windows in modality values (PS3.3 section C.11.2.1.2), but MR and PET files often use stored
-    values. The better fit is the larger overlap of the window with the values.
+    values. The better fit is the overlap of the window with the values that is larger by more than `gain`.
     """
     if slope == 0 or (slope, intercept) == (1, 0) or window.fault:
         return False
     stored = sorted((value - intercept) / slope for value in values)
-    return _overlap(window.limits, (stored[0], stored[1])) > _overlap(window.limits, values) + MIN_OVERLAP_GAIN
+    return _overlap(window.limits, (stored[0], stored[1])) > _overlap(window.limits, values) + gain
 
 
 def _overlap(first: tuple[float, float], second: tuple[float, float]) -> float:

@@ -10,6 +10,7 @@ from napari_dicommeta.findings import hu_check
 from napari_dicommeta.findings.finding import Finding, finding_order
 from napari_dicommeta.findings.rule import FindingKind, kind_of, registered_kinds, rule, rules_that_need
 from napari_dicommeta.findings.rules import (
+    anatomy,
     charsets,
     copies,
     files,
@@ -56,6 +57,7 @@ RULE_MODULES = (
     scanners,
     protocols,
     kinds,
+    anatomy,
     pet,
     identity,
     persons,

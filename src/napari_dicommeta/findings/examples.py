@@ -60,6 +60,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "series-numbers": ("One SeriesInstanceUID, SeriesNumber 3 in two files and 4 in two", "in 1 series"),
     "series-frames": ("One SeriesInstanceUID, two FrameOfReferenceUIDs", "in 1 series"),
     "study-patients": ("One StudyInstanceUID, PatientID P1 in two files and P2 in two", "in 1 study"),
+    "patient-contradicts": (
+        "PatientSex M in two files, F in two, all of one PatientID",
+        "1 Patient ID with several sexes",
+    ),
     "study-dates": ("One StudyInstanceUID, StudyDate 20200101 in two files and 20210101 in two", "in 1 study"),
     "date-order": ("StudyDate 20200110, SeriesDate 20200109", "SeriesDate before StudyDate"),
     "dates-invalid": ("StudyDate 20201340", "1 tag holds dates, times or ages that are none"),
@@ -120,6 +124,12 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "CT: patients lie in 2 positions, HFP, HFS",
     ),
     "sides": ("ImageLaterality L in one series, R in the other", "CT: images of both sides of the body are mixed"),
+    "views": ("ViewPosition PA in one series, AP in the other", "CR: images of 2 views are mixed, AP, PA"),
+    "body-parts": (
+        "BodyPartExamined CHEST in one series, HEAD in the other",
+        "CT: images of 2 body parts are mixed",
+    ),
+    "overlays": ("OverlayRows (6000,0010) 16 in two of four files", "2 images have overlays"),
     "no-ct-values": ("A screen capture with Modality CT", "MONOCHROME2 secondary capture"),
     "color": ("PhotometricInterpretation RGB", "RGB"),
     # values
@@ -239,6 +249,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "slices-overlap": ("SliceThickness 5, slices 2.5 mm apart", "5 mm thick, 2.5 mm apart"),
     "slices-apart": ("SliceThickness 1, slices 2.5 mm apart", "1 mm thick, 2.5 mm apart"),
+    "step-contradicts": ("SpacingBetweenSlices 0.5, slices 2.5 mm apart", "0.5 mm stated, 2.5 mm apart"),
     "gap": (
         "Slices at 0, 2.5, 7.5 and 10 mm",
         "series 3: 1 slice missing between 2 and 3 (5 mm); the usual step is 2.5 mm",
@@ -257,8 +268,8 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "series 3: Slices are sheared by 11.31 degrees, 0.5 mm a slice (gantry tilt)",
     ),
     "split": (
-        "A localizer and three axial slices with one SeriesInstanceUID",
-        "Split from its series: localizers are separated",
+        "Two localizers and two axial slices with one SeriesInstanceUID",
+        "1 series is split into 2 volumes",
     ),
     "left-out": ("Four slices, the fourth a copy of the third under another UID", "series 3: 1 file of 4"),
     "volumes": (

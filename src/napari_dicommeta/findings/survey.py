@@ -92,13 +92,15 @@ class VolumeFacts:
     """Summary of a volume: `label`, `rows` of its files in the catalog, spacing (k, j, i) in mm, and notes.
 
     `spacing[0]` is the usual step along the normal of the slices, also where these are sheared; NaN if there is none.
-    `steps`: the smallest and the largest step in mm, missing slices aside. `has_presets`: whether its files give any.
+    `steps`: the smallest and the largest step in mm, missing slices aside. `shear`: the sideways part of a step, mm.
+    `has_presets`: whether its files give any.
     """
 
     label: str
     rows: np.ndarray
     spacing: tuple[float, float, float]
     steps: tuple[float, float]
+    shear: float
     has_presets: bool
     slices: int
     modality: str
@@ -433,6 +435,7 @@ def _facts(series: Series) -> SeriesFacts:
                 rows=rows(paths),
                 spacing=(step, *volume.geometry.spacing[1:]),
                 steps=_ends(volume.geometry),
+                shear=volume.geometry.shear,
                 has_presets=bool(volume.windows),
                 slices=slices,
                 modality=volume.modality,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_dicommeta.dicom.luts import read_voi_luts
 from napari_dicommeta.dicom.values import has_items
 from napari_dicommeta.dicom.window import WINDOW_TAGS, Window, in_stored_values, windows_of
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["read_slice_windows"]
 
 TABLE_TAGS = ("VOILUTSequence.LUTDescriptor", "VOILUTSequence.LUTExplanation", "VOILUTSequence.LUTData")
+MOST = (0.1, 99.9)
+"""Percentiles between which most pixels are."""
 STORED_VALUE_MODALITIES = frozenset(("MR", "PT", "NM"))
 """Modalities whose windows often refer to stored values even if there is a rescale."""
 
@@ -77,6 +81,14 @@ def _means_stored(
         return False
     mask = transform.is_padding(stored)
     stored = stored[~mask] if mask is not None and not mask.all() else stored
-    ends = (float(stored.min()) * transform.slope, float(stored.max()) * transform.slope)
-    values = (min(ends) + transform.intercept, max(ends) + transform.intercept)
-    return in_stored_values(first, values, transform.slope, transform.intercept)
+    spans = [(float(stored.min()), float(stored.max())), tuple(np.percentile(stored, MOST).tolist())]
+    values = [_rescaled(span, transform) for span in spans]
+    # Makers clip the brightest pixels: a window may end within the rescaled values, and still beyond the stored ones.
+    return in_stored_values(first, values[0], transform.slope, transform.intercept) and in_stored_values(
+        first, values[1], transform.slope, transform.intercept, gain=0.0
+    )
+
+
+def _rescaled(span: tuple[float, ...], transform: Transform) -> tuple[float, float]:
+    low, high = sorted(value * transform.slope + transform.intercept for value in span)
+    return low, high

@@ -123,7 +123,7 @@ def syntax_missing(survey: Survey) -> Iterator[Finding]:
 
 @rule(
     "meta-contradicts",
-    severity="decision",
+    severity=("info", "decision"),
     title="The file meta information names another object than the data set",
     by=("SOPInstanceUID",),
     standard="PS3.10 section 7.1",
@@ -131,6 +131,10 @@ def syntax_missing(survey: Survey) -> Iterator[Finding]:
     meaning="UIDs were changed in one place only, which is common in de-identification.",
 )
 def meta_contradicts(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on other UIDs in the file meta information; a decision where the identity is said to be removed.
+
+    There, the UID before the data set may be the one that leads back to the patient.
+    """
     lines, masks, tags = [], [], []
     for in_meta, in_set in META:
         texts = zip(survey.catalog.column_texts(in_meta), survey.catalog.column_texts(in_set), strict=True)
@@ -140,4 +144,16 @@ def meta_contradicts(survey: Survey) -> Iterator[Finding]:
             masks.append(mask)
             tags += [in_meta, in_set]
     if masks:
-        yield survey.finding("meta-contradicts", np.logical_or.reduce(masks), lines, tags=tuple(tags))
+        mask = np.logical_or.reduce(masks)
+        may_lead_back = bool((mask & survey.says("PatientIdentityRemoved", "YES")).any())
+        yield survey.finding(
+            "meta-contradicts",
+            mask,
+            lines,
+            severity="decision" if may_lead_back else "info",
+            advice="Rewrite the file meta information before sharing the files." if may_lead_back else "",
+            meaning="The identity is said to be removed, and the UID before the data set may still be the original one."
+            if may_lead_back
+            else "",
+            tags=tuple(tags),
+        )

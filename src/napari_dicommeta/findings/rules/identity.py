@@ -1,7 +1,8 @@
-"""Rules about identity: contradicting UIDs, copies."""
+"""Rules about identity: UIDs and patients that contradict each other, copies."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,8 @@ OUTER_CODES = (
 )
 """Findings on two tags, where each value of the first allows only one value of the second."""
 SPLIT_BOTH = "Split these files by both tags, and ask the source of the data which value is right."
+PERSONAL = {"PatientBirthDate": "dates of birth", "PatientSex": "sexes", "PatientName": "names"}
+_WORDS = re.compile(r"[^\W_]+")
 SAME_IMAGE = (
     "SeriesInstanceUID",
     "SOPClassUID",
@@ -120,6 +123,41 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
             n = int(np.count_nonzero(np.bincount(outside.ids[mask])))
             groups = "series" if outer == "SeriesInstanceUID" else "study" if n == 1 else "studies"
             yield survey.finding(code, mask, ((f"in {n} {groups}", file_count(mask)),))
+
+
+@rule(
+    "patient-contradicts",
+    severity="decision",
+    title="A Patient ID occurs with several dates of birth, sexes or names",
+    tags=("PatientID",),
+    by=("PatientID",),
+    standard="PS3.3 section C.7.1.1",
+    advice="Ask the source which patients these are; until then, keep all files of one ID in one set.",
+    meaning="One ID stands for several persons, or a value is wrong: splits and statistics by patient are off.",
+)
+def patient_contradicts(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding with the number of these IDs, never their values."""
+    patients = survey.joint("PatientID")
+    lines, masks, tags = [], [], []
+    for tag, noun in PERSONAL.items():
+        if tag == "PatientName" and not survey.catalog.has_paths:  # spellings of a name have several pseudonyms
+            continue
+        column = survey.joint(tag)
+        numbers: dict[tuple[str, ...], int] = {}
+        alike = [
+            numbers.setdefault(tuple(_WORDS.findall((text or "").casefold())), len(numbers)) for (text,) in column.texts
+        ]
+        held = survey.filled("PatientID") & survey.filled(tag)
+        mask = survey.mixing(np.array(alike, dtype=np.int64)[column.ids], patients.ids, held) if held.any() else held
+        if mask.any():
+            n = len(np.unique(patients.ids[mask]))
+            lines.append((f"{counted(n, 'Patient ID')} with several {noun}", file_count(mask)))
+            masks.append(mask)
+            tags.append(tag)
+    if masks:
+        yield survey.finding(
+            "patient-contradicts", np.logical_or.reduce(masks), lines, tags=("PatientID", *tags), by=("PatientID",)
+        )
 
 
 @rule(

@@ -1,4 +1,4 @@
-"""Rules about mixed kinds of images: derived ones, localizers, contrast agent, position and side of the body."""
+"""Rules about mixed kinds of images: derived ones, localizers, contrast agent, enhanced ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.uids import STORAGE
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.survey import Survey
 
 IMAGE_KINDS = ("CT", "MR", "PT", "NM", "CR", "DX", "MG", "XA", "RF", "US")
+ENHANCED = frozenset(f"{STORAGE}{end}" for end in ("2.1", "2.2", "4.1", "4.4", "128.1", "130"))
+"""Enhanced and legacy converted CT, MR and PET images."""
 CONTRAST = ("ContrastBolusAgent", "ContrastBolusAgentSequence")
 _MODALITIES = (
     "ANN AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD IO IOL IVOCT "
@@ -28,8 +31,6 @@ _MODALITIES = (
 MODALITIES = frozenset(_MODALITIES.split())
 """The defined terms of Modality, retired ones included (PS3.3 section C.7.3.1.1.1)."""
 _NO_CONTRAST = re.compile(r"(none|no|n|0|nil|-+|n/?a|without\b.*|w/o\b.*|no .*|non.?contrast.*)?", re.IGNORECASE)
-PRONE = {"HFS": "supine", "FFS": "supine", "HFP": "prone", "FFP": "prone"}
-SIDES = ("ImageLaterality", "Laterality")
 
 
 def _values(text: str | None) -> list[str]:
@@ -162,67 +163,6 @@ def contrast_in_part(survey: Survey) -> Iterator[Finding]:
 
 
 @rule(
-    "patient-positions",
-    severity=("decision", "info"),
-    title="Patients lie in several positions",
-    tags=("PatientPosition",),
-    by=("PatientPosition", "Modality"),
-    standard="PS3.3 section C.7.3.1.1.2",
-    advice="Separate prone from supine before comparing lungs, breasts or organs that move.",
-    meaning="Organs and fluid shift between prone and supine: registration fails, and models learn the position.",
-)
-def patient_positions(survey: Survey) -> Iterator[Finding]:
-    kinds, tag = survey.joint("Modality"), survey.joint("PatientPosition")
-    for i, (modality,) in enumerate(kinds.texts):
-        held = survey.sectional & (kinds.ids == i) & survey.filled("PatientPosition")
-        lines = [(str(text), n) for (text,), n in tag.counted(held)]
-        if len(lines) < 2:
-            continue
-        turned = len({PRONE.get(text, text) for text, _ in lines}) > 1
-        yield survey.finding(
-            "patient-positions",
-            held,
-            top(lines, "other positions"),
-            title=f"{modality}: patients lie in {len(lines)} positions, {', '.join(text for text, _ in lines[:4])}",
-            severity="decision" if turned else "info",
-            advice="" if turned else "Take directions from the affine, never from the order of rows or slices.",
-            meaning=""
-            if turned
-            else "Head first and feet first turn the table's direction: stacks sorted by table position are reversed.",
-            scope=modality or "",
-        )
-
-
-@rule(
-    "sides",
-    severity="decision",
-    title="Images of both sides of the body are mixed",
-    tags=SIDES,
-    by=(*SIDES, "Modality"),
-    standard="PS3.3 section C.7.3.1",
-    advice="Mirror one side, or keep the side as an input; never mirror at random where the side matters.",
-    meaning="Left and right are mirror images: a model trained on one side fails on the other, and flips as "
-    "augmentation contradict the side.",
-)
-def sides(survey: Survey) -> Iterator[Finding]:
-    joint, kinds = survey.joint(*SIDES), survey.joint("Modality")
-    side = (
-        joint.where(lambda image, series: (image or series) == "L"),
-        joint.where(lambda image, series: (image or series) == "R"),
-    )
-    for i, (modality,) in enumerate(kinds.texts):
-        left, right = (survey.images & (kinds.ids == i) & of_side for of_side in side)
-        if modality != "SEG" and left.any() and right.any():
-            yield survey.finding(
-                "sides",
-                left | right,
-                (("L", file_count(left)), ("R", file_count(right))),
-                title=f"{modality or 'No modality'}: images of both sides of the body are mixed",
-                scope=modality or "",
-            )
-
-
-@rule(
     "enhanced-mixed",
     severity="info",
     title="Enhanced multi-frame and single-frame images of one modality are mixed",
@@ -234,8 +174,9 @@ def sides(survey: Survey) -> Iterator[Finding]:
     "finds none, and a file is a whole series.",
 )
 def enhanced_mixed(survey: Survey) -> Iterator[Finding]:
-    kinds, groups = survey.joint("Modality"), survey.own("PerFrameFunctionalGroupsSequence")
-    is_enhanced = groups.where(bool)
+    kinds = survey.joint("Modality")
+    is_enhanced = survey.own("PerFrameFunctionalGroupsSequence").where(bool)
+    is_enhanced |= survey.own("SOPClassUID").where(lambda uid: uid in ENHANCED)
     for i, (modality,) in enumerate(kinds.texts):
         held = survey.sectional & (kinds.ids == i)
         enhanced, single = held & is_enhanced, held & ~is_enhanced

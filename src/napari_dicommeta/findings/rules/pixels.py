@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_dicommeta.dicom.pixel_format import stored_range
 from napari_dicommeta.dicom.uids import LOSSY_SYNTAXES, SECONDARY_CAPTURE
 from napari_dicommeta.dicom.values import number, registered_name
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT_TAGS = ("BitsStored", "HighBit", "PixelRepresentation")
 BITS = ("BitsAllocated", "BitsStored", "HighBit")
 PADDING_TAGS = ("PixelPaddingValue", "PixelPaddingRangeLimit", "BitsStored", "PixelRepresentation")
+ROWS_OF_OVERLAY = 0x0010
 IMPOSSIBLE = "with a ratio below 1, which cannot be"
 LOSSY = ("LossyImageCompression", "LossyImageCompressionRatio", "TransferSyntaxUID")
 CT_KIND = ("Modality", "SOPClassUID", "SamplesPerPixel", "PhotometricInterpretation")
@@ -289,3 +292,27 @@ def color(survey: Survey) -> Iterator[Finding]:
     mask &= tag.where(lambda text: bool(text) and not (text or "").startswith("MONOCHROME"))
     if mask.any():
         yield survey.finding("color", mask, top([(str(text), n) for (text,), n in tag.counted(mask)], "other kinds"))
+
+
+@rule(
+    "overlays",
+    severity="info",
+    title="Images have overlays",
+    by=("SOPInstanceUID",),
+    standard="PS3.3 section C.9.2",
+    advice="Look at the overlays before sharing: they may hold names; mask the upper bits of the pixels.",
+    meaning="Drawings and texts lie over the image, or in bits of its pixels that are not stored values.",
+)
+def overlays(survey: Survey) -> Iterator[Finding]:
+    lines, masks = [], []
+    for summary in survey.summaries:
+        group, element = divmod(summary.path.tag, 1 << 16)
+        if group & 0xFF01 == 0x6000 and element == ROWS_OF_OVERLAY and len(summary.path.elements) == 1:
+            masks.append(survey.images & survey.filled(summary.keyword))
+            lines.append((f"overlay {(group & 0xFF) // 2 + 1}", file_count(masks[-1])))
+    if masks:
+        mask = np.logical_or.reduce(masks)
+        if mask.any():
+            n = file_count(mask)
+            title = f"{counted(n, 'image')} {'has' if n == 1 else 'have'} overlays"
+            yield survey.finding("overlays", mask, [(label, n) for label, n in lines if n], title=title)

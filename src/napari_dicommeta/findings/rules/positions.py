@@ -20,6 +20,8 @@ __all__ = ["orientation_name"]
 
 PLANES = {0: "sagittal", 1: "coronal", 2: "axial"}
 LETTERS = (("R", "L"), ("A", "P"), ("F", "H"))
+RADIOGRAPHS = ("CR", "DX", "MG", "IO", "PX")
+"""Modalities of projections in which lengths are measured."""
 MIN_AXIS_COSINE = 0.99
 """Minimum cosine of a direction along an axis of the patient, 8 degrees."""
 
@@ -121,7 +123,7 @@ def _alike(values: list[tuple[float, ...] | None]) -> list[int]:
 
 @rule(
     "position-missing",
-    severity=("decision", "info"),
+    severity="decision",
     title="Images have no position or orientation in the patient",
     tags=("ImagePositionPatient", "ImageOrientationPatient"),
     by=("SOPInstanceUID",),
@@ -131,7 +133,7 @@ def _alike(values: list[tuple[float, ...] | None]) -> list[int]:
 )
 @rule(
     "spacing-missing",
-    severity="decision",
+    severity=("decision", "info"),
     title="Images have no Pixel Spacing",
     tags=("PixelSpacing", "ImagerPixelSpacing"),
     by=("PixelSpacing", "ImagerPixelSpacing", "Modality"),
@@ -141,26 +143,12 @@ def _alike(values: list[tuple[float, ...] | None]) -> list[int]:
 )
 def places_missing(survey: Survey) -> Iterator[Finding]:
     missing = survey.images & ~(survey.filled("ImagePositionPatient") & survey.filled("ImageOrientationPatient"))
-    slices = missing & survey.sectional
-    # Alone, radiographs, ultrasound and slides need no place; among slices, they are no slices.
-    has_placed = bool((survey.sectional & ~missing).any())
-    pictures = missing & ~survey.sectional & ~survey.filled("TotalPixelMatrixRows") & has_placed
+    slices = missing & survey.sectional  # projections, screenshots, microscopy and ultrasound have none by definition
     if slices.any():
         yield survey.finding("position-missing", slices, _by_modality(survey, slices))
-    if pictures.any():
-        yield survey.finding(
-            "position-missing",
-            pictures,
-            _by_modality(survey, pictures),
-            title="Images of other kinds than slices have no position or orientation in the patient",
-            severity="info",
-            advice="Leave them out of volumes.",
-            meaning="Usual for projections, screenshots, microscopy and ultrasound: these are pictures, not slices.",
-            scope="pictures",
-            is_harmless=True,
-        )
     lacking = survey.images & ~survey.filled("PixelSpacing")
     at_detector = lacking & survey.filled("ImagerPixelSpacing")
+    radiographs = lacking & survey.gray & ~at_detector & survey.says("Modality", *RADIOGRAPHS)
     no_spacing = at_detector | (lacking & survey.sectional)
     if no_spacing.any():
         evidence = (
@@ -168,6 +156,17 @@ def places_missing(survey: Survey) -> Iterator[Finding]:
             ("no spacing at all", file_count(no_spacing & ~at_detector)),
         )
         yield survey.finding("spacing-missing", no_spacing, [(label, n) for label, n in evidence if n])
+    if radiographs.any():
+        yield survey.finding(
+            "spacing-missing",
+            radiographs,
+            _by_modality(survey, radiographs),
+            title="Radiographs have no spacing at all, not even that of the detector",
+            severity="info",
+            advice="Do not measure lengths in them, and do not resample them to one spacing.",
+            meaning="The size of a pixel is unknown; the spacing of a radiograph may be absent.",
+            scope="radiographs",
+        )
 
 
 def _by_modality(survey: Survey, mask: np.ndarray) -> tuple[tuple[str, int], ...]:

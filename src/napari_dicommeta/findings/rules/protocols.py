@@ -29,8 +29,10 @@ ACQUISITION = (
     "MagneticFieldStrength",
     "ReconstructionMethod",
 )
-ELSEWHERE = {"CT": ("ConvolutionKernel", "SliceThickness"), "MR": ("MagneticFieldStrength",)}
+ELSEWHERE = {"CT": ("ConvolutionKernel", "SliceThickness", "KVP"), "MR": ("MagneticFieldStrength",)}
 """Settings on which other rules report what varies."""
+MAX_VALUES = 6
+"""Number of values of a setting that a line of evidence names."""
 MIN_SERIES, MAX_OUTLIERS = 20, 0.05
 """Number of series of a protocol from which few can be outliers, and the share of series that are few."""
 
@@ -69,7 +71,7 @@ def protocols(survey: Survey) -> Iterator[Finding]:
         name = " ".join((protocol or description or "").casefold().split())
         if name:
             of_kind.setdefault((modality or "", name), []).append(k)
-    varying: dict[str, dict[str, list[list[int]]]] = {}
+    varying: dict[str, dict[str, list[tuple[str, list[int]]]]] = {}
     outliers: list[tuple[str, list[int]]] = []
     for (modality, _), members in of_kind.items():
         if len(members) < 2:
@@ -81,7 +83,9 @@ def protocols(survey: Survey) -> Iterator[Finding]:
             if len(counts) < 2:
                 continue
             if tag not in ELSEWHERE.get(modality, ()):
-                varying.setdefault(modality, {}).setdefault(tag, []).append(stated)
+                named = ", ".join(text.replace(", ", " ") for text in sorted(counts, key=_in_order)[:MAX_VALUES])
+                more = f" and {len(counts) - MAX_VALUES} more" if len(counts) > MAX_VALUES else ""
+                varying.setdefault(modality, {}).setdefault(tag, []).append((f"{tag} {named}{more}", stated))
             usual, n = counts.most_common(1)[0]
             few = [(k, value) for k, value in zip(members, values, strict=True) if value and value != usual]
             if len(stated) >= MIN_SERIES and len(few) <= MAX_OUTLIERS * len(stated):
@@ -89,14 +93,15 @@ def protocols(survey: Survey) -> Iterator[Finding]:
                     outliers.append((f"{tag} {value}, usually {usual}", [k for k, other in few if other == value]))
     for modality, of_tag in varying.items():
         lines, every = [], np.zeros(survey.n_files, dtype=bool)
-        for tag, groups in of_tag.items():
-            mask = _mask(survey, [series[k] for group in groups for k in group])
-            lines.append((f"{tag} in {counted(len(groups), 'protocol')}", file_count(mask)))
-            every |= mask
+        for groups in of_tag.values():
+            for label, members in groups:
+                mask = _mask(survey, [series[k] for k in members])
+                lines.append((f"{label} in {counted(len(members), 'series')} of a protocol", file_count(mask)))
+                every |= mask
         yield survey.finding(
             "protocols-vary",
             every,
-            by_files(lines),
+            top(by_files(lines), "others, each in at most", together=max),
             title=f"{modality or 'No modality'}: {counted(len(of_tag), 'setting')} "
             f"{'varies' if len(of_tag) == 1 else 'vary'} between series of one protocol",
             tags=tuple(of_tag),
@@ -112,6 +117,12 @@ def protocols(survey: Survey) -> Iterator[Finding]:
             top(by_files((label, file_count(mask)) for label, mask in masks), "others, each in at most", together=max),
             title=f"{n} series {'differs' if n == 1 else 'differ'} from nearly all others of their protocol",
         )
+
+
+def _in_order(text: str) -> tuple[float, str]:
+    """Return a sort key for values: numbers by size, before texts."""
+    value = number(text.split(" by ")[0])
+    return float("inf") if value is None else value, text
 
 
 def _values(survey: Survey, tag: str, rows: np.ndarray) -> list[str]:

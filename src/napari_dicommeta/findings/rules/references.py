@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-REFERRING = ("RTSTRUCT", "RTPLAN", "RTDOSE", "SEG", "PR", "KO")
+REFERRING = ("RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "SEG", "PR", "KO", "SR", "RWV", "REG", "ANN")
 OF_INSTANCES = frozenset(
     (
         "ContourImageSequence",
@@ -37,7 +37,7 @@ FRAMES = (
 @rule(
     "references-missing",
     severity="decision",
-    title="Plans, structures, doses or segmentations refer to files that are not in the folder",
+    title="Plans, structures, segmentations or reports refer to files that are not in the folder",
     tags=("ReferencedSOPInstanceUID",),
     by=("SOPInstanceUID",),
     standard="PS3.3 section 10.8",

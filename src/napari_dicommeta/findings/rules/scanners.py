@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.findings.evidence import by_files, top
+from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
 
@@ -37,6 +37,16 @@ FOLLOWING = (
     "LossyImageCompression",
 )
 """Tags about pixels by which a model could recognize the maker."""
+UNSTATED = frozenset(("", "NONE", "NULL", "UNKNOWN", "ANONYMOUS", "ANONYMIZED", "REMOVED", "NA", "TBD", "XXX"))
+"""Texts that stand for no maker and no model, without what is no letter or digit."""
+NOUNS = ("maker", "model", "software version", "field strength", "tube voltage")
+MEASURES = frozenset(("SliceThickness", "PixelSpacing", "RescaleSlope", "RescaleIntercept", "WindowCenter"))
+"""Numbers that may be another in each series, from which nothing follows unless series share them."""
+OF_VOLTAGES = (
+    "Group by tube voltage, or report results for each.",
+    "HU of bone, calcium and contrast agent, and the noise, depend on the voltage.",
+)
+"""Advice and meaning where only the tube voltage differs."""
 GAUSS = 30
 """T; field strengths above are in gauss, ten thousand to a tesla."""
 
@@ -45,7 +55,7 @@ GAUSS = 30
     "scanners",
     severity=("info", "decision"),
     title="Images of one modality come from several scanners",
-    tags=SCANNER[:4],
+    tags=SCANNER,
     by=("Modality",),
     standard="PS3.3 section C.7.5.1",
     advice="Split training and test sets by scanner, or hold one out; report results for each.",
@@ -57,20 +67,31 @@ def scanners(survey: Survey) -> Iterator[Finding]:
     for i, (modality,) in enumerate(modalities.texts):
         if modality in DERIVED_MODALITIES:
             continue
-        held = survey.images & (modalities.ids == i)
-        held &= survey.filled("Manufacturer") | survey.filled("ManufacturerModelName")
+        images = survey.images & ~survey.localizers & (modalities.ids == i)
+        held = images & (_states(survey, "Manufacturer") | _states(survey, "ManufacturerModelName"))
+        if modality == "CT":
+            held |= images & survey.filled("KVP")
         if held.any():
-            yield from _scanners_of(survey, modality or "", held)
+            yield from _scanners_of(survey, modality or "", held, file_count(images & ~held))
 
 
-def _scanners_of(survey: Survey, modality: str, held: np.ndarray) -> Iterator[Finding]:
+def _states(survey: Survey, tag: str) -> np.ndarray:
+    return survey.joint(tag).where(lambda text: bool(_name(text or "")))
+
+
+def _scanners_of(survey: Survey, modality: str, held: np.ndarray, n_unstated: int) -> Iterator[Finding]:
     joint = survey.joint(*SCANNER)
     labels: dict[tuple[str, ...], int] = {}
-    ids = np.array([labels.setdefault(_scanner(*texts), len(labels)) for texts in joint.texts])[joint.ids]
+    has_voltage = modality == "CT"  # that of radiographs is another in each image
+    scanners = [
+        _scanner(maker, model, software, field, kvp if has_voltage else None)
+        for maker, model, software, field, kvp in joint.texts
+    ]
+    ids = np.array([labels.setdefault(scanner, len(labels)) for scanner in scanners])[joint.ids]
     used = np.unique(ids[held]).tolist()
     of_id = dict(zip(labels.values(), labels, strict=True))
     kinds = [of_id[k] for k in used]
-    if len({kind[:4] for kind in kinds}) < 2:  # the tube voltage alone is a setting
+    if len(kinds) < 2:
         return
     lines = []
     for k, kind in zip(used, kinds, strict=True):
@@ -80,9 +101,13 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray) -> Iterator[Fi
     makers = {kind[0]: m for m, kind in enumerate(kinds)}
     names = [
         counted(len(values), noun)
-        for j, noun in enumerate(("maker", "model", "software version", "field strength"))
+        for j, noun in enumerate(NOUNS)
         if len(values := {kind[j] for kind in kinds} - {""}) > 1
     ]
+    only_voltages = len({kind[:4] for kind in kinds}) < 2
+    n_series = len(np.unique(survey.series_ids[held]))
+    if not names or (only_voltages and n_series < 2):  # some state less of one scanner; a series of two energies
+        return
     of_maker = np.zeros(len(of_id), dtype=np.int64)
     of_maker[used] = [makers[kind[0]] for kind in kinds]
     following = _following(survey, held, of_maker[ids]) if len(makers) > 1 else []
@@ -92,11 +117,12 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray) -> Iterator[Fi
     yield survey.finding(
         "scanners",
         held,
-        top(by_files(lines), "other scanners"),
-        title=f"{modality or 'No modality'}: {', '.join(names) or 'several models'} in "
-        f"{counted(len(np.unique(survey.series_ids[held])), 'series')}{follows}",
+        (*top(by_files(lines), "other scanners"), *([("no maker or model", n_unstated)] if n_unstated else [])),
+        title=f"{modality or 'No modality'}: {', '.join(names)} in {counted(n_series, 'series')}{follows}",
         severity="decision" if following else "info",
-        tags=(*SCANNER[:4], *following),
+        advice=OF_VOLTAGES[0] if only_voltages else "",
+        meaning=OF_VOLTAGES[1] if only_voltages else "",
+        tags=(*SCANNER, *following),
         scope=modality,
     )
 
@@ -112,12 +138,17 @@ def _scanner(
     if strength and strength > GAUSS:
         strength /= 10_000
     return (
-        _first_word(maker or ""),
-        (model or "").strip(),
+        _first_word(_name(maker or "")),
+        _name(model or ""),
         (software or "").replace("\\", ", ").strip(),
         f"{round(strength, 1):g} T" if strength else "",
         f"{voltage:g} kV" if voltage else "",
     )
+
+
+def _name(text: str) -> str:
+    """Return the name of a maker or model, "" for one that stands for none."""
+    return "" if re.sub(r"[\W_]", "", text).upper() in UNSTATED else text.strip()
 
 
 def _first_word(maker: str) -> str:
@@ -138,9 +169,17 @@ def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str
     for tag in FOLLOWING:
         column = survey.joint(tag)
         stated = held & survey.filled(tag)
-        several_values = len(np.unique(column.ids[stated])) > 1
         has_all = len(np.unique(makers[stated])) == len(np.unique(makers[held]))
-        if several_values and has_all and not survey.mixing(makers, column.ids, stated).any():
+        if not has_all or survey.mixing(makers, column.ids, stated).any():
+            continue
+        if tag not in MEASURES:
+            found.append(tag)
+            continue
+        _, firsts = np.unique(survey.series_ids[stated], return_index=True)
+        rows = np.flatnonzero(stated)[firsts]
+        values, counts = np.unique(column.ids[rows], return_counts=True)
+        repeated = np.isin(column.ids[rows], values[counts >= 2])
+        if len(np.unique(makers[rows[repeated]])) >= 2:
             found.append(tag)
     return found
 

@@ -29,6 +29,10 @@ DATE_ORDER = (
 _TIME = re.compile(r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?")
 _AGE = re.compile(r"\d{3}[DWMY]")
 DAYS = {"D": 1.0, "W": 7.0, "M": 30.44, "Y": 365.25}
+MAX_AGE = 120
+"""Years; no patient is older."""
+BIRTH_TOLERANCE = 1.0
+"""Years; dates of a phantom or of a newborn child that were shifted one by one."""
 AGE_TOLERANCE = 1.1
 """Years; ages are rounded down to years, and a study may end after a birthday."""
 
@@ -114,7 +118,7 @@ _VALID = {"DA": _is_date, "TM": _is_time, "AS": _is_age}
 @rule(
     "ages",
     severity="decision",
-    title="The age of a patient contradicts the dates of birth and study",
+    title="The age or the date of birth of a patient contradicts the date of the study",
     tags=("PatientAge", "PatientBirthDate", "StudyDate"),
     by=("SOPInstanceUID",),
     standard="PS3.3 section C.7.2.2",
@@ -123,14 +127,30 @@ _VALID = {"DA": _is_date, "TM": _is_time, "AS": _is_age}
 )
 def ages(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint("PatientAge", "PatientBirthDate", "StudyDate")
-    mask = joint.where(lambda age, birth, study: _contradict(age or "", date_of(birth or ""), date_of(study or "")))
-    if mask.any():
-        yield survey.finding("ages", mask, (("more than a year apart", file_count(mask)),))
+    reasons = [
+        _contradiction(age or "", date_of(birth or ""), date_of(study or "")) for age, birth, study in joint.texts
+    ]
+    lines = []
+    for reason in dict.fromkeys(filter(None, reasons)):
+        lines.append((reason, file_count(np.array([other == reason for other in reasons])[joint.ids])))
+    if lines:
+        mask = np.array([bool(reason) for reason in reasons])[joint.ids]
+        yield survey.finding("ages", mask, by_files(lines))
 
 
-def _contradict(age: str, birth: date | None, study: date | None) -> bool:
-    """Return whether an age above 0 is not that on the day of the study."""
-    if birth is None or study is None or not _AGE.fullmatch(age) or not int(age[:3]):
-        return False
-    stated, computed = int(age[:3]) * DAYS[age[3]] / 365.25, (study - birth).days / 365.25
-    return abs(stated - computed) > AGE_TOLERANCE
+def _contradiction(age: str, birth: date | None, study: date | None) -> str:
+    """Return how an age above 0 and the dates contradict each other, "" if they do not.
+
+    Phantoms have their day of birth on the day of the study, or nearly so.
+    """
+    if birth is None or study is None:
+        return ""
+    computed = (study - birth).days / 365.25
+    if computed < -BIRTH_TOLERANCE:
+        return "born after the study"
+    if computed > MAX_AGE:
+        return f"born more than {MAX_AGE} years before the study"
+    if not _AGE.fullmatch(age) or not int(age[:3]):
+        return ""
+    stated = int(age[:3]) * DAYS[age[3]] / 365.25
+    return "more than a year apart" if abs(stated - computed) > AGE_TOLERANCE else ""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.uids import IMPLICIT
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, top
@@ -21,9 +20,11 @@ if TYPE_CHECKING:
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
 
-PLACING = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "FrameOfReferenceUID")
 REPORTED_TAGS = (
-    *PLACING,
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "FrameOfReferenceUID",
     "RescaleSlope",
     "RescaleIntercept",
     "RescaleType",
@@ -150,26 +151,17 @@ def absent_in_part(survey: Survey) -> Iterator[Finding]:
             lines.append((f"{tag} absent", file_count(lacking)))
             masks.append(lacking)
             tags.append(tag)
-    others = sum(
-        0 < summary.present < survey.n_files and not summary.path.is_private and summary.keyword not in REPORTED_TAGS
-        for summary in survey.summaries
-        if not is_identifying(summary.path, summary.vr)
-    )
     if not masks:
         return
-    more = (
-        f"; {counted(others, 'other technical tag')} {'is' if others == 1 else 'are'} in some files only"
-        if others
-        else ""
-    )
     several = len(tags) > 1
-    is_unplaced = any((mask & survey.sectional).any() for mask, tag in zip(masks, tags, strict=True) if tag in PLACING)
+    placed = survey.sectional & survey.filled("ImagePositionPatient") & ~survey.filled("FrameOfReferenceUID")
+    is_unplaced = bool(placed.any()) and "FrameOfReferenceUID" in tags  # "position-missing" tells the others
     yield survey.finding(
         "absent-in-part",
         np.logical_or.reduce(masks),
         sorted(lines, key=lambda line: -line[1]),
         title=f"{len(tags)} tag{'s' if several else ''} about pixels or positions {'are' if several else 'is'} absent "
-        f"or empty in some images of a modality{more}",
+        "or empty in some images of a modality",
         severity="decision" if is_unplaced else "info",
         tags=tuple(tags),
         by=(*tags, "Modality") if len(tags) < 4 else ("SeriesInstanceUID",),

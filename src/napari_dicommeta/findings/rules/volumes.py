@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.values import number
-from napari_dicommeta.findings.evidence import SAME_STEP, by_files, roundings, spell_span, top
+from napari_dicommeta.dicom.values import number, registered_name
+from napari_dicommeta.findings.evidence import SAME_STEP, by_files, component_numbers, roundings, spell_span, top
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import looks_at, rule
 from napari_dicommeta.findings.survey import SECTIONAL
 from napari_dicommeta.findings.uses import with_uses
 from napari_dicommeta.support.words import counted
+from napari_dicommeta.volumes.geometry import is_orientation
 from napari_dicommeta.volumes.note import NOTE_KINDS
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PLACE = "PS3.3 section C.7.6.2"
 OF_SLICES = ("one-place", "rescale-type")
 """Notes that say something about slices only."""
-OF_FILES = ("pixels-cut", "pixels-longer", "pixels-assumed")
+OF_FILES = ("left-out", "pixels-cut", "pixels-longer", "pixels-assumed")
 """Notes that concern the files that they name; others concern all files of their volume."""
 STEP_TOLERANCE = 0.02
 """Relative; maximum difference of a step and the slice thickness that are equal."""
@@ -72,22 +72,51 @@ def notes(survey: Survey) -> Iterator[Finding]:
         for note in volume.notes:
             if NOTE_KINDS[note.code].is_finding:
                 by_code.setdefault(note.code, []).append((volume, note))
+    in_blocks = {id(volume) for volume, _ in by_code.get("blocks", ())}
     unspecified = survey.says("RescaleType", "US")
     for code, noted in by_code.items():
         if code == "rescale-type":  # US has a rule of its own
             noted = [(volume, note) for volume, note in noted if not unspecified[volume.rows].all()]
         if code == "unplaced":  # pictures need no position
             noted = [(volume, note) for volume, note in noted if survey.sectional[volume.rows].any()]
+        if code == "uneven":  # the blocks say it better
+            noted = [(volume, note) for volume, note in noted if id(volume) not in in_blocks]
         if code in OF_SLICES:  # a screenshot stored as CT is no slice; that it is there has a rule of its own
             noted = [
                 (volume, note)
                 for volume, note in noted
                 if volume.modality not in SECTIONAL or survey.sectional[volume.rows].any()
             ]
-        if code == "windows-stored" and _is_mixed(survey, noted):
-            noted = [(volume, replace(note, severity="decision")) for volume, note in noted]
         if noted:
-            yield _noted(survey, code, noted)
+            yield _noted(survey, code, noted, _severity(survey, code, noted))
+
+
+def _severity(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> str:
+    """Return the severity of the notes of a code, a decision if one of them is and no other rule reports it."""
+    rows = _united(volume.rows for volume, _ in noted)
+    if code == "blocks" or (code == "windows-stored" and _is_mixed(survey, noted)):
+        return "decision"
+    if code == "unplaced" and not _is_placed(survey)[rows].any():  # "position-missing" and "orientation-invalid"
+        return "info"
+    if (
+        code == "left-out"
+        and _repeats_uid(survey)[_united(_named_rows(survey, volume, note) for volume, note in noted)].all()
+    ):
+        return "info"  # "image-twice" and "uid-reused"
+    return "decision" if any(note.severity == "decision" for _, note in noted) else "info"
+
+
+def _is_placed(survey: Survey) -> np.ndarray:
+    oriented = survey.joint("ImageOrientationPatient").where(
+        lambda text: any(map(is_orientation, component_numbers(text, 6)))
+    )
+    return np.asarray(oriented & survey.filled("ImagePositionPatient"))
+
+
+def _repeats_uid(survey: Survey) -> np.ndarray:
+    uids = survey.own("SOPInstanceUID")
+    repeated = np.bincount(uids.ids, minlength=len(uids.texts)) > 1
+    return np.asarray(survey.filled("SOPInstanceUID") & repeated[uids.ids])
 
 
 def _is_mixed(survey: Survey, noted: list[tuple[VolumeFacts, Note]]) -> bool:
@@ -98,7 +127,7 @@ def _is_mixed(survey: Survey, noted: list[tuple[VolumeFacts, Note]]) -> bool:
     )
 
 
-def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> Finding:
+def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]], severity: str) -> Finding:
     kind = NOTE_KINDS[code]
     lines: dict[str, list[tuple[VolumeFacts, np.ndarray]]] = {}
     for volume, note in noted:
@@ -110,13 +139,19 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> 
         (f"{parts[0][0].label}: {text}" if len(parts) == 1 else text, len(_united(rows for _, rows in parts)))
         for text, parts in lines.items()
     ]
-    severities = {note.severity for _, note in noted}
     mask = _mask(survey, _united(rows for parts in lines.values() for _, rows in parts))
     n_volumes = len({id(volume) for volume, _ in noted})
+    title = f"{kind.summary}, in {counted(n_volumes, 'volume')}"
+    if code == "split":
+        series = np.unique(survey.series_ids[mask])
+        n_parts = sum(len(survey.series_facts[k].volumes) for k in series.tolist())
+        title = f"{counted(len(series), 'series')} {'is' if len(series) == 1 else 'are'} split into {n_parts:,} volumes"
+    if code == "left-out":
+        title = f"{counted(int(np.count_nonzero(mask)), 'duplicate file')} left out, in {counted(n_volumes, 'volume')}"
     return Finding(
         code=code,
-        severity="decision" if "decision" in severities else "info",
-        title=f"{kind.summary}, in {counted(n_volumes, 'volume')}",
+        severity=severity,
+        title=title,
         tags=tuple(dict.fromkeys(tag for _, note in noted for tag in note.tags)),
         standard=kind.standard,
         advice=kind.advice,
@@ -180,9 +215,11 @@ def refused(survey: Survey) -> Iterator[Finding]:
         )
     mask = _mask(survey, np.concatenate(without)) & ~is_partial if without else np.zeros(0, dtype=bool)
     if mask.any():
-        kinds = survey.joint("Modality").counted(mask)
-        evidence = [(modality or "no modality", n) for (modality,), n in kinds]
-        yield survey.finding("no-pixels", mask, top(evidence, "other modalities"))
+        lines: dict[str, int] = {}
+        for (modality, *uids), n in survey.joint("Modality", "SOPClassUID", "MediaStorageSOPClassUID").counted(mask):
+            name = modality or next(filter(None, (registered_name(uid or "") for uid in uids)), "no modality")
+            lines[name] = lines.get(name, 0) + n
+        yield survey.finding("no-pixels", mask, top(by_files(lines.items()), "other kinds"))
     if failed:
         yield survey.finding(
             "series-failed",
@@ -289,4 +326,41 @@ def step_and_thickness(survey: Survey) -> Iterator[Finding]:
             _mask(survey, _rows(volume for volume, _ in volumes)),
             top(by_files(lines), "other pairs"),
             title=f"{start} than their spacing, in {counted(len(volumes), 'volume')}",
+        )
+
+
+@rule(
+    "step-contradicts",
+    severity="info",
+    title="Spacing Between Slices is not the distance between the slices",
+    tags=("SpacingBetweenSlices", "ImagePositionPatient"),
+    by=("SeriesInstanceUID",),
+    standard="PS3.3 section C.7.6.2.1",
+    advice="Take the spacing from the positions; test whether your reader does.",
+    meaning="Some scanners state the gap between slices, or the distance of another reconstruction: programs that use "
+    "the tag stretch or compress the volume.",
+    needs="volumes",
+)
+def step_contradicts(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on volumes none of whose steps, along the normal or along the stack, is the one stated."""
+    tag = survey.joint("SpacingBetweenSlices")
+    held: list[VolumeFacts] = []
+    lines: dict[str, int] = {}
+    for volume in _volumes_of_slices(survey):
+        if volume.slices < 2 or not np.isfinite(volume.spacing[0]):
+            continue
+        texts = {tag.texts[i][0] for i in np.unique(tag.ids[volume.rows]).tolist()}
+        stated = abs(number(next(iter(texts)) or "") or 0.0) if len(texts) == 1 else 0.0
+        low, high = volume.steps[0], float(np.hypot(volume.steps[1], volume.shear))
+        if stated and not low * (1 - STEP_TOLERANCE) <= stated <= high * (1 + STEP_TOLERANCE):
+            apart = " to ".join(dict.fromkeys(f"{step:.4g}" for step in volume.steps))
+            label = f"{stated:.4g} mm stated, {apart} mm apart"
+            lines[label] = lines.get(label, 0) + len(volume.rows)
+            held.append(volume)
+    if held:
+        yield survey.finding(
+            "step-contradicts",
+            _mask(survey, _rows(held)),
+            top(by_files(lines.items()), "other pairs"),
+            title=f"Spacing Between Slices is not the distance between the slices, in {counted(len(held), 'volume')}",
         )
