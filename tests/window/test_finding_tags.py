@@ -128,3 +128,36 @@ def test_this_file_follows_the_slice(qtbot: Any, viewer: Any, tmp_path: Path) ->
     panel.table.activated.emit(panel.model.index(0, 0))
     assert dock.exploration.query.keyword == "Rows"
     assert not dock.tab.is_file_shown
+
+
+def test_dates_are_binned_brushed_and_read_as_dates(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(
+        tmp_path / "s",
+        12,
+        StudyDate=lambda k: f"201{k % 4}0{k % 9 + 1}15",
+        AcquisitionTime=lambda k: f"08{k:02}00",
+        PatientAge="040Y",
+    )
+    dock = open_dock(viewer)
+    drop(dock, tmp_path / "s")
+    wait_until_read(qtbot, dock)
+    dock.tab.show_tag("StudyDate")
+    dock.tab._ask_for(view="ranges")
+    bins = dock.tab.bins
+    qtbot.waitUntil(lambda: bins.bins is not None and bins.bins.vr == "DA", timeout=5000)
+    assert (bins.bins.unit, sum(bins.bins.files)) == ("month", 12)
+    assert dock.values.rest.text().startswith("First 2010-01-15 · median 201")
+    bins.setFocus()
+    qtbot.keyClick(bins, Qt.Key.Key_Right)
+    assert bins._words().startswith("2010-01 … 2010-03: ")
+    for _ in range(3):
+        qtbot.keyClick(bins, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(bins, Qt.Key.Key_Return)
+    assert dock.exploration.selection.filters == (("StudyDate", slice("201001", "201012")),)
+    assert dock.filters.chips[0].text().startswith("StudyDate 2010-01 … 2010-12")
+    assert dock.filters.count.text() == "3 of 12"
+    qtbot.waitUntil(lambda: bins.span == (0, 3), timeout=5000)
+    assert dock.curve._vr == "DA"
+    dock.tab.show_tag("AcquisitionTime")
+    qtbot.waitUntil(lambda: dock.values.rest.text().startswith("First 08:00:00 · "), timeout=5000)
+    assert (dock.curve._vr, dock.curve._words(dock.curve.values[0, 1])) == ("TM", "08:01:00")

@@ -24,7 +24,8 @@ from napari_dicommeta._napari.widgets.series_tab import SeriesTab
 from napari_dicommeta._napari.widgets.source_bar import SourceBar
 from napari_dicommeta._napari.widgets.tag_table import COLUMNS, TagTable, shown_rows
 from napari_dicommeta._napari.widgets.value_bars import ValueBars
-from napari_dicommeta.analysis.histogram import Bar, Bins, Histogram, Joint
+from napari_dicommeta.analysis.bins import Bins
+from napari_dicommeta.analysis.histogram import Bar, Histogram, Joint
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.window import Window
 from napari_dicommeta.findings.decisions import Decision
@@ -288,7 +289,7 @@ def test_a_brush_over_bins_chooses_their_numbers(qtbot) -> None:
     widget.show()
     chosen: list[tuple[float, float]] = []
     cleared: list[bool] = []
-    widget.range_chosen.connect(lambda low, high: chosen.append((low, high)))
+    widget.range_chosen.connect(lambda condition: chosen.append((condition.start, condition.stop)))
     widget.range_cleared.connect(lambda: cleared.append(True))
     widget.set_bins(
         Bins(path=TagPath.parse("KVP"), edges=(0, 10, 20, 30, float("inf")), files=(4, 0, 2, 1), part=(1, 0, 0, 0))

@@ -18,6 +18,7 @@ from napari_dicommeta._napari.widgets.slice_curve import SliceCurve
 from napari_dicommeta._napari.widgets.tag_table import TagTable
 from napari_dicommeta._napari.widgets.value_bars import ValueBars
 from napari_dicommeta.dicom.explain import EXPLAINED
+from napari_dicommeta.dicom.tags import TagPath
 
 if TYPE_CHECKING:
     import numpy as np
@@ -181,7 +182,7 @@ class TagsTab(QWidget):
 
     def set_curve(self, values: np.ndarray | None) -> None:
         """Show the selected tag along the slices of the active volume; None hides the curve."""
-        self.curve.set_curve(values)
+        self.curve.set_curve(values, TagPath.parse(self.query.keyword).vr if values is not None else "")
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""

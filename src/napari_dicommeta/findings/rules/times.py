@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.catalog.moments import YEARS
 from napari_dicommeta.findings.evidence import by_files, date_of, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
@@ -28,7 +29,6 @@ DATE_ORDER = (
 """Pairs of dates; the second is never more than a day before the first."""
 _TIME = re.compile(r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?")
 _AGE = re.compile(r"\d{3}[DWMY]")
-DAYS = {"D": 1.0, "W": 7.0, "M": 30.44, "Y": 365.25}
 AGE_TOLERANCE = 1.1
 """Years; ages are rounded down to years, and a study may end after a birthday."""
 
@@ -132,5 +132,5 @@ def _contradict(age: str, birth: date | None, study: date | None) -> bool:
     """Return whether an age above 0 is not that on the day of the study."""
     if birth is None or study is None or not _AGE.fullmatch(age) or not int(age[:3]):
         return False
-    stated, computed = int(age[:3]) * DAYS[age[3]] / 365.25, (study - birth).days / 365.25
+    stated, computed = int(age[:3]) * YEARS[age[3]], (study - birth).days / 365.25
     return abs(stated - computed) > AGE_TOLERANCE
