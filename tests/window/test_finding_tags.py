@@ -15,6 +15,7 @@ from napari_dicommeta._napari.tasks.explore import Query, resolve
 from napari_dicommeta._napari.tasks.file_tags import file_tags
 from napari_dicommeta._napari.tasks.find import find_tags, find_values
 from napari_dicommeta._napari.tasks.rows import tag_rows
+from napari_dicommeta._napari.widgets.tags_tab import _companion_rank
 
 
 @pytest.fixture
@@ -62,6 +63,22 @@ def test_a_constant_tag_shows_its_value_and_a_nested_one_its_sequence(catalog: d
     assert rows["ConvolutionKernel"].values == "= B31f"
     assert rows["SliceThickness"].values == "4"
     assert rows["ProcedureCodeSequence.CodeValue"].label == "ProcedureCode › CodeValue"
+
+
+def test_the_most_informative_tags_are_offered_first_beside_another(tmp_path: Path) -> None:
+    write_series(
+        tmp_path,
+        60,
+        KVP=lambda k: 80 + k % 2,
+        ScanOptions=lambda k: "AB"[k % 2],
+        SliceLocation=lambda k: k % 55,
+        SeriesTime=lambda k: f"08{k:02}",
+        ContrastBolusAgent=lambda k: f"agent {k % 3}" if k % 2 else None,
+    )
+    rows = {row.keyword: row for row in sorted(tag_rows(dm.scan(tmp_path)), key=_companion_rank)}
+    order = [keyword for keyword in rows if keyword in ("KVP", "ScanOptions", "SliceLocation", "SeriesTime", "Rows")]
+    assert order == ["KVP", "ScanOptions", "SliceLocation", "Rows", "SeriesTime"]  # the last one identifies
+    assert list(rows).index("FileMetaInformationGroupLength") > list(rows).index("SliceLocation")
 
 
 def test_numbers_have_a_smallest_a_middle_and_a_largest(catalog: dm.Catalog) -> None:

@@ -278,8 +278,9 @@ def test_view_and_second_tag_are_chosen_in_boxes(qtbot) -> None:
     for box, steps in ((widget.view_box, 1), (widget.beside_box, 1)):
         qtbot.keyClick(box, Qt.Key.Key_Up if steps else Qt.Key.Key_Down)
     assert (views, besides) == (["spelling"], [""])
-    widget.set_companions(["KVP"])
+    widget.set_companions(["KVP", "ProcedureCodeSequence.CodeValue"])
     assert widget.beside_box.currentData() == ""
+    assert widget.beside_box.itemText(2) == "× ProcedureCode › CodeValue"
 
 
 def test_a_brush_over_bins_chooses_their_numbers(qtbot) -> None:

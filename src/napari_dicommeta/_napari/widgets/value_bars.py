@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dicommeta._napari.keys import CHOOSE
+from napari_dicommeta._napari.tasks.rows import tag_label
 from napari_dicommeta._napari.widgets.labels import line, paragraph, tip
 from napari_dicommeta._napari.words import spread_words
 from napari_dicommeta.analysis.histogram import Bar
@@ -280,7 +281,7 @@ class ValueBars(QWidget):
         self.beside_box.clear()
         self.beside_box.addItem("No second tag", "")
         for keyword in keywords:
-            self.beside_box.addItem(display(f"× {keyword.rpartition('.')[2]}", 60), keyword)
+            self.beside_box.addItem(display(f"× {tag_label(keyword)}", 80), keyword)
         self.beside_box.setCurrentIndex(max(self.beside_box.findData(chosen), 0))
 
     def set_choice(self, view: str, beside: str) -> None:
