@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import napari_dicommeta as dm
-from napari_dicommeta.analysis.histogram import bins_of, histogram_of, joint_of
+from napari_dicommeta.analysis.bins import bins_of
+from napari_dicommeta.analysis.histogram import histogram_of, joint_of
 from napari_dicommeta.catalog.distinct_texts import Texts
 from napari_dicommeta.dicom.values import number
 
@@ -105,7 +106,7 @@ def test_pairs_of_values_add_up_to_all_files(tmp_path: Path) -> None:
 @given(texts=st.lists(st.sampled_from(["1", "-2.5", "1e3", "+4", ".5", "7.", "a", "", "1_0", "nan", "1e999", "1,5"])))
 def test_the_numbers_of_a_column_are_those_of_each_text(texts: list[str]) -> None:
     joined = sorted({"\\".join(texts[i : i + 2]) for i in range(0, len(texts), 2)})
-    owners, values = Texts(joined).numbers
+    owners, values = Texts(joined).numbers()
     expected = [(i, number(part)) for i, text in enumerate(joined) for part in text.split("\\")]
     assert list(zip(owners.tolist(), values.tolist(), strict=True)) == [one for one in expected if one[1] is not None]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 
 import pyarrow as pa
@@ -73,6 +73,21 @@ def test_a_selection_has_the_types_of_the_whole(catalog: dm.Catalog) -> None:
         ("SeriesNumber", "IS", ["7", "1.5", "", "99999999999999999999"], [7, None, None, None]),
         ("PixelSpacing", "DS", ["0.5\\0.5", "x\\1"], [[0.5, 0.5], None]),
         ("RescaleSlope", "DS", ["1\\2", "nan"], [None, None]),
+        (
+            "StudyTime",
+            "TM",
+            ["1148", "11:48:05.5", "235960", "x"],
+            [time(11, 48), time(11, 48, 5, 500_000), None, None],
+        ),
+        (
+            "AcquisitionDateTime",
+            "DT",
+            ["20180918114805.5+0200", "2018"],
+            [datetime(2018, 9, 18, 11, 48, 5, 500_000), datetime(2018, 1, 1)],
+        ),
+        ("PatientAge", "AS", ["045Y", "006M", "old"], [45.0, 0.5, None]),
+        ("DateOfSecondaryCapture", "DA", ["2018.09.18"], [date(2018, 9, 18)]),
+        ("CalibrationDate", "DA", ["20180918\\20180919", "20180918\\"], [[date(2018, 9, 18), date(2018, 9, 19)], None]),
         ("PatientComments", "LT", ["a\\b"], None),
         ("Modality", "CS", ["CT"], None),
         ("(0009,xx01,ME)", "DS", ["1", "2"], [1.0, 2.0]),

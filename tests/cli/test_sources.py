@@ -36,9 +36,12 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[str, str]:
     """A folder of 3 CT slices at 120 kV, and one of 2 at 100 kV."""
-    write_series(tmp_path / "a", 3, KVP=120, Manufacturer="Philips Medical", SliceThickness=2.5)
+    dates = {"StudyDate": "20120331", "PatientAge": "040Y"}
+    write_series(tmp_path / "a", 3, KVP=120, Manufacturer="Philips Medical", SliceThickness=2.5, **dates)
     other = {"SeriesInstanceUID": f"{ROOT}.9", "SOPInstanceUID": lambda k: f"{ROOT}.9.{k}"}
-    write_series(tmp_path / "b", 2, KVP=100, Manufacturer="SIEMENS", SliceThickness=1, PatientID="P2", **other)
+    write_series(
+        tmp_path / "b", 2, KVP=100, Manufacturer="SIEMENS", SliceThickness=1, PatientID="P2", **other, PatientAge="041Y"
+    )
     return str(tmp_path / "a"), str(tmp_path / "b")
 
 
@@ -102,6 +105,9 @@ def test_a_list_on_standard_input_is_a_source(
         (["(0018,0060)=100"], 2),
         (["ImagePositionPatient=-10\\-20\\0"], 2),
         (["EchoTime="], 5),  # absent in all
+        (["StudyDate=2010..201203"], 3),
+        (["PatientAge=40..40.5"], 3),
+        (["PatientAge=..040Y"], 3),
     ],
 )
 def test_conditions_select_files(

@@ -15,6 +15,7 @@ from napari_dicommeta._napari.tasks.explore import Query, resolve
 from napari_dicommeta._napari.tasks.file_tags import file_tags
 from napari_dicommeta._napari.tasks.find import find_tags, find_values
 from napari_dicommeta._napari.tasks.rows import tag_rows
+from napari_dicommeta._napari.widgets.tags_tab import _companion_rank
 
 
 @pytest.fixture
@@ -62,6 +63,22 @@ def test_a_constant_tag_shows_its_value_and_a_nested_one_its_sequence(catalog: d
     assert rows["ConvolutionKernel"].values == "= B31f"
     assert rows["SliceThickness"].values == "4"
     assert rows["ProcedureCodeSequence.CodeValue"].label == "ProcedureCode › CodeValue"
+
+
+def test_the_most_informative_tags_are_offered_first_beside_another(tmp_path: Path) -> None:
+    write_series(
+        tmp_path,
+        60,
+        KVP=lambda k: 80 + k % 2,
+        ScanOptions=lambda k: "AB"[k % 2],
+        SliceLocation=lambda k: k % 55,
+        SeriesTime=lambda k: f"08{k:02}",
+        ContrastBolusAgent=lambda k: f"agent {k % 3}" if k % 2 else None,
+    )
+    rows = {row.keyword: row for row in sorted(tag_rows(dm.scan(tmp_path)), key=_companion_rank)}
+    order = [keyword for keyword in rows if keyword in ("KVP", "ScanOptions", "SliceLocation", "SeriesTime", "Rows")]
+    assert order == ["KVP", "ScanOptions", "SliceLocation", "Rows", "SeriesTime"]  # the last one identifies
+    assert list(rows).index("FileMetaInformationGroupLength") > list(rows).index("SliceLocation")
 
 
 def test_numbers_have_a_smallest_a_middle_and_a_largest(catalog: dm.Catalog) -> None:
@@ -128,3 +145,36 @@ def test_this_file_follows_the_slice(qtbot: Any, viewer: Any, tmp_path: Path) ->
     panel.table.activated.emit(panel.model.index(0, 0))
     assert dock.exploration.query.keyword == "Rows"
     assert not dock.tab.is_file_shown
+
+
+def test_dates_are_binned_brushed_and_read_as_dates(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    write_series(
+        tmp_path / "s",
+        12,
+        StudyDate=lambda k: f"201{k % 4}0{k % 9 + 1}15",
+        AcquisitionTime=lambda k: f"08{k:02}00",
+        PatientAge="040Y",
+    )
+    dock = open_dock(viewer)
+    drop(dock, tmp_path / "s")
+    wait_until_read(qtbot, dock)
+    dock.tab.show_tag("StudyDate")
+    dock.tab._ask_for(view="ranges")
+    bins = dock.tab.bins
+    qtbot.waitUntil(lambda: bins.bins is not None and bins.bins.vr == "DA", timeout=5000)
+    assert (bins.bins.unit, sum(bins.bins.files)) == ("month", 12)
+    assert dock.values.rest.text().startswith("First 2010-01-15 · median 201")
+    bins.setFocus()
+    qtbot.keyClick(bins, Qt.Key.Key_Right)
+    assert bins._words().startswith("2010-01 … 2010-03: ")
+    for _ in range(3):
+        qtbot.keyClick(bins, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(bins, Qt.Key.Key_Return)
+    assert dock.exploration.selection.filters == (("StudyDate", slice("201001", "201012")),)
+    assert dock.filters.chips[0].text().startswith("StudyDate 2010-01 … 2010-12")
+    assert dock.filters.count.text() == "3 of 12"
+    qtbot.waitUntil(lambda: bins.span == (0, 3), timeout=5000)
+    assert dock.curve._vr == "DA"
+    dock.tab.show_tag("AcquisitionTime")
+    qtbot.waitUntil(lambda: dock.values.rest.text().startswith("First 08:00:00 · "), timeout=5000)
+    assert (dock.curve._vr, dock.curve._words(dock.curve.values[0, 1])) == ("TM", "08:01:00")

@@ -24,7 +24,8 @@ from napari_dicommeta._napari.widgets.series_tab import SeriesTab
 from napari_dicommeta._napari.widgets.source_bar import SourceBar
 from napari_dicommeta._napari.widgets.tag_table import COLUMNS, TagTable, shown_rows
 from napari_dicommeta._napari.widgets.value_bars import ValueBars
-from napari_dicommeta.analysis.histogram import Bar, Bins, Histogram, Joint
+from napari_dicommeta.analysis.bins import Bins
+from napari_dicommeta.analysis.histogram import Bar, Histogram, Joint
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.window import Window
 from napari_dicommeta.findings.decisions import Decision
@@ -277,8 +278,9 @@ def test_view_and_second_tag_are_chosen_in_boxes(qtbot) -> None:
     for box, steps in ((widget.view_box, 1), (widget.beside_box, 1)):
         qtbot.keyClick(box, Qt.Key.Key_Up if steps else Qt.Key.Key_Down)
     assert (views, besides) == (["spelling"], [""])
-    widget.set_companions(["KVP"])
+    widget.set_companions(["KVP", "ProcedureCodeSequence.CodeValue"])
     assert widget.beside_box.currentData() == ""
+    assert widget.beside_box.itemText(2) == "× ProcedureCode › CodeValue"
 
 
 def test_a_brush_over_bins_chooses_their_numbers(qtbot) -> None:
@@ -288,7 +290,7 @@ def test_a_brush_over_bins_chooses_their_numbers(qtbot) -> None:
     widget.show()
     chosen: list[tuple[float, float]] = []
     cleared: list[bool] = []
-    widget.range_chosen.connect(lambda low, high: chosen.append((low, high)))
+    widget.range_chosen.connect(lambda condition: chosen.append((condition.start, condition.stop)))
     widget.range_cleared.connect(lambda: cleared.append(True))
     widget.set_bins(
         Bins(path=TagPath.parse("KVP"), edges=(0, 10, 20, 30, float("inf")), files=(4, 0, 2, 1), part=(1, 0, 0, 0))

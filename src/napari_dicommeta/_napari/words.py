@@ -7,11 +7,14 @@ from math import floor, isfinite, log10, nextafter
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.catalog.conditions import Spelled, ends_of
+from napari_dicommeta.catalog.moments import moment_words, spoken
+from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from napari_dicommeta.analysis.bins import Spread
     from napari_dicommeta.catalog.conditions import Condition, Tags
 
 __all__ = [
@@ -23,7 +26,9 @@ __all__ = [
     "number_words",
     "parse_numbers",
     "plain",
+    "range_text",
     "range_words",
+    "spread_words",
     "where_code",
 ]
 
@@ -72,7 +77,7 @@ def described(tag: Tags, condition: Condition) -> str:
     if isinstance(condition, bool):
         return f"{name} {'present' if condition else 'absent or unknown'}"
     if isinstance(condition, slice):
-        return f"{name} {range_words(*ends_of(condition))}"
+        return f"{name} {range_text(_vr_of(tag), condition)}"
     if isinstance(condition, Spelled):
         name, condition = f"{name} spelled", condition.texts
     texts = condition if isinstance(condition, (tuple, list)) else (condition,)
@@ -122,6 +127,19 @@ def _code(condition: Condition) -> str:
     return f"slice({', '.join(map(repr, ends))})"
 
 
+def _vr_of(tag: Tags) -> str:
+    return TagPath.parse(tag).vr if isinstance(tag, str) else ""
+
+
+def range_text(vr: str, condition: slice) -> str:
+    """Describe a range of a VR, as `range_words` does: dates and times as people write them, ages in years."""
+    if any(isinstance(end, str) for end in (condition.start, condition.stop)):
+        low, high = ("" if end is None else spoken(vr, str(end)) for end in (condition.start, condition.stop))
+        return low if low == high else f"≥ {low}" if not high else f"≤ {high}" if not low else f"{low} … {high}"
+    words = range_words(*ends_of(condition))
+    return f"{words} years" if vr == "AS" else words
+
+
 def range_words(low: float, high: float) -> str:
     """Describe a range of numbers, ends included: ``1 … 2``, ``1 … < 2`` if it ends just below 2, ``≥ 1``."""
     if low == high:
@@ -132,6 +150,15 @@ def range_words(low: float, high: float) -> str:
     if not isfinite(low):
         return "any" if not isfinite(high) else last if is_below else f"≤ {last}"
     return f"{number_words(low)} … {last}" if isfinite(high) else f"≥ {number_words(low)}"
+
+
+def spread_words(spread: Spread) -> list[str]:
+    """Describe a spread: "min 1", "median 2.5" and "max 4", "first 2018-09-18" … of dates and times."""
+    names = ("first", "median", "last") if spread.vr in ("DA", "DT", "TM") else ("min", "median", "max")
+    numbers = (spread.low, spread.median, spread.high)
+    of_all = [" of all components"] if spread.components > 1 else [""]
+    texts = [moment_words(spread.vr, n) if spread.vr else number_words(n) for n in numbers]
+    return [f"{name} {text}{more}" for name, text, more in zip(names, texts, ["", "", *of_all], strict=True)]
 
 
 def number_words(value: float) -> str:

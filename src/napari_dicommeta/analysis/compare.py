@@ -28,10 +28,11 @@ import pyarrow.compute as pc
 from napari_dicommeta.catalog.arrow_arrays import number_array, numpy_of
 from napari_dicommeta.catalog.columns import first_tag_of
 from napari_dicommeta.catalog.distinct_texts import sort_key
+from napari_dicommeta.catalog.moments import moment_of
 from napari_dicommeta.dicom.explain import EXPLAINED
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.support.html import MAX_ROWS, Records, html_table, html_terms
 from napari_dicommeta.support.markdown import escape_markdown, markdown_table
 
@@ -55,8 +56,7 @@ MIN_NEW_SHARE = 0.01
 MIN_UNIQUE_TEXTS = 20
 """Texts with fewer distinct values are compared, even where each series has its own."""
 NUMBER_VRS = frozenset(("AS", "DS", "IS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV", "US or SS"))
-YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
-"""The units of an age string."""
+"""VRs whose values are compared as numbers, ages as years."""
 FUNCTIONAL_GROUPS = (0x52009229, 0x52009230)
 """The Shared and the Per-Frame Functional Groups Sequence."""
 _ORDER = {keyword: n for n, keyword in enumerate((*EXPLAINED, ""))}
@@ -355,7 +355,8 @@ def _numbers(tag: _Tag) -> np.ndarray | None:
     """
     used = np.asarray(tag.counts[:, :-1].any(axis=0))
     texts = zip(tag.texts.to_pylist(), used.tolist(), strict=True)
-    rows = [(_age(text) if tag.vr == "AS" else numbers(text)) if is_used else None for text, is_used in texts]
+    of_text = _age if tag.vr == "AS" else numbers
+    rows = [of_text(text) if is_used else None for text, is_used in texts]
     cut = [row[:MAX_COMPARED_COMPONENTS] if row else () for row in rows]
     width = max(map(len, cut), default=0)
     if not width:
@@ -365,8 +366,8 @@ def _numbers(tag: _Tag) -> np.ndarray | None:
 
 def _age(text: str) -> tuple[float, ...] | None:
     """Return an age such as 018M in years (PS3.5 section 6.2)."""
-    value = number(text[:-1])
-    return None if value is None or text[-1] not in YEARS else (value * YEARS[text[-1]],)
+    value = moment_of("AS", text)
+    return None if value is None else (value,)
 
 
 def _bin_count(tag: _Tag) -> int:

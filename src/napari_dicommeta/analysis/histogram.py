@@ -1,4 +1,4 @@
-"""Count the values of a tag in bars, bins and pairs: in a folder, and in a part of it such as the active series."""
+"""Count the values of a tag in bars and pairs: in a folder, and in a part of it such as the active series."""
 
 from __future__ import annotations
 
@@ -13,16 +13,11 @@ from napari_dicommeta.dicom.values import registered_name
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["Bar", "Bins", "Histogram", "Joint", "Spread", "bins_of", "histogram_of", "joint_of", "spread_of"]
+__all__ = ["Bar", "Histogram", "Joint", "histogram_of", "joint_of"]
 
 MAX_BARS = 2000
 MAX_SPELLED_BARS = 1000
 """The most values for which bars hold their spellings."""
-MAX_BINS = 48
-MAX_SPREAD = 100_000
-"""The most distinct numbers that are sorted for their median."""
-TAIL_SHARE = 0.005
-"""The share of the numbers at each end that may go to an open bin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,94 +136,6 @@ def _with_spellings(catalog: Catalog, part: Catalog | None, path: TagPath) -> tu
             )
         )
     return tuple(bars)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bins:
-    """The numbers of a tag in bins of equal width.
-
-    `edges`: bins + 1 numbers in the tag's unit. A bin includes its lower edge, the last bin both edges. Where a few
-    numbers lie far outside, the first edge is -inf or the last edge inf. A file counts once in each bin that holds one
-    of its components. `not_numbers`, `absent`, `unknown`: files in no bin.
-    """
-
-    path: TagPath
-    edges: tuple[float, ...]
-    files: tuple[int, ...]
-    part: tuple[int, ...]
-    not_numbers: int = 0
-    absent: int = 0
-    unknown: int = 0
-    binned: int = 0
-    """The files in any bin: fewer than the sum of `files` if files hold several numbers."""
-
-
-def bins_of(catalog: Catalog, tag: str | TagPath, part: Catalog | None = None, most: int = MAX_BINS) -> Bins | None:
-    """Count the files of `catalog` and `part` by the numbers of `tag`, in about `most` bins; None if no two differ."""
-    path = tag if isinstance(tag, TagPath) else TagPath.parse(tag)
-    counted = catalog.numbers(path)
-    if counted is None:
-        return None
-    edges = _edges(counted.values, counted.weights, most)
-    if not edges:
-        return None
-    part_numbers = part.numbers(path) if part is not None else None
-    return Bins(
-        path=path,
-        edges=edges,
-        files=counted.binned(edges),
-        part=part_numbers.binned(edges) if part_numbers is not None else (0,) * (len(edges) - 1),
-        not_numbers=counted.not_numbers,
-        absent=counted.absent,
-        unknown=counted.unknown,
-        binned=catalog.n_files - counted.not_numbers - counted.absent - counted.unknown,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
-    """The smallest number of a tag, its median over files, and its largest number."""
-
-    low: float
-    median: float
-    high: float
-
-
-def spread_of(catalog: Catalog, tag: str | TagPath) -> Spread | None:
-    """Return the spread of the numbers of `tag`; None if no two differ, or if there are more than `MAX_SPREAD`."""
-    counted = catalog.numbers(tag)
-    if counted is None or not 1 < len(counted.values) <= MAX_SPREAD:
-        return None
-    order = np.argsort(counted.values, kind="stable")
-    ordered, cumulated = counted.values[order], np.cumsum(counted.weights[order])
-    if ordered[0] == ordered[-1]:
-        return None
-    median = ordered[int(np.searchsorted(cumulated, cumulated[-1] / 2))]
-    return Spread(low=float(ordered[0]), median=float(median), high=float(ordered[-1]))
-
-
-def _edges(values: np.ndarray, weights: np.ndarray, most: int) -> tuple[float, ...]:
-    """Return edges at round numbers, 1, 2 or 5 × 10ⁿ apart; () if there are no two different numbers."""
-    order = np.argsort(values)
-    ordered, cumulated = values[order], np.cumsum(weights[order])
-    if not len(ordered) or ordered[0] == ordered[-1]:
-        return ()
-    ends = np.searchsorted(cumulated, np.array([TAIL_SHARE, 1 - TAIL_SHARE]) * cumulated[-1])
-    low, high = float(ordered[0]), float(ordered[-1])
-    inner_low, inner_high = (float(ordered[min(end, len(ordered) - 1)]) for end in ends)
-    has_tails = inner_high > inner_low and (high - low) > 4 * (inner_high - inner_low)
-    first, last = (inner_low, inner_high) if has_tails else (low, high)
-    whole = bool((values == np.round(values)).all())
-    least = (last - first) / most
-    magnitude = 10.0 ** np.floor(np.log10(least))
-    step = next(float(magnitude * factor) for factor in (1, 2, 5, 10) if magnitude * factor >= least * (1 - 1e-9))
-    step = max(step, 1.0) if whole else step
-    start = np.floor(first / step)
-    n = int(np.floor(last / step) - start) + 1
-    edges = [round(float((start + i) * step), 12) for i in range(n + 1)]
-    if has_tails:
-        edges = [*([-np.inf] if low < edges[0] else []), *edges, *([np.inf] if high > edges[-1] else [])]
-    return tuple(float(edge) for edge in edges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -260,6 +260,7 @@ class Catalog:
 
             catalog.where(Modality="CT", RescaleSlope=("1", "2"))     # any of several values
             catalog.where(SliceThickness=slice(0.5, 1.5))             # a range of numbers, ends included
+            catalog.where(StudyDate=slice("2010", "201203"))          # of dates, times or ages, ends included
             catalog.where(PixelPaddingValue=True)                     # present; False: absent or unknown
             catalog.where(RescaleSlope=("1", None))                   # None: absent or unknown too
             catalog.where(RescaleSlope=Spelled(("1.0",)))             # this spelling
@@ -267,12 +268,13 @@ class Catalog:
             catalog.where({("WindowCenter", "WindowWidth"): [("40", "400"), ("-600", None)]})  # jointly; None: absent
 
         A number is compared by value, a text with the meaning (or with the spelling, if ``by="spelling"``). In a nested
-        tag, one matching value suffices.
+        tag, one matching value suffices. The ends of a range of dates (DA, DT) or times (TM) are texts with any number
+        of units, "2010" for a year, "1148" for a minute; those of ages (AS) are "040Y", or years as numbers.
 
         Raises
         ------
         ValueError
-            If a tag is neither a keyword nor a tag.
+            If a tag is neither a keyword nor a tag, or the end of a range is no number, date, time or age.
 
         Examples
         --------

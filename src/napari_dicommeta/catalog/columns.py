@@ -175,6 +175,11 @@ class Column:
         best = max(votes, key=lambda vr: votes[vr])
         return "US or SS" if best == "implicit" else best
 
+    @cached_property
+    def number_vr(self) -> str:
+        """Return the VR that says what the numbers of the tag are: the dictionary's, else that of most files."""
+        return self.main_vr(self.count(None)[0]) if self.path.vr == "UN" else self.path.vr
+
     def _joined_texts(self, by: str) -> tuple[tuple[str, ...], np.ndarray]:
         if by not in self._joined:
             texts = self.texts(by)
@@ -205,8 +210,8 @@ class Column:
             return is_match
         texts = self.texts(by)
         if isinstance(condition, slice):
-            low, high = ends_of(condition)
-            owners, values = texts.numbers
+            low, high = ends_of(condition, self.number_vr)
+            owners, values = texts.numbers(self.number_vr)
             chosen = np.zeros(len(texts.texts), dtype=bool)
             chosen[owners[(values >= low) & (values <= high)]] = True
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_dicommeta.catalog.moments import MOMENT_VRS, moment_range
 from napari_dicommeta.dicom.values import shortest
 
 __all__ = ["Condition", "Spelled", "Tags", "as_text", "ends_of", "texts_of"]
@@ -35,8 +36,18 @@ def texts_of(condition: str | float | Sequence[str | float | None]) -> tuple[str
     return tuple(value if value is None else as_text(value) for value in values)
 
 
-def ends_of(condition: slice) -> tuple[float, float]:
-    """Return the smallest and the largest number of a range, infinite for an open end."""
+def ends_of(condition: slice, vr: str = "") -> tuple[float, float]:
+    """Return the smallest and the largest number of a range, infinite for an open end.
+
+    Of a `vr` of dates, times and ages, ends are texts such as "2010", and the numbers those of `moments`.
+
+    Raises
+    ------
+    ValueError
+        If an end is no number, or no date, time or age.
+    """
+    if vr in MOMENT_VRS:
+        return moment_range(vr, condition.start, condition.stop)
     low = float("-inf") if condition.start is None else float(condition.start)
     high = float("inf") if condition.stop is None else float(condition.stop)
     return low, high

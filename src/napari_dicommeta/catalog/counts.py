@@ -141,12 +141,14 @@ class Numbers:
     """The numbers of a tag: each component of each distinct value, weighted by the files that hold the value.
 
     `owners` identifies the value that a component belongs to. `not_numbers` counts the files whose value has no number.
+    Dates, times and ages count as numbers, as `moments.moments` has them: `vr` is DA, TM, DT or AS then.
     """
 
     owners: np.ndarray
     values: np.ndarray
     """float64."""
     weights: np.ndarray
+    vr: str
     not_numbers: int
     absent: int
     unknown: int

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from napari_dicommeta.catalog.arrow_arrays import bool_array, numpy_of, text_array
+from napari_dicommeta.catalog.moments import MOMENT_VRS, moments
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.support.cached import cached_property
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,25 +46,34 @@ class Texts:
             self.ids = np.array(numbers, dtype=np.int64)
         self.texts = tuple(ids)
         self._empty = ids.get("", -1)
+        self._numbers: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
-    @cached_property
-    def numbers(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return (index of the text, float64 value) of each component that is a finite number, in text order."""
-        components = pc.split_pattern(text_array(self.texts), "\\")
-        flat = pc.list_flatten(components)
-        owners = numpy_of(pc.list_parent_indices(components))
-        is_number = numpy_of(pc.match_substring_regex(flat, NUMBER))
-        values = numpy_of(flat.filter(bool_array(is_number)).cast(pa.float64()))
-        finite = np.isfinite(values)
-        return owners[is_number][finite], values[finite]
+    def numbers(self, vr: str = "") -> tuple[np.ndarray, np.ndarray]:
+        """Return (index of the text, float64 value) of each component that is a finite number, in text order.
 
-    def counted_numbers(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        Of a `vr` of `MOMENT_VRS`, these are the numbers of its dates, times or ages.
+        """
+        vr = vr if vr in MOMENT_VRS else ""
+        if vr not in self._numbers:
+            components = pc.split_pattern(text_array(self.texts), "\\")
+            flat = pc.list_flatten(components)
+            owners = numpy_of(pc.list_parent_indices(components))
+            if vr:
+                values = moments(vr, flat)
+            else:
+                is_number = numpy_of(pc.match_substring_regex(flat, NUMBER))
+                owners, values = owners[is_number], numpy_of(flat.filter(bool_array(is_number)).cast(pa.float64()))
+            finite = np.isfinite(values)
+            self._numbers[vr] = owners[finite], values[finite]
+        return self._numbers[vr]
+
+    def counted_numbers(self, counts: np.ndarray, vr: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
         """Return (stored value, number, files) of each numeric component, and the number of files without a number.
 
         `counts` is the number of files with each stored value; values that do not occur are left out. A file with
-        several texts counts once with all their numbers.
+        several texts counts once with all their numbers. `vr` as in `numbers`.
         """
-        texts, values = self.numbers
+        texts, values = self.numbers(vr)
         starts, ends = np.searchsorted(texts, self.ids, "left"), np.searchsorted(texts, self.ids, "right")
         lengths = ends - starts
         owners = np.repeat(self.entries, lengths)

@@ -239,11 +239,12 @@ class FileRows:
             return None
         counts, missing = self.count(column)
         unknown = self.unknown(column.first_tag, column) if missing else 0
-        owners, values, weights, without = column.texts("meaning").counted_numbers(counts)
+        owners, values, weights, without = column.texts("meaning").counted_numbers(counts, column.number_vr)
         return Numbers(
             owners=owners,
             values=values,
             weights=weights,
+            vr=column.number_vr,
             not_numbers=without,
             absent=missing - unknown,
             unknown=unknown,

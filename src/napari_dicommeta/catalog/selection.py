@@ -88,9 +88,10 @@ class Selection:
         return tuple(text if text is None else str(text) for text in condition)
 
     def range_of(self, keyword: str) -> tuple[float, float] | None:
-        """Return the selected range of a tag's numbers, None if there is none."""
+        """Return the selected range of a tag's numbers, those of `moments` for dates and ages; None without one."""
         condition = dict(self.filters).get(keyword)
-        return ends_of(condition) if isinstance(condition, slice) else None
+        column = self.catalog.file_rows.find(keyword)
+        return ends_of(condition, column.number_vr if column else "") if isinstance(condition, slice) else None
 
     def mask(self) -> np.ndarray:
         """Return for each file of `catalog` whether it is selected: bool, shape (n_files,)."""

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.analysis.compare import NUMBER_VRS
+from napari_dicommeta.catalog.moments import MOMENT_VRS, moment_range, moments
 from napari_dicommeta.cli.tag_names import meant, tag_named
 from napari_dicommeta.cli.terminal import CommandError
 from napari_dicommeta.dicom.privacy import is_identifying
@@ -38,7 +39,7 @@ def selected_files(catalog: Catalog, conditions: Iterable[str]) -> Catalog:
         if not equals:
             raise CommandError(f"--where {display(condition)}: write TAG=VALUE, such as Modality=CT")
         path = tag_named(name)
-        texts = _matching(catalog, path.text, path.vr in NUMBER_VRS, value)
+        texts = _matching(catalog, path, value)
         if not texts:
             raise CommandError(_no_match(catalog, path.text, value))
         chosen.setdefault(path.text, []).extend(texts)
@@ -53,12 +54,15 @@ def selected_files(catalog: Catalog, conditions: Iterable[str]) -> Catalog:
     return selected
 
 
-def _matching(catalog: Catalog, tag: str, is_number: bool, value: str) -> list[str | None]:
-    """Return the values of `tag` that `value` stands for, None for its absence."""
-    counts: Any = catalog.values(tag)
+def _matching(catalog: Catalog, path: TagPath, value: str) -> list[str | None]:
+    """Return the values of a tag that `value` stands for, None for its absence."""
+    counts: Any = catalog.values(path)
+    is_number = path.vr in NUMBER_VRS
     if not value:
         return [*([""] if "" in counts else []), *([None] if counts.absent or counts.unknown else [])]
     low, dots, high = value.partition("..")
+    if dots and path.vr in MOMENT_VRS:
+        return _between(path.vr, list(counts), low, high)
     if is_number and dots:
         ends = [_end(low, "-inf"), _end(high, "inf")]
         return [text for text in counts if any(ends[0] <= part <= ends[1] for part in numbers(text) or ())]
@@ -69,6 +73,19 @@ def _matching(catalog: Catalog, tag: str, is_number: bool, value: str) -> list[s
         return [value]
     pattern = value.casefold().replace("[", "[[]").replace("?", "[?]")
     return [text for text in counts if text and fnmatchcase(text.casefold(), pattern)]
+
+
+def _between(vr: str, texts: list[str], low: str, high: str) -> list[str | None]:
+    """Return the texts that have a date, time or age in a range, whose ends may be empty."""
+    ends = [float(end) if vr == "AS" and end.replace(".", "").isdecimal() else end or None for end in (low, high)]
+    try:
+        first, last = moment_range(vr, *ends)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    parts = [text.split("\\") for text in texts]
+    values = moments(vr, [part for of_text in parts for part in of_text])
+    is_inside = iter(((values >= first) & (values <= last)).tolist())
+    return [text for text, of_text in zip(texts, parts, strict=True) if any(next(is_inside) for _ in of_text)]
 
 
 def _end(text: str, open_end: str) -> float:

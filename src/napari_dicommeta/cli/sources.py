@@ -49,8 +49,8 @@ def add_source_arguments(sub: argparse.ArgumentParser, nargs: str | None = "+", 
         metavar="TAG=VALUE",
         action="append",
         default=[],
-        help="only files with this value: a text with * for any characters, a number, LOW..HIGH, or nothing for none; "
-        "values of one tag add up, several tags narrow",
+        help="only files with this value: a text with * for any characters, a number, LOW..HIGH, also of dates, as in "
+        "2010..201203, or nothing for none; values of one tag add up, several tags narrow",
     )
     sub.add_argument(
         "--no-cache", dest="cache", action="store_false", help="read every file, and keep nothing of the scan"

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.catalog.conditions import Spelled, ends_of, texts_of
+from napari_dicommeta.catalog.moments import MOMENT_VRS, moments
 from napari_dicommeta.dicom.functional_groups import GROUPS, frame_keyword, read_frame_texts
+from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import FunctionalGroupsError
 
@@ -36,9 +38,9 @@ def values_along(volume: Volume, catalog: Catalog, keyword: str) -> np.ndarray |
     """Return the numbers of `keyword` for each slice, in the order of `Volume.files`.
 
     The result is float64 of shape (components, slices), with at most `MAX_CURVES` components. It is NaN where a
-    slice has no number, and None if all slices have equal numbers or none. `catalog` holds the files. A tag of the
-    functional groups (PS3.3 section C.7.6.16) is read from the file for each frame. All other tags are shared by the
-    frames of a file.
+    slice has no number, and None if all slices have equal numbers or none. Dates, times and ages are numbers as
+    `catalog.moments` has them. `catalog` holds the files. A tag of the functional groups (PS3.3 section C.7.6.16) is
+    read from the file for each frame. All other tags are shared by the frames of a file.
 
     Raises
     ------
@@ -51,12 +53,9 @@ def values_along(volume: Volume, catalog: Catalog, keyword: str) -> np.ndarray |
     else:
         text_of = dict(zip(catalog.paths, catalog.column_texts(keyword), strict=True))
         texts = [text_of.get(path) for path, _ in volume.files]
-    known: dict[str | None, tuple[float, ...]] = {}
-    for text in texts:
-        if text not in known:
-            parts = text.split("\\")[:MAX_CURVES] if text else []
-            values = [number(part) for part in parts]
-            known[text] = tuple(np.nan if value is None else value for value in values)
+    distinct = {text: text.split("\\")[:MAX_CURVES] if text else [] for text in texts}
+    values = iter(_numbers(TagPath.parse(keyword).vr, [part for parts in distinct.values() for part in parts]))
+    known = {text: tuple(next(values) for _ in parts) for text, parts in distinct.items()}
     rows = [known[text] for text in texts]
     components = max(map(len, rows), default=0)
     if not components:
@@ -64,6 +63,13 @@ def values_along(volume: Volume, catalog: Catalog, keyword: str) -> np.ndarray |
     padded = np.array([(*row, *(np.nan,) * (components - len(row))) for row in rows]).T
     varying = [line for line in padded if len(np.unique(line[np.isfinite(line)])) > 1]
     return np.array(varying) if varying else None
+
+
+def _numbers(vr: str, texts: Sequence[str]) -> list[float]:
+    """Return the number of each component as its VR reads it, NaN for one that is none."""
+    if vr in MOMENT_VRS:
+        return [float(value) for value in moments(vr, texts)]
+    return [np.nan if value is None else value for value in map(number, texts)]
 
 
 def slice_matching(
@@ -77,8 +83,8 @@ def slice_matching(
     of_frames = [(tag, condition) for tag, condition in filters if is_of_frames(volume, (tag,))]
     if numbers and of_frames:
         frames = _frames(volume)
-        wanted = [(frame_keyword(str(tag)), condition) for tag, condition in of_frames]
-        fitting = (n for n in numbers if all(_holds(frames[n].get(name), condition) for name, condition in wanted))
+        wanted = [(frame_keyword(str(tag)), TagPath.parse(str(tag)).vr, condition) for tag, condition in of_frames]
+        fitting = (n for n in numbers if all(_holds(vr, frames[n].get(name), holds) for name, vr, holds in wanted))
         return next(fitting, numbers[0])
     return next(iter(numbers), None)
 
@@ -100,14 +106,13 @@ def _of_file(path: str, count: int) -> list[dict[str, str]]:
         return [{} for _ in range(count)]
 
 
-def _holds(text: str | None, condition: Any) -> bool:
+def _holds(vr: str, text: str | None, condition: Any) -> bool:
     """Return whether `Catalog.where` would select a frame with this text."""
     if isinstance(condition, bool):
         return condition == (text is not None)
     if isinstance(condition, slice):
-        low, high = ends_of(condition)
-        values = [number(part) for part in (text or "").split("\\")]
-        return any(value is not None and low <= value <= high for value in values)
+        low, high = ends_of(condition, vr)
+        return any(low <= value <= high for value in _numbers(vr, (text or "").split("\\")))
     if isinstance(condition, Spelled):  # the spelling in a frame is not known
         return True
     return text in texts_of(condition)

@@ -24,7 +24,7 @@ from napari_dicommeta.findings.finding import SEVERITIES
 if TYPE_CHECKING:
     from napari_dicommeta._napari.state.workers import Workers
     from napari_dicommeta._napari.tasks.source import Opened
-    from napari_dicommeta.analysis.histogram import Bins
+    from napari_dicommeta.analysis.bins import Bins
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.hu_check import Checked
 

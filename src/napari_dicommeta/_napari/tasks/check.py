@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.analysis.histogram import Bins
+from napari_dicommeta.analysis.bins import Bins
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.findings.decisions import decision_on, load_decisions, save_decisions
 from napari_dicommeta.support.atomic import write_text

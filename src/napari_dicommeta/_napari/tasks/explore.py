@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.analysis.histogram import (
-    Bins,
-    Histogram,
-    Joint,
-    Spread,
-    bins_of,
-    histogram_of,
-    joint_of,
-    spread_of,
-)
+from napari_dicommeta.analysis.bins import Bins, Spread, bins_of, spread_of
+from napari_dicommeta.analysis.histogram import Histogram, Joint, histogram_of, joint_of
+from napari_dicommeta.catalog.moments import MOMENT_VRS
 from napari_dicommeta.catalog.selection import Selection
 
 if TYPE_CHECKING:
@@ -30,8 +23,8 @@ SCOPES = ("folder", "study", "series", "selection")
 """All files; those of the active layer's study; of its series; of the series selected in the tree."""
 
 
-NUMERIC = frozenset(("DS", "IS", "FL", "FD", "US", "SS", "UL", "SL", "UV", "SV", "US or SS"))
-"""Value representations of numbers."""
+NUMERIC = MOMENT_VRS | {"DS", "IS", "FL", "FD", "US", "SS", "UL", "SL", "UV", "SV", "US or SS"}
+"""Value representations of numbers, dates, times and ages."""
 
 
 @dataclass(frozen=True, slots=True)

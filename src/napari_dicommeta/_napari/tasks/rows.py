@@ -31,6 +31,7 @@ __all__ = [
     "offers",
     "series_branch",
     "series_rows",
+    "tag_label",
     "tag_rows",
     "tree_of",
 ]
@@ -65,13 +66,18 @@ class TagRow:
     @property
     def label(self) -> str:
         """The keyword, after that of the innermost sequence around it: "ProcedureCode › CodeValue"."""
-        levels = [level.removesuffix("Sequence") or level for level in self.keyword.split(".")[-2:-1]]
-        return " › ".join([*levels, self.keyword.rpartition(".")[2]])
+        return tag_label(self.keyword)
 
     @property
     def values(self) -> str:
         """The number of distinct values, or the value of a tag that has only one: "= B31f"."""
         return f"= {self.value}" if self.value else f"{self.distinct:,}"
+
+
+def tag_label(keyword: str) -> str:
+    """Return the innermost keyword of a tag, after that of the sequence around it: "ProcedureCode › CodeValue"."""
+    levels = [level.removesuffix("Sequence") or level for level in keyword.split(".")[-2:-1]]
+    return " › ".join([*levels, keyword.rpartition(".")[2]])
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,9 +134,7 @@ class DockPanel(DockFrame):
         self.tags.value_chosen.connect(self._choose_value)
         self.filters.filter_removed.connect(exploration.remove_filter)
         self.values.value_activated.connect(self.toggle_value)
-        self.tab.bins.range_chosen.connect(
-            lambda low, high: exploration.set_filter(exploration.query.keyword, slice(low, high))
-        )
+        self.tab.bins.range_chosen.connect(lambda chosen: exploration.set_filter(exploration.query.keyword, chosen))
         self.tab.bins.range_cleared.connect(lambda: exploration.remove_filter(exploration.query.keyword))
         self.tab.joint.pair_activated.connect(self.toggle_pair)
         self.curve.slice_chosen.connect(self.view.go_to_slice)

@@ -10,14 +10,15 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QPainter, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from napari_dicommeta._napari.words import number_words, range_words
+from napari_dicommeta._napari.words import number_words, range_text
+from napari_dicommeta.catalog.moments import moment_words, spoken
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from qtpy.QtGui import QKeyEvent, QMouseEvent, QPaintEvent
 
     from napari_dicommeta._napari.widgets.colors import Colors
-    from napari_dicommeta.analysis.histogram import Bins
+    from napari_dicommeta.analysis.bins import Bins
 
 __all__ = ["RangeBins"]
 
@@ -27,11 +28,11 @@ MARGIN = 4
 class RangeBins(QWidget):
     """Bars side by side: all files muted, and the part highlighted over them.
 
-    `range_chosen` carries the smallest and the largest number of the selected bins, both included. `range_cleared`
-    follows Esc, or a click on the selected bin.
+    `range_chosen` carries the range of the selected bins as `Catalog.where` takes it. `range_cleared` follows Esc, or a
+    click on the selected bin.
     """
 
-    range_chosen = Signal(float, float)
+    range_chosen = Signal(object)
     range_cleared = Signal()
 
     def __init__(self, noun: str = "file", parent: QWidget | None = None) -> None:
@@ -74,17 +75,9 @@ class RangeBins(QWidget):
         if bins is not None and chosen is not None:
             inner = np.asarray(bins.edges[1:-1])
             first, last = np.searchsorted(inner, chosen, side="right").tolist()
-            if self.numbers_of((first, last)) == chosen:  # else it was selected in other bins
+            if bins.ends(first, last) == chosen:  # else it was selected in other bins
                 self.span = (first, last)
         self.update()
-
-    def numbers_of(self, span: tuple[int, int]) -> tuple[float, float]:
-        """Return the smallest and the largest number in these bins."""
-        assert self.bins is not None
-        first, last = span
-        high = self.bins.edges[last + 1]
-        is_last = last == len(self.bins.files) - 1
-        return self.bins.edges[first], high if is_last else float(np.nextafter(high, -np.inf))
 
     def bin_at(self, x: float) -> int:
         """Return the bin at `x`, in pixels from the left."""
@@ -155,8 +148,8 @@ class RangeBins(QWidget):
             self.span = None
             self.update()
             self.range_cleared.emit()
-        elif self.span is not None:
-            self.range_chosen.emit(*self.numbers_of(self.span))
+        elif self.span is not None and self.bins is not None:
+            self.range_chosen.emit(self.bins.condition(*self.span))
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the bars, the selection, the ends of the axis and the text."""
@@ -169,7 +162,7 @@ class RangeBins(QWidget):
             painter.drawText(
                 self.rect(),
                 Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,
-                "Fewer than two distinct numbers: no histogram",
+                "Fewer than two distinct numbers, dates or ages: no histogram",
             )
             painter.end()
             return
@@ -186,9 +179,7 @@ class RangeBins(QWidget):
         self._paint_brush(painter, colors, area, width)
         painter.setPen(colors.faint)
         base = self.height() - metrics.descent() - 1
-        first, second, last_but_one, last = (number_words(bins.edges[i]) for i in (0, 1, -2, -1))
-        low = first if math.isfinite(bins.edges[0]) else f"< {second}"
-        high = last if math.isfinite(bins.edges[-1]) else f"≥ {last_but_one}"
+        low, high = _end_words(bins)
         painter.drawText(QPointF(area.left(), base), low)
         painter.drawText(QPointF(area.right() - metrics.horizontalAdvance(high), base), high)
         painter.setPen(colors.text)
@@ -214,7 +205,7 @@ class RangeBins(QWidget):
         assert self.bins is not None
         at = (self._hovered, self._hovered) if self._hovered is not None and self._anchor is None else self.span
         if at is None and self.chosen is not None:
-            return f"{range_words(*self.chosen)} selected"
+            return f"{_chosen_words(self.bins, self.chosen)} selected"
         if at is None:
             return "Drag to select a range" if self._chooses else ""
         files, part = sum(self.bins.files[at[0] : at[1] + 1]), sum(self.bins.part[at[0] : at[1] + 1])
@@ -222,7 +213,7 @@ class RangeBins(QWidget):
         limit = "up to " if at[0] != at[1] and 0 < self.bins.binned < sum(self.bins.files) else ""
         of_part = f", {limit}{part:,} highlighted" if part else ""
         files = min(files, self.bins.binned or files)
-        return f"{range_words(*self.numbers_of(at))}: {limit}{counted(files, self._noun)}{of_part}"
+        return f"{range_text(self.bins.vr, self.bins.condition(*at))}: {limit}{counted(files, self._noun)}{of_part}"
 
     def _place_of(self, value: float) -> float:
         """Return the position of a number, in bins from the left."""
@@ -235,3 +226,24 @@ class RangeBins(QWidget):
     def _area(self) -> QRectF:
         line = self.fontMetrics().height() + 2
         return QRectF(MARGIN, line, max(self.width() - 2 * MARGIN, 1), max(self.height() - 2 * line, 1))
+
+
+def _end_words(bins: Bins) -> tuple[str, str]:
+    """Return what stands at the left and at the right end of the axis."""
+    n = len(bins.files)
+    if bins.unit:
+        first, last = bins.condition(0, 0), bins.condition(n - 1, n - 1)
+        low = spoken(bins.vr, first.start) if first.start else range_text(bins.vr, first)
+        return low, spoken(bins.vr, last.stop) if last.stop else range_text(bins.vr, last)
+    words = moment_words if bins.vr else lambda _vr, value: number_words(value)
+    first_edge, second, last_but_one, last_edge = (bins.edges[i] for i in (0, 1, -2, -1))
+    low = words(bins.vr, first_edge) if math.isfinite(first_edge) else f"< {words(bins.vr, second)}"
+    high = words(bins.vr, last_edge) if math.isfinite(last_edge) else f"≥ {words(bins.vr, last_but_one)}"
+    return low, high
+
+
+def _chosen_words(bins: Bins, chosen: tuple[float, float]) -> str:
+    """Describe a range that was chosen in other bins."""
+    if not bins.unit:
+        return range_text(bins.vr, slice(*chosen))
+    return " … ".join(moment_words(bins.vr, end) if math.isfinite(end) else "" for end in chosen).strip()

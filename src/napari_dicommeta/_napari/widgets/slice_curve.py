@@ -9,6 +9,8 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_dicommeta.catalog.moments import DAY_SECONDS, MOMENT_VRS, moment_words
+
 if TYPE_CHECKING:
     from qtpy.QtGui import QMouseEvent, QPaintEvent
 
@@ -43,9 +45,9 @@ class SliceCurve(QWidget):
         self._colors = colors
         self.update()
 
-    def set_curve(self, values: np.ndarray | None) -> None:
-        """Show values of shape (components, slices); None hides the curve."""
-        self.values = values
+    def set_curve(self, values: np.ndarray | None, vr: str = "") -> None:
+        """Show values of shape (components, slices); None hides the curve. `vr` is that of the tag."""
+        self.values, self._vr = values, vr if vr in MOMENT_VRS else ""
         self.setVisible(values is not None)
         self.update()
 
@@ -71,8 +73,8 @@ class SliceCurve(QWidget):
         painter.fillRect(self.rect(), colors.foreground)
         low, high = float(np.nanmin(self.values)), float(np.nanmax(self.values))
         painter.setPen(colors.faint)
-        painter.drawText(QPointF(MARGIN, metrics.ascent() + 1), f"{high:g}")
-        painter.drawText(QPointF(MARGIN, self.height() - metrics.descent() - 1), f"{low:g}")
+        painter.drawText(QPointF(MARGIN, metrics.ascent() + 1), self._end_words(high))
+        painter.drawText(QPointF(MARGIN, self.height() - metrics.descent() - 1), self._end_words(low))
         n = self.values.shape[1]
         xs = area.left() + np.arange(n) / max(n - 1, 1) * area.width()
         for line in self.values:
@@ -88,12 +90,19 @@ class SliceCurve(QWidget):
             x = float(xs[self.current])
             painter.setPen(QPen(colors.text, 1))
             painter.drawLine(QPointF(x, area.top()), QPointF(x, area.bottom()))
-            here = [f"{value:g}" for value in self.values[:, self.current] if np.isfinite(value)]
+            here = [self._words(value) for value in self.values[:, self.current] if np.isfinite(value)]
             text = f"slice {self.current + 1}: " + (" \\ ".join(here) or "no value")
             width = metrics.horizontalAdvance(text)
             left = min(max(x + 4, area.left()), self.width() - width - MARGIN)
             painter.drawText(QPointF(left, metrics.ascent() + 1), text)
         painter.end()
+
+    def _end_words(self, value: float) -> str:
+        """Return what stands at an end of the axis: of a date and time, its time."""
+        return moment_words("TM", value % DAY_SECONDS) if self._vr == "DT" else self._words(value)
+
+    def _words(self, value: float) -> str:
+        return moment_words(self._vr, value) if self._vr else f"{value:g}"
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Go to the slice under the mouse."""
@@ -107,7 +116,8 @@ class SliceCurve(QWidget):
     def _area(self) -> QRectF:
         """Return the area of the lines, right of the numbers and below the text."""
         metrics = self.fontMetrics()
-        numbers = ("-00000",) if self.values is None else (f"{np.nanmin(self.values):g}", f"{np.nanmax(self.values):g}")
+        ends = () if self.values is None else (float(np.nanmin(self.values)), float(np.nanmax(self.values)))
+        numbers = tuple(map(self._end_words, ends)) or ("-00000",)
         left = max(map(metrics.horizontalAdvance, numbers)) + 3 * MARGIN
         top = metrics.height() + 2
         return QRectF(left, top, max(self.width() - left - 2 * MARGIN, 1), max(self.height() - top - 2 * MARGIN, 1))

@@ -18,6 +18,7 @@ from napari_dicommeta._napari.widgets.slice_curve import SliceCurve
 from napari_dicommeta._napari.widgets.tag_table import TagTable
 from napari_dicommeta._napari.widgets.value_bars import ValueBars
 from napari_dicommeta.dicom.explain import EXPLAINED
+from napari_dicommeta.dicom.tags import TagPath
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,9 +45,15 @@ MAX_COMPANIONS = 200
 """Tags offered for the cross-tabulation."""
 
 
-def _companion_rank(row: TagRow) -> tuple[int, bool, float]:
-    """Return a key that sorts the most informative tags first: of few values, in many files."""
-    return ("", *FOLDED).index(row.kind), not 2 <= row.distinct <= MAX_TELLING, -row.present
+def _companion_rank(row: TagRow) -> tuple[int, bool, bool, bool, float]:
+    """Return a key that sorts the most informative tags first: of few values, explained, in many files.
+
+    The elements of the file format, and the lengths of groups, come last: they say nothing about images.
+    """
+    own = row.keyword.rpartition(".")[2]
+    is_format = row.tag.startswith("(0002") or row.tag.endswith(",0000)")
+    kind = ("", *FOLDED).index(row.kind)
+    return kind, is_format, not 2 <= row.distinct <= MAX_TELLING, own not in EXPLAINED, -row.present
 
 
 class TagsTab(QWidget):
@@ -181,7 +188,7 @@ class TagsTab(QWidget):
 
     def set_curve(self, values: np.ndarray | None) -> None:
         """Show the selected tag along the slices of the active volume; None hides the curve."""
-        self.curve.set_curve(values)
+        self.curve.set_curve(values, TagPath.parse(self.query.keyword).vr if values is not None else "")
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""

@@ -22,8 +22,9 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dicommeta._napari.keys import CHOOSE
+from napari_dicommeta._napari.tasks.rows import tag_label
 from napari_dicommeta._napari.widgets.labels import line, paragraph, tip
-from napari_dicommeta._napari.words import number_words
+from napari_dicommeta._napari.words import spread_words
 from napari_dicommeta.analysis.histogram import Bar
 from napari_dicommeta.dicom.explain import explanation
 from napari_dicommeta.support.words import counted, display
@@ -280,7 +281,7 @@ class ValueBars(QWidget):
         self.beside_box.clear()
         self.beside_box.addItem("No second tag", "")
         for keyword in keywords:
-            self.beside_box.addItem(display(f"× {keyword.rpartition('.')[2]}", 60), keyword)
+            self.beside_box.addItem(display(f"× {tag_label(keyword)}", 80), keyword)
         self.beside_box.setCurrentIndex(max(self.beside_box.findData(chosen), 0))
 
     def set_choice(self, view: str, beside: str) -> None:
@@ -375,16 +376,15 @@ class ValueBars(QWidget):
         """Show the files without a bar, bin or pair, so that the numbers add up to the total."""
         words = []
         if shown.spread is not None and shown.joint is None:
-            names = ("min", "median", "max")
-            numbers = (shown.spread.low, shown.spread.median, shown.spread.high)
-            words += [f"{name} {number_words(n)}" for name, n in zip(names, numbers, strict=True)]
+            words += spread_words(shown.spread)
         if shown.joint is not None:
             if shown.joint.rest:
                 words.append(f"{counted(shown.joint.rest, 'more file')} with other pairs")
         else:
             if shown.query.view == "ranges":
                 if shown.bins is not None and shown.bins.not_numbers:
-                    words.append(f"no number in {counted(shown.bins.not_numbers, 'file')}")
+                    noun = {"": "number", "AS": "age", "TM": "time"}.get(shown.bins.vr, "date")
+                    words.append(f"no {noun} in {counted(shown.bins.not_numbers, 'file')}")
             elif histogram.rest_values or histogram.part_rest_files:
                 of_part = f", {histogram.part_rest_files:,} of {part_name}" if histogram.part_rest_files else ""
                 words.append(

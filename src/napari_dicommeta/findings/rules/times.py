@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.catalog.moments import YEARS
 from napari_dicommeta.findings.evidence import by_files, date_of, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
@@ -28,7 +29,6 @@ DATE_ORDER = (
 """Pairs of dates; the second is never more than a day before the first."""
 _TIME = re.compile(r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?")
 _AGE = re.compile(r"\d{3}[DWMY]")
-DAYS = {"D": 1.0, "W": 7.0, "M": 30.44, "Y": 365.25}
 MAX_AGE = 120
 """Years; no patient is older."""
 BIRTH_TOLERANCE = 1.0
@@ -152,5 +152,5 @@ def _contradiction(age: str, birth: date | None, study: date | None) -> str:
         return f"born more than {MAX_AGE} years before the study"
     if not _AGE.fullmatch(age) or not int(age[:3]):
         return ""
-    stated = int(age[:3]) * DAYS[age[3]] / 365.25
+    stated = int(age[:3]) * YEARS[age[3]]
     return "more than a year apart" if abs(stated - computed) > AGE_TOLERANCE else ""
