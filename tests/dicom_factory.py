@@ -277,3 +277,53 @@ def segmentation(
     shared = {"ImageOrientationPatient": AXIAL, "PixelSpacing": [0.75, 0.5], "SpacingBetweenSlices": 2.5}
     outside |= {"WindowCenterWidthExplanation": None, "ImageType": ["DERIVED", "PRIMARY"], **changes}
     return enhanced(masks, frames, shared | outside.pop("shared", {}), **outside)
+
+
+RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+
+
+def contour(
+    points: list[tuple[float, float]], z: float, kind: str = "CLOSED_PLANAR", **elements: Any
+) -> dict[str, Any]:
+    """Return a contour through (x, y) `points` at `z`, mm."""
+    data = [f"{value:.6g}" for x, y in points for value in (x, y, z)]
+    return {"ContourGeometricType": kind, "NumberOfContourPoints": len(points), "ContourData": data, **elements}
+
+
+def structure_set(*regions: tuple[int, str, list[int] | None, list[dict[str, Any]]], **changes: Any) -> bytes:
+    """Return an RT structure set on the series of `ct_slice`; a region is (number, name, color, contours)."""
+    series = {"SeriesInstanceUID": f"{ROOT}.2"}
+    content: dict[str, Any] = {
+        "SOPClassUID": RT_STRUCTURE_SET,
+        "SOPInstanceUID": f"{ROOT}.77.1",
+        "Modality": "RTSTRUCT",
+        "PatientName": "Doe^Jane",
+        "PatientID": "P1",
+        "StudyInstanceUID": f"{ROOT}.1",
+        "SeriesInstanceUID": f"{ROOT}.77",
+        "SeriesNumber": 7,
+        "ReferencedFrameOfReferenceSequence": [
+            {
+                "FrameOfReferenceUID": f"{ROOT}.5",
+                "RTReferencedStudySequence": [{"RTReferencedSeriesSequence": [series]}],
+            }
+        ],
+        "StructureSetROISequence": [
+            {"ROINumber": number, "ROIName": name, "ReferencedFrameOfReferenceUID": f"{ROOT}.5"}
+            for number, name, _, _ in regions
+        ],
+        "ROIContourSequence": [
+            {
+                "ReferencedROINumber": number,
+                "ContourSequence": contours,
+                **({"ROIDisplayColor": color} if color else {}),
+            }
+            for number, _, color, contours in regions
+        ],
+        "RTROIObservationsSequence": [
+            {"ObservationNumber": number, "ReferencedROINumber": number, "RTROIInterpretedType": "ORGAN"}
+            for number, *_ in regions
+        ],
+        **changes,
+    }
+    return dicom({key: value for key, value in content.items() if value is not None})

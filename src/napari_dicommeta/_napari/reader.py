@@ -102,7 +102,8 @@ def load_layers(paths: Sequence[str], path: str = "") -> list[Image | Labels]:
     from napari_dicommeta.volumes.volume import without_levels
 
     volumes = load(paths)
-    return [layer_of(volume, volumes.catalog, path) for volume in without_levels(volumes)]
+    shown = [part for volume in without_levels(volumes) for part in volume.without_overlaps()]
+    return [layer_of(volume, volumes.catalog, path) for volume in shown]
 
 
 def dock_of(viewer: Any) -> Any:
@@ -141,6 +142,7 @@ def _new_layer(volume: Volume) -> Image | Labels:
     from napari.layers import Image, Labels
 
     from napari_dicommeta._napari.display import set_limits, show_window
+    from napari_dicommeta._napari.segment_looks import segment_looks
 
     axes = _axes(volume)
     # napari paints into NumPy arrays only; labels too large to cache stay lazy.
@@ -148,7 +150,7 @@ def _new_layer(volume: Volume) -> Image | Labels:
     data = volume.array.editable() if is_paintable else volume.array
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine, "data": data}}
     if volume.is_labels:
-        return Labels(data, name=plain(volume.label), metadata=metadata, **axes)
+        return Labels(data, name=plain(volume.label), metadata=metadata, **segment_looks(volume.segments), **axes)
     pixels: Any = [volume.array, *volume.levels] if volume.levels else volume.array
     axes["multiscale"] = bool(volume.levels)
     if volume.is_color:

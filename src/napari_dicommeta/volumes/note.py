@@ -70,6 +70,7 @@ _RESCALE = "PS3.3 section C.11.1"
 _RESCALE_TYPE = "PS3.3 section C.11.1.1.2"
 _PADDING = "PS3.3 section C.7.5.1.1.2"
 _WINDOWS = "PS3.3 section C.11.2.1.2"
+_STRUCTURES = "PS3.3 section C.8.8.6"
 
 NOTE_KINDS: dict[str, NoteKind] = {
     # -- building volumes from files
@@ -388,6 +389,64 @@ NOTE_KINDS: dict[str, NoteKind] = {
         summary="Slices without a segment are not in the file",
         standard="PS3.3 section C.8.20.2",
         tags=("ImagePositionPatient",),
+    ),
+    "segments-apart": NoteKind(
+        severity="info",
+        summary="Segments that overlap are in several arrays",
+        standard="PS3.3 section C.8.20.2",
+        tags=("SegmentsOverlap",),
+    ),
+    # -- RT structures
+    "structures": NoteKind(
+        severity="info", summary="Values are ROI numbers", standard=_STRUCTURES, tags=("StructureSetROISequence",)
+    ),
+    "structures-overlap": NoteKind(
+        severity="info",
+        summary="Regions may overlap",
+        standard=_STRUCTURES,
+        tags=("ContourData",),
+        advice="Take each region as a mask: volume.mask(number), or split='ROINumber'.",
+    ),
+    "structures-numbers": NoteKind(
+        severity="info", summary="Regions have no distinct ROI numbers", standard=_STRUCTURES, tags=("ROINumber",)
+    ),
+    "structures-elsewhere": NoteKind(
+        severity="decision",
+        summary="The images that structures refer to are absent",
+        standard=_STRUCTURES,
+        tags=("RTReferencedSeriesSequence", "FrameOfReferenceUID"),
+        advice="Check that these images show the same anatomy in the same place, or open the images that are named.",
+    ),
+    "structures-left-out": NoteKind(
+        severity="decision",
+        summary="Contours that cannot be drawn are left out",
+        standard=_STRUCTURES,
+        tags=("ContourData", "ContourGeometricType"),
+        advice="Open the structures with the images that they were drawn on, or export them again.",
+    ),
+    "structures-between": NoteKind(
+        severity="decision",
+        summary="Contours lie between slices",
+        standard=_STRUCTURES,
+        tags=("ContourData",),
+        advice="Compare volumes with care: the contours were drawn on other slices than these.",
+    ),
+    "structures-sparse": NoteKind(
+        severity="decision",
+        summary="Slices between contours of a region have none",
+        standard=_STRUCTURES,
+        tags=("ContourData",),
+        advice="Interpolate between contours if the region is meant to be one piece.",
+    ),
+    "structures-partial": NoteKind(
+        severity="decision",
+        summary="A structure set is damaged",
+        standard=_STRUCTURES,
+        tags=("StructureSetROISequence", "ROIContourSequence"),
+        advice="Compare its regions with those of the planning system: contours may be lost.",
+    ),
+    "structures-bare": NoteKind(
+        severity="info", summary="Regions have no contours", standard=_STRUCTURES, tags=("ROIContourSequence",)
     ),
 }
 """Code -> kind of note."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.load import sizes_text
+from napari_dicommeta.volumes.structures import holds_structures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,6 +113,7 @@ class SeriesRow:
     open_volumes: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     has_images: bool = True
+    """Whether it has images, or structures, which are drawn as labels."""
     spacing: str = ""
     units: str = ""
 
@@ -200,17 +202,18 @@ def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRo
     rows = []
     for number, series in enumerate(catalog.series):
         uid = first(series, "StudyInstanceUID")
+        has_images = bool(series.n_images) or holds_structures(series)
         described = filter(None, (_date(first(series, "StudyDate")), first(series, "StudyDescription")))
         study = " ".join(described) or (f"Study …{uid[-8:]}" if uid else "Study without a UID")
         rows.append(
             SeriesRow(
                 name=series.name,
                 modality=series.modality,
-                size=series.size,
+                size=series.size if series.n_images or not has_images else "structures",
                 reason=reasons.get(series.series_instance_uid, "")
-                or ("" if series.n_images else "the series contains no images"),
+                or ("" if has_images else "the series contains no images"),
                 number=number,
-                has_images=bool(series.n_images),
+                has_images=has_images,
                 files=series.n_files,
                 patient=first(series, "PatientID") or first(series, "PatientName") or "Patient without an ID",
                 study=study,
