@@ -390,6 +390,12 @@ NOTE_KINDS: dict[str, NoteKind] = {
         standard="PS3.3 section C.8.20.2",
         tags=("ImagePositionPatient",),
     ),
+    "segments-named": NoteKind(
+        severity="info",
+        summary="Segments have names",
+        standard="PS3.3 section C.8.20.4",
+        tags=("SegmentSequence",),
+    ),
     "segments-apart": NoteKind(
         severity="info",
         summary="Segments that overlap are in several arrays",

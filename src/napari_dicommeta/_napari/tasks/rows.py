@@ -75,7 +75,7 @@ class TagRow:
         return f"= {self.value}" if self.value else f"{self.distinct:,}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """Another way to open a series: text of a button, its tooltip, and the options of `load_series`."""
 
@@ -83,6 +83,8 @@ class Offer:
     why: str
     split: str = "auto"
     missing_rescale: str = "refuse"
+    with_contours: bool = False
+    """Whether the contours of structures are added as shapes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,16 +261,20 @@ def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offe
     choices = []
     if "gap" in codes:
         why = "Slices are missing: make one volume of each run without gaps"
-        choices.append(Offer("Split at gaps", why, split="gaps"))
+        choices.append(Offer(words="Split at gaps", why=why, split="gaps"))
     if "blocks" in codes:
         why = "The distance between slices changes: make one volume of each evenly spaced block"
-        choices.append(Offer("Split into blocks", why, split="blocks"))
+        choices.append(Offer(words="Split into blocks", why=why, split="blocks"))
+    if "structures" in codes:
+        why = "Open the structures, and add their contours as shapes, exactly as they were drawn"
+        choices.append(Offer(words="Add contours", why=why, with_contours=True))
+        return tuple(choices)
     if len({volume.array.shape[-2:] for volume in volumes}) < len(volumes):
         why = "Make one volume of all images of the same size, ignoring other differences"
-        choices.append(Offer("Merge", why, split="none"))
+        choices.append(Offer(words="Merge", why=why, split="none"))
     if any(refusal.code == "rescale-missing" for refusal in refusals):
         why = "Apply the rescale of the other images to those that have none"
-        choices.append(Offer("Open anyway", why, missing_rescale="series"))
+        choices.append(Offer(words="Open anyway", why=why, missing_rescale="series"))
     return tuple(choices)
 
 
