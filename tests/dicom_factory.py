@@ -327,3 +327,43 @@ def structure_set(*regions: tuple[int, str, list[int] | None, list[dict[str, Any
         **changes,
     }
     return dicom({key: value for key, value in content.items() if value is not None})
+
+
+PRESENTATION_STATE, KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.11.1", "1.2.840.10008.5.1.4.1.1.88.59"
+
+
+def _referring(sop_class: str, modality: str, number: int, **content: Any) -> bytes:
+    """Return a file without pixels, of a series of its own in the study of `ct_slice`."""
+    own = {"SOPClassUID": sop_class, "SOPInstanceUID": f"{ROOT}.{number}.1", "SeriesInstanceUID": f"{ROOT}.{number}"}
+    patient = {"PatientName": "Doe^Jane", "PatientID": "P1", "StudyInstanceUID": f"{ROOT}.1", "Modality": modality}
+    content = {**own, **patient, "SeriesNumber": number, **content}
+    return dicom({key: value for key, value in content.items() if value is not None})
+
+
+def _images(slices: list[int]) -> list[dict[str, Any]]:
+    return [{"ReferencedSOPClassUID": CT_IMAGE, "ReferencedSOPInstanceUID": f"{ROOT}.3.{k}"} for k in slices]
+
+
+def presentation_state(slices: list[int], windows: list[dict[str, Any]], **changes: Any) -> bytes:
+    """Return a grayscale softcopy presentation state of `ct_slice` slices, with items of Softcopy VOI LUT Sequence."""
+    series = {"SeriesInstanceUID": f"{ROOT}.2", "ReferencedImageSequence": _images(slices)}
+    content: dict[str, Any] = {
+        "ReferencedSeriesSequence": [series],
+        "ContentLabel": "LIVER",
+        "ContentCreatorName": "Doe^John",
+        "RescaleSlope": 1,
+        "RescaleIntercept": -1024,
+        "RescaleType": "HU",
+        "SoftcopyVOILUTSequence": windows,
+        "PresentationLUTShape": "IDENTITY",
+    }
+    return _referring(PRESENTATION_STATE, "PR", 80, **(content | changes))
+
+
+def key_objects(slices: list[int], title: str = "Of Interest", **changes: Any) -> bytes:
+    """Return a Key Object Selection of `ct_slice` slices."""
+    series = {"SeriesInstanceUID": f"{ROOT}.2", "ReferencedSOPSequence": _images(slices)}
+    evidence = [{"StudyInstanceUID": f"{ROOT}.1", "ReferencedSeriesSequence": [series]}]
+    name = [{"CodeValue": "113000", "CodingSchemeDesignator": "DCM", "CodeMeaning": title}]
+    content = {"CurrentRequestedProcedureEvidenceSequence": evidence, "ConceptNameCodeSequence": name}
+    return _referring(KEY_OBJECTS, "KO", 81, ValueType="CONTAINER", **(content | changes))

@@ -13,7 +13,7 @@ from dicom_factory import contour as contour_of
 from volume_checks import titles
 
 import napari_dicommeta as dm
-from napari_dicommeta.volumes.contour_fill import fill
+from napari_dicommeta.dicom.polygons import fill
 from napari_dicommeta.volumes.load import Volumes
 from napari_dicommeta.volumes.segments import Segment
 

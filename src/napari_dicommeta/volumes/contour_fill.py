@@ -1,4 +1,4 @@
-"""Fill closed contours on the pixels of an image, by the even-odd rule, as the planes of a volume."""
+"""Closed contours of regions as the planes of a volume of labels."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.polygons import fill
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ContourPlanes", "Outline", "fill"]
+__all__ = ["ContourPlanes", "Outline"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,34 +25,6 @@ class Outline:
 
     rings: tuple[np.ndarray, ...]
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
-
-
-def fill(rings: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-    """Return which pixels have their center inside an odd number of `rings`: bool, of `shape` (rows, columns).
-
-    So a ring within another is a hole, in a keyhole too, and rings that meet combine by exclusive or. A center on a
-    left or upper edge is inside, on a right or lower one outside: regions side by side share no pixel.
-    """
-    rows, columns = shape
-    toggles = np.zeros((rows, columns + 1), dtype=np.uint8)
-    for ring in rings:
-        first, second = ring, np.roll(ring, -1, axis=0)
-        is_down = first[:, 0] <= second[:, 0]
-        upper = np.where(is_down[:, None], first, second)
-        lower = np.where(is_down[:, None], second, first)
-        begin = np.clip(np.ceil(upper[:, 0]), 0, rows).astype(np.intp)
-        end = np.clip(np.ceil(lower[:, 0]), 0, rows).astype(np.intp)
-        counts = end - begin
-        edges = np.repeat(np.arange(len(ring)), counts)
-        if not len(edges):
-            continue
-        at_row = np.arange(len(edges)) - np.repeat(np.cumsum(counts) - counts, counts) + begin[edges]
-        high, low = upper[edges], lower[edges]
-        part = (at_row - high[:, 0]) / (low[:, 0] - high[:, 0])
-        crossing = high[:, 1] + part * (low[:, 1] - high[:, 1])
-        at_column = np.clip(np.ceil(crossing), 0, columns).astype(np.intp)
-        np.bitwise_xor.at(toggles, (at_row, at_column), 1)
-    return np.bitwise_xor.accumulate(toggles, axis=1)[:, :-1].astype(bool)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_dicommeta.catalog.catalog import Catalog, Series
 from napari_dicommeta.support.errors import LoadError, PixelError, RefusedError
 from napari_dicommeta.support.html import Records
+from napari_dicommeta.volumes.companions import with_companions
 from napari_dicommeta.volumes.layout import layout_of
 from napari_dicommeta.volumes.refusal import Refusal, refusal_of
 from napari_dicommeta.volumes.rescale import PADDINGS
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.scanning.listing import Source
 
-__all__ = ["Volumes", "load", "load_series", "nothing_found", "sizes_text"]
+__all__ = ["Volumes", "images_of", "load", "load_series", "nothing_found", "sizes_text"]
 
 NO_PATHS = "the catalog names no files: read the folder, or a catalog saved in full"
 MAX_SIZES = 3
@@ -132,8 +133,8 @@ def load_series(
 ) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
     """Return the volumes of one series, the largest first, and its refused files; see `load`.
 
-    `among`: the series of the source, in which the images of RT structures are looked for; with None, files without
-    pixels are refused.
+    `among`: the series of the source, in which the images of RT structures are looked for, and what presentation states
+    and selections of key images say. With None, there are images and segmentations only.
     """
     split_keyword(split)
     if not series.catalog.has_paths:
@@ -162,9 +163,11 @@ def load_series(
             volumes.append(volume_of(series, stack, layout.parts[key], suffix, padding))
         except (RefusedError, PixelError) as error:
             refusals.append(refusal_of(error, series, stack.frames.paths()))
+    if among is not None:
+        volumes = with_companions(series, volumes, among)
     ordered = tuple(sorted(volumes, key=lambda volume: -volume.array.size))
     if (split, padding, missing_rescale) == ("auto", "keep", "refuse") and ordered:
-        series.catalog.kept["size"] = sizes_text(ordered)
+        series.catalog.kept["size"] = sizes_text(images_of(ordered))
     return ordered, tuple(refusals)
 
 
@@ -179,6 +182,11 @@ def _of_others(refusals: Sequence[Refusal], drawn: Sequence[Volume], refused_fil
         if paths:
             kept.append(replace(refusal, paths=paths))
     return kept
+
+
+def images_of(volumes: Sequence[Volume]) -> Sequence[Volume]:
+    """Return the volumes that are no labels, without overlays and shutters that is; all if there are only labels."""
+    return [volume for volume in volumes if not volume.is_labels] or volumes
 
 
 def sizes_text(volumes: Sequence[Volume]) -> str:

@@ -402,6 +402,28 @@ NOTE_KINDS: dict[str, NoteKind] = {
         standard="PS3.3 section C.8.20.2",
         tags=("SegmentsOverlap",),
     ),
+    # -- overlays and what other files say of images
+    "overlays": NoteKind(
+        severity="info", summary="Values are overlay numbers", standard="PS3.3 section C.9.2", tags=("OverlayData",)
+    ),
+    "shutter": NoteKind(
+        severity="info",
+        summary="Pixels outside of the display shutter are 1",
+        standard="PS3.3 section C.7.6.11",
+        tags=("ShutterShape",),
+    ),
+    "saved-table": NoteKind(
+        severity="info",
+        summary="Windows of a presentation state are for values of its own table",
+        standard="PS3.4 section N.2.1",
+        tags=("ModalityLUTSequence", "SoftcopyVOILUTSequence"),
+    ),
+    "key-images": NoteKind(
+        severity="info",
+        summary="Slices are marked as key images",
+        standard="PS3.3 section A.35.4",
+        tags=("ReferencedSOPInstanceUID",),
+    ),
     # -- RT structures
     "structures": NoteKind(
         severity="info", summary="Values are ROI numbers", standard=_STRUCTURES, tags=("StructureSetROISequence",)

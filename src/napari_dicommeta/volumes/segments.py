@@ -64,7 +64,7 @@ def groups_without_overlap(
 ) -> tuple[frozenset[int], ...]:
     """Return groups of segment numbers, as few as a greedy search finds, that share no pixel within a group.
 
-    `shape` and `dtype` are those of the array: its first axis counts planes.
+    `shape`: (planes, rows, columns). `dtype` is that of the array.
 
     All planes with several segments are read. Segments that overlap few others come first.
     """

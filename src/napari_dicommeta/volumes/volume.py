@@ -87,6 +87,8 @@ class Volume:
     padding: tuple[tuple[float, float], ...] = ()
     """Ranges of modality values that mark padding in at least one slice."""
     label: str = ""
+    saved_windows: tuple[Window, ...] = ()
+    """Those of `windows` that presentation states hold for slices of this volume."""
     levels: tuple[LazyArray, ...] = field(default=(), repr=False)
     """Smaller images of the same field of a slide, the largest first, each with as many planes as the array."""
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -156,7 +158,7 @@ class Volume:
         notes = tuple(note for note in self.notes if note.code not in ("segments-overlap", "structures-overlap"))
         if notes == self.notes:
             return (self,)
-        groups = groups_without_overlap(source, shape, self.array.dtype)
+        groups = groups_without_overlap(source, (self.array.n_planes, *shape[-2:]), self.array.dtype)
         if len(groups) < 2:
             return (replace(self, details=Details(self.slice_windows, notes), _kept={}),)
         title = f"Segments overlap: they are in {len(groups)} arrays, in each of which none hides another"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.support.words import counted
-from napari_dicommeta.volumes.load import sizes_text
+from napari_dicommeta.volumes.load import images_of, sizes_text
 from napari_dicommeta.volumes.structures import holds_structures
 
 if TYPE_CHECKING:
@@ -234,17 +234,18 @@ def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]
     refused = [str(refusal) for refusal in refusals]
     problems = [str(note) for volume in volumes for note in volume.problems]
     others = [str(note) for volume in volumes for note in volume.notes if note.severity == "info"]
+    shown = images_of(volumes)
     notes = tuple(dict.fromkeys([*refused, *problems, *others]))
     return replace(
         row,
-        size=sizes_text(volumes) if volumes else row.size,
+        size=sizes_text(shown) if volumes else row.size,
         notes=notes,
         problems=len(set(refused + problems)),
         reason=row.reason if volumes else "; ".join(refused),
         volumes=tuple(volume.name for volume in volumes) if len(volumes) > 1 else (),
-        offers=offers(volumes, refusals),
-        spacing=_spacing(volumes),
-        units=volumes[0].units if len({volume.units for volume in volumes}) == 1 else "",
+        offers=offers(shown, refusals),
+        spacing=_spacing(shown),
+        units=shown[0].units if len({volume.units for volume in shown}) == 1 else "",
     )
 
 
