@@ -25,6 +25,7 @@ __all__ = [
     "NATIVE",
     "PET_IMAGE",
     "PRESENTATION_STATES",
+    "REPORTS",
     "RLE",
     "RT_DOSE",
     "RT_STRUCTURE_SET",
@@ -82,6 +83,8 @@ LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 PRESENTATION_STATES = tuple(f"1.2.840.10008.5.1.4.1.1.11.{n}" for n in range(1, 6))
 """Grayscale, color, pseudo-color, blending, and that of XA and XRF."""
+REPORTS = "1.2.840.10008.5.1.4.1.1.88."
+"""The prefix of the SOP classes of structured reports."""
 KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
 RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
