@@ -15,6 +15,7 @@ from npe2 import PluginManager, PluginManifest
 import napari_dicommeta as dm
 from napari_dicommeta._napari.reader import load_layers
 from napari_dicommeta._napari.writer import write_volume
+from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.volumes.conversions import grid_of, ras_affine
 
 PLACES = {"ImagePositionPatient": lambda k: [-10, -20, 2.5 * k], "FrameOfReferenceUID": "1.2.3"}
@@ -69,6 +70,7 @@ def test_a_layer_without_a_place_is_refused_by_a_sentence(what: str, layers: lis
         write_series(tmp_path / "flat", 3, ImagePositionPatient=None, ImageOrientationPatient=None)
         (layer,) = load_layers([str(tmp_path / "flat")])
     sentence = "its place in the patient is unknown" if what != "flat" else "without positions are no grid"
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(RefusedError, match=sentence) as raised:
         save(tmp_path / "x.nrrd", layer)
+    assert not isinstance(raised.value, ValueError)  # napari would say that no plugin writes this format
     assert not (tmp_path / "x.nrrd").exists()

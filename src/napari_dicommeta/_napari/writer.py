@@ -19,27 +19,27 @@ def write_volume(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
 
     Raises
     ------
-    ValueError
-        If the layer is none of this plugin, or its data were replaced.
-    ConversionError
-        If the volume has no grid, or colors that the format cannot hold.
+    RefusedError
+        If the layer is none of this plugin, its data were replaced, the volume has no grid, or colors that the format
+        cannot hold. It is no `ValueError`: napari takes these for a format that nobody writes.
     ImportError
         If nibabel, for NIfTI, or pynrrd, for NRRD, is not installed.
     """
     from napari_dicommeta.export.images import ENDINGS, write_image
-    from napari_dicommeta.support.errors import ConversionError
+    from napari_dicommeta.support.errors import ConversionError, RefusedError
 
     name = plain(str(attributes.get("name") or "this layer"))
     volume = _volume_of(data, attributes)
     if volume is None:
-        raise ValueError(
+        raise RefusedError(
+            "layer-foreign",
             f"{name} is no volume of DICOM files, so its place in the patient is unknown: "
-            "save it in another format, such as TIFF"
+            "save it in another format, such as TIFF",
         )
     try:
         write_image(volume, path)
     except ConversionError as error:
-        raise ConversionError(f"{name} cannot be written: {error}") from error
+        raise RefusedError("layer-no-grid", f"{name} cannot be written: {error}") from error
     ending = next(ending for ending in ENDINGS if path.lower().endswith(ending))
     return [path, f"{path[: -len(ending)]}.json"]
 
