@@ -26,13 +26,11 @@ def segment_looks(segments: Sequence[Segment]) -> dict[str, Any]:
     """
     if not segments:
         return {}
-    import pandas as pd
     from napari.utils.colormaps import DirectLabelColormap, label_colormap
 
     names = [""] + [plain(segment.name) for segment in segments]
-    looks: dict[str, Any] = {
-        "features": pd.DataFrame({"index": [0] + [segment.number for segment in segments], "name": names})
-    }
+    numbers = [0] + [segment.number for segment in segments]
+    looks: dict[str, Any] = {"features": {"index": numbers, "name": names}}
     if any(segment.color is not None for segment in segments):
         usual = label_colormap()
         colors: dict[int | None, Any] = {None: OTHER, 0: (0.0, 0.0, 0.0, 0.0)}

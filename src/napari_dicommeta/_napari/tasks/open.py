@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta._napari.reader import warm_up
-from napari_dicommeta._napari.tasks.report_text import report_lines
+from napari_dicommeta._napari.tasks.report_text import place_offers, report_lines
 from napari_dicommeta._napari.tasks.rows import noted, series_rows, tag_rows
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest
 from napari_dicommeta.analysis.window_presets import folder_windows
@@ -158,7 +158,7 @@ def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
     """Yield (opened, number, row with notes) for each series, largest first; the notes are those of its volumes."""
     for number, (series, row) in enumerate(zip(opened.series[:MAX_NOTED], opened.rows, strict=False)):
         if lines := report_lines(series):
-            yield opened, number, replace(row, reason="", notes=lines)
+            yield opened, number, replace(row, reason="", notes=lines, offers=place_offers(series))
         if row.reason or not row.has_images:
             continue
         volumes, refusals = load_series(series, among=opened.series)

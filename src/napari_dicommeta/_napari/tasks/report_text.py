@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_dicommeta._napari.tasks.rows import Offer
 from napari_dicommeta.export.reports import is_report, reports
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Series
 
-__all__ = ["report_lines"]
+__all__ = ["place_offers", "report_lines"]
+
+
+def place_offers(series: Series) -> tuple[Offer, ...]:
+    """Return the offer to add the places of measurements, if the reports of a series have any."""
+    if not any(measurement.places for report in reports(series.catalog) for measurement in report.measurements):
+        return ()
+    why = "Show where the report measured, on the images that are open"
+    return (Offer(words="Add places", why=why, with_places=True),)
 
 
 def report_lines(series: Series) -> tuple[str, ...]:

@@ -85,6 +85,8 @@ class Offer:
     missing_rescale: str = "refuse"
     with_contours: bool = False
     """Whether the contours of structures are added as shapes."""
+    with_places: bool = False
+    """Whether the places of the measurements of reports are added to what is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,14 @@ from qtpy.QtCore import QTimer
 from napari_dicommeta._napari.arrange import layers_of
 from napari_dicommeta._napari.contours import contour_layers
 from napari_dicommeta._napari.reader import PLUGIN, volumes_in
+from napari_dicommeta._napari.report_places import place_layers
 from napari_dicommeta._napari.settings import last_source, remember_source
 from napari_dicommeta._napari.state.sources import DockState, keep_state, take_state
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, not_dicom, problems_of
 from napari_dicommeta._napari.widgets.dock_panel import DockPanel
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO
 from napari_dicommeta._napari.words import plain
+from napari_dicommeta.export.reports import Reports, reports
 from napari_dicommeta.volumes.along_slices import is_of_frames, slice_matching
 
 if TYPE_CHECKING:
@@ -355,6 +357,11 @@ class DicomDock(DockPanel):
         return shown is not None
 
     def _take_offer(self, number: int, offer: Offer) -> None:
+        listed = self.listed
+        if offer.with_places and listed is not None:
+            catalog = listed.series[number].catalog
+            self.workers.run("places", lambda: reports(catalog), self._add_places)
+            return
         request = SeriesRequest(
             number=number,
             split=offer.split,
@@ -392,6 +399,16 @@ class DicomDock(DockPanel):
             self._go_to_frame(shown, paths)
         elif volumes and paths and is_whole:
             show_info("No slice here comes from a matching file: it is a duplicate or was left out; see the notes.")
+
+    def _add_places(self, found: Reports) -> None:
+        """Add the places of the measurements of reports to the volumes that show them."""
+        added = list(place_layers(found, list(self.viewer.layers)))
+        active = self.viewer.layers.selection.active
+        for layer in added:
+            self.viewer.add_layer(layer)
+        self.viewer.layers.selection.active = active
+        if not added:
+            show_info("No place of the report lies in the images that are open: open those that it was made on.")
 
     def _add_contours(self, volumes: Sequence[Volume]) -> None:
         """Add the contours of structures above their labels."""
