@@ -277,3 +277,93 @@ def segmentation(
     shared = {"ImageOrientationPatient": AXIAL, "PixelSpacing": [0.75, 0.5], "SpacingBetweenSlices": 2.5}
     outside |= {"WindowCenterWidthExplanation": None, "ImageType": ["DERIVED", "PRIMARY"], **changes}
     return enhanced(masks, frames, shared | outside.pop("shared", {}), **outside)
+
+
+RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+
+
+def contour(
+    points: list[tuple[float, float]], z: float, kind: str = "CLOSED_PLANAR", **elements: Any
+) -> dict[str, Any]:
+    """Return a contour through (x, y) `points` at `z`, mm."""
+    data = [f"{value:.6g}" for x, y in points for value in (x, y, z)]
+    return {"ContourGeometricType": kind, "NumberOfContourPoints": len(points), "ContourData": data, **elements}
+
+
+def structure_set(*regions: tuple[int, str, list[int] | None, list[dict[str, Any]]], **changes: Any) -> bytes:
+    """Return an RT structure set on the series of `ct_slice`; a region is (number, name, color, contours)."""
+    series = {"SeriesInstanceUID": f"{ROOT}.2"}
+    content: dict[str, Any] = {
+        "SOPClassUID": RT_STRUCTURE_SET,
+        "SOPInstanceUID": f"{ROOT}.77.1",
+        "Modality": "RTSTRUCT",
+        "PatientName": "Doe^Jane",
+        "PatientID": "P1",
+        "StudyInstanceUID": f"{ROOT}.1",
+        "SeriesInstanceUID": f"{ROOT}.77",
+        "SeriesNumber": 7,
+        "ReferencedFrameOfReferenceSequence": [
+            {
+                "FrameOfReferenceUID": f"{ROOT}.5",
+                "RTReferencedStudySequence": [{"RTReferencedSeriesSequence": [series]}],
+            }
+        ],
+        "StructureSetROISequence": [
+            {"ROINumber": number, "ROIName": name, "ReferencedFrameOfReferenceUID": f"{ROOT}.5"}
+            for number, name, _, _ in regions
+        ],
+        "ROIContourSequence": [
+            {
+                "ReferencedROINumber": number,
+                "ContourSequence": contours,
+                **({"ROIDisplayColor": color} if color else {}),
+            }
+            for number, _, color, contours in regions
+        ],
+        "RTROIObservationsSequence": [
+            {"ObservationNumber": number, "ReferencedROINumber": number, "RTROIInterpretedType": "ORGAN"}
+            for number, *_ in regions
+        ],
+        **changes,
+    }
+    return dicom({key: value for key, value in content.items() if value is not None})
+
+
+PRESENTATION_STATE, KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.11.1", "1.2.840.10008.5.1.4.1.1.88.59"
+
+
+def _referring(sop_class: str, modality: str, number: int, **content: Any) -> bytes:
+    """Return a file without pixels, of a series of its own in the study of `ct_slice`."""
+    own = {"SOPClassUID": sop_class, "SOPInstanceUID": f"{ROOT}.{number}.1", "SeriesInstanceUID": f"{ROOT}.{number}"}
+    patient = {"PatientName": "Doe^Jane", "PatientID": "P1", "StudyInstanceUID": f"{ROOT}.1", "Modality": modality}
+    content = {**own, **patient, "SeriesNumber": number, **content}
+    return dicom({key: value for key, value in content.items() if value is not None})
+
+
+def _images(slices: list[int]) -> list[dict[str, Any]]:
+    return [{"ReferencedSOPClassUID": CT_IMAGE, "ReferencedSOPInstanceUID": f"{ROOT}.3.{k}"} for k in slices]
+
+
+def presentation_state(slices: list[int], windows: list[dict[str, Any]], **changes: Any) -> bytes:
+    """Return a grayscale softcopy presentation state of `ct_slice` slices, with items of Softcopy VOI LUT Sequence."""
+    series = {"SeriesInstanceUID": f"{ROOT}.2", "ReferencedImageSequence": _images(slices)}
+    content: dict[str, Any] = {
+        "ReferencedSeriesSequence": [series],
+        "ContentLabel": "LIVER",
+        "ContentCreatorName": "Doe^John",
+        "RescaleSlope": 1,
+        "RescaleIntercept": -1024,
+        "RescaleType": "HU",
+        "SoftcopyVOILUTSequence": windows,
+        "PresentationLUTShape": "IDENTITY",
+    }
+    return _referring(PRESENTATION_STATE, "PR", 80, **(content | changes))
+
+
+def key_objects(slices: list[int], title: str = "Of Interest", **changes: Any) -> bytes:
+    """Return a Key Object Selection of `ct_slice` slices."""
+    series = {"SeriesInstanceUID": f"{ROOT}.2", "ReferencedSOPSequence": _images(slices)}
+    evidence = [{"StudyInstanceUID": f"{ROOT}.1", "ReferencedSeriesSequence": [series]}]
+    name = [{"CodeValue": "113000", "CodingSchemeDesignator": "DCM", "CodeMeaning": title}]
+    content = {"CurrentRequestedProcedureEvidenceSequence": evidence, "ConceptNameCodeSequence": name}
+    return _referring(KEY_OBJECTS, "KO", 81, ValueType="CONTAINER", **(content | changes))

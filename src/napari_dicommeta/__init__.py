@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.dicom.window import Window as Window
     from napari_dicommeta.export.recipe import make_recipe as make_recipe
     from napari_dicommeta.export.recipe import write_recipe as write_recipe
+    from napari_dicommeta.export.reports import reports as reports
     from napari_dicommeta.export.series_table import series_table as series_table
     from napari_dicommeta.findings.check import check as check
     from napari_dicommeta.findings.check import iter_check as iter_check
@@ -57,6 +58,7 @@ _NAMES_OF = {
     "dicom.tags": ("TagPath",),
     "dicom.window": ("Window",),
     "export.recipe": ("make_recipe", "write_recipe"),
+    "export.reports": ("reports",),
     "export.series_table": ("series_table",),
     "findings.check": ("check", "iter_check"),
     "findings.finding": ("Finding",),
@@ -113,6 +115,7 @@ __all__ = [
     "make_recipe",
     "open_in",
     "read_labels",
+    "reports",
     "sample",
     "scan",
     "series_table",

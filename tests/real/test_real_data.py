@@ -74,6 +74,8 @@ def volumes_of(catalog: dm.Catalog, known: dict[str, Any], **options: Any) -> li
     for series in catalog.series:
         if series.series_instance_uid == known["SeriesInstanceUID"] and series.n_images:
             volumes += dm.load(series, **options)
+    overlays = {"overlays", "shutter"}
+    volumes = [volume for volume in volumes if overlays.isdisjoint(note.code for note in volume.notes)]
     return sorted((one for one in volumes if not one.is_color), key=lambda one: -one.array.size)
 
 

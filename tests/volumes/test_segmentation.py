@@ -410,3 +410,54 @@ def test_segments_of_a_fully_tiled_slide_are_not_all_segment_1(shared: Path) -> 
         return
     counts = sum(np.bincount(np.asarray(volume.array).ravel(), minlength=51)[1:51] for volume in volumes)
     np.testing.assert_array_equal(counts, by_segment)
+
+
+# -- names, colors and masks ---------------------------------------------------------------------------------
+
+NAMED = [
+    {"SegmentNumber": 1, "SegmentLabel": "Liver", "RecommendedDisplayCIELabValue": [34905, 53485, 50171]},
+    {"SegmentNumber": 2, "SegmentLabel": "Spleen"},
+]
+RED = (255, 0, 0)
+"""sRGB red is L 53.24, a 80.09, b 67.20 under D65, and L 54.29, a 80.80, b 69.89 under D50 (Bradford)."""
+
+
+def test_segments_have_the_names_and_colors_of_the_file(tmp_path: Path) -> None:
+    stored = [54.29 / 100 * 65535, (80.80 + 128) / 255 * 65535, (69.89 + 128) / 255 * 65535]
+    items = [NAMED[0] | {"RecommendedDisplayCIELabValue": list(map(round, stored))}, NAMED[1]]
+    file = segmentation(MASKS[1:3], [part(1, 0), part(2, 0)], segments=2, SegmentSequence=items)
+    (volume,) = opened(tmp_path, file)
+    liver, spleen = volume.segments
+    assert (liver.number, liver.name, spleen.number, spleen.name, spleen.color) == (1, "Liver", 2, "Spleen", None)
+    assert liver.color is not None
+    np.testing.assert_allclose(liver.color, RED, atol=2)
+    assert titles(volume)["segments-named"] == "The file names segments: 1 Liver, 2 Spleen"
+    np.testing.assert_array_equal(np.asarray(volume.mask("Liver"))[0], MASKS[1] > 0)  # under the spleen too
+    np.testing.assert_array_equal(np.asarray(volume.mask(2))[0], MASKS[2] > 0)
+
+
+def test_overlapping_segments_come_apart_without_loss(tmp_path: Path) -> None:
+    (volume,) = opened(tmp_path, segmentation(MASKS[1:3], [part(1, 0), part(2, 0)], segments=2))
+    first, second = volume.without_overlaps()
+    same(first, [MASKS[1]])
+    same(second, [2 * MASKS[2]])
+    assert "segments-overlap" not in titles(first)
+    assert titles(first)["segments-apart"].startswith("Segments overlap: they are in 2 arrays")
+
+
+def test_segments_that_share_no_pixel_stay_together_and_need_no_decision(tmp_path: Path) -> None:
+    file = segmentation([MASKS[1], (MASKS[1] == 0).astype(np.uint8)], [part(1, 0), part(2, 0)], segments=2)
+    (volume,) = opened(tmp_path, file)
+    assert "segments-overlap" in titles(volume)
+    (whole,) = volume.without_overlaps()
+    same(whole, [np.where(MASKS[1] > 0, 1, 2)])
+    assert "segments-overlap" not in titles(whole)
+
+
+def test_the_segments_of_a_label_map_are_those_that_it_lists(tmp_path: Path) -> None:
+    maps = [(np.arange(35, dtype=np.uint8).reshape(SHAPE) + n) % 3 for n in range(2)]
+    frames = [{"ImagePositionPatient": [-10, -20, 2.5 * k]} for k in range(2)]
+    (volume,) = opened(tmp_path, segmentation(maps, frames, "LABELMAP", 2, SegmentSequence=NAMED))
+    assert [segment.name for segment in volume.segments] == ["Liver", "Spleen"]
+    np.testing.assert_array_equal(np.asarray(volume.mask("Spleen")), np.stack(maps) == 2)
+    assert volume.without_overlaps() == (volume,)

@@ -217,7 +217,7 @@ def test_dose_is_laid_over_its_ct(qtbot: Any, viewer: Any, dock: Any, tmp_path: 
     read(qtbot, dock, tmp_path)
     open_series(qtbot, dock, 1)
     assert visible(viewer) == [9, 4]
-    assert viewer.layers[1].colormap.name == "turbo"
+    assert viewer.layers[1].colormap.name == "isodose"
 
 
 def test_a_segmentation_comes_with_its_image_and_can_be_painted(

@@ -555,7 +555,7 @@ def test_volumes_come_below_their_series_and_notes_offer_what_can_be_done(qtbot,
     tree.set_rows(STUDIES[:2])
     tree.set_grouping(False)
     tree.select(0)
-    offer = Offer("Split at gaps", "slices are missing", split="gaps")
+    offer = Offer(words="Split at gaps", why="slices are missing", split="gaps")
     noted = replace(STUDIES[0], notes=("a gap",), problems=1, volumes=("1 a [1]", "1 a [2]"), offers=(offer,))
     tree.set_row(noted)
     qtmodeltester.check(tree.model)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta._napari.display import go_to_slice, slice_number
+from napari_dicommeta._napari.isodose import DOSE, ISODOSE, isodose_colormap
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.views import has_directions
 
@@ -31,7 +32,7 @@ __all__ = [
     "slice_at",
 ]
 
-HEAT_MAPS = {"PT": "inferno", "NM": "inferno", "RTDOSE": "turbo"}
+HEAT_MAPS = {"PT": "inferno", "NM": "inferno", DOSE: ISODOSE}
 """Modality of values that are shown over an anatomical image -> their colormap there."""
 GRAYS = ("gray", "gray_r")
 FUSED_OPACITY = 0.5
@@ -48,15 +49,15 @@ def layers_of(viewer: Any, volumes: Sequence[Volume]) -> list[Layer]:
     return [layer for volume in volumes for shown, layer in layers if shown is volume]
 
 
-def base_of(viewer: Any, layer: Layer, besides: Layer | None = None) -> Layer | None:
+def base_of(viewer: Any, layer: Layer, besides: Sequence[Layer] = ()) -> Layer | None:
     """Return the image over which `layer` is shown: of its frame of reference, visible if possible, the topmost.
 
-    `besides`: an image that is not meant.
+    `besides`: images that are not meant.
     """
     volume = volume_of(layer)
     if volume is None or not is_overlay(volume):
         return None
-    bases = [other for other in viewer.layers if other != besides and _lies_over(volume, volume_of(other))]
+    bases = [other for other in viewer.layers if other not in besides and _lies_over(volume, volume_of(other))]
     return max(bases, key=lambda base: (base.visible, viewer.layers.index(base)), default=None)
 
 
@@ -138,8 +139,12 @@ def fuse(viewer: Any, base: Layer, overlay: Layer) -> None:
     base.visible = overlay.visible = True
     volume = volume_of(overlay)
     if volume is not None and not volume.is_labels and overlay.colormap.name in GRAYS:
-        overlay.colormap = HEAT_MAPS[volume.modality]
-        overlay.blending = "additive"  # black, where there is no uptake, leaves the image as it is
+        if volume.modality == DOSE:
+            overlay.colormap = isodose_colormap()
+            overlay.blending = "translucent"
+        else:
+            overlay.colormap = HEAT_MAPS[volume.modality]
+            overlay.blending = "additive"  # black, where there is no uptake, leaves the image as it is
         overlay.opacity = FUSED_OPACITY
 
 

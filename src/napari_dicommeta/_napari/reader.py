@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = [
+    "DRAWN_ON",
     "catalog_of",
     "dock_of",
     "get_reader",
@@ -29,13 +30,18 @@ __all__ = [
     "open_in",
     "sample_layers",
     "source_of",
+    "space_of",
     "volume_of",
     "volumes_in",
     "warm_up",
 ]
 
 PLUGIN, DOCK = "napari-dicommeta", "DICOM"
+DRAWN_ON = "dicommeta-drawn-on"
+"""Key of the metadata of shapes and points: the volume in whose voxels they are."""
 LayerData = list[Any]
+OUTLINE = 1
+"""Width of the outlines, in pixels, as which RT structures are shown: filled, they would hide the image."""
 _MAX_PROBES = 64
 """Files of a folder that are tested for DICOM before it is left to the scan."""
 
@@ -102,7 +108,8 @@ def load_layers(paths: Sequence[str], path: str = "") -> list[Image | Labels]:
     from napari_dicommeta.volumes.volume import without_levels
 
     volumes = load(paths)
-    return [layer_of(volume, volumes.catalog, path) for volume in without_levels(volumes)]
+    shown = [part for volume in without_levels(volumes) for part in volume.without_overlaps()]
+    return [layer_of(volume, volumes.catalog, path) for volume in shown]
 
 
 def dock_of(viewer: Any) -> Any:
@@ -141,6 +148,7 @@ def _new_layer(volume: Volume) -> Image | Labels:
     from napari.layers import Image, Labels
 
     from napari_dicommeta._napari.display import set_limits, show_window
+    from napari_dicommeta._napari.segment_looks import segment_looks
 
     axes = _axes(volume)
     # napari paints into NumPy arrays only; labels too large to cache stay lazy.
@@ -148,7 +156,9 @@ def _new_layer(volume: Volume) -> Image | Labels:
     data = volume.array.editable() if is_paintable else volume.array
     metadata = {"dicommeta": {"volume": volume, "affine": volume.geometry.affine, "data": data}}
     if volume.is_labels:
-        return Labels(data, name=plain(volume.label), metadata=metadata, **axes)
+        layer = Labels(data, name=plain(volume.label), metadata=metadata, **segment_looks(volume.segments), **axes)
+        layer.contour = OUTLINE if volume.modality == "RTSTRUCT" else 0
+        return layer
     pixels: Any = [volume.array, *volume.levels] if volume.levels else volume.array
     axes["multiscale"] = bool(volume.levels)
     if volume.is_color:
@@ -216,6 +226,12 @@ def volume_of(layer: Any) -> Volume | None:
     if getattr(layer, "multiscale", False):
         data = _unwrapped(data[0])
     return volume if data is state.get("data") else None
+
+
+def space_of(layer: Any) -> Volume | None:
+    """Return the volume whose voxels the coordinates of a layer count: its own, or the one it is drawn on."""
+    volume = volume_of(layer)
+    return volume if volume is not None else getattr(layer, "metadata", {}).get(DRAWN_ON)
 
 
 def source_of(layer: Any) -> Any:

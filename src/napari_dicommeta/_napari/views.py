@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_dicommeta._napari.reader import volume_of
+from napari_dicommeta._napari.reader import space_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -203,7 +203,7 @@ def align(viewer: Any, reference: Volume) -> tuple[int, int]:
     to_world[:3, :3] = np.linalg.inv(orthogonal)
     aligned = unplaced = 0
     for layer in viewer.layers:
-        volume = volume_of(layer)
+        volume = space_of(layer)
         if volume is None:
             continue
         affine = volume.geometry.affine
@@ -235,6 +235,6 @@ def _place(layer: Any, matrix: np.ndarray) -> None:
 def unalign(layers: Iterable[Any]) -> None:
     """Move the layers of this plugin back to where they open: the first voxel at 0."""
     for layer in layers:
-        if volume_of(layer) is not None:
+        if space_of(layer) is not None:
             layer.affine = np.eye(layer.ndim + 1)
             layer.translate = np.zeros(layer.ndim)

@@ -311,8 +311,8 @@ class Windowing:
 
     def _offered(self, volume: Volume) -> _Offered:
         """Return the windows offered for `volume`, cached because every move of the slider needs them."""
-        if self._cached[0] is not volume.slice_windows:
-            self._cached = volume.slice_windows, _offered(volume)
+        if self._cached[0] is not volume:
+            self._cached = volume, _offered(volume)
         return self._cached[1]
 
     def _slice_index(self, index: int) -> int | None:
@@ -342,7 +342,7 @@ def _is_ct(volume: Volume) -> bool:
 
 def _offered(volume: Volume) -> _Offered:
     groups: list[list[Window]] = []
-    for window in alternatives(volume.slice_windows):
+    for window in (*alternatives(volume.slice_windows), *volume.saved_windows):
         group = next((group for group in groups if is_nearly(group[0], window)), None)
         if group is None:
             groups.append([window])

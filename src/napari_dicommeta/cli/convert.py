@@ -88,7 +88,7 @@ def _volumes(catalog: Catalog, reasons: list[str], full: bool) -> Iterator[tuple
     from napari_dicommeta.volumes.load import load_series
 
     for done, series in enumerate(catalog.series, 1):
-        volumes, refusals = load_series(series)
+        volumes, refusals = load_series(series, among=catalog.series)
         reasons += [str(refusal) if full else refusal_text(refusal) for refusal in refusals]
         for volume in volumes:
             yield done, volume

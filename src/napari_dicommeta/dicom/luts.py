@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_dicommeta.support.log import log_fault
 
-__all__ = ["LookupTable", "read_modality_luts", "read_voi_luts"]
+__all__ = ["LookupTable", "read_modality_luts", "read_softcopy_lut", "read_voi_luts"]
 
 
 MODALITY = "ModalityLUTSequence"
@@ -57,6 +57,14 @@ def read_modality_luts(path: str) -> tuple[LookupTable, ...]:
 def read_voi_luts(path: str) -> tuple[LookupTable, ...]:
     """Return the tables of *VOI LUT Sequence* (0028,3010), alternatives to the windows (PS3.3 section C.11.2)."""
     return _tables(path, "VOILUTSequence")
+
+
+def read_softcopy_lut(item: Any, little: bool) -> LookupTable | None:
+    """Return the table of an item of *VOI LUT Sequence* that pydicom read in a presentation state, None if broken.
+
+    `little`: whether the file is little endian.
+    """
+    return _table(item, False, little, False)
 
 
 def _tables(path: str, sequence: str) -> tuple[LookupTable, ...]:

@@ -16,6 +16,7 @@ __all__ = [
     "JPEG_LOSSLESS",
     "JPEG_LS",
     "JPIP",
+    "KEY_OBJECTS",
     "LABEL_MAP",
     "LOSSY_CODECS",
     "LOSSY_SYNTAXES",
@@ -23,8 +24,11 @@ __all__ = [
     "MR_IMAGE",
     "NATIVE",
     "PET_IMAGE",
+    "PRESENTATION_STATES",
+    "REPORTS",
     "RLE",
     "RT_DOSE",
+    "RT_STRUCTURE_SET",
     "SECONDARY_CAPTURE",
     "SEGMENTATION",
     "STORAGE",
@@ -77,5 +81,11 @@ SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP = "1.2.840.10008.5.1.4.1.1.66.7"
 WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
+PRESENTATION_STATES = tuple(f"1.2.840.10008.5.1.4.1.1.11.{n}" for n in range(1, 6))
+"""Grayscale, color, pseudo-color, blending, and that of XA and XRF."""
+REPORTS = "1.2.840.10008.5.1.4.1.1.88."
+"""The prefix of the SOP classes of structured reports."""
+KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"
 RT_DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"

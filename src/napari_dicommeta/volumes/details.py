@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.window import middle_windows
+from napari_dicommeta.dicom.window import distinct_windows, middle_windows
 from napari_dicommeta.support.cached import cached_property
+from napari_dicommeta.volumes.note import SEVERITIES
 from napari_dicommeta.volumes.slice_windows import read_slice_windows
 from napari_dicommeta.volumes.volume_notes import volume_notes
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.sources import FrameSources
     from napari_dicommeta.volumes.stack import Stack
 
-__all__ = ["Details", "StackDetails"]
+__all__ = ["Details", "MoreDetails", "StackDetails"]
 
 
 class Details:
@@ -65,3 +66,26 @@ class StackDetails(Details):
 
     def __reduce__(self) -> tuple[type[Details], tuple[object, ...]]:
         return Details, (self.slice_windows, self.notes)
+
+
+class MoreDetails(Details):
+    """Other details with windows and notes of other files after them, which are read as late as before."""
+
+    def __init__(self, details: Details, windows: tuple[Window, ...], notes: tuple[Note, ...]) -> None:
+        self._details, self._more_windows, self._more_notes = details, windows, notes
+
+    @cached_property
+    def slice_windows(self) -> tuple[tuple[Window, ...], ...]:
+        """Return the window presets of each slice."""
+        return self._details.slice_windows
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """Return the windows of the slices, then those of other files."""
+        return distinct_windows((*self._details.windows, *self._more_windows))
+
+    @cached_property
+    def notes(self) -> tuple[Note, ...]:
+        """Return the notes on the volume, the most severe first."""
+        notes = (*self._details.notes, *self._more_notes)
+        return tuple(sorted(notes, key=lambda note: SEVERITIES.index(note.severity)))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.catalog.catalog import Catalog, Series
 from napari_dicommeta.support.errors import LoadError, PixelError, RefusedError
 from napari_dicommeta.support.html import Records
+from napari_dicommeta.volumes.companions import with_companions
 from napari_dicommeta.volumes.layout import layout_of
 from napari_dicommeta.volumes.refusal import Refusal, refusal_of
 from napari_dicommeta.volumes.rescale import PADDINGS
 from napari_dicommeta.volumes.segmentation import segmentations
 from napari_dicommeta.volumes.slide_volumes import slide_volumes
 from napari_dicommeta.volumes.stacks import split_keyword
+from napari_dicommeta.volumes.structures import holds_structures, structure_volumes
 from napari_dicommeta.volumes.volume import Volume, read_parts, volume_of
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.scanning.listing import Source
 
-__all__ = ["Volumes", "load", "load_series", "nothing_found", "sizes_text"]
+__all__ = ["Volumes", "images_of", "load", "load_series", "nothing_found", "sizes_text"]
 
 NO_PATHS = "the catalog names no files: read the folder, or a catalog saved in full"
 MAX_SIZES = 3
@@ -101,7 +104,7 @@ def load(
     volumes: list[Volume] = []
     refusals: list[Refusal] = []
     for member in series:
-        loaded, refused = load_series(member, split, padding, missing_rescale)
+        loaded, refused = load_series(member, split, padding, missing_rescale, catalog.series)
         volumes += loaded
         refusals += refused
     if not volumes:
@@ -122,15 +125,26 @@ def nothing_found(catalog: Catalog, refusals: Sequence[Refusal]) -> str:
 
 
 def load_series(
-    series: Series, split: str = "auto", padding: str = "keep", missing_rescale: str = "refuse"
+    series: Series,
+    split: str = "auto",
+    padding: str = "keep",
+    missing_rescale: str = "refuse",
+    among: Sequence[Series] | None = None,
 ) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
-    """Return the volumes of one series, the largest first, and its refused files; see `load`."""
+    """Return the volumes of one series, the largest first, and its refused files; see `load`.
+
+    `among`: the series of the source, in which the images of RT structures are looked for, and what presentation states
+    and selections of key images say. With None, there are images and segmentations only.
+    """
     split_keyword(split)
     if not series.catalog.has_paths:
         return (), (Refusal(series, series.catalog.paths, NO_PATHS, "no-files"),)
     layout = layout_of(series, split)
     volumes: list[Volume] = []
     refusals = list(layout.refusals)
+    if among is not None and holds_structures(series):
+        volumes, refused_files = structure_volumes(series, among, split)
+        refusals = [*_of_others(refusals, volumes, refused_files), *refused_files]
     if layout.slides:
         mosaics, refused = slide_volumes(series, layout.slides, padding, missing_rescale)
         volumes += mosaics
@@ -149,10 +163,30 @@ def load_series(
             volumes.append(volume_of(series, stack, layout.parts[key], suffix, padding))
         except (RefusedError, PixelError) as error:
             refusals.append(refusal_of(error, series, stack.frames.paths()))
+    if among is not None:
+        volumes = with_companions(series, volumes, among)
     ordered = tuple(sorted(volumes, key=lambda volume: -volume.array.size))
     if (split, padding, missing_rescale) == ("auto", "keep", "refuse") and ordered:
-        series.catalog.kept["size"] = sizes_text(ordered)
+        series.catalog.kept["size"] = sizes_text(images_of(ordered))
     return ordered, tuple(refusals)
+
+
+def _of_others(refusals: Sequence[Refusal], drawn: Sequence[Volume], refused_files: Sequence[Refusal]) -> list[Refusal]:
+    """Return refusals without those for having no pixels of files that are `drawn` or have another reason."""
+    of_drawn = {path for volume in drawn for path, _ in volume.files}
+    known = {path for refusal in refused_files for path in refusal.paths} | of_drawn
+    leave_out = {"no-pixels": known, "damaged": of_drawn}  # a damage is a note on what is drawn
+    kept = []
+    for refusal in refusals:
+        paths = tuple(path for path in refusal.paths if path not in leave_out.get(refusal.code, ()))
+        if paths:
+            kept.append(replace(refusal, paths=paths))
+    return kept
+
+
+def images_of(volumes: Sequence[Volume]) -> Sequence[Volume]:
+    """Return the volumes that are no labels, without overlays and shutters that is; all if there are only labels."""
+    return [volume for volume in volumes if not volume.is_labels] or volumes
 
 
 def sizes_text(volumes: Sequence[Volume]) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.support.html import html_terms
+from napari_dicommeta.volumes.label_notes import LABEL_NOTE_KINDS
+from napari_dicommeta.volumes.note_kind import NoteKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,25 +45,6 @@ class Note:
     def _repr_html_(self) -> str:
         terms = (("severity", self.severity), ("tags", ", ".join(self.tags)), ("advice", self.advice))
         return html_terms(self.title, (*terms, ("standard", self.standard)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoteKind:
-    """Properties shared by all notes of one code.
-
-    `severity`: the usual severity. `other_severity`: that of some volumes, "" if it never differs. `summary`: a
-    sentence without full stop. `meaning`: the consequence for preprocessing. `is_finding`: whether the notes of all
-    volumes in a folder are combined into a finding; for other codes, a rule on values reports more.
-    """
-
-    severity: str
-    summary: str
-    standard: str
-    other_severity: str = ""
-    tags: tuple[str, ...] = ()
-    advice: str = ""
-    meaning: str = ""
-    is_finding: bool = False
 
 
 _PLACE = "PS3.3 section C.7.6.2"
@@ -369,26 +352,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
         standard="PS3.3 section C.11.2",
         tags=("WindowCenter", "WindowWidth"),
     ),
-    # -- segmentations
-    "segments": NoteKind(
-        severity="info",
-        summary="Values are segment numbers",
-        standard="PS3.3 section C.8.20.2",
-        tags=("SegmentSequence",),
-    ),
-    "segments-overlap": NoteKind(
-        severity="decision",
-        summary="Segments may overlap",
-        standard="PS3.3 section C.8.20.2",
-        tags=("SegmentsOverlap",),
-        advice="Open each segment as a separate volume with split='ReferencedSegmentNumber'.",
-    ),
-    "segments-empty": NoteKind(
-        severity="info",
-        summary="Slices without a segment are not in the file",
-        standard="PS3.3 section C.8.20.2",
-        tags=("ImagePositionPatient",),
-    ),
+    **LABEL_NOTE_KINDS,
 }
 """Code -> kind of note."""
 

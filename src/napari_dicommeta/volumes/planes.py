@@ -6,7 +6,7 @@ on them can be copied and pickled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -128,3 +128,18 @@ class SegmentPlanes:
                     out[...] = stored
                 else:
                     out[stored > 0] = segment
+
+    def segments(self, n: int) -> tuple[int, ...]:
+        """Return the segment numbers of the frames of plane `n`; those of a map are within one frame."""
+        return tuple(dict.fromkeys(segment for segment, _ in self.planes.get(n, ())))
+
+    def only(self, numbers: frozenset[int]) -> SegmentPlanes:
+        """Return the planes of some segments, without what lies over them; of a map, where none does, all."""
+        if self.is_map:
+            return self
+        kept = {
+            n: tuple(pair for pair in pairs if pair[0] in numbers)
+            for n, pairs in self.planes.items()
+            if any(segment in numbers for segment, _ in pairs)
+        }
+        return replace(self, planes=kept)

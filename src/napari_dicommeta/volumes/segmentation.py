@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.segment_items import read_segment_items
 from napari_dicommeta.dicom.uids import LABEL_MAP, SEGMENTATION
 from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.support.errors import RefusedError
@@ -18,6 +19,7 @@ from napari_dicommeta.volumes.partition import by_orientation, groups_of, side_b
 from napari_dicommeta.volumes.pixel_notes import pixel_notes
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import SegmentPlanes
+from napari_dicommeta.volumes.segments import Segment, segments_text
 from napari_dicommeta.volumes.volume import Volume
 from napari_dicommeta.volumes.volume_notes import geometry_notes
 
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
 
-__all__ = ["is_segmentation", "segment_notes", "segment_numbers", "segmentation_files", "segmentations"]
+__all__ = ["is_segmentation", "segment_notes", "segment_numbers", "segmentation_files", "segmentations", "segments_of"]
 
 _ROW_POSITION, _COLUMN_POSITION = "RowPositionInTotalImagePixelMatrix", "ColumnPositionInTotalImagePixelMatrix"
 MAX_EMPTY = 500
@@ -111,8 +113,17 @@ def _volume(series: Series, frames: Frames, suffix: str) -> Volume:
         details=Details(((),) * count, tuple(notes)),
         sources=sources.shown(shown),
         is_labels=True,
+        segments=segments_of(frames, segments),
         frame_of_reference=frames.text("FrameOfReferenceUID"),
     )
+
+
+def segments_of(frames: Frames, numbers: Sequence[int]) -> tuple[Segment, ...]:
+    """Return the segments with these `numbers`, and all of a label map, with their names and colors in the file."""
+    items = read_segment_items(frames.path())
+    is_map = frames.text("SOPClassUID") == LABEL_MAP
+    shown = [number for number in items if number > 0] if is_map else set(numbers)
+    return tuple(Segment(number, *items.get(number, ("", None))) for number in sorted(shown))
 
 
 def segment_notes(frames: Frames, segments: Sequence[int]) -> list[Note]:
@@ -123,6 +134,9 @@ def segment_notes(frames: Frames, segments: Sequence[int]) -> list[Note]:
     if not is_map and len(set(segments)) > 1 and frames.text("SegmentsOverlap") != "NO":
         title = "Segments may overlap: where they do, the segment with the highest number is shown"
         notes.insert(0, make_note("segments-overlap", title))
+    named = [segment for segment in segments_of(frames, segments) if segment.name]
+    if named:
+        notes.append(make_note("segments-named", f"The file names segments: {segments_text(named)}"))
     return notes
 
 

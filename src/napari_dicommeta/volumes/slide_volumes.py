@@ -20,7 +20,7 @@ from napari_dicommeta.volumes.pixel_notes import pixel_notes
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import ColorPlanes
 from napari_dicommeta.volumes.refusal import Refusal, refusal_of
-from napari_dicommeta.volumes.segmentation import segment_notes
+from napari_dicommeta.volumes.segmentation import segment_notes, segments_of
 from napari_dicommeta.volumes.stacks import Stack
 from napari_dicommeta.volumes.tiled_array import TiledArray
 from napari_dicommeta.volumes.volume import Volume, gray_planes, padding_ranges, read_parts
@@ -179,6 +179,7 @@ def _volume(series: Series, slide: Slide, padding: str, missing_rescale: str) ->
         inverted=form.photometric == "MONOCHROME1" and not slide.segments,
         is_color=form.is_color and not slide.segments,
         is_labels=bool(slide.segments),
+        segments=segments_of(frames, slide.segments) if slide.segments else (),
         frame_of_reference=frames.text("FrameOfReferenceUID"),
         padding=ranges,
     )

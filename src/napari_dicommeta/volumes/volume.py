@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +14,11 @@ from napari_dicommeta.volumes import conversions
 from napari_dicommeta.volumes.details import Details, StackDetails
 from napari_dicommeta.volumes.geometry import VolumeGeometry
 from napari_dicommeta.volumes.lazy_array import LazyArray
+from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import ColorPlanes, RescaledPlanes
 from napari_dicommeta.volumes.rescale import AIR, INT16, read_rescale
+from napari_dicommeta.volumes.segments import MaskPlanes, groups_without_overlap, is_segment_source, segments_text
 from napari_dicommeta.volumes.thumbnail import SIDE, color_picture, gray_picture, thinned
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.dicom.window import Window
     from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.rescale import Rescale, Transforms
+    from napari_dicommeta.volumes.segments import Segment
     from napari_dicommeta.volumes.sources import FrameSources
     from napari_dicommeta.volumes.stacks import Stack
 
@@ -77,11 +80,15 @@ class Volume:
     axis_texts: tuple[str, ...] = ()
     is_labels: bool = False
     """Whether values are segment numbers, 0 for background."""
+    segments: tuple[Segment, ...] = ()
+    """Of labels: the segments or regions by their numbers in the array, with names and colors."""
     frame_of_reference: str = ""
     """(0020,0052): volumes that share it lie in one patient space."""
     padding: tuple[tuple[float, float], ...] = ()
     """Ranges of modality values that mark padding in at least one slice."""
     label: str = ""
+    saved_windows: tuple[Window, ...] = ()
+    """Those of `windows` that presentation states hold for slices of this volume."""
     levels: tuple[LazyArray, ...] = field(default=(), repr=False)
     """Smaller images of the same field of a slide, the largest first, each with as many planes as the array."""
     _kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -123,6 +130,51 @@ class Volume:
         Only volumes in HU of signed 16-bit images with a negative intercept have any; values that low are padding.
         """
         return dict(getattr(self.array.source, "saturated", {}))
+
+    def mask(self, segment: int | str) -> LazyArray:
+        """Return where a segment is, whole also where others overlap it: bool, lazy, of the shape of the array.
+
+        `segment` is its number or its name.
+
+        Raises
+        ------
+        ValueError
+            If no segment or several have this name, or the volume is a slide, whose tiles hold one number.
+        """
+        found = [known for known in self.segments if segment in (known.number, known.name)]
+        source = getattr(self.array, "source", None)
+        if len(found) != 1:
+            raise ValueError(f"{len(found) or 'no'} segments are {segment!r}: there are {segments_text(self.segments)}")
+        if not is_segment_source(source):
+            raise ValueError("the segments of a slide have no masks: compare its array with the number")
+        number, dtype = found[0].number, self.array.dtype
+        return LazyArray(self.array.shape, bool, MaskPlanes(source.only(frozenset((number,))), number, dtype))
+
+    def without_overlaps(self) -> tuple[Volume, ...]:
+        """Return volumes that hold its segments without loss: itself, or several where segments overlap. Reads them."""
+        source, shape = getattr(self.array, "source", None), self.array.shape
+        if len(self.segments) < 2 or not is_segment_source(source):
+            return (self,)
+        notes = tuple(note for note in self.notes if note.code not in ("segments-overlap", "structures-overlap"))
+        if notes == self.notes:
+            return (self,)
+        groups = groups_without_overlap(source, (self.array.n_planes, *shape[-2:]), self.array.dtype)
+        if len(groups) < 2:
+            return (replace(self, details=Details(self.slice_windows, notes), _kept={}),)
+        title = f"Segments overlap: they are in {len(groups)} arrays, in each of which none hides another"
+        notes = (*notes, make_note("segments-apart", title))
+        return tuple(
+            replace(
+                self,
+                name=f"{self.name} [{n}]",
+                label=f"{self.label} [{n}]",
+                array=LazyArray(shape, self.array.dtype, source.only(group)),
+                segments=tuple(known for known in self.segments if known.number in group),
+                details=Details(self.slice_windows, notes),
+                _kept={},
+            )
+            for n, group in enumerate(groups, 1)
+        )
 
     @property
     def middle(self) -> tuple[int, ...]:

@@ -214,7 +214,7 @@ class View(QObject):
         """
         if overlay == opened:
             return True
-        base = base_of(self._viewer, overlay, besides=ground)
+        base = base_of(self._viewer, overlay, besides=(ground, opened))
         if base is not None and base.visible:
             return False
         volume = volume_of(overlay)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta._napari.reader import warm_up
+from napari_dicommeta._napari.tasks.report_text import place_offers, report_lines
 from napari_dicommeta._napari.tasks.rows import noted, series_rows, tag_rows
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest
 from napari_dicommeta.analysis.window_presets import folder_windows
@@ -25,7 +26,7 @@ from napari_dicommeta.volumes.load import load_series
 from napari_dicommeta.volumes.refusal import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow
     from napari_dicommeta.catalog.catalog import Series
@@ -40,8 +41,13 @@ FIRST_PARTIAL = 0.3
 """Seconds before a running scan shows its first bars."""
 PRELOADED = ("pydicom", "pydicom.datadict")
 """Modules imported before any thread needs them."""
-REFERENCED = "ReferencedSeriesSequence.SeriesInstanceUID"
-"""The series that a segmentation refers to (PS3.3 section C.8.20.2)."""
+_OF_STRUCTURES = "ReferencedFrameOfReferenceSequence"
+REFERENCED = (
+    "ReferencedSeriesSequence.SeriesInstanceUID",
+    f"{_OF_STRUCTURES}.RTReferencedStudySequence.RTReferencedSeriesSequence.SeriesInstanceUID",
+)
+"""The series that a segmentation or a structure set refers to (PS3.3 sections C.8.20.2 and C.8.8.5)."""
+FRAMES = ("FrameOfReferenceUID", f"{_OF_STRUCTURES}.FrameOfReferenceUID")
 MAX_NOTED = 400
 """Largest number of series of a source that are checked for notes automatically."""
 
@@ -123,11 +129,11 @@ def _opened(paths: tuple[str, ...], catalog: Catalog) -> Opened:
     )
 
 
-def first_volumes(among: Iterable[Series]) -> tuple[tuple[Volume, ...], list[Refusal]]:
+def first_volumes(among: Sequence[Series]) -> tuple[tuple[Volume, ...], list[Refusal]]:
     """Return the volumes of the first series that can be shown, and the refusals until then."""
     refusals: list[Refusal] = []
     for series in among:
-        volumes, refused = _shown_volumes(series)
+        volumes, refused = _shown_volumes(series, among)
         refusals += refused
         if volumes:
             return volumes, refusals
@@ -151,21 +157,24 @@ def _growing(paths: tuple[str, ...], catalog: Catalog) -> Opened:
 def series_notes(opened: Opened) -> Iterator[tuple[Opened, int, SeriesRow]]:
     """Yield (opened, number, row with notes) for each series, largest first; the notes are those of its volumes."""
     for number, (series, row) in enumerate(zip(opened.series[:MAX_NOTED], opened.rows, strict=False)):
-        if row.reason or not series.n_images:
+        if lines := report_lines(series):
+            yield opened, number, replace(row, reason="", notes=lines, offers=place_offers(series))
+        if row.reason or not row.has_images:
             continue
-        volumes, refusals = load_series(series)
+        volumes, refusals = load_series(series, among=opened.series)
         yield opened, number, noted(row, volumes, refusals)
 
 
 def _shown_volumes(
-    series: Series, only: int | None = None, **options: str
+    series: Series, among: Sequence[Series], only: int | None = None, **options: str
 ) -> tuple[tuple[Volume, ...], tuple[Refusal, ...]]:
     """Return the volumes of a series whose middle slice can be read, and refusals of the others.
 
     Reading the slice, windows and notes here keeps that out of the main thread. `only`: the number of a single volume
     to return.
     """
-    volumes, refusals = load_series(series, **options)
+    loaded, refusals = load_series(series, among=among, **options)
+    volumes = tuple(part for volume in loaded for part in volume.without_overlaps())
     if only is not None and only < len(volumes):
         volumes = volumes[only : only + 1]
     shown, refused = [], list(refusals)
@@ -209,18 +218,18 @@ def series_volumes(
     for request in wanted:
         series = opened.series[request.number]
         options = {"split": request.split, "missing_rescale": request.missing_rescale}
-        volumes, refusals = _shown_volumes(series, request.volume, **options)
+        volumes, refusals = _shown_volumes(series, opened.series, request.volume, **options)
         image = _image_of(opened, series) if any(volume.is_labels for volume in volumes) else None
         if image is not None and all(other.number != image for other, _, _ in results):
-            results.append((SeriesRequest(number=image), *_shown_volumes(opened.series[image])))
+            results.append((SeriesRequest(number=image), *_shown_volumes(opened.series[image], opened.series)))
         results.append((request, volumes, refusals))
     return opened, tuple(results)
 
 
 def _image_of(opened: Opened, segmentation: Series) -> int | None:
     """Return the number of the series that `segmentation` refers to, else of one in its frame of reference."""
-    referenced = dict(segmentation.catalog.values(REFERENCED))
-    frames = {text for text, _ in segmentation.catalog.values("FrameOfReferenceUID").items() if text}
+    referenced = {text for tag in REFERENCED for text in segmentation.catalog.values(tag)}
+    frames = {text for tag in FRAMES for text in segmentation.catalog.values(tag) if text}
     images = [n for n, series in enumerate(opened.series) if series.n_images and series.modality != "SEG"]
     named = [n for n in images if opened.series[n].series_instance_uid in referenced]
     beside = [n for n in images if frames & set(opened.series[n].catalog.values("FrameOfReferenceUID"))]

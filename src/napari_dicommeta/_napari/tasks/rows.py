@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.support.words import counted
-from napari_dicommeta.volumes.load import sizes_text
+from napari_dicommeta.volumes.load import images_of, sizes_text
+from napari_dicommeta.volumes.structures import holds_structures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,7 @@ def tag_label(keyword: str) -> str:
     return " › ".join([*levels, keyword.rpartition(".")[2]])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """Another way to open a series: text of a button, its tooltip, and the options of `load_series`."""
 
@@ -88,6 +89,10 @@ class Offer:
     why: str
     split: str = "auto"
     missing_rescale: str = "refuse"
+    with_contours: bool = False
+    """Whether the contours of structures are added as shapes."""
+    with_places: bool = False
+    """Whether the places of the measurements of reports are added to what is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +123,7 @@ class SeriesRow:
     open_volumes: tuple[str, ...] = ()
     offers: tuple[Offer, ...] = ()
     has_images: bool = True
+    """Whether it has images, or structures, which are drawn as labels."""
     spacing: str = ""
     units: str = ""
 
@@ -206,17 +212,18 @@ def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRo
     rows = []
     for number, series in enumerate(catalog.series):
         uid = first(series, "StudyInstanceUID")
+        has_images = bool(series.n_images) or holds_structures(series)
         described = filter(None, (_date(first(series, "StudyDate")), first(series, "StudyDescription")))
         study = " ".join(described) or (f"Study …{uid[-8:]}" if uid else "Study without a UID")
         rows.append(
             SeriesRow(
                 name=series.name,
                 modality=series.modality,
-                size=series.size,
+                size=series.size if series.n_images or not has_images else "structures",
                 reason=reasons.get(series.series_instance_uid, "")
-                or ("" if series.n_images else "the series contains no images"),
+                or ("" if has_images else "the series contains no images"),
                 number=number,
-                has_images=bool(series.n_images),
+                has_images=has_images,
                 files=series.n_files,
                 patient=first(series, "PatientID") or first(series, "PatientName") or "Patient without an ID",
                 study=study,
@@ -235,17 +242,18 @@ def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]
     refused = [str(refusal) for refusal in refusals]
     problems = [str(note) for volume in volumes for note in volume.problems]
     others = [str(note) for volume in volumes for note in volume.notes if note.severity == "info"]
+    shown = images_of(volumes)
     notes = tuple(dict.fromkeys([*refused, *problems, *others]))
     return replace(
         row,
-        size=sizes_text(volumes) if volumes else row.size,
+        size=sizes_text(shown) if volumes else row.size,
         notes=notes,
         problems=len(set(refused + problems)),
         reason=row.reason if volumes else "; ".join(refused),
         volumes=tuple(volume.name for volume in volumes) if len(volumes) > 1 else (),
-        offers=offers(volumes, refusals),
-        spacing=_spacing(volumes),
-        units=volumes[0].units if len({volume.units for volume in volumes}) == 1 else "",
+        offers=offers(shown, refusals),
+        spacing=_spacing(shown),
+        units=shown[0].units if len({volume.units for volume in shown}) == 1 else "",
     )
 
 
@@ -262,16 +270,20 @@ def offers(volumes: Sequence[Volume], refusals: Sequence[Refusal]) -> tuple[Offe
     choices = []
     if "gap" in codes:
         why = "Slices are missing: make one volume of each run without gaps"
-        choices.append(Offer("Split at gaps", why, split="gaps"))
+        choices.append(Offer(words="Split at gaps", why=why, split="gaps"))
     if "blocks" in codes:
         why = "The distance between slices changes: make one volume of each evenly spaced block"
-        choices.append(Offer("Split into blocks", why, split="blocks"))
+        choices.append(Offer(words="Split into blocks", why=why, split="blocks"))
+    if "structures" in codes:
+        why = "Open the structures, and add their contours as shapes, exactly as they were drawn"
+        choices.append(Offer(words="Add contours", why=why, with_contours=True))
+        return tuple(choices)
     if len({volume.array.shape[-2:] for volume in volumes}) < len(volumes):
         why = "Make one volume of all images of the same size, ignoring other differences"
-        choices.append(Offer("Merge", why, split="none"))
+        choices.append(Offer(words="Merge", why=why, split="none"))
     if any(refusal.code == "rescale-missing" for refusal in refusals):
         why = "Apply the rescale of the other images to those that have none"
-        choices.append(Offer("Open anyway", why, missing_rescale="series"))
+        choices.append(Offer(words="Open anyway", why=why, missing_rescale="series"))
     return tuple(choices)
 
 

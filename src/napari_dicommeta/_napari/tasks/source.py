@@ -93,6 +93,8 @@ class SeriesRequest:
     missing_rescale: str = "refuse"
     path: str = ""
     """The file whose slice to show, "" for none."""
+    with_contours: bool = False
+    """Whether to add the contours of structures as shapes."""
 
 
 def series_of(among: Sequence[Series], volume: Volume) -> Series | None:

@@ -10,13 +10,16 @@ from napari.utils.notifications import show_info, show_warning
 from qtpy.QtCore import QTimer
 
 from napari_dicommeta._napari.arrange import layers_of
+from napari_dicommeta._napari.contours import contour_layers
 from napari_dicommeta._napari.reader import PLUGIN, volumes_in
+from napari_dicommeta._napari.report_places import place_layers
 from napari_dicommeta._napari.settings import last_source, remember_source
 from napari_dicommeta._napari.state.sources import DockState, keep_state, take_state
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, not_dicom, problems_of
 from napari_dicommeta._napari.widgets.dock_panel import DockPanel
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO
 from napari_dicommeta._napari.words import plain
+from napari_dicommeta.export.reports import Reports, reports
 from napari_dicommeta.volumes.along_slices import is_of_frames, slice_matching
 
 if TYPE_CHECKING:
@@ -354,7 +357,18 @@ class DicomDock(DockPanel):
         return shown is not None
 
     def _take_offer(self, number: int, offer: Offer) -> None:
-        self.open_requested([SeriesRequest(number=number, split=offer.split, missing_rescale=offer.missing_rescale)])
+        listed = self.listed
+        if offer.with_places and listed is not None:
+            catalog = listed.series[number].catalog
+            self.workers.run("places", lambda: reports(catalog), self._add_places)
+            return
+        request = SeriesRequest(
+            number=number,
+            split=offer.split,
+            missing_rescale=offer.missing_rescale,
+            with_contours=offer.with_contours,
+        )
+        self.open_requested([request])
 
     def _series_opened(self, loaded: Any) -> None:
         (opened, results), is_added = loaded
@@ -371,6 +385,8 @@ class DicomDock(DockPanel):
                 is_reported = request.path or request.volume is None
                 self.layer_queue.add(volumes, partial(self._series_shown, paths, is_added, bool(is_reported)))
                 is_added = True  # what is opened together is shown together
+                if request.with_contours:
+                    self.layer_queue.add(volumes, self._add_contours)
             else:
                 problems += [f"{opened.series[request.number].name} cannot be opened.", *map(str, refusals)]
         if problems:
@@ -383,6 +399,23 @@ class DicomDock(DockPanel):
             self._go_to_frame(shown, paths)
         elif volumes and paths and is_whole:
             show_info("No slice here comes from a matching file: it is a duplicate or was left out; see the notes.")
+
+    def _add_places(self, found: Reports) -> None:
+        """Add the places of the measurements of reports to the volumes that show them."""
+        added = list(place_layers(found, list(self.viewer.layers)))
+        active = self.viewer.layers.selection.active
+        for layer in added:
+            self.viewer.add_layer(layer)
+        self.viewer.layers.selection.active = active
+        if not added:
+            show_info("No place of the report lies in the images that are open: open those that it was made on.")
+
+    def _add_contours(self, volumes: Sequence[Volume]) -> None:
+        """Add the contours of structures above their labels."""
+        active = self.viewer.layers.selection.active
+        for layer in contour_layers(layers_of(self.viewer, volumes)):
+            self.viewer.add_layer(layer)
+        self.viewer.layers.selection.active = active
 
     def _show_again(self, number: int, place: int | None) -> None:
         """Show a series that is open but hidden."""

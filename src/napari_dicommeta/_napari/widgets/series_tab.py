@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 __all__ = ["SeriesTab"]
 
+MAX_NOTES = 6
+"""Lines of notes that are shown below the tree."""
+MAX_REPORT_LINES = 16
+"""The same for the text of a structured report."""
 FOLDED_AT_FIRST = "rest"
 """The kind of branch that starts collapsed."""
 PICTURES_MS = 200
@@ -384,9 +388,10 @@ class SeriesTab(QWidget):
         row = branch.row if branch is not None else None
         lines = ([row.reason] if row.reason else list(row.notes or ())) if row is not None else []
         self.notes.setVisible(bool(lines))
-        shown = [f"– {display(line, 300)}" for line in lines[:6]]
-        if len(lines) > 6:
-            shown.append(f"… and {len(lines) - 6} more")
+        most = MAX_NOTES if row is None or row.has_images else MAX_REPORT_LINES
+        shown = [f"– {display(line, 300)}" for line in lines[:most]]
+        if len(lines) > most:
+            shown.append(f"… and {len(lines) - most} more")
         self.notes.setText("\n".join(shown))
         for button in self.offer_buttons:
             self._offer_layout.removeWidget(button)
