@@ -12,7 +12,6 @@ language = "en"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["README.md"]
 myst_heading_anchors = 3
 suppress_warnings = ["myst.header"]  # a finding's heading stands below that of its severity
 

@@ -17,6 +17,8 @@ from napari_dicommeta._napari.keys import PRESET_KEYS, STEP_KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+OPTIONAL = {"to_pandas": "pandas", "polars": "polars", "to_sitk": "SimpleITK", "to_nibabel": "nibabel"}
+"""What code names -> the package of an extra that it needs."""
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +30,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory, phantom: Path) -> Path:
 
 @pytest.mark.parametrize("page", docs_blocks.pages(), ids=lambda path: path.stem)
 def test_blocks_print_what_is_shown(page: Path, folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("pandas", "polars", "SimpleITK", "nibabel"):
-        if module in page.read_text("utf-8") or f"to_{module.lower()[-4:]}" in page.read_text("utf-8"):
+    code = "".join(block.code for block in docs_blocks.blocks_of(page.read_text("utf-8")) if block.reason is None)
+    for name, module in OPTIONAL.items():
+        if name in code:
             pytest.importorskip(module)
     monkeypatch.chdir(folders)
     monkeypatch.setenv("COLUMNS", "100")

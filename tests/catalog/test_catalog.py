@@ -172,7 +172,9 @@ def test_a_saved_catalog_keeps_failures_and_reads_in_pandas(tmp_path: Path) -> N
     loaded = dm.Catalog.load(tmp_path / "x.parquet")
     assert loaded.failures == catalog.failures
     assert isinstance(loaded.failures[0], ScanFailure)
-    assert list(pd.read_parquet(tmp_path / "x.parquet")["RescaleSlope"]) == ["1", "1"]
+    frame = pd.read_parquet(tmp_path / "x.parquet")
+    assert list(frame["RescaleSlope"]) == [1.0, 1.0]
+    assert list(frame["RescaleSlope_text"]) == ["1", "1"]
     assert (tmp_path / "x.parquet").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 

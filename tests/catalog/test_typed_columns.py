@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from datetime import date, datetime, time
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
+from napari_dicommeta.catalog import storage
+from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS
 from napari_dicommeta.catalog.typed_columns import typed_values
 from napari_dicommeta.dicom.tags import TagPath
 
@@ -100,6 +104,32 @@ def test_values_that_are_not_of_the_type_are_null(
 ) -> None:
     values = typed_values(TagPath.parse(tag), vr, texts)
     assert (None if values is None else values.to_pylist()) == expected
+
+
+def test_a_saved_catalog_has_the_types_and_loads_without_loss(catalog: dm.Catalog, tmp_path: Path) -> None:
+    catalog.save(tmp_path / "x.parquet")
+    saved, typed = pq.read_table(tmp_path / "x.parquet"), catalog.to_arrow(typed=True)
+    for name in typed.column_names:
+        assert saved[name].to_pylist() == typed[name].to_pylist(), name
+    loaded = dm.Catalog.load(tmp_path / "x.parquet")
+    assert loaded.tags() == catalog.tags()
+    assert loaded.details("RescaleSlope") == catalog.details("RescaleSlope")
+    assert loaded.to_arrow(typed=True).equals(typed)
+
+
+def test_a_catalog_of_the_first_version_still_loads(catalog: dm.Catalog, tmp_path: Path) -> None:
+    storage.save(catalog.file_rows.store, [], tmp_path / "x.parquet", typed=False)
+    table = pq.read_table(tmp_path / "x.parquet")
+    content = json.loads(table.schema.metadata[storage.METADATA])
+    content["version"] = 1
+    del content["typed"]
+    old = table.replace_schema_metadata({storage.METADATA: json.dumps(content).encode()})
+    pq.write_table(old, tmp_path / "old.parquet")
+    names = {name for name in table.column_names if not name.startswith("raw:")}
+    assert names == {*FILE_COLUMNS, *catalog.to_arrow().column_names}
+    loaded = dm.Catalog.load(tmp_path / "old.parquet")
+    assert loaded.details("RescaleSlope") == catalog.details("RescaleSlope")
+    assert loaded.to_arrow().equals(catalog.to_arrow())
 
 
 def test_programs_that_read_arrow_take_a_catalog(catalog: dm.Catalog) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.columns import Column
     from napari_dicommeta.catalog.file_rows import FileRows
 
-__all__ = ["arrow_table"]
+__all__ = ["arrow_table", "typed_column"]
 
 
 def arrow_table(rows: FileRows, by: str, typed: bool) -> pa.Table:
@@ -25,7 +25,7 @@ def arrow_table(rows: FileRows, by: str, typed: bool) -> pa.Table:
         ids = rows.joined_ids(column, by)
         if not (ids >= 0).any():
             continue
-        values = _typed(rows, column) if typed else None
+        values = typed_column(rows, column) if typed else None
         if values is not None:
             names.append(column.path.text)
             columns.append(values)
@@ -34,8 +34,8 @@ def arrow_table(rows: FileRows, by: str, typed: bool) -> pa.Table:
     return pa.table(columns, names=names)
 
 
-def _typed(rows: FileRows, column: Column) -> pa.Array | None:
-    """Return the typed value of each file, None if the column stays text."""
+def typed_column(rows: FileRows, column: Column) -> pa.Array | None:
+    """Return the value of each file as a number, a date or a list, null where it is none; None if it stays text."""
     values = typed_values(column.path, column.main_vr(rows.count(column)[0]), column.joined_texts("meaning"))
     return None if values is None else values.take(_indices(rows.joined_ids(column, "meaning")))
 

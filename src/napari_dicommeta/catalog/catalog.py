@@ -346,7 +346,7 @@ class Catalog:
         """Write the catalog to one Parquet file, atomically and readable by its owner only.
 
         Nothing is left out: the file holds names, dates, UIDs and paths. ``catalog.shareable().save(path)`` writes a
-        file for others, as the command ``scan`` does by default. Other programs see the columns of `to_arrow`;
+        file for others, as the command ``scan`` does by default. Other programs see the typed columns of `to_arrow`;
         `Catalog.load` restores the whole catalog.
 
         Raises

@@ -1,7 +1,9 @@
 """Save catalogs to Parquet files that any program can read, and load them again without loss.
 
-A tag's column is named by its keywords and holds meanings as text. If the stored values do not follow from the meanings
-(because of a spelling, a VR or a character set), a second column, ``raw:`` + key, holds the stored values.
+A tag's column is named by its keywords. It holds numbers, dates and lists where VR and VM say so, with the meanings as
+text beside it in a column that ends in ``_text``; else it holds the text itself. If the stored values do not follow
+from the meanings (because of a spelling, a VR or a character set), a further column, ``raw:`` + key, holds the stored
+values.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from napari_dicommeta.catalog.arrow_arrays import bool_array, number_array, numpy_of, scalar_of, text_array
+from napari_dicommeta.catalog.arrow_table import typed_column
 from napari_dicommeta.catalog.columns import Column, ColumnStore
+from napari_dicommeta.catalog.file_rows import FileRows
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, VALUES
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.atomic import replacing
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_saved", "load", "save"]
 
-CATALOG_VERSION = 1
+CATALOG_VERSION = 2
 METADATA = b"napari_dicommeta"
 
 
@@ -37,9 +41,15 @@ def is_saved(source: str) -> bool:
 
 
 def save(
-    store: ColumnStore, failures: Sequence[tuple[str, str, str, str]], path: str | os.PathLike[str], mark: str = ""
+    store: ColumnStore,
+    failures: Sequence[tuple[str, str, str, str]],
+    path: str | os.PathLike[str],
+    mark: str = "",
+    typed: bool = True,
 ) -> None:
     """Write `store` and `failures` to `path` atomically, with mode 0600; `load` gives the store `mark` again.
+
+    Without `typed`, a file that only `load` reads has no columns of numbers, dates and lists.
 
     Raises
     ------
@@ -47,11 +57,17 @@ def save(
         If the file cannot be written.
     """
     names, columns, plain = list(FILE_COLUMNS), [store.file_column(name) for name in FILE_COLUMNS], {}
+    rows, with_text = FileRows(store, None), []
     keys = sorted(store.keys, key=lambda key: TagPath.of_key(key))
     for key in keys:
         column = store.column(key)
         ids = column.joined_ids("meaning", None).astype(np.int32)
-        names.append(column.path.text)
+        values = typed_column(rows, column) if typed else None
+        if values is not None:
+            with_text.append(key)
+            names.append(column.path.text)
+            columns.append(values)
+        names.append(_text_name(key, values is not None))
         columns.append(_dictionary(ids, text_array(column.joined_texts("meaning"))))
         vr = _plain_vr(column)
         if vr is None:
@@ -60,6 +76,7 @@ def save(
         else:
             plain[key] = vr
     metadata = {"version": CATALOG_VERSION, "keys": keys, "plain": plain, "failures": list(failures), "mark": mark}
+    metadata["typed"] = with_text
     table = pa.table(columns, names=names).replace_schema_metadata({METADATA: json.dumps(metadata).encode()})
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_statistics=False)
@@ -107,6 +124,7 @@ class _Part:
                 f"it was written by a newer version of napari-dicommeta (format {self.metadata['version']})"
             )
         self.keys = frozenset(self.metadata["keys"])
+        self.typed = frozenset(self.metadata.get("typed", ()))  # version 1 has no typed columns
 
     def column(self, name: str) -> pa.Array:
         """Return a file column, or the dictionary-encoded column of a tag's key, all null if this part lacks it."""
@@ -117,7 +135,7 @@ class _Part:
         vr = self.metadata["plain"].get(name)
         if vr is None:
             return _encoded(self._read(f"raw:{name}"))
-        texts = _encoded(self._read(TagPath.of_key(name).text))
+        texts = _encoded(self._read(_text_name(name, name in self.typed)))
         return pa.DictionaryArray.from_arrays(texts.indices, _plain_values(vr, texts.dictionary))
 
     def _read(self, name: str) -> pa.ChunkedArray:
@@ -143,6 +161,12 @@ class SavedTable:
     def in_memory(self) -> pa.Table:
         """Read all columns into an Arrow table."""
         return pa.table([self.column(name) for name in self.column_names], names=self.column_names)
+
+
+def _text_name(key: str, has_typed: bool) -> str:
+    """Return the name of the column that holds a tag's meanings as text, beside a typed one or alone."""
+    text = TagPath.of_key(key).text
+    return f"{text}_text" if has_typed else text
 
 
 def _encoded(column: pa.ChunkedArray) -> pa.DictionaryArray:

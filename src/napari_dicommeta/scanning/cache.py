@@ -298,7 +298,7 @@ def _save(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[
     failures = [(failure.path, failure.reason, failure.outcome, failure.code) for failure in catalog.failures]
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        save(catalog.file_rows.taken(), failures, target, mark)
+        save(catalog.file_rows.taken(), failures, target, mark, typed=False)
         write_text(_status_file(target), json.dumps({"mark": mark, "marks": marks, "rejected": rejected}))
         _prune(target)
     except OSError as error:
