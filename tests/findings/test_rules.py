@@ -370,6 +370,18 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
     ),
     (
         "derived",
+        {
+            "ImageType": ["ORIGINAL", "PRIMARY"],
+            "SoftwareVersions": either("VA50", "Created by simpleITK 2.3"),
+            **TWO_SERIES,
+        },
+        "decision",
+        2,
+        (("ORIGINAL PRIMARY, written by simpleITK", 2), ("original images beside them", 2)),
+        set(),
+    ),
+    (
+        "derived",
         {"ImageType": ["DERIVED", "SECONDARY"]},
         "info",
         4,
@@ -545,6 +557,14 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         "decision",
         4,
         (("in 1 series", 4),),
+        set(),
+    ),
+    (
+        "series-frames",
+        {"FrameOfReferenceUID": lambda k: f"1.2.{k}"},
+        "decision",
+        4,
+        (("in 1 series, another in each file", 4),),
         set(),
     ),
     ("study-patients", {"PatientID": either("P1", "P2")}, "wrong", 4, (("in 1 study", 4),), {"identifying"}),

@@ -52,6 +52,14 @@ def test_removed_identities_need_a_decision_only_if_persons_are_left(
         assert findings[0].evidence == tuple((tag, 2) for tag in persons)
 
 
+def test_dates_that_were_not_changed_are_those_of_a_person(tmp_path: Path) -> None:
+    for modified, expected in (("UNMODIFIED", ("StudyDate",)), ("MODIFIED", ())):
+        said = {"PatientIdentityRemoved": "YES", "LongitudinalTemporalInformationModified": modified}
+        write_series(tmp_path, 2, **NOBODY, **said, StudyDate="20200102")
+        found = [finding for finding in check(dm.scan(tmp_path)) if finding.severity == "decision"]
+        assert tuple(tag for finding in found for tag in finding.tags) == expected
+
+
 def test_a_method_of_deidentification_identifies_nobody(tmp_path: Path) -> None:
     write_series(tmp_path, 2, **NOBODY, DeidentificationMethod="CTP")
     assert check(dm.scan(tmp_path)) == ()
