@@ -16,6 +16,7 @@ from dicom_factory import (
     ct_slice,
     data_set,
     dicom,
+    dose,
     encapsulated,
     enhanced,
     file_meta,
@@ -106,6 +107,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert chosen(catalog, others) == 0
     damaged = only(catalog, "damaged")
     assert catalog.where(dict(damaged.selection)).paths == (str(paths[3]),)
+
+
+def test_a_dose_in_a_frame_of_reference_of_no_image(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, **NOBODY, FrameOfReferenceUID="1.2.3")
+    for frame, found in (("1.2.3", False), ("1.2.4", True)):
+        (tmp_path / "dose.dcm").write_bytes(dose([ct_pixels()], None, **NOBODY, FrameOfReferenceUID=frame))
+        assert ("frames-missing" in {finding.code for finding in check(dm.scan(tmp_path))}) is found
 
 
 def test_archives_and_files_that_may_be_images_need_a_decision(tmp_path: Path) -> None:

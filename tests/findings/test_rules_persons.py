@@ -78,6 +78,18 @@ def test_what_follows_the_maker_needs_a_decision(tmp_path: Path) -> None:
     assert set(finding.evidence) == {("A, A, 1.5 T (2 series)", 4), ("B, B, 1.5 T (2 series)", 4)}
 
 
+def test_what_follows_the_model_of_one_maker_needs_a_decision(tmp_path: Path) -> None:
+    for i, model in enumerate(("M1", "M1", "M2", "M2")):
+        own = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        scanner = {"Manufacturer": "A", "ManufacturerModelName": model, "ConvolutionKernel": model[::-1]}
+        write_series(tmp_path / str(i), 1, **NOBODY, **own, **scanner)
+    scanners = only(dm.scan(tmp_path), "scanners")
+    assert (scanners.severity, scanners.title) == (
+        "decision",
+        "CT: 2 models in 4 series; ConvolutionKernel follows the model",
+    )
+
+
 def test_what_each_series_has_for_itself_follows_no_maker(tmp_path: Path) -> None:
     for i in range(4):
         own = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}

@@ -166,16 +166,22 @@ def contrast_in_part(survey: Survey) -> Iterator[Finding]:
             continue
         n_series = len(survey.series)
         enhanced = np.bincount(survey.series_ids[held & has], minlength=n_series) > 0
-        plain = held & ~enhanced[survey.series_ids]
-        if plain.any():
-            contrasted = held & enhanced[survey.series_ids]
-            n, m = (len(np.unique(survey.series_ids[mask])) for mask in (contrasted, plain))
+        contrasted = held & enhanced[survey.series_ids]
+        plain, inside = held & ~contrasted, contrasted & ~has
+        if plain.any() or inside.any():
+            n, m, k = (len(np.unique(survey.series_ids[mask])) for mask in (contrasted, plain, inside))
+            lines = (
+                ("with contrast agent", file_count(contrasted & has)),
+                ("without a statement", file_count(plain)),
+                ("without a statement, in the same series", file_count(inside)),
+            )
             yield survey.finding(
                 "contrast-in-part",
                 contrasted,
-                (("with contrast agent", file_count(contrasted)), ("without a statement", file_count(plain))),
-                title=f"{modality}: {n} series {'states' if n == 1 else 'state'} a contrast agent, {m} "
-                f"{'does' if m == 1 else 'do'} not",
+                [line for line in lines if line[1]],
+                title=f"{modality}: {n} series {'states' if n == 1 else 'state'} a contrast agent"
+                + (f", {m} {'does' if m == 1 else 'do'} not" if m else "")
+                + (f", {k} only in a part of {'its' if k == 1 else 'their'} images" if k else ""),
                 scope=modality,
             )
 
