@@ -112,13 +112,14 @@ def check(
 
 
 def iter_check(
-    catalog: Catalog, volumes: bool = True, pixels: bool = False
+    catalog: Catalog, volumes: bool = True, pixels: bool = False, all_copies: bool = False
 ) -> Generator[CheckProgress, None, Records[Finding]]:
     """Yield progress after each series and each rule, and return the findings of `check`; close it to cancel.
 
-    The first progress is yielded immediately, with 0 series done.
+    The first progress is yielded immediately, with 0 series done. `all_copies`: find copies among any number of series,
+    as with `pixels`.
     """
-    survey = Survey(catalog, pixels)
+    survey = Survey(catalog, pixels or all_copies)
     volumes = volumes and catalog.has_paths
     total = len(survey.series) if volumes else 0
     yield CheckProgress(0, total)
