@@ -177,5 +177,5 @@ def _print_counts(catalog: Catalog, path: TagPath, options: argparse.Namespace) 
         for state, files in (("absent", counts.absent), ("unknown", counts.unknown)):
             if files:
                 rows.append({"value": f"({state})", "files": files, "note": ""})
-    missing = {"absent": counts.absent, "unknown": counts.unknown}
+    missing: dict[str, Any] = {"absent": counts.absent, "unknown": counts.unknown}
     print_rows(rows, options, tags=[path.text], by=options.by, files=counts.n_files, **missing)
