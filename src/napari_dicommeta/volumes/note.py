@@ -49,7 +49,7 @@ class Note:
 class NoteKind:
     """Properties shared by all notes of one code.
 
-    `severity`: the usual severity. `other_severity`: that of some volumes, "" if it never differs. `summary`: a
+    `severity`: the usual severity. `other_severity`: that of some volumes or of the finding, "" if it never differs. `summary`: a
     sentence without full stop. `meaning`: the consequence for preprocessing. `is_finding`: whether the notes of all
     volumes in a folder are combined into a finding; for other codes, a rule on values reports more.
     """
@@ -83,6 +83,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
     ),
     "left-out": NoteKind(
         severity="decision",
+        other_severity="info",
         summary="Duplicate images are left out",
         standard=_DIMENSIONS,
         tags=("SOPInstanceUID", "ImagePositionPatient"),
@@ -110,6 +111,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
     ),
     "blocks": NoteKind(
         severity="info",
+        other_severity="decision",
         summary="The distance between slices differs from block to block",
         standard=_PLACE,
         advice="Resample by position, or open the blocks as separate volumes.",
@@ -191,6 +193,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
     "order": NoteKind(severity="info", summary="Slices are ordered by position", standard=_PLACE),
     "unplaced": NoteKind(
         severity="decision",
+        other_severity="info",
         summary="Images have no positions to order them by",
         standard=_PLACE,
         advice="Check the order of the slices by eye before you use it.",
