@@ -49,7 +49,7 @@ MIN_COUNTED_SHARE = 0.5
 
 
 def per_file_tags(*catalogs: Catalog) -> dict[str, str]:
-    """Return the kind of each tag that belongs to single files in one of `catalogs`: `UID`, `PLACE`, `LENGTH`, `SINGLE`.
+    """Return the kind of each tag that belongs to single files in one of `catalogs`: `UID`, `PLACE` and so on.
 
     The keys are keywords, levels joined by dots. A tag is `SINGLE` if nearly each file, of those in series of two files
     or more, holds a value that no other file of its series holds. A number is only if it is a counter, whose values
