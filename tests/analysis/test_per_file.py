@@ -5,7 +5,7 @@ from pathlib import Path
 from dicom_factory import ROOT, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.analysis.per_file import PLACE, SINGLE, UID, left_out_text, per_file_tags
+from napari_dicommeta.analysis.per_file import LENGTH, PLACE, SINGLE, UID, left_out_text, per_file_tags
 
 
 def write(folder: Path, count: int, n: int, **changes: object) -> None:
@@ -39,7 +39,7 @@ def test_series_of_one_file_have_no_counters(tmp_path: Path) -> None:
     for n in range(4):
         write(tmp_path, 1, n, InstanceNumber=n, Exposure=n)
     kinds = per_file_tags(dm.scan(tmp_path))
-    assert set(kinds.values()) == {UID, PLACE}
+    assert set(kinds.values()) == {UID, PLACE, LENGTH}  # no value of single files
     assert left_out_text({}) == ""
     assert left_out_text({"a": UID, "b": PLACE, "c": PLACE, "d": SINGLE}) == "1 UID, 2 places, 1 value of single files"
 

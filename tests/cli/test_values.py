@@ -175,6 +175,10 @@ def test_a_table_fits_the_terminal_and_has_its_colors(folder: Path, monkeypatch:
     assert "\x1b" not in "".join(on_terminal(monkeypatch, 60, "findings", str(folder), TERM="dumb"))
     colored = on_terminal(monkeypatch, 60, "findings", str(folder))
     assert any("\x1b[33mdecision" in line for line in colored)
+    assert (plain[0].split(), on_terminal(monkeypatch, 200, "findings", str(folder))[0].split()) == (
+        ["severity", "code", "finding", "files", "advice"],
+        ["severity", "code", "finding", "files", "breaks", "advice", "standard"],
+    )
     assert [line.replace("\x1b[33m", "").replace("\x1b[36m", "").replace("\x1b[0m", "") for line in colored] == plain
     assert on_terminal(monkeypatch, 80, "values", str(folder), "KVP") == [
         "value  files",
@@ -193,3 +197,16 @@ def test_wide_letters_take_two_columns(tmp_path: Path, monkeypatch: pytest.Monke
     )  # two columns of 9
     assert len(lines) == 3
     assert [line for line in lines if line.startswith("上海医疗…  ")] != []
+
+
+def test_a_tag_that_enhanced_images_keep_elsewhere_is_not_just_absent(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [{"ImagePositionPatient": [0, 0, k]} for k in range(2)]
+    pixels = [np.zeros((4, 4), "<u2")] * 2
+    (tmp_path / "enhanced.dcm").write_bytes(enhanced(pixels, frames, {"PixelSpacing": [0.5, 0.5]}))
+    inner = "SharedFunctionalGroupsSequence.PixelMeasuresSequence.PixelSpacing"
+    assert main(["values", str(tmp_path), "PixelSpacing"]) == 0
+    out, err = capsys.readouterr()
+    assert (out.splitlines()[1], err) == ("(absent)\t1", f"1 file with functional groups: count {inner}\n")
+    assert [(row["value"], row["files"]) for row in rows(capsys, str(tmp_path), inner)] == [("0.5\\0.5", 1)]

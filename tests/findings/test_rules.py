@@ -370,6 +370,18 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
     ),
     (
         "derived",
+        {
+            "ImageType": ["ORIGINAL", "PRIMARY"],
+            "SoftwareVersions": either("VA50", "Created by simpleITK 2.3"),
+            **TWO_SERIES,
+        },
+        "decision",
+        2,
+        (("ORIGINAL PRIMARY, written by simpleITK", 2), ("original images beside them", 2)),
+        set(),
+    ),
+    (
+        "derived",
         {"ImageType": ["DERIVED", "SECONDARY"]},
         "info",
         4,
@@ -404,6 +416,14 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         "decision",
         2,
         (("with contrast agent", 2), ("without a statement", 2)),
+        {"identifying"},
+    ),
+    (
+        "contrast-in-part",
+        {"ContrastBolusAgent": either("Agent 300", None)},
+        "decision",
+        4,
+        (("with contrast agent", 2), ("without a statement, in the same series", 2)),
         {"identifying"},
     ),
     (
@@ -443,6 +463,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         TIMES,
     ),
     ("pet-decay", {**PET, "DecayCorrection": "NONE"}, "decision", 4, (("NONE", 4),), TIMES),
+    ("suv-missing", {**PET, "DecayCorrection": None}, "decision", 4, (("DecayCorrection absent", 4),), TIMES),
     ("suv-missing", {**PET, "PatientWeight": 0}, "decision", 4, (("PatientWeight absent or 0", 4),), TIMES),
     (
         "suv-missing",
@@ -547,6 +568,14 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("in 1 series", 4),),
         set(),
     ),
+    (
+        "series-frames",
+        {"FrameOfReferenceUID": lambda k: f"1.2.{k}"},
+        "decision",
+        4,
+        (("in 1 series, another in each file", 4),),
+        set(),
+    ),
     ("study-patients", {"PatientID": either("P1", "P2")}, "wrong", 4, (("in 1 study", 4),), {"identifying"}),
     (
         "study-dates",
@@ -565,6 +594,10 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         {"identifying"},
     ),
     ("dates-invalid", {"StudyDate": "20201340"}, "info", 4, (("StudyDate", 4),), {"identifying"}),
+    *(
+        ("dates-invalid", {"AcquisitionDateTime": text}, "info", 4, (("AcquisitionDateTime", 4),), {"identifying"})
+        for text in ("2020-01-01T10:00", "20201340", "20200101250000")
+    ),
     ("dates-invalid", {"StudyTime": "12:99", "PatientAge": "34"}, "info", 4, None, {"identifying"}),
     (
         "ages",
@@ -598,21 +631,23 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         {"identifying"},
     ),
     ("charset-undefined", {"SpecificCharacterSet": "ISO-IR 100"}, "info", 4, (("ISO-IR 100", 4),), set()),
-    (
-        "charset-contradicts",
-        {"Manufacturer": Raw("LO", "上海医疗".encode("gbk"))},
-        "decision",
-        4,
-        (("Manufacturer", 4),),
-        set(),
-    ),
-    (
-        "charset-contradicts",
-        {"Manufacturer": Raw("LO", "Müller".encode() + b" ")},
-        "decision",
-        4,
-        (("Manufacturer", 4),),
-        set(),
+    *(
+        (
+            "charset-contradicts",
+            {"SpecificCharacterSet": stated, "Manufacturer": Raw("LO", text + b" " * (len(text) % 2))},
+            "decision",
+            4,
+            (("Manufacturer", 4),),
+            set(),
+        )
+        for stated, text in (
+            ("ISO_IR 100", "上海医疗".encode("gbk")),
+            ("ISO_IR 192", "上海医疗".encode("gbk")),
+            (None, "上海医疗".encode("gbk")),
+            ("ISO_IR 100", "日本語医療".encode("shift_jis")),
+            ("ISO_IR 100", "Müller".encode()),
+            ("ISO_IR 192", "Müller".encode("latin-1")),
+        )
     ),
     (
         "image-twice",

@@ -16,6 +16,7 @@ from dicom_factory import (
     ct_slice,
     data_set,
     dicom,
+    dose,
     encapsulated,
     enhanced,
     file_meta,
@@ -25,6 +26,7 @@ from finding_checks import NO_WINDOW, NOBODY, chosen, only
 
 import napari_dicommeta as dm
 from napari_dicommeta.findings.check import check
+from napari_dicommeta.findings.rules import copies
 
 
 def test_meta_information_of_another_object(tmp_path: Path) -> None:
@@ -107,6 +109,13 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert catalog.where(dict(damaged.selection)).paths == (str(paths[3]),)
 
 
+def test_a_dose_in_a_frame_of_reference_of_no_image(tmp_path: Path) -> None:
+    write_series(tmp_path, 2, **NOBODY, FrameOfReferenceUID="1.2.3")
+    for frame, found in (("1.2.3", False), ("1.2.4", True)):
+        (tmp_path / "dose.dcm").write_bytes(dose([ct_pixels()], None, **NOBODY, FrameOfReferenceUID=frame))
+        assert ("frames-missing" in {finding.code for finding in check(dm.scan(tmp_path))}) is found
+
+
 def test_archives_and_files_that_may_be_images_need_a_decision(tmp_path: Path) -> None:
     write_series(tmp_path, 2, **NOBODY)
     (tmp_path / "more.zip").write_bytes(b"PK\x03\x04" + bytes(200))
@@ -160,6 +169,17 @@ def test_series_that_were_sent_twice(tmp_path: Path, copied: bool, patients: tup
     if copied:
         assert findings["same-pixels"].title == title
         assert findings["same-pixels"].evidence == (("2 series alike", 6),)
+
+
+def test_copies_among_many_series_are_found_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "MAX_SERIES", 1)
+    image = np.random.default_rng(0).integers(0, 4096, (32, 32), "<u2")
+    for i in range(2):
+        uids = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        write_series(tmp_path / str(i), 2, **NOBODY, **uids, pixels=lambda _: image)
+    catalog = dm.scan(tmp_path)
+    assert "same-pixels" not in {finding.code for finding in check(catalog)}
+    assert "same-pixels" in {finding.code for finding in check(catalog, pixels=True)}
 
 
 def test_enhanced_images_among_single_frame_images(tmp_path: Path) -> None:

@@ -52,6 +52,14 @@ def test_removed_identities_need_a_decision_only_if_persons_are_left(
         assert findings[0].evidence == tuple((tag, 2) for tag in persons)
 
 
+def test_dates_that_were_not_changed_are_those_of_a_person(tmp_path: Path) -> None:
+    for modified, expected in (("UNMODIFIED", ("StudyDate",)), ("MODIFIED", ())):
+        said = {"PatientIdentityRemoved": "YES", "LongitudinalTemporalInformationModified": modified}
+        write_series(tmp_path, 2, **NOBODY, **said, StudyDate="20200102")
+        found = [finding for finding in check(dm.scan(tmp_path)) if finding.severity == "decision"]
+        assert tuple(tag for finding in found for tag in finding.tags) == expected
+
+
 def test_a_method_of_deidentification_identifies_nobody(tmp_path: Path) -> None:
     write_series(tmp_path, 2, **NOBODY, DeidentificationMethod="CTP")
     assert check(dm.scan(tmp_path)) == ()
@@ -68,6 +76,18 @@ def test_what_follows_the_maker_needs_a_decision(tmp_path: Path) -> None:
     assert finding.severity == "decision"
     assert finding.title == "CT: 2 makers, 2 models in 4 series; ConvolutionKernel follows the maker"
     assert set(finding.evidence) == {("A, A, 1.5 T (2 series)", 4), ("B, B, 1.5 T (2 series)", 4)}
+
+
+def test_what_follows_the_model_of_one_maker_needs_a_decision(tmp_path: Path) -> None:
+    for i, model in enumerate(("M1", "M1", "M2", "M2")):
+        own = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        scanner = {"Manufacturer": "A", "ManufacturerModelName": model, "ConvolutionKernel": model[::-1]}
+        write_series(tmp_path / str(i), 1, **NOBODY, **own, **scanner)
+    scanners = only(dm.scan(tmp_path), "scanners")
+    assert (scanners.severity, scanners.title) == (
+        "decision",
+        "CT: 2 models in 4 series; ConvolutionKernel follows the model",
+    )
 
 
 def test_what_each_series_has_for_itself_follows_no_maker(tmp_path: Path) -> None:

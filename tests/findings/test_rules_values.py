@@ -85,6 +85,23 @@ def test_retired_processes_of_jpeg_are_lossy_too(tmp_path: Path, syntax: str) ->
     assert dict(lossy.evidence)["in a lossy transfer syntax"] == lossy.files == 2
 
 
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("ISO_IR 100", "Приветик".encode("cp1251")),  # pairs of bytes that GB 2312 has too, as rare characters
+        ("ISO_IR 100", b"\x93quoted\x94 text "),  # quotation marks of Windows
+        ("ISO_IR 144", "Привет".encode("iso8859-5")),
+        ("ISO_IR 192", "上海医疗".encode()),
+        ("GB18030", "上海医疗".encode("gbk")),
+    ],
+)
+def test_bytes_that_may_be_of_the_stated_character_set_contradict_nothing(
+    tmp_path: Path, charset: str, text: bytes
+) -> None:
+    write_series(tmp_path, 2, **NOBODY, SpecificCharacterSet=charset, Manufacturer=Raw("LO", text))
+    assert check(dm.scan(tmp_path)) == ()
+
+
 def test_letters_of_latin_1_contradict_nothing(tmp_path: Path) -> None:
     texts = ["Müßig", "Größe", "ÄÖÜ", "Hôpital Général", "Señor Núñez", "Ångström"]
     write_series(tmp_path, 6, **NOBODY, Manufacturer=lambda k: Raw("LO", texts[k].ljust(16).encode("latin-1")))

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.catalog.counts import TagSummary
 
-__all__ = ["PLACE", "SINGLE", "UID", "left_out_text", "per_file_tags"]
+__all__ = ["LENGTH", "PLACE", "SINGLE", "UID", "left_out_text", "per_file_tags"]
 
-UID, PLACE, SINGLE = "UID", "place", "value of single files"
+UID, PLACE, LENGTH, SINGLE = "UID", "place", "group length", "value of single files"
 """The kinds of tags that belong to single files."""
 PLACES = frozenset(
     (
@@ -49,7 +49,7 @@ MIN_COUNTED_SHARE = 0.5
 
 
 def per_file_tags(*catalogs: Catalog) -> dict[str, str]:
-    """Return the kind, `UID`, `PLACE` or `SINGLE`, of each tag that belongs to single files in one of `catalogs`.
+    """Return the kind of each tag that belongs to single files in one of `catalogs`: `UID`, `PLACE` and so on.
 
     The keys are keywords, levels joined by dots. A tag is `SINGLE` if nearly each file, of those in series of two files
     or more, holds a value that no other file of its series holds. A number is only if it is a counter, whose values
@@ -75,6 +75,8 @@ def per_file_tags(*catalogs: Catalog) -> dict[str, str]:
 def _kind(summary: TagSummary) -> str:
     if is_instance_uid(summary.path, summary.vr):
         return UID
+    if summary.path.tag & 0xFFFF == 0:  # the length of a group follows from that of its UIDs
+        return LENGTH
     return PLACE if summary.path.keyword in PLACES else ""
 
 
@@ -93,6 +95,6 @@ def _is_single(catalog: Catalog, summary: TagSummary, series_of: np.ndarray, row
 
 def left_out_text(kinds: Mapping[str, str]) -> str:
     """Return how many tags of each kind are left out, such as "3 UIDs, 1 place"; "" for none."""
-    counts = {kind: sum(other == kind for other in kinds.values()) for kind in (UID, PLACE, SINGLE)}
-    plural = {UID: "UIDs", PLACE: "places", SINGLE: "values of single files"}
+    counts = {kind: sum(other == kind for other in kinds.values()) for kind in (UID, PLACE, LENGTH, SINGLE)}
+    plural = {UID: "UIDs", PLACE: "places", LENGTH: "group lengths", SINGLE: "values of single files"}
     return ", ".join(f"{n:,} {kind if n == 1 else plural[kind]}" for kind, n in counts.items() if n)

@@ -46,7 +46,8 @@ def _findings(catalog: Catalog, options: argparse.Namespace) -> tuple[Finding, .
     from napari_dicommeta.findings.hu_check import hu_findings, iter_hu_check
 
     values_only = options.values_only
-    findings = check(catalog, volumes=False) if values_only else finished(iter_check(catalog), "series")
+    steps = iter_check(catalog, all_copies=options.pixels)
+    findings = check(catalog, volumes=False) if values_only else finished(steps, "series")
     if options.pixels:
         checked = finished(iter_hu_check(catalog.series), "series' pixels")
         findings += hu_findings(checked)
@@ -63,6 +64,7 @@ def print_findings(options: argparse.Namespace) -> int:
     """Print the findings; return 1 if an undecided finding is at least as severe as ``--fail-on``, else 0."""
     from napari_dicommeta.findings.decisions import decision_on, undecided
     from napari_dicommeta.findings.report import findings_report
+    from napari_dicommeta.findings.uses import uses_of
 
     if options.list:
         return _print_kinds(options)
@@ -93,6 +95,7 @@ def print_findings(options: argparse.Namespace) -> int:
                     "code": finding.code,
                     "finding": finding.title,
                     "files": finding.files,
+                    "breaks": ", ".join(uses_of(finding.code, finding.meaning)),
                     "advice": finding.advice,
                     "standard": finding.standard,
                     "decided": f"{decision.state} {decision.reason}".strip() if decision is not None else "",
@@ -103,7 +106,7 @@ def print_findings(options: argparse.Namespace) -> int:
                 rows[-1] |= {"tags": finding.tags, "evidence": evidence}
                 rows[-1] |= {"meaning": finding.meaning, "scope": finding.scope}
                 rows[-1]["selection"] = finding.selection if finding.selection or not whole.selection else None
-        print_rows(rows, options)
+        print_rows(rows, options, spare=("breaks", "standard"))
     if options.fail_on is None:
         return 0
     limit = SEVERITIES.index(options.fail_on)

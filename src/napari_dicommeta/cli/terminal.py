@@ -35,6 +35,8 @@ JSON_VERSION = 1
 """Version of the JSON of all commands; it rises when a name or a meaning changes, not when a name is added."""
 COLORS = {"wrong": "31;1", "decision": "33", "info": "36"}
 """Severity -> color, as the numbers of a terminal."""
+NARROW = 120
+"""Characters; a narrower terminal has no room for columns that can be spared."""
 MIN_WIDTH = 4
 """Characters; the least width of a column that is cut to fit the terminal."""
 
@@ -118,11 +120,13 @@ def print_json(options: argparse.Namespace, content: dict[str, Any]) -> None:
     print(json.dumps(result, indent=1, ensure_ascii=False))
 
 
-def print_rows(rows: Sequence[dict[str, Any]], options: argparse.Namespace, **more: Any) -> None:
+def print_rows(
+    rows: Sequence[dict[str, Any]], options: argparse.Namespace, spare: Sequence[str] = (), **more: Any
+) -> None:
     """Print rows as JSON, as CSV, as a table that fits the terminal, or to a pipe separated by tabs.
 
-    Only the first ``--limit`` rows are printed, and the number of the others on stderr. `more`: what the JSON says
-    beside its "rows".
+    Only the first ``--limit`` rows are printed, and the number of the others on stderr. `spare`: columns that a narrow
+    terminal does without. `more`: what the JSON says beside its "rows".
     """
     limit = getattr(options, "limit", None)
     shown = rows[:limit]
@@ -134,23 +138,25 @@ def print_rows(rows: Sequence[dict[str, Any]], options: argparse.Namespace, **mo
         for row in ([dict(zip(rows[0], rows[0], strict=True))] if rows else []) + list(shown):
             print(",".join(csv_cell(value) for value in row.values()))
     else:
-        _print_table(shown)
+        _print_table(shown, spare)
     if len(shown) < len(rows) and not options.json:
         print(f"… and {counted(len(rows) - len(shown), 'more row')}", file=sys.stderr)
 
 
-def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+def _print_table(rows: Sequence[dict[str, Any]], spare: Sequence[str]) -> None:
     if not rows:
         print("(no rows)")
         return
     names = [name for name in rows[0] if any(row[name] not in ("", 0) for row in rows)]
     is_terminal = sys.stdout.isatty()
+    room = max(shutil.get_terminal_size((100, 24)).columns, 20)
+    if is_terminal and room < NARROW:
+        names = [name for name in names if name not in spare]
     cells = [[_cell(row[name], is_terminal) for name in names] for row in rows]
     if not is_terminal:
         for line in [names, *cells]:
             print("\t".join(line).rstrip("\t"))
         return
-    room = max(shutil.get_terminal_size((100, 24)).columns, 20)
     widths = _fitted([max(map(_width, column)) for column in zip(names, *cells, strict=True)], room)
     is_number = [all(_is_count(row[name]) for row in rows) for name in names]
     has_color = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

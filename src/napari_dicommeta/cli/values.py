@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.cli.sharing import printable_catalog
@@ -9,6 +10,7 @@ from napari_dicommeta.cli.sources import add_source_arguments, catalog_of_option
 from napari_dicommeta.cli.tag_names import tag_named
 from napari_dicommeta.cli.terminal import CommandError, print_rows
 from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +35,9 @@ def add_value_arguments(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--per", choices=tuple(PLURALS), help="also count the patients, studies or series with each value")
     sub.add_argument(
-        "--files", action="store_true", help="list the files behind each value; without a TAG, only their paths"
+        "--files",
+        action="store_true",
+        help="list the files behind each value; without a TAG, only their paths; needs --full",
     )
 
 
@@ -47,13 +51,14 @@ def print_values(options: argparse.Namespace, write: Callable[..., None]) -> Non
         raise CommandError("name a tag to count, such as WindowCenter, or list the files with --files")
     if options.output and (len(paths) != 1 or options.files or options.per):
         raise CommandError("-o writes the files and patients with each value of one tag: leave out --per and --files")
+    if options.files and not options.full:
+        raise CommandError("paths of files may name persons: add --full to list them")
     catalog = catalog_of_options(options, sources)
     if options.output:
         from napari_dicommeta.export.tables import value_table
 
         return write(options, lambda: value_table(catalog, paths[0], by=options.by, full=options.full), options.full)
-    if options.files and not options.full:
-        raise CommandError("paths of files may name persons: add --full to list them")
+    _hint_at_groups(catalog, paths)
     if options.files:
         need_paths(catalog, options, "--files")
         return _print_files(catalog, paths, options)
@@ -72,6 +77,18 @@ def print_values(options: argparse.Namespace, write: Callable[..., None]) -> Non
             row[PLURALS[options.per]] = n
         rows.sort(key=lambda row: -row[PLURALS[options.per]])
     print_rows(rows, options, tags=names, by=options.by, files=catalog.n_files)
+
+
+def _hint_at_groups(catalog: Catalog, paths: list[TagPath]) -> None:
+    """Say on stderr where enhanced images keep the tags that are counted here as absent in them."""
+    from napari_dicommeta.dicom.functional_groups import GROUP_OF
+
+    for path in paths:
+        group = GROUP_OF.get(path.text)
+        for outer in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence") if group else ():
+            inner = f"{outer}.{group}.{path.text}"
+            if held := catalog.values(inner).n_held:
+                print(f"{counted(held, 'file')} with functional groups: count {inner}", file=sys.stderr)
 
 
 def _sources_and_tags(words: list[str]) -> tuple[list[str], list[str]]:
@@ -160,5 +177,5 @@ def _print_counts(catalog: Catalog, path: TagPath, options: argparse.Namespace) 
         for state, files in (("absent", counts.absent), ("unknown", counts.unknown)):
             if files:
                 rows.append({"value": f"({state})", "files": files, "note": ""})
-    missing = {"absent": counts.absent, "unknown": counts.unknown}
+    missing: dict[str, Any] = {"absent": counts.absent, "unknown": counts.unknown}
     print_rows(rows, options, tags=[path.text], by=options.by, files=counts.n_files, **missing)

@@ -92,7 +92,8 @@ def check(
     With `volumes`, each series is laid out as it would be opened, in a few milliseconds. This finds missing, duplicate,
     unevenly spaced and tilted slices, and, in up to 1,000 series, those that hold the pixels of another: two files are
     read of series of equal size. Without it, only values are counted and no file is opened. With `pixels`, a
-    sample of slices of each CT volume is also read and compared with its tags about HU. A catalog without paths, as
+    sample of slices of each CT volume is also read and compared with its tags about HU, and copies are found among any
+    number of series. A catalog without paths, as
     `Catalog.shareable` returns, has no files to open: only its values are checked.
 
     `progress` is called before the first and after each series, and after each rule. An error that it raises ends the
@@ -111,13 +112,14 @@ def check(
 
 
 def iter_check(
-    catalog: Catalog, volumes: bool = True, pixels: bool = False
+    catalog: Catalog, volumes: bool = True, pixels: bool = False, all_copies: bool = False
 ) -> Generator[CheckProgress, None, Records[Finding]]:
     """Yield progress after each series and each rule, and return the findings of `check`; close it to cancel.
 
-    The first progress is yielded immediately, with 0 series done.
+    The first progress is yielded immediately, with 0 series done. `all_copies`: find copies among any number of series,
+    as with `pixels`.
     """
-    survey = Survey(catalog)
+    survey = Survey(catalog, pixels or all_copies)
     volumes = volumes and catalog.has_paths
     total = len(survey.series) if volumes else 0
     yield CheckProgress(0, total)

@@ -85,7 +85,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     "frames-missing": (
         "A structure set with FrameOfReferenceUID 1.2.4, images with 1.2.3",
-        "Structure sets lie in a frame of reference that no image has",
+        "Structure sets or doses lie in a frame of reference that no image has",
     ),
     "one-acquisition": (
         "Two series of one AcquisitionNumber, at the same positions, with the kernels B31f and B70f",

@@ -117,10 +117,14 @@ class SeriesFacts:
 
 
 class Survey:
-    """Catalog as the rules use it: each column is coded once, each series examined once."""
+    """Catalog as the rules use it: each column is coded once, each series examined once.
 
-    def __init__(self, catalog: Catalog) -> None:
+    `reads_pixels`: whether the pixels are to be checked too, however many files this reads.
+    """
+
+    def __init__(self, catalog: Catalog, reads_pixels: bool = False) -> None:
         self.catalog = catalog
+        self.reads_pixels = reads_pixels
         self.n_files = catalog.n_files
         self.series_facts: list[SeriesFacts] = []
         self._own: dict[str, CodedValues] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["MATTERS_FOR", "USES", "with_uses"]
+__all__ = ["MATTERS_FOR", "USES", "uses_of", "with_uses"]
+
+IF_IGNORED = "If ignored, "
 
 USES = ("reading", "counting", "display", "measuring", "registration", "radiomics", "training", "sharing")
 """Reading files by other programs, counting and grouping them, display, measuring in mm or units, and so on."""
@@ -152,4 +154,9 @@ def with_uses(code: str, meaning: str) -> str:
     if not uses:
         return meaning
     named = " and ".join(filter(None, (", ".join(uses[:-1]), uses[-1])))
-    return f"{meaning} If ignored, {named} {'goes' if len(uses) == 1 else 'go'} wrong.".strip()
+    return f"{meaning} {IF_IGNORED}{named} {'goes' if len(uses) == 1 else 'go'} wrong.".strip()
+
+
+def uses_of(code: str, meaning: str) -> tuple[str, ...]:
+    """Return the uses that a finding with this meaning names, () if it is harmless."""
+    return MATTERS_FOR.get(code, ()) if IF_IGNORED in meaning else ()

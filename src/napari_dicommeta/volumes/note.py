@@ -66,6 +66,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
     ),
     "left-out": NoteKind(
         severity="decision",
+        other_severity="info",
         summary="Duplicate images are left out",
         standard=_DIMENSIONS,
         tags=("SOPInstanceUID", "ImagePositionPatient"),
@@ -93,6 +94,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
     ),
     "blocks": NoteKind(
         severity="info",
+        other_severity="decision",
         summary="The distance between slices differs from block to block",
         standard=_PLACE,
         advice="Resample by position, or open the blocks as separate volumes.",
@@ -174,6 +176,7 @@ NOTE_KINDS: dict[str, NoteKind] = {
     "order": NoteKind(severity="info", summary="Slices are ordered by position", standard=_PLACE),
     "unplaced": NoteKind(
         severity="decision",
+        other_severity="info",
         summary="Images have no positions to order them by",
         standard=_PLACE,
         advice="Check the order of the slices by eye before you use it.",

@@ -11,9 +11,9 @@ __all__ = ["NoteKind"]
 class NoteKind:
     """Properties shared by all notes of one code.
 
-    `severity`: the usual severity. `other_severity`: that of some volumes, "" if it never differs. `summary`: a
-    sentence without full stop. `meaning`: the consequence for preprocessing. `is_finding`: whether the notes of all
-    volumes in a folder are combined into a finding; for other codes, a rule on values reports more.
+    `severity`: the usual severity. `other_severity`: that of some volumes or of the finding, "" if it never differs.
+    `summary`: a sentence without full stop. `meaning`: the consequence for preprocessing. `is_finding`: whether the
+    notes of all volumes in a folder are combined into a finding; for other codes, a rule on values reports more.
     """
 
     severity: str

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 PRONE = {"HFS": "supine", "FFS": "supine", "HFP": "prone", "FFP": "prone"}
 SIDES = ("ImageLaterality", "Laterality")
+OF_BREASTS = (
+    "Keep all views of a breast in one set, and the view as an input.",
+    "Each breast is imaged in two views: they are not independent samples.",
+)
+"""Advice and meaning of several views in mammography."""
 RADIOGRAPHS = ("CR", "DX", "MG", "IO", "PX")
 
 
@@ -103,6 +108,8 @@ def views(survey: Survey) -> Iterator[Finding]:
                 top(lines, "other views"),
                 title=f"{modality}: images of {len(lines)} views are mixed, {', '.join(text for text, _ in lines[:4])}",
                 severity="info" if modality == "MG" else "decision",
+                advice=OF_BREASTS[0] if modality == "MG" else "",
+                meaning=OF_BREASTS[1] if modality == "MG" else "",
                 scope=modality,
             )
 

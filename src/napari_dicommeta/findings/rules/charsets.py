@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.values import UNDECODABLE
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.counts import ValueCount
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
+
+__all__ = ["files_without", "fitting_charset"]
 
 TAG = "SpecificCharacterSet"
 _NUMBERS = (
@@ -50,9 +53,15 @@ DEFINED = frozenset(
     )
 )
 """Defined terms of PS3.3 section C.12.1.1.2."""
+UTF_8, LATIN_1 = "ISO_IR 192", "ISO_IR 100"
 LATIN = (None, "", "ISO_IR 6", "ISO_IR 100")
 """Character sets of one byte by which bytes of any other text look like rare letters."""
 TEXT_VR = frozenset(("LO", "SH", "PN", "ST", "LT", "UT", "UC"))
+_CONTROLS = re.compile(rb"[\x80-\x9f]")
+_JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]{3}")
+LAST_COMMON_LEAD = 0xD7
+"""First byte of the last of the 3,755 common characters of GB 2312; other alphabets lie in the half behind it, too."""
+MIN_COMMON_SHARE = 0.8
 _HIGH = re.compile(rb"[\x80-\xff]+")
 RAW_BYTES = 32
 """Number of bytes kept of a value, which may end within a character."""
@@ -84,10 +93,7 @@ def charset_undefined(survey: Survey) -> Iterator[Finding]:
     meaning="Names and descriptions look garbled: labels, searches and matches of patients by name fail.",
 )
 def charset_contradicts(survey: Survey) -> Iterator[Finding]:
-    """Yield a finding on texts that make sense in UTF-8 or in GB18030 only, never with the texts."""
-    latin = survey.own(TAG).where(lambda text: text in LATIN)
-    if not latin.any():
-        return
+    """Yield a finding on texts that make sense in another character set only, never with the texts."""
     by_set: dict[str, list[tuple[str, np.ndarray]]] = {}
     for summary in survey.summaries:
         if summary.vr not in TEXT_VR or len(summary.path.elements) != 1 or summary.path.is_private:
@@ -97,10 +103,10 @@ def charset_contradicts(survey: Survey) -> Iterator[Finding]:
             continue
         fitting: dict[str, set[str]] = {}
         for value in survey.catalog.details(summary.path):
-            if not value.text.isascii() and (name := _fitting(value)):
+            if not value.text.isascii() and (name := fitting_charset(value)):
                 fitting.setdefault(name, set()).add(value.text)
         for name, values in fitting.items():
-            mask = latin & survey.holding(summary.keyword, values.__contains__)
+            mask = files_without(survey, name) & survey.holding(summary.keyword, values.__contains__)
             if mask.any():
                 by_set.setdefault(name, []).append((summary.keyword, mask))
     for name, tags in by_set.items():
@@ -118,8 +124,14 @@ def charset_contradicts(survey: Survey) -> Iterator[Finding]:
         )
 
 
-def _fitting(value: ValueCount) -> str:
-    """Return the character set by which the bytes of a value make sense, "" if that is none of two or unsure."""
+def files_without(survey: Survey, name: str) -> np.ndarray:
+    """Return the files that state a character set in which texts of the set `name` can be mistaken, bool (n_files,)."""
+    mistaken = {UTF_8: LATIN, LATIN_1: (None, "", UTF_8)}.get(name, (*LATIN, UTF_8))
+    return survey.own(TAG).where(lambda text: text in mistaken)
+
+
+def fitting_charset(value: ValueCount) -> str:
+    """Return the character set by which the bytes of a value make sense, "" if that is unsure."""
     raw = value.spellings[0].raw
     runs = _HIGH.findall(raw)
     if not runs or b"\x1b" in raw:
@@ -127,8 +139,12 @@ def _fitting(value: ValueCount) -> str:
     is_cut = len(raw) >= RAW_BYTES and raw[-1] >= 0x80
     ends = [not is_cut or k < len(runs) - 1 for k in range(len(runs))]
     if all(map(_is_utf_8, runs, ends)):
-        return "ISO_IR 192"
-    return "GB18030" if all(map(_is_chinese, runs, ends)) and max(map(len, runs)) >= 4 else ""
+        return UTF_8
+    if all(map(_is_chinese, runs, ends)) and max(map(len, runs)) >= 4:
+        return "GB18030"
+    if _CONTROLS.search(raw):
+        return "Shift JIS" if not is_cut and _is_japanese(raw) else ""
+    return LATIN_1 if value.flag == UNDECODABLE and max(map(len, runs)) <= 2 else ""
 
 
 def _is_utf_8(run: bytes, is_whole: bool) -> bool:
@@ -139,6 +155,16 @@ def _is_utf_8(run: bytes, is_whole: bool) -> bool:
 
 
 def _is_chinese(run: bytes, is_whole: bool) -> bool:
-    """Return whether bytes are common Chinese characters of two bytes each."""
-    pairs = zip(run[::2], run[1::2], strict=False)
-    return (len(run) % 2 == 0 or not is_whole) and all(0xB0 <= lead <= 0xF7 and tail >= 0xA1 for lead, tail in pairs)
+    """Return whether bytes are Chinese characters of two bytes each, most of them of the common half."""
+    pairs = list(zip(run[::2], run[1::2], strict=False))
+    if (len(run) % 2 and is_whole) or not all(0xB0 <= lead <= 0xF7 and tail >= 0xA1 for lead, tail in pairs):
+        return False
+    return sum(lead <= LAST_COMMON_LEAD for lead, _ in pairs) >= MIN_COMMON_SHARE * len(pairs)
+
+
+def _is_japanese(raw: bytes) -> bool:
+    """Return whether bytes hold three characters of Japanese in a row, and are valid in Shift JIS as a whole."""
+    try:
+        return _JAPANESE.search(raw.decode("shift_jis")) is not None
+    except UnicodeDecodeError:
+        return False

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ALIKE = ("TransferSyntaxUID", "Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames")
 """Tags that agree in two files with the same bytes of pixels."""
 MAX_SERIES = 1000
-"""Number of series above which no pixels are compared, since a file of each may be read."""
+"""Number of series above which pixels are compared on request only, since a file of each may be read."""
 SAMPLE_BYTES, MAX_BYTES = 1 << 16, 1 << 26
 """Bytes in the middle of an image that are compared first, and those compared of images that are equal there."""
 UNDEFINED = 0xFFFFFFFF
@@ -49,9 +49,9 @@ def same_pixels(survey: Survey) -> Iterator[Finding]:
     """Yield a finding on series of equal size whose first and last images have the same bytes of pixels.
 
     First and last are those by *Instance Number* (0020,0013). Files are read only of series that agree in the number
-    of images and in the tags of `ALIKE`.
+    of images and in the tags of `ALIKE`; of more than `MAX_SERIES` series, only where pixels are to be checked.
     """
-    if not 1 < len(survey.series) <= MAX_SERIES:
+    if len(survey.series) < 2 or (len(survey.series) > MAX_SERIES and not survey.reads_pixels):
         return
     rows = np.flatnonzero(survey.images & ~survey.says("TransferSyntaxUID", DEFLATED))
     instance = survey.own("InstanceNumber")

@@ -27,6 +27,11 @@ OUTER_CODES = (
 )
 """Findings on two tags, where each value of the first allows only one value of the second."""
 SPLIT_BOTH = "Split these files by both tags, and ask the source of the data which value is right."
+OWN_FRAMES = (
+    "Give each series one Frame of Reference UID; its slices are one volume if their positions are those of one grid.",
+    "De-identification has probably replaced the UID file by file: nothing can be registered to these series by it.",
+)
+"""Advice and meaning where each file of a series has a frame of reference of its own."""
 PERSONAL = {"PatientBirthDate": "dates of birth", "PatientSex": "sexes", "PatientName": "names"}
 _WORDS = re.compile(r"[^\W_]+")
 SAME_IMAGE = (
@@ -122,7 +127,14 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
         if mask.any():
             n = int(np.count_nonzero(np.bincount(outside.ids[mask])))
             groups = "series" if outer == "SeriesInstanceUID" else "study" if n == 1 else "studies"
-            yield survey.finding(code, mask, ((f"in {n} {groups}", file_count(mask)),))
+            own_frames = code == "series-frames" and len(np.unique(inside.ids[mask])) == file_count(mask) > 2
+            yield survey.finding(
+                code,
+                mask,
+                ((f"in {n} {groups}" + (", another in each file" if own_frames else ""), file_count(mask)),),
+                advice=OWN_FRAMES[0] if own_frames else "",
+                meaning=OWN_FRAMES[1] if own_frames else "",
+            )
 
 
 @rule(

@@ -13,7 +13,7 @@ from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
@@ -30,7 +30,20 @@ _MODALITIES = (
 )
 MODALITIES = frozenset(_MODALITIES.split())
 """The defined terms of Modality, retired ones included (PS3.3 section C.7.3.1.1.1)."""
+WRITERS = ("Manufacturer", "ManufacturerModelName", "SoftwareVersions")
+PROGRAMS = re.compile(
+    r"\b(3D ?Slicer|AFNI|Amide|Elastix|Fiji|FreeSurfer|FSL|GDCM|Horos|ImageJ|InVesalius|ITK(?:-SNAP)?|LIFEx|"
+    r"MATLAB|MeVisLab|MIM Software|MIPAV|MITK|MONAI|MRtrix\d*|NiBabel|OsiriX|Plastimatch|PMOD|pydicom|SimpleITK|SPM\d*|"
+    r"dcm2niix?|highdicom|nifti2dicom)\b",
+    re.IGNORECASE,
+)
+"""Programs that process, convert or resample images, in place of a scanner that makes them."""
 _NO_CONTRAST = re.compile(r"(none|no|n|0|nil|-+|n/?a|without\b.*|w/o\b.*|no .*|non.?contrast.*)?", re.IGNORECASE)
+
+
+def _program(texts: Sequence[str | None]) -> str:
+    """Return the name of a program in the texts of `WRITERS`, "" if they name none."""
+    return next((match[0] for text in texts if (match := PROGRAMS.search(text or ""))), "")
 
 
 def _values(text: str | None) -> list[str]:
@@ -59,7 +72,7 @@ def modality_unknown(survey: Survey) -> Iterator[Finding]:
     severity=("decision", "info"),
     title="Derived or converted images are mixed with original ones",
     tags=("ImageType", "ConversionType"),
-    by=("ImageType", "ConversionType", "Modality"),
+    by=("ImageType", "ConversionType", *WRITERS, "Modality"),
     standard="PS3.3 section C.7.6.1.1.2",
     advice="Choose one kind; leave derived images out, or use them instead of their originals.",
     meaning="Reformats, projections and maps repeat the pixels of their originals or hold other quantities: they are "
@@ -67,18 +80,23 @@ def modality_unknown(survey: Survey) -> Iterator[Finding]:
 )
 def derived(survey: Survey) -> Iterator[Finding]:
     """Yield a finding on each modality with both original and derived grayscale images."""
-    joint = survey.joint("ImageType", "ConversionType")
+    joint = survey.joint("ImageType", "ConversionType", *WRITERS)
     kinds = survey.joint("Modality")
-    is_derived = joint.where(lambda image_type, conversion: _values(image_type)[0] == "DERIVED" or bool(conversion))
-    is_original = joint.where(lambda image_type, _: _values(image_type)[0] == "ORIGINAL") & ~is_derived
+    is_derived = joint.where(
+        lambda image_type, conversion, *writer: (
+            _values(image_type)[0] == "DERIVED" or bool(conversion) or bool(_program(writer))
+        )
+    )
+    is_original = joint.where(lambda image_type, *_: _values(image_type)[0] == "ORIGINAL") & ~is_derived
     for i, (modality,) in enumerate(kinds.texts):
         held = survey.gray & (kinds.ids == i)
         copies, originals = held & is_derived, held & is_original
         if modality in IMAGE_KINDS and copies.any() and (originals.any() or (copies & survey.sectional).any()):
             lines: dict[str, int] = {}
-            for (image_type, conversion), n in joint.counted(copies):
+            for (image_type, conversion, *writer), n in joint.counted(copies):
                 label = " ".join(filter(None, _values(image_type)[:4])) or "no Image Type"
                 label += f", converted ({conversion})" if conversion else ""
+                label += f", written by {_program(writer)}" if _program(writer) else ""
                 lines[label] = lines.get(label, 0) + n
             if not originals.any():
                 yield survey.finding(
@@ -148,16 +166,22 @@ def contrast_in_part(survey: Survey) -> Iterator[Finding]:
             continue
         n_series = len(survey.series)
         enhanced = np.bincount(survey.series_ids[held & has], minlength=n_series) > 0
-        plain = held & ~enhanced[survey.series_ids]
-        if plain.any():
-            contrasted = held & enhanced[survey.series_ids]
-            n, m = (len(np.unique(survey.series_ids[mask])) for mask in (contrasted, plain))
+        contrasted = held & enhanced[survey.series_ids]
+        plain, inside = held & ~contrasted, contrasted & ~has
+        if plain.any() or inside.any():
+            n, m, k = (len(np.unique(survey.series_ids[mask])) for mask in (contrasted, plain, inside))
+            lines = (
+                ("with contrast agent", file_count(contrasted & has)),
+                ("without a statement", file_count(plain)),
+                ("without a statement, in the same series", file_count(inside)),
+            )
             yield survey.finding(
                 "contrast-in-part",
                 contrasted,
-                (("with contrast agent", file_count(contrasted)), ("without a statement", file_count(plain))),
-                title=f"{modality}: {n} series {'states' if n == 1 else 'state'} a contrast agent, {m} "
-                f"{'does' if m == 1 else 'do'} not",
+                [line for line in lines if line[1]],
+                title=f"{modality}: {n} series {'states' if n == 1 else 'state'} a contrast agent"
+                + (f", {m} {'does' if m == 1 else 'do'} not" if m else "")
+                + (f", {k} only in a part of {'its' if k == 1 else 'their'} images" if k else ""),
                 scope=modality,
             )
 

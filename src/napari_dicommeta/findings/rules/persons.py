@@ -126,7 +126,10 @@ def identifying(survey: Survey) -> Iterator[Finding]:
 
 
 def _persons(survey: Survey, filled: list[TagSummary], removed: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Return (tag, files) of the files in `removed` whose values are like those of a person."""
+    """Return (tag, files) of the files in `removed` whose values are like those of a person.
+
+    Dates are that where the files state that they were not changed (0028,0303).
+    """
     if not removed.any():
         return []
     found = []
@@ -134,6 +137,12 @@ def _persons(survey: Survey, filled: list[TagSummary], removed: np.ndarray) -> l
         is_like = _is_name if summary.vr == "PN" else _LIKE_A_PERSON.get(summary.keyword)
         if is_like is not None:
             mask = removed & survey.holding(summary.keyword, is_like)
+            if mask.any():
+                found.append((summary.keyword, mask))
+    real = removed & survey.says("LongitudinalTemporalInformationModified", "UNMODIFIED")
+    for summary in filled:
+        if real.any() and summary.vr in ("DA", "DT") and summary.keyword != "PatientBirthDate":
+            mask = real & survey.filled(summary.keyword)
             if mask.any():
                 found.append((summary.keyword, mask))
     for tag in FREE_TEXT:

@@ -23,6 +23,7 @@ NEEDED = (
     ((f"{DOSE}.RadionuclideTotalDose",), "RadionuclideTotalDose"),
     ((f"{DOSE}.RadionuclideHalfLife",), "RadionuclideHalfLife"),
     ((f"{DOSE}.RadiopharmaceuticalStartTime", f"{DOSE}.RadiopharmaceuticalStartDateTime"), "time of injection"),
+    (("DecayCorrection",), "DecayCorrection"),
     (("SeriesTime", "AcquisitionTime", "AcquisitionDateTime"), "time of acquisition"),
 )
 """(tags of which one is needed, name) of what the formula of the uptake per body weight contains."""

@@ -28,6 +28,8 @@ ACQUISITION = (
     "FlipAngle",
     "MagneticFieldStrength",
     "ReconstructionMethod",
+    "DiffusionBValue",
+    "CTDIvol",
 )
 ELSEWHERE = {"CT": ("ConvolutionKernel", "SliceThickness", "KVP"), "MR": ("MagneticFieldStrength",)}
 """Settings on which other rules report what varies."""

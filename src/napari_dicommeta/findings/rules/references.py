@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.findings.evidence import by_files, file_count
+from napari_dicommeta.findings.evidence import by_files
 from napari_dicommeta.findings.rule import rule
 
 if TYPE_CHECKING:
@@ -47,12 +47,12 @@ FRAMES = (
 @rule(
     "frames-missing",
     severity="decision",
-    title="Structure sets lie in a frame of reference that no image has",
+    title="Structure sets or doses lie in a frame of reference that no image has",
     tags=("FrameOfReferenceUID",),
     by=("SOPInstanceUID",),
     standard="PS3.3 section C.8.8.5",
     advice="Ask for the images, or for the registration between the two frames of reference.",
-    meaning="The contours cannot be placed in any image of the folder: overlaid by coordinates alone, they may be off.",
+    meaning="Contours and doses cannot be placed in any image of the folder: overlaid by coordinates, they may be off.",
 )
 def references(survey: Survey) -> Iterator[Finding]:
     kinds = survey.joint("Modality")
@@ -78,15 +78,19 @@ def references(survey: Survey) -> Iterator[Finding]:
             "references-missing", _mask(survey, [row for rows in lost.values() for row in rows]), lines
         )
     frames = survey.joint("FrameOfReferenceUID")
-    of_images = {uid for (text,), _ in frames.counted(survey.images) for uid in (text or "").split(" | ")}
-    structures = survey.says("Modality", "RTSTRUCT")
+    made = survey.says("Modality", "RTDOSE", "SEG")
+    of_images = {uid for (text,), _ in frames.counted(survey.images & ~made) for uid in (text or "").split(" | ")}
+    structures, doses = survey.says("Modality", "RTSTRUCT"), survey.says("Modality", "RTDOSE")
     used: dict[int, set[str]] = {}
     for path in FRAMES:
         for row, uids in _texts(survey, path, structures):
             used.setdefault(row, set()).update(uids)
+    for row, uids in _texts(survey, "FrameOfReferenceUID", doses):
+        used.setdefault(row, set()).update(uids)
     mask = _mask(survey, [row for row, uids in used.items() if uids and not uids & of_images])
     if mask.any():
-        yield survey.finding("frames-missing", mask, (("RTSTRUCT", file_count(mask)),))
+        lines = [(str(modality), n) for (modality,), n in kinds.counted(mask)]
+        yield survey.finding("frames-missing", mask, lines)
 
 
 def _texts(survey: Survey, path: str, mask: np.ndarray) -> Iterator[tuple[int, set[str]]]:

@@ -62,7 +62,7 @@ GAUSS = 30
     meaning="Noise, contrast and resolution differ between scanners: features and models learn the scanner.",
 )
 def scanners(survey: Survey) -> Iterator[Finding]:
-    """Yield a finding on each modality with several scanners; a decision where other tags follow the maker."""
+    """Yield a finding on each modality with several scanners; a decision where tags follow the maker or the model."""
     modalities = survey.joint("Modality")
     for i, (modality,) in enumerate(modalities.texts):
         if modality in DERIVED_MODALITIES:
@@ -98,7 +98,6 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray, n_unstated: in
         rows = held & (ids == k)
         series = counted(len(np.unique(survey.series_ids[rows])), "series")
         lines.append((f"{', '.join(filter(None, kind))} ({series})", int(np.count_nonzero(rows))))
-    makers = {kind[0]: m for m, kind in enumerate(kinds)}
     names = [
         counted(len(values), noun)
         for j, noun in enumerate(NOUNS)
@@ -108,12 +107,9 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray, n_unstated: in
     n_series = len(np.unique(survey.series_ids[held]))
     if not names or (only_voltages and n_series < 2):  # some state less of one scanner; a series of two energies
         return
-    of_maker = np.zeros(len(of_id), dtype=np.int64)
-    of_maker[used] = [makers[kind[0]] for kind in kinds]
-    following = _following(survey, held, of_maker[ids]) if len(makers) > 1 else []
-    follows = (
-        f"; {', '.join(following)} {'follows' if len(following) == 1 else 'follow'} the maker" if following else ""
-    )
+    following, noun = _followed(survey, held, ids, dict(zip(used, kinds, strict=True)))
+    verb = "follows" if len(following) == 1 else "follow"
+    follows = f"; {', '.join(following)} {verb} the {noun}" if following else ""
     yield survey.finding(
         "scanners",
         held,
@@ -125,6 +121,21 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray, n_unstated: in
         tags=(*SCANNER, *following),
         scope=modality,
     )
+
+
+def _followed(
+    survey: Survey, held: np.ndarray, ids: np.ndarray, kinds: dict[int, tuple[str, ...]]
+) -> tuple[list[str], str]:
+    """Return the tags that follow the maker, or the model if there is one maker, and which of the two it is."""
+    for j, noun in enumerate(NOUNS[:2]):
+        names = sorted({kind[j] for kind in kinds.values()} - {""})
+        if len(names) > 1:
+            numbers = np.full(max(kinds) + 1, -1)
+            for k, kind in kinds.items():
+                numbers[k] = names.index(kind[j]) if kind[j] else -1
+            of_file = np.where(held, numbers[np.where(held, ids, next(iter(kinds)))], -1)
+            return _following(survey, held & (of_file >= 0), of_file), noun
+    return [], ""
 
 
 def _scanner(
@@ -157,9 +168,9 @@ def _first_word(maker: str) -> str:
 
 
 def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str]:
-    """Return the tags each of whose values occurs with one maker only, and that differ between makers.
+    """Return the tags each of whose values occurs with one maker, or model, only, and that differ between them.
 
-    Two makers at least must have two series each: of single series, everything differs.
+    Two of them at least must have two series each: of single series, everything differs.
     """
     series, at = np.unique(survey.series_ids[held], return_index=True)
     per_maker = np.bincount(makers[held][at])
@@ -170,7 +181,7 @@ def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str
         column = survey.joint(tag)
         stated = held & survey.filled(tag)
         has_all = len(np.unique(makers[stated])) == len(np.unique(makers[held]))
-        if not has_all or survey.mixing(makers, column.ids, stated).any():
+        if not has_all or survey.mixing(makers + 1, column.ids, stated).any():
             continue
         if tag not in MEASURES:
             found.append(tag)

@@ -19,6 +19,7 @@ from napari_dicommeta.dicom.values import (
 )
 from napari_dicommeta.findings.evidence import file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.findings.rules.charsets import files_without, fitting_charset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,6 +154,11 @@ def suspect_values(survey: Survey) -> Iterator[Finding]:
             mask = survey.own(summary.keyword).where(
                 lambda text, texts=texts: text is not None and not texts.isdisjoint(text.split(" | "))
             )
+            if flag == UNDECODABLE:  # reported with the character set that fits, where one does
+                mask &= ~_reported(survey, summary)
+                values = [(str(text), n) for (text,), n in survey.own(summary.keyword).counted(mask)]
+                if not values:
+                    continue
             if flag == TEXT_IN_NUMBER:
                 mask = texts_in_numbers(survey, summary.keyword)
                 values = [(str(text), n) for (text,), n in survey.own(summary.keyword).counted(mask)]
@@ -183,6 +189,17 @@ def suspect_values(survey: Survey) -> Iterator[Finding]:
             standard="PS3.5 section 6.1" if flag == UNDECODABLE else "PS3.5 section 6.2",
             advice=ADVICE[flag],
         )
+
+
+def _reported(survey: Survey, summary: TagSummary) -> np.ndarray:
+    """Return the files whose text of a tag "charset-contradicts" reports, bool of shape (n_files,)."""
+    mask = np.zeros(survey.n_files, dtype=bool)
+    if len(summary.path.elements) == 1 and not summary.path.is_private:
+        for value in survey.catalog.details(summary.path):
+            if value.flag == UNDECODABLE and (name := fitting_charset(value)):
+                same = survey.own(summary.keyword).where(lambda text, value=value: text == value.text)
+                mask |= same & files_without(survey, name)
+    return mask
 
 
 def _flagged(survey: Survey, summary: TagSummary) -> Iterator[tuple[str, int, str]]:

@@ -28,6 +28,10 @@ DATE_ORDER = (
 )
 """Pairs of dates; the second is never more than a day before the first."""
 _TIME = re.compile(r"([01]\d|2[0-3])(:?[0-5]\d(:?([0-5]\d|60)(\.\d{1,6})?)?)?")
+_DATE_TIME = re.compile(
+    r"\d{4}((0[1-9]|1[0-2])((0[1-9]|[12]\d|3[01])(([01]\d|2[0-3])([0-5]\d(([0-5]\d|60)(\.\d{1,6})?)?)?)?)?)?"
+    r"([+-](0\d|1[0-4])[0-5]\d)?"
+)
 _AGE = re.compile(r"\d{3}[DWMY]")
 MAX_AGE = 120
 """Years; no patient is older."""
@@ -112,7 +116,11 @@ def _is_age(text: str) -> bool:
     return not text.strip() or _AGE.fullmatch(text.strip()) is not None
 
 
-_VALID = {"DA": _is_date, "TM": _is_time, "AS": _is_age}
+def _is_date_time(text: str) -> bool:
+    return not text.strip() or _DATE_TIME.fullmatch(text.strip()) is not None
+
+
+_VALID = {"DA": _is_date, "TM": _is_time, "DT": _is_date_time, "AS": _is_age}
 
 
 @rule(
