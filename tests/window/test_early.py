@@ -6,8 +6,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from dicom_factory import write_series
+from dicom_factory import dose, segmentation, write_series
 from window_driver import drop, visible, wait_until_read
 
 import napari_dicommeta as dm
@@ -168,3 +169,15 @@ def test_the_first_folder_with_images_counts_and_a_series_that_is_passed(
     assert found.volumes[0].array.shape[0] == 8  # the other one may go on
     monkeypatch.setattr(early, "MAX_FILES", 20)
     assert early_source([str(tmp_path)]) is None
+
+
+def test_what_lies_over_images_is_no_first_picture(tmp_path: Path) -> None:
+    plane = np.ones((16, 12), np.uint8)
+    places = [{"ReferencedSegmentNumber": 1, "ImagePositionPatient": [0, 0, 0]}]
+    (tmp_path / "seg.dcm").write_bytes(segmentation([plane], places, SeriesInstanceUID="1.2.8"))
+    (tmp_path / "dose.dcm").write_bytes(dose([plane.astype("<u2")] * 2, [0, 5], SeriesInstanceUID="1.2.9"))
+    assert early_source([str(tmp_path)]) is None
+    write_series(tmp_path / "ct", 5)
+    found = early_source([str(tmp_path)])
+    assert found is not None
+    assert [volume.modality for volume in found.volumes] == ["CT"]

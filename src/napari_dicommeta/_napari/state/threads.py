@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import atexit
 import warnings
+import weakref
 from functools import cache, partial
 from typing import Any
 
-from qtpy.QtCore import QThreadPool
+from qtpy.compat import isalive
+from qtpy.QtCore import QCoreApplication, QEvent, QThreadPool
 
-__all__ = ["start"]
+__all__ = ["start", "stop_at_exit"]
 
 MAX_THREADS = 64
 """Far more than there are kinds of work, so that nothing waits for stopped workers to end."""
@@ -22,6 +24,8 @@ EXIT_MS = 30_000
 
 _started: set[Any] = set()
 """Running workers; nothing else holds a reference to them."""
+_owners: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Objects that start workers."""
 _showwarning: list[Any] = []
 """`warnings.showwarning` from before any worker ran: each worker replaces it and later restores what it saw."""
 
@@ -50,8 +54,24 @@ def _ended(worker: Any) -> None:
         warnings.showwarning = _showwarning[0]
 
 
+def stop_at_exit(owner: Any) -> None:
+    """Call `owner.stop_all` when the program ends, if the object is still there."""
+    _owners.add(owner)
+
+
 def _end(pool: QThreadPool) -> None:
+    """Stop all work, wait for its threads, and let go of it while Python and Qt are whole.
+
+    The binding deletes the objects that are left one by one, later. It ends the process if code that runs meanwhile, as
+    a slot of `destroyed`, frees others or collects garbage.
+    """
+    for owner in filter(isalive, tuple(_owners)):
+        owner.stop_all()
     for worker in tuple(_started):
         worker.quit()
     pool.clear()
     pool.waitForDone(EXIT_MS)
+    for worker in tuple(_started):
+        worker.signals.deleteLater()
+        QCoreApplication.sendPostedEvents(worker.signals, QEvent.Type.DeferredDelete.value)
+    _started.clear()

@@ -13,7 +13,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from superqt.utils import thread_worker
 
 from napari_dicommeta._napari.state.gc_pause import GCPause
-from napari_dicommeta._napari.state.threads import start
+from napari_dicommeta._napari.state.threads import start, stop_at_exit
 from napari_dicommeta._napari.words import plain
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.log import log_fault
@@ -66,6 +66,7 @@ class Workers(QObject):
         self._collector = QTimer(self, singleShot=True, interval=COLLECT_MS, timeout=self._collected)
         self._is_waiting = False
         self._gc_pause = GCPause(lambda: bool(self._workers), self)
+        stop_at_exit(self)
 
     def prepare(self) -> None:
         """Import in a thread the modules that the first source needs, and warm up napari's layers."""

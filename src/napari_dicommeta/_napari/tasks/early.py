@@ -25,6 +25,8 @@ __all__ = ["early_source"]
 
 MAX_FOLDERS, MAX_FILES = 20, 1500
 """Folders and files that are read for a first picture, before that is left to the scan."""
+OVER_IMAGES = ("SEG", "RTDOSE")
+"""Modalities of what is shown over another image only."""
 MIN_PASSED = 20
 """Files read after the last one of a series, by which it is taken for complete in a folder that is not read to its
 end."""
@@ -33,15 +35,17 @@ end."""
 def early_source(paths: Sequence[str]) -> Opened | None:
     """Read the first folder of images, and return a source of it with the volumes of its largest complete series.
 
-    The files are read apart from the scan, which may take minutes. None if no series is complete within `MAX_FOLDERS`
-    and `MAX_FILES`.
+    A segmentation or a dose is passed over: it is shown with its image, which may lie in another folder. The files are
+    read apart from the scan, which may take minutes. None if no series is complete within `MAX_FOLDERS` and
+    `MAX_FILES`.
     """
     left = MAX_FILES
     for files in islice(_folders(paths), MAX_FOLDERS):
         read = files[:left]
         left -= len(read)
         catalog = result_of(scan_paths(iter(read), workers=1))
-        complete = [series for series in catalog.series if len(read) == len(files) or _is_passed(catalog, series)]
+        images = [series for series in catalog.series if series.modality not in OVER_IMAGES]
+        complete = [series for series in images if len(read) == len(files) or _is_passed(catalog, series)]
         volumes, _ = first_volumes(complete)
         if volumes:
             return Opened(

@@ -130,8 +130,9 @@ class DockFrame(QWidget):
             layout.setSpacing(spacing)
             for widget in widgets:
                 layout.addWidget(widget, int(parent is self.body and widget is widgets[-1]))
-            for wheeled in parent.findChildren((QComboBox, QLineEdit, QTabBar)):
-                wheeled.installEventFilter(self)
+            for kind in (QComboBox, QLineEdit, QTabBar):  # PySide6 takes no tuple
+                for wheeled in parent.findChildren(kind):
+                    wheeled.installEventFilter(self)
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
