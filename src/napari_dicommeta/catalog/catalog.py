@@ -58,11 +58,7 @@ class ScanFailure:
     code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-    @property
-    def brief(self) -> str:
-        """The file name and the reason."""
+        """Return the file name and the reason; folders often have the names of patients."""
         return f"{os.path.basename(self.path) or self.path}: {self.reason}"
 
     @property
