@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "folder_marks", "forget", "scan_cached"]
 
-READING = 2
+READING = 3
 """Changes with how headers are read: what was read otherwise is read again."""
 MAX_MARKED_ALONE = 4000
 """Up to this number of files, starting processes to mark folders costs more than it saves."""
