@@ -207,6 +207,25 @@ def test_every_command_works_on_a_catalog_for_others(inside: Canaries, capsys: p
     assert all(name.startswith("withheld ") for name in (row["value"] for row in json.loads(text)["rows"]))
 
 
+@pytest.mark.slow
+def test_the_report_of_the_dock_and_texts_of_failures_name_nobody(inside: Canaries) -> None:
+    from types import SimpleNamespace
+
+    from napari_dicommeta._napari.tasks.check import write_report
+
+    catalog = dm.scan(inside.folder / "in")
+    findings = dm.check(catalog, pixels=True)
+    dismissed = [Decision(code=f.code, tags=f.tags, state="dismissed", scope=f.scope, reason="seen") for f in findings]
+    assert inside.held("\n".join(str(line) for f in findings for line in (f.title, *f.evidence)))
+    for decisions in ([], dismissed):
+        write_report(SimpleNamespace(catalog=catalog, series=catalog.series), findings, decisions, "out.md")
+        text = Path("out.md").read_text("utf-8")
+        assert text.count("seen") == len(decisions)
+        assert not inside.held(text)
+    assert all(failure.path.startswith(str(inside.folder)) for failure in (*catalog.failures, *catalog.partial))
+    assert "KanariFolder" not in " ".join(map(str, (*catalog.failures, *catalog.partial)))
+
+
 def test_converted_images_name_nobody_unless_asked(inside: Canaries, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("nrrd")
     for folder, full in (("converted", ()), ("converted-full", ("--full", "--names", "{name}"))):

@@ -283,3 +283,14 @@ def test_more_tags_than_any_real_file_has_are_told_and_the_image_opens(tmp_path:
     assert dict(catalog.values("Rows")) == {"16": 1}
     (volume,) = dm.load(path)
     assert volume.array.shape == (1, 16, 12)
+
+
+def test_an_element_of_the_file_meta_group_in_the_data_set_is_damage() -> None:
+    whole = ct_slice(0)
+    at = whole.index(b"\2\0\3\0UI")
+    damaged = bytearray(whole)
+    damaged[at + 1] = 0x40  # (4002,0003): the group seems to end here, before the transfer syntax
+    header = parsed(bytes(damaged))
+    assert header.reason == "the data set holds an element of the file meta group, (0002,0010)"
+    assert header.offset > at
+    assert parsed(whole).reason == ""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from dicom_factory import ct_slice, write_series
+from hanging import hang_in_processes, hanging, patience
 
 import napari_dicommeta as dm
 from napari_dicommeta.scanning import local
@@ -159,6 +160,30 @@ if {is_long}:
     figure("G10", f"{count:,} files: {done.stdout.strip()}")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_g11_a_read_that_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, is_long: bool, figure: Figure
+) -> None:
+    n_files, seconds = (600, 30.0) if is_long else (60, 0.3)
+    names = {path.name for path in write_series(tmp_path / "in", n_files)[:: n_files // 3]}
+    patience(monkeypatch, seconds)
+    hang_in_processes(monkeypatch, tmp_path / "site", names, seconds)
+    if workers > 1:
+        processes_at_once(monkeypatch)
+    began = time.monotonic()
+    with hanging(monkeypatch, names):
+        catalog = dm.scan(tmp_path / "in", workers=workers)
+    took = time.monotonic() - began
+    assert {Path(failure.path).name: failure.outcome for failure in catalog.failures} == dict.fromkeys(
+        names, "timed out"
+    )
+    assert catalog.n_files == n_files - len(names)
+    figure(
+        "G11",
+        f"{len(names)} reads that hang, {workers} processes: listed after {seconds:g} s, the rest read, {took:.1f} s",
+    )
+
+
 ZOO = """
 import os, sys
 import napari_dicommeta as dm
@@ -205,7 +230,10 @@ def test_g12_all_kinds_of_directory_entries(user: str, figure: Figure) -> None:
         reads_all = os.geteuid() == 0 and user == "this"
         closed = 0 if reads_all else 2
         assert shown.startswith(
-            str({"ok": 4 if reads_all else 3, "partial": 0, "rejected": closed, "skipped": 6} | {"vanished": 0})
+            str(
+                {"ok": 4 if reads_all else 3, "partial": 0, "rejected": closed, "skipped": 6}
+                | {"vanished": 0, "timed out": 0}
+            )
         ), shown
         assert shown.count("Permission denied") == closed
     finally:

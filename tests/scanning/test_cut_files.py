@@ -105,7 +105,7 @@ def test_whole_files_cost_one_small_read_and_native_ones_none(tmp_path: Path, mo
     pread = first_reads.pread
     monkeypatch.setattr(first_reads, "pread", lambda at, count, start: reads.append(count) or pread(at, count, start))
     monkeypatch.setattr(recorder, "ending_fault", None)
-    monkeypatch.setattr(recorder, "_fetch", None)
+    monkeypatch.setattr(recorder.Recorder, "_fetch", None)
     assert dm.scan(tmp_path, workers=1).n_files == 2
     assert reads == [TAIL]
 

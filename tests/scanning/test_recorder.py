@@ -215,7 +215,8 @@ def test_each_file_has_one_outcome(tmp_path: Path) -> None:
     (tmp_path / "text.dcm").write_bytes(b"hello " * 100)
     names = ["ok.dcm", "cut.dcm", "text.dcm", "gone.dcm"]
     catalog = catalog_of([tmp_path / name for name in names] + [tmp_path])
-    assert catalog.outcomes == {"ok": 1, "partial": 1, "rejected": 1, "skipped": 1, "vanished": 1}
+    expected = {"ok": 1, "partial": 1, "rejected": 1, "skipped": 1, "vanished": 1, "timed out": 0}
+    assert catalog.outcomes == expected
     assert catalog.values("RescaleSlope").unknown == 1
     assert catalog.values("RescaleSlope").absent == 0
     assert np.all(catalog.file_column("pixel_offset")[1:] > 0)

@@ -10,7 +10,7 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.scanning import cache, first_reads, local
+from napari_dicommeta.scanning import cache, first_reads, local, reading
 from napari_dicommeta.scanning import worker as worker_module
 from napari_dicommeta.scanning.listing import list_files
 from napari_dicommeta.scanning.recorder import Recorder
@@ -187,6 +187,7 @@ def test_an_error_in_a_thread_ends_the_scan(tmp_path: Path, monkeypatch: pytest.
 def test_progress_holds_a_catalog_of_what_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_series(tmp_path, 200)
     monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(reading, "TURN_SECONDS", 0.0)
     monkeypatch.setattr(local, "TABLE_SHARE", 1e9)
     monkeypatch.setattr(local, "FIRST_SECONDS", 1e-9)
     seen = []
@@ -208,7 +209,6 @@ def test_a_link_to_a_folder_that_is_listed_anyway_is_not_followed(tmp_path: Path
 def test_slow_storage_is_read_by_threads_with_the_same_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import threading
 
-    from napari_dicommeta.scanning import reading
     from napari_dicommeta.scanning.first_reads import FirstReads, FirstWindow
 
     write_series(tmp_path, 200)
@@ -233,7 +233,6 @@ def test_a_single_fetch_that_waited_does_not_make_storage_slow(tmp_path: Path, m
     # Beside other threads and processes, one fetch in hundreds waits for milliseconds.
     import threading
 
-    from napari_dicommeta.scanning import reading
     from napari_dicommeta.scanning.first_reads import FirstReads, FirstWindow
 
     paths = [str(path) for path in write_series(tmp_path, 200)]
@@ -250,7 +249,7 @@ def test_a_single_fetch_that_waited_does_not_make_storage_slow(tmp_path: Path, m
     recorder = Recorder()
     assert list(reading.read_all(recorder, paths))[-1] == 200
     assert not recorder.reads.is_slow
-    assert threads == {threading.current_thread().name}
+    assert threads == {"dicommeta-read"}
 
 
 def test_a_file_that_shrinks_below_the_prefix_was_cut_and_not_of_another_kind(

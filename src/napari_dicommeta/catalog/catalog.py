@@ -47,9 +47,9 @@ class ScanFailure:
     """A directory entry that is not in the catalog, or only in part.
 
     `outcome` is rejected (damaged or not DICOM), skipped (not a regular file, or a link not followed), vanished (gone
-    between listing and opening) or partial (in the catalog up to the damage). `code` is the kind of a rejected file:
-    "not-dicom", "archive", "empty", "not-regular", "unreadable", or "" if unknown; and "link" of a skipped link that
-    leads out of the scanned folder.
+    between listing and opening), timed out (its storage did not answer) or partial (in the catalog up to the damage).
+    `code` is the kind of a rejected file: "not-dicom", "archive", "empty", "not-regular", "unreadable", or "" if
+    unknown; and "link" of a skipped link that leads out of the scanned folder.
     """
 
     path: str
@@ -58,11 +58,7 @@ class ScanFailure:
     code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
-
-    @property
-    def brief(self) -> str:
-        """The file name and the reason."""
+        """Return the file name and the reason; folders often have the names of patients."""
         return f"{os.path.basename(self.path) or self.path}: {self.reason}"
 
     @property
@@ -167,8 +163,11 @@ class Catalog:
 
     @cached_property
     def outcomes(self) -> dict[str, int]:
-        """Count the directory entries by outcome: ok, partial, rejected, skipped, vanished; the sum is all entries."""
-        outcomes = dict.fromkeys(("ok", "partial", "rejected", "skipped", "vanished"), 0)
+        """Count the directory entries by outcome; the sum is all entries.
+
+        The outcomes are ok, partial, rejected, skipped, vanished and timed out, as `ScanFailure` describes them.
+        """
+        outcomes = dict.fromkeys(("ok", "partial", "rejected", "skipped", "vanished", "timed out"), 0)
         outcomes["partial"] = len(self.partial)
         outcomes["ok"] = self.n_files - outcomes["partial"]
         for failure in self._failures:

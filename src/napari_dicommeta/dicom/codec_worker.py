@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from napari_dicommeta.support.child import Child, receive, send, serve
+from napari_dicommeta.support.child import STOP_SECONDS, Child, receive, send, serve
 from napari_dicommeta.support.errors import DecodeError
 from napari_dicommeta.support.shared_block import SharedBlock, attached
 
@@ -104,9 +104,9 @@ class CodecWorker(Child):
         self.decoded += 1
         return _checked(answer, memory, place, frame.shape, room)
 
-    def stop(self) -> None:
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
         """End the process at once, and give its memory back."""
-        super().stop()
+        super().stop(seconds)
         self._block.close()
 
 

@@ -192,9 +192,10 @@ def parse_buffer(buffer: FileBuffer, compact: bool = False) -> Header:
     if compact:
         reader.items = ItemLayouts()
     syntax, plain, little = "", True, True
-    reason, offset, cut = "", -1, -1
+    reason, offset, cut, n_meta = "", -1, -1, 0
     try:
         syntax, position = _meta(reader, start)
+        n_meta = len(reader.elements)
         if syntax == DEFLATED:
             plain = False
             position = _inflate(reader, position)
@@ -212,8 +213,8 @@ def parse_buffer(buffer: FileBuffer, compact: bool = False) -> Header:
         reason, offset, cut = why, size, reader.known
     if not reason and reader.damage:
         reason, offset = reader.damage, reader.damage_offset
-    if not reason and (twice := _repeated(reader.elements)):
-        reason, offset = twice
+    if not reason and (misplaced := _misplaced_meta(reader.elements[n_meta:]) or _repeated(reader.elements)):
+        reason, offset = misplaced
     elements, pixels = reader.elements, reader.pixels
     if len(elements) > MAX_TAGS and (first := _drop_tags(elements)):
         lowest = int(first.key[:4], 16) << 16 | (0 if first.key[4:6] == "xx" else int(first.key[4:8], 16))
@@ -330,6 +331,14 @@ def _start(first: bytes, size: int) -> int:
     if size < 132:
         raise HeaderError(f"not DICOM: {size} bytes are too few for the DICM prefix at byte 128")
     raise HeaderError("not DICOM: no DICM prefix at byte 128, and the file does not begin with an element")
+
+
+def _misplaced_meta(elements: list[Element]) -> tuple[str, int] | None:
+    """Return the fault that a data set holds an element of the file meta group, and its byte; None if it does not."""
+    for element in elements:
+        if element.key.startswith("0002") and len(element.key) == 8:
+            return f"the data set holds an element of the file meta group, (0002,{element.key[4:]})", element.start
+    return None
 
 
 def _repeated(elements: list[Element]) -> tuple[str, int] | None:

@@ -28,6 +28,7 @@ from napari_dicommeta.scanning.folder_marks import Marked, mark_folder
 from napari_dicommeta.scanning.listing import files_of, list_files
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
+from napari_dicommeta.scanning.recorder import UNKNOWN_TIME
 from napari_dicommeta.scanning.worker import Pool
 from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.support.generators import result_of
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_file", "folder_marks", "forget", "scan_cached"]
 
-READING = 2
+READING = 3
 """Changes with how headers are read: what was read otherwise is read again."""
 MAX_MARKED_ALONE = 4000
 """Up to this number of files, starting processes to mark folders costs more than it saves."""
@@ -92,7 +93,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
         return cached
     if not cached.n_files and not before.marks:
         catalog = yield from _scanned(scan_paths(list_files(paths), workers), cached, target)
-        _save(catalog, target, marks, _rejected(catalog.failures, marks))
+        _save(catalog, target, _settled(marks, catalog), _rejected(catalog.failures, marks))
         return catalog
     rows = {path: i for i, path in enumerate(cached.paths)}
     sizes, times = cached.file_column("size").tolist(), cached.file_column("mtime").tolist()
@@ -127,8 +128,12 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     ):
         return cached
     catalog = ((kept + fresh) if unchanged_rows else fresh).with_failures(failures)
-    still_rejected |= {failure.path: statuses[failure.path] for failure in failures if failure.path in statuses}
-    _save(catalog, target, marks, still_rejected)
+    still_rejected |= {
+        failure.path: statuses[failure.path]
+        for failure in failures
+        if failure.path in statuses and _is_settled(failure)
+    }
+    _save(catalog, target, _settled(marks, catalog), still_rejected)
     return catalog
 
 
@@ -152,9 +157,26 @@ def _scanned(
         raise
 
 
+def _is_settled(failure: ScanFailure) -> bool:
+    """Return whether a file will not be read as long as it is the same: it does not depend on storage and on rights."""
+    return failure.outcome == "rejected" and failure.code != "unreadable"
+
+
+def _settled(marks: dict[str, str], catalog: Catalog) -> dict[str, str]:
+    """Return the marks without those of folders whose files have to be read again, though they may not have changed."""
+    times = catalog.file_column("mtime")
+    failures = (
+        failure for failure in catalog.failures if failure.outcome == "timed out" or failure.code == "unreadable"
+    )
+    paths = [failure.path for failure in failures]
+    paths += [catalog.paths[row] for row in np.flatnonzero(times == UNKNOWN_TIME)]
+    unsettled = set(map(os.path.dirname, paths))
+    return {folder: mark for folder, mark in marks.items() if folder not in unsettled}
+
+
 def _rejected(failures: Iterable[ScanFailure], marks: dict[str, str]) -> dict[str, list[int]]:
     """Return the status of files that are not DICOM, in folders that are still as `marks`, from before reading, say."""
-    paths = [failure.path for failure in failures if failure.outcome == "rejected"]
+    paths = [failure.path for failure in failures if _is_settled(failure)]
     statuses = {path: _status(path) for path in paths}
     folders = set(map(os.path.dirname, paths))
     same = {folder for folder in folders if marks.get(folder) and mark_folder(folder)[0] == marks[folder]}

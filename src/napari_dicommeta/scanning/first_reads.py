@@ -10,7 +10,7 @@ import os
 from napari_dicommeta.dicom.codestream import TAIL
 from napari_dicommeta.dicom.header import FIRST_READ, OPEN_FLAGS, pread
 
-__all__ = ["FirstReads", "FirstWindow", "declared_syntax", "is_compressed", "tail_place"]
+__all__ = ["FirstReads", "FirstWindow", "declared_syntax", "failed_window", "is_compressed", "tail_place"]
 
 MAX_FIRST = 1 << 20
 STEP = 4096
@@ -62,26 +62,26 @@ class FirstReads:
         try:
             descriptor = os.open(path, OPEN_FLAGS)
         except FileNotFoundError:
-            return _failed("vanished", "the file is gone")
+            return failed_window("vanished", "the file is gone")
         except OSError as error:
-            return _failed("rejected", f"cannot be opened: {error.strerror or type(error).__name__}")
+            return failed_window("rejected", f"cannot be opened: {error.strerror or type(error).__name__}")
         except ValueError as error:
-            return _failed("rejected", f"cannot be opened: {error}")
+            return failed_window("rejected", f"cannot be opened: {error}")
         try:
             status = os.fstat(descriptor)
             if status.st_mode & 0o170000 != 0o100000:
-                return _failed("skipped", "not a regular file")
+                return failed_window("skipped", "not a regular file")
             size = status.st_size
             first = os.read(descriptor, self.count(path, size))
             if len(first) < min(size, MIN_FILE):
-                return _failed("rejected", "the file became shorter while it was read")
+                return failed_window("rejected", "the file became shorter while it was read")
             tail = b""
             if is_compressed(first):
                 start, count = tail_place(size)
                 tail = first[start:] if len(first) >= size else pread(descriptor, count, start)
             return size, status.st_mtime_ns, first, "", "", tail
         except OSError as error:
-            return _failed("rejected", f"cannot be read: {error.strerror or type(error).__name__}")
+            return failed_window("rejected", f"cannot be read: {error.strerror or type(error).__name__}")
         finally:
             os.close(descriptor)
 
@@ -106,7 +106,8 @@ def is_compressed(first: bytes) -> bool:
     return at > 8 and first.startswith(_PREFIX, at) and first[at + len(_PREFIX)] in _COMPRESSED
 
 
-def _failed(outcome: str, reason: str) -> FirstWindow:
+def failed_window(outcome: str, reason: str) -> FirstWindow:
+    """Return the window of a file that was not read."""
     return 0, 0, b"", outcome, reason, b""
 
 

@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 import time
+from contextlib import closing
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ LEAST_SECONDS, COLUMN_SECONDS = 0.03, 4e-4
 """The least work of a batch, and for each column: the table of a batch takes time for each."""
 POOL_SECONDS = 10.0
 """How long a scan waits for the processes of other scans to end; after that it reads in this process."""
+JOIN_SECONDS = 0.5
+"""How long a scan that ends waits for its threads; one whose process the system cannot end is left behind."""
 TABLE_SHARE = 0.1
 """The most of the time that is spent on tables to report."""
 
@@ -55,7 +58,12 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
     count = (os.cpu_count() or 1) if workers is None else workers
     recorder = Recorder()
     yield ScanProgress(done=0, found=0, listed=False)
-    each, learning = _read_first(recorder, paths)
+    first = _FirstFiles(recorder)
+    with closing(read_all(recorder, paths, FIRST_STEP, first.is_enough)) as steps:
+        for done in steps:
+            if done is None:
+                yield ScanProgress(done=0, found=0, listed=False)
+    each, learning = first.each, recorder.loop_seconds
     worth = WORTH_SECONDS + 2 * learning + recorder.n_columns * COLUMN_WORTH
     more = list(islice(paths, max(int(worth / each), 0) + 1))
     is_worth = count > 1 and len(more) * each > worth
@@ -74,28 +82,37 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
     return (yield from _in_process(recorder, [*more, *paths], failures))
 
 
-def _read_first(recorder: Recorder, paths: Iterator[str]) -> tuple[float, float]:
-    """Read the first files for a while; return the time that each of the others will take, and what took longer.
+class _FirstFiles:
+    """The first files, read for a while, and the time that each of the others will take.
 
     The first headers of a kind are read element by element; the time is judged by the share of them in the end.
     """
-    began, loops, new = time.perf_counter(), 0, 0.0
-    clean: list[float] = []
-    while step := list(islice(paths, FIRST_STEP)):
-        at = time.perf_counter()
-        for _ in read_all(recorder, step):
-            pass
-        now = time.perf_counter()
-        new, loops = (recorder.n_loops - loops) / len(step), recorder.n_loops
-        if not new:
-            clean.append((now - at) / len(step))
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder, self._began = recorder, time.perf_counter()
+        self._loops, self._new = 0, 0.0
+        self._clean: list[float] = []
+        self._slow = 0.0
+
+    def is_enough(self, n_files: int, seconds: float) -> bool:
+        """Take in that the next files took so long; return whether enough were read."""
+        recorder = self._recorder
+        if not n_files:
+            return False
+        self._new, self._loops = (recorder.n_loops - self._loops) / n_files, recorder.n_loops
+        if not self._new:
+            self._clean.append(seconds / n_files)
         if recorder.reads.is_slow:
-            return max((now - at) / len(step), 1e-6), recorder.loop_seconds
-        if now - began > (FIRST_SECONDS if len(clean) >= MIN_CLEAN and not new else MOST_FIRST_SECONDS):
-            break
-    learning = recorder.loop_seconds
-    usual = min(clean, default=0.0)
-    return max(usual + new * learning / max(loops, 1), 1e-6), learning
+            self._slow = seconds / n_files
+            return True
+        is_known = len(self._clean) >= MIN_CLEAN and not self._new
+        return time.perf_counter() - self._began > (FIRST_SECONDS if is_known else MOST_FIRST_SECONDS)
+
+    @property
+    def each(self) -> float:
+        """The time that a file will take, in seconds."""
+        learned = self._new * self._recorder.loop_seconds / max(self._loops, 1)
+        return max(self._slow or min(self._clean, default=0.0) + learned, 1e-6)
 
 
 def _in_process(
@@ -117,13 +134,18 @@ def _in_process(
         return time.monotonic() - began
 
     pause = REPORT_SECONDS
-    for done in read_all(recorder, paths):
-        if time.monotonic() - reported > pause:
-            pause = max(REPORT_SECONDS, take() / TABLE_SHARE)
-            yield ScanProgress(
-                done=first + done, found=found, listed=True, tables=tuple(tables), failures=tuple(failures)
-            )
-            reported = time.monotonic()
+    last = 0
+    with closing(read_all(recorder, paths)) as steps:
+        for done in steps:
+            if done is None:
+                is_due = time.monotonic() - reported > REPORT_SECONDS
+            elif is_due := time.monotonic() - reported > pause:
+                pause, last = max(REPORT_SECONDS, take() / TABLE_SHARE), done
+            if is_due:
+                yield ScanProgress(
+                    done=first + last, found=found, listed=True, tables=tuple(tables), failures=tuple(failures)
+                )
+                reported = time.monotonic()
     take()
     tables.reverse()
     return Catalog.of_tables((tables.pop() for _ in range(len(tables))), failures)  # `pop` frees each table
@@ -199,8 +221,9 @@ def _in_processes(
         stopped.set()
         pool.close()
         batches.close()  # wake a thread that waits for a batch
+        until = time.monotonic() + JOIN_SECONDS
         for thread in threads:
-            thread.join()
+            thread.join(max(until - time.monotonic(), 0))
     # Parts are numbered in the order of the listing, so paths stay sorted. `pop` frees each part.
     return Catalog.of_tables((parts.pop(number) for number in sorted(parts)), failures)
 

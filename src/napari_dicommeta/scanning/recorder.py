@@ -21,9 +21,10 @@ from napari_dicommeta.dicom.file_buffer import FileBuffer
 from napari_dicommeta.dicom.fragment_walk import ending_fault
 from napari_dicommeta.dicom.header import Header, open_regular, parse_buffer, pread
 from napari_dicommeta.dicom.uids import DEFLATED
-from napari_dicommeta.scanning.first_reads import FirstReads, declared_syntax, tail_place
+from napari_dicommeta.scanning.first_reads import FirstReads, declared_syntax, failed_window, tail_place
 from napari_dicommeta.scanning.header_layout import layout_of
 from napari_dicommeta.scanning.known_layouts import KnownExact, KnownLayout
+from napari_dicommeta.scanning.pending_reads import PendingReads
 from napari_dicommeta.scanning.value_codes import ValueTable
 from napari_dicommeta.support.errors import HeaderError
 from napari_dicommeta.support.file_names import path_text
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.scanning.first_reads import FirstWindow
 
-__all__ = ["FileColumns", "Recorder", "Recording", "Strings"]
+__all__ = ["UNKNOWN_TIME", "FileColumns", "Recorder", "Recording", "Strings"]
 
 MAX_KNOWN = 8
 """Layouts with any lengths; the most recent come first."""
@@ -44,6 +45,8 @@ MAX_SEEN = 10_000
 """Kinds of elements."""
 MAX_TIME = (1 << 63) - 1
 """Nanoseconds; later times, after the year 2262, count as this one."""
+UNKNOWN_TIME = -1
+"""The modification time of a file that was not read to its end, so that the cache reads it again."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,6 +107,9 @@ class Recorder:
         self.n_loops, self.loop_seconds = 0, 0.0
         """The number of headers that were read element by element, and the time that it took."""
         self.reads = FirstReads()
+        self.pending = PendingReads()
+        self._is_ending = False
+        """Whether the end of the file that was added last is being read."""
         self._reset()
 
     def _reset(self) -> None:
@@ -204,7 +210,31 @@ class Recorder:
 
     def read(self, path: str) -> None:
         """Read the header of the file at `path`, or record why it cannot be read."""
-        self.take_in(path, self.reads.window(path))
+        self.take_in(path, self.window(path, path))
+
+    def window(self, path: str, read: object) -> FirstWindow:
+        """Read the first bytes of the file at `path`; `read` tells the thread that watches what waits for them."""
+        pending = self.pending
+        if pending.is_stalled and (reason := pending.refusal(path)):
+            return failed_window("timed out", reason)
+        number = pending.begin(read)
+        try:
+            return self.reads.window(path)
+        finally:
+            pending.end(number)
+
+    def stalled_window(self, path: str) -> FirstWindow:
+        """Return what `window` returns for a file whose read was given up."""
+        return failed_window("timed out", self.pending.stalled(path))
+
+    def give_up(self, path: str) -> None:
+        """List the file at `path`, for which the thread that read waits and which it touches no more."""
+        if self._is_ending:
+            number, self.files.mtimes[-1], self._is_ending = len(self.paths) - 1, UNKNOWN_TIME, False
+            reason = f"the end of its pixel data is unknown: {self.pending.stalled(path)}"
+            self.files.reasons[number] = reason, self.files.pixel_offsets[-1]
+        else:
+            self.take_in(path, self.stalled_window(path))
 
     def take_in(self, path: str, window: FirstWindow) -> None:
         """Read the header of a file whose first bytes have been fetched, perhaps by another thread."""
@@ -212,9 +242,11 @@ class Recorder:
         if outcome:
             return self.fail(path, outcome, reason, "unreadable" if outcome == "rejected" else "")
         try:
-            self.add(path, size, mtime, first, lambda offset, count: _fetch(path, offset, count))
+            self.add(path, size, mtime, first, lambda offset, count: self._fetch(path, offset, count))
             if self.files.pixel_lengths[-1] < 0:
-                self.check_end(size, first, lambda offset, count: _fetch(path, offset, count), tail)
+                self._is_ending = True
+                self.check_end(size, first, lambda offset, count: self._fetch(path, offset, count), tail)
+                self._is_ending = False
         except HeaderError as error:
             self.fail(path, "rejected", str(error), error.code)
         except OSError as error:
@@ -283,13 +315,16 @@ class Recorder:
             held.setdefault(element.key, []).append(element.value)
         self._table.add(len(self.paths), ((key, header.joined(key, values)) for key, values in held.items()))
 
-
-def _fetch(path: str, offset: int, count: int) -> bytes:
-    descriptor = open_regular(path)
-    try:
-        return pread(descriptor, count, offset)
-    finally:
-        os.close(descriptor)
+    def _fetch(self, path: str, offset: int, count: int) -> bytes:
+        number = self.pending.begin(path)
+        try:
+            descriptor = open_regular(path)
+            try:
+                return pread(descriptor, count, offset)
+            finally:
+                os.close(descriptor)
+        finally:
+            self.pending.end(number)
 
 
 def _strings(values: Iterable[bytes]) -> Strings:

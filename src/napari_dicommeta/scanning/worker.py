@@ -10,13 +10,14 @@ import gc
 import pickle
 import sys
 import threading
+import time
 from io import BytesIO
 from typing import Any
 
 from napari_dicommeta.scanning.folder_marks import mark_folder
 from napari_dicommeta.scanning.reading import record
 from napari_dicommeta.scanning.recorder import Recorder, Recording
-from napari_dicommeta.support.child import Child, receive, send, serve
+from napari_dicommeta.support.child import STOP_SECONDS, Child, receive, send, serve
 
 __all__ = ["Pool", "Worker", "main", "pack", "unpack"]
 
@@ -94,8 +95,9 @@ class Pool:
         try:
             for worker in self.workers:
                 worker.kill()
+            until = time.monotonic() + STOP_SECONDS
             for worker in self.workers:
-                worker.stop()
+                worker.stop(max(until - time.monotonic(), 0))
         finally:
             _free_pools.release()
 

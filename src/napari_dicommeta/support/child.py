@@ -21,11 +21,11 @@ from napari_dicommeta.support.log import LOGGER
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Child", "receive", "send", "serve"]
+__all__ = ["STOP_SECONDS", "Child", "receive", "send", "serve"]
 
 _SIZE = struct.Struct("<Q")
-STOP_SECONDS = 5.0
-"""How long `Child.stop` waits for the system to end the process."""
+STOP_SECONDS = 0.5
+"""How long `Child.stop` waits for the system to end the process, unless a call says otherwise."""
 MAX_LINE = 4096
 """Bytes of stderr that are logged as one line."""
 
@@ -144,14 +144,23 @@ class Child:
         """End the process at once; a thread that waits for its message gets EOFError."""
         self._process.kill()
 
-    def stop(self) -> None:
-        """End the process at once, wait until it has ended, and close its pipes."""
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """End the process at once, wait so long until it has ended, and close its pipes.
+
+        The system cannot end a process while its storage does not answer: then a thread waits for that.
+        """
         self.kill()
         try:
-            self._process.wait(STOP_SECONDS)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             LOGGER.warning("%s %d does not end", self.name, self.pid)
+            threading.Thread(target=self._finish, name="dicommeta-child-end", daemon=True).start()
             return
+        self._finish()
+
+    def _finish(self) -> None:
+        """Wait until the process has ended, and close its pipes."""
+        self._process.wait()
         self._errors.join(1)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:

@@ -117,7 +117,7 @@ def load(
 def nothing_found(catalog: Catalog, refusals: Sequence[Refusal]) -> str:
     """Return why nothing can be shown, with at most five reasons."""
     reasons = [str(refusal) for refusal in refusals]
-    reasons += [failure.brief for failure in catalog.failures]
+    reasons += [str(failure) for failure in catalog.failures]
     if not reasons:
         return "There are no files here."
     more = f"\n… and {len(reasons) - 5} more" if len(reasons) > 5 else ""

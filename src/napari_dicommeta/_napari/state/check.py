@@ -88,9 +88,10 @@ class Checks(QObject):
             return ()
         failures = self.opened.catalog.failures
         if finding.code == "archives":
-            return tuple(map(str, (failure for failure in failures if failure.code == "archive")))
-        is_info = finding.severity == "info"
-        return tuple(str(failure) for failure in failures if failure.is_harmless is is_info)
+            chosen = [failure for failure in failures if failure.code == "archive"]
+        else:
+            chosen = [failure for failure in failures if failure.is_harmless is (finding.severity == "info")]
+        return tuple(f"{failure.path}: {failure.reason}" for failure in chosen)
 
     def look_at_volumes(self) -> None:
         """Check each series as a volume, and then the pixels if there are at most `MAX_UNASKED` series."""

@@ -10,6 +10,7 @@ from napari_dicommeta.analysis.bins import Bins
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.findings.decisions import decision_on, load_decisions, save_decisions
 from napari_dicommeta.support.atomic import write_text
+from napari_dicommeta.support.markdown import escape_markdown
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -102,20 +103,25 @@ def keep_decisions(digest: str, decisions: Sequence[Decision]) -> None:
 
 
 def write_report(opened: Opened, findings: Sequence[Finding], decisions: Sequence[Decision], path: str) -> str:
-    """Write the findings as Markdown, the dismissed ones with their reasons; return the path."""
+    """Write the findings as Markdown, the dismissed ones with their reasons; return the path.
+
+    It names no person and no file, as what ``napari-dicommeta findings`` prints. Reasons are what the user has typed.
+    """
+    from napari_dicommeta.export.printable import printable_findings
     from napari_dicommeta.findings.report import findings_report
 
-    decided = [(finding, decision_on(finding, decisions)) for finding in findings]
-    remaining = tuple(finding for finding, decision in decided if decision is None or decision.state != "dismissed")
+    printable = printable_findings(findings, opened.catalog)
+    decided = [(shown, decision_on(finding, decisions)) for shown, finding in zip(printable, findings, strict=True)]
+    remaining = tuple(shown for shown, decision in decided if decision is None or decision.state != "dismissed")
     text = findings_report(remaining, f"{counted(opened.catalog.n_files, 'file')}, {len(opened.series):,} series")
     dismissed = [
-        (finding.title, decision.reason)
-        for finding, decision in decided
+        (shown.title, decision.reason)
+        for shown, decision in decided
         if decision is not None and decision.state == "dismissed"
     ]
     if dismissed:
-        lines = [f"* {title}{': ' + reason if reason else ''}" for title, reason in dismissed]
-        text += "\n## Dismissed\n\n" + "\n".join(lines) + "\n"
+        texts = [f"{title}{': ' + reason if reason else ''}" for title, reason in dismissed]
+        text += "\n## Dismissed\n\n" + "\n".join(f"* {escape_markdown(line)}" for line in texts) + "\n"
     write_text(path, text)
     return path
 
