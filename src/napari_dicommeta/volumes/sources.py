@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.pixels import pixel_errors, read_color, read_frame, stored_digest
+from napari_dicommeta.files.opening import file_key
 from napari_dicommeta.support.errors import PixelError
 
 if TYPE_CHECKING:
@@ -117,10 +117,9 @@ _guard = threading.Lock()
 def _read_mosaic(path: str, offset: int, form: PixelFormat) -> np.ndarray:
     """Return the stored values of a mosaic, from memory if it was read last."""
     try:
-        status = os.stat(path)
+        key = (*file_key(path), offset, form)
     except OSError as error:
         raise PixelError(path, error.strerror or type(error).__name__) from error
-    key = (path, status.st_mtime_ns, status.st_size, offset, form)
     with _guard:
         if key in _recent:
             return _recent[key]
