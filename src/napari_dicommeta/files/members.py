@@ -6,13 +6,21 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["DEFLATED", "STORED", "Contents", "Member", "Refused"]
+from napari_dicommeta.support.words import counted
+
+__all__ = ["DEFLATED", "STORED", "Contents", "Member", "Refused", "cut_text"]
 
 STORED, DEFLATED = 0, 8
 """Methods of compression, as ZIP numbers them (APPNOTE 4.4.5)."""
 LINK = "a link in an archive, which is not followed"
 OUTSIDE = "its name leads out of the archive: unpack the archive if you trust it"
 TWICE = "a later member of the archive has the same name"
+
+
+def cut_text(why: str, n_members: int) -> str:
+    """Return that only the first members of an archive can be read, why, and what to do."""
+    some = f"only {counted(n_members, 'member')} before that" if n_members else "none of its members"
+    return f"{why}: {some} can be read; copy or download it again"
 
 
 class Member(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.files.byte_file import ByteStream
-from napari_dicommeta.files.members import Contents, Member
+from napari_dicommeta.files.members import Contents, Member, cut_text
 
 if TYPE_CHECKING:
     from napari_dicommeta.files.byte_file import ByteFile
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 __all__ = ["is_tar", "tar_contents"]
 
 HEADER = 512
-CUT = "the archive is cut off or damaged: only the {:,} members before that are read; copy or download it again"
 SPARSE = "a sparse member of a tar archive, which is not read: unpack the archive, and open the folder"
 
 
@@ -47,7 +46,7 @@ def tar_contents(file: ByteFile) -> Contents:
                 elif not member.isdir():
                     contents.refuse(member.name, "not a regular file", "", "skipped")
     except tarfile.TarError:
-        contents.refuse_rest(CUT.format(len(contents.members)))
+        contents.refuse_rest(cut_text("the archive is cut off or damaged", len(contents.members)))
         _shorten(contents, last, file.size)
     return contents
 

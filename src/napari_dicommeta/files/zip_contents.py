@@ -12,7 +12,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.files.inflated_stream import INPUT, RAW, bomb_text, is_bomb
-from napari_dicommeta.files.members import DEFLATED, STORED, Contents, Member
+from napari_dicommeta.files.members import DEFLATED, STORED, Contents, Member, cut_text
 
 if TYPE_CHECKING:
     from napari_dicommeta.files.byte_file import ByteFile
@@ -37,8 +37,6 @@ PASSWORD = "protected by a password: unpack the archive with the password, and o
 METHOD = "compressed by method {} of ZIP, which is not read: unpack the archive, and open the folder"
 OVERLAP = "its members overlap, as in archive bombs: unpack it if you trust it"
 SPLIT = "a part of an archive that is split: join the parts, or unpack them"
-CUT = "the archive is cut off: only the {:,} members before that are read; copy or download it again"
-DAMAGED = "the archive's directory is damaged: only {:,} members are read; copy or download it again"
 
 
 def zip_contents(file: ByteFile) -> Contents:
@@ -47,7 +45,7 @@ def zip_contents(file: ByteFile) -> Contents:
     place = _directory_place(file)
     if place is None:
         _walk(file, contents)
-        contents.refuse_rest(CUT.format(len(contents.members)))
+        contents.refuse_rest(cut_text("the archive is cut off", len(contents.members)))
         return contents
     start, count, shift, is_split = place
     if is_split:
@@ -74,7 +72,7 @@ def zip_contents(file: ByteFile) -> Contents:
     if packed > file.size:
         return _refused(OVERLAP)
     if position < len(raw):
-        contents.refuse_rest(DAMAGED.format(len(contents.members)))
+        contents.refuse_rest(cut_text("the directory of the archive is damaged", len(contents.members)))
     return contents
 
 
