@@ -17,6 +17,8 @@ __all__ = ["FirstReads", "FirstWindow", "declared_syntax", "is_compressed", "tai
 
 MAX_FIRST = 1 << 20
 STEP = 4096
+MARGIN = 512
+"""Bytes by which headers of one series may differ in length."""
 MAX_KINDS, MAX_NAME_BYTES = 100_000, 8 << 20
 """The most sizes and folders that are kept, and the most characters of the folders' names."""
 
@@ -42,6 +44,8 @@ class FirstReads:
     def __init__(self) -> None:
         self._by_size: dict[int, int] = {}
         self._by_folder: dict[str, int] = {}
+        self._last_end = FIRST_READ
+        """About where the last header that was read element by element ended."""
         self._name_bytes = 0
         self.is_slow = False
         """Whether storage was slow when it was last measured."""
@@ -49,6 +53,7 @@ class FirstReads:
     def learn(self, path: str, size: int, end: int) -> None:
         """Remember that the header of a file of `size` bytes ends at byte `end`."""
         count = min(max(FIRST_READ, -(-end // STEP) * STEP), MAX_FIRST)
+        self._last_end = min(-(-(end + MARGIN) // MARGIN) * MARGIN, count)
         folder = _folder(path)
         if folder not in self._by_folder:
             self._name_bytes += len(folder)
@@ -104,7 +109,7 @@ class FirstReads:
             return _failed("rejected", f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}")
 
     def _window_of(self, file: ByteFile) -> FirstWindow:
-        first = file.read(0, FIRST_READ)
+        first = file.read(0, self._last_end)  # what is inflated beyond a header takes longer than all else
         if first[128:132] != b"DICM" and first[:2] not in _BARE:
             return (
                 len(first),
@@ -116,7 +121,7 @@ class FirstReads:
             )  # what an inflated file of another kind has is not counted
         size = file.size
         wanted = min(self.count(file.path, size), size)
-        if len(first) < wanted:
+        if wanted > FIRST_READ and len(first) < wanted:
             first += file.read(len(first), wanted - len(first))
         tail = b""
         if is_compressed(first):
