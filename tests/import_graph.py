@@ -15,6 +15,7 @@ NAME = "napari_dicommeta"
 SOURCE = Path(__file__).resolve().parents[1] / "src" / NAME
 FLOORS = (
     ("support",),
+    ("files",),
     ("dicom",),
     ("catalog",),
     ("scanning", "analysis"),

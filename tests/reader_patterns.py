@@ -11,6 +11,7 @@ from pathlib import Path
 
 MANIFEST = Path(__file__).resolve().parents[1] / "src" / "napari_dicommeta" / "napari.yaml"
 ENDINGS = ("dcm", "dicom", "ima", "dic", "dc3", "mr", "ct")
+ARCHIVES = ("zip", "tar", "tgz", "tar.gz", "dcm.gz")
 LONGEST_NAME = 64
 LONGEST_NUMBER = 6
 HEAD = "      filename_patterns:\n"
@@ -19,7 +20,7 @@ HEAD = "      filename_patterns:\n"
 def patterns() -> list[str]:
     """Return the patterns, in the order of the manifest."""
     return [
-        *(f"*.{ending}" for ending in ENDINGS),
+        *(f"*.{ending}" for ending in (*ENDINGS, *ARCHIVES)),
         *("[!.]" * length for length in range(1, LONGEST_NAME + 1)),
         *(f"*.{'[0-9]' * length}" for length in range(1, LONGEST_NUMBER + 1)),  # img.0001
         "*.[a-z][a-z]dc.[0-9]*",  # GE: i1234567.MRDC.12, .CTDC

@@ -14,8 +14,10 @@ from dicom_factory import Raw
 from pixel_factory import Image, image
 
 from napari_dicommeta.dicom import fragment_walk, fragments
-from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
 from napari_dicommeta.dicom.fragments import frame_data, frame_index
+from napari_dicommeta.files.bounded_cache import BoundedCache
+from napari_dicommeta.files.byte_file import PlainFile
+from napari_dicommeta.files.opening import file_key
 from napari_dicommeta.support.errors import PixelError
 
 JLS = "1.2.840.10008.1.2.4.80"
@@ -163,8 +165,8 @@ def test_the_items_of_a_file_are_walked_once(tmp_path: Path, monkeypatch: pytest
 
 def test_large_fragments_are_not_read_while_they_are_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = []
-    pread = fragments.pread
-    monkeypatch.setattr(fragments, "pread", lambda *where: counted.append(where[1]) or pread(*where))
+    read = PlainFile.read
+    monkeypatch.setattr(PlainFile, "read", lambda *where: counted.append(where[2]) or read(*where))
     groups = [[bytes([n]) * (1 << 18)] for n in range(20)]
     file = write(tmp_path / "x.dcm", encapsulated_by(groups), frames=20)
     index = frame_index(file.path, file.offset, 20)

@@ -17,6 +17,7 @@ from napari_dicommeta.dicom.codecs import decode_frame
 from napari_dicommeta.dicom.codestream import DELIMITER, TAIL, codestream_kind, has_end, looks_whole, may_end_early
 from napari_dicommeta.dicom.frame_ending import frame_ending
 from napari_dicommeta.dicom.uids import RLE
+from napari_dicommeta.files.byte_file import PlainFile
 from napari_dicommeta.support.errors import DecodeError, PixelError
 
 COARSE = ("1.2.840.10008.1.2.4.50",)
@@ -39,8 +40,8 @@ def test_a_whole_file_costs_one_small_read(
 ) -> None:
     file = write(tmp_path / "x.dcm", syntax, [STREAMS[syntax]] * frames)
     reads = []
-    pread = module.pread
-    monkeypatch.setattr(module, "pread", lambda *where: reads.append(where[1]) or pread(*where))
+    read = PlainFile.read
+    monkeypatch.setattr(PlainFile, "read", lambda *where: reads.append(where[2]) or read(*where))
     monkeypatch.setattr(module, "frame_index", None)
     assert ending(file) is None
     assert reads == [TAIL]

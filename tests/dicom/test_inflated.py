@@ -10,8 +10,9 @@ from dicom_factory import DEFLATED, Raw, ct_content, data_set, dicom, file_meta
 from pixel_factory import Image, image
 
 from napari_dicommeta.dicom import inflated
-from napari_dicommeta.dicom.bounded_cache import BoundedCache
 from napari_dicommeta.dicom.inflated import data_set_start, read_inflated
+from napari_dicommeta.files import inflated_stream
+from napari_dicommeta.files.bounded_cache import BoundedCache
 from napari_dicommeta.support.errors import PixelError
 
 FRAMES = np.random.default_rng(0).integers(0, 4096, (12, 16, 32)).astype("<u2")
@@ -20,9 +21,9 @@ FRAMES = np.random.default_rng(0).integers(0, 4096, (12, 16, 32)).astype("<u2")
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a frame longer than a block, and few blocks stay."""
-    monkeypatch.setattr(inflated, "BLOCK", 1000)
-    monkeypatch.setattr(inflated, "INPUT", 100)
-    monkeypatch.setattr(inflated, "_BLOCKS", BoundedCache[bytes](3000, len))
+    monkeypatch.setattr(inflated_stream, "BLOCK", 1000)
+    monkeypatch.setattr(inflated_stream, "INPUT", 100)
+    monkeypatch.setattr(inflated_stream, "_BLOCKS", BoundedCache[bytes](3000, len))
 
 
 def write(path: Path, frames: np.ndarray = FRAMES) -> Image:
@@ -49,8 +50,8 @@ def test_frames_of_a_deflated_file_are_read_in_any_order(tmp_path: Path) -> None
 
 def test_a_file_is_inflated_once_for_all_its_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = []
-    inflate = inflated._inflate_block
-    monkeypatch.setattr(inflated, "_inflate_block", lambda *state: blocks.append(1) or inflate(*state))
+    inflate = inflated_stream.InflatedStream._inflate
+    monkeypatch.setattr(inflated_stream.InflatedStream, "_inflate", lambda *state: blocks.append(1) or inflate(*state))
     file = write(tmp_path / "x.dcm")
     for n in range(12):
         np.testing.assert_array_equal(file.gray(n), FRAMES[n])
@@ -65,13 +66,14 @@ def test_threads_read_one_deflated_file(tmp_path: Path) -> None:
 
 
 def test_states_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inflated, "STATE_BYTES", 4 * 100 * 5)
+    monkeypatch.setattr(inflated_stream, "STATE_BYTES", 4 * 100 * 5)
     file = write(tmp_path / "x.dcm")
     for n in (11, 3, 0, 8):
         np.testing.assert_array_equal(file.gray(n), FRAMES[n])
     (kept,) = [deflated for deflated, _ in inflated._FILES._values.values() if deflated.path == file.path]
-    assert len(kept.states) <= 5
-    assert kept.stride > 1
+    assert kept._stream is not None
+    assert len(kept._stream._states) <= 5
+    assert kept._stream._stride > 1
 
 
 def test_a_deflated_file_that_is_cut_off_or_damaged_has_the_frames_before(tmp_path: Path) -> None:

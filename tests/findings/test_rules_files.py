@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -118,9 +119,9 @@ def test_a_dose_in_a_frame_of_reference_of_no_image(tmp_path: Path) -> None:
 
 def test_archives_and_files_that_may_be_images_need_a_decision(tmp_path: Path) -> None:
     write_series(tmp_path, 2, **NOBODY)
-    (tmp_path / "more.zip").write_bytes(b"PK\x03\x04" + bytes(200))
+    (tmp_path / "more.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(200))
     (tmp_path / "labels.xlsx").write_bytes(b"PK\x03\x04" + bytes(200))
-    (tmp_path / "mask.nii.gz").write_bytes(b"\x1f\x8b" + bytes(200))
+    (tmp_path / "mask.nii.gz").write_bytes(gzip.compress(bytes(400)))
     (tmp_path / "empty.dcm").write_bytes(b"")
     findings = check(dm.scan(tmp_path))
     assert {(finding.code, finding.severity, finding.title) for finding in findings} == {

@@ -54,6 +54,12 @@ def offered(manifest: PluginManifest, path: str) -> bool:
         "img.0001",
         "brain.7",
         "Image.100234",
+        "portal.zip",
+        "CD.ZIP",
+        "x.tar",
+        "x.tar.gz",
+        "x.tgz",
+        "a.dcm.gz",
     ],
 )
 def test_dicom_names_are_offered_to_the_reader(manifest: PluginManifest, name: str) -> None:
@@ -65,12 +71,12 @@ def test_dicom_names_are_offered_to_the_reader(manifest: PluginManifest, name: s
     [
         "photo.png",
         "scan.nii.gz",
+        "notes.7z",
         "data.csv",
         "notes.txt",
         "volume.tif",
         "v1.2.tif",
         "log.1.txt",
-        "x.dc3.zip",
         "a.0000001",
     ],
 )

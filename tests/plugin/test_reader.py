@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,19 @@ def test_a_layer_can_be_copied_and_computed_with(tmp_path: Path) -> None:
     assert np.array_equal(viewer.layers[1].data, full)
     copied = viewer.add_labels((layer.data > 0).astype(np.uint8))
     assert copied.data.sum() == (full > 0).sum()
+
+
+def test_archives_with_dicom_are_taken_and_others_left(tmp_path: Path) -> None:
+    paths = write_series(tmp_path / "a", 3)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in paths:
+            archive.write(path, f"inside/{path.name}")
+    (layer,) = read(str(tmp_path / "x.zip"))
+    np.testing.assert_array_equal(np.asarray(layer.data), np.asarray(load(tmp_path / "a")[0].array))
+    with zipfile.ZipFile(tmp_path / "texts.zip", "w") as archive:
+        archive.writestr("a.txt", "hello" * 100)
+    (tmp_path / "cut.zip").write_bytes((tmp_path / "x.zip").read_bytes()[:100])
+    assert get_reader(str(tmp_path / "x.zip")) is not None
+    assert get_reader(str(tmp_path / "x.zip" / "inside")) is not None
+    assert get_reader(str(tmp_path / "texts.zip")) is None
+    assert get_reader(str(tmp_path / "cut.zip")) is not None  # the scan says why nothing opens

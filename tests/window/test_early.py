@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,16 @@ def test_what_lies_over_images_is_no_first_picture(tmp_path: Path) -> None:
     found = early_source([str(tmp_path)])
     assert found is not None
     assert [volume.modality for volume in found.volumes] == ["CT"]
+
+
+def test_the_first_folder_with_images_may_be_in_an_archive(tmp_path: Path) -> None:
+    write_series(tmp_path / "b", 4, SeriesInstanceUID="1.2.1")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a/README", "no DICOM")
+        for path in (tmp_path / "b").iterdir():
+            archive.write(path, f"c/{path.name}")
+    for source in (tmp_path / "x.zip", tmp_path / "x.zip" / "c"):
+        found = early_source([str(source)])
+        assert found is not None
+        assert found.volumes[0].array.shape[0] == 4
+        assert found.root_of(found.volumes[0]) == str(source)

@@ -9,10 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
+import numpy as np
 import pytest
 from dicom_factory import write_series
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QInputDialog
 from window_driver import choose_tag, click_bar, drop, open_dock, open_series, read, wait_until_read
 
 import napari_dicommeta as dm
@@ -179,3 +182,27 @@ def test_the_sample_opens_from_an_empty_dock(qtbot: Any, viewer: Any, dock: Any)
     wait_until_read(qtbot, dock)
     assert dock.source.title.text() == "Chest CT phantom"
     assert [layer.data.shape[0] for layer in viewer.layers] == [48]
+
+
+def test_an_archive_and_a_url_open_like_a_folder(
+    qtbot: Any, viewer: Any, dock: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "in", 1, 5)
+    shutil.make_archive(str(tmp_path / "portal"), "zip", tmp_path / "in")
+    read(qtbot, dock, tmp_path / "portal.zip")
+    assert (dock.source.title.text(), dock.source.amount.text()) == ("portal.zip", "5 files · 1 series")
+    assert viewer.layers[-1].data.shape[0] == 5
+    system = fsspec.filesystem("memory")
+    make(tmp_path / "more", 2, 3)
+    system.put(str(tmp_path / "more"), "/of-the-dock", recursive=True)
+    monkeypatch.setattr(QInputDialog, "getText", lambda *_: (" memory://of-the-dock ", True))
+    next(action for action in dock.source.open_button.menu().actions() if action.text() == "URL…").trigger()
+    wait_until_read(qtbot, dock)
+    assert (dock.source.title.text(), dock.source.amount.text()) == ("of-the-dock", "3 files · 1 series")
+    assert np.asarray(viewer.layers[-1].data).shape == (3, 16, 12)
+    system.rm("/of-the-dock", recursive=True)
+    before = len(notification_manager.records)
+    dock.open_paths(["memory://nowhere"])
+    wait_until_read(qtbot, dock)
+    said = " ".join(str(record.message) for record in notification_manager.records[before:])
+    assert "nowhere: there is nothing at this URL" in said

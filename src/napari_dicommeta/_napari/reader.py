@@ -43,7 +43,9 @@ LayerData = list[Any]
 OUTLINE = 1
 """Width of the outlines, in pixels, as which RT structures are shown: filled, they would hide the image."""
 _MAX_PROBES = 64
-"""Files of a folder that are tested for DICOM before it is left to the scan."""
+"""Files of a folder or an archive that are tested for DICOM before it is left to the scan."""
+UNREADABLE = "unreadable"
+"""The code of a folder, or of a part of an archive, that cannot be read: the scan says why."""
 
 
 def get_reader(path: str | Sequence[str] | None = None) -> Callable[[Any], LayerData] | None:
@@ -58,16 +60,19 @@ def get_reader(path: str | Sequence[str] | None = None) -> Callable[[Any], Layer
 
 
 def _may_hold_dicom(path: str) -> bool:
-    if not os.path.isdir(path):
-        return is_dicom(path)
+    """Return whether a folder, an archive, a file or a URL may hold DICOM, by its first files."""
+    from napari_dicommeta.scanning.listing import list_files
+
     tested = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
-            if is_dicom(os.path.join(folder, name)):
+    try:
+        for entry in list_files([path]):
+            if is_dicom(entry) if isinstance(entry, str) else entry.code == UNREADABLE:
                 return True
             tested += 1
             if tested >= _MAX_PROBES:
                 return True  # too many to test all of them here: the scan decides
+    except (OSError, ImportError):  # nothing at a URL, or nothing that reads it
+        return False
     return tested == 0
 
 
@@ -275,7 +280,7 @@ def sample_layers() -> LayerData:
 
 
 def open_in(viewer: Any, source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Any:
-    """Open a folder, a file or several in `viewer` as a drop on its window does; return the dock.
+    """Open a folder, an archive, a file, a URL or several in `viewer` as a drop on its window does; return the dock.
 
     The dock reads in the background: ``dock.is_idle`` says when it is done. A ``ViewerModel`` without a window gets all
     volumes as layers at once, and the result is None.
@@ -285,8 +290,9 @@ def open_in(viewer: Any, source: str | os.PathLike[str] | Sequence[str | os.Path
     LoadError
         If there is no window and the source holds no volume.
     """
-    sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-    paths = [os.path.abspath(os.fspath(path)) for path in sources]
+    from napari_dicommeta.scanning.listing import source_paths
+
+    paths = source_paths(source)
     dock = dock_of(viewer)
     if dock is not None:
         dock.open_paths(paths)

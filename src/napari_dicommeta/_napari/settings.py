@@ -9,6 +9,9 @@ from napari.settings import get_settings
 from napari.utils.history import get_open_history, update_open_history
 
 from napari_dicommeta._napari.reader import PLUGIN
+from napari_dicommeta.files.opening import find_inside
+from napari_dicommeta.files.urls import is_url
+from napari_dicommeta.scanning.listing import source_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,15 +84,21 @@ def recent_folders() -> tuple[str, ...]:
 def last_source() -> tuple[str, ...]:
     """Return the paths of the last source, () if one of them does not exist any more."""
     paths = tuple(path for path in remembered("last_source", "").split("\n") if path)
-    return paths if all(map(os.path.exists, paths)) else ()
+    return paths if all(map(_is_there, paths)) else ()
+
+
+def _is_there(path: str) -> bool:
+    """Return whether a source is there; a URL is not asked for, and of a place in an archive only the archive is."""
+    return is_url(path) or os.path.exists(path) or find_inside(path) is not None
 
 
 def remember_source(paths: Sequence[str]) -> None:
     """Save the paths of a source for the next session, and add the first to napari's history."""
     remember_folder(paths[0])
-    remember("last_source", "\n".join(map(os.path.abspath, paths[:MAX_PATHS])))
+    remember("last_source", "\n".join(source_paths(paths[:MAX_PATHS])))
 
 
 def remember_folder(path: str) -> None:
-    """Add a folder, or the folder of a file, to napari's history."""
-    update_open_history(os.path.join(path, "") if os.path.isdir(path) else path)
+    """Add a folder, or the folder of a file, to napari's history, which knows no URLs."""
+    if not is_url(path):
+        update_open_history(os.path.join(path, "") if os.path.isdir(path) else path)

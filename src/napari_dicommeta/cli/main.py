@@ -16,9 +16,17 @@ from napari_dicommeta.cli.info import print_info
 from napari_dicommeta.cli.sample import add_sample
 from napari_dicommeta.cli.sharing import series_rows, tag_rows, volume_rows
 from napari_dicommeta.cli.shell import FORMS, print_for_shell
-from napari_dicommeta.cli.sources import LIST, add_source_arguments, catalog_of_options, need_paths, source_paths_of
+from napari_dicommeta.cli.sources import (
+    LIST,
+    add_source_arguments,
+    catalog_of_options,
+    exists,
+    need_paths,
+    source_paths_of,
+)
 from napari_dicommeta.cli.terminal import CommandError, finished, print_json, print_rows
 from napari_dicommeta.cli.values import add_value_arguments, print_values
+from napari_dicommeta.scanning.listing import source_paths
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
 from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.note import SEVERITIES
@@ -213,7 +221,7 @@ def _open(options: argparse.Namespace) -> None:
         return
     paths = catalog_of_options(options).paths if options.where else source_paths_of(options.source)
     for path in paths:
-        if not os.path.lexists(path):
+        if not exists(path):
             raise CommandError(f"{display(path)}: the file or folder does not exist")
     try:
         import napari
@@ -221,7 +229,7 @@ def _open(options: argparse.Namespace) -> None:
         raise CommandError('napari is not installed: pip install "napari-dicommeta[all]"') from error
     viewer = napari.Viewer()
     _, dock = viewer.window.add_plugin_dock_widget("napari-dicommeta", "DICOM")
-    dock.open_paths([os.path.abspath(path) for path in paths])
+    dock.open_paths(source_paths(paths))
     napari.run()
 
 

@@ -7,6 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.cli.terminal import CommandError, failure_line, show_scan
+from napari_dicommeta.files.urls import is_url
+from napari_dicommeta.scanning.archives import is_inside
+from napari_dicommeta.scanning.listing import source_paths
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import display
 
@@ -37,7 +40,7 @@ def add_source_arguments(sub: argparse.ArgumentParser, nargs: str | None = "+", 
 
     `more`: further words in the help of the sources.
     """
-    some = "a folder, a file, or a catalog" if nargs is None else "folders, files, or catalogs"
+    some = "a folder, an archive, a file, or a catalog" if nargs is None else "folders, archives, files, or catalogs"
     sub.add_argument(
         "source",
         metavar="SRC",
@@ -81,8 +84,13 @@ def source_paths_of(sources: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def exists(source: str) -> bool:
-    """Return whether an argument is a source: a path that exists, a URL or a list."""
-    return source == LIST or "://" in source or os.path.lexists(source)
+    """Return whether an argument is a source: a path that exists, also inside an archive, a URL or a list."""
+    if source == LIST or is_url(source) or os.path.lexists(source):
+        return True
+    try:
+        return is_inside(source)
+    except OSError:
+        return True  # an archive that cannot be read: the scan says why
 
 
 def catalog_of_options(options: argparse.Namespace, sources: str | Sequence[str] | None = None) -> Catalog:
@@ -109,7 +117,7 @@ def rescanned_sources(options: argparse.Namespace, catalog: Catalog) -> tuple[st
     from napari_dicommeta.catalog.storage import is_saved
 
     if not options.where and not any(is_saved(path) for path in options.paths):
-        return tuple(os.path.abspath(path) for path in options.paths)
+        return source_paths(options.paths)
     return catalog.paths if options.where or len(options.paths) > 1 else None
 
 

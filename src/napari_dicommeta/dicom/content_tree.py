@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.dicom.values import number
+from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.support.log import log_fault
 
@@ -75,7 +76,8 @@ def read_content(path: str) -> ContentItem:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
         try:
-            dataset = dcmread(path, force=True, stop_before_pixels=True)
+            with open_stream(path) as stream:
+                dataset = dcmread(stream, force=True, stop_before_pixels=True)
             root = _item(dataset, 0, [0])
         except OSError as error:
             raise RefusedError("report-unreadable", error.strerror or type(error).__name__) from error

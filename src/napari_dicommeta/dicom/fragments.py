@@ -7,16 +7,19 @@ fragments belong to a frame, and only if it agrees with them.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.bounded_cache import BoundedCache, FileKey, file_key
 from napari_dicommeta.dicom.fragment_walk import STARTS, walk_fragments
-from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
 from napari_dicommeta.dicom.image_header import EXTENDED_OFFSETS, image_header
+from napari_dicommeta.files.bounded_cache import BoundedCache
+from napari_dicommeta.files.opening import file_key, open_file
 from napari_dicommeta.support.errors import DecodeError
+
+if TYPE_CHECKING:
+    from napari_dicommeta.files.byte_file import ByteFile, FileKey
 
 __all__ = ["FrameIndex", "frame_data", "frame_index"]
 
@@ -63,10 +66,9 @@ def frame_data(path: str, offset: int, frame: int, frames: int) -> bytes:
         If the file cannot be read.
     """
     parts = []
-    descriptor = os.open(path, OPEN_FLAGS)
-    try:
-        key = file_key(path, descriptor)
-        index, size = _index(key, offset, frames), key[2]
+    with open_file(path) as file:
+        key = file.key
+        index, size = _index(key, offset, frames), file.size
         if index.fault:
             raise DecodeError(index.fault)
         if not 0 <= frame < len(index.bounds) - 1:
@@ -75,12 +77,10 @@ def frame_data(path: str, offset: int, frame: int, frames: int) -> bytes:
         if first >= stop:
             raise DecodeError("it has no fragment")
         for start, length in zip(index.starts[first:stop].tolist(), index.lengths[first:stop].tolist(), strict=True):
-            part = pread(descriptor, min(length, max(size - start, 0)), start)
+            part = file.read(start, min(length, max(size - start, 0)))
             if len(part) < length:
                 raise DecodeError(f"its fragment is cut off: {len(part):,} of {length:,} bytes are present")
             parts.append(part)
-    finally:
-        os.close(descriptor)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
@@ -101,10 +101,9 @@ def _index(key: FileKey, offset: int, frames: int) -> FrameIndex:
 
 def _build(path: str, offset: int, frames: int) -> FrameIndex:
     """Walk the items of a file and assign them to frames."""
-    descriptor = os.open(path, OPEN_FLAGS)
-    try:
-        size = os.fstat(descriptor).st_size
-        starts, lengths, cut = _walk(descriptor, offset, size)
+    with open_file(path) as file:
+        size = file.size
+        starts, lengths, cut = _walk(file, offset, size)
         none = np.zeros(0, np.int64)
         if not len(starts):
             return FrameIndex(starts=none, lengths=none, fault=cut or "its pixel data has no offset table", cut=cut)
@@ -112,10 +111,8 @@ def _build(path: str, offset: int, frames: int) -> FrameIndex:
         starts, lengths = starts[1:], lengths[1:]
         table = none
         if table_length % 4 == 0 and table_length == 4 * frames and table_start + table_length <= size:
-            table = np.frombuffer(pread(descriptor, table_length, table_start), "<u4").astype(np.int64)
-        bounds = _assign(descriptor, starts, lengths, frames, table, cut != "")
-    finally:
-        os.close(descriptor)
+            table = np.frombuffer(file.read(table_start, table_length), "<u4").astype(np.int64)
+        bounds = _assign(file, starts, lengths, frames, table, cut != "")
     if bounds is None and frames > 1:
         bounds = _by_table(starts, _extended_table(path, frames), frames, cut != "")
     if bounds is None:
@@ -125,14 +122,14 @@ def _build(path: str, offset: int, frames: int) -> FrameIndex:
     return FrameIndex(starts=starts, lengths=lengths, bounds=bounds, cut=cut)
 
 
-def _walk(descriptor: int, position: int, size: int) -> tuple[np.ndarray, np.ndarray, str]:
+def _walk(file: ByteFile, position: int, size: int) -> tuple[np.ndarray, np.ndarray, str]:
     """Return the starts and lengths of all items from `position` on, and why the walk ended early."""
-    starts, lengths, fault, _ = walk_fragments(lambda offset, count: pread(descriptor, count, offset), position, size)
+    starts, lengths, fault, _ = walk_fragments(file.read, position, size)
     return np.array(starts, np.int64), np.array(lengths, np.int64), fault
 
 
 def _assign(
-    descriptor: int, starts: np.ndarray, lengths: np.ndarray, frames: int, table: np.ndarray, is_cut: bool
+    file: ByteFile, starts: np.ndarray, lengths: np.ndarray, frames: int, table: np.ndarray, is_cut: bool
 ) -> np.ndarray | None:
     """Return the bounds of frames among fragments; None if nothing settles them.
 
@@ -151,7 +148,7 @@ def _assign(
     filled = np.flatnonzero(lengths > 0)
     if len(filled) == frames:
         return np.append(filled, count)
-    return _by_markers(descriptor, starts, lengths, frames)
+    return _by_markers(file, starts, lengths, frames)
 
 
 def _by_table(starts: np.ndarray, table: np.ndarray, frames: int, is_cut: bool) -> np.ndarray | None:
@@ -169,13 +166,13 @@ def _by_table(starts: np.ndarray, table: np.ndarray, frames: int, is_cut: bool) 
     return np.array([*bounds, len(items)], np.int64)
 
 
-def _by_markers(descriptor: int, starts: np.ndarray, lengths: np.ndarray, frames: int) -> np.ndarray | None:
+def _by_markers(file: ByteFile, starts: np.ndarray, lengths: np.ndarray, frames: int) -> np.ndarray | None:
     """Return the bounds by the first or the last bytes of each fragment, None if neither count as many frames."""
     heads, tails = [], []
     for n, (start, length) in enumerate(zip(starts.tolist(), lengths.tolist(), strict=True)):
-        if pread(descriptor, min(8, length), start).startswith(STARTS):
+        if file.read(start, min(8, length)).startswith(STARTS):
             heads.append(n)
-        tail = pread(descriptor, min(TAIL, length), start + length - min(TAIL, length))
+        tail = file.read(start + length - min(TAIL, length), min(TAIL, length))
         if b"\xff\xd9" in tail:
             tails.append(n)
     if len(heads) == frames and heads[0] == 0:

@@ -6,12 +6,11 @@ rest of the file is looked at where these do not look like the end of pixel data
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from napari_dicommeta.dicom.codestream import TAIL, codestream_kind, has_end, looks_whole, may_end_early
 from napari_dicommeta.dicom.fragments import frame_data, frame_index
-from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
+from napari_dicommeta.files.opening import open_file
 from napari_dicommeta.support.errors import DecodeError
 
 __all__ = ["FrameEnding", "frame_ending"]
@@ -39,13 +38,10 @@ def frame_ending(path: str, offset: int, frames: int, transfer_syntax: str) -> F
     OSError
         If the file cannot be read.
     """
-    descriptor = os.open(path, OPEN_FLAGS)
-    try:
-        size = os.fstat(descriptor).st_size
+    with open_file(path) as file:
+        size = file.size
         start = max(offset, size - TAIL)
-        tail = pread(descriptor, size - start, start)
-    finally:
-        os.close(descriptor)
+        tail = file.read(start, size - start)
     if looks_whole(tail, transfer_syntax):
         return None
     index = frame_index(path, offset, frames)

@@ -8,7 +8,6 @@ their frames by vectors. Usual files are read from their bytes, unusual ones wit
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections import OrderedDict
 
@@ -19,6 +18,7 @@ from napari_dicommeta.dicom.frame_places import FRAME_TAGS_AT_TOP, add_places, c
 from napari_dicommeta.dicom.group_bytes import read_group_bytes
 from napari_dicommeta.dicom.group_pydicom import read_groups_with_pydicom
 from napari_dicommeta.dicom.group_values import RENAMED, UnusualError
+from napari_dicommeta.files.opening import file_key
 from napari_dicommeta.support.errors import FunctionalGroupsError, HeaderError
 from napari_dicommeta.support.log import log_fault
 
@@ -151,8 +151,7 @@ def read_frame_texts(path: str, count: int) -> list[dict[str, str]]:
 
 def _values(path: str, count: int) -> FrameValues:
     try:
-        status = os.stat(path)
-        key = (path, status.st_mtime_ns, status.st_size, count)
+        key = (*file_key(path), count)
         values = _cache.get(key)
         if values is None:
             values = _read(path, count)

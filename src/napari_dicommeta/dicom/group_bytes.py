@@ -7,7 +7,6 @@ only values differ, they are at the same places in all rows. Each distinct value
 
 from __future__ import annotations
 
-import os
 import struct
 from typing import TYPE_CHECKING
 
@@ -19,13 +18,15 @@ from napari_dicommeta.dicom.frame_columns import ColumnBuilder
 from napari_dicommeta.dicom.frame_places import TOP_TAGS
 from napari_dicommeta.dicom.group_values import TextDecoder, UnusualError, spec_of
 from napari_dicommeta.dicom.group_walk import Block, EndOfBytesError, GroupWalker, Leaf, structure_of
-from napari_dicommeta.dicom.header import MAX_INFLATED, inflate, open_regular, pread
+from napari_dicommeta.dicom.header import MAX_INFLATED, inflate, open_regular
 from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, IMPLICIT, JPIP
 from napari_dicommeta.support.errors import FunctionalGroupsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from napari_dicommeta.files.byte_file import ByteFile
 
 __all__ = ["read_group_bytes"]
 
@@ -50,15 +51,14 @@ def read_group_bytes(path: str, count: int) -> tuple[ColumnBuilder, dict[str, st
     HeaderError, OSError
         If the path is not a regular file, or cannot be read.
     """
-    descriptor = open_regular(path)
-    try:
-        size = os.fstat(descriptor).st_size
+    with open_regular(path) as file:
+        size = file.size
         wanted = min(FIRST_READ, size)
         buffer = b""
         while True:
-            buffer += _read(descriptor, len(buffer), wanted - len(buffer))
+            buffer += _read(file, len(buffer), wanted - len(buffer))
             try:
-                return _FileReader(buffer, lambda at, n: pread(descriptor, n, at), size).read(count)
+                return _FileReader(buffer, file.read, size).read(count)
             except EndOfBytesError as error:
                 needed = error.args[0]
                 if len(buffer) >= size or needed > size or len(buffer) < wanted:
@@ -66,13 +66,11 @@ def read_group_bytes(path: str, count: int) -> tuple[ColumnBuilder, dict[str, st
                 if needed > MAX_BYTES:
                     raise FunctionalGroupsError(f"its functional groups need more than {MAX_BYTES >> 20} MiB") from None
                 wanted = min(size, max(needed + 4096, 4 * len(buffer)), MAX_BYTES)
-    finally:
-        os.close(descriptor)
 
 
-def _read(descriptor: int, offset: int, count: int) -> bytes:
+def _read(file: ByteFile, offset: int, count: int) -> bytes:
     parts = []
-    while count > 0 and (data := pread(descriptor, count, offset)):
+    while count > 0 and (data := file.read(offset, count)):
         parts.append(data)
         offset, count = offset + len(data), count - len(data)
     return b"".join(parts)

@@ -20,6 +20,7 @@ from napari_dicommeta.dicom.group_values import (
     spec_of,
 )
 from napari_dicommeta.dicom.group_walk import DEPTH
+from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ def read_groups_with_pydicom(path: str, count: int) -> tuple[ColumnBuilder, dict
     """
     from pydicom import dcmread
 
-    with silence():
-        dataset = dcmread(path, stop_before_pixels=True, force=True)
+    with silence(), open_stream(path) as stream:
+        dataset = dcmread(stream, stop_before_pixels=True, force=True)
         return _frames(dataset, count), _tops(dataset)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import stat
 import struct
 import zlib
 from dataclasses import dataclass, field
@@ -24,13 +23,16 @@ from napari_dicommeta.dicom.item_layouts import ItemLayouts
 from napari_dicommeta.dicom.required_elements import missing_end
 from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR, WITHHELD, joined, value_key
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, TRANSFER_SYNTAXES
+from napari_dicommeta.files.opening import open_file
 from napari_dicommeta.support.errors import CutError, HeaderError
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Header", "inflate", "is_dicom", "open_regular", "parse_buffer", "parse_header", "pread", "read_header"]
+    from napari_dicommeta.files.byte_file import ByteFile
+
+__all__ = ["Header", "inflate", "is_dicom", "open_regular", "parse_buffer", "parse_header", "read_header"]
 
 FIRST_READ = 8192
 """Bytes of the first read: the whole header of nearly every file."""
@@ -40,7 +42,6 @@ MAX_TAGS = 5000
 MAX_PYDICOM_SEQUENCES, MAX_PYDICOM_BYTES = 4, 1 << 20
 """The most damaged sequences of one file that pydicom tries to read past, and the most bytes it gets of each."""
 TRANSFER_SYNTAX = 0x00020010
-OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 _META_HEAD = struct.Struct("<HH2sH")
 _ULONG = struct.Struct("<L")
@@ -107,12 +108,8 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     OSError
         If the file cannot be opened or read.
     """
-    descriptor = open_regular(path)
-    try:
-        size = os.fstat(descriptor).st_size
-        return parse_header(lambda offset, count: pread(descriptor, count, offset), size)
-    finally:
-        os.close(descriptor)
+    with open_regular(path) as file:
+        return parse_header(file.read, file.size)
 
 
 def is_dicom(path: str | os.PathLike[str]) -> bool:
@@ -122,25 +119,24 @@ def is_dicom(path: str | os.PathLike[str]) -> bool:
     The result is False for a file that cannot be opened.
     """
     try:
-        descriptor = open_regular(path)
+        file = open_regular(path)
     except (OSError, ValueError, HeaderError):
         return False
     try:
-        size = os.fstat(descriptor).st_size
-        first = pread(descriptor, min(FIRST_READ, size), 0)
+        first = file.read(0, FIRST_READ)
         if first[128:132] == b"DICM":
             return True
-        parse_header(lambda offset, count: pread(descriptor, count, offset), size, first)
+        parse_header(file.read, file.size, first)
     except (OSError, HeaderError):
         return False
     else:
         return True
     finally:
-        os.close(descriptor)
+        file.close()
 
 
-def open_regular(path: str | os.PathLike[str]) -> int:
-    """Open a regular file and return its descriptor, never blocking on a pipe or a device.
+def open_regular(path: str | os.PathLike[str]) -> ByteFile:
+    """Open a regular file, never blocking on a pipe or a device.
 
     Raises
     ------
@@ -149,21 +145,15 @@ def open_regular(path: str | os.PathLike[str]) -> int:
     OSError
         If it cannot be opened, or the path is withheld, as in a catalog for others.
     """
-    if os.fspath(path).startswith(f"({WITHHELD}"):
+    text = os.fspath(path)
+    if text.startswith(f"({WITHHELD}"):
         raise OSError(errno.ENOENT, "the catalog names no files: read the folder, or save the catalog with --full")
-    descriptor = os.open(path, OPEN_FLAGS)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise HeaderError("not a regular file", "not-regular")
-    return descriptor
-
-
-def pread(descriptor: int, count: int, offset: int) -> bytes:
-    """Read `count` bytes at `offset`, fewer at the end of the file."""
-    if hasattr(os, "pread"):
-        return os.pread(descriptor, count, offset)
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    return os.read(descriptor, count)
+    try:
+        return open_file(text)
+    except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise HeaderError(error.strerror or "not a regular file", "not-regular") from error
+        raise
 
 
 def parse_header(fetch: Callable[[int, int], bytes], size: int, first: bytes | None = None) -> Header:

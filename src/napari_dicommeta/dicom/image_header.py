@@ -6,19 +6,19 @@ a thread that decodes must not do.
 
 from __future__ import annotations
 
-import os
 import struct
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
 from napari_dicommeta.dicom.elements import UNDEFINED, DataSetReader
 from napari_dicommeta.dicom.file_buffer import FileBuffer
 from napari_dicommeta.dicom.inflated import data_set_start, read_inflated
 from napari_dicommeta.dicom.palette import DESCRIPTORS, SEGMENTED, TABLES, Palette, read_palette
 from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR
 from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED
+from napari_dicommeta.files.bounded_cache import BoundedCache
+from napari_dicommeta.files.opening import file_key, open_file
 from napari_dicommeta.support.errors import CutError
 
 if TYPE_CHECKING:
@@ -89,18 +89,17 @@ def image_header(path: str, transfer_syntax: str = "") -> ImageHeader:
 
 def _read(path: str, transfer_syntax: str) -> ImageHeader:
     start, is_inflated = data_set_start(path, transfer_syntax == DEFLATED)
-    with open(path, "rb", buffering=0) as file:
+    with open_file(path) as file:
 
         def fetch(position: int, count: int) -> bytes:
             if reader is not None and reader.pixels is not None:
                 return b""  # pixels are not read
             if is_inflated:
                 return read_inflated(path, position, count)
-            file.seek(position)
-            return file.read(count)
+            return file.read(position, count)
 
         reader: DataSetReader | None = None
-        size = INFLATED_SIZE if is_inflated else os.fstat(file.fileno()).st_size
+        size = INFLATED_SIZE if is_inflated else file.size
         first = fetch(start, FIRST_READ)
         window = FileBuffer(fetch, size, first)
         window.base = start

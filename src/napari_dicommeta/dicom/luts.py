@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.log import log_fault
 
 __all__ = ["LookupTable", "read_modality_luts", "read_softcopy_lut", "read_voi_luts"]
@@ -74,7 +75,8 @@ def _tables(path: str, sequence: str) -> tuple[LookupTable, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
         try:
-            dataset = dcmread(path, stop_before_pixels=True, force=True)
+            with open_stream(path) as stream:
+                dataset = dcmread(stream, stop_before_pixels=True, force=True)
             signed = dataset.get("PixelRepresentation", 0) == 1
             items = list(dataset.get(sequence) or ())
             little = dataset.is_little_endian is not False

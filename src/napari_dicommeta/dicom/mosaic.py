@@ -21,7 +21,6 @@ United Imaging: each slice has an item in *MRVFrameSequence* (0065,xx51) with it
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import isfinite, isqrt, nan
@@ -32,7 +31,7 @@ import numpy as np
 from napari_dicommeta.dicom.csa import parse_csa, read_slice_array
 from napari_dicommeta.dicom.elements import DataSetReader
 from napari_dicommeta.dicom.file_buffer import FileBuffer
-from napari_dicommeta.dicom.header import MAX_INFLATED, inflate, open_regular, parse_header, pread
+from napari_dicommeta.dicom.header import MAX_INFLATED, inflate, open_regular, parse_header
 from napari_dicommeta.dicom.stored_values import LONG_VR, SHORT_VR
 from napari_dicommeta.dicom.uids import DEFLATED
 from napari_dicommeta.dicom.values import number, numbers
@@ -101,12 +100,11 @@ def read_mosaic(path: str, rows: int, columns: int) -> Mosaic | None:
     not fit its image. A damaged private header raises nothing; what it would say is missing.
     """
     try:
-        descriptor = open_regular(path)
+        opened = open_regular(path)
     except (OSError, ValueError, HeaderError):
         return None
     try:
-        size = os.fstat(descriptor).st_size
-        file = _File(lambda offset, count: pread(descriptor, count, offset), size)
+        file = _File(opened.read, opened.size)
         image_type, frames = file.text("00080008"), number(file.text("00280008"))
         if rows < 1 or columns < 1 or not is_mosaic(image_type, int(frames or 1)):
             return None
@@ -115,7 +113,7 @@ def read_mosaic(path: str, rows: int, columns: int) -> Mosaic | None:
     except (OSError, HeaderError):
         return None
     finally:
-        os.close(descriptor)
+        opened.close()
 
 
 class _File:

@@ -1,16 +1,14 @@
 """Read native samples: bytes of a file, samples packed in bits, and the order of color samples (PS3.5 section 8).
 
-Plain files are read with ``preadv`` straight into the result, deflated ones through `inflated`.
+Files are read straight into the result where that is possible, deflated data sets through `inflated`.
 """
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
-from napari_dicommeta.dicom.header import OPEN_FLAGS, pread
 from napari_dicommeta.dicom.inflated import read_inflated
+from napari_dicommeta.files.opening import open_file
 from napari_dicommeta.support.errors import DecodeError
 
 __all__ = ["PACKED", "by_pixel", "expand_422", "read_native", "unpack_samples"]
@@ -35,29 +33,10 @@ def read_native(path: str, start: int, out: np.ndarray, is_deflated: bool) -> No
         done = len(raw)
         octets[:done] = np.frombuffer(raw, np.uint8)
     else:
-        descriptor = os.open(path, OPEN_FLAGS)
-        try:
-            done = _read_into(descriptor, memoryview(octets.data), start)
-        finally:
-            os.close(descriptor)
+        with open_file(path) as file:
+            done = file.read_into(memoryview(octets.data), start)
     if done < out.nbytes:
         raise DecodeError(f"{done} of {out.nbytes} bytes of pixel data are present")
-
-
-def _read_into(descriptor: int, view: memoryview, offset: int) -> int:
-    """Fill `view` from `offset` of the file and return the number of bytes read."""
-    done = 0
-    while done < len(view):
-        if hasattr(os, "preadv"):
-            count = os.preadv(descriptor, [view[done:]], offset + done)
-        else:
-            data = pread(descriptor, len(view) - done, offset + done)
-            count = len(data)
-            view[done : done + count] = data
-        if count == 0:
-            break
-        done += count
-    return done
 
 
 def unpack_samples(octets: np.ndarray, first: int, count: int, bits: int) -> np.ndarray:

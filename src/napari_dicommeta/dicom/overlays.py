@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_dicommeta.dicom.bounded_cache import BoundedCache, file_key
 from napari_dicommeta.dicom.polygons import fill
+from napari_dicommeta.files.bounded_cache import BoundedCache
+from napari_dicommeta.files.opening import file_key, open_stream
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.log import log_fault
 
@@ -103,7 +104,8 @@ def _overlays(path: str) -> tuple[Overlay, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
         try:
-            dataset = dcmread(path, force=True, stop_before_pixels=True)
+            with open_stream(path) as stream:
+                dataset = dcmread(stream, force=True, stop_before_pixels=True)
             made = [_overlay(dataset, group) for group in GROUPS]
         except OSError:
             raise
@@ -153,7 +155,8 @@ def read_shutter(path: str) -> Shutter | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
         try:
-            return shutter_of(dcmread(path, force=True, stop_before_pixels=True))
+            with open_stream(path) as stream:
+                return shutter_of(dcmread(stream, force=True, stop_before_pixels=True))
         except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken files
             log_fault("reading a shutter", error, logging.DEBUG)
             return None

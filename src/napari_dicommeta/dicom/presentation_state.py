@@ -10,6 +10,7 @@ from typing import Any
 from napari_dicommeta.dicom.luts import read_softcopy_lut
 from napari_dicommeta.dicom.overlays import Shutter, shutter_of
 from napari_dicommeta.dicom.window import Window, windows_of
+from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.log import log_fault
 
 __all__ = ["PresentationState", "SavedWindow", "read_presentation_state"]
@@ -61,7 +62,8 @@ def read_presentation_state(path: str) -> PresentationState | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
         try:
-            return _state(path, dcmread(path, force=True))
+            with open_stream(path) as stream:
+                return _state(path, dcmread(stream, force=True))
         except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken files
             log_fault("reading a presentation state", error, logging.DEBUG)
             return None

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 from napari_dicommeta.dicom.slide import rgb_of_lab
+from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.log import log_fault
 
 __all__ = ["read_segment_items"]
@@ -22,7 +23,8 @@ def read_segment_items(path: str) -> dict[int, tuple[str, tuple[int, int, int] |
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
         try:
-            dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=["SegmentSequence"])
+            with open_stream(path) as stream:
+                dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=["SegmentSequence"])
             items = [_item(item) for item in dataset.get("SegmentSequence") or ()]
         except Exception as error:  # noqa: BLE001  pydicom raises many kinds for broken files
             log_fault("reading the segments of a file", error, logging.DEBUG)

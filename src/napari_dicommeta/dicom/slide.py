@@ -6,6 +6,7 @@ import logging
 
 import numpy as np
 
+from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.log import log_fault
 
 __all__ = ["read_optical_paths", "rgb_of_lab"]
@@ -28,7 +29,8 @@ def read_optical_paths(path: str) -> tuple[str, ...]:
     from pydicom import dcmread
 
     try:
-        dataset = dcmread(path, force=True, stop_before_pixels=True, specific_tags=["OpticalPathSequence"])
+        with open_stream(path) as stream:
+            dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=["OpticalPathSequence"])
         items = dataset.get("OpticalPathSequence") or []
         return tuple(str(item.get("OpticalPathIdentifier", "")).strip() for item in items)
     except Exception as error:  # noqa: BLE001  pydicom raises many kinds for broken files

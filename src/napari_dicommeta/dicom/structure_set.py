@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.support.log import log_fault
 
@@ -67,7 +68,8 @@ def read_structure_set(path: str) -> StructureSet:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
         try:
-            dataset = dcmread(path, stop_before_pixels=True, force=True)
+            with open_stream(path) as stream:
+                dataset = dcmread(stream, stop_before_pixels=True, force=True)
             found = _structure_set(dataset)
         except OSError as error:
             raise RefusedError("structures-unreadable", error.strerror or type(error).__name__) from error

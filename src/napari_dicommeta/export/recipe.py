@@ -21,7 +21,7 @@ from napari_dicommeta.export.recipe_run import order_digest, pixels_digest, seri
 from napari_dicommeta.export.recipe_script import script_text
 from napari_dicommeta.export.recipe_sharing import without_persons
 from napari_dicommeta.export.tables import phi_name
-from napari_dicommeta.scanning.listing import sources_of
+from napari_dicommeta.scanning.listing import source_paths
 from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.volumes.load import load_series
 from napari_dicommeta.volumes.rescale import PADDINGS
@@ -189,7 +189,7 @@ def _check_option(step: Step) -> None:
 def _place(catalog: Catalog, source: Source | Sequence[Source] | None) -> tuple[str, tuple[str, ...]]:
     """Return the folder that paths are relative to, and the paths in it that are scanned."""
     if source is not None:
-        paths = [os.path.abspath(path) for path in sources_of(source)]
+        paths = list(source_paths(source))
         folder = paths[0] if len(paths) == 1 and os.path.isdir(paths[0]) else common_folder(paths)
         if folder and all(path.startswith(os.path.join(folder, "")) for path in catalog.paths):
             return folder, tuple(

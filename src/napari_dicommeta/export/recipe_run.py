@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.catalog.digest import catalog_digest, common_folder, file_digests, relative_paths
+from napari_dicommeta.scanning.listing import check_sources, source_paths
 from napari_dicommeta.scanning.scan import scan
 from napari_dicommeta.support.errors import PixelError, RecipeError
 from napari_dicommeta.support.words import display
@@ -70,10 +71,12 @@ def unchanged(
     given = (folder,) if isinstance(folder, (str, os.PathLike)) else folder or ()
     if not given or not all(given):
         raise RecipeError("the folder of the files is unknown: give it as an argument, as in `python recipe.py FOLDER`")
-    tops = [os.path.abspath(top) for top in given]
+    tops = source_paths(given)
     for top in tops:
-        if not os.path.exists(top):
-            raise RecipeError(f"{display(top)}: the folder does not exist")
+        try:
+            check_sources([top])
+        except FileNotFoundError as error:
+            raise RecipeError(f"{display(top)}: the folder does not exist") from error
     sources = recipe["sources"] or ("",)
     catalog = scan([os.path.join(top, source) if source else top for top in tops for source in sources])
     known = _files_of(beside, recipe["digest"])

@@ -11,7 +11,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "the pixel data is cut off: 284 of 384 bytes are present",
     ),
     "unreadable": ("Beside the images lie a README and a LICENSE", "2 other files in the folder are not DICOM"),
-    "archives": ("Beside the images lies a ZIP archive", "1 archive was not opened"),
+    "archives": ("Beside the images lies a 7z archive", "1 archive was not opened"),
     "refused": (
         "RescaleSlope 1,5 with a RescaleIntercept of -1024",
         "a Rescale Slope of '1,5' with an Intercept of '-1024' is not a valid rescale",

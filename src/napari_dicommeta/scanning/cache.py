@@ -24,6 +24,7 @@ import numpy as np
 
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.storage import save
+from napari_dicommeta.files.opening import open_file
 from napari_dicommeta.scanning.folder_marks import Marked, mark_folder
 from napari_dicommeta.scanning.listing import files_of, list_files
 from napari_dicommeta.scanning.local import scan_paths
@@ -305,9 +306,20 @@ def _status(path: str) -> list[int]:
     """Return the size and modification time (ns) of a file, [-1, -1] if it cannot be accessed."""
     try:
         status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return _status_inside(path)
     except (OSError, ValueError):
         return [-1, -1]
     return [status.st_size, status.st_mtime_ns]
+
+
+def _status_inside(path: str) -> list[int]:
+    """Return the size of a file in an archive, and the modification time of the archive."""
+    try:
+        with open_file(path) as file:
+            return [file.size, file.mtime]
+    except (OSError, ValueError):
+        return [-1, -1]
 
 
 def _status_file(target: Path) -> Path:

@@ -8,12 +8,17 @@ from __future__ import annotations
 import os
 
 from napari_dicommeta.dicom.codestream import TAIL
-from napari_dicommeta.dicom.header import FIRST_READ, OPEN_FLAGS, pread
+from napari_dicommeta.dicom.header import FIRST_READ
+from napari_dicommeta.files.byte_file import OPEN_FLAGS, ByteFile, pread
+from napari_dicommeta.files.opening import GZIP_NAMES, find_inside, open_file
+from napari_dicommeta.files.urls import is_url
 
 __all__ = ["FirstReads", "FirstWindow", "declared_syntax", "failed_window", "is_compressed", "tail_place"]
 
 MAX_FIRST = 1 << 20
 STEP = 4096
+MARGIN = 512
+"""Bytes by which headers of one series may differ in length."""
 MAX_KINDS, MAX_NAME_BYTES = 100_000, 8 << 20
 """The most sizes and folders that are kept, and the most characters of the folders' names."""
 
@@ -21,6 +26,8 @@ MIN_FILE = 132
 """Bytes up to the end of the prefix, without which nothing tells what a file was."""
 MAX_META = 1024
 """The bytes in which the transfer syntax of nearly every file is."""
+_BARE = (b"\2\0", b"\x08\0", b"\0\x08")
+"""The first bytes of data sets without a prefix."""
 _SYNTAX, _PREFIX, _COMPRESSED = b"\2\0\x10\0UI", b"1.2.840.10008.1.2.", b"3456789"
 """Tag and VR of *Transfer Syntax UID*; what UIDs of transfer syntaxes begin with; what follows if one compresses."""
 
@@ -37,6 +44,8 @@ class FirstReads:
     def __init__(self) -> None:
         self._by_size: dict[int, int] = {}
         self._by_folder: dict[str, int] = {}
+        self._last_end = FIRST_READ
+        """About where the last header that was read element by element ended."""
         self._name_bytes = 0
         self.is_slow = False
         """Whether storage was slow when it was last measured."""
@@ -44,6 +53,7 @@ class FirstReads:
     def learn(self, path: str, size: int, end: int) -> None:
         """Remember that the header of a file of `size` bytes ends at byte `end`."""
         count = min(max(FIRST_READ, -(-end // STEP) * STEP), MAX_FIRST)
+        self._last_end = min(-(-(end + MARGIN) // MARGIN) * MARGIN, count)
         folder = _folder(path)
         if folder not in self._by_folder:
             self._name_bytes += len(folder)
@@ -59,10 +69,12 @@ class FirstReads:
 
     def window(self, path: str) -> FirstWindow:
         """Read the first bytes of the file at `path`, which hold most headers completely."""
+        if path.endswith(GZIP_NAMES) or is_url(path):
+            return self._window_elsewhere(path)
         try:
             descriptor = os.open(path, OPEN_FLAGS)
-        except FileNotFoundError:
-            return failed_window("vanished", "the file is gone")
+        except (FileNotFoundError, NotADirectoryError):
+            return self._window_elsewhere(path)
         except OSError as error:
             return failed_window("rejected", f"cannot be opened: {error.strerror or type(error).__name__}")
         except ValueError as error:
@@ -84,6 +96,32 @@ class FirstReads:
             return failed_window("rejected", f"cannot be read: {error.strerror or type(error).__name__}")
         finally:
             os.close(descriptor)
+
+    def _window_elsewhere(self, path: str) -> FirstWindow:
+        """Read the first bytes of a file in an archive, of an inflated one, or of one at a URL."""
+        try:
+            with open_file(path) as file:
+                return self._window_of(file)
+        except FileNotFoundError as error:
+            is_elsewhere = is_url(path) or find_inside(path) is not None
+            return failed_window("vanished", (is_elsewhere and error.strerror) or "the file is gone")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            return failed_window("rejected", f"cannot be read: {reason}")
+
+    def _window_of(self, file: ByteFile) -> FirstWindow:
+        first = file.read(0, self._last_end)  # what is inflated beyond a header takes longer than all else
+        if first[128:132] != b"DICM" and first[:2] not in _BARE:
+            return len(first), file.mtime, first, "", "", b""  # the length of another kind of file does not matter
+        size = file.size
+        wanted = min(self.count(file.path, size), size)
+        if wanted > FIRST_READ and len(first) < wanted:
+            first += file.read(len(first), wanted - len(first))
+        tail = b""
+        if is_compressed(first):
+            start, count = tail_place(size)
+            tail = first[start:] if len(first) >= size else file.read(start, count)
+        return size, file.mtime, first, "", "", tail
 
 
 def tail_place(size: int) -> tuple[int, int]:

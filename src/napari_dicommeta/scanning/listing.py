@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
+
+from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_name, separator_of
+from napari_dicommeta.files.urls import is_url, list_url
+from napari_dicommeta.scanning.archives import is_inside, members_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +26,8 @@ __all__ = ["Entry", "check_sources", "files_of", "list_files", "source_paths", "
 OUTSIDE = "link"
 """The code of a link that leads out of the source; what it leads to may be images."""
 
+_CHAINED = re.compile(r"(?:zip|tar)://(?P<inside>[^:]*)::(?P<archive>.+)", re.DOTALL)
+"""What fsspec calls a place inside an archive."""
 Source = str | bytes | os.PathLike[str]
 OtherEntry = tuple[str, str, str, str]
 """(path, outcome, reason, code), as an `Entry` or as scanning processes send it."""
@@ -41,9 +48,15 @@ class _Folder(str):
     __slots__ = ()
 
 
+class _Archive(_Folder):
+    """The path of an archive, to be replaced by its members."""
+
+    __slots__ = ()
+
+
 def source_paths(source: Source | Iterable[Source]) -> tuple[str, ...]:
-    """Return the absolute paths of a source; an empty name stays empty, as it names nothing."""
-    return tuple(path and os.path.abspath(path) for path in sources_of(source))
+    """Return the absolute paths and the URLs of a source; an empty name stays empty, as it names nothing."""
+    return tuple(path if not path or is_url(path) else os.path.abspath(path) for path in sources_of(source))
 
 
 def sources_of(source: Source | Iterable[Source]) -> tuple[str, ...]:
@@ -67,11 +80,15 @@ def _path_of(source: str) -> str:
     if source[:7].lower() == "file://":
         place = urlsplit(source)
         return url2pathname(place.path if place.netloc in ("", "localhost") else f"//{place.netloc}{place.path}")
+    if match := _CHAINED.fullmatch(source):  # fsspec's way to say it
+        archive, inside = _path_of(match["archive"]), match["inside"].strip("/")
+        separator = separator_of(archive)
+        return separator.join([archive, *filter(None, inside.split("/"))])
     return os.path.expanduser(source) if source.startswith("~") and not os.path.lexists(source) else source
 
 
 def check_sources(paths: Iterable[str]) -> None:
-    """Raise the error of the first of `paths` that does not exist or cannot be reached.
+    """Raise the error of the first of `paths` that does not exist or cannot be reached; URLs are listed later.
 
     Raises
     ------
@@ -80,9 +97,11 @@ def check_sources(paths: Iterable[str]) -> None:
     """
     for path in paths:
         try:
-            os.stat(path)
-        except FileNotFoundError as error:
-            raise FileNotFoundError(errno.ENOENT, "the file or folder does not exist", path) from error
+            if not is_url(path):
+                os.stat(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if not is_inside(path):
+                raise FileNotFoundError(errno.ENOENT, "the file or folder does not exist", path) from error
 
 
 def files_of(entries: Iterable[str | OtherEntry], others: list[OtherEntry]) -> Iterator[str]:
@@ -98,7 +117,15 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
     """Yield the path of every file in and below `paths`, and an `Entry` for everything else, each once.
 
     The entries below each of `paths` are sorted by path. Links in folders are not followed: what they lead to is listed
-    anyway, or lies outside. A link that is one of `paths` is.
+    anyway, or lies outside. A link that is one of `paths` is. Archives are listed like folders: those in folders by
+    their names, any of `paths` by its content.
+
+    Raises
+    ------
+    OSError
+        If there is nothing at a URL, or it cannot be listed.
+    ImportError
+        If a URL needs a package that is not installed.
     """
     seen: set[str] = set()
     roots = [os.path.realpath(path) for path in paths]
@@ -106,13 +133,41 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
     for path in paths:
         if _is_below(path, folders):
             continue
-        if not os.path.lexists(path):
-            yield Entry(path, "vanished", "the file or folder does not exist")
+        if is_url(path):
+            yield from _at_url(path, seen)
         elif path in folders:
             yield from _below(path, roots, seen)
         elif path not in seen:
             seen.add(path)
+            if os.path.lexists(path):
+                yield from _members(path) if is_archive(path) else (path,)
+            elif find_inside(path):
+                yield from _members(path)
+            else:
+                yield Entry(path, "vanished", "the file or folder does not exist")
+
+
+def _at_url(url: str, seen: set[str]) -> Iterator[str | Entry]:
+    """Yield the files at and below a URL, and the members of archives there."""
+    if find_inside(url):
+        yield from _members(url)
+        return
+    for path in list_url(url):
+        if path not in seen:
+            seen.add(path)
+            yield from _members(path) if path == url or is_archive_name(path) else (path,)
+
+
+def _members(path: str) -> Iterator[str | Entry]:
+    """Yield what an archive holds; a file that is no archive is listed as a file."""
+    try:
+        for member in members_in(path):
+            yield member if isinstance(member, str) else Entry(*member)
+    except OSError as error:
+        if error.errno == errno.ENOTDIR:
             yield path
+        else:
+            yield Entry(path, "rejected", error.strerror or type(error).__name__, "unreadable")
 
 
 def _is_below(path: str, folders: set[str]) -> bool:
@@ -132,13 +187,16 @@ def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[str | Entry]:
             if type(entry) is _Folder:
                 stack.append(iter(_folder(entry, roots, seen)))
                 break
+            if type(entry) is _Archive:
+                stack.append(_members(str(entry)))
+                break
             yield entry
         else:
             stack.pop()
 
 
 def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Entry]:
-    """Return the entries of a folder, sorted by path; subfolders are `_Folder`."""
+    """Return the entries of a folder, sorted by path; subfolders are `_Folder`, archives `_Archive`."""
     if folder in seen:
         return ()
     seen.add(folder)
@@ -149,7 +207,10 @@ def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Ent
             for entry in entries:
                 path = entry.path
                 if entry.is_file(follow_symlinks=False):
-                    files.append(path)
+                    if is_archive_name(path):
+                        others.append((path + os.sep, _Archive(path)))
+                    else:
+                        files.append(path)
                 elif entry.is_dir(follow_symlinks=False):
                     others.append((path + os.sep, _Folder(path)))
                 elif entry.is_symlink():

@@ -9,7 +9,6 @@ Only the standard library is used here, so that a scanning process starts in a f
 from __future__ import annotations
 
 import logging
-import os
 import time
 from array import array
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from napari_dicommeta.dicom.codestream import looks_whole
 from napari_dicommeta.dicom.file_buffer import FileBuffer
 from napari_dicommeta.dicom.fragment_walk import ending_fault
-from napari_dicommeta.dicom.header import Header, open_regular, parse_buffer, pread
+from napari_dicommeta.dicom.header import Header, open_regular, parse_buffer
 from napari_dicommeta.dicom.uids import DEFLATED
 from napari_dicommeta.scanning.first_reads import FirstReads, declared_syntax, failed_window, tail_place
 from napari_dicommeta.scanning.header_layout import layout_of
@@ -318,11 +317,8 @@ class Recorder:
     def _fetch(self, path: str, offset: int, count: int) -> bytes:
         number = self.pending.begin(path)
         try:
-            descriptor = open_regular(path)
-            try:
-                return pread(descriptor, count, offset)
-            finally:
-                os.close(descriptor)
+            with open_regular(path) as file:
+                return file.read(offset, count)
         finally:
             self.pending.end(number)
 

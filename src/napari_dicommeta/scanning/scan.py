@@ -38,7 +38,8 @@ def scan(
     ----------
     source
         A path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``). ``~`` and
-        ``file://`` are understood. A DICOMDIR stands for its folder.
+        ``file://`` are understood. A DICOMDIR stands for its folder. ZIP and tar archives are read like folders:
+        ``x.zip/inside/a.dcm`` is a file in one. ``a.dcm.gz`` is read as what it holds.
     workers
         The number of processes that read headers. None: one per core if there are enough files; 1: only this process.
     progress
@@ -103,16 +104,16 @@ def _steps(
     source: Sequence[str], workers: int | None, client: Any, cache: bool, output: Source | None
 ) -> Generator[ScanProgress, None, Catalog]:
     """Scan by the way that the arguments choose."""
-    from napari_dicommeta.scanning.remote import is_remote, scan_distributed, scan_remote
+    from napari_dicommeta.scanning.remote import is_remote, scan_distributed
 
     if client is not None:
         return (yield from scan_distributed(source, client, output))
     if output is not None:
         raise ValueError("output needs a client; without a client, scan and then call Catalog.save")
-    if is_remote(source):
-        return (yield from scan_remote(source))
     given = source_paths(source)
     check_sources(given)
+    if is_remote(given):  # its files are waited for, by threads
+        return (yield from scan_paths(list_files(given), workers=1))
     paths, lost = described_folders(given)
     if cache:
         from napari_dicommeta.scanning.cache import scan_cached

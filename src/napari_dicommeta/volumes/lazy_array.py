@@ -93,7 +93,7 @@ class LazyArray(NDArrayOperatorsMixin):
         self._plane_axes, self._threads = plane_axes, threads
         self._lead, plane = shape[: len(shape) - plane_axes], shape[len(shape) - plane_axes :]
         self._reader = PlaneReader(read)
-        self._cache = PlaneCache(math.prod(self._lead), plane, self.dtype, self._reader)
+        self._cache = PlaneCache(math.prod(self._lead), plane, self.dtype, self._reader, threads if threads > 2 else 0)
         self._ahead = ReadAhead(self._cache, threads)
         weakref.finalize(self, self._ahead.end)  # without it, idle threads keep the planes of a lost array
 

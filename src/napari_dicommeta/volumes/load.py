@@ -56,7 +56,7 @@ def load(
     Parameters
     ----------
     source
-        A path or several, fsspec URLs excepted; a series; or a catalog.
+        A path or several, or fsspec URLs, as `scan` takes them; a series; or a catalog.
     split
         How a series is split into volumes: "auto", into regular grids; "gaps", also where slices are missing;
         "blocks", also where the distance between slices changes; "none", only where sizes or colors differ; or

@@ -39,10 +39,14 @@ class PlaneCache:
     """Cache of the `n` planes of an array, all of one shape and dtype.
 
     All methods may be called from any thread. After an edit, all planes that are read stay in memory. `cache_bytes` is
-    a fixed limit; None lets `limit` follow the free memory.
+    a fixed limit; None lets `limit` follow the free memory. `waiting_threads` is the number of planes to read at a
+    time where that waits for a server; 0 of planes in files, which are read by as many threads as there are cores.
     """
 
-    def __init__(self, n: int, plane: tuple[int, ...], dtype: np.dtype, reader: PlaneReader) -> None:
+    def __init__(
+        self, n: int, plane: tuple[int, ...], dtype: np.dtype, reader: PlaneReader, waiting_threads: int = 0
+    ) -> None:
+        self.waiting_threads = waiting_threads
         self.n, self.plane, self.dtype, self.reader = n, plane, dtype, reader
         self.cache_bytes: int | None = None
         self.loaded = np.zeros(n, dtype=bool)
@@ -192,7 +196,7 @@ class PlaneCache:
 
         Reading and decoding release the GIL; where planes take less than that, threads only wait.
         """
-        workers = min(os.cpu_count() or 1, len(numbers) // 4)
+        workers = min(self.waiting_threads, len(numbers)) or min(os.cpu_count() or 1, len(numbers) // 4)
         probe, quickest = (numbers[:PROBE_PLANES], math.inf) if workers >= 2 else ([], 0.0)
         for n in probe:
             began = time.perf_counter()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -10,6 +9,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.pixels import pixel_errors, read_color, read_frame, stored_digest
+from napari_dicommeta.files.opening import file_key
+from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.support.errors import PixelError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["FrameSources", "Tiles"]
 
 
+URL_THREADS = 8
 MAX_MOSAICS = 4
 """Number of mosaics of which the stored values stay in memory, as their tiles are read one after the other."""
 
@@ -54,6 +56,11 @@ class FrameSources:
 
     def __len__(self) -> int:
         return len(self.files)
+
+    @property
+    def waiting_threads(self) -> int:
+        """The number of frames to read at a time where that waits for a server; 0 of files on this computer."""
+        return URL_THREADS if self.paths and is_url(self.paths[0]) else 0
 
     def path(self, n: int) -> str:
         """Return the path of the file of frame `n`."""
@@ -117,10 +124,9 @@ _guard = threading.Lock()
 def _read_mosaic(path: str, offset: int, form: PixelFormat) -> np.ndarray:
     """Return the stored values of a mosaic, from memory if it was read last."""
     try:
-        status = os.stat(path)
+        key = (*file_key(path), offset, form)
     except OSError as error:
         raise PixelError(path, error.strerror or type(error).__name__) from error
-    key = (path, status.st_mtime_ns, status.st_size, offset, form)
     with _guard:
         if key in _recent:
             return _recent[key]

@@ -380,9 +380,10 @@ def _gray_array(
 ) -> LazyArray:
     planes, dtype = gray_planes(sources, transforms, padding, units)
     used = [sources.formats[i] for i in np.unique(sources.format_ids[sources.files]).tolist()]
-    threads = 1 if all(form.is_native for form in used) else 2
+    is_coded = not all(form.is_native for form in used)
+    threads = sources.waiting_threads or (2 if is_coded else 1)
     array = LazyArray((*lead, used[0].rows, used[0].columns), dtype, planes, threads=threads)
-    if threads > 1:
+    if is_coded:
         _decode_one(array)
     return array
 
@@ -425,7 +426,7 @@ def _color_array(sources: FrameSources, lead: tuple[int, ...]) -> LazyArray:
     used = [sources.formats[i] for i in np.unique(sources.format_ids).tolist()]
     is_8_bit = any(other.photometric != "PALETTE COLOR" and other.bits_stored <= 8 for other in used)
     dtype = np.dtype(np.uint8) if is_8_bit else first.dtype  # tables of 16 bits are shown with 8 beside other images
-    array = LazyArray((*lead, *planes.shape), dtype, planes, plane_axes=3)
+    array = LazyArray((*lead, *planes.shape), dtype, planes, plane_axes=3, threads=sources.waiting_threads or 1)
     if first.shape == planes.shape and first.dtype == dtype:  # otherwise reading the plane converts it, or raises
         array.keep(0, first)
     return array

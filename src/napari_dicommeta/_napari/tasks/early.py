@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,9 @@ from napari_dicommeta._napari.tasks.open import first_volumes
 from napari_dicommeta._napari.tasks.rows import series_rows, tag_rows
 from napari_dicommeta._napari.tasks.source import Opened
 from napari_dicommeta.analysis.window_presets import folder_windows
-from napari_dicommeta.scanning.listing import source_paths
+from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_name
+from napari_dicommeta.files.urls import is_url
+from napari_dicommeta.scanning.listing import list_files, source_paths
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.support.generators import result_of
 
@@ -69,12 +71,27 @@ def _is_passed(catalog: Catalog, series: Series) -> bool:
 
 
 def _folders(paths: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the files of each folder in and below `paths`, sorted; folders that cannot be read are left to the scan."""
+    """Yield the files of each folder in and below `paths`, sorted, archives among them.
+
+    What cannot be read is left to the scan.
+    """
     for path in source_paths(paths):
+        if is_url(path):  # its files are waited for: the scan shows the first
+            continue
         if not os.path.isdir(path):
-            yield [path]
+            yield from _in_archive(path) if is_archive(path) or find_inside(path) else ([path],)
             continue
         for folder, folders, files in os.walk(path):
             folders.sort()
-            if files:
-                yield [os.path.join(folder, name) for name in sorted(files)]
+            archives = [name for name in files if is_archive_name(name)]
+            if len(files) > len(archives):
+                yield [os.path.join(folder, name) for name in sorted(set(files).difference(archives))]
+            for name in sorted(archives):
+                yield from _in_archive(os.path.join(folder, name))
+
+
+def _in_archive(path: str) -> Iterator[list[str]]:
+    """Yield the files of each folder of an archive; those that cannot be read are left to the scan."""
+    members = (entry for entry in list_files([path]) if isinstance(entry, str))
+    for _, files in groupby(members, os.path.dirname):
+        yield list(files)

@@ -79,7 +79,7 @@ class _FocusMark(QWidget):
 class DockFrame(QWidget):
     """A frame with `head` above `body`, or to its left.
 
-    `paths_dropped` carries local paths and whether Shift was held, `widened` whether there are two columns.
+    `paths_dropped` carries paths and URLs, and whether Shift was held, `widened` whether there are two columns.
     `resized` follows a change of size. `closed` follows the frame's removal from the window: napari does not delete a
     dock that is closed.
     """
@@ -179,7 +179,8 @@ class DockFrame(QWidget):
 
     def dropEvent(self, event: QDropEvent) -> None:
         """Emit the dropped paths."""
-        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        urls = event.mimeData().urls()
+        paths = [url.toLocalFile() if url.isLocalFile() else url.toString() for url in urls]
         if paths:
             event.acceptProposedAction()
             self.paths_dropped.emit(paths, bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))

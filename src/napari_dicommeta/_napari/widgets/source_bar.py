@@ -10,6 +10,7 @@ from qtpy.QtGui import QIcon, QPainter, QPixmap
 from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
+    QInputDialog,
     QLabel,
     QMenu,
     QProgressBar,
@@ -59,7 +60,7 @@ class SourceBar(QWidget):
         self.amount.setTextFormat(Qt.TextFormat.PlainText)
         self.open_button = QPushButton()
         self.open_button.setText("Open…")
-        self.open_button.setToolTip("Open a DICOM folder or files, or compare with another folder")
+        self.open_button.setToolTip("Open a DICOM folder, files, an archive or a URL, or compare with another folder")
         self.open_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.open_button.setMinimumWidth(self.fontMetrics().horizontalAdvance("Open…") + 44)
         self.open_button.setMenu(self._menu())
@@ -113,6 +114,7 @@ class SourceBar(QWidget):
         menu = QMenu(self.open_button)
         menu.addAction("Folder…", self.choose_folder)
         menu.addAction("Files…", self._choose_files)
+        menu.addAction("URL…", self._ask_url)
         self.recent = menu.addMenu("Recent folders")
         self.recent.setToolTipsVisible(True)
         self.recent.aboutToShow.connect(self._fill_recent)
@@ -211,9 +213,15 @@ class SourceBar(QWidget):
             self.paths_chosen.emit([path])
 
     def _choose_files(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self, "Open DICOM files", self._start())
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open DICOM files or archives", self._start())
         if paths:
             self.paths_chosen.emit(paths)
+
+    def _ask_url(self) -> None:
+        words = "A URL such as s3://bucket/folder or https://host/images.zip:"
+        url, is_accepted = QInputDialog.getText(self, "Open URL", words)
+        if is_accepted and url.strip():
+            self.paths_chosen.emit([url.strip()])
 
     def _compare_folder(self) -> None:
         if path := QFileDialog.getExistingDirectory(self, "Compare with DICOM folder", self._start()):

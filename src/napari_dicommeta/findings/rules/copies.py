@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.header import open_regular, pread
+from napari_dicommeta.dicom.header import open_regular
 from napari_dicommeta.dicom.uids import DEFLATED
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, top
@@ -102,18 +101,18 @@ def _digest(survey: Survey, row: int, most: int) -> bytes:
     path = survey.catalog.paths[row]
     offset, length = (int(survey.catalog.file_column(name)[row]) for name in ("pixel_offset", "pixel_length"))
     try:
-        descriptor = open_regular(path)
+        file = open_regular(path)
     except (OSError, ValueError, HeaderError):
         return b""
     try:
-        size = os.fstat(descriptor).st_size - offset
+        size = file.size - offset
         size = min(size, length) if 0 < length < UNDEFINED else size
         span = min(size, most)
-        raw = pread(descriptor, span, offset + (size - span) // 2) if size > 0 else b""
+        raw = file.read(offset + (size - span) // 2, span) if size > 0 else b""
     except OSError:
         return b""
     finally:
-        os.close(descriptor)
+        file.close()
     if len(raw) < MIN_PIXELS:
         return b""
     if most == MAX_BYTES and not any(

@@ -38,7 +38,8 @@ def _is_archive(failure: ScanFailure) -> bool:
     severity="decision",
     title="Archives were not opened",
     standard="PS3.10 section 7",
-    advice="Unpack them and scan again, or delete them if they hold copies of the files beside them.",
+    advice="Open a ZIP or tar archive by itself, whatever its name is; unpack others and scan again. Delete archives "
+    "that hold copies of the files beside them.",
     meaning="Images inside them are in no count, no volume and no check.",
 )
 @rule(

@@ -1,8 +1,7 @@
-"""Keep what was read of files in memory: a cache with a limit, safe for threads, that forgets files that change."""
+"""Keep what was read of files in memory: a cache with a limit, safe for threads."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -10,24 +9,9 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-__all__ = ["BoundedCache", "FileKey", "file_key"]
+__all__ = ["BoundedCache"]
 
 Value = TypeVar("Value")
-
-FileKey = tuple[str, int, int]
-"""Path, time of the last change in nanoseconds, and size in bytes: another file at the same path has another key."""
-
-
-def file_key(path: str, descriptor: int | None = None) -> FileKey:
-    """Return the key of the present content of the file at `path`, which may be open as `descriptor`.
-
-    Raises
-    ------
-    OSError
-        If there is no file.
-    """
-    status = os.stat(path) if descriptor is None else os.fstat(descriptor)
-    return path, status.st_mtime_ns, status.st_size
 
 
 class BoundedCache(Generic[Value]):
@@ -65,6 +49,15 @@ class BoundedCache(Generic[Value]):
                 with self._guard:
                     self._making.pop(key, None)
         return value
+
+    def peek(self, key: Hashable) -> Value | None:
+        """Return the value of `key`, None if it is not here."""
+        with self._guard:
+            found = self._values.get(key)
+            if found is None:
+                return None
+            self._values.move_to_end(key)
+            return found[0]
 
     def put(self, key: Hashable, value: Value) -> None:
         """Keep `value`, and drop what exceeds the limit."""
