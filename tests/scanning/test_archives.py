@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -340,3 +341,19 @@ def test_an_archive_as_source_is_known_by_its_content(folder: Path, tmp_path: Pa
     (tmp_path / "empty.zip").write_bytes(zipped({}))
     (failure,) = dm.scan(tmp_path / "empty.zip").failures
     assert (failure.outcome, failure.reason) == ("skipped", "an archive without files")
+
+
+def test_an_archive_that_becomes_a_folder_and_back(folder: Path, tmp_path: Path) -> None:
+    (first, second, _) = files_of(folder).values()
+    place = tmp_path / "x.zip"
+    for raw in (first, second):
+        place.write_bytes(zipped({"in/a.dcm": raw}))
+        assert dm.scan(place).paths == (str(place / "in" / "a.dcm"),)
+        with opening.open_file(str(place / "in" / "a.dcm")) as file:
+            assert file.read(0, len(raw)) == raw
+        place.unlink()
+        (place / "in").mkdir(parents=True)
+        (place / "in" / "a.dcm").write_bytes(raw[::-1])
+        with opening.open_file(str(place / "in" / "a.dcm")) as file:
+            assert file.read(0, len(raw)) == raw[::-1]
+        shutil.rmtree(place)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import io
 import os
-from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from napari_dicommeta.files.bounded_cache import BoundedCache
@@ -45,6 +44,8 @@ ARCHIVE_NAMES = (".zip", ".tar", ".tar.gz", ".tgz")
 GZIP_NAMES = (".gz", ".GZ", ".tgz", ".TGZ")
 """The ends of names of files that stand for their inflated bytes."""
 KEPT_FOLDERS = 4096
+_ARCHIVES: dict[str, str] = {}
+"""Folders in archives -> the archive; at most `KEPT_FOLDERS`."""
 MAX_DEPTH = 2
 """Archives inside one another that are opened."""
 KEPT_MEMBERS = 1_000_000
@@ -82,6 +83,12 @@ def open_file(path: str) -> ByteFile:
     if is_url(path):
         place = find_inside(path)
         return _inflated(path, UrlFile(path)) if place is None else _open_inside(path, place)
+    folder = path.rpartition(os.sep)[0]
+    if (archive := _ARCHIVES.get(folder)) is not None:
+        try:
+            return _open_inside(path, Inside(archive, path[len(archive) + 1 :].replace(os.sep, "/")))
+        except OSError:  # it may have become a folder: if it has not, the error comes again
+            _ARCHIVES.pop(folder, None)
     try:
         file = PlainFile(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -127,27 +134,21 @@ def contents_of(path: str) -> Contents:
 def find_inside(path: str) -> Inside | None:
     """Return the outermost archive in which a path leads, None if no folder on its way is a file."""
     separator = separator_of(path)
-    try:
-        archive = _url_archive(path) if is_url(path) else _archive_at(path.rpartition(separator)[0])
-    except FileNotFoundError:
-        return None
+    archive = _url_archive(path) if is_url(path) else _archive_at(path.rpartition(separator)[0])
     return Inside(archive, path[len(archive) + 1 :].replace(separator, "/")) if archive else None
 
 
-@lru_cache(KEPT_FOLDERS)
 def _archive_at(folder: str) -> str:
-    """Return the file on the way to a folder that is none.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is none; a result is kept, an error is not.
-    """
-    while folder and not os.path.exists(folder):
-        folder = os.path.dirname(folder)
-    if not os.path.isfile(folder):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder)
-    return folder
+    """Return the file on the way to a folder that is none, "" if there is none; it is tried first from then on."""
+    archive = folder
+    while archive and not os.path.exists(archive):
+        archive = os.path.dirname(archive)
+    if not os.path.isfile(archive):
+        return ""
+    if len(_ARCHIVES) >= KEPT_FOLDERS:
+        _ARCHIVES.clear()
+    _ARCHIVES[folder] = archive
+    return archive
 
 
 def _url_archive(url: str) -> str:

@@ -44,6 +44,8 @@ class FirstReads:
     def __init__(self) -> None:
         self._by_size: dict[int, int] = {}
         self._by_folder: dict[str, int] = {}
+        self._inside = "\0"
+        """The folder in an archive, as a rule, of the file that was read last of those; no path begins with NUL."""
         self._last_end = FIRST_READ
         """About where the last header that was read element by element ended."""
         self._name_bytes = 0
@@ -69,7 +71,7 @@ class FirstReads:
 
     def window(self, path: str) -> FirstWindow:
         """Read the first bytes of the file at `path`, which hold most headers completely."""
-        if path.endswith(GZIP_NAMES) or is_url(path):
+        if path.startswith(self._inside) or path.endswith(GZIP_NAMES) or is_url(path):
             return self._window_elsewhere(path)
         try:
             descriptor = os.open(path, OPEN_FLAGS)
@@ -101,18 +103,21 @@ class FirstReads:
         """Read the first bytes of a file in an archive, of an inflated one, or of one at a URL."""
         try:
             with open_file(path) as file:
+                self._inside = path[: path.rfind(os.sep) + 1]
                 return self._window_of(file)
         except FileNotFoundError as error:
             is_elsewhere = is_url(path) or find_inside(path) is not None
             return failed_window("vanished", (is_elsewhere and error.strerror) or "the file is gone")
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            return failed_window("rejected", f"cannot be read: {reason}")
+            return failed_window(
+                "rejected", f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
+            )
 
     def _window_of(self, file: ByteFile) -> FirstWindow:
         first = file.read(0, self._last_end)  # what is inflated beyond a header takes longer than all else
         if first[128:132] != b"DICM" and first[:2] not in _BARE:
-            return len(first), file.mtime, first, "", "", b""  # the length of another kind of file does not matter
+            # Another kind of file is not inflated to its end, which would tell its size.
+            return len(first), file.mtime, first, "", "", b""
         size = file.size
         wanted = min(self.count(file.path, size), size)
         if wanted > FIRST_READ and len(first) < wanted:
