@@ -113,7 +113,7 @@ def test_a_report_without_content_is_named_and_the_others_are_read(tmp_path: Pat
     found = dm.reports(tmp_path)
     assert len(found) == 1
     (failure,) = found.failures
-    assert failure.brief == "empty.dcm: it has no content (Content Sequence): nothing to show"
+    assert str(failure) == "empty.dcm: it has no content (Content Sequence): nothing to show"
 
 
 @pytest.mark.real

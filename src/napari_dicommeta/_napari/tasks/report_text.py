@@ -38,5 +38,5 @@ def report_lines(series: Series) -> tuple[str, ...]:
             lines.append(f"{what}: {measurement.text} {measurement.unit}".strip() + (f" ({where})" if where else ""))
         if not report.measurements:
             lines += report.lines[1:]
-    lines += [failure.brief for failure in found.failures]
+    lines += [str(failure) for failure in found.failures]
     return tuple(lines)
