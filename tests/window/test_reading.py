@@ -214,3 +214,41 @@ def test_points_over_an_image_leave_presets_and_keys_alive(qtbot: Any, viewer: A
     assert dock.presets.buttons == []
     image.visible = True
     assert len(dock.presets.buttons) == 3
+
+
+def test_the_command_palette_drives_the_dock(qtbot: Any, viewer: Any, dock: Any, monkeypatch: Any) -> None:
+    import napari
+    from napari._app_model import get_app_model
+    from npe2 import PluginManager
+
+    monkeypatch.setattr(napari, "current_viewer", lambda: viewer)
+    commands = get_app_model().commands
+
+    def run(name: str) -> None:
+        commands.execute_command(f"napari-dicommeta.{name}").result()
+
+    run("next_preset")
+    assert dock.presets.buttons[1].isChecked()
+    run("previous_preset")
+    assert dock.presets.buttons[0].isChecked()
+    run("show_full_range")
+    assert not dock.presets.buttons[0].isChecked()
+    for name, view in (("coronal", "coronal"), ("sagittal", "sagittal"), ("3d", "3D"), ("axial", "axial")):
+        run(f"show_{name}")
+        assert dock.views.buttons[view].isChecked()
+    dock.tabs.setCurrentWidget(dock.tab)
+    run("find")
+    assert dock.tabs.currentWidget() is dock.series
+    assert dock.series.search.field.hasFocus()
+    asked = []
+    monkeypatch.setattr(dock.source, "choose_folder", lambda: asked.append("folder"))
+    monkeypatch.setattr(dock, "go_back", lambda: asked.append("back"))
+    dock.source.move_requested.disconnect()
+    dock.source.move_requested.connect(lambda: asked.append("move"))
+    for name in ("choose_folder", "go_back", "move_dock"):
+        run(name)
+    assert asked == ["folder", "back", "move"]
+    manifest = PluginManager.instance().get_manifest("napari-dicommeta")
+    ours = [one.id for one in manifest.contributions.commands if "widgets.commands" in one.python_name]
+    assert len(ours) == 11
+    assert set(ours) <= {name for name, _ in commands}
