@@ -231,6 +231,9 @@ def test_the_code_of_filters_selects_the_same_files(catalog: dm.Catalog) -> None
         ("KVP", slice(80.0, float("inf"))),
         (("KVP", "Modality"), (("80", "CT"), ("100", None))),
         ("RescaleSlope", Spelled(("1",))),
+        ("(0018,0050)", slice(0.5, float("inf"))),
+        ("StudyDate", False),
+        ("SeriesDate", slice("2010", None)),
     )
     code = where_code(filters)
     head, _, expression = code.rpartition("\n")

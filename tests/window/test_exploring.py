@@ -242,7 +242,7 @@ def test_another_folder_is_compared_and_bars_stand_side_by_side(
     write_series(tmp_path / "other", 4, KVP=lambda k: [120, 140][k % 2], SeriesInstanceUID="1.2.77")
     dock.exports.compare(str(tmp_path / "other"))
     qtbot.waitUntil(lambda: dock.exploration.other is not None, timeout=20_000)
-    assert dock.source.other.text() == "Compared with other · 4 files"
+    assert dock.source.other.text().startswith("Compared with other · 4 files · without ")
     choose_tag(qtbot, dock, "KVP")
     qtbot.waitUntil(lambda: dock.values.legend.text().endswith("by share"), timeout=5000)
     bars = {bar.text: (bar.files, bar.part) for bar in dock.values.model.bars}
@@ -251,6 +251,11 @@ def test_another_folder_is_compared_and_bars_stand_side_by_side(
     differs = {row.keyword: row.differs for row in dock.tags._rows}
     assert differs["KVP"] > 0
     assert differs["RescaleSlope"] == 0
+    assert [differs[keyword] for keyword in ("SOPInstanceUID", "ImagePositionPatient")] == [None, None]
+    assert differs["FileMetaInformationGroupLength"] is None
+    listed = [row.differs for row in dock.tags.model.rows if row.differs is not None]
+    assert listed == sorted(listed, key=lambda share: -round(share, 2))
+    assert [dock.tags.table.isColumnHidden(column) for column in (2, 4, 5, 6)] == [False, True, True, False]
     saved = tmp_path / "saved.parquet"
     dm.scan(tmp_path / "other").save(saved)
     dock.exports.compare(str(saved))
@@ -259,6 +264,7 @@ def test_another_folder_is_compared_and_bars_stand_side_by_side(
     qtbot.waitUntil(lambda: "saved.parquet" in dock.source.other.text(), timeout=20_000)  # an error keeps the last
     dock.source.compare_end.trigger()
     assert not dock.source.other.isVisible()
+    assert [dock.tags.table.isColumnHidden(column) for column in (2, 4, 5, 6)] == [False, False, False, True]
     qtbot.waitUntil(lambda: "other" not in dock.values.legend.text(), timeout=5000)
 
 

@@ -16,6 +16,7 @@ from napari_dicommeta._napari.tasks.file_tags import file_tags
 from napari_dicommeta._napari.tasks.find import find_tags, find_values
 from napari_dicommeta._napari.tasks.rows import tag_rows
 from napari_dicommeta._napari.widgets.tags_tab import _companion_rank
+from napari_dicommeta.catalog.conditions import Spelled
 
 
 @pytest.fixture
@@ -178,3 +179,52 @@ def test_dates_are_binned_brushed_and_read_as_dates(qtbot: Any, viewer: Any, tmp
     dock.tab.show_tag("AcquisitionTime")
     qtbot.waitUntil(lambda: dock.values.rest.text().startswith("First 08:00:00 · "), timeout=5000)
     assert (dock.curve._vr, dock.curve._words(dock.curve.values[0, 1])) == ("TM", "08:01:00")
+
+
+def test_filters_are_saved_recalled_and_deleted_by_name(
+    qtbot: Any, viewer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_dicommeta._napari.settings import remember, remembered
+
+    def names() -> list[str]:
+        return [action.text() for action in dock.filters.recall_actions]
+
+    write_series(
+        tmp_path / "s", 6, KVP=lambda k: 80 + 20 * (k % 3), ConvolutionKernel=lambda k: "B30f" if k else "B70s"
+    )
+    dock = open_dock(viewer)
+    drop(dock, tmp_path / "s")
+    wait_until_read(qtbot, dock)
+    bar, exploration = dock.filters, dock.exploration
+    assert not bar.saved_button.isVisible()
+    chosen = (
+        ("KVP", slice(90.0, 110.0)),
+        (("KVP", "Rows"), (("100", "16"),)),
+        ("ConvolutionKernel", Spelled(("B30f",))),
+    )
+    exploration.choose(chosen)
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "napari_dicommeta._napari.widgets.filter_bar.QInputDialog.getText",
+        lambda *arguments: asked.append(arguments[4]) or (" by name ", True),
+    )
+    bar.save_action.trigger()
+    assert asked[0].startswith("KVP 90 … 110 kV and ")
+    assert names() == ["by name"]
+    exploration.choose((("KVP", False),))
+    bar.recall_actions[0].trigger()
+    assert exploration.selection.filters == chosen
+    assert bar.count.text() == "2 of 6"
+    exploration.remove_filter("")
+    assert bar.saved_button.isVisible()  # saved ones are there without filters too
+    assert not bar.save_action.isEnabled()
+    viewer.window.remove_dock_widget(dock)
+    dock = open_dock(viewer)  # as in the next session
+    qtbot.waitUntil(lambda: names() == ["by name"], timeout=5000)
+    dock.filters.recall_actions[0].trigger()
+    assert dock.exploration.selection.filters == chosen
+    dock.filters.delete_menu.actions()[0].trigger()
+    assert (names(), remembered("saved_filters", None)) == ([], "")
+    remember("saved_filters", '{"a": [["NoSuchTag", ["1"]]], "b": 1}')
+    dock.saved.recall()
+    assert dock.saved.names == ()

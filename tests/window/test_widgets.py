@@ -466,7 +466,7 @@ def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
     assert [chip.text() for chip in bar.chips] == ["RescaleSlope 1 or 2  ×", "Modality = (empty)  ×"]
     bar.set_filters((("KVP", slice(80.0, 100.0)), (("WindowCenter", "WindowWidth"), (("40", None),))), 1, 2)
     assert bar.chips[0].text() == "KVP 80 … 100 kV  ×"
-    qtbot.mouseClick(bar.copy_button, Qt.MouseButton.LeftButton)
+    bar.copy_action.trigger()
     copied = "catalog.where({('WindowCenter', 'WindowWidth'): (('40', None),)}, KVP=slice(80.0, 100.0))"
     assert QApplication.clipboard().text() == copied
     removed: list[object] = []

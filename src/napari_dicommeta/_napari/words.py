@@ -113,7 +113,8 @@ def where_code(filters: Sequence[tuple[Tags, Condition]]) -> str:
     """Return the Python expression that selects the same files of a catalog: ``catalog.where(Modality=("CT",))``."""
     plain = {tag: condition for tag, condition in filters if isinstance(tag, str) and tag.isidentifier()}
     others = {tag: condition for tag, condition in filters if tag not in plain}
-    arguments = [repr(others)] if others else []
+    items = ", ".join(f"{tag!r}: {_code(condition)}" for tag, condition in others.items())
+    arguments = [f"{{{items}}}"] if others else []
     arguments += [f"{tag}={_code(condition)}" for tag, condition in plain.items()]
     code = f"catalog.where({', '.join(arguments)})"
     needs = "from napari_dicommeta.catalog.conditions import Spelled\n\n" if "Spelled(" in code else ""
@@ -123,7 +124,7 @@ def where_code(filters: Sequence[tuple[Tags, Condition]]) -> str:
 def _code(condition: Condition) -> str:
     if not isinstance(condition, slice):
         return repr(condition)
-    ends = (None if end is None or not isfinite(end) else end for end in (condition.start, condition.stop))
+    ends = (None if isinstance(end, float) and not isfinite(end) else end for end in (condition.start, condition.stop))
     return f"slice({', '.join(map(repr, ends))})"
 
 

@@ -309,9 +309,9 @@ class Catalog:
         """Return a table with ``path`` and, for each tag, a dictionary-encoded text column named by its keywords.
 
         In ``path``, bytes of names that are no text are escaped.
-        With `typed`, a number, a date and a tag of several values is int64, double, date32 or a list of these or of
-        texts, as VR and VM say. Its text is beside it, in a column whose name ends in ``_text``. Null stands for an
-        absent or empty value, and for a text that is not of the type.
+        With `typed`, a number, a date, a time, an age (in years) and a tag of several values is int64, double, date32,
+        time64, timestamp or a list of these or of texts, as VR and VM say. Its text is beside it, in a column whose
+        name ends in ``_text``. Null stands for an absent or empty value, and for a text that is not of the type.
         """
         return arrow_table(self.file_rows, by, typed)
 

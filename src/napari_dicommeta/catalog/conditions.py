@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from napari_dicommeta.catalog.moments import MOMENT_VRS, moment_range
 from napari_dicommeta.dicom.values import shortest
 
-__all__ = ["Condition", "Spelled", "Tags", "as_text", "ends_of", "texts_of"]
+__all__ = ["Condition", "Spelled", "Tags", "as_json", "as_text", "ends_of", "of_json", "texts_of"]
 
 Tags = str | tuple[str, ...]
 
@@ -51,3 +52,27 @@ def ends_of(condition: slice, vr: str = "") -> tuple[float, float]:
     low = float("-inf") if condition.start is None else float(condition.start)
     high = float("inf") if condition.stop is None else float(condition.stop)
     return low, high
+
+
+def as_json(value: Any) -> Any:
+    """Return filters as JSON values: tuples as lists, a range and values by spelling as objects of their own."""
+    if isinstance(value, slice):
+        return {"from": value.start, "to": value.stop}
+    if isinstance(value, Spelled):
+        return {"spelled": list(value.texts)}
+    if isinstance(value, dict):
+        return {name: as_json(entry) for name, entry in value.items()}
+    return list(map(as_json, value)) if isinstance(value, (tuple, list)) else value
+
+
+def of_json(value: Any) -> Any:
+    """Return filters from the values of `as_json`.
+
+    Raises
+    ------
+    KeyError
+        If an object is neither a range nor values by spelling.
+    """
+    if isinstance(value, dict):
+        return Spelled(tuple(value["spelled"])) if "spelled" in value else slice(value["from"], value["to"])
+    return tuple(map(of_json, value)) if isinstance(value, list) else value

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from napari_dicommeta.catalog.conditions import as_json, of_json
+
 __all__ = ["OPTIONS", "Recipe", "SeriesRecipe", "Step", "VolumeRecipe", "recipe_of_json"]
 
 RECIPE_VERSION = 2
@@ -28,7 +30,7 @@ class Step:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "selection", _unplain(_plain(self.selection)))
+        object.__setattr__(self, "selection", of_json(as_json(self.selection)))
 
     @property
     def is_advice(self) -> bool:
@@ -111,7 +113,7 @@ class Recipe:
     def to_json(self) -> str:
         """Return the recipe as JSON, which `recipe_of_json` reads."""
         content = {"format": RECIPE_VERSION, **asdict(self)}
-        content["steps"] = [{**step, "selection": _plain(step["selection"])} for step in content["steps"]]
+        content["steps"] = [{**step, "selection": as_json(step["selection"])} for step in content["steps"]]
         return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -128,7 +130,7 @@ def recipe_of_json(text: str) -> Recipe:
         if content.pop("format") > RECIPE_VERSION:
             raise ValueError("the recipe was written by a newer version of napari-dicommeta")
         for step in content["steps"]:
-            step["selection"] = _unplain(step["selection"])
+            step["selection"] = of_json(step["selection"])
         parts = {name: _tuples(content[name]) for name in ("sources", "files", "excluded")}
         steps = tuple(Step(**step) for step in content["steps"])
         series = tuple(
@@ -158,16 +160,3 @@ def recipe_of_json(text: str) -> Recipe:
 
 def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
-
-
-def _plain(value: Any) -> Any:
-    """Return a selection as JSON values: tuples as lists, a range as an object."""
-    if isinstance(value, slice):
-        return {"from": value.start, "to": value.stop}
-    return list(map(_plain, value)) if isinstance(value, (tuple, list)) else value
-
-
-def _unplain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return slice(value["from"], value["to"])
-    return tuple(map(_unplain, value)) if isinstance(value, list) else value

@@ -177,4 +177,5 @@ class Exports(QObject):
         other = self._exploration.other
         if other is None:
             return ""
-        return display(f"Compared with {other.name} · {counted(other.catalog.n_files, 'file')}")
+        left_out = f" · without {other.left_out}" if other.left_out else ""
+        return display(f"Compared with {other.name} · {counted(other.catalog.n_files, 'file')}{left_out}")

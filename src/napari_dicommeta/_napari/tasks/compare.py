@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.analysis.compare import TagDifference
     from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.dicom.tags import TagPath
     from napari_dicommeta.scanning.progress import ScanProgress
 
 __all__ = ["compare_with", "with_differences"]
@@ -26,7 +27,8 @@ def compare_with(
 ) -> Generator[ScanProgress, None, tuple[Catalog, Other, dict[str, TagDifference]]]:
     """Read the folder or saved catalog at `path` and compare `catalog` with it; yield the progress of the scan.
 
-    Return `catalog`, the other source, and the differences by keyword.
+    Return `catalog`, the other source, and the differences by keyword, the most telling first. Tags that belong to
+    single files (UIDs, places, counters) and lengths of groups are left out.
 
     Raises
     ------
@@ -36,6 +38,7 @@ def compare_with(
         If there is nothing at `path`.
     """
     from napari_dicommeta.analysis.compare import compare
+    from napari_dicommeta.analysis.per_file import left_out_text, per_file_tags
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.catalog.storage import is_saved
     from napari_dicommeta.scanning.scan import iter_scan
@@ -59,12 +62,22 @@ def compare_with(
             steps.close()
     if not second.n_files:
         raise ValueError(f"{name} holds no DICOM file")
-    differences = {difference.keyword: difference for difference in compare(catalog, second)}
-    return catalog, Other(name, second), differences
+    left_out = per_file_tags(catalog, second)
+    compared = compare(catalog, second)
+    differences = {tag.keyword: tag for tag in compared if tag.keyword not in left_out and not _is_length(tag.path)}
+    return catalog, Other(name, second, left_out_text(left_out)), differences
+
+
+def _is_length(path: TagPath) -> bool:
+    """Return whether the tag is the length of a group, which depends on how a file was written."""
+    return path.tag & 0xFFFF == 0 and not path.is_private
 
 
 def with_differences(rows: tuple[TagRow, ...], differences: Mapping[str, TagDifference]) -> tuple[TagRow, ...]:
-    """Return `rows` with the difference of each tag, and a row for each tag that only the other source has."""
+    """Return `rows` with the difference of each tag, and a row for each tag that only the other source has.
+
+    The order is that of the differences, the most telling first; then come the tags without one, in their order.
+    """
     here = {row.keyword for row in rows}
     only_there = [
         TagRow(
@@ -84,4 +97,5 @@ def with_differences(rows: tuple[TagRow, ...], differences: Mapping[str, TagDiff
         match = differences.get(row.keyword)
         differs = match.distance if match is not None and match.kind == "values" else None
         compared.append(replace(row, differs=differs))
-    return tuple(compared)
+    rank = {keyword: place for place, keyword in enumerate(differences)}
+    return tuple(sorted(compared, key=lambda row: rank.get(row.keyword, len(rank))))

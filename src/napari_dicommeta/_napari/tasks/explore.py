@@ -47,10 +47,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A second folder, compared with the first."""
+    """A second folder, compared with the first; `left_out` says which kinds of tags are not compared."""
 
     name: str
     catalog: Catalog
+    left_out: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from napari_dicommeta._napari.state.explore import Exploration
 from napari_dicommeta._napari.state.export import Exports
 from napari_dicommeta._napari.state.growth import Growth
 from napari_dicommeta._napari.state.layers import LayerQueue
+from napari_dicommeta._napari.state.saved_filters import SavedFilters
 from napari_dicommeta._napari.state.series import SeriesRows
 from napari_dicommeta._napari.state.settings import DockSettings
 from napari_dicommeta._napari.state.sources import Sources
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import napari
     from qtpy.QtWidgets import QWidget
 
+    from napari_dicommeta.catalog.conditions import Condition, Tags
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.volumes.volume import Volume
 
@@ -73,7 +75,7 @@ class DockPanel(DockFrame):
         self._sheet_key: object = None
         self.workers = Workers(self)
         self.growth = Growth(viewer, self.workers, self)
-        self.exploration = Exploration(self.workers, self)
+        self.exploration, self.saved = Exploration(self.workers, self), SavedFilters(self)
         self.layer_queue, self.view = LayerQueue(viewer, self), View(viewer, self)
         self._is_adding, self._is_tree_old = False, False
         self._build()
@@ -133,6 +135,10 @@ class DockPanel(DockFrame):
         self.tags.searched.connect(self._find_values)
         self.tags.value_chosen.connect(self._choose_value)
         self.filters.filter_removed.connect(exploration.remove_filter)
+        self.filters.save_requested.connect(lambda name: self.saved.save(name, self._filters()))
+        self.filters.recall_requested.connect(lambda name: exploration.choose(self.saved.filters(name)))
+        self.filters.delete_requested.connect(self.saved.delete)
+        self.saved.names_changed.connect(self.filters.set_saved)
         self.values.value_activated.connect(self.toggle_value)
         self.tab.bins.range_chosen.connect(lambda chosen: exploration.set_filter(exploration.query.keyword, chosen))
         self.tab.bins.range_cleared.connect(lambda: exploration.remove_filter(exploration.query.keyword))
@@ -164,6 +170,7 @@ class DockPanel(DockFrame):
 
     def _recall(self) -> None:
         self.settings.recall()
+        self.saved.recall()
         self._show_place()
 
     def _move(self) -> None:
@@ -265,10 +272,12 @@ class DockPanel(DockFrame):
             self.exploration.toggle(keyword, text)
         self.tab.show_tag(keyword)
 
+    def _filters(self) -> tuple[tuple[Tags, Condition], ...]:
+        return self.exploration.selection.filters if self.exploration.selection is not None else ()
+
     def _filters_changed(self) -> None:
         """Update chips, series and images for the filters."""
-        selection = self.exploration.selection
-        filters = selection.filters if selection is not None else ()
+        selection, filters = self.exploration.selection, self._filters()
         self.workers.stop("frame")
         if selection is not None:
             files = selection.files().n_files if filters else selection.catalog.n_files

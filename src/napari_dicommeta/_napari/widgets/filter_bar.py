@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
+from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
     QApplication,
     QFrame,
     QHBoxLayout,
+    QInputDialog,
     QLabel,
+    QLineEdit,
+    QMenu,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -33,6 +37,8 @@ __all__ = ["FilterBar"]
 
 MAX_CHIP_WIDTH = 200
 """Pixels of the text of a chip."""
+MAX_NAME = 60
+"""Letters of the name of saved filters."""
 _REMOVING = tuple(getattr(Qt.Key, f"Key_{name}") for name in REMOVE)
 
 
@@ -48,10 +54,14 @@ class _Chip(QPushButton):
 class FilterBar(QWidget):
     """One chip per filter, and the count of files, in a line that keeps its place without filters too.
 
-    `filter_removed` carries a filter's tag or tags, "" for all.
+    `filter_removed` carries a filter's tag or tags, "" for all. `save_requested` carries the name for the filters,
+    `recall_requested` and `delete_requested` that of saved ones.
     """
 
     filter_removed = Signal(object)
+    save_requested = Signal(str)
+    recall_requested = Signal(str)
+    delete_requested = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,8 +70,13 @@ class FilterBar(QWidget):
         self.count.setTextFormat(Qt.TextFormat.PlainText)
         self.clear_button = self._button("Clear", "Remove all filters")
         self.clear_button.clicked.connect(lambda: self.filter_removed.emit(""))
-        self.copy_button = self._button("Copy", "Copy the filters as Python: catalog.where(…)")
-        self.copy_button.clicked.connect(lambda: QApplication.clipboard().setText(where_code(self._filters)))
+        self.saved_button = self._button(
+            "Filters", "Save the filters under a name, use saved ones, copy them as Python"
+        )
+        self.saved_button.setStyleSheet("QToolButton { padding-right: 14px; }")  # the place of the arrow
+        self.saved_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._saved: tuple[str, ...] = ()
+        self._make_menu()
         self._inner = QWidget()
         self._chips = QHBoxLayout(self._inner)
         self._chips.setContentsMargins(0, 0, 0, 0)
@@ -82,7 +97,7 @@ class FilterBar(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self._area, 1)
         layout.addWidget(self.count)
-        layout.addWidget(self.copy_button)
+        layout.addWidget(self.saved_button)
         layout.addWidget(self.clear_button)
         self.setFixedHeight(_Chip("X").sizeHint().height() + 4)
         self.set_filters((), 0, 0)
@@ -95,6 +110,48 @@ class FilterBar(QWidget):
         button.setAutoRaise(True)
         return button
 
+    def _make_menu(self) -> None:
+        menu = QMenu(self.saved_button)
+        self.save_action = menu.addAction("Save these filters…")
+        self.save_action.triggered.connect(self._save)
+        self.copy_action = menu.addAction("Copy as Python: catalog.where(…)")
+        self.copy_action.triggered.connect(lambda: QApplication.clipboard().setText(where_code(self._filters)))
+        self.recall_section = menu.addSeparator()
+        self.delete_menu = menu.addMenu("Delete")
+        self.recall_actions: list[QAction] = []
+        self.delete_menu.menuAction().setVisible(False)
+        self.saved_button.setMenu(menu)
+
+    def set_saved(self, names: Sequence[str]) -> None:
+        """Offer the filters that are saved under these names."""
+        self._saved = tuple(names)
+        menu = self.saved_button.menu()
+        for action in self.recall_actions:
+            menu.removeAction(action)
+            action.deleteLater()
+        self.delete_menu.clear()
+        self.recall_actions = []
+        for name in names:
+            words = display(name, MAX_NAME).replace("&", "&&")
+            action = QAction(words, menu)
+            action.triggered.connect(lambda _=False, name=name: self.recall_requested.emit(name))
+            menu.insertAction(self.delete_menu.menuAction(), action)
+            self.recall_actions.append(action)
+            self.delete_menu.addAction(words).triggered.connect(
+                lambda _=False, name=name: self.delete_requested.emit(name)
+            )
+        self.delete_menu.menuAction().setVisible(bool(names))
+        self.saved_button.setVisible(bool(self._filters or names))
+        self._lay_out()
+
+    def _save(self) -> None:
+        """Ask for a name, and save the filters under it."""
+        words = " and ".join(chip_words(tag, condition) for tag, condition in self._filters)
+        title, label = "Save filters", "Name; a name that exists is replaced"
+        name, is_given = QInputDialog.getText(self, title, label, QLineEdit.EchoMode.Normal, display(words, MAX_NAME))
+        if is_given and name.strip():
+            self.save_requested.emit(name.strip()[:MAX_NAME])
+
     def set_filters(self, filters: Sequence[tuple[Tags, Condition]], files: int, of: int) -> None:
         """Show the filters of a `Selection`, which `files` of all files match."""
         while len(self.chips) < len(filters):
@@ -106,7 +163,9 @@ class FilterBar(QWidget):
             chip.deleteLater()
         self._filters = tuple(filters)
         self.clear_button.setVisible(bool(filters))
-        self.copy_button.setVisible(bool(filters))
+        self.save_action.setEnabled(bool(filters))
+        self.copy_action.setEnabled(bool(filters))
+        self.saved_button.setVisible(bool(filters or self._saved))
         whole = f"{'all ' if of > 1 else ''}{counted(of, 'file')}" if of else ""
         self.count.setText(f"{files:,} of {of:,}" if filters else whole)
         self.count.setToolTip(tip(f"{files:,} of {of:,} files match" if filters else ""))

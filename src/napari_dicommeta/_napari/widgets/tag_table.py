@@ -56,6 +56,8 @@ MAX_FOUND = 4
 """Values that are offered as filters."""
 PLAIN = ("constant", "unique")
 """The kinds of hidden tags that are listed where there are no others."""
+BARS = ("Present", "Shape")
+"""Columns of bars, which give their place to names during a comparison."""
 DEFAULT_COLUMNS = ("Values", "Present", "Shape")
 
 
@@ -141,7 +143,7 @@ _SORT_KEYS: tuple[Callable[[TagRow], Any], ...] = (
     lambda row: row.spellings,
     lambda row: row.present,
     lambda row: len(row.shape),
-    lambda row: -1.0 if row.differs is None else row.differs,
+    lambda row: -1.0 if row.differs is None else round(row.differs, 2),
 )
 
 
@@ -204,6 +206,7 @@ class TagTable(QWidget):
         self._rows: tuple[TagRow, ...] = ()
         self._order: tuple[int, bool] | None = None
         self._columns: tuple[str, ...] = ()
+        self._is_compared = False
         self._chosen = ""
         """The selected tag, listed or not."""
         self.set_columns(DEFAULT_COLUMNS)
@@ -254,7 +257,8 @@ class TagTable(QWidget):
         for kind, action in self.fold_actions.items():
             action.setText(f"{counts[kind]} {kind}")
         has_difference = any(row.differs is not None for row in rows)
-        self.table.setColumnHidden(6, not has_difference)
+        self._is_compared = has_difference
+        self._hide_columns()
         if has_difference and self._order is None:
             self._order = (6, True)
         elif not has_difference and self._order is not None and self._order[0] == 6:
@@ -264,8 +268,14 @@ class TagTable(QWidget):
     def set_columns(self, names: Sequence[str]) -> None:
         """Show these of `COLUMNS` without a signal. The tag is always shown, the difference during a comparison."""
         self._columns = tuple(name for name in COLUMNS[1:6] if name in names)
+        self._hide_columns()
+
+    def _hide_columns(self) -> None:
+        """Hide what is not chosen, and in a comparison the bars, whose place the names need."""
+        hidden = BARS if self._is_compared else ()
         for column, name in enumerate(COLUMNS[1:6], 1):
-            self.table.setColumnHidden(column, name not in self._columns)
+            self.table.setColumnHidden(column, name not in self._columns or name in hidden)
+        self.table.setColumnHidden(6, not self._is_compared)
 
     def set_unfolded(self, kinds: Collection[str]) -> None:
         """List the hidden tags of these kinds too, without a signal."""
