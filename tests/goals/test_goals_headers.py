@@ -108,7 +108,10 @@ def damaged(whole: bytes, draw: random.Random) -> bytes:
 
 
 def raw_values(raw: bytes) -> dict[int, bytes | None] | None:
-    """Return the values as pydicom reads them, None for those that it converts at once; None if it raises."""
+    """Return the values as pydicom reads them, None for those that it converts at once.
+
+    None if it raises, or takes fewer bytes for a value than the value declares, which it does without a word.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -116,6 +119,9 @@ def raw_values(raw: bytes) -> dict[int, bytes | None] | None:
     except Exception:  # noqa: BLE001  pydicom raises many kinds of errors
         return None
     elements = {int(tag): read.get_item(tag) for tag in read.keys()}  # noqa: SIM118  a data set iterates over values
+    raws = [element for element in elements.values() if isinstance(element, RawDataElement)]
+    if any(len(element.value or b"") < element.length < 0xFFFFFFFF for element in raws):
+        return None
     return {
         tag: (element.value or b"") if isinstance(element, RawDataElement) else None
         for tag, element in elements.items()
@@ -138,7 +144,7 @@ def test_g2_mutated_headers_have_the_values_that_pydicom_reads_or_are_partial(is
             ends["partial"] += 1
             continue
         if (theirs := raw_values(raw)) is None:
-            ends["pydicom raises"] += 1
+            ends["pydicom fails"] += 1
             continue
         elements = [element for element in header.elements if len(element.key) == 8 and element.key[:4] != "0002"]
         ours = {int(element.key, 16): raw[element.start : element.start + element.length] for element in elements}
