@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dicom_factory import Raw, ct_slice, encapsulated, write_series
+from dicom_factory import ROOT, Raw, contour, ct_slice, encapsulated, structure_set, write_series
 from findings.test_rules import FAULTS
 
 import napari_dicommeta as dm
@@ -123,3 +123,20 @@ def test_private_tags_are_named_without_unknown_creators() -> None:
         assert without_creators(known) == known
     note = make_note("volumes", f"2 volumes of 3 slices, by {name_of('(0009,xx01,OF JANE DOE)')}")
     assert note_text(note) == "2 volumes of 3 slices, by (0009,xx01,withheld 1)"
+
+
+@pytest.mark.parametrize(("uid", "z"), [(f"{ROOT}.2", 900.0), (f"{ROOT}.1234", 0.0)])
+def test_why_structures_are_refused_names_no_series_and_their_notes_no_region(
+    tmp_path: Path, uid: str, z: float
+) -> None:
+    images = {"SeriesInstanceUID": uid, "FrameOfReferenceUID": "1.2.3", "SeriesDescription": "Kanari"}
+    write_series(tmp_path / "ct", 2, **images)
+    square = [(-9, -19), (-7, -19), (-7, -15)]
+    (tmp_path / "rs.dcm").write_bytes(structure_set((1, "Kanari", None, [contour(square, z)])))
+    (refusal,) = dm.load(tmp_path).refusals
+    assert "Kanari" in refusal.reason or ROOT in refusal.reason
+    text = refusal_text(refusal)
+    assert "Kanari" not in text
+    assert ROOT not in text
+    for code in ("structures", "structures-left-out", "segments-named", "key-images", "overlays"):
+        assert "Kanari" not in note_text(make_note(code, "1 Kanari"))

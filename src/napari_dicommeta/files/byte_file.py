@@ -157,6 +157,11 @@ class ByteStream(io.RawIOBase):
         super().__init__()
         self._file, self._place = file, 0
 
+    @property
+    def name(self) -> str:
+        """The path of the file, which pydicom keeps with what it reads from a buffered stream."""
+        return self._file.path
+
     def readable(self) -> bool:
         """Return True."""
         return True
