@@ -115,7 +115,7 @@ def stored_presets(folder: Path) -> None:
 
 
 TRIGGERS: dict[str, tuple[Write, set[str]]] = {
-    "archives": (beside("more.zip", b"PK\x03\x04" + bytes(200)), set()),
+    "archives": (beside("more.7z", b"7z\xbc\xaf\x27\x1c" + bytes(200)), set()),
     "damaged": (beside("header.dcm", ct_slice(9, **NOBODY, PixelData=None)), set()),
     "enhanced-mixed": (one_enhanced, set()),
     "frames-missing": (structures(f"{ROOT}.3.0", "1.2.4"), {"no-pixels"}),

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from napari_dicommeta.scanning import first_reads, pending_reads, recorder
+from napari_dicommeta.files import byte_file
+from napari_dicommeta.scanning import first_reads, pending_reads
 
 SITE = """
 import os
@@ -47,7 +48,7 @@ def hang_in_processes(monkeypatch: pytest.MonkeyPatch, folder: Path, names: set[
 def hanging(monkeypatch: pytest.MonkeyPatch, names: set[str], call: str = "read") -> Iterator[set[str]]:
     """Let a call on files with these names hang in this process; at the end, it returns. Yield the names that hung."""
     end, hung = threading.Event(), set[str]()
-    module = first_reads.os if call in ("read", "open") else recorder
+    module = first_reads.os if call in ("read", "open") else byte_file
     real = getattr(module, call)
 
     def wait(what: object, *rest: int) -> object:

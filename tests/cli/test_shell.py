@@ -19,7 +19,7 @@ def test_the_manual_page_has_every_command(capsys: pytest.CaptureFixture[str]) -
     for command in ("open", "scan", "values", "findings", "recipe", "info", "shell"):
         assert f'.SS "{command}"\n' in page
     assert "\\fB\\-\\-fail\\-on wrong|decision|info\\fR\nexit code 1" in page
-    assert "\\fBSRC\\fR\nfolders, files, or catalogs" in page
+    assert "\\fBSRC\\fR\nfolders, archives, files, or catalogs" in page
 
 
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import resources
 
 import pytest
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -94,7 +95,7 @@ def test_the_table_is_that_of_the_package() -> None:
 
 
 def test_the_table_names_its_source_license_and_edition_and_its_keywords_are_right() -> None:
-    text = privacy.resources.files("napari_dicommeta.dicom").joinpath("privacy_table.csv").read_text("utf-8")
+    text = resources.files("napari_dicommeta.dicom").joinpath("privacy_table.csv").read_text("utf-8")
     head = [line for line in text.splitlines() if line.startswith("#")]
     for words in ("PS3.15 Table E.1-1", "edition 2026c", "dicom-anonymizer 2.1.0", "BSD-3-Clause", "Kitware"):
         assert any(words in line for line in head)

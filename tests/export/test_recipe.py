@@ -75,8 +75,9 @@ def hash_of(array: np.ndarray) -> str:
 
 
 def shown(source: object, **options: str) -> list[Any]:
-    """The same of what `load` gives."""
-    arrays = [np.asarray(volume.array) for volume in dm.load(source, **options)]
+    """The same of the images and segmentations that `load` gives; recipes make nothing of what lies over images."""
+    volumes = [volume for volume in dm.load(source, **options) if not volume.is_labels or volume.modality == "SEG"]
+    arrays = [np.asarray(volume.array) for volume in volumes]
     return [[list(one.shape), str(one.dtype), sha256(one.tobytes()).hexdigest()] for one in arrays]
 
 

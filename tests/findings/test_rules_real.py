@@ -104,7 +104,6 @@ FOLDERS = {
         "window-doubled",
         "transfer-syntaxes",
         "unreadable",
-        "archives",
     },
     "rt-utils": {"no-pixels", "series-studies", "references-missing", "frames-missing"},
     "totalseg-ct": {"uids-missing"},

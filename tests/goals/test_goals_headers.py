@@ -240,10 +240,11 @@ def test_g5_bounded_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figure
     sparse, whole = tmp_path / "sparse.dcm", ct_slice(0)
     sparse.write_bytes(whole)
     os.truncate(sparse, 3 << 30)
-    from napari_dicommeta.scanning import first_reads, recorder
+    from napari_dicommeta.files import byte_file
+    from napari_dicommeta.scanning import first_reads
 
     read: list[int] = []
-    for module, name in ((first_reads.os, "read"), (first_reads, "pread"), (recorder, "pread")):
+    for module, name in ((first_reads.os, "read"), (first_reads, "pread"), (byte_file, "pread")):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *where, real=real: read.append(where[1]) or real(*where))
     began = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import math
 import os
@@ -58,7 +59,8 @@ def catalog_of(shared: Path) -> Callable[[str], dm.Catalog]:
 
     @cache
     def catalog(folder: str) -> dm.Catalog:
-        return dm.scan([path for path in sorted((shared / "data" / folder).iterdir()) if path.is_file()])
+        files = [path for path in sorted((shared / "data" / folder).iterdir()) if path.is_file()]
+        return dm.scan([path for path in files if path.suffix != ".gz"])  # the other tools open none of these
 
     return catalog
 
@@ -416,8 +418,9 @@ def test_nine_copies_in_seven_syntaxes_agree_bit_for_bit(shared: Path) -> None:
     assert all(np.array_equal(plane, array[0]) for plane in array)
 
 
-# Files that the list takes for DICOM, as pydicom's `force` does: text, JSON, gzip and one whose meta group is broken.
-NO_DICOM = {"pydicom-package": 6}
+# Files that the list takes for DICOM, as pydicom's `force` does: text, JSON and one whose meta group is broken. Both
+# count a file in gzip; the list does not know what it holds.
+NO_DICOM = {"pydicom-package": 5}
 
 
 def test_every_tree_has_the_files_and_modalities_of_the_list(shared: Path) -> None:
@@ -428,7 +431,7 @@ def test_every_tree_has_the_files_and_modalities_of_the_list(shared: Path) -> No
         expected = {modality: n for modality, n in known["by_modality"].items() if modality != "(none)"}
         found = dict(catalog.values("Modality"))
         # Each of these trees has one file whose Modality the other tools could not read.
-        unread = {"fo-dicom": "CT", "pydicom-data": "MR"}.get(known["root"])
+        unread = {"fo-dicom": "CT", "pydicom-data": "MR", "pydicom-package": "MR"}.get(known["root"])
         if unread:
             found[unread] -= 1
         assert found == expected, known["root"]
@@ -482,7 +485,8 @@ def test_every_element_of_every_file_equals_pydicoms(shared: Path) -> None:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+            with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as stream:
+                dataset = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
             theirs: dict[Any, set[str]] = {}
             _flatten(dataset.file_meta, (), theirs)
             _flatten(dataset, (), theirs)

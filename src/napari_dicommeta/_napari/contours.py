@@ -47,7 +47,7 @@ def contour_layers(layers: Sequence[Layer]) -> Iterator[Shapes]:
         yield Shapes(
             rings,
             shape_type="polygon",
-            name=f"{plain(volume.label)} contours",
+            name=plain(f"{volume.label} contours"),
             face_color="transparent",
             edge_color=colors,
             edge_width=WIDTH,

@@ -64,12 +64,12 @@ def place_layers(reports: Sequence[Report], layers: Sequence[Layer]) -> Iterator
             "units": layer.units[-3:],
             "axis_labels": layer.axis_labels[-3:],
         }
-        name = f"{plain(volume.label)} places"
+        name = f"{volume.label} places"
         if outlines:
             yield Shapes(
                 [corners for corners, _, _ in outlines],
                 shape_type=[kind for _, kind, _ in outlines],
-                name=name,
+                name=plain(name),
                 face_color="transparent",
                 edge_color=COLOR,
                 edge_width=WIDTH,
@@ -79,7 +79,7 @@ def place_layers(reports: Sequence[Report], layers: Sequence[Layer]) -> Iterator
         if points:
             yield Points(
                 [point for point, _ in points],
-                name=name,
+                name=plain(name),
                 face_color=COLOR,
                 size=POINT_SIZE,
                 features={"measurement": [plain(text) for _, text in points]},

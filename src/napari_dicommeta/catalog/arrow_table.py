@@ -36,7 +36,9 @@ def arrow_table(rows: FileRows, by: str, typed: bool) -> pa.Table:
 
 def typed_column(rows: FileRows, column: Column) -> pa.Array | None:
     """Return the value of each file as a number, a date or a list, null where it is none; None if it stays text."""
-    values = typed_values(column.path, column.main_vr(rows.count(column)[0]), column.joined_texts("meaning"))
+    counts = rows.count(column)[0]
+    vr = column.main_vr(counts if counts.any() else np.ones_like(counts))  # of no file, the VR is that of the others
+    values = typed_values(column.path, vr, column.joined_texts("meaning"))
     return None if values is None else values.take(_indices(rows.joined_ids(column, "meaning")))
 
 

@@ -12,7 +12,6 @@ import stat
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_name, separator_of
 from napari_dicommeta.files.urls import is_url, list_url
@@ -78,6 +77,8 @@ def sources_of(source: Source | Iterable[Source]) -> tuple[str, ...]:
 
 def _path_of(source: str) -> str:
     if source[:7].lower() == "file://":
+        from urllib.request import url2pathname  # its import takes as long as all others of this module
+
         place = urlsplit(source)
         return url2pathname(place.path if place.netloc in ("", "localhost") else f"//{place.netloc}{place.path}")
     if match := _CHAINED.fullmatch(source):  # fsspec's way to say it
