@@ -180,3 +180,16 @@ def test_real_overlays_are_those_that_pydicom_unpacks(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(labels.mask(segment.number))[0], mask > 0)
         assert mask.any()
     assert int(np.asarray(image.array).max()) < 4096
+
+
+def test_a_source_is_looked_through_once_whatever_the_number_of_its_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(12):
+        write_series(tmp_path / str(n), 2, SeriesInstanceUID=f"1.2.{n}")
+    asked: list[object] = []
+    values = dm.Catalog.values
+    monkeypatch.setattr(dm.Catalog, "values", lambda self, tag, *rest: asked.append(tag) or values(self, tag, *rest))
+    catalog = dm.scan(tmp_path)
+    assert len(dm.load(catalog)) == 12
+    assert 0 < asked.count("SOPClassUID") <= 3 * 12

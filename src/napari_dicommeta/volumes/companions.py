@@ -11,7 +11,7 @@ from napari_dicommeta.dicom.window import distinct_windows
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.details import MoreDetails
 from napari_dicommeta.volumes.note import make_note
-from napari_dicommeta.volumes.overlays import overlay_volumes
+from napari_dicommeta.volumes.overlays import may_hold_overlays, overlay_volumes
 from napari_dicommeta.volumes.planes import RescaledPlanes
 
 if TYPE_CHECKING:
@@ -41,9 +41,12 @@ def with_companions(series: Series, volumes: Sequence[Volume], among: Sequence[S
     marks. Labels and slides are left as they are.
     """
     images = [volume for volume in volumes if not volume.is_labels and not volume.levels]
-    uids = set(series.catalog.values("SOPInstanceUID")) if images else set()
-    states = list(_states(among, uids)) if uids else []
-    keys = list(_selections(among, uids)) if uids else []
+    referring = _referring_series(among) if images else ()
+    if not images or not (referring or may_hold_overlays(series.catalog)):
+        return list(volumes)
+    uids = set(series.catalog.values("SOPInstanceUID")) if referring else set()
+    states = list(_states(referring, uids)) if uids else []
+    keys = list(_selections(referring, uids)) if uids else []
     made: list[Volume] = []
     for volume in volumes:
         if not any(volume is image for image in images):
@@ -57,6 +60,19 @@ def with_companions(series: Series, volumes: Sequence[Volume], among: Sequence[S
             changed = replace(volume, details=MoreDetails(volume.details, saved, notes), saved_windows=saved)
         made += [changed, *overlay_volumes(series, changed, states, of_slices)]
     return made
+
+
+def _referring_series(among: Sequence[Series]) -> tuple[Series, ...]:
+    """Return the series with presentation states or Key Object Selections; a source is looked through once."""
+    if not among:
+        return ()
+    kept = among[0].catalog.kept
+    known = kept.get("referring")
+    if known is None or known[0] is not among:
+        classes = {*PRESENTATION_STATES, KEY_OBJECTS}
+        found = tuple(series for series in among if not classes.isdisjoint(series.catalog.values("SOPClassUID")))
+        known = kept["referring"] = (among, found)
+    return known[1]
 
 
 def _uids_of(catalog: Catalog, volume: Volume) -> list[str]:

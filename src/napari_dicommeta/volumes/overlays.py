@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.sources import FrameSources
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["OverlayPlanes", "ShutterPlanes", "overlay_volumes"]
+__all__ = ["OverlayPlanes", "ShutterPlanes", "may_hold_overlays", "overlay_volumes"]
+
+_TELLING = ("ShutterShape", *(f"({group:04x},0010)" for group in GROUPS))
+"""A file with a shutter or an overlay has one of these."""
 
 OF_STATE = 16
 """Added to the numbers of overlays that a presentation state holds."""
@@ -98,6 +101,11 @@ class ShutterPlanes:
     def only(self, numbers: frozenset[int]) -> ShutterPlanes:
         """Return the planes, or none without number 1."""
         return self if 1 in numbers else ShutterPlanes({})
+
+
+def may_hold_overlays(catalog: Catalog) -> bool:
+    """Return whether files read together with those of `catalog` have overlays or shutters; this is quick."""
+    return any(catalog.file_rows.find(tag) is not None for tag in _TELLING)
 
 
 def overlay_volumes(
