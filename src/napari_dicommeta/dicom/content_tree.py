@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta.dicom.datasets import open_dataset
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.support.log import log_fault
 
@@ -71,20 +70,15 @@ def read_content(path: str) -> ContentItem:
     RefusedError
         If the file cannot be read or holds no content.
     """
-    from pydicom import dcmread
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
-        try:
-            with open_stream(path) as stream:
-                dataset = dcmread(stream, force=True, stop_before_pixels=True)
+    try:
+        with open_dataset(path, stop_before_pixels=True) as dataset:
             root = _item(dataset, 0, [0])
-        except OSError as error:
-            raise RefusedError("report-unreadable", error.strerror or type(error).__name__) from error
-        except Exception as error:
-            log_fault("reading a report", error, logging.DEBUG)
-            text = f"its content cannot be read ({type(error).__name__}): export the report again"
-            raise RefusedError("report-unreadable", text) from error
+    except OSError as error:
+        raise RefusedError("report-unreadable", error.strerror or type(error).__name__) from error
+    except Exception as error:
+        log_fault("reading a report", error, logging.DEBUG)
+        text = f"its content cannot be read ({type(error).__name__}): export the report again"
+        raise RefusedError("report-unreadable", text) from error
     if not root.children:
         raise RefusedError("report-empty", "it has no content (Content Sequence): nothing to show")
     return root

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_dicommeta.dicom.datasets import open_dataset
 from napari_dicommeta.dicom.frame_columns import ColumnBuilder
 from napari_dicommeta.dicom.frame_places import DETECTOR, TOP_TAGS
 from napari_dicommeta.dicom.group_values import (
@@ -16,11 +17,9 @@ from napari_dicommeta.dicom.group_values import (
     UnusualError,
     joined_text,
     private_text,
-    silence,
     spec_of,
 )
 from napari_dicommeta.dicom.group_walk import DEPTH
-from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ def read_groups_with_pydicom(path: str, count: int) -> tuple[ColumnBuilder, dict
     Exception
         Of many kinds, if pydicom cannot read the file.
     """
-    from pydicom import dcmread
-
-    with silence(), open_stream(path) as stream:
-        dataset = dcmread(stream, stop_before_pixels=True, force=True)
+    with open_dataset(path, stop_before_pixels=True) as dataset:
         return _frames(dataset, count), _tops(dataset)
 
 

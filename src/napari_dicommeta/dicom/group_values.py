@@ -8,23 +8,18 @@ from __future__ import annotations
 
 import logging
 import struct
-import threading
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from napari_dicommeta.dicom.datasets import silence
 from napari_dicommeta.dicom.dictionary import keyword_of
 from napari_dicommeta.dicom.stored_values import SIGNED_BY_PIXELS, value_key
 from napari_dicommeta.dicom.tags import TagPath, dictionary_vr
 from napari_dicommeta.dicom.values import decode, shortest
 from napari_dicommeta.support.log import log_fault
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-__all__ = ["RENAMED", "Spec", "TextDecoder", "UnusualError", "joined_text", "private_text", "silence", "spec_of"]
+__all__ = ["RENAMED", "Spec", "TextDecoder", "UnusualError", "joined_text", "private_text", "spec_of"]
 
 RENAMED = {"EffectiveEchoTime": "EchoTime", "TemporalPositionIndex": "TemporalPositionIdentifier"}
 """Keywords of enhanced images -> those of single-frame images with the same meaning."""
@@ -39,19 +34,10 @@ _BYTES = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW"))
 MAX_PLAIN = 1024
 MAX_WHOLE = 12
 """The most characters of an integer string (PS3.5 section 6.2)."""
-_warnings = threading.Lock()
 
 
 class UnusualError(Exception):
     """A structure that only pydicom reads; the text says which."""
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Hide pydicom's warnings, which contain values of the file. Filters are global, so one thread at a time does."""
-    with _warnings, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

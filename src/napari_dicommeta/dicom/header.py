@@ -15,6 +15,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from napari_dicommeta.dicom.datasets import silence
 from napari_dicommeta.dicom.element import Element, PixelLocation
 from napari_dicommeta.dicom.element_kinds import implicit_vr
 from napari_dicommeta.dicom.elements import DataSetReader
@@ -271,7 +272,6 @@ def _read_after_damage(reader: DataSetReader) -> None:
 def _next_element(reader: DataSetReader, position: int) -> int | None:
     """Return the start of the top-level element after the one at `position`, None if pydicom finds none."""
     import io
-    import warnings
 
     from pydicom.filereader import data_element_generator
 
@@ -285,8 +285,7 @@ def _next_element(reader: DataSetReader, position: int) -> int | None:
         return heads == 2
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
+        with silence():
             for _ in data_element_generator(stream, not explicit, little, stop_when=is_next):
                 pass
     except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors

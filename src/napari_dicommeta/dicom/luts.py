@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from napari_dicommeta.files.opening import open_stream
+from napari_dicommeta.dicom.datasets import open_dataset
 from napari_dicommeta.support.log import log_fault
 
 __all__ = ["LookupTable", "read_modality_luts", "read_softcopy_lut", "read_voi_luts"]
@@ -70,20 +69,15 @@ def read_softcopy_lut(item: Any, little: bool) -> LookupTable | None:
 
 def _tables(path: str, sequence: str) -> tuple[LookupTable, ...]:
     """Return the valid tables of a sequence; a table with a broken descriptor is left out."""
-    from pydicom import dcmread
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
-        try:
-            with open_stream(path) as stream:
-                dataset = dcmread(stream, stop_before_pixels=True, force=True)
+    try:
+        with open_dataset(path, stop_before_pixels=True) as dataset:
             signed = dataset.get("PixelRepresentation", 0) == 1
             items = list(dataset.get(sequence) or ())
             little = dataset.is_little_endian is not False
             tables = [_table(item, signed, little, sequence == MODALITY) for item in items]
-        except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken elements
-            log_fault("reading lookup tables", error, logging.DEBUG)
-            return ()
+    except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken elements
+        log_fault("reading lookup tables", error, logging.DEBUG)
+        return ()
     return tuple(table for table in tables if table is not None)
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from napari_dicommeta.dicom.datasets import open_dataset
 from napari_dicommeta.dicom.polygons import fill
 from napari_dicommeta.files.bounded_cache import BoundedCache
-from napari_dicommeta.files.opening import file_key, open_stream
+from napari_dicommeta.files.opening import file_key
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.log import log_fault
 
@@ -99,19 +99,14 @@ def read_overlays(path: str) -> tuple[Overlay, ...]:
 
 
 def _overlays(path: str) -> tuple[Overlay, ...]:
-    from pydicom import dcmread
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
-        try:
-            with open_stream(path) as stream:
-                dataset = dcmread(stream, force=True, stop_before_pixels=True)
+    try:
+        with open_dataset(path, stop_before_pixels=True) as dataset:
             made = [_overlay(dataset, group) for group in GROUPS]
-        except OSError:
-            raise
-        except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken files
-            log_fault("reading overlays", error, logging.DEBUG)
-            return ()
+    except OSError:
+        raise
+    except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken files
+        log_fault("reading overlays", error, logging.DEBUG)
+        return ()
     return tuple(overlay for overlay in made if overlay is not None)
 
 
@@ -150,16 +145,12 @@ def _overlay(dataset: Any, group: int) -> Overlay | None:
 
 def read_shutter(path: str) -> Shutter | None:
     """Return the shutter of the image at `path`, None without a valid one."""
-    from pydicom import dcmread
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
-        try:
-            with open_stream(path) as stream:
-                return shutter_of(dcmread(stream, force=True, stop_before_pixels=True))
-        except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken files
-            log_fault("reading a shutter", error, logging.DEBUG)
-            return None
+    try:
+        with open_dataset(path, stop_before_pixels=True) as dataset:
+            return shutter_of(dataset)
+    except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken files
+        log_fault("reading a shutter", error, logging.DEBUG)
+        return None
 
 
 def shutter_of(dataset: Any) -> Shutter | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
+from napari_dicommeta.dicom.datasets import open_dataset
 from napari_dicommeta.dicom.luts import read_softcopy_lut
 from napari_dicommeta.dicom.overlays import Shutter, shutter_of
 from napari_dicommeta.dicom.window import Window, windows_of
-from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.log import log_fault
 
 __all__ = ["PresentationState", "SavedWindow", "read_presentation_state"]
@@ -57,16 +56,12 @@ class PresentationState:
 
 def read_presentation_state(path: str) -> PresentationState | None:
     """Return what the presentation state at `path` says, None if it cannot be read."""
-    from pydicom import dcmread
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
-        try:
-            with open_stream(path) as stream:
-                return _state(path, dcmread(stream, force=True))
-        except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken files
-            log_fault("reading a presentation state", error, logging.DEBUG)
-            return None
+    try:
+        with open_dataset(path) as dataset:
+            return _state(path, dataset)
+    except Exception as error:  # noqa: BLE001  pydicom raises many kinds of errors for broken files
+        log_fault("reading a presentation state", error, logging.DEBUG)
+        return None
 
 
 def _state(path: str, dataset: Any) -> PresentationState:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from typing import Any
 
+from napari_dicommeta.dicom.datasets import open_dataset
 from napari_dicommeta.dicom.slide import rgb_of_lab
-from napari_dicommeta.files.opening import open_stream
 from napari_dicommeta.support.log import log_fault
 
 __all__ = ["read_segment_items"]
@@ -18,17 +17,12 @@ def read_segment_items(path: str) -> dict[int, tuple[str, tuple[int, int, int] |
 
     It is empty for a file whose *Segment Sequence* cannot be read; an item without a number is left out.
     """
-    from pydicom import dcmread
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
-        try:
-            with open_stream(path) as stream:
-                dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=["SegmentSequence"])
+    try:
+        with open_dataset(path, stop_before_pixels=True, specific_tags=["SegmentSequence"]) as dataset:
             items = [_item(item) for item in dataset.get("SegmentSequence") or ()]
-        except Exception as error:  # noqa: BLE001  pydicom raises many kinds for broken files
-            log_fault("reading the segments of a file", error, logging.DEBUG)
-            return {}
+    except Exception as error:  # noqa: BLE001  pydicom raises many kinds for broken files
+        log_fault("reading the segments of a file", error, logging.DEBUG)
+        return {}
     return {number: (name, color) for number, name, color in items if number is not None}
 
 

@@ -6,7 +6,7 @@ import logging
 
 import numpy as np
 
-from napari_dicommeta.files.opening import open_stream
+from napari_dicommeta.dicom.datasets import open_dataset
 from napari_dicommeta.support.log import log_fault
 
 __all__ = ["read_optical_paths", "rgb_of_lab"]
@@ -26,13 +26,10 @@ def read_optical_paths(path: str) -> tuple[str, ...]:
 
     Frames of a fully tiled file follow this order (PS3.3 section C.7.6.17.3).
     """
-    from pydicom import dcmread
-
     try:
-        with open_stream(path) as stream:
-            dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=["OpticalPathSequence"])
-        items = dataset.get("OpticalPathSequence") or []
-        return tuple(str(item.get("OpticalPathIdentifier", "")).strip() for item in items)
+        with open_dataset(path, stop_before_pixels=True, specific_tags=["OpticalPathSequence"]) as dataset:
+            items = dataset.get("OpticalPathSequence") or []
+            return tuple(str(item.get("OpticalPathIdentifier", "")).strip() for item in items)
     except Exception as error:  # noqa: BLE001  pydicom raises many kinds for broken files
         log_fault("reading optical paths", error, logging.DEBUG)
         return ()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from napari_dicommeta.files.opening import open_stream
+from napari_dicommeta.dicom.datasets import open_dataset
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.support.log import log_fault
 
@@ -63,22 +62,17 @@ def read_structure_set(path: str) -> StructureSet:
     RefusedError
         If the file cannot be read, or holds no region.
     """
-    from pydicom import dcmread
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings carry values of the file
-        try:
-            with open_stream(path) as stream:
-                dataset = dcmread(stream, stop_before_pixels=True, force=True)
+    try:
+        with open_dataset(path, stop_before_pixels=True) as dataset:
             found = _structure_set(dataset)
-        except OSError as error:
-            raise RefusedError("structures-unreadable", error.strerror or type(error).__name__) from error
-        except RefusedError:
-            raise
-        except Exception as error:
-            log_fault("reading a structure set", error, logging.DEBUG)
-            text = f"its contours cannot be read ({type(error).__name__}): export the structures again"
-            raise RefusedError("structures-unreadable", text) from error
+    except OSError as error:
+        raise RefusedError("structures-unreadable", error.strerror or type(error).__name__) from error
+    except RefusedError:
+        raise
+    except Exception as error:
+        log_fault("reading a structure set", error, logging.DEBUG)
+        text = f"its contours cannot be read ({type(error).__name__}): export the structures again"
+        raise RefusedError("structures-unreadable", text) from error
     if not found.regions:
         raise RefusedError("structures-empty", "it names no region (Structure Set ROI Sequence): nothing to draw")
     return found
