@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.findings.evidence import by_files, file_count, top
@@ -10,6 +11,8 @@ from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
 
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
@@ -24,6 +27,16 @@ OF_BREASTS = (
 RADIOGRAPHS = ("CR", "DX", "MG", "IO", "PX")
 
 
+def _by_modality(
+    survey: Survey, keyword: str, among: np.ndarray
+) -> Iterator[tuple[str | None, np.ndarray, list[tuple[str, int]]]]:
+    """Yield each modality, its files of `among` that state a tag, and how many files have each value."""
+    kinds, tag = survey.joint("Modality"), survey.joint(keyword)
+    for i, (modality,) in enumerate(kinds.texts):
+        held = among & (kinds.ids == i) & survey.filled(keyword)
+        yield modality, held, [(str(text), n) for (text,), n in tag.counted(held)]
+
+
 @rule(
     "patient-positions",
     severity=("decision", "info"),
@@ -35,10 +48,7 @@ RADIOGRAPHS = ("CR", "DX", "MG", "IO", "PX")
     meaning="Organs and fluid shift between prone and supine: registration fails, and models learn the position.",
 )
 def patient_positions(survey: Survey) -> Iterator[Finding]:
-    kinds, tag = survey.joint("Modality"), survey.joint("PatientPosition")
-    for i, (modality,) in enumerate(kinds.texts):
-        held = survey.sectional & (kinds.ids == i) & survey.filled("PatientPosition")
-        lines = [(str(text), n) for (text,), n in tag.counted(held)]
+    for modality, held, lines in _by_modality(survey, "PatientPosition", survey.sectional):
         if len(lines) < 2:
             continue
         turned = len({PRONE.get(text, text) for text, _ in lines}) > 1
@@ -97,10 +107,7 @@ def sides(survey: Survey) -> Iterator[Finding]:
 )
 def views(survey: Survey) -> Iterator[Finding]:
     """Yield a finding on each modality of radiographs with several views, of which each mammography has two."""
-    kinds, tag = survey.joint("Modality"), survey.joint("ViewPosition")
-    for i, (modality,) in enumerate(kinds.texts):
-        held = survey.gray & (kinds.ids == i) & survey.filled("ViewPosition")
-        lines = [(str(text), n) for (text,), n in tag.counted(held)]
+    for modality, held, lines in _by_modality(survey, "ViewPosition", survey.gray):
         if modality in RADIOGRAPHS and len(lines) > 1:
             yield survey.finding(
                 "views",
@@ -126,13 +133,10 @@ def views(survey: Survey) -> Iterator[Finding]:
 )
 def body_parts(survey: Survey) -> Iterator[Finding]:
     """Yield a finding on each modality with several body parts; upper and lower case are one."""
-    kinds, tag = survey.joint("Modality"), survey.joint("BodyPartExamined")
-    for i, (modality,) in enumerate(kinds.texts):
-        held = survey.gray & (kinds.ids == i) & survey.filled("BodyPartExamined")
-        lines: dict[str, int] = {}
-        for (text,), n in tag.counted(held):
-            part = " ".join((text or "").upper().split())
-            lines[part] = lines.get(part, 0) + n
+    for modality, held, stated in _by_modality(survey, "BodyPartExamined", survey.gray):
+        lines: Counter[str] = Counter()
+        for text, n in stated:
+            lines[" ".join(text.upper().split())] += n
         if len(lines) > 1 and modality != "SEG":  # those of the segmented images
             yield survey.finding(
                 "body-parts",
