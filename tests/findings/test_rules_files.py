@@ -172,6 +172,21 @@ def test_series_that_were_sent_twice(tmp_path: Path, copied: bool, patients: tup
         assert findings["same-pixels"].evidence == (("2 series alike", 6),)
 
 
+def test_copies_are_told_apart_outside_the_bytes_that_are_compared_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copies, "SAMPLE_BYTES", 2048)
+    image = np.random.default_rng(0).integers(0, 4096, (64, 64), "<u2")
+    for i, corner in enumerate((1, 1, 2, 2, 2, 3)):
+        uids = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": f"{ROOT}.3.{i}"}
+        pixels = image.copy()
+        pixels[0, 0] = corner
+        write_series(tmp_path / str(i), 1, **NOBODY, **uids, pixels=lambda _, pixels=pixels: pixels)
+    found = only(dm.scan(tmp_path), "same-pixels")
+    assert found.title.startswith("5 series")
+    assert sorted(found.evidence) == [("2 series alike", 2), ("3 series alike", 3)]
+
+
 def test_copies_among_many_series_are_found_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies, "MAX_SERIES", 1)
     image = np.random.default_rng(0).integers(0, 4096, (32, 32), "<u2")

@@ -150,6 +150,5 @@ def test_numbers_of_many_values_are_looked_at_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: Callable[[int], object], codes: set[str]
 ) -> None:
     monkeypatch.setattr(napari_dicommeta.findings.rules.values, "MAX_DISTINCT", 2)
-    monkeypatch.setattr(napari_dicommeta.findings.rules.suspect, "MAX_DISTINCT", 2)
     write_series(tmp_path, 4, **NOBODY, InstanceNumber=number, SliceLocation=lambda k: f"-2.50e+0{k}")
     assert {one.code for one in check(dm.scan(tmp_path))} == codes

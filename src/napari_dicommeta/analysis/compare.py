@@ -35,6 +35,7 @@ from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.support.html import MAX_ROWS, Records, html_table, html_terms
 from napari_dicommeta.support.markdown import escape_markdown, markdown_table
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +138,7 @@ class _Side:
         columns = {name: table.column(name).combine_chunks() for name in table.column_names[1:]}
         uid = columns.get("SeriesInstanceUID")
         series = np.zeros(catalog.n_files, dtype=np.int64) if uid is None else _codes(uid).astype(np.int64)
-        return cls(columns, catalog.file_column("cut"), series, len(np.unique(series)))
+        return cls(columns, catalog.file_column("cut"), series, len(sorted_unique(series)))
 
     @property
     def n_files(self) -> int:
@@ -374,7 +375,7 @@ def _bin_count(tag: _Tag) -> int:
     """Return the number of bins: the square root of the number of pairs of series and value, on the smaller side."""
     n_pairs = []
     for codes, series in zip(tag.codes, tag.series, strict=True):
-        n_pairs.append(len(np.unique(series * (len(tag.texts) + 1) + codes)))
+        n_pairs.append(len(sorted_unique(series * (len(tag.texts) + 1) + codes)))
     return int(np.clip(np.sqrt(min(n_pairs)), 2, MAX_COMPARED_BINS))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.analysis.compare import NUMBER_VRS, is_instance_uid
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +88,7 @@ def _is_single(catalog: Catalog, summary: TagSummary, series_of: np.ndarray, row
     pairs, counts = np.unique(series_of[held] * len(texts) + codes[held], return_counts=True)
     if not len(pairs) or (counts == 1).sum() < MIN_SINGLE_SHARE * len(held):
         return False
-    if summary.vr not in NUMBER_VRS or len(np.unique(series_of[held])) == 1:
+    if summary.vr not in NUMBER_VRS or len(sorted_unique(series_of[held])) == 1:
         return True
     n_series = np.bincount(pairs % len(texts), minlength=len(texts))
     return bool((n_series[codes[held]] > 1).sum() >= MIN_COUNTED_SHARE * len(held))

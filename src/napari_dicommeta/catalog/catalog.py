@@ -394,7 +394,8 @@ class Catalog:
     @property
     def has_paths(self) -> bool:
         """Whether the catalog names its files; a `shareable` one does not, so their pixels cannot be read."""
-        return not self.n_files or not self.file_rows.file_column("path")[0].as_py().startswith(f"({WITHHELD}")
+        paths = self.file_rows.store.file_column("path")
+        return not self.n_files or not paths[0].as_py().startswith(f"({WITHHELD}")
 
     def file_column(self, name: str) -> np.ndarray:
         """Return an integer column: size, mtime, pixel_offset, pixel_length (bytes), pixel_tag or cut of each file."""

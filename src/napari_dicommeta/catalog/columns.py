@@ -29,6 +29,8 @@ MAX_DECIMALS = 400
 """Bytes; longer values are decoded one by one."""
 SLICE_VALUES = 4096
 """The number of values that are Python objects at a time while they are decoded."""
+MEANINGS_KEPT = 100
+"""The most stored values of a column whose meanings are kept as objects when all are decoded."""
 RUN_FILES = 20
 """The mean number of files per run of equal codes from which counting by runs is faster."""
 
@@ -47,8 +49,7 @@ class Column:
         self._twin = twin
         """A column with the same values, all UIDs, from which they are taken decoded."""
         self.values: pa.BinaryArray = array.dictionary
-        indices = array.indices
-        self.codes: np.ndarray = numpy_of(indices, absent=-1)
+        self._indices: pa.Int32Array = array.indices
         self.first_tag = first_tag_of(key)
         self._texts: dict[str, Texts] = {}
         self._meanings: dict[int, tuple[Meaning, ...]] = {}
@@ -57,19 +58,31 @@ class Column:
         self._number_tables: dict[int, np.ndarray] = {}
 
     @cached_property
-    def _decoded(self) -> tuple[tuple[str | tuple[str, ...], ...], tuple[str | tuple[str, ...], ...]]:
-        """Decode the stored values to (meanings, spellings), sets as tuples; one object if both are equal."""
+    def codes(self) -> np.ndarray:
+        """Return the number of each file's stored value, -1 if the file lacks the tag: int32, shape (n_files,)."""
+        return numpy_of(self._indices, absent=-1)
+
+    @cached_property
+    def _decoded(self) -> tuple[tuple[str | tuple[str, ...], ...], tuple[str | tuple[str, ...], ...], bool]:
+        """Decode the stored values to (meanings, spellings), sets as tuples, and whether a value has a flag.
+
+        Meanings and spellings are one object if they are equal.
+        """
         if self._twin is not None:
             return self._twin._decoded
         texts: list[str | tuple[str, ...]] = []
         spellings: list[str | tuple[str, ...]] = []
-        for value in _each(self.values):
+        is_flagged, keeps = False, len(self.values) <= MEANINGS_KEPT
+        for entry, value in enumerate(_each(self.values)):
             if value.startswith(UID):  # a fast path, as UIDs have by far the most distinct values
                 text = value[3:].rstrip(b"\0 ").decode("latin-1").strip()
                 texts.append(text)
                 spellings.append(text)
                 continue
             meanings = decode_all(value, self.path)
+            is_flagged = is_flagged or any(meaning.flag for meaning in meanings)
+            if keeps:
+                self._meanings[entry] = meanings
             if len(meanings) == 1:
                 texts.append(meanings[0].text)
                 spellings.append(meanings[0].spelling)
@@ -77,12 +90,17 @@ class Column:
                 texts.append(tuple(meaning.text for meaning in meanings))
                 spellings.append(tuple(meaning.spelling for meaning in meanings))
         all_texts = tuple(texts)
-        return all_texts, all_texts if spellings == texts else tuple(spellings)
+        return all_texts, all_texts if spellings == texts else tuple(spellings), is_flagged
 
     @property
     def meaning_texts(self) -> tuple[str | tuple[str, ...], ...]:
         """The meaning of each stored value, sets as tuples."""
         return self._decoded[0]
+
+    @property
+    def is_flagged(self) -> bool:
+        """Return whether the meaning of a stored value has a flag."""
+        return self._decoded[2]
 
     def meanings(self, entry: int) -> tuple[Meaning, ...]:
         """Return the meanings of one stored value, several for a nested tag."""
@@ -123,7 +141,7 @@ class Column:
         if self._twin is not None:
             return self._twin.texts(by)
         if by not in self._texts:
-            meanings, spellings = self._decoded
+            meanings, spellings, _ = self._decoded
             if meanings is spellings:
                 self._texts["meaning"] = self._texts["spelling"] = Texts(meanings)
             else:
@@ -145,7 +163,7 @@ class Column:
 
         Most tags have one value in a whole series, whose files are adjacent.
         """
-        changes = np.flatnonzero(np.diff(self.codes)) + 1
+        changes = np.flatnonzero(self.codes[1:] != self.codes[:-1]) + 1
         if len(changes) * RUN_FILES > len(self.codes) or not len(self.codes):
             return None
         bounds = np.concatenate([[0], changes, [len(self.codes)]])
@@ -156,6 +174,9 @@ class Column:
 
         `below`: the number of `rows` before each file and in total; counting by runs needs it.
         """
+        if rows is None and len(self.values) == 1:  # as most tags of a folder have
+            absent = self._indices.null_count
+            return np.array([len(self._indices) - absent]), absent
         runs = self._runs if rows is None or below is not None else None
         if runs is None:
             codes = self.codes if rows is None else self.codes[rows]
@@ -187,7 +208,10 @@ class Column:
                 self._joined[by] = (texts.texts, texts.ids)
             else:
                 ids: dict[str, int] = {}
-                of_entry = [ids.setdefault(joined(value), len(ids)) for value in self._decoded[by == "spelling"]]
+                meanings, spellings, _ = self._decoded
+                of_entry = [
+                    ids.setdefault(joined(value), len(ids)) for value in (spellings if by == "spelling" else meanings)
+                ]
                 self._joined[by] = (tuple(ids), np.array(of_entry, dtype=np.int64))
         return self._joined[by]
 

@@ -19,6 +19,8 @@ __all__ = ["Texts", "joined", "most_frequent", "sort_key"]
 
 NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 """The pattern of `values.number`, for Arrow's compute functions."""
+_ONLY = np.zeros(1, dtype=np.int64)
+"""The number of the only text, and that of the only stored value."""
 
 
 class Texts:
@@ -31,6 +33,12 @@ class Texts:
 
     def __init__(self, values: Sequence[str | tuple[str, ...]]) -> None:
         ids: dict[str, int] = {}
+        self._numbers: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        if len(values) == 1 and isinstance(values[0], str):  # as most tags of a folder have
+            self.is_plain, self.ids, self.entries = True, _ONLY, _ONLY
+            self.texts: tuple[str, ...] = (values[0],)
+            self._empty = 0 if values[0] == "" else -1
+            return
         self.is_plain = all(type(value) is str for value in values)
         if self.is_plain:
             numbered = (ids.setdefault(text, len(ids)) for text in values)  # type: ignore[arg-type]
@@ -46,7 +54,6 @@ class Texts:
             self.ids = np.array(numbers, dtype=np.int64)
         self.texts = tuple(ids)
         self._empty = ids.get("", -1)
-        self._numbers: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def numbers(self, vr: str = "") -> tuple[np.ndarray, np.ndarray]:
         """Return (index of the text, float64 value) of each component that is a finite number, in text order.

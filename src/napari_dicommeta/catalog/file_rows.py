@@ -14,6 +14,7 @@ from napari_dicommeta.catalog.counts import Numbers, Spelling, TagSummary, Value
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.support.html import Records
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -265,7 +266,7 @@ class FileRows:
         if column is None or self.n_files == 0:
             return "constant"
         ids = self.joined_ids(column, "meaning")
-        distinct = len(np.unique(ids))
+        distinct = len(sorted_unique(ids))
         if distinct == 1:
             return "constant"
         if distinct == self.n_files:

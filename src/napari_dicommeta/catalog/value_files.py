@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.catalog.distinct_texts import sort_key
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ class ValueFiles:
 
     def counted(self, units: np.ndarray) -> list[int]:
         """Return for each value the number of distinct `units`, integers of shape (n_files,), of its files."""
-        return [len(np.unique(units[rows])) for rows in self.rows]
+        return [len(sorted_unique(units[rows])) for rows in self.rows]
 
 
 def value_files(catalog: Catalog, tags: Sequence[TagPath], by: str = "meaning") -> ValueFiles:

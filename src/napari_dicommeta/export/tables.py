@@ -45,6 +45,7 @@ from napari_dicommeta.export.small_counts import (
 from napari_dicommeta.support.atomic import replacing, write_text
 from napari_dicommeta.support.errors import PrivacyError
 from napari_dicommeta.support.markdown import escape_markdown, markdown_table
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def value_table(
     group, names = grouped_rows(held.names, hidden)
     row, bunch = group[held.cell], held.bunch
     if len(bunch) > len(held.files):  # a file counts only once in (other)
-        row, bunch = np.divmod(np.unique(row * len(held.files) + bunch), len(held.files))
+        row, bunch = np.divmod(sorted_unique(row * len(held.files) + bunch), len(held.files))
     files, patient, inside = held.files[bunch], held.patient[bunch], held.inside[bunch]
     n_files = np.bincount(row, files, len(names)).astype(np.int64)
     patients = distinct_patients(row, patient, len(names), held.n_patients)

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +119,7 @@ def read_sample(volume: Volume, catalog: Catalog) -> HUSample:
     lead = array.shape[:-2]
     n_planes = int(np.prod(lead))
     step = max(1, int(np.ceil(np.sqrt(array.shape[-1] * array.shape[-2] / SLICE_PIXELS))))
-    chosen = np.unique(np.linspace(0, n_planes - 1, min(MAX_SLICES, n_planes)).round().astype(int)).tolist()
+    chosen = sorted_unique(np.linspace(0, n_planes - 1, min(MAX_SLICES, n_planes)).round().astype(int)).tolist()
     parts, used, n_padding = [], [], 0
     failed: PixelError | None = None
     for plane in chosen:

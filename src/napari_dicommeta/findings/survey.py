@@ -15,6 +15,7 @@ from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import kind_of
 from napari_dicommeta.findings.uses import with_uses
 from napari_dicommeta.support.log import log_fault
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.load import load_series
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ class Survey:
         rows = np.flatnonzero(mask)
         if len(rows):
             span = int(of.max()) + 1
-            pairs = np.unique(groups[rows].astype(np.int64) * span + of[rows])
+            pairs = sorted_unique(groups[rows].astype(np.int64) * span + of[rows])
             several = np.bincount(pairs // span, minlength=int(groups.max()) + 1) > 1
             mixed[rows] = several[groups[rows]]
         return mixed

@@ -13,6 +13,7 @@ from napari_dicommeta.dicom.functional_groups import GROUPS, frame_keyword, read
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import FunctionalGroupsError
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -61,7 +62,7 @@ def values_along(volume: Volume, catalog: Catalog, keyword: str) -> np.ndarray |
     if not components:
         return None
     padded = np.array([(*row, *(np.nan,) * (components - len(row))) for row in rows]).T
-    varying = [line for line in padded if len(np.unique(line[np.isfinite(line)])) > 1]
+    varying = [line for line in padded if len(sorted_unique(line[np.isfinite(line)])) > 1]
     return np.array(varying) if varying else None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.partition import count_pairs, joint
 from napari_dicommeta.volumes.sequences import is_numbered, number_grids, rank_at_place, volumes_in_order
 
@@ -165,7 +166,7 @@ def separable(frames: Frames, places: np.ndarray) -> tuple[str, ...]:
         count = int(codes.max()) + 1
         if not 1 < count <= len(frames) * 2 // n_places:
             continue
-        pairs = np.unique(codes * n_places + places)
+        pairs = sorted_unique(codes * n_places + places)
         if np.bincount(pairs // n_places, minlength=count).min() * 2 > n_places:
             keywords.append(keyword)
     return tuple(keywords)

@@ -14,6 +14,7 @@ from napari_dicommeta.dicom.mosaic import is_mosaic, read_mosaic
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.support.errors import FunctionalGroupsError
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.frame_column import NO_TEXT, FrameColumn, column_of, joined_columns
 from napari_dicommeta.volumes.frame_planes import Planes, planes_of, spacing_column
 from napari_dicommeta.volumes.sources import Tiles
@@ -199,7 +200,7 @@ def _mosaics(catalog: Catalog, formats: PixelFormats) -> dict[int, tuple[Mosaic,
     if column is None:
         return {}
     codes = catalog.file_rows.stored_codes(column)
-    held = [code for code in np.unique(codes).tolist() if is_mosaic(column.text_of(code))]
+    held = [code for code in sorted_unique(codes).tolist() if is_mosaic(column.text_of(code))]
     mosaics: dict[int, tuple[Mosaic, Tiles]] = {}
     for row in np.flatnonzero(np.isin(codes, held)).tolist() if held else ():
         form = formats.distinct[formats.ids[row]]

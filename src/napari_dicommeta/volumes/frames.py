@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.pixel_format import length_excess
 from napari_dicommeta.support.cached import cached_property
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.frame_table import read_frame_table
 from napari_dicommeta.volumes.geometry import ImagePlane, near_tolerance, place_ids, place_tolerance
 from napari_dicommeta.volumes.sources import FrameSources
@@ -60,7 +61,7 @@ class Frames:
         column = self._table.column(keyword)
         if column.ids is None:
             return column.texts
-        return tuple(column.texts[i] for i in np.unique(column.ids[self._rows]).tolist())
+        return tuple(column.texts[i] for i in sorted_unique(column.ids[self._rows]).tolist())
 
     def codes(self, keyword: str) -> np.ndarray:
         """Return for each frame the index of its text among `texts`, intp."""
@@ -158,7 +159,7 @@ class Frames:
     @property
     def mosaics(self) -> tuple[Mosaic, ...]:
         """The mosaics that hold the frames, one for each file."""
-        rows = np.unique(self.files).tolist() if self._table.mosaics else ()
+        rows = sorted_unique(self.files).tolist() if self._table.mosaics else ()
         return tuple(self._table.mosaics[row][0] for row in rows if row in self._table.mosaics)
 
     # -- pixels -------------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ class Frames:
 
     def excesses(self) -> dict[str, tuple[str, ...]]:
         """Return what is longer than its frames: reason -> the paths of files with native pixel data of that length."""
-        files = self.files if self._table.is_one_each else np.unique(self.files)
+        files = self.files if self._table.is_one_each else sorted_unique(self.files)
         paths, ids = self._table.catalog.paths, self._table.formats.ids[files].astype(np.int64)
         lengths = self._table.catalog.file_column("pixel_length")[files]
         wholes = {row: tiles.whole for row, (_, tiles) in self._table.mosaics.items()}

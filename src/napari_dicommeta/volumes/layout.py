@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.pixel_format import pixels_fault
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.frames import read_frames
 from napari_dicommeta.volumes.partition import groups_of
 from napari_dicommeta.volumes.pixel_formats import read_endings, read_formats
@@ -100,7 +101,7 @@ def _faults(catalog: Catalog, formats: PixelFormats) -> list[tuple[str, np.ndarr
     lengths, sizes = catalog.file_column("pixel_length"), catalog.file_column("size")
     offsets = catalog.file_column("pixel_offset")
     faults: dict[str, list[np.ndarray]] = {}
-    for i in np.unique(formats.ids).tolist():
+    for i in sorted_unique(formats.ids).tolist():
         rows, form = np.flatnonzero(formats.ids == i), formats.distinct[i]
         smallest = int(sizes[rows].min())
         for group in groups_of(lengths[rows]):

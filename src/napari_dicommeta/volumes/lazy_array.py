@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.plane_cache import PlaneCache
 from napari_dicommeta.volumes.plane_reader import PlaneReader
 from napari_dicommeta.volumes.read_ahead import ReadAhead
@@ -193,7 +194,7 @@ class LazyArray(NDArrayOperatorsMixin):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         indices = index if isinstance(index, tuple) else (index,)
-        self._cache.begin_edit(np.unique(self._touched(indices)))
+        self._cache.begin_edit(sorted_unique(self._touched(indices)))
         self._whole()[index] = np.asarray(value) if isinstance(value, LazyArray) else value
 
     def __iter__(self) -> Iterator[np.ndarray]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.uids import RT_DOSE
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.geometry import ORIENTATION_TOLERANCE
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def joint(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 def count_pairs(codes: np.ndarray, others: np.ndarray) -> int:
     """Return the number of distinct pairs of two columns of codes: that of their rows, if no two rows are the same."""
-    return len(np.unique(codes * (int(others.max()) + 1) + others))
+    return len(sorted_unique(codes * (int(others.max()) + 1) + others))
 
 
 def most_frequent(frames: Frames, keyword: str) -> str:

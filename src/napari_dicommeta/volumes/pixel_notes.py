@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.note import make_note
 
@@ -32,7 +33,7 @@ def pixel_notes(frames: Frames) -> Iterator[Note]:
     if excesses := frames.excesses():
         paths = [path for of_reason in excesses.values() for path in of_reason]
         yield make_note("pixels-longer", _title(excesses), paths=paths)
-    unclear = [i for i in np.unique(frames.format_ids).tolist() if frames.formats[i].unclear]
+    unclear = [i for i in sorted_unique(frames.format_ids).tolist() if frames.formats[i].unclear]
     if unclear:
         rows = np.isin(frames.format_ids, unclear)
         reasons = dict.fromkeys(reason for i in unclear for reason in frames.formats[i].unclear)

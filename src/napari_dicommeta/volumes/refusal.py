@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.uids import DEFLATED
 from napari_dicommeta.support.errors import RefusedError
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog, Series
@@ -54,7 +55,7 @@ def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:
     syntax = catalog.file_rows.find("TransferSyntaxUID")
     if syntax is not None and cut.any():
         codes = catalog.file_rows.stored_codes(syntax)
-        deflated = [code for code in np.unique(codes).tolist() if syntax.text_of(code) == DEFLATED]
+        deflated = [code for code in sorted_unique(codes).tolist() if syntax.text_of(code) == DEFLATED]
         cut &= ~np.isin(codes, deflated)
     if has_pixels.all() and not cut.any():
         return catalog, []

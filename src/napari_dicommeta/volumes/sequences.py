@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.partition import count_pairs
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def number_grids(frames: Frames, places: np.ndarray) -> Iterator[np.ndarray]:
     Slices may be counted there and back.
     """
     stated = frames.numbers("InstanceNumber")[:, 0]
-    if np.isnan(stated).any() or (stated != np.round(stated)).any() or len(np.unique(stated)) < len(stated):
+    if np.isnan(stated).any() or (stated != np.round(stated)).any() or len(sorted_unique(stated)) < len(stated):
         return
     numbers = stated.astype(np.int64)
     n_places, n_times = int(places.max()) + 1, int(np.bincount(places).max())

@@ -17,6 +17,7 @@ from napari_dicommeta.dicom.slide import read_optical_paths
 from napari_dicommeta.dicom.uids import SEGMENTATION, WHOLE_SLIDE
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import RefusedError
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.partition import groups_of
 from napari_dicommeta.volumes.segmentation import is_segmentation, segment_numbers
 from napari_dicommeta.volumes.tiled_array import Tiles
@@ -190,7 +191,7 @@ def _frame_numbers(frames: Frames, instance: Sequence[np.ndarray]) -> np.ndarray
             raise RefusedError("slide-tiles", "a part of a concatenation states no Concatenation Frame Offset Number")
         numbers.append(int(offset) + np.arange(len(rows)))
     joined = np.concatenate(numbers)
-    if len(np.unique(joined)) < len(joined):
+    if len(sorted_unique(joined)) < len(joined):
         raise RefusedError("slide-tiles", "parts of a concatenation have the same frame numbers")
     return joined
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.dimensions import telling_axis
 from napari_dicommeta.volumes.duplicates import without_same_files
 from napari_dicommeta.volumes.geometry import ROUNDING_TOLERANCE, TRACKED_TOLERANCE
@@ -211,7 +212,7 @@ def _largest_difference(frames: Frames) -> float:
     """Return the largest difference of a direction cosine from that of the main plane."""
     main = frames.main_plane
     assert main is not None
-    used = np.array([frames.planes[i].cosines for i in np.unique(frames.plane_ids).tolist()])
+    used = np.array([frames.planes[i].cosines for i in sorted_unique(frames.plane_ids).tolist()])
     return float(np.abs(used - np.array(main.cosines)).max())
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.support.cached import cached_property
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.plane_cache import PlaneCache
 from napari_dicommeta.volumes.plane_reader import PlaneReader
@@ -53,7 +54,7 @@ class Tiles:
         width = int(across.max()) // self.columns + 1
         height = int(down.max()) // self.rows + 1
         places = (self.planes * height + down // self.rows) * width + across // self.columns
-        return len(np.unique(places)) == len(self)
+        return len(sorted_unique(places)) == len(self)
 
     def of_plane(self, plane: int) -> slice:
         """Return the range of the tiles of a plane."""

@@ -10,6 +10,7 @@ import numpy as np
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.html import escape_html, html_image, html_table, html_terms
 from napari_dicommeta.support.png import png_of
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes import conversions
 from napari_dicommeta.volumes.details import Details, StackDetails
 from napari_dicommeta.volumes.geometry import VolumeGeometry
@@ -379,7 +380,7 @@ def _gray_array(
     sources: FrameSources, lead: tuple[int, ...], transforms: Transforms, padding: str, units: str
 ) -> LazyArray:
     planes, dtype = gray_planes(sources, transforms, padding, units)
-    used = [sources.formats[i] for i in np.unique(sources.format_ids[sources.files]).tolist()]
+    used = [sources.formats[i] for i in sorted_unique(sources.format_ids[sources.files]).tolist()]
     is_coded = not all(form.is_native for form in used)
     threads = sources.waiting_threads or (2 if is_coded else 1)
     array = LazyArray((*lead, used[0].rows, used[0].columns), dtype, planes, threads=threads)
@@ -393,7 +394,7 @@ def gray_planes(
 ) -> tuple[RescaledPlanes, np.dtype]:
     """Return the source of gray frames in modality units, and the dtype that holds them, int16 or float32."""
     fill = {"nan": np.nan, "air": AIR if units == "HU" else None, "keep": None}[padding]
-    pairs = np.unique(sources.format_ids[sources.files] * len(transforms.distinct) + transforms.ids).tolist()
+    pairs = sorted_unique(sources.format_ids[sources.files] * len(transforms.distinct) + transforms.ids).tolist()
     n = len(transforms.distinct)
     dtypes = {transforms.distinct[pair % n].exact_dtype(sources.formats[pair // n], units == "HU") for pair in pairs}
     is_whole = dtypes == {np.dtype(np.int16)} and padding != "nan"
@@ -423,7 +424,7 @@ def _decode_one(array: LazyArray) -> None:
 def _color_array(sources: FrameSources, lead: tuple[int, ...]) -> LazyArray:
     first, form = sources.read_color(0), sources.pixel_format(0)
     planes = ColorPlanes(sources, (form.rows, form.columns, 3))
-    used = [sources.formats[i] for i in np.unique(sources.format_ids).tolist()]
+    used = [sources.formats[i] for i in sorted_unique(sources.format_ids).tolist()]
     is_8_bit = any(other.photometric != "PALETTE COLOR" and other.bits_stored <= 8 for other in used)
     dtype = np.dtype(np.uint8) if is_8_bit else first.dtype  # tables of 16 bits are shown with 8 beside other images
     array = LazyArray((*lead, *planes.shape), dtype, planes, plane_axes=3, threads=sources.waiting_threads or 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.values import number, numbers
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.dimensions import SPLIT_TAGS, kind_codes, name_of
 from napari_dicommeta.volumes.geometry import even_steps, is_orientation
@@ -194,7 +195,7 @@ def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Not
 
 
 def _formats(stack: Stack) -> Iterator[Note]:
-    used = np.unique(stack.frames.format_ids).tolist()
+    used = sorted_unique(stack.frames.format_ids).tolist()
     forms = {(stack.frames.formats[i].bits_stored, stack.frames.formats[i].signed) for i in used}
     if len(forms) > 1:
         named = ", ".join(f"{'signed' if signed else 'unsigned'} {bits} bits" for bits, signed in sorted(forms))

@@ -98,8 +98,8 @@ def charset_contradicts(survey: Survey) -> Iterator[Finding]:
     for summary in survey.summaries:
         if summary.vr not in TEXT_VR or len(summary.path.elements) != 1 or summary.path.is_private:
             continue
-        texts, _ = survey.catalog.codes(summary.path)
-        if all((text or "").isascii() for text in texts):
+        column = survey.catalog.file_rows.find(summary.path)
+        if column is None or all(map(str.isascii, column.joined_texts("meaning"))):
             continue
         fitting: dict[str, set[str]] = {}
         for value in survey.catalog.details(summary.path):

@@ -13,6 +13,7 @@ from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.errors import HeaderError
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ SAMPLE_BYTES, MAX_BYTES = 1 << 16, 1 << 26
 """Bytes in the middle of an image that are compared first, and those compared of images that are equal there."""
 UNDEFINED = 0xFFFFFFFF
 """Length of compressed pixels, which end where the file does."""
+Candidate = tuple[int, int, int]
+"""A series, and the rows of its first and its last file."""
 MIN_PIXELS, MIN_LEVELS = 1024, 16
 """Pixels, and different bytes, of an image that is not equal to another by chance, as an empty one may be."""
 
@@ -57,8 +60,8 @@ def same_pixels(survey: Survey) -> Iterator[Finding]:
     numbers = np.array([number(text or "") or 0.0 for (text,) in instance.texts])[instance.ids[rows]]
     rows = rows[np.argsort(numbers, kind="stable")]
     alike = survey.joint(*ALIKE)
-    of_size: dict[tuple[int, int, int], list[tuple[int, int, int]]] = {}
-    for series in np.unique(survey.series_ids[rows]).tolist():
+    of_size: dict[tuple[int, int, int], list[Candidate]] = {}
+    for series in sorted_unique(survey.series_ids[rows]).tolist():
         members = rows[survey.series_ids[rows] == series]
         first, last = int(members[0]), int(members[-1])
         key = (len(members), int(alike.ids[first]), int(alike.ids[last]))
@@ -72,7 +75,7 @@ def same_pixels(survey: Survey) -> Iterator[Finding]:
     masks = [survey.images & np.isin(survey.series_ids, group) for group in same]
     every = np.logical_or.reduce(masks)
     patients = survey.joint("PatientID")
-    several = any(len(np.unique(patients.ids[mask])) > 1 for mask in masks)
+    several = any(len(sorted_unique(patients.ids[mask])) > 1 for mask in masks)
     lines = [(f"{counted(len(group), 'series')} alike", file_count(m)) for group, m in zip(same, masks, strict=True)]
     yield survey.finding(
         "same-pixels",
@@ -83,21 +86,40 @@ def same_pixels(survey: Survey) -> Iterator[Finding]:
     )
 
 
-def _equal(survey: Survey, candidates: list[tuple[int, int, int]], most: int) -> list[list[tuple[int, int, int]]]:
-    """Return groups of (series, first file, last file) whose files are equal in the `most` middle bytes of pixels."""
-    groups: dict[tuple[bytes, ...], list[tuple[int, int, int]]] = {}
-    for candidate in candidates if len(candidates) > 1 else ():
-        digests = tuple(_digest(survey, row, most) for row in dict.fromkeys(candidate[1:]))
-        if all(digests):
-            groups.setdefault(digests, []).append(candidate)
+def _equal(survey: Survey, candidates: list[Candidate], most: int) -> list[list[Candidate]]:
+    """Return the groups of candidates whose files are equal in the `most` middle bytes of pixels.
+
+    The bytes are compared with those of the first candidate, and only where they differ by digests.
+    """
+    if len(candidates) < 2:
+        return []
+    known = _pixels(survey, candidates[0], most)
+    groups: dict[tuple[bytes, ...], list[Candidate]] = {(): [candidates[0]] if known else []}
+    for candidate in candidates[1:]:
+        if pixels := _pixels(survey, candidate, most):
+            key = () if pixels == known else tuple(hashlib.sha256(raw).digest() for raw in pixels)
+            groups.setdefault(key, []).append(candidate)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _digest(survey: Survey, row: int, most: int) -> bytes:
-    """Return a digest of the `most` middle bytes of a file's pixels, b"" if they cannot be read or are too few.
+def _pixels(survey: Survey, candidate: Candidate, most: int) -> tuple[bytes, ...]:
+    """Return the `most` middle bytes of the pixels of the first and the last file.
 
-    Of all bytes it is b"" too if they may be equal by chance.
+    It is () if they cannot be read or are too few, or are all bytes that may be equal by chance.
     """
+    raws = tuple(_middle(survey, row, most) for row in dict.fromkeys(candidate[1:]))
+    if min(map(len, raws)) < MIN_PIXELS or (most == MAX_BYTES and not all(map(_is_telling, raws))):
+        return ()
+    return raws
+
+
+def _is_telling(raw: bytes) -> bool:
+    """Return whether pixels have so many different bytes that others are not equal to them by chance."""
+    return any(len(set(raw[:: max(1, len(raw) // count)])) >= MIN_LEVELS for count in (1 << 12, 1 << 16))
+
+
+def _middle(survey: Survey, row: int, most: int) -> bytes:
+    """Return the `most` middle bytes of a file's pixels, b"" if they cannot be read."""
     path = survey.catalog.paths[row]
     offset, length = (int(survey.catalog.file_column(name)[row]) for name in ("pixel_offset", "pixel_length"))
     try:
@@ -108,15 +130,8 @@ def _digest(survey: Survey, row: int, most: int) -> bytes:
         size = file.size - offset
         size = min(size, length) if 0 < length < UNDEFINED else size
         span = min(size, most)
-        raw = file.read(offset + (size - span) // 2, span) if size > 0 else b""
+        return file.read(offset + (size - span) // 2, span) if size > 0 else b""
     except OSError:
         return b""
     finally:
         file.close()
-    if len(raw) < MIN_PIXELS:
-        return b""
-    if most == MAX_BYTES and not any(
-        len(set(raw[:: max(1, len(raw) // count)])) >= MIN_LEVELS for count in (1 << 12, 1 << 16)
-    ):
-        return b""
-    return hashlib.sha256(raw).digest()

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_dicommeta.findings.evidence import file_count
 from napari_dicommeta.findings.rule import kind_of, rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def contradictions(survey: Survey) -> Iterator[Finding]:
         if mask.any():
             n = int(np.count_nonzero(np.bincount(outside.ids[mask])))
             groups = "series" if outer == "SeriesInstanceUID" else "study" if n == 1 else "studies"
-            own_frames = code == "series-frames" and len(np.unique(inside.ids[mask])) == file_count(mask) > 2
+            own_frames = code == "series-frames" and len(sorted_unique(inside.ids[mask])) == file_count(mask) > 2
             yield survey.finding(
                 code,
                 mask,
@@ -162,7 +163,7 @@ def patient_contradicts(survey: Survey) -> Iterator[Finding]:
         held = survey.filled("PatientID") & survey.filled(tag)
         mask = survey.mixing(np.array(alike, dtype=np.int64)[column.ids], patients.ids, held) if held.any() else held
         if mask.any():
-            n = len(np.unique(patients.ids[mask]))
+            n = len(sorted_unique(patients.ids[mask]))
             lines.append((f"{counted(n, 'Patient ID')} with several {noun}", file_count(mask)))
             masks.append(mask)
             tags.append(tag)
@@ -203,7 +204,7 @@ def same_image(survey: Survey) -> Iterator[Finding]:
     other |= _differing(survey, uids.ids, repeated & ~survey.images)
     for code, mask in (("image-twice", repeated & ~other), ("uid-reused", other)):
         if mask.any():
-            n = len(np.unique(uids.ids[mask]))
+            n = len(sorted_unique(uids.ids[mask]))
             evidence = f"{counted(n, 'SOP Instance UID')} in several files"
             yield survey.finding(code, mask, ((evidence, file_count(mask)),))
 
@@ -224,7 +225,7 @@ def _differing(survey: Survey, groups: np.ndarray, mask: np.ndarray) -> np.ndarr
         if column.first_tag >> 16 != 2 and column.path.tag & 0xFFFF:  # neither meta information nor a length
             ids = files.joined_ids(column, "meaning").astype(np.int64) + 1
             span = int(ids.max()) + 1
-            pairs = np.unique((of_group * span + ids)[(cuts < 0) | (cuts > column.first_tag)])
+            pairs = sorted_unique((of_group * span + ids)[(cuts < 0) | (cuts > column.first_tag)])
             mixed |= np.bincount(pairs // span, minlength=len(mixed)) > 1
     differs[rows] = mixed[of_group]
     return differs

@@ -10,6 +10,7 @@ import numpy as np
 from napari_dicommeta.dicom.uids import STORAGE
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def contrast_in_part(survey: Survey) -> Iterator[Finding]:
         contrasted = held & enhanced[survey.series_ids]
         plain, inside = held & ~contrasted, contrasted & ~has
         if plain.any() or inside.any():
-            n, m, k = (len(np.unique(survey.series_ids[mask])) for mask in (contrasted, plain, inside))
+            n, m, k = (len(sorted_unique(survey.series_ids[mask])) for mask in (contrasted, plain, inside))
             lines = (
                 ("with contrast agent", file_count(contrasted & has)),
                 ("without a statement", file_count(plain)),

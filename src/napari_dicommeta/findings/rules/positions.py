@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_dicommeta.findings.evidence import by_files, component_numbers, file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.geometry import ORIENTATION_TOLERANCE, is_orientation
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def orientations(survey: Survey) -> Iterator[Finding]:
     if not held.any():
         return
     of_file = ids[joint.ids]
-    distinct = np.unique(of_file[held])
+    distinct = sorted_unique(of_file[held])
     if len(distinct) < 2:
         return
     counts: dict[str, int] = {}
@@ -94,7 +95,7 @@ def orientations(survey: Survey) -> Iterator[Finding]:
         kinds[named[i]] = kinds.get(named[i], 0) + 1
     counts = {f"{name} ({kinds[name]} variants)" if kinds[name] > 1 else name: n for name, n in counts.items()}
     mixed = survey.mixing(of_file, survey.series_ids, held)
-    n = len(np.unique(survey.series_ids[mixed]))
+    n = len(sorted_unique(survey.series_ids[mixed]))
     inside = f"; {n} series {'holds' if n == 1 else 'hold'} several" if n else ""
     yield survey.finding(
         "orientations",

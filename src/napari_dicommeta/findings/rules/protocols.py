@@ -10,6 +10,7 @@ import numpy as np
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, roundings, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def protocols(survey: Survey) -> Iterator[Finding]:
     if outliers:
         masks = [(label, _mask(survey, [series[k] for k in members])) for label, members in outliers]
         every = np.logical_or.reduce([mask for _, mask in masks])
-        n = len(np.unique(survey.series_ids[every]))
+        n = len(sorted_unique(survey.series_ids[every]))
         yield survey.finding(
             "protocol-outliers",
             every,

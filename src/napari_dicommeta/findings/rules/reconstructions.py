@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_dicommeta.findings.evidence import by_files, component_numbers, roundings, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +57,7 @@ def reconstructions(survey: Survey) -> Iterator[Finding]:
         if len(lines) > 1:
             numbers = {name: i for i, name in enumerate(lines)}
             ids = np.array([numbers.get(named.get(text or "", ""), -1) for (text,) in joint.texts])[joint.ids]
-            n = len(np.unique(survey.series_ids[survey.mixing(ids, survey.series_ids, held)]))
+            n = len(sorted_unique(survey.series_ids[survey.mixing(ids, survey.series_ids, held)]))
             inside = f"; {n} series {'mixes' if n == 1 else 'mix'} them" if n else ""
             yield survey.finding(
                 code,

@@ -9,6 +9,7 @@ import numpy as np
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, spell_span, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _numbers(text: str | None) -> list[float]:
 
 def _series(survey: Survey, mask: np.ndarray, of: str, one: str, more: str) -> str:
     """Return the number of series in `mask` with the verb that fits it."""
-    n = len(np.unique(survey.series_ids[mask]))
+    n = len(sorted_unique(survey.series_ids[mask]))
     return f"{n} series of {of} {one if n == 1 else more}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray, n_unstated: in
         for maker, model, software, field, kvp in joint.texts
     ]
     ids = np.array([labels.setdefault(scanner, len(labels)) for scanner in scanners])[joint.ids]
-    used = np.unique(ids[held]).tolist()
+    used = sorted_unique(ids[held]).tolist()
     of_id = dict(zip(labels.values(), labels, strict=True))
     kinds = [of_id[k] for k in used]
     if len(kinds) < 2:
@@ -96,7 +97,7 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray, n_unstated: in
     lines = []
     for k, kind in zip(used, kinds, strict=True):
         rows = held & (ids == k)
-        series = counted(len(np.unique(survey.series_ids[rows])), "series")
+        series = counted(len(sorted_unique(survey.series_ids[rows])), "series")
         lines.append((f"{', '.join(filter(None, kind))} ({series})", int(np.count_nonzero(rows))))
     names = [
         counted(len(values), noun)
@@ -104,7 +105,7 @@ def _scanners_of(survey: Survey, modality: str, held: np.ndarray, n_unstated: in
         if len(values := {kind[j] for kind in kinds} - {""}) > 1
     ]
     only_voltages = len({kind[:4] for kind in kinds}) < 2
-    n_series = len(np.unique(survey.series_ids[held]))
+    n_series = len(sorted_unique(survey.series_ids[held]))
     if not names or (only_voltages and n_series < 2):  # some state less of one scanner; a series of two energies
         return
     following, noun = _followed(survey, held, ids, dict(zip(used, kinds, strict=True)))
@@ -180,7 +181,7 @@ def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str
     for tag in FOLLOWING:
         column = survey.joint(tag)
         stated = held & survey.filled(tag)
-        has_all = len(np.unique(makers[stated])) == len(np.unique(makers[held]))
+        has_all = len(sorted_unique(makers[stated])) == len(sorted_unique(makers[held]))
         if not has_all or survey.mixing(makers + 1, column.ids, stated).any():
             continue
         if tag not in MEASURES:
@@ -190,7 +191,7 @@ def _following(survey: Survey, held: np.ndarray, makers: np.ndarray) -> list[str
         rows = np.flatnonzero(stated)[firsts]
         values, counts = np.unique(column.ids[rows], return_counts=True)
         repeated = np.isin(column.ids[rows], values[counts >= 2])
-        if len(np.unique(makers[rows[repeated]])) >= 2:
+        if len(sorted_unique(makers[rows[repeated]])) >= 2:
             found.append(tag)
     return found
 

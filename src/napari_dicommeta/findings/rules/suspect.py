@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from napari_dicommeta.dicom.values import (
 from napari_dicommeta.findings.evidence import file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.findings.rules.charsets import files_without, fitting_charset
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,12 +65,6 @@ ADVICE = {
     WRONG_LENGTH: "Do not use this value; treat the element as absent.",
     UNDECODABLE: "Correct the Specific Character Set (0008,0005) before using the text.",
 }
-_ONE = r"(?:[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?)?"
-_NUMBERS = re.compile(rf"{_ONE}(?:\\{_ONE})*")
-_WHOLE = re.compile(r"(?:[+-]?[0-9]+)?(?:\\(?:[+-]?[0-9]+)?)*")
-_UNFLAGGED = frozenset(("UI", "SQ", "DA", "TM", "DT", "CS", "AS", "AE", "UR", "OB", "OW", "OF", "OD", "OL", "OV", "UN"))
-MAX_DISTINCT = 2000
-"""Number of distinct values above which plain numbers are not examined one by one."""
 PADDINGS = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 NO_TISSUE_HU = 3200
 """HU; padding of CT lies below all tissue, or is the largest value that the bits allow."""
@@ -100,7 +94,7 @@ def texts_in_numbers(survey: Survey, tag: str) -> np.ndarray:
         mixed = survey.mixing(makers.ids, values.ids, filled)
         many = np.bincount(values.ids[filled], minlength=len(values.texts)) >= MIN_SAME
         proven |= looks & ~mixed & many[values.ids]
-    return np.asarray(looks & np.isin(makers.ids, np.unique(makers.ids[proven])))
+    return np.asarray(looks & np.isin(makers.ids, sorted_unique(makers.ids[proven])))
 
 
 def _is_text(text: str | None) -> bool:
@@ -204,12 +198,9 @@ def _reported(survey: Survey, summary: TagSummary) -> np.ndarray:
 
 def _flagged(survey: Survey, summary: TagSummary) -> Iterator[tuple[str, int, str]]:
     """Yield (text, files, flag) of a tag's flagged values."""
-    if summary.vr in _UNFLAGGED or not summary.present:
+    column = survey.catalog.file_rows.find(summary.path)
+    if column is None or not column.is_flagged:
         return
-    if summary.distinct > MAX_DISTINCT and summary.vr in ("DS", "IS"):
-        plain = _WHOLE if summary.vr == "IS" else _NUMBERS
-        if all(not text or plain.fullmatch(text) for (text,) in survey.own(summary.keyword).texts):
-            return
     for value in survey.catalog.details(summary.path):
         if value.flag:
             yield value.text, value.files, value.flag

@@ -12,6 +12,7 @@ from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import looks_at, rule
 from napari_dicommeta.findings.survey import SECTIONAL
 from napari_dicommeta.findings.uses import with_uses
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.geometry import is_orientation
 from napari_dicommeta.volumes.note import NOTE_KINDS
@@ -36,7 +37,7 @@ def _rows(volumes: Iterable[VolumeFacts]) -> np.ndarray:
 
 
 def _united(rows: Iterable[np.ndarray]) -> np.ndarray:
-    return np.unique(np.concatenate(list(rows)))
+    return sorted_unique(np.concatenate(list(rows)))
 
 
 def _named_rows(survey: Survey, volume: VolumeFacts, note: Note) -> np.ndarray:
@@ -143,7 +144,7 @@ def _noted(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]], sev
     n_volumes = len({id(volume) for volume, _ in noted})
     title = f"{kind.summary}, in {counted(n_volumes, 'volume')}"
     if code == "split":
-        series = np.unique(survey.series_ids[mask])
+        series = sorted_unique(survey.series_ids[mask])
         n_parts = sum(len(survey.series_facts[k].volumes) for k in series.tolist())
         title = f"{counted(len(series), 'series')} {'is' if len(series) == 1 else 'are'} split into {n_parts:,} volumes"
     if code == "left-out":
@@ -302,7 +303,7 @@ def step_and_thickness(survey: Survey) -> Iterator[Finding]:
     for volume in _volumes_of_slices(survey):
         if volume.slices < 2 or not np.isfinite(volume.spacing[0]):
             continue
-        texts = {thickness.texts[i][0] for i in np.unique(thickness.ids[volume.rows]).tolist()}
+        texts = {thickness.texts[i][0] for i in sorted_unique(thickness.ids[volume.rows]).tolist()}
         value = number(texts.pop() or "") if len(texts) == 1 else None
         if not value or value <= 0:
             continue
@@ -349,7 +350,7 @@ def step_contradicts(survey: Survey) -> Iterator[Finding]:
     for volume in _volumes_of_slices(survey):
         if volume.slices < 2 or not np.isfinite(volume.spacing[0]):
             continue
-        texts = {tag.texts[i][0] for i in np.unique(tag.ids[volume.rows]).tolist()}
+        texts = {tag.texts[i][0] for i in sorted_unique(tag.ids[volume.rows]).tolist()}
         stated = abs(number(next(iter(texts)) or "") or 0.0) if len(texts) == 1 else 0.0
         low, high = volume.steps[0], float(np.hypot(volume.steps[1], volume.shear))
         if stated and not low * (1 - STEP_TOLERANCE) <= stated <= high * (1 + STEP_TOLERANCE):

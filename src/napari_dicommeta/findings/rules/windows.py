@@ -11,6 +11,7 @@ from napari_dicommeta.dicom.values import number
 from napari_dicommeta.dicom.window import windows_of
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def windows_vary(survey: Survey) -> Iterator[Finding]:
     of_frames = held & joint.where(lambda center, width: " | " in f"{center}{width}")
     mask = survey.mixing(joint.ids, survey.series_ids, held) | of_frames if survey.n_files else held
     if mask.any():
-        series = len(np.unique(survey.series_ids[mask]))
+        series = len(sorted_unique(survey.series_ids[mask]))
         pairs = [pair for pair, _ in joint.counted(mask)]
         centers, widths = ({text for pair in pairs for text in (pair[i] or "").split(" | ")} for i in range(2))
         # Which of the centers belongs to which of the widths is unknown for the frames of a file.
