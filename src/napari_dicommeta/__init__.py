@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from napari_dicommeta._napari.reader import open_in as open_in
     from napari_dicommeta._napari.reader import volume_of as volume_of
     from napari_dicommeta.analysis.audit import audit as audit
-    from napari_dicommeta.analysis.audit import read_labels as read_labels
     from napari_dicommeta.analysis.compare import compare as compare
+    from napari_dicommeta.analysis.labels import read_labels as read_labels
     from napari_dicommeta.catalog.catalog import Catalog as Catalog
     from napari_dicommeta.catalog.catalog import ScanFailure as ScanFailure
     from napari_dicommeta.catalog.catalog import Series as Series
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 
 _NAMES_OF = {
     "_napari.reader": ("catalog_of", "open_in", "volume_of"),
-    "analysis.audit": ("audit", "read_labels"),
+    "analysis.audit": ("audit",),
+    "analysis.labels": ("read_labels",),
     "analysis.compare": ("compare",),
     "catalog.catalog": ("Catalog", "ScanFailure", "Series"),
     "catalog.counts": ("TagSummary", "ValueCount"),

@@ -7,7 +7,8 @@ import pytest
 from dicom_factory import ROOT, ct_slice
 
 import napari_dicommeta as dm
-from napari_dicommeta.analysis.audit import Labels, TagAudit, audit, read_labels
+from napari_dicommeta.analysis.audit import TagAudit, audit
+from napari_dicommeta.analysis.labels import Labels, read_labels
 
 
 def write_csv(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:

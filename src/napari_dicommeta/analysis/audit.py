@@ -15,7 +15,6 @@ all* tags scores as well after the labels are permuted at random.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 from collections import Counter
@@ -32,17 +31,17 @@ from napari_dicommeta.catalog.distinct_texts import sort_key
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from napari_dicommeta.analysis.labels import Labels
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["AuditResult", "Labels", "TagAudit", "audit", "read_labels"]
+__all__ = ["AuditResult", "TagAudit", "audit"]
 
 KEY_TAGS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "AccessionNumber")
-LABEL_NAMES = frozenset(("label", "labels", "target", "class", "category", "diagnosis", "cancer", "outcome", "y"))
-DELIMITERS = ",;\t|"
 MAX_LABELS = 20
 BINS = 8
 """Numbers with more values than this are also scored in this many bins, with equal numbers of units."""
@@ -53,20 +52,6 @@ MIN_GAIN = 0.1
 MAX_ROWS = 20
 MAX_PERMUTED_LABELS = 4_000_000
 """The number of labels permuted at once, to bound the memory."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
-    """The labels of a CSV file: `labels`, (key, label) in the order of the file, each key once.
-
-    `key_name` and `label_name` are the column names. `unlabeled` counts the rows without a key or a label.
-    """
-
-    path: str
-    key_name: str
-    label_name: str
-    labels: tuple[tuple[str, str], ...]
-    unlabeled: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,84 +107,6 @@ class AuditResult:
     def shortcuts(self) -> tuple[TagAudit, ...]:
         """Return the tags that predict the label better than chance explains."""
         return tuple(tag for tag in self.tags if tag.is_shortcut)
-
-
-def read_labels(path: str | os.PathLike[str]) -> Labels:
-    """Read the labels of a CSV file with column names: keys from its first column, labels from a second one.
-
-    The label column is the first one named as in `LABEL_NAMES` ("label", "target", "class", …), or else the second
-    column. The delimiter is a comma, semicolon, tab or bar: the one that splits all rows alike, into most columns.
-
-    Raises
-    ------
-    ValueError
-        If the file is not a table of keys and labels; the text names the file and the line, and says what to do.
-    OSError
-        If the file cannot be read.
-    """
-    name = os.path.basename(os.fspath(path))
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = file.read()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name}: the file is not UTF-8 text; save it as CSV, UTF-8") from error
-    if "\0" in lines:
-        raise ValueError(f"{name}: the file is not text; save it as CSV, UTF-8")
-    if not lines.strip():
-        raise ValueError(f"{name}: the file is empty; it needs a line with the column names, then a line for each key")
-    try:
-        delimiter = _delimiter(lines)
-    except csv.Error as error:
-        raise ValueError(f"{name}: {error}; each line needs a key and a label") from error
-    reader = csv.reader(lines.splitlines(keepends=True), delimiter=delimiter, strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    try:
-        rows += [(reader.line_num, [cell.strip() for cell in row]) for row in reader if any(map(str.strip, row))]
-    except csv.Error as error:
-        raise ValueError(f"{name}, line {reader.line_num}: {error}; check the quotes there") from error
-    head = rows[0][1]
-    if len(head) < 2:
-        raise ValueError(f"{name}, line {rows[0][0]}: there is only one column; a key and a label are needed")
-    return _labels(name, os.fspath(path), head, rows[1:])
-
-
-def _delimiter(lines: str) -> str:
-    """Return the delimiter that splits all of the first rows into equally many columns, or else the first into most."""
-    first = lines.lstrip("\r\n").splitlines(keepends=True)[:50]
-
-    def quality(delimiter: str) -> tuple[bool, int]:
-        sizes = [len(row) for row in csv.reader(first, delimiter=delimiter) if row]
-        return len(set(sizes)) == 1 and sizes[0] > 1, sizes[0]
-
-    return max(DELIMITERS, key=quality)
-
-
-def _labels(name: str, path: str, head: list[str], rows: list[tuple[int, list[str]]]) -> Labels:
-    column = next((i for i, text in enumerate(head[1:], 1) if text.lower() in LABEL_NAMES), 1)
-    labels: dict[str, tuple[str, int]] = {}
-    unlabeled = 0
-    for line, row in rows:
-        if len(row) != len(head):
-            raise ValueError(
-                f"{name}, line {line}: {len(row)} columns, but the first line has {len(head)}; "
-                "put quotes around cells that hold the delimiter"
-            )
-        key, label = row[0], row[column]
-        if not (key and label):
-            unlabeled += 1
-        elif labels.setdefault(key, (label, line))[0] != label:
-            raise ValueError(
-                f"{name}, line {line}: the same key has another label in line {labels[key][1]}; keep one of these lines"
-            )
-    if not labels:
-        raise ValueError(f"{name}: no line below the column names has a key and a label")
-    return Labels(
-        path=path,
-        key_name=head[0],
-        label_name=head[column],
-        labels=tuple((key, label) for key, (label, _) in labels.items()),
-        unlabeled=unlabeled,
-    )
 
 
 def audit(
@@ -281,7 +188,7 @@ def _matched(catalog: Catalog, keys: list[str]) -> tuple[str, np.ndarray]:
     best, most = ("", np.full(catalog.n_files, -1)), (0, 0)
     for name, texts in _candidates(catalog):
         units = np.array([numbers.get(text, -1) for text in texts], dtype=np.int64)
-        matches = len(np.unique(units[units >= 0])), int(np.count_nonzero(units >= 0))
+        matches = len(sorted_unique(units[units >= 0])), int(np.count_nonzero(units >= 0))
         if matches > most:
             best, most = (name, units), matches
     if not any(most):
@@ -328,7 +235,7 @@ def _readings(catalog: Catalog, units: np.ndarray, n_units: int) -> Iterator[_Re
         codes = numpy_of(column.indices, absent=-1).astype(np.int64)
         known = (codes >= 0) | (cuts < 0) | (cuts > first_tag_of(path.key))
         texts, vr = column.dictionary.to_pylist(), vrs.get(name, path.vr)
-        pairs = np.unique(units[known] * (len(texts) + 1) + codes[known] + 1)
+        pairs = sorted_unique(units[known] * (len(texts) + 1) + codes[known] + 1)
         owner, code = np.divmod(pairs, len(texts) + 1)
         yield _by_values(path, vr, owner, code - 1, texts, n_units)
         if vr in NUMBER_VRS:
@@ -362,7 +269,7 @@ def _in_bins(
     path: TagPath, vr: str, units: np.ndarray, codes: np.ndarray, texts: list[str], n_units: int
 ) -> Iterator[_Reading]:
     """Read each component of a tag's numbers in bins of the units' medians, if there are more values than bins."""
-    used = set(np.unique(codes).tolist())
+    used = set(sorted_unique(codes).tolist())
     rows = [[number(part) for part in text.split("\\")] if i in used else [] for i, text in enumerate(texts)]
     for component in range(min(max(map(len, rows), default=0), 6)):
         text_numbers = np.array(

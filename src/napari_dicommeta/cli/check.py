@@ -237,7 +237,8 @@ def _new_text(values: Sequence[tuple[str, int]], n: int) -> str:
 
 def audit_labels(options: argparse.Namespace) -> None:
     """Print how well each tag predicts the labels."""
-    from napari_dicommeta.analysis.audit import audit, read_labels
+    from napari_dicommeta.analysis.audit import audit
+    from napari_dicommeta.analysis.labels import read_labels
     from napari_dicommeta.export.printable import without_creators
 
     try:
