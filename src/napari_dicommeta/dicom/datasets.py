@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.files.opening import open_stream
+from napari_dicommeta.support.one_thread_warnings import silence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["open_dataset", "silence"]
-
-_warnings = threading.RLock()
-
-
-@contextmanager
-def silence() -> Iterator[None]:
-    """Hide pydicom's warnings, which contain values of the file. Filters are global, so one thread at a time does."""
-    with _warnings, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+__all__ = ["open_dataset"]
 
 
 @contextmanager

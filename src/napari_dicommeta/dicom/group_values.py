@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from napari_dicommeta.dicom.datasets import silence
 from napari_dicommeta.dicom.dictionary import keyword_of
 from napari_dicommeta.dicom.stored_values import SIGNED_BY_PIXELS, value_key
 from napari_dicommeta.dicom.tags import TagPath, dictionary_vr
 from napari_dicommeta.dicom.values import decode, shortest
 from napari_dicommeta.support.log import log_fault
+from napari_dicommeta.support.one_thread_warnings import silence
 
 __all__ = ["RENAMED", "Spec", "TextDecoder", "UnusualError", "joined_text", "private_text", "spec_of"]
 

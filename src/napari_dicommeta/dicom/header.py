@@ -15,7 +15,6 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_dicommeta.dicom.datasets import silence
 from napari_dicommeta.dicom.element import Element, PixelLocation
 from napari_dicommeta.dicom.element_kinds import implicit_vr
 from napari_dicommeta.dicom.elements import DataSetReader
@@ -27,6 +26,7 @@ from napari_dicommeta.dicom.uids import BIG_ENDIAN, DEFLATED, TRANSFER_SYNTAXES
 from napari_dicommeta.files.opening import open_file
 from napari_dicommeta.support.errors import CutError, HeaderError
 from napari_dicommeta.support.log import log_fault
+from napari_dicommeta.support.one_thread_warnings import silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

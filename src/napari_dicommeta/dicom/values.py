@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 import struct
-import warnings
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -29,6 +28,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.stored_values import MULTIPLE, PSEUDONYM, digest
 from napari_dicommeta.dicom.uids import DICOM_ROOT
+from napari_dicommeta.support.one_thread_warnings import recorded, silence
 
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
@@ -234,8 +234,7 @@ def _encodings(charset: bytes) -> tuple[str, ...]:
     """Return Python's names of the character sets; empty if they are invalid."""
     from pydicom.charset import convert_encodings
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with silence():
         try:
             return tuple(convert_encodings([part.strip() for part in charset.decode("latin-1").split("\\")]))
         except (LookupError, ValueError):
@@ -256,8 +255,7 @@ def _text(raw: bytes, vr: str, written: str, charset: bytes) -> Meaning:
         encodings = _encodings(charset)
         delimiters = {0x0D, 0x0A, 0x09, 0x0C}
         multiple = vr not in _LONG_TEXT
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with recorded() as caught:
             parts = raw.split(b"\\") if multiple and len(encodings) == 1 and encodings[0] != "shift_jis" else [raw]
             try:
                 if vr == "PN":
