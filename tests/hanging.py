@@ -1,4 +1,4 @@
-"""Files whose reads never return: in this process, in the processes it starts, and, for root, by the kernel itself."""
+"""Files and folders that never answer: in this process, in those it starts, and, for root, by the kernel itself."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ def hanging(descriptor, count):
         return read(blocked, 1)  # in the kernel, until the process is killed
     return read(descriptor, count)
 os.read = hanging
+scandir = os.scandir
+def hanging_scandir(path):
+    if os.path.basename(path) in names:
+        blocked, _ = os.pipe()
+        read(blocked, 1)
+    return scandir(path)
+os.scandir = hanging_scandir
 """
 """What each process of the tests runs at its start, as ``sitecustomize``."""
 
@@ -62,6 +69,26 @@ def hanging(monkeypatch: pytest.MonkeyPatch, names: set[str], call: str = "read"
     try:
         with monkeypatch.context() as patch:
             patch.setattr(module, call, wait)
+            yield hung
+    finally:
+        end.set()
+
+
+@contextmanager
+def hanging_calls(monkeypatch: pytest.MonkeyPatch, call: str, names: set[str]) -> Iterator[set[str]]:
+    """Let a call of `os` on paths with these names hang in this process; at the end, it returns. Yield those names."""
+    end, hung, real = threading.Event(), set[str](), getattr(os, call)
+
+    def wait(path: object, *rest: object, **named: object) -> object:
+        name = os.path.basename(path) if isinstance(path, str) else ""
+        if name in names:
+            hung.add(name)
+            end.wait()
+        return real(path, *rest, **named)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, wait)
             yield hung
     finally:
         end.set()

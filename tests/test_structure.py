@@ -115,6 +115,17 @@ def test_whatever_is_caught_is_logged_raised_or_handed_on() -> None:
                 assert any(word in body for word in ("log_fault(", "raise", "_Failure(")), f"{path}:{node.lineno}"
 
 
+def test_no_cache_grows_without_a_bound() -> None:
+    """A function that keeps what it returns has no arguments, or a limit; texts of any length are left out."""
+    for path in FILES:
+        for node in ast.walk(tree_of(path)):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for decorator in map(ast.unparse, node.decorator_list):
+                if decorator in ("cache", "functools.cache", "lru_cache(maxsize=None)", "lru_cache(None)"):
+                    assert not node.args.args, f"{path}: {node.name} keeps all results"
+
+
 def test_uids_have_one_home() -> None:
     for path in FILES:
         texts = [node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant)]

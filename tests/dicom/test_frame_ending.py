@@ -14,7 +14,15 @@ from pixel_factory import Image, image
 
 from napari_dicommeta.dicom import frame_ending as module
 from napari_dicommeta.dicom.codecs import decode_frame
-from napari_dicommeta.dicom.codestream import DELIMITER, TAIL, codestream_kind, has_end, looks_whole, may_end_early
+from napari_dicommeta.dicom.codestream import (
+    DELIMITER,
+    PADDING,
+    TAIL,
+    codestream_kind,
+    has_end,
+    looks_whole,
+    may_end_early,
+)
 from napari_dicommeta.dicom.frame_ending import frame_ending
 from napari_dicommeta.dicom.uids import RLE
 from napari_dicommeta.files.byte_file import PlainFile
@@ -35,16 +43,17 @@ def ending(file: Image) -> tuple[str, bool] | None:
 
 @pytest.mark.parametrize("syntax", STREAMS)
 @pytest.mark.parametrize("frames", [1, 3])
-def test_a_whole_file_costs_one_small_read(
+def test_a_whole_file_costs_one_small_read_and_of_several_frames_one_for_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str, frames: int
 ) -> None:
-    file = write(tmp_path / "x.dcm", syntax, [STREAMS[syntax]] * frames)
+    file = write(tmp_path / "x.dcm", syntax, [STREAMS[syntax]] * frames, frames)
+    index = module.frame_index(file.path, file.offset, frames)
     reads = []
     read = PlainFile.read
     monkeypatch.setattr(PlainFile, "read", lambda *where: reads.append(where[2]) or read(*where))
-    monkeypatch.setattr(module, "frame_index", None)
+    monkeypatch.setattr(module, "frame_index", lambda *_: index)  # made once for a file, to read its frames
     assert ending(file) is None
-    assert reads == [TAIL]
+    assert reads == [TAIL] + [PADDING] * (frames - 1) * (syntax != RLE)
 
 
 @pytest.mark.parametrize("syntax", STREAMS)
@@ -87,6 +96,29 @@ def test_every_cut_of_a_codestream_is_seen_in_a_whole_file(tmp_path: Path, synta
     stop = os.path.getsize(file.path) - 8
     reason = f"the codestream of its last frame ends early, at byte {stop:,}: it has no end marker"
     assert ending(file) == (reason, syntax not in COARSE)
+
+
+@pytest.mark.parametrize("syntax", [syntax for syntax in STREAMS if syntax != RLE])
+def test_frames_within_a_file_that_end_early_are_named(tmp_path: Path, syntax: str) -> None:
+    stream = STREAMS[syntax]
+    cut = stream[: len(stream) - 4]
+    file = write(tmp_path / "x.dcm", syntax, [stream, cut, stream], 3)
+    assert ending(file) == ("the codestream of its frame 2 ends early: it has no end marker", False)
+    file.gray(0), file.gray(2)
+    if syntax not in COARSE:
+        with pytest.raises(PixelError, match="frame 2: the codestream ends early"):
+            file.gray(1)
+    file = write(tmp_path / "x.dcm", syntax, [cut, stream, cut, cut], 4)
+    found = ending(file)
+    assert found is not None
+    assert found[0].startswith("the codestreams of its frames 1 and 3 end early: they have no end marker; the ")
+    assert found[1] is (syntax not in COARSE)
+    file = write(tmp_path / "x.dcm", syntax, [stream + bytes(60), cut, cut, cut, stream], 5)
+    assert ending(file) == ("the codestreams of its frames 2, 3 and 4 end early: they have no end marker", False)
+    many = write(tmp_path / "x.dcm", syntax, [cut] * 90 + [stream], 91)
+    assert ending(many) == (
+        "the codestreams of its frames 1 and at least 63 later ones end early: they have no end marker", False
+    )  # fmt: skip
 
 
 def test_the_end_of_the_tiles_of_jpeg_2000_is_found_before_whatever_follows() -> None:

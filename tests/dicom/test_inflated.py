@@ -3,6 +3,7 @@ from __future__ import annotations
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,14 +67,24 @@ def test_threads_read_one_deflated_file(tmp_path: Path) -> None:
 
 
 def test_states_are_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inflated_stream, "STATE_BYTES", 4 * 100 * 5)
+    monkeypatch.setattr(inflated_stream, "STATE_BYTES", 4 * 100 * 10)
     file = write(tmp_path / "x.dcm")
     for n in (11, 3, 0, 8):
         np.testing.assert_array_equal(file.gray(n), FRAMES[n])
     (kept,) = [deflated for deflated, _ in inflated._FILES._values.values() if deflated.path == file.path]
     assert kept._stream is not None
-    assert len(kept._stream._states) <= 5
+    assert len(kept._stream._kept) <= 5
     assert kept._stream._stride > 1
+
+
+def test_states_of_all_files_are_bounded_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states: BoundedCache[Any] = BoundedCache(4 * 100 * 10, lambda _: 4 * 100)
+    monkeypatch.setattr(inflated_stream, "_STATES", states)
+    files = [write(tmp_path / f"{number}.dcm") for number in range(8)]
+    for n in (11, 3, 0, 8):
+        for file in files:
+            np.testing.assert_array_equal(file.gray(n), FRAMES[n])
+    assert 0 < states.used <= states.limit
 
 
 def test_a_deflated_file_that_is_cut_off_or_damaged_has_the_frames_before(tmp_path: Path) -> None:

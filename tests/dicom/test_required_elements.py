@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from dicom_factory import RT_DOSE, Raw, ct_content, ct_slice, data_set, dicom, file_meta
 
-from napari_dicommeta.dicom.header import Header, parse_header
+from napari_dicommeta.dicom.file_buffer import FileBuffer
+from napari_dicommeta.dicom.header import Header, parse_buffer, parse_header
 from napari_dicommeta.dicom.required_elements import LAST, LAST_OF_KIND
 from napari_dicommeta.dicom.uids import EXPLICIT
 
@@ -98,3 +99,29 @@ def test_a_private_element_in_two_blocks_of_one_creator_is_no_repetition() -> No
     blocks = {f"0009{n:04x}": Raw("LO", b"ACME") for n in (0x10, 0x11)}
     elements = {f"0009{n:04x}": Raw("LO", b"x ") for n in (0x1001, 0x1101)}
     assert parsed(dicom(ct_content(0, **blocks, **elements))).reason == ""
+
+
+@pytest.mark.parametrize("is_compact", [False, True])
+@pytest.mark.parametrize("last", ["CodeMeaning", "ContextGroupExtensionFlag"])
+def test_an_element_twice_in_an_item_is_named(is_compact: bool, last: str) -> None:
+    def item(*parts: dict[str, Any]) -> bytes:
+        raw = b"".join(map(data_set, parts))
+        return b"\xfe\xff\x00\xe0" + len(raw).to_bytes(4, "little") + raw
+
+    code = {"CodeValue": "A1", "CodeMeaning": "x"}
+    sound, odd = item(code), item(code, {last: "Y "})
+    nested = item({"PurposeOfReferenceCodeSequence": Raw("SQ", sound + odd)})
+    reason = "the element (0008,0104) is twice in an item of ({})" if last == "CodeMeaning" else ""
+    for outer, inner, tag in ((sound, odd, "0008,1032"), (sound, nested, "0040,a170")):
+        raw = dicom(ct_content(0, ProcedureCodeSequence=Raw("SQ", outer * 20 + inner + outer * 20)))
+        header = parse_buffer(FileBuffer(lambda at, n, raw=raw: raw[at : at + n], len(raw), raw), compact=is_compact)  # type: ignore[misc]
+        assert header.reason == reason.format(tag)
+        if reason:
+            assert raw[header.offset : header.offset + 2] == b"Y "
+        assert header.pixels is not None
+
+
+def test_a_private_element_in_two_blocks_of_an_item_is_no_repetition() -> None:
+    blocks = {f"0009{n:04x}": Raw("LO", b"ACME") for n in (0x10, 0x11)}
+    elements = {f"0009{n:04x}": Raw("LO", b"x ") for n in (0x1001, 0x1101)}
+    assert parsed(dicom(ct_content(0, ProcedureCodeSequence=[{**blocks, **elements}]))).reason == ""

@@ -276,6 +276,17 @@ def test_bombs_are_refused_and_not_inflated(folder: Path, tmp_path: Path, monkey
     assert str(tmp_path / "x.zip" / "a.dcm") in catalog.paths
 
 
+def test_what_archives_list_is_bounded_in_bytes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: BoundedCache[members.Contents] = BoundedCache(12_000, lambda contents: contents.nbytes)
+    monkeypatch.setattr(opening, "_CONTENTS", kept)
+    for number in range(9):
+        names = {f"{number}/{'x' * 200}{n}": b"" for n in range(3)} | {f"../{n}": b"" for n in range(3)}
+        (tmp_path / f"{number}.zip").write_bytes(zipped(names))
+    catalog = dm.scan([tmp_path / f"{number}.zip" for number in range(9)], workers=1)
+    assert sum(catalog.outcomes.values()) == 54
+    assert 6_000 < kept.used <= 12_000
+
+
 def test_members_that_overlap_are_a_bomb(tmp_path: Path, folder: Path) -> None:
     whole = zipped({"a.dcm": files_of(folder)[NAMES[0]]}, zipfile.ZIP_STORED)
     at = whole.index(b"PK\1\2")

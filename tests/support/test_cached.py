@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from napari_dicommeta.support.cached import cached_property
+from napari_dicommeta.support.cached import cached_if_short, cached_property
 
 
 class Thing:
@@ -44,3 +44,18 @@ def test_one_object_does_not_wait_for_another() -> None:
     busy.may_go_on.set()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_results_for_long_texts_are_not_kept() -> None:
+    asked: list[str] = []
+
+    @cached_if_short(2)
+    def doubled(text: str, times: int = 2) -> str:
+        asked.append(text)
+        return text * times
+
+    long = "x" * 1000
+    for text in ("a", "a", long, long, "b", "c", "a"):
+        assert doubled(text) == text * 2
+    assert asked == ["a", long, long, "b", "c", "a"]
+    assert doubled("a", 3) == "aaa"

@@ -290,7 +290,7 @@ def open_in(viewer: Any, source: str | os.PathLike[str] | Sequence[str | os.Path
     LoadError
         If there is no window and the source holds no volume.
     """
-    from napari_dicommeta.scanning.listing import source_paths
+    from napari_dicommeta.scanning.sources import source_paths
 
     paths = source_paths(source)
     dock = dock_of(viewer)

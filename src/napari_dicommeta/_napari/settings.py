@@ -11,7 +11,7 @@ from napari.utils.history import get_open_history, update_open_history
 from napari_dicommeta._napari.reader import PLUGIN
 from napari_dicommeta.files.opening import find_inside
 from napari_dicommeta.files.urls import is_url
-from napari_dicommeta.scanning.listing import source_paths
+from napari_dicommeta.scanning.sources import source_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,7 +26,7 @@ from napari_dicommeta.cli.sources import (
 )
 from napari_dicommeta.cli.terminal import CommandError, finished, print_json, print_rows
 from napari_dicommeta.cli.values import add_value_arguments, print_values
-from napari_dicommeta.scanning.listing import source_paths
+from napari_dicommeta.scanning.sources import source_paths
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
 from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.note import SEVERITIES

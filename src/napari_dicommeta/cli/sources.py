@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from napari_dicommeta.cli.terminal import CommandError, failure_line, show_scan
 from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.scanning.archives import is_inside
-from napari_dicommeta.scanning.listing import source_paths
+from napari_dicommeta.scanning.sources import source_paths
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import display
 

@@ -54,6 +54,8 @@ class Level:
     """Private creators by group and block, the 24 bits of a tag above the last 8 (PS3.5 section 7.8.1)."""
     element: Element | None = None
     items: int = 0
+    children: list[Element] = field(default_factory=list)
+    """Of an item: its own elements."""
     begin: tuple[int, int, int, int] = (-1, 0, 0, 0)
     """Of an item: where it begins with its header, and the numbers of elements, spans and all before it."""
 
@@ -61,6 +63,20 @@ class Level:
     def context(self) -> ItemContext:
         """What the elements of an item in this sequence depend on."""
         return ItemContext(self.explicit, self.charset, self.signed)
+
+    def repeated(self) -> Element | None:
+        """Return the first element of an item that is in it twice, None if none is; private ones are left out.
+
+        A creator with two blocks may have the same element in both.
+        """
+        if len({element.key for element in self.children}) == len(self.children):
+            return None
+        seen: set[str] = set()
+        for element in self.children:
+            if element.key in seen and ":" not in element.key[len(self.prefix) :]:
+                return element
+            seen.add(element.key)
+        return None
 
     def count_items(self, whole: bool = True) -> None:
         """Store the number of items in the sequence's element, with a + if the sequence is incomplete."""

@@ -197,6 +197,10 @@ class DataSetReader:
     def _leave(self, stack: list[Level], position: int) -> None:
         level = stack.pop()
         level.count_items()
+        if level.children and (twice := level.repeated()):
+            *_, parent, tag = twice.key.split("/")
+            shown = [f"({key[:4]},{key[4:8]})" for key in (tag, parent)]
+            self.note(f"the element {shown[0]} is twice in an item of {shown[1]}", twice.start)
         start, n_elements, n_spans, count = level.begin
         base, buffer = self.window.base, self.window.buffer
         if self.items and start >= base and level.little and self.regular and not self.damage and not self.overrun:
@@ -258,6 +262,8 @@ class DataSetReader:
             self._keep(tag, Element(key=key, vr=vr, start=start, length=length, value=b""), raw, level)
         if len(stack) == 1:
             self._passed(tag)
+        else:
+            level.children.append(self.elements[-1])
         return start + length
 
     def _hides_items(self, tag: int, start: int, length: int, level: Level) -> bool:
@@ -365,6 +371,8 @@ class DataSetReader:
         self._count += len(elements) - n_before
         if is_top:
             self.known = known
+        else:
+            level.children += elements[n_before:]
         return base + at
 
     def _keep(self, tag: int, element: Element, raw: bytes, level: Level) -> None:
@@ -406,6 +414,7 @@ class DataSetReader:
             raise CutError(f"sequences are nested more than {MAX_DEPTH} deep", start)
         element = Element(key=key, vr=b"SQ", start=start, length=0, value=b"SQq0")
         self.elements.append(element)
+        level.children.append(element)
         explicit, little = level.explicit, level.little
         if vr == b"UN":  # its items should be in implicit VR little endian (PS3.5 section 6.2.2); some files differ
             self.regular = self.regular and little  # one order of bytes per layout
@@ -445,6 +454,7 @@ class DataSetReader:
         raw = self.window.buffer[index:stop]
         value = value_key(key, vr, raw, level.charset, bool(level.signed), level.little)
         self.elements.append(Element(key=key, vr=vr, start=start, length=len(raw), value=value))
+        level.children.append(self.elements[-1])
         return start + len(raw) + 8
 
     def _pixel_data(self, tag: int, position: int, level: Level) -> int:

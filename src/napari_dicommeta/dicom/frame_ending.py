@@ -1,19 +1,37 @@
 """Whether the encapsulated frames of a file reach their end: delimiter, last fragment and end of the codestream.
 
-A cut file is an image as long as nothing looks at its end. Whole files cost one small read of their last bytes. The
-rest of the file is looked at where these do not look like the end of pixel data (PS3.5 section A.4).
+A cut file is an image as long as nothing looks at its end. Whole files cost one small read of their last bytes, and of
+several frames one for each. The rest of the file is looked at where these do not look like the end of pixel data (PS3.5
+section A.4).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_dicommeta.dicom.codestream import TAIL, codestream_kind, has_end, looks_whole, may_end_early
-from napari_dicommeta.dicom.fragments import frame_data, frame_index
+from napari_dicommeta.dicom.codestream import (
+    EOI,
+    PADDING,
+    TAIL,
+    WITHOUT_END,
+    codestream_kind,
+    has_end,
+    looks_whole,
+    may_end_early,
+)
+from napari_dicommeta.dicom.fragments import FrameIndex, frame_data, frame_index
+from napari_dicommeta.files.inflated_stream import InflatedFile
 from napari_dicommeta.files.opening import open_file
+from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.support.errors import DecodeError
 
 __all__ = ["FrameEnding", "frame_ending"]
+
+MAX_ENDS = 10_000
+"""The most frames of a file of which each end is looked at: a slide has some hundred thousand."""
+MAX_LOOKED = 64
+"""The most frames that are read because their last bytes hold no end marker."""
+MAX_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +60,50 @@ def frame_ending(path: str, offset: int, frames: int, transfer_syntax: str) -> F
         size = file.size
         start = max(offset, size - TAIL)
         tail = file.read(start, size - start)
-    if looks_whole(tail, transfer_syntax):
+        has_ends = 1 < frames <= MAX_ENDS and transfer_syntax not in WITHOUT_END
+        has_ends = has_ends and not is_url(path) and not isinstance(file, InflatedFile)
+    is_whole = looks_whole(tail, transfer_syntax)
+    if is_whole and not has_ends:
         return None
     index = frame_index(path, offset, frames)
     if not len(index.starts):
         return None
+    early = _early_ends(path, offset, frames, index) if has_ends and not index.fault else ""
+    ending = None if is_whole else _last_ending(path, offset, frames, size, index)
+    if not early:
+        return ending
+    reasons = [early] if ending is None else [early, ending.reason]
+    return FrameEnding("; ".join(reasons), is_lost=ending is not None and ending.is_lost)
+
+
+def _early_ends(path: str, offset: int, frames: int, index: FrameIndex) -> str:
+    """Return which frames before the last have no end marker, "" if all have one."""
+    early: list[int] = []
+    looked = 0
+    with open_file(path) as file:
+        for frame, stop in enumerate(index.bounds[1:-1].tolist()):
+            start, length = int(index.starts[stop - 1]), int(index.lengths[stop - 1])
+            count = min(PADDING, length)
+            if stop == index.bounds[frame] or EOI in file.read(start + length - count, count):
+                continue
+            looked += 1
+            if looked > MAX_LOOKED:
+                break
+            data = frame_data(path, offset, frame, frames)
+            if codestream_kind(data) and not has_end(data):
+                early.append(frame + 1)
+    if not early:
+        return ""
+    if len(early) == 1:
+        return f"the codestream of its frame {early[0]:,} ends early: it has no end marker"
+    named = " and ".join((", ".join(f"{frame:,}" for frame in early[:-1][:MAX_NAMED]), f"{early[-1]:,}"))
+    if len(early) > MAX_NAMED + 1:
+        named = f"{early[0]:,} and at least {len(early) - 1:,} later ones"
+    return f"the codestreams of its frames {named} end early: they have no end marker"
+
+
+def _last_ending(path: str, offset: int, frames: int, size: int, index: FrameIndex) -> FrameEnding | None:
+    """Return what is missing at the end of the last frame, None if nothing is."""
     missing = int(index.starts[-1] + index.lengths[-1]) - size
     if missing > 0:
         length = int(index.lengths[-1])

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from napari_dicommeta.dicom.dictionary import is_known_creator, keyword_of, private_entry, public_entry, tag_of
+from napari_dicommeta.support.cached import cached_if_short
 
 __all__ = ["TagPath"]
 
@@ -153,7 +154,7 @@ def _parse_level(level: str) -> tuple[int, str]:
     )
 
 
-@cache
+@cached_if_short(16384)
 def _of_key(key: str) -> TagPath:
     levels = []
     for level in key.split("/"):
@@ -164,7 +165,7 @@ def _of_key(key: str) -> TagPath:
     return TagPath(tuple(levels))
 
 
-@cache
+@lru_cache(maxsize=65536)
 def _level_text(tag: int, creator: str) -> str:
     if creator:
         return f"({tag >> 16:04X},xx{tag & 0xFF:02X},{escape_creator(creator)})"
@@ -175,7 +176,7 @@ def _level_text(tag: int, creator: str) -> str:
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
-@cache
+@lru_cache(maxsize=65536)
 def _name(tag: int, creator: str) -> str:
     if creator:
         private = private_entry(tag | 0x1000, creator)
@@ -203,7 +204,7 @@ def dictionary_vr(tag: int, creator: str = "") -> str:
     return "UN"
 
 
-@cache
+@lru_cache(maxsize=65536)
 def _vm(tag: int, creator: str) -> str:
     entry = private_entry(tag | 0x1000, creator) if creator else public_entry(tag)
     return entry[1] if entry else ""

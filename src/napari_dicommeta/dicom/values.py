@@ -28,6 +28,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.stored_values import MULTIPLE, PSEUDONYM, digest
 from napari_dicommeta.dicom.uids import DICOM_ROOT
+from napari_dicommeta.support.cached import cached_if_short
 from napari_dicommeta.support.one_thread_warnings import recorded, silence
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def number(text: str) -> float | None:
     return value if isfinite(value) else None
 
 
-@lru_cache(maxsize=16384)
+@cached_if_short(16384)
 def numbers(text: str, count: int | None = None) -> tuple[float, ...] | None:
     """Return all components of a text as numbers; None if any is not a number or there are not `count` of them."""
     values = [number(part) for part in text.split("\\")]
@@ -154,7 +155,7 @@ def decode(value: bytes, path: TagPath) -> Meaning:
     return _text(raw, vr, written, charset)
 
 
-@lru_cache(maxsize=65536)
+@cached_if_short(65536)
 def shortest(text: str) -> str | None:
     """Return the shortest decimal exactly equal to a number's text; None if it is not a finite number."""
     if _WHOLE.fullmatch(text):

@@ -21,7 +21,7 @@ from napari_dicommeta.export.recipe_run import order_digest, pixels_digest, seri
 from napari_dicommeta.export.recipe_script import script_text
 from napari_dicommeta.export.recipe_sharing import without_persons
 from napari_dicommeta.export.tables import phi_name
-from napari_dicommeta.scanning.listing import source_paths
+from napari_dicommeta.scanning.sources import source_paths
 from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.volumes.load import load_series
 from napari_dicommeta.volumes.rescale import PADDINGS
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.findings.finding import Finding
-    from napari_dicommeta.scanning.listing import Source
+    from napari_dicommeta.scanning.sources import Source
     from napari_dicommeta.volumes.volume import Volume
 
 __all__ = ["make_recipe", "step_of", "steps_of", "write_recipe"]

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.catalog.digest import catalog_digest, common_folder, file_digests, relative_paths
-from napari_dicommeta.scanning.listing import check_sources, source_paths
 from napari_dicommeta.scanning.scan import scan
+from napari_dicommeta.scanning.sources import check_sources, source_paths
 from napari_dicommeta.support.errors import PixelError, RecipeError
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.load import load_series

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from napari_dicommeta.scanning.listing import Source
+    from napari_dicommeta.scanning.sources import Source
 
 __all__ = ["Measurement", "Place", "Report", "Reports", "is_report", "read_report", "reports"]
 

@@ -70,6 +70,11 @@ class BoundedCache(Generic[Value]):
                 _, (_, dropped) = self._values.popitem(last=False)
                 self.used -= dropped
 
+    def drop(self, key: Hashable) -> None:
+        """Drop the value of `key`, if it is here."""
+        with self._guard:
+            self.used -= self._values.pop(key, (None, 0))[1]
+
     def clear(self) -> None:
         """Drop all values."""
         with self._guard:

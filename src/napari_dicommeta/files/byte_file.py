@@ -12,13 +12,31 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-__all__ = ["OPEN_FLAGS", "ByteFile", "ByteStream", "FileKey", "PartOfFile", "PlainFile", "pread", "unreadable"]
+__all__ = [
+    "OPEN_FLAGS",
+    "ByteFile",
+    "ByteStream",
+    "FileKey",
+    "PartOfFile",
+    "PlainFile",
+    "n_reads",
+    "pread",
+    "unreadable",
+]
 
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 """Never blocking on a pipe or a device."""
 
 FileKey = tuple[str, int, int]
 """Path, time of the last change in nanoseconds, and size in bytes: another file at the same path has another key."""
+
+
+_n_reads = 0
+
+
+def n_reads() -> int:
+    """Return a number that changes when a read of a file of the file system has returned."""
+    return _n_reads
 
 
 def pread(descriptor: int, count: int, offset: int) -> bytes:
@@ -104,7 +122,10 @@ class PlainFile(ByteFile):
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, fewer at the end of the file."""
-        return pread(self._descriptor, count, offset)
+        global _n_reads
+        raw = pread(self._descriptor, count, offset)
+        _n_reads += 1  # not guarded: only whether it changes is looked at
+        return raw
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill `view` from `offset` on without a copy where the system can."""

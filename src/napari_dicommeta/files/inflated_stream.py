@@ -36,7 +36,7 @@ BLOCK = 4 << 20
 INPUT = 16384
 """Deflated bytes of one read."""
 BLOCK_BYTES, STATE_BYTES = 256 << 20, 64 << 20
-"""Bytes of the blocks of all streams, and of the states of one, that are kept."""
+"""Bytes of the blocks and of the states of all streams that are kept."""
 HEAD = 1 << 16
 """Up to this byte, headers are inflated for themselves: a scan needs no more of each file."""
 BOMB_BYTES, BOMB_RATIO = 256 << 20, 250
@@ -45,6 +45,8 @@ MAX_STREAMS = 4096
 GZIP_MAGIC = b"\x1f\x8b"
 
 _BLOCKS: BoundedCache[bytes] = BoundedCache(BLOCK_BYTES, lambda block: len(block) + 64)
+_STATES: BoundedCache[tuple[zlib._Decompress, int]] = BoundedCache(STATE_BYTES, lambda _: 4 * INPUT)
+"""By stream and number of a block: the inflater before it, and the byte that it reads next."""
 
 
 def is_bomb(size: int, packed: int) -> bool:
@@ -62,7 +64,8 @@ class InflatedStream:
 
     `key` names the stream in the memory of blocks. `end` is the byte after the stream. `crc` is the checksum of the
     inflated bytes, compared where they fit into one block. `size` is their number, None where only the end shows it.
-    The states of every block are kept up to a number, then those of every second one, and so on.
+    The states of every block are kept up to a number, then those of every second one, and so on. Of all streams, those
+    used least recently are dropped.
     """
 
     def __init__(
@@ -80,7 +83,8 @@ class InflatedStream:
         """The number of blocks, once known."""
         self._size = size
         self._guard = threading.Lock()
-        self._states = {0: (zlib.decompressobj(bits), start)}
+        self._kept: set[int] = set()
+        """The blocks before which the state was kept."""
         self._stride = 1
 
     def read(self, packed: ByteFile, position: int, count: int) -> bytes:
@@ -129,9 +133,7 @@ class InflatedStream:
         with self._guard:
             if self._end is not None and number >= self._end:
                 return b""
-            known = max(n for n in self._states if n <= number)
-            inflater, place = self._states[known]
-            inflater = inflater.copy()
+            known, inflater, place = self._state(number)
             for n in range(known, number + 1):
                 block, inflater, place = self._inflate(packed, inflater, place, BLOCK)
                 if is_bomb(n * BLOCK + len(block), place - self._start):
@@ -150,12 +152,24 @@ class InflatedStream:
 
     def _keep(self, number: int, inflater: zlib._Decompress, place: int) -> None:
         """Keep the state before block `number`, and half as many if there are too many."""
-        if number % self._stride or number in self._states:
+        if number % self._stride or number in self._kept:
             return
-        self._states[number] = inflater.copy(), place
-        if len(self._states) * 4 * INPUT > STATE_BYTES:
+        _STATES.put((*self.key, number), (inflater.copy(), place))
+        self._kept.add(number)
+        if len(self._kept) * 4 * INPUT > STATE_BYTES // 2:
             self._stride *= 2
-            self._states = {n: state for n, state in self._states.items() if n % self._stride == 0}
+            for n in [n for n in self._kept if n % self._stride]:
+                self._kept.remove(n)
+                _STATES.drop((*self.key, n))
+
+    def _state(self, number: int) -> tuple[int, zlib._Decompress, int]:
+        """Return the last block up to `number` before which the state is known, and that state to go on from."""
+        for n in sorted((n for n in self._kept if n <= number), reverse=True):
+            state = _STATES.peek((*self.key, n))
+            if state is not None:
+                return n, state[0].copy(), state[1]
+            self._kept.discard(n)
+        return 0, zlib.decompressobj(self._bits), self._start
 
     def _inflate(
         self, packed: ByteFile, inflater: zlib._Decompress, place: int, count: int

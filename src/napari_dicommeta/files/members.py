@@ -12,6 +12,8 @@ __all__ = ["DEFLATED", "STORED", "Contents", "Member", "Refused", "cut_text"]
 
 STORED, DEFLATED = 0, 8
 """Methods of compression, as ZIP numbers them (APPNOTE 4.4.5)."""
+ENTRY_BYTES = 400
+"""About the bytes that an entry takes in memory, besides its name."""
 LINK = "a link in an archive, which is not followed"
 OUTSIDE = "its name leads out of the archive: unpack the archive if you trust it"
 TWICE = "a later member of the archive has the same name"
@@ -58,6 +60,12 @@ class Contents:
             self.refused.append(Refused(clean, "skipped", TWICE))
         self.members[clean] = member
         return clean
+
+    @property
+    def nbytes(self) -> int:
+        """About the bytes that it takes in memory."""
+        names = sum(map(len, self.members)) + sum(len(entry.name) for entry in self.refused)
+        return 1000 + names + ENTRY_BYTES * (len(self.members) + len(self.refused))
 
     def refuse(self, name: str, reason: str, code: str = "unreadable", outcome: str = "rejected") -> None:
         """Add a member that cannot be read."""

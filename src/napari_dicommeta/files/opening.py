@@ -48,10 +48,10 @@ _ARCHIVES: dict[str, str] = {}
 """Folders in archives -> the archive; at most `KEPT_FOLDERS`."""
 MAX_DEPTH = 2
 """Archives inside one another that are opened."""
-KEPT_MEMBERS = 1_000_000
-"""The members of all archives whose places are kept in memory."""
+CONTENT_BYTES = 512 << 20
+"""Bytes of what archives list that are kept."""
 
-_CONTENTS: BoundedCache[Contents] = BoundedCache(KEPT_MEMBERS, lambda contents: len(contents.members) + 1000)
+_CONTENTS: BoundedCache[Contents] = BoundedCache(CONTENT_BYTES, lambda contents: contents.nbytes)
 _STREAMS: BoundedCache[InflatedStream] = BoundedCache(MAX_STREAMS, lambda _: 1)
 
 

@@ -22,8 +22,8 @@ __all__ = ["UrlFile", "is_url", "is_url_of_file", "list_url"]
 BLOCK = 1 << 17
 """Bytes of a block: a header is in one, and a frame in a few."""
 BLOCK_BYTES = 256 << 20
-KEPT_URLS = 1_000_000
-"""The URLs whose sizes are kept."""
+PLACE_BYTES = 256 << 20
+"""Bytes of the names and sizes of files at URLs that are kept."""
 ANSWER_SECONDS = 60.0
 """How long a server may take to answer."""
 MISSING = "there is nothing at this URL"
@@ -39,7 +39,7 @@ class _Place(NamedTuple):
 
 
 _BLOCKS: BoundedCache[bytes] = BoundedCache(BLOCK_BYTES, lambda block: len(block) + 64)
-_PLACES: BoundedCache[_Place] = BoundedCache(KEPT_URLS, lambda _: 1)
+_PLACES: BoundedCache[_Place] = BoundedCache(PLACE_BYTES, lambda place: 400 + 3 * len(place.name))
 
 
 def is_url(path: str) -> bool:

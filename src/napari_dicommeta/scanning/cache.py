@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from queue import SimpleQueue
@@ -25,9 +25,10 @@ import numpy as np
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.storage import save
 from napari_dicommeta.files.opening import open_file
-from napari_dicommeta.scanning.folder_marks import Marked, mark_folder
-from napari_dicommeta.scanning.listing import files_of, list_files
+from napari_dicommeta.scanning.folder_marks import Marked, ask_mark, mark_folder
+from napari_dicommeta.scanning.listing import list_steps
 from napari_dicommeta.scanning.local import scan_paths
+from napari_dicommeta.scanning.pending_calls import PendingCalls
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
 from napari_dicommeta.scanning.recorder import UNKNOWN_TIME
 from napari_dicommeta.scanning.worker import Pool
@@ -36,7 +37,7 @@ from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -52,6 +53,8 @@ MAX_MARKED_ALONE = 4000
 """Up to this number of files, starting processes to mark folders costs more than it saves."""
 MAX_CACHE_BYTES, MAX_CATALOGS = 2 << 30, 200
 """The size of the cache; catalogs that were used longest ago are deleted."""
+MAX_ASKED = 256
+"""The most files whose status is asked for at once."""
 MAX_FOLDERS = 64
 """The most folders that a process marks in one request."""
 
@@ -80,7 +83,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     target = cache_file(paths)
     cached, before = _read(target)
     waiting = ScanProgress(done=0, found=0, listed=False)
-    marking = _iter_folder_marks([path for path in paths if os.path.isdir(path)], workers)
+    marking = _iter_folder_marks(paths, workers)
     try:
         while True:
             next(marking)
@@ -93,7 +96,7 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     if len(unchanged_folders) == len(marks) == len(before.marks) and all(path in marks for path in paths):
         return cached
     if not cached.n_files and not before.marks:
-        catalog = yield from _scanned(scan_paths(list_files(paths), workers), cached, target)
+        catalog = yield from _scanned(scan_paths(list_steps(paths), workers), cached, target)
         _save(catalog, target, _settled(marks, catalog), _rejected(catalog.failures, marks))
         return catalog
     rows = {path: i for i, path in enumerate(cached.paths)}
@@ -104,18 +107,19 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     still_rejected: dict[str, list[int]] = {}
     statuses: dict[str, list[int]] = {}
     reported = time.monotonic()
-    for path in files_of(list_files(paths), others):
-        row, rejected = rows.get(path), before.rejected.get(path)
-        unchanged = os.path.dirname(path) in unchanged_folders
-        status = [] if unchanged else _status(path)
-        if row is not None and (unchanged or status == [sizes[row], times[row]]):
-            unchanged_rows.append(row)
-        elif rejected is not None and (unchanged or status == rejected):
-            still_rejected[path] = rejected
-        else:
-            changed.append(path)
-            statuses[path] = status or _status(path)
-        if time.monotonic() - reported > REPORT_SECONDS:
+    known = rows.keys() | before.rejected.keys()
+    for step in _with_status(list_steps(paths), unchanged_folders, known, others):
+        if step is not None:
+            path, status = step
+            row, rejected = rows.get(path), before.rejected.get(path)
+            if row is not None and status in ([], [sizes[row], times[row]]):
+                unchanged_rows.append(row)
+            elif rejected is not None and status in ([], rejected):
+                still_rejected[path] = rejected
+            else:
+                changed.append(path)
+                statuses[path] = status
+        if step is None or time.monotonic() - reported > REPORT_SECONDS:
             yield waiting
             reported = time.monotonic()
     kept = cached.rows(np.sort(np.array(unchanged_rows, dtype=np.int64)))
@@ -136,6 +140,40 @@ def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProg
     }
     _save(catalog, target, _settled(marks, catalog), still_rejected)
     return catalog
+
+
+def _with_status(
+    entries: Iterator[str | Failure | None], unchanged_folders: set[str], known: set[str], others: list[Failure]
+) -> Iterator[tuple[str, list[int]] | None]:
+    """Yield the files of a listing with their status, and None while storage does not answer.
+
+    Files that are `known` in `unchanged_folders` have the status []. Other entries are appended to `others`.
+    """
+    asked: list[str] = []
+    with closing(PendingCalls()) as calls:
+        for entry in entries:
+            if entry is None:
+                yield None
+            elif not isinstance(entry, str):
+                others.append(entry)
+            elif os.path.dirname(entry) in unchanged_folders and entry in known:
+                yield entry, []
+            else:
+                asked.append(entry)
+                if len(asked) >= MAX_ASKED:
+                    yield from _ask_statuses(calls, asked)
+                    asked = []
+        if asked:
+            yield from _ask_statuses(calls, asked)
+
+
+def _ask_statuses(calls: PendingCalls, paths: list[str]) -> Iterator[tuple[str, list[int]] | None]:
+    """Yield `paths` with their status, which no file has if the storage does not answer; then it is read."""
+    try:
+        statuses = yield from calls.answer(lambda _: [_status(path) for path in paths], paths[0])
+    except TimeoutError:
+        statuses = [[-1, -1] for _ in paths]
+    yield from zip(paths, statuses, strict=True)
 
 
 def _scanned(
@@ -194,8 +232,16 @@ def _iter_folder_marks(tops: Sequence[str], workers: int | None) -> Generator[No
 
     Processes are started if the folders hold many files; without a place for a pool, folders are marked here.
     """
+    with closing(PendingCalls()) as calls:
+        try:
+            folders = (yield from calls.answer(lambda _: list(filter(os.path.isdir, tops)), tops[0])) if tops else []
+        except TimeoutError:  # the listing says so
+            return {}
+        return (yield from _marks_below(calls, folders, workers))
+
+
+def _marks_below(calls: PendingCalls, pending: list[str], workers: int | None) -> Generator[None, None, dict[str, str]]:
     marks: dict[str, str] = {}
-    pending = list(tops)
     files, reported = 0, time.monotonic()
 
     def add(folders: Sequence[str], results: Sequence[Marked]) -> None:
@@ -209,7 +255,7 @@ def _iter_folder_marks(tops: Sequence[str], workers: int | None) -> Generator[No
     pool = Pool()
     while pending and (count == 1 or files <= MAX_MARKED_ALONE or not pool.open(count, 0.0)):
         folder = pending.pop()
-        add([folder], [mark_folder(folder)])
+        add([folder], [(yield from ask_mark(calls, folder))])
         if time.monotonic() - reported > REPORT_SECONDS:
             yield
             reported = time.monotonic()
@@ -234,7 +280,8 @@ def _marked_by(
             if stopped.is_set():
                 raise
             log_fault("marking folders in a process", error, logging.WARNING)
-            return [mark_folder(folder) for folder in folders]
+            with closing(PendingCalls()) as calls:
+                return [result_of(ask_mark(calls, folder)) for folder in folders]
         finally:
             idle.put(worker)
 

@@ -9,10 +9,24 @@ from __future__ import annotations
 import os
 from array import array
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
-__all__ = ["Marked", "mark_folder"]
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from napari_dicommeta.scanning.pending_calls import PendingCalls
+
+__all__ = ["Marked", "ask_mark", "mark_folder"]
 
 Marked = tuple[str, int, list[str]]
+
+
+def ask_mark(calls: PendingCalls, folder: str) -> Generator[None, None, Marked]:
+    """Return what `mark_folder` does, and no mark if the storage does not answer; yield while it does not."""
+    try:
+        return (yield from calls.answer(mark_folder, folder))
+    except TimeoutError:
+        return "", 0, []
 
 
 def mark_folder(folder: str) -> Marked:

@@ -1,35 +1,40 @@
 """List the files in folders, with a reason for each entry that is not a file to read.
 
-``os.walk`` hides folders that cannot be read; here each of them is listed with its outcome and reason.
+``os.walk`` hides folders that cannot be read; here each of them is listed with its outcome and reason. So is a folder
+for which the storage does not answer: `pending_calls` asks it, and the rest is listed.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
+from contextlib import closing
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
-from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_name, separator_of
+from napari_dicommeta.files.byte_file import n_reads
+from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_name
 from napari_dicommeta.files.urls import is_url, list_url
-from napari_dicommeta.scanning.archives import is_inside, members_in
+from napari_dicommeta.scanning.archives import members_in
+from napari_dicommeta.scanning.pending_calls import PendingCalls
+from napari_dicommeta.scanning.sources import timed_out_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
-__all__ = ["Entry", "check_sources", "files_of", "list_files", "source_paths", "sources_of"]
+    from napari_dicommeta.scanning.sources import OtherEntry
+
+__all__ = [
+    "Entry",
+    "files_of",
+    "list_files",
+    "list_steps",
+    "take_files",
+]
 
 OUTSIDE = "link"
 """The code of a link that leads out of the source; what it leads to may be images."""
-
-_CHAINED = re.compile(r"(?:zip|tar)://(?P<inside>[^:]*)::(?P<archive>.+)", re.DOTALL)
-"""What fsspec calls a place inside an archive."""
-Source = str | bytes | os.PathLike[str]
-OtherEntry = tuple[str, str, str, str]
-"""(path, outcome, reason, code), as an `Entry` or as scanning processes send it."""
 
 
 class Entry(NamedTuple):
@@ -53,65 +58,37 @@ class _Archive(_Folder):
     __slots__ = ()
 
 
-def source_paths(source: Source | Iterable[Source]) -> tuple[str, ...]:
-    """Return the absolute paths and the URLs of a source; an empty name stays empty, as it names nothing."""
-    return tuple(path if not path or is_url(path) else os.path.abspath(path) for path in sources_of(source))
+class _Link(_Folder):
+    """The path of a link, to be replaced by its entry."""
+
+    __slots__ = ()
 
 
-def sources_of(source: Source | Iterable[Source]) -> tuple[str, ...]:
-    """Return the paths or URLs of a source, which is one or several of them, as strings.
-
-    A ``~`` at the beginning becomes the user's folder, and a URL ``file://…`` the path that it names.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    sources = (source,) if isinstance(source, (str, bytes, os.PathLike)) else source
-    found = tuple(_path_of(os.fsdecode(path)) for path in sources)
-    if not found:
-        raise ValueError("there is no source: name at least one folder, file or URL")
-    return found
-
-
-def _path_of(source: str) -> str:
-    if source[:7].lower() == "file://":
-        from urllib.request import url2pathname  # its import takes as long as all others of this module
-
-        place = urlsplit(source)
-        return url2pathname(place.path if place.netloc in ("", "localhost") else f"//{place.netloc}{place.path}")
-    if match := _CHAINED.fullmatch(source):  # fsspec's way to say it
-        archive, inside = _path_of(match["archive"]), match["inside"].strip("/")
-        separator = separator_of(archive)
-        return separator.join([archive, *filter(None, inside.split("/"))])
-    return os.path.expanduser(source) if source.startswith("~") and not os.path.lexists(source) else source
-
-
-def check_sources(paths: Iterable[str]) -> None:
-    """Raise the error of the first of `paths` that does not exist or cannot be reached; URLs are listed later.
-
-    Raises
-    ------
-    OSError
-        `FileNotFoundError` if there is nothing at a path.
-    """
-    for path in paths:
-        try:
-            if not is_url(path):
-                os.stat(path)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            if not is_inside(path):
-                raise FileNotFoundError(errno.ENOENT, "the file or folder does not exist", path) from error
-
-
-def files_of(entries: Iterable[str | OtherEntry], others: list[OtherEntry]) -> Iterator[str]:
+def files_of(entries: Iterable[str | OtherEntry | None], others: list[OtherEntry]) -> Iterator[str]:
     """Yield the files of a listing; append its other entries to `others`."""
     for entry in entries:
         if isinstance(entry, str):
             yield entry
-        else:
+        elif entry is not None:
             others.append(entry)
+
+
+def take_files(
+    entries: Iterator[str | OtherEntry | None], others: list[OtherEntry], count: int
+) -> Generator[None, None, list[str]]:
+    """Return the next `count` files of a listing, fewer at its end, as `files_of` yields them; yield when it waits."""
+    files: list[str] = []
+    while len(files) < count:
+        entry = next(entries, "")
+        if entry == "":
+            break
+        if isinstance(entry, str):
+            files.append(entry)
+        elif entry is not None:
+            others.append(entry)
+        else:
+            yield
+    return files
 
 
 def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
@@ -128,47 +105,143 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
     ImportError
         If a URL needs a package that is not installed.
     """
-    seen: set[str] = set()
-    roots = [os.path.realpath(path) for path in paths]
-    folders = {path for path in paths if os.path.isdir(path)}
-    for path in paths:
-        if _is_below(path, folders):
-            continue
-        if is_url(path):
-            yield from _at_url(path, seen)
-        elif path in folders:
-            yield from _below(path, roots, seen)
-        elif path not in seen:
-            seen.add(path)
-            if os.path.lexists(path):
-                yield from _members(path) if is_archive(path) else (path,)
-            elif find_inside(path):
-                yield from _members(path)
+    return (entry for entry in list_steps(paths) if entry is not None)
+
+
+def list_steps(paths: Sequence[str]) -> Iterator[str | Entry | None]:
+    """Yield what `list_files` does, and None about ten times a second while the storage does not answer."""
+    with closing(PendingCalls()) as calls:
+        yield from _Listing(calls).below(paths)
+
+
+class _Listing:
+    """A listing of sources: what asks the storage, and the folders and files that have been listed."""
+
+    def __init__(self, calls: PendingCalls) -> None:
+        self._calls = calls
+        self._seen: set[str] = set()
+        self._roots: list[str] = []
+
+    def below(self, paths: Sequence[str]) -> Iterator[str | Entry | None]:
+        """Yield the entries in and below sources."""
+        places = yield from self._places(paths)
+        self._roots = [place.real for place in places]
+        folders = {place.path for place in places if place.kind is _Folder}
+        for path, _, kind in places:
+            if _is_below(path, folders) or path in self._seen:
+                continue
+            if is_url(path):
+                yield from self._at_url(path)
+            elif kind is _Folder:
+                yield from self._in_folder(path)
             else:
-                yield Entry(path, "vanished", "the file or folder does not exist")
+                self._seen.add(path)
+                if isinstance(kind, Entry):
+                    yield kind
+                elif kind is _Archive:
+                    yield from self._members(path)
+                else:
+                    yield path
+
+    def _places(self, paths: Sequence[str]) -> Generator[None, None, list[_Place]]:
+        """Return what is at each of `paths`: asked for all together, or one by one if the storage does not answer."""
+        try:
+            if paths:
+                return (yield from self._calls.answer(lambda _: [_place(path) for path in paths], paths[0], n_reads))
+        except TimeoutError:
+            pass
+        places = []
+        for path in paths:
+            try:
+                places.append((yield from self._calls.answer(_place, path, n_reads)))
+            except TimeoutError as error:
+                places.append(_Place(path, path, Entry(*timed_out_entry(path, error))))
+        return places
+
+    def _at_url(self, url: str) -> Iterator[str | Entry | None]:
+        """Yield the files at and below a URL, and the members of archives there."""
+        is_member = yield from self._calls.answer(lambda url: find_inside(url) is not None, url, is_limited=False)
+        if is_member:
+            yield from self._members(url)
+            return
+        listed = yield from self._calls.answer(lambda url: list(list_url(url)), url, is_limited=False)
+        for path in listed:
+            if path not in self._seen:
+                self._seen.add(path)
+                if path == url or is_archive_name(path):
+                    yield from self._members(path)
+                else:
+                    yield path
+
+    def _members(self, path: str) -> Iterator[str | Entry | None]:
+        """Yield what an archive holds; a file that is no archive is listed as a file."""
+        try:
+            yield from (yield from self._calls.answer(_listed, path, n_reads, is_limited=not is_url(path)))
+        except TimeoutError as error:
+            yield Entry(*timed_out_entry(path, error))
+
+    def _in_folder(self, top: str) -> Iterator[str | Entry | None]:
+        stack: list[Iterator[str | Entry]] = [iter((_Folder(top),))]
+        while stack:
+            for entry in stack[-1]:
+                if type(entry) is _Folder:
+                    stack.append((yield from self._folder(entry)))
+                    break
+                if type(entry) is _Archive:
+                    yield from self._members(str(entry))
+                elif type(entry) is _Link:
+                    yield from self._link(entry)
+                else:
+                    yield entry
+            else:
+                stack.pop()
+
+    def _folder(self, folder: str) -> Generator[None, None, Iterator[str | Entry]]:
+        """Return the entries of a folder that has not been listed."""
+        if folder in self._seen:
+            return iter(())
+        self._seen.add(folder)
+        try:
+            return iter((yield from self._calls.answer(_folder, folder)))
+        except TimeoutError as error:
+            return iter((Entry(*timed_out_entry(folder, error)),))
+
+    def _link(self, path: str) -> Iterator[Entry | None]:
+        try:
+            yield (yield from self._calls.answer(lambda path: _link(path, self._roots), path))
+        except TimeoutError as error:
+            yield Entry(*timed_out_entry(path, error))
 
 
-def _at_url(url: str, seen: set[str]) -> Iterator[str | Entry]:
-    """Yield the files at and below a URL, and the members of archives there."""
-    if find_inside(url):
-        yield from _members(url)
-        return
-    for path in list_url(url):
-        if path not in seen:
-            seen.add(path)
-            yield from _members(path) if path == url or is_archive_name(path) else (path,)
+class _Place(NamedTuple):
+    """What is at a path: the path without links, and `_Folder`, `_Archive`, str for a file, or an entry."""
+
+    path: str
+    real: str
+    kind: type[str] | Entry
 
 
-def _members(path: str) -> Iterator[str | Entry]:
-    """Yield what an archive holds; a file that is no archive is listed as a file."""
+def _place(path: str) -> _Place:
+    real = os.path.realpath(path)
+    if is_url(path):
+        return _Place(path, real, str)
+    if os.path.isdir(path):
+        return _Place(path, real, _Folder)
+    if os.path.lexists(path):
+        return _Place(path, real, _Archive if is_archive(path) else str)
+    if find_inside(path):
+        return _Place(path, real, _Archive)
+    return _Place(path, real, Entry(path, "vanished", "the file or folder does not exist"))
+
+
+def _listed(path: str) -> list[str | Entry]:
+    """Return what an archive holds; a file that is no archive is listed as a file."""
     try:
-        for member in members_in(path):
-            yield member if isinstance(member, str) else Entry(*member)
+        return [member if isinstance(member, str) else Entry(*member) for member in members_in(path)]
     except OSError as error:
         if error.errno == errno.ENOTDIR:
-            yield path
-        else:
-            yield Entry(path, "rejected", error.strerror or type(error).__name__, "unreadable")
+            return [path]
+        return [Entry(path, "rejected", error.strerror or type(error).__name__, "unreadable")]
 
 
 def _is_below(path: str, folders: set[str]) -> bool:
@@ -181,26 +254,8 @@ def _is_below(path: str, folders: set[str]) -> bool:
     return False
 
 
-def _below(top: str, roots: list[str], seen: set[str]) -> Iterator[str | Entry]:
-    stack: list[Iterator[str | Entry]] = [iter(_folder(top, roots, seen))]
-    while stack:
-        for entry in stack[-1]:
-            if type(entry) is _Folder:
-                stack.append(iter(_folder(entry, roots, seen)))
-                break
-            if type(entry) is _Archive:
-                stack.append(_members(str(entry)))
-                break
-            yield entry
-        else:
-            stack.pop()
-
-
-def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Entry]:
-    """Return the entries of a folder, sorted by path; subfolders are `_Folder`, archives `_Archive`."""
-    if folder in seen:
-        return ()
-    seen.add(folder)
+def _folder(folder: str) -> Sequence[str | Entry]:
+    """Return the entries of a folder, sorted by path; subfolders are `_Folder`, archives `_Archive`, links `_Link`."""
     files: list[str] = []
     others: list[tuple[str, str | Entry]] = []
     try:
@@ -215,7 +270,7 @@ def _folder(folder: str, roots: list[str], seen: set[str]) -> Sequence[str | Ent
                 elif entry.is_dir(follow_symlinks=False):
                     others.append((path + os.sep, _Folder(path)))
                 elif entry.is_symlink():
-                    others.append((path, _link(path, roots)))
+                    others.append((path, _Link(path)))
                 else:
                     others.append((path, Entry(path, "skipped", "not a regular file")))
     except OSError as error:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import sys
 import threading
 import time
 from contextlib import closing
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.scanning.batches import Batches
-from napari_dicommeta.scanning.listing import files_of
+from napari_dicommeta.scanning.listing import files_of, take_files
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, Failure, ScanProgress
 from napari_dicommeta.scanning.reading import read_all, record
 from napari_dicommeta.scanning.recorder import Recorder
@@ -25,7 +26,7 @@ from napari_dicommeta.scanning.worker import Pool, unpack
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     import pyarrow as pa
 
@@ -51,8 +52,10 @@ TABLE_SHARE = 0.1
 """The most of the time that is spent on tables to report."""
 
 
-def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> Generator[ScanProgress, None, Catalog]:
-    """Return the catalog of a listing: paths, and other entries as (path, outcome, reason, code)."""
+def scan_paths(
+    entries: Iterator[str | Failure | None], workers: int | None = None
+) -> Generator[ScanProgress, None, Catalog]:
+    """Return the catalog of a listing: paths, other entries as (path, outcome, reason, code), and None as it waits."""
     failures: list[Failure] = []
     paths = files_of(entries, failures)
     count = (os.cpu_count() or 1) if workers is None else workers
@@ -65,7 +68,7 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
                 yield ScanProgress(done=0, found=0, listed=False)
     each, learning = first.each, recorder.loop_seconds
     worth = WORTH_SECONDS + 2 * learning + recorder.n_columns * COLUMN_WORTH
-    more = list(islice(paths, max(int(worth / each), 0) + 1))
+    more = yield from _listed(entries, failures, max(int(worth / each), 0) + 1)
     is_worth = count > 1 and len(more) * each > worth
     LOGGER.info("scanning with %d processes", count if is_worth else 1)
     pool = Pool()
@@ -76,10 +79,28 @@ def scan_paths(entries: Iterator[str | Failure], workers: int | None = None) -> 
             is_worth = time.monotonic() < until
         if is_worth:
             batches = Batches(count, each, LEAST_SECONDS + recorder.n_columns * COLUMN_SECONDS)
-            return (yield from _in_processes(recorder, batches, chain(more, paths), failures, pool))
+            return (yield from _in_processes(recorder, batches, chain(more, entries), failures, pool))
     finally:
         pool.close()
-    return (yield from _in_process(recorder, [*more, *paths], failures))
+    more += yield from _listed(entries, failures, sys.maxsize)
+    return (yield from _in_process(recorder, more, failures))
+
+
+def _listed(
+    entries: Iterator[str | Failure | None],
+    failures: list[Failure],
+    count: int,
+    progress: Callable[[], ScanProgress] = lambda: ScanProgress(done=0, found=0, listed=False),
+) -> Generator[ScanProgress, None, list[str]]:
+    """Return the next `count` files of a listing, fewer at its end; yield ``progress()`` when the listing waits."""
+    steps = take_files(entries, failures, count)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            files: list[str] = stop.value
+            return files
+        yield progress()
 
 
 class _FirstFiles:
@@ -152,9 +173,9 @@ def _in_process(
 
 
 def _in_processes(
-    recorder: Recorder, batches: Batches, paths: Iterator[str], failures: list[Failure], pool: Pool
+    recorder: Recorder, batches: Batches, entries: Iterator[str | Failure | None], failures: list[Failure], pool: Pool
 ) -> Generator[ScanProgress, None, Catalog]:
-    """Read `paths` in processes, after those that `recorder` has read."""
+    """Read the files of a listing in processes, after those that `recorder` has read."""
     results: queue.Queue[_Part | Exception | None] = queue.Queue()
     workers = pool.workers
     stopped = threading.Event()
@@ -195,7 +216,7 @@ def _in_processes(
     try:
         for thread in threads:
             thread.start()
-        first = list(islice(paths, batches.files_ahead))
+        first = yield from _listed(entries, failures, batches.files_ahead)
         batches.add(first)
 
         from napari_dicommeta.catalog.catalog import Catalog
@@ -204,7 +225,7 @@ def _in_processes(
         add(0, recorder.take())
         found = done + len(first)
         yield progress(listed=False)
-        while step := list(islice(paths, batches.pack_files)):
+        while step := (yield from _listed(entries, failures, batches.pack_files, lambda: progress(listed=False))):
             batches.add(step)
             found += len(step)
             if time.monotonic() - reported > REPORT_SECONDS:

@@ -27,9 +27,13 @@ class GivenUp(BaseException):
 
 
 class PendingReads:
-    """The reads of one recorder: a path, or what else the watcher has to know, by number."""
+    """The reads of one recorder: a path, or what else the watcher has to know, by number.
 
-    def __init__(self) -> None:
+    `kind` is what reasons call them.
+    """
+
+    def __init__(self, kind: str = "read") -> None:
+        self._kind = kind
         self._numbers = count()
         self._pending: dict[int, object] = {}
         self._since: dict[int, float] = {}
@@ -71,13 +75,14 @@ class PendingReads:
         """Take in that a read of the file at `path` was overdue; return the reason to list it."""
         self._stalls[os.path.dirname(path)] += 1
         self.is_stalled = True
-        return f"the storage did not answer a read within {STALL_SECONDS:g} s"
+        return f"the storage did not answer a {self._kind} within {STALL_SECONDS:g} s"
 
     def refusal(self, path: str) -> str:
         """Return why the file at `path` is not worth a try, "" if it is."""
         near, total = self._stalls[os.path.dirname(path)], self._stalls.total()
+        within = f"within {STALL_SECONDS:g} s each"
         if near >= MAX_FOLDER_STALLS:
-            return f"not read: the storage did not answer {near} reads in its folder within {STALL_SECONDS:g} s each"
+            return f"not read: the storage did not answer {near} {self._kind}s in its folder {within}"
         if total >= MAX_STALLS:
-            return f"not read: the storage did not answer {total} reads within {STALL_SECONDS:g} s each"
+            return f"not read: the storage did not answer {total} {self._kind}s {within}"
         return ""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.columns import ColumnStore
 from napari_dicommeta.files.urls import is_url
-from napari_dicommeta.scanning.listing import Source, check_sources, files_of, list_files, source_paths, sources_of
+from napari_dicommeta.scanning.listing import files_of, list_files
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
 from napari_dicommeta.scanning.reading import record
 from napari_dicommeta.scanning.recorder import Recorder
+from napari_dicommeta.scanning.sources import Source, check_sources, source_paths, sources_of
 from napari_dicommeta.scanning.tables import table_of
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ def scan_distributed(
 
     failures: list[Failure] = []
     paths = source_paths(source)
-    check_sources(paths)
-    files = files_of(list_files(paths), failures)
+    failures += check_sources(paths)
+    unreached = {path for path, *_ in failures}
+    files = files_of(list_files([path for path in paths if path not in unreached]), failures)
     target = None
     if output is not None:
         target = os.path.abspath(os.fsdecode(output))

@@ -14,10 +14,12 @@ import time
 from io import BytesIO
 from typing import Any
 
-from napari_dicommeta.scanning.folder_marks import mark_folder
+from napari_dicommeta.scanning.folder_marks import ask_mark
+from napari_dicommeta.scanning.pending_calls import PendingCalls
 from napari_dicommeta.scanning.reading import record
 from napari_dicommeta.scanning.recorder import Recorder, Recording
 from napari_dicommeta.support.child import STOP_SECONDS, Child, receive, send, serve
+from napari_dicommeta.support.generators import result_of
 
 __all__ = ["Pool", "Worker", "main", "pack", "unpack"]
 
@@ -50,7 +52,7 @@ def _packed(message: object) -> bytes:
 def main() -> None:
     """Answer batches of paths with recordings until stdin is closed."""
     stdin, stdout = serve()
-    recorder = Recorder()
+    recorder, calls = Recorder(), PendingCalls()
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.disable()  # headers make no cycles, and searching for them takes a fifth of the time
     while True:
@@ -59,7 +61,7 @@ def main() -> None:
         except EOFError:
             return
         if paths[:1] == [ASK_MARKS]:
-            send(stdout, _packed([mark_folder(folder) for folder in paths[1:]]))
+            send(stdout, _packed([result_of(ask_mark(calls, folder)) for folder in paths[1:]]))
         else:
             send(stdout, _packed(record(paths, recorder=recorder)))
             gc.collect(0)

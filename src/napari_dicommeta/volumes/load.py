@@ -21,7 +21,7 @@ from napari_dicommeta.volumes.volume import Volume, read_parts, volume_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_dicommeta.scanning.listing import Source
+    from napari_dicommeta.scanning.sources import Source
 
 __all__ = ["Volumes", "images_of", "load", "load_series", "nothing_found", "sizes_text"]
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.pixels import pixel_errors, read_color, read_frame, stored_digest
+from napari_dicommeta.files.bounded_cache import BoundedCache
 from napari_dicommeta.files.opening import file_key
 from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.support.errors import PixelError
@@ -25,8 +24,8 @@ __all__ = ["FrameSources", "Tiles"]
 
 
 URL_THREADS = 8
-MAX_MOSAICS = 4
-"""Number of mosaics of which the stored values stay in memory, as their tiles are read one after the other."""
+MOSAIC_BYTES = 64 << 20
+"""Bytes of the mosaics whose stored values stay in memory, as their tiles are read one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,8 +116,7 @@ class FrameSources:
         return stored_digest(self.paths[file], int(self.offsets[file]), index, form)
 
 
-_recent: OrderedDict[tuple[object, ...], np.ndarray] = OrderedDict()
-_guard = threading.Lock()
+_MOSAICS: BoundedCache[np.ndarray] = BoundedCache(MOSAIC_BYTES, lambda whole: whole.nbytes)
 
 
 def _read_mosaic(path: str, offset: int, form: PixelFormat) -> np.ndarray:
@@ -127,13 +125,10 @@ def _read_mosaic(path: str, offset: int, form: PixelFormat) -> np.ndarray:
         key = (*file_key(path), offset, form)
     except OSError as error:
         raise PixelError(path, error.strerror or type(error).__name__) from error
-    with _guard:
-        if key in _recent:
-            return _recent[key]
+    return _MOSAICS.get(key, lambda: _whole(path, offset, form))
+
+
+def _whole(path: str, offset: int, form: PixelFormat) -> np.ndarray:
     whole = read_frame(path, offset, 0, form)
     whole.flags.writeable = False
-    with _guard:
-        _recent[key] = whole
-        while len(_recent) > MAX_MOSAICS:
-            _recent.popitem(last=False)
     return whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from itertools import groupby, islice
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ from napari_dicommeta._napari.tasks.source import Opened
 from napari_dicommeta.analysis.window_presets import folder_windows
 from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_name
 from napari_dicommeta.files.urls import is_url
-from napari_dicommeta.scanning.listing import list_files, source_paths
+from napari_dicommeta.scanning.listing import list_files
 from napari_dicommeta.scanning.local import scan_paths
+from napari_dicommeta.scanning.pending_calls import PendingCalls
+from napari_dicommeta.scanning.sources import source_paths
 from napari_dicommeta.support.generators import result_of
 
 if TYPE_CHECKING:
@@ -81,13 +84,27 @@ def _folders(paths: Sequence[str]) -> Iterator[list[str]]:
         if not os.path.isdir(path):
             yield from _in_archive(path) if is_archive(path) or find_inside(path) else ([path],)
             continue
-        for folder, folders, files in os.walk(path):
-            folders.sort()
+        for folder, files in _walk(path):
             archives = [name for name in files if is_archive_name(name)]
             if len(files) > len(archives):
                 yield [os.path.join(folder, name) for name in sorted(set(files).difference(archives))]
             for name in sorted(archives):
                 yield from _in_archive(os.path.join(folder, name))
+
+
+def _walk(top: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the folders in and below `top` with the names of their files, without those that do not answer."""
+    folders = [top]
+    with closing(PendingCalls()) as calls:
+        while folders:
+            folder = folders.pop()
+            try:
+                step = result_of(calls.answer(lambda folder: next(os.walk(folder), None), folder))
+            except TimeoutError:
+                continue
+            if step is not None:
+                folders += (os.path.join(folder, name) for name in sorted(step[1], reverse=True))
+                yield folder, step[2]
 
 
 def _in_archive(path: str) -> Iterator[list[str]]:

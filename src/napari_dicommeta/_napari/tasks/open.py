@@ -18,8 +18,8 @@ from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest
 from napari_dicommeta.analysis.window_presets import folder_windows
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.scanning.cache import cache_file
-from napari_dicommeta.scanning.listing import source_paths
 from napari_dicommeta.scanning.scan import iter_scan
+from napari_dicommeta.scanning.sources import source_paths
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.volumes.load import load_series

@@ -44,6 +44,8 @@ FOLDED_AT_FIRST = "rest"
 """The kind of branch that starts collapsed."""
 PICTURES_MS = 200
 """Delay after scrolling before the pictures of the rows in sight are asked for."""
+MAX_PICTURES = 2000
+"""The pictures of series that are kept: about 20 kB each."""
 
 
 def _series_of(branches: Sequence[Branch]) -> Iterator[int]:
@@ -264,6 +266,10 @@ class SeriesTab(QWidget):
         modes = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
         pixmap = QPixmap.fromImage(image).scaled(QSize(side, side), *modes)
         pixmap.setDevicePixelRatio(ratio)
+        if len(self.model.pictures) >= MAX_PICTURES:
+            oldest = next(iter(self.model.pictures))
+            del self.model.pictures[oldest]
+            self._pictured.discard(oldest)  # asked for again when it is in sight
         self.model.set_picture(number, pixmap)
 
     def _in_sight(self) -> Iterator[int]:
