@@ -91,6 +91,71 @@ def test_the_canvas_says_directions_window_slice_and_value(qtbot: Any, viewer: A
     assert texts(viewer) == {}
 
 
+def labels(dock: Any) -> dict[str, str]:
+    """Return the texts that labels show over the canvas, by their positions."""
+    return {position: label.text for position, label in dock.windows.labels.labels.items() if label.isVisible()}
+
+
+def step(viewer: Any, dock: Any, *slices: int) -> None:
+    """Show slices one after the other, as napari's player does: it returns to Qt after each."""
+    dock.windows.canvas._rest_timer.setInterval(60_000)  # the slowest machine does not come to rest
+    for k in slices:
+        viewer.dims.set_point(0, 2.5 * k)
+        QApplication.processEvents()
+
+
+def test_labels_show_the_texts_while_slices_play(qtbot: Any, viewer: Any, dock: Any) -> None:
+    dock.windows.canvas._rest_timer.stop()
+    step(viewer, dock, 1)
+    at_rest = texts(viewer)
+    assert (labels(dock), at_rest["state"].split("\n")[1][:9]) == ({}, "slice 2/6")
+    step(viewer, dock, 2, 3, 4)
+    assert texts(viewer) == {}
+    assert {position: labels(dock)[position] for position in ("middle_left", "middle_right")} == {
+        "middle_left": "R",
+        "middle_right": "L",
+    }
+    assert labels(dock)["bottom_left"].split("\n")[0] == "W 400 L 40"
+    assert labels(dock)["bottom_left"].split("\n")[1].startswith("slice 5/6 · ")
+    canvas = canvas_of(viewer)
+    for label in dock.windows.labels.labels.values():
+        assert canvas.rect().contains(label.geometry()) or label.isHidden()
+        assert canvas.childAt(label.geometry().center()) is None  # the mouse is the canvas's
+    dock.windows.canvas._rest_timer.start(0)
+    qtbot.waitUntil(lambda: labels(dock) == {}, timeout=5000)
+    assert texts(viewer)["state"].split("\n")[1].startswith("slice 5/6 · ")
+    assert {place: texts(viewer)[place] for place in ("left", "top")} == {"left": "R", "top": "A"}
+    step(viewer, dock, 0, 1)
+    assert labels(dock)
+    dock.view.show_view("coronal")  # other letters: not just another slice
+    assert (labels(dock), texts(viewer)["top"]) == ({}, "H")
+    step(viewer, dock, 0, 1)
+    viewer.window.remove_dock_widget("all")
+    qtbot.waitUntil(lambda: not ours(viewer), timeout=5000)
+    assert not [child for child in canvas.children() if type(child).__name__ == "_Label" and child.isVisible()]
+
+
+def test_pictures_that_a_script_takes_have_the_texts_in_each(qtbot: Any, viewer: Any, dock: Any) -> None:
+    seen = []
+    for k in range(4):
+        viewer.dims.set_point(0, 2.5 * k)
+        viewer.screenshot(canvas_only=True, flash=False)
+        seen.append(texts(viewer)["state"].split("\n")[1].partition(" ·")[0])
+    assert seen == [f"slice {n}/6" for n in (1, 2, 3, 4)]
+
+
+def test_texts_beside_those_of_others_stay_where_napari_puts_them(qtbot: Any, viewer: Any, dock: Any) -> None:
+    from napari.components.overlays import TextOverlay
+
+    other = viewer.canvas.overlays["other"] = TextOverlay(position="bottom_left", text="other", visible=True)
+    step(viewer, dock, 0, 1, 2)
+    assert (labels(dock), "state" in texts(viewer)) == ({}, True)
+    other.visible = False
+    step(viewer, dock, 3)
+    assert (bool(labels(dock)), texts(viewer)) == (True, {})
+    del viewer.canvas.overlays["other"]
+
+
 def test_a_closed_dock_takes_its_texts_along(qtbot: Any, viewer: Any, dock: Any) -> None:
     assert texts(viewer)
     viewer.window.remove_dock_widget("all")

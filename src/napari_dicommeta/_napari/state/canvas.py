@@ -19,12 +19,16 @@ from napari_dicommeta._napari.display import slice_index
 from napari_dicommeta._napari.reader import volume_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from napari_dicommeta._napari.windowing import Windowing
 
 __all__ = ["Canvas"]
 
 MOUSE_MS = 30
 """Delay from a move of the mouse to the value under it; moves in between are left out."""
+REST_MS = 400
+"""Delay from the last step to the end of playing."""
 POSITIONS = {
     "left": "middle_left",
     "right": "middle_right",
@@ -37,21 +41,28 @@ POSITIONS = {
 
 
 class Canvas(QObject):
-    """Texts of the layer that `windowing` acts on; `follow` names it after it changed.
+    """Texts of the layer that `windowing` acts on: napari's own, which pictures of the canvas contain too.
 
-    Before napari 0.9 a canvas takes no texts of plugins, and only the slider is named.
+    napari draws all of them with each slice. So while slices play, `labels` show them, which cost next to
+    nothing. A script that steps and takes pictures without returning to Qt has napari's in all of them. Before napari
+    0.9 a canvas takes no texts of plugins, and only the slider is named.
     """
 
-    def __init__(self, viewer: Any, windowing: Windowing, parent: QObject | None = None) -> None:
+    def __init__(self, viewer: Any, windowing: Windowing, labels: Any, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._viewer, self._windowing = viewer, windowing
+        self._viewer, self._windowing, self._labels = viewer, windowing, labels
         self._is_on = True
+        self._is_playing, self._has_returned = False, False
         self._texts: dict[str, Any] = {}
         self._window = ""
         self._named_axis: tuple[int, str] | None = None
         self._mouse_timer = QTimer(self, singleShot=True, interval=MOUSE_MS, timeout=self._show_value)
+        self._rest_timer = QTimer(self, singleShot=True, interval=REST_MS, timeout=self._stop_playing)
+        self._return_timer = QTimer(self, singleShot=True, timeout=self._returned)
+        size = getattr(getattr(viewer, "canvas", None), "events", None)
         self._events = (
-            (viewer.dims.events.point, self._moved),
+            (viewer.dims.events.point, self._stepped),
+            (size.size if size is not None else None, self._stop_playing),
             (viewer.dims.events.order, self.show),
             (viewer.dims.events.ndisplay, self.show),
             (viewer.scene.camera.events.orientation if hasattr(viewer, "scene") else None, self.show),
@@ -68,7 +79,9 @@ class Canvas(QObject):
         for emitter, callback in self._events:
             if emitter is not None:
                 emitter.disconnect(callback)
-        self._mouse_timer.stop()
+        for timer in (self._mouse_timer, self._rest_timer, self._return_timer):
+            timer.stop()
+        self._labels.release()
         self._name_axis(None)
         for name in self._texts:
             del self._viewer.canvas.overlays[self._key(name)]
@@ -81,6 +94,7 @@ class Canvas(QObject):
 
     def show(self, _event: object = None) -> None:
         """Show what is true now."""
+        self._stop_playing()
         layer, volume = self._windowing.layer, self._windowing.volume
         edges = edge_letters(self._viewer, layer, volume) if volume is not None and self._is_on else {}
         for place in PLACES:
@@ -97,6 +111,44 @@ class Canvas(QObject):
         if volume is not None and self._is_on:
             self._window = window_text(self._windowing.named(), layer.gamma, volume.units)
         self._moved()
+
+    def _stepped(self, _event: object = None) -> None:
+        """Show the slice of the next step; from the second in quick succession on, slices play."""
+        if self._rest_timer.isActive() and self._has_returned:
+            self._play()
+        self._has_returned = False
+        self._return_timer.start()
+        self._rest_timer.start()
+        self._moved()
+
+    def _returned(self) -> None:
+        self._has_returned = True
+
+    def _play(self) -> None:
+        """Have labels show the texts, if they are alone at their places: napari moves texts aside for others."""
+        if self._is_playing or not self._texts or self._is_shared({POSITIONS[name] for name in self._texts}):
+            return
+        boxes = {POSITIONS[name]: self._texts[name].box if name in self._texts else True for name in POSITIONS}
+        if self._labels.begin(self._viewer.canvas, boxes):
+            self._is_playing = True
+            for name, overlay in self._texts.items():
+                self._labels.set_text(POSITIONS[name], overlay.text if overlay.visible else "")
+                overlay.visible = False
+
+    def _is_shared(self, positions: Collection[str]) -> bool:
+        """Return whether a text or scale bar of others is at one of these positions."""
+        overlays = self._viewer.canvas.overlays
+        own = {self._key(name) for name in self._texts}
+        others = [overlay for key, overlay in overlays.items() if key not in own and overlay.visible]
+        return any(str(getattr(overlay, "position", "")) in positions for overlay in others)
+
+    def _stop_playing(self, _event: object = None) -> None:
+        """Have napari show the texts again."""
+        if self._is_playing:
+            self._is_playing = False
+            for name in self._texts:
+                self._write(name, self._labels.text_of(POSITIONS[name]))
+            self._labels.end()
 
     def _moved(self, _event: object = None) -> None:
         """Show the slice; the window stays, since this is done at each step of playing."""
@@ -155,8 +207,12 @@ class Canvas(QObject):
                 return
             from napari.components.overlays import TextOverlay
 
-            overlay = TextOverlay(position=POSITIONS[name], text=text, visible=True)
+            overlay = TextOverlay(position=POSITIONS[name], text=text, visible=not self._is_playing)
             self._texts[name] = self._viewer.canvas.overlays[self._key(name)] = overlay
+            if not self._is_playing:
+                return
+        if self._is_playing:
+            self._labels.set_text(POSITIONS[name], text)
             return
         if text and text != overlay.text:
             overlay.text = text

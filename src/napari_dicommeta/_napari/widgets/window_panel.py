@@ -18,6 +18,7 @@ from napari_dicommeta._napari.reader import volumes_in
 from napari_dicommeta._napari.settings import remember, remembered
 from napari_dicommeta._napari.state.canvas import Canvas
 from napari_dicommeta._napari.tasks.pictures import counts_within
+from napari_dicommeta._napari.widgets.canvas_labels import CanvasLabels
 from napari_dicommeta._napari.widgets.preset_strip import PICTURE, Preset, PresetStrip
 from napari_dicommeta._napari.widgets.window_fields import WindowFields
 from napari_dicommeta._napari.widgets.window_histogram import WindowHistogram
@@ -68,7 +69,9 @@ class WindowPanel(QWidget):
         self.fields.window_kept.connect(self._kept)
         self.fields.follow_toggled.connect(self._follow)
         self.fields.all_layers_toggled.connect(self._all_layers)
-        self.mouse, self.canvas = CanvasMouse(viewer, self.windowing), Canvas(viewer, self.windowing, self)
+        self.mouse = CanvasMouse(viewer, self.windowing)
+        self.labels = CanvasLabels(self)
+        self.canvas = Canvas(viewer, self.windowing, self.labels, self)
         self.fields.texts.setChecked(True)
         self.fields.mouse_toggled.connect(self._set_mouse)
         self.fields.texts_toggled.connect(self._set_texts)
