@@ -163,7 +163,7 @@ def by_orientation(frames: Frames, tolerance: float = ORIENTATION_TOLERANCE) -> 
     counts = np.bincount(ids[ids >= 0], minlength=len(frames.planes))
     # The most frequent planes lead, whatever the order of the frames.
     planes = frames.planes
-    leading = sorted(np.flatnonzero(counts), key=lambda i: (-counts[i], planes[i].cosines, planes[i].spacing))
+    leading = sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-counts[i], planes[i].cosines, planes[i].spacing))
     cosines = np.array([plane.cosines for plane in frames.planes])
     leaders: list[int] = []
     group = np.full(len(frames.planes) + 1, -1)
