@@ -131,6 +131,28 @@ def test_a_slice_lost_in_a_series_stored_slice_by_slice_mixes_no_times(
     assert numbers_of(rest) == [[8 * short + k for k in range(6) if (short, k) not in lost]]
 
 
+@pytest.mark.parametrize("by_slice", [False, True])
+@pytest.mark.parametrize("first", [2, 3, 101])
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [0, 2, 4, 1, 3, 5]])
+def test_numbers_that_begin_anywhere_mix_no_times(tmp_path: Path, order: list[int], first: int, by_slice: bool) -> None:
+    # Other images were numbered before, or volumes are numbered on from another series: the first slice is lost.
+    names: dict[str, Values] = {"ImagePositionPatient": lambda t, k, n: [0, 0, 3 * order[k]]}
+    numbers: dict[str, Values] = {"InstanceNumber": lambda t, k, n: n + first - 1}
+    write_times(tmp_path, 4, 6, ((0, 0),), by_slice=by_slice, **names, **numbers)
+    whole, rest = dm.load(tmp_path)
+    at = [order.index(place) for place in range(6)]
+    assert numbers_of(whole) == [[8 * t + k for k in at] for t in (1, 2, 3)]
+    assert numbers_of(rest) == [[k for k in at if k]]
+
+
+def test_a_clock_without_numbers_mixes_no_times_where_the_first_slice_is_lost(tmp_path: Path) -> None:
+    clock = {"InstanceNumber": lambda t, k, n: None, "AcquisitionTime": half_seconds}
+    write_times(tmp_path, 4, 6, ((0, 0),), **clock)
+    whole, rest = dm.load(tmp_path)
+    assert numbers_of(whole) == [of_time(t, 6) for t in (1, 2, 3)]
+    assert numbers_of(rest) == [[1, 2, 3, 4, 5]]
+
+
 # -- a table that moves there and back ----------------------------------------------------------------------
 
 

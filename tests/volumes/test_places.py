@@ -40,6 +40,28 @@ def test_orientations_that_differ_by_rounding_are_one_volume(tmp_path: Path, ang
     assert severity(volume, "orientations-rounded") == "info"
 
 
+@pytest.mark.parametrize("way", ["to both sides", "drift"])
+def test_orientations_that_scatter_around_one_are_one_volume(tmp_path: Path, way: str) -> None:
+    angles = [1e-4 * k for k in range(20)] if way == "drift" else [-1e-3, 0.0, 1e-3, 0.0, -1e-3, 1e-3]
+    write_series(tmp_path, len(angles), ImageOrientationPatient=lambda k: turned(angles[k]))
+    (volume,) = dm.load(tmp_path)
+    assert volume.array.shape[0] == len(angles)
+    assert "orientations differ by no more than 0.002: they are taken as one" in titles(volume)["orientations-rounded"]
+
+
+def test_the_order_of_files_decides_nothing_about_planes_that_differ_by_rounding(tmp_path: Path) -> None:
+    for way in ("there", "back"):
+        numbers = range(8) if way == "there" else range(7, -1, -1)
+        for n, k in enumerate(numbers):
+            place = {"PixelSpacing": [["0.488"], ["0.488281"]][k % 2] * 2, "ImageOrientationPatient": turned(2e-4 * k)}
+            (tmp_path / way).mkdir(exist_ok=True)
+            (tmp_path / way / f"im{n}.dcm").write_bytes(ct_slice(k, **place))
+    (there,), (back,) = dm.load(tmp_path / "there"), dm.load(tmp_path / "back")
+    assert there.geometry.spacing == back.geometry.spacing
+    np.testing.assert_array_equal(there.geometry.affine, back.geometry.affine)
+    assert titles(there) == titles(back)
+
+
 def test_orientations_that_differ_by_little_stay_apart_where_that_makes_two_grids(tmp_path: Path) -> None:
     # Two scans, the second turned by 0.0008 and 1 mm off: together they fit no grid.
     def place(k: int) -> dict[str, Any]:
@@ -315,6 +337,20 @@ def test_a_copy_of_a_mosaic_is_left_out_as_a_whole_or_not_at_all(tmp_path: Path)
     assert "1 file is left out" in titles(volume)["left-out"]
 
 
-def test_dicom_that_only_says_mosaic_is_an_image(tmp_path: Path) -> None:
-    (volume,) = opened(tmp_path, mosaic(1, AcquisitionMatrix=None))
-    assert volume.array.shape == (1, 24, 24)
+def test_a_mosaic_of_unknown_tiles_is_an_image_without_a_place(tmp_path: Path) -> None:
+    # The position of a mosaic is that of none of its pixels, so nothing may be measured from it.
+    (volume,) = opened(tmp_path, *[mosaic(t, AcquisitionMatrix=None) for t in range(3)])
+    assert volume.array.shape == (3, 24, 24)
+    assert volume.geometry.affine is None
+    assert severity(volume, "mosaic") == "decision"
+    assert "the size of their slices is not in the file" in titles(volume)["mosaic"]
+
+
+@pytest.mark.parametrize("matrix", [[24, 0, 0, 24], None])
+def test_slices_that_are_still_called_a_mosaic_keep_their_places(tmp_path: Path, matrix: list[int] | None) -> None:
+    # Programs that cut a mosaic into slices leave its Image Type as it was.
+    places = [[0, 0, 4 * t] for t in range(3)] if matrix is None else [[0, 0, 0]] * 3
+    slices = [mosaic(t, AcquisitionMatrix=matrix, ImagePositionPatient=places[t]) for t in range(3)]
+    (volume,) = opened(tmp_path, *slices)
+    assert volume.geometry.affine is not None
+    assert "mosaic" not in titles(volume)

@@ -48,7 +48,8 @@ class FrameTable:
     `files`: the row of each frame's file in `catalog`, int32. `indices`: the number of each frame in its file, from 0.
     `formats`: the pixel format of each file's frames. `own`: keyword -> column of elements that frames have for
     themselves, which take precedence over their file's. `mosaics`: row of a file -> the tiles that are its frames.
-    `endings`: path -> what is missing at the end of its encapsulated frames.
+    `untiled`: rows of the mosaics whose tiles are unknown. `endings`: path -> what is missing at the end of its
+    encapsulated frames.
     """
 
     def __init__(
@@ -59,10 +60,11 @@ class FrameTable:
         indices: np.ndarray,
         own: dict[str, FrameColumn],
         mosaics: dict[int, tuple[Mosaic, Tiles]],
+        untiled: np.ndarray,
         endings: Mapping[str, str],
     ) -> None:
         self.catalog, self.formats, self.files, self.indices, self.own = catalog, formats, files, indices, own
-        self.mosaics, self.endings = mosaics, endings
+        self.mosaics, self.untiled, self.endings = mosaics, untiled, endings
         self._columns: dict[str, FrameColumn] = {}
         self.is_one_each = len(files) == catalog.n_files
         """Whether each file has one frame."""
@@ -108,6 +110,9 @@ class FrameTable:
             if own is not None:
                 shares &= ~own.where(map(bool, own.texts), n)
             positions[shares], states[shares] = np.nan, False
+        if len(self.untiled):  # the position of a mosaic is that of no slice, nor of its own pixels
+            positions[np.isin(self.files, self.untiled)] = np.nan
+            states[np.isin(self.files, self.untiled)] = False
         spacing = spacing_column(self.column("PixelSpacing"), self.column("ImagerPixelSpacing"), n)
         return planes_of(positions, states, self.column("ImageOrientationPatient"), spacing)
 
@@ -157,7 +162,7 @@ def read_frame_table(
         renumbered = {old: new for new, old in enumerate(rest.tolist())}
         columns = {renumbered[old]: of_file for old, of_file in columns.items()}
         catalog, formats = catalog.rows(rest), formats.at(rest)
-    mosaics = _mosaics(catalog, formats)
+    mosaics, untiled = _mosaics(catalog, formats)
     counts = np.array([form.frames for form in formats.distinct], dtype=np.int64)[formats.ids]
     if mosaics:
         formats = _of_tiles(formats, mosaics)
@@ -169,7 +174,7 @@ def read_frame_table(
     indices = (np.arange(len(files)) - np.repeat(starts, counts)).astype(np.int32)
     of_files = {int(starts[row]): of_file for row, of_file in columns.items()}
     own = joined_columns(of_files, {int(starts[row]): int(counts[row]) for row in columns}, len(files))
-    return FrameTable(catalog, formats, files, indices, own, mosaics, endings), failed
+    return FrameTable(catalog, formats, files, indices, own, mosaics, untiled, endings), failed
 
 
 _Columns = Mapping[str, tuple[tuple[str, ...], "np.ndarray | None"]]
@@ -194,20 +199,39 @@ def _frame_columns(catalog: Catalog, formats: PixelFormats) -> tuple[dict[int, _
     return columns, failed
 
 
-def _mosaics(catalog: Catalog, formats: PixelFormats) -> dict[int, tuple[Mosaic, Tiles]]:
-    """Return row -> tiles of the files that are mosaics."""
-    column = catalog.file_rows.find("ImageType")
-    if column is None:
-        return {}
-    codes = catalog.file_rows.stored_codes(column)
-    held = [code for code in sorted_unique(codes).tolist() if is_mosaic(column.text_of(code))]
+def _mosaics(catalog: Catalog, formats: PixelFormats) -> tuple[dict[int, tuple[Mosaic, Tiles]], np.ndarray]:
+    """Return row -> tiles of the files that are mosaics, and the rows of mosaics whose tiles are unknown."""
     mosaics: dict[int, tuple[Mosaic, Tiles]] = {}
-    for row in np.flatnonzero(np.isin(codes, held)).tolist() if held else ():
-        form = formats.distinct[formats.ids[row]]
-        mosaic = read_mosaic(catalog.paths[row], form.rows, form.columns) if form.frames == 1 else None
-        if mosaic is not None and not form.is_color:
-            mosaics[row] = mosaic, Tiles(whole=form, origins=mosaic.origins)
-    return mosaics
+    untiled: list[int] = []
+    column = catalog.file_rows.find("ImageType")
+    if column is not None:
+        codes = catalog.file_rows.stored_codes(column)
+        held = [code for code in sorted_unique(codes).tolist() if is_mosaic(column.text_of(code))]
+        for row in np.flatnonzero(np.isin(codes, held)).tolist() if held else ():
+            form = formats.distinct[formats.ids[row]]
+            mosaic = read_mosaic(catalog.paths[row], form.rows, form.columns) if form.frames == 1 else None
+            if mosaic is not None and not form.is_color:
+                mosaics[row] = mosaic, Tiles(whole=form, origins=mosaic.origins)
+            elif form.frames == 1:
+                untiled.append(row)
+    rows = np.array(untiled, dtype=np.intp)
+    if len(rows) and not mosaics and _are_slices(catalog, formats, rows):
+        rows = rows[:0]
+    return mosaics, rows
+
+
+def _are_slices(catalog: Catalog, formats: PixelFormats, rows: np.ndarray) -> bool:
+    """Return whether images called mosaics are single slices, which some programs make of them.
+
+    They then lie at several positions, or have the size of *Acquisition Matrix* (PS3.3 section C.8.3.1).
+    """
+    column = catalog.file_rows.find("ImagePositionPatient")
+    if column is not None and len(sorted_unique(catalog.file_rows.stored_codes(column)[rows])) > 1:
+        return True
+    form, matrix = formats.distinct[formats.ids[rows[0]]], catalog.file_rows.find("AcquisitionMatrix")
+    code = -1 if matrix is None else int(catalog.file_rows.stored_codes(matrix)[rows[0]])
+    sides = numbers(matrix.text_of(code), 4) if matrix is not None and code >= 0 else None
+    return sides is not None and (form.rows, form.columns) == (sides[0] or sides[2], sides[1] or sides[3])
 
 
 def _of_tiles(formats: PixelFormats, mosaics: dict[int, tuple[Mosaic, Tiles]]) -> PixelFormats:

@@ -125,12 +125,13 @@ class Frames:
 
     @cached_property
     def main_plane(self) -> ImagePlane | None:
-        """Return the most frequent plane, None if no frame is placed."""
+        """Return the most frequent plane, whatever the order of the frames; None if no frame is placed."""
         ids = self.plane_ids
         if (ids == ids[0]).all():
             return self.planes[int(ids[0])] if ids[0] >= 0 else None
-        ids = ids[ids >= 0]
-        return self.planes[int(np.argmax(np.bincount(ids)))]
+        counts = np.bincount(ids[ids >= 0])
+        leading = (self.planes[i] for i in np.flatnonzero(counts == counts.max()).tolist())
+        return min(leading, key=lambda plane: (plane.cosines, plane.spacing))
 
     @cached_property
     def distances(self) -> np.ndarray:
@@ -155,6 +156,11 @@ class Frames:
         return (
             np.isin(self.files, list(self._table.mosaics)) if self._table.mosaics else np.zeros(len(self), dtype=bool)
         )
+
+    @property
+    def is_untiled(self) -> bool:
+        """Whether some frames are mosaics whose tiles are unknown."""
+        return len(self._table.untiled) > 0 and bool(np.isin(self.files, self._table.untiled).any())
 
     @property
     def mosaics(self) -> tuple[Mosaic, ...]:

@@ -34,6 +34,8 @@ ORIENTATION_TOLERANCE = 1e-4
 """Direction cosines that differ by less are equal."""
 ROUNDING_TOLERANCE = 1.05e-3
 """Direction cosines of one orientation may differ by up to 1e-3, rounding included, if the grid is no worse for it."""
+SPREAD_TOLERANCE = 2 * ROUNDING_TOLERANCE
+"""The same for orientations that scatter to both sides of one, or drift."""
 TRACKED_TOLERANCE = 0.035
 """The same for images that follow a movement, each with an orientation of its own: 2 degrees."""
 NEAR_RATIO = 5

@@ -162,7 +162,8 @@ def by_orientation(frames: Frames, tolerance: float = ORIENTATION_TOLERANCE) -> 
         return [np.arange(len(frames))]
     counts = np.bincount(ids[ids >= 0], minlength=len(frames.planes))
     # The most frequent planes lead, whatever the order of the frames.
-    leading = sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-counts[i], frames.planes[i].cosines))
+    planes = frames.planes
+    leading = sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-counts[i], planes[i].cosines, planes[i].spacing))
     cosines = np.array([plane.cosines for plane in frames.planes])
     leaders: list[int] = []
     group = np.full(len(frames.planes) + 1, -1)

@@ -41,15 +41,51 @@ def number_grids(frames: Frames, places: np.ndarray) -> Iterator[np.ndarray]:
         return
     numbers = stated.astype(np.int64)
     n_places, n_times = int(places.max()) + 1, int(np.bincount(places).max())
-    ways = []
-    for fast in (n_places, n_times):
-        first = 1 if 1 <= numbers.min() <= fast else int(numbers.min())
-        ways.append(np.divmod(numbers - first, fast))
-    (volume, k), (slice_, t) = ways
+    volume, k = np.divmod(numbers - _first_of_volume(numbers, places), n_places)
+    slice_, t = np.divmod(numbers - _first_of_slice(numbers, places, n_times), n_times)
     for slices, volumes in ((k, volume), (np.where(volume % 2, n_places - 1 - k, k), volume), (slice_, t)):
         codes = np.unique(slices, return_inverse=True)[1]
         if count_pairs(codes, places) == n_places == int(codes.max()) + 1:
             yield np.unique(volumes, return_inverse=True)[1]
+
+
+def _first_of_volume(numbers: np.ndarray, places: np.ndarray) -> int:
+    """Return the number that the first slice of a volume has, or would have if it were not lost.
+
+    Numbers that count from 1 say so. Others may begin within a volume: the number of volumes, and then the order of
+    the positions, say where one begins.
+    """
+    lowest, highest, n_places = int(numbers.min()), int(numbers.max()), int(places.max()) + 1
+    first = 1 if 1 <= lowest <= n_places else lowest
+    at = (numbers - first) % n_places
+    order = np.full(n_places, -1)
+    order[at] = places
+    if len(sorted_unique(order)) < n_places or (order[at] != places).any():
+        return first
+    firsts = lowest - (lowest - first - np.arange(n_places)) % n_places
+    counts = -(-(highest + 1 - firsts) // n_places)
+    breaks = _breaks(order)
+    return int(firsts[np.lexsort((lowest - firsts, np.arange(n_places) > 0, breaks, counts))[0]])
+
+
+def _breaks(order: np.ndarray) -> np.ndarray:
+    """Return for each start in a cyclic order of positions how often they turn back from there to its end."""
+    ascents = order < np.roll(order, -1)
+    falls = np.stack([~ascents, ascents])
+    return np.asarray((falls.sum(axis=1, keepdims=True) - np.roll(falls, 1, axis=1)).min(axis=0))
+
+
+def _first_of_slice(numbers: np.ndarray, places: np.ndarray, n_times: int) -> int:
+    """Return the number that the first time of a slice has, where numbers count the times of one slice after another.
+
+    The numbers at which the position changes tell it, even if some of them were lost. They usually count from 1.
+    """
+    order = np.argsort(numbers)
+    begins = np.concatenate([[0], np.flatnonzero(np.diff(places[order])) + 1])
+    votes = np.bincount(numbers[order[begins]] % n_times, minlength=n_times).astype(np.float64)
+    votes[1 % n_times] += 0.5
+    lowest = int(numbers.min())
+    return lowest - (lowest - int(np.argmax(votes))) % n_times
 
 
 def rank_at_place(ranks: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -133,7 +169,12 @@ def _volumes_of_units(units: list[list[int]], values: np.ndarray) -> np.ndarray:
     sizes = np.array([len(unit) for unit in units])
     starts, here = np.cumsum(sizes) - sizes, np.concatenate(units)
     ways = []
-    for n, (of_volume, _) in enumerate(usual):
+    orders = [of_volume for of_volume, _ in usual]
+    breaks = _breaks(np.array(orders[0]))
+    if breaks[0] > breaks.min():  # the first volume lacks slices, and the others seem to begin where it does
+        start = int(np.flatnonzero(breaks == breaks.min())[-1])
+        orders.insert(0, orders[0][start:] + orders[0][:start])
+    for n, of_volume in enumerate(orders):
         at = np.argsort(of_volume)[here]
         low, high = np.minimum.reduceat(at, starts), np.maximum.reduceat(at, starts)
         ways.append(np.cumsum([0, *(low[1:] <= high[:-1])]))

@@ -18,7 +18,7 @@ from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.dimensions import telling_axis
 from napari_dicommeta.volumes.duplicates import without_same_files
-from napari_dicommeta.volumes.geometry import ROUNDING_TOLERANCE, TRACKED_TOLERANCE
+from napari_dicommeta.volumes.geometry import ROUNDING_TOLERANCE, SPREAD_TOLERANCE, TRACKED_TOLERANCE
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.parallel import parallel_stacks
 from napari_dicommeta.volumes.partition import by_kind, by_orientation, by_size, count_pairs, filled_codes, groups_of
@@ -158,6 +158,10 @@ def _of_one_reference(frames: Frames) -> Result:
     """Return the stacks of placed frames of one frame of reference."""
     loose = by_orientation(frames, ROUNDING_TOLERANCE)
     apart = _of_each_orientation(frames, loose)
+    if len(loose) > 1 and len(spread := by_orientation(frames, SPREAD_TOLERANCE)) < len(loose):
+        scattered = _of_each_orientation(frames, spread)
+        if (scattered.faults, len(scattered.stacks)) < (apart.faults, len(apart.stacks)):
+            loose, apart = spread, scattered
     own_each = len(loose) > OWN_FRACTION * len(frames)
     if not apart.faults or (len(loose) > 1 and not own_each) or len(by_orientation(frames, TRACKED_TOLERANCE)) > 1:
         return apart
@@ -209,11 +213,9 @@ def _of_each_orientation(frames: Frames, loose: Sequence[np.ndarray]) -> Result:
 
 
 def _largest_difference(frames: Frames) -> float:
-    """Return the largest difference of a direction cosine from that of the main plane."""
-    main = frames.main_plane
-    assert main is not None
+    """Return the largest difference between values of one direction cosine."""
     used = np.array([frames.planes[i].cosines for i in sorted_unique(frames.plane_ids).tolist()])
-    return float(np.abs(used - np.array(main.cosines)).max())
+    return float(np.ptp(used, axis=0).max())
 
 
 def _cut(stack: Stack, split: str) -> list[Stack]:

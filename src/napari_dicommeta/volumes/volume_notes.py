@@ -138,6 +138,11 @@ def _mosaics(stack: Stack) -> Iterator[Note]:
         reasons = sorted({mosaic.reason for mosaic in mosaics if mosaic.reason})
         where = f"; where they lie is unknown: {'; '.join(reasons)}" if reasons else ""
         yield make_note("mosaic", title + where, severity="decision" if reasons else "info")
+    elif stack.frames.is_untiled:
+        is_color = stack.frames.pixel_format().is_color
+        why = "colors are not cut into slices" if is_color else "the size of their slices is not in the file"
+        title = f"Images are mosaics of slices, shown as they are: {why}"
+        yield make_note("mosaic", f"{title}; the position of the file is not that of its pixels", severity="decision")
 
 
 def _spacing(stack: Stack) -> Iterator[Note]:
