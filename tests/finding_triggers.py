@@ -128,7 +128,7 @@ TRIGGERS: dict[str, tuple[Write, set[str]]] = {
     "same-pixels": (copies, set()),
     "syntax-missing": (beside("bare.dcm", dicom(ct_content(2, **NOBODY), preamble=False)), set()),
     "transfer-syntaxes": (two_syntaxes, set()),
-    "unplaced": (series(ImagePositionPatient=None), {"position-missing"}),
+    "unplaced": (series(ImagePositionPatient=[0, 5]), {"split"}),
     "unreadable": (beside("README", b"This folder holds images of a phantom."), set()),
     "windows-stored": (stored_presets, set()),
     "refused": (series(RescaleSlope="1,5"), {"suspect-value"}),

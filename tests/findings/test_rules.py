@@ -248,7 +248,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         "wrong",
         4,
         (("1 0 0 1 0 0", 4),),
-        {"unplaced"},
+        set(),
     ),
     (
         "spacings",
@@ -268,7 +268,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("Imager Pixel Spacing only", 4),),
         set(),
     ),
-    ("position-missing", {"ImagePositionPatient": None}, "decision", 4, (("CT", 4),), {"unplaced"}),
+    ("position-missing", {"ImagePositionPatient": None}, "decision", 4, (("CT", 4),), set()),
     (
         "kernels",
         {"ConvolutionKernel": either("B31f", "B70f"), **TWO_SERIES},

@@ -240,7 +240,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "position-missing": ("CT without ImagePositionPatient", "CT"),
     "lengths-odd": ("SpacingBetweenSlices -2.5", "SpacingBetweenSlices -2.5"),
     "unplaced": (
-        "CT without ImagePositionPatient",
+        "CT with two numbers as ImagePositionPatient",
         "Images have no positions to order them by, in 1 volume",
     ),
     "steps": (
