@@ -646,6 +646,9 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
             (None, "上海医疗".encode("gbk")),
             ("ISO_IR 100", "日本語医療".encode("shift_jis")),
             ("ISO_IR 100", "Müller".encode()),
+            ("ISO_IR 100", "Больница".encode("cp1251")),
+            (None, "Νοσοκομείο".encode("cp1253")),
+            ("ISO_IR 192", "ПЕТРОВА АННА".encode("cp1251")),
             ("ISO_IR 192", "Müller".encode("latin-1")),
         )
     ),
