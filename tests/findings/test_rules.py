@@ -38,6 +38,7 @@ PET = {
 TIMES = {"identifying"}
 
 
+PET_IMAGE = "1.2.840.10008.5.1.4.1.1.128"
 RADIOGRAPH = {
     "Modality": "CR",
     "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1",
@@ -629,6 +630,39 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         3,
         (("1 Patient ID with several names", 3),),
         {"identifying"},
+    ),
+    (
+        "terms-undefined",
+        {"PatientPosition": either("SSS", "HFS")},
+        "info",
+        2,
+        (("PatientPosition SSS", 2),),
+        {"patient-positions"},
+    ),
+    ("terms-undefined", {"LossyImageCompression": "0"}, "info", 4, (("LossyImageCompression 0", 4),), set()),
+    (
+        "pet-attenuation",
+        {**PET, **NO_WINDOW, "CorrectedImage": either(["DECY", "ATTN"], ["DECY"])},
+        "decision",
+        2,
+        (("not corrected", 2), ("corrected", 2)),
+        TIMES,
+    ),
+    (
+        "lengths-odd",
+        {"SpacingBetweenSlices": 99, "SliceThickness": 2.5},
+        "info",
+        4,
+        (("SpacingBetweenSlices 99", 4),),
+        {"step-contradicts"},
+    ),
+    (
+        "derived",
+        {"Modality": "PT", "Units": "GML", "SOPClassUID": either(SECONDARY_CAPTURE, PET_IMAGE), **TWO_SERIES},
+        "decision",
+        2,
+        (("ORIGINAL PRIMARY AXIAL", 2), ("original images beside them", 2)),
+        set(),
     ),
     ("charset-undefined", {"SpecificCharacterSet": "ISO-IR 100"}, "info", 4, (("ISO-IR 100", 4),), set()),
     *(

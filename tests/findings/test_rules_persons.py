@@ -134,10 +134,10 @@ def test_the_series_that_differs_from_all_others_of_its_protocol(tmp_path: Path)
 def test_the_dose_varies_with_the_patient_and_a_few_differ_from_all_others(tmp_path: Path) -> None:
     """A dose from 5 to 14 mGy is that of thin and thick patients; 60 mGy is none of them."""
     dose = [5 + 0.5 * (i % 19) for i in range(21)]
-    write_many(tmp_path, 21, SeriesDescription="Chest", CTDIvol=lambda i: dose[i])
+    write_many(tmp_path, 21, Manufacturer="Maker", SeriesDescription="Chest", CTDIvol=lambda i: dose[i])
     assert check(dm.scan(tmp_path)) == ()
     dose[7] = 60
-    write_many(tmp_path, 21, SeriesDescription="Chest", CTDIvol=lambda i: dose[i])
+    write_many(tmp_path, 21, Manufacturer="Maker", SeriesDescription="Chest", CTDIvol=lambda i: dose[i])
     few, varying = check(dm.scan(tmp_path))
     assert (few.code, few.evidence, few.files) == ("protocol-outliers", (("CTDIvol 60, the median is 9.5", 1),), 1)
     assert varying.code == "protocols-vary"
