@@ -121,16 +121,21 @@ TRIGGERS: dict[str, tuple[Write, set[str]]] = {
     "frames-missing": (structures(f"{ROOT}.3.0", "1.2.4"), {"no-pixels"}),
     "meta-contradicts": (other_meta, set()),
     "no-pixels": (structures(f"{ROOT}.3.0", "1.2.3"), set()),
-    "protocol-outliers": (many(21, Modality="MR", FlipAngle=lambda i: 15 if i == 4 else 9), {"protocols-vary"}),
+    "protocol-outliers": (
+        many(21, Modality="MR", Manufacturer="Maker", FlipAngle=lambda i: 15 if i == 4 else 9),
+        {"protocols-vary"},
+    ),
     "protocols-vary": (many(2, Modality="MR", EchoTime=lambda i: 90 + 5 * i), set()),
     "references-missing": (structures("1.2.99", "1.2.3"), {"no-pixels"}),
     "rescale-type": (series(RescaleType=either("HU", "MGML")), set()),
     "same-pixels": (copies, set()),
     "syntax-missing": (beside("bare.dcm", dicom(ct_content(2, **NOBODY), preamble=False)), set()),
     "transfer-syntaxes": (two_syntaxes, set()),
-    "unplaced": (series(ImagePositionPatient=None), {"position-missing"}),
+    "unplaced": (series(ImagePositionPatient=[0, 5]), {"split"}),
     "unreadable": (beside("README", b"This folder holds images of a phantom."), set()),
     "windows-stored": (stored_presets, set()),
+    "scanner-unstated": (series(20), set()),
+    "numbers-left-out": (series(10, InstanceNumber=lambda k: k + 32), set()),
     "refused": (series(RescaleSlope="1,5"), {"suspect-value"}),
 }
 """Code -> (what writes its files, codes of other findings that follow from them)."""

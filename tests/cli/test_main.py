@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pydicom
 import pytest
-from dicom_factory import ct_slice, write_series
+from dicom_factory import ROOT, ct_slice, write_series
 
 from napari_dicommeta import __version__
 from napari_dicommeta.cli.main import main
@@ -370,3 +370,21 @@ def test_help_imports_nothing_that_only_commands_need() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert shown.splitlines()[-1] == "[]"
+
+
+def test_what_varies_between_series_of_a_protocol_is_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(3):
+        uids = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": f"{ROOT}.3.{i}", "SeriesNumber": i}
+        names = {"ProtocolName": ("Thorax Meier", "thorax  meier", "Abdomen")[i], "KVP": (100, 120, 80)[i]}
+        write_series(tmp_path / str(i), 1, **uids, **names)
+    code, out, _ = run(capsys, "findings", str(tmp_path), "--protocols", "--full", "--json")
+    row = {"protocol": "Thorax Meier", "modality": "CT", "series": 2, "setting": "KVP"}
+    assert (code, json.loads(out)["rows"]) == (
+        0,
+        [{**row, "values (series)": "100 (1), 120 (1)", "outliers (series)": ""}],
+    )
+    _, out, _ = run(capsys, "findings", str(tmp_path), "--protocols", "--csv")
+    assert out.splitlines()[1:] == ['1,CT,2,KVP,"100 (1), 120 (1)",']
+    assert run(capsys, "findings", str(tmp_path), "--protocols", "--pixels")[0] == 2

@@ -80,6 +80,7 @@ def commands(source: str, other: str) -> Iterator[tuple[str, ...]]:
         for tag in ODD_TAGS:
             yield ("values", source, tag, *form)
     yield ("findings", source, "--values-only", "--markdown")
+    yield ("findings", source, "--protocols")
     for form in ("--json", "--markdown"):
         yield ("compare", source, other, form)
     yield ("audit", source, "labels.csv", "--csv")

@@ -38,6 +38,7 @@ PET = {
 TIMES = {"identifying"}
 
 
+PET_IMAGE = "1.2.840.10008.5.1.4.1.1.128"
 RADIOGRAPH = {
     "Modality": "CR",
     "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1",
@@ -248,7 +249,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         "wrong",
         4,
         (("1 0 0 1 0 0", 4),),
-        {"unplaced"},
+        set(),
     ),
     (
         "spacings",
@@ -268,7 +269,7 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("Imager Pixel Spacing only", 4),),
         set(),
     ),
-    ("position-missing", {"ImagePositionPatient": None}, "decision", 4, (("CT", 4),), {"unplaced"}),
+    ("position-missing", {"ImagePositionPatient": None}, "decision", 4, (("CT", 4),), set()),
     (
         "kernels",
         {"ConvolutionKernel": either("B31f", "B70f"), **TWO_SERIES},
@@ -630,6 +631,39 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
         (("1 Patient ID with several names", 3),),
         {"identifying"},
     ),
+    (
+        "terms-undefined",
+        {"PatientPosition": either("SSS", "HFS")},
+        "info",
+        2,
+        (("PatientPosition SSS", 2),),
+        {"patient-positions"},
+    ),
+    ("terms-undefined", {"LossyImageCompression": "0"}, "info", 4, (("LossyImageCompression 0", 4),), set()),
+    (
+        "pet-attenuation",
+        {**PET, **NO_WINDOW, "CorrectedImage": either(["DECY", "ATTN"], ["DECY"])},
+        "decision",
+        2,
+        (("not corrected", 2), ("corrected", 2)),
+        TIMES,
+    ),
+    (
+        "lengths-odd",
+        {"SpacingBetweenSlices": 99, "SliceThickness": 2.5},
+        "info",
+        4,
+        (("SpacingBetweenSlices 99", 4),),
+        {"step-contradicts"},
+    ),
+    (
+        "derived",
+        {"Modality": "PT", "Units": "GML", "SOPClassUID": either(SECONDARY_CAPTURE, PET_IMAGE), **TWO_SERIES},
+        "decision",
+        2,
+        (("ORIGINAL PRIMARY AXIAL", 2), ("original images beside them", 2)),
+        set(),
+    ),
     ("charset-undefined", {"SpecificCharacterSet": "ISO-IR 100"}, "info", 4, (("ISO-IR 100", 4),), set()),
     *(
         (
@@ -646,6 +680,9 @@ FAULTS: list[tuple[str, dict[str, Any], str, int, tuple[tuple[str, int], ...] | 
             (None, "上海医疗".encode("gbk")),
             ("ISO_IR 100", "日本語医療".encode("shift_jis")),
             ("ISO_IR 100", "Müller".encode()),
+            ("ISO_IR 100", "Больница".encode("cp1251")),
+            (None, "Νοσοκομείο".encode("cp1253")),
+            ("ISO_IR 192", "ПЕТРОВА АННА".encode("cp1251")),
             ("ISO_IR 192", "Müller".encode("latin-1")),
         )
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -254,3 +255,60 @@ def test_a_reason_for_a_refusal_names_no_file(tmp_path: Path) -> None:
     refused = only(dm.scan(tmp_path), "refused")
     assert refused.evidence
     assert not [text for text, _ in refused.evidence if str(tmp_path) in text or paths[0].name in text]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "evidence"),
+    [
+        (range(1, 13), ()),
+        (range(12), ()),  # some count from 0
+        (range(3, 15), (("the first number is above 1", 12),)),
+        ([*range(1, 8), *range(20, 25)], (("numbers between are left out", 12),)),
+        ([1, 1, *range(9, 19)], ()),  # two images of a number: the numbers are no count
+        ([f"{k}.5" for k in range(12)], ()),
+    ],
+)
+def test_numbers_that_a_series_leaves_out(
+    tmp_path: Path, numbers: Sequence[object], evidence: tuple[tuple[str, int], ...]
+) -> None:
+    write_series(tmp_path, 12, **NOBODY, InstanceNumber=lambda k: numbers[k])
+    found = [one for one in check(dm.scan(tmp_path)) if one.code == "numbers-left-out"]
+    assert [one.evidence for one in found] == ([evidence] if evidence else [])
+
+
+def _refers(to: str) -> dict[str, dict[str, object]]:
+    """What an object of each kind holds that refers to an image, by its modality and SOP class."""
+    sop = {"ReferencedSOPInstanceUID": to}
+    evidence = {"ReferencedSeriesSequence": [{"ReferencedSOPSequence": [sop]}]}
+    return {
+        "SEG 66.4": {"ReferencedSeriesSequence": [{"ReferencedInstanceSequence": [sop]}]},
+        "SR 88.33": {"CurrentRequestedProcedureEvidenceSequence": [evidence], "ContentSequence": []},
+        "KO 88.59": {"CurrentRequestedProcedureEvidenceSequence": [evidence], "ContentSequence": []},
+        "RWV 67": {"ReferencedImageRealWorldValueMappingSequence": [{"ReferencedImageSequence": [sop]}]},
+        "REG 66.1": {"RegistrationSequence": [{"ReferencedImageSequence": [sop]}]},
+        "ANN 91.1": {
+            "ReferencedSeriesSequence": [{"ReferencedInstanceSequence": [sop]}],
+            "AnnotationGroupSequence": [{"AnnotationGroupNumber": 1}],
+        },
+        "PR 11.1": {
+            "ReferencedSeriesSequence": [{"ReferencedImageSequence": [sop]}],
+            "PresentationCreationTime": "120000",
+        },
+    }
+
+
+@pytest.mark.parametrize("kind", _refers(""))
+def test_an_object_of_each_kind_misses_the_images_that_it_refers_to(tmp_path: Path, kind: str) -> None:
+    modality, uid = kind.split()
+    uids = {"SOPInstanceUID": f"{ROOT}.8", "StudyInstanceUID": f"{ROOT}.1", "SeriesInstanceUID": f"{ROOT}.7"}
+    content = {"SOPClassUID": f"1.2.840.10008.5.1.4.1.1.{uid}", "Modality": modality, **uids}
+    write_series(tmp_path, 2, **NOBODY)
+    held = []
+    for image in (f"{ROOT}.3.0", "1.2.99"):
+        (tmp_path / "object.dcm").write_bytes(dicom({**content, **_refers(image)[kind]}))
+        held.append({one.code: one for one in check(dm.scan(tmp_path))})
+    there, lost = held
+    beside = {"damaged"} if modality == "SEG" else {"no-pixels"}  # a segmentation has pixels
+    assert set(there) - {"identifying"} == beside  # the time of a presentation state
+    assert set(lost) - {"identifying"} == {"references-missing", *beside}
+    assert lost["references-missing"].evidence == ((f"{modality}: all of the files are missing", 1),)

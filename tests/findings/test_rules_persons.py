@@ -12,6 +12,8 @@ from finding_checks import NOBODY, either, only
 import napari_dicommeta as dm
 from napari_dicommeta.findings.check import check
 from napari_dicommeta.findings.report import findings_report
+from napari_dicommeta.findings.rules.protocols import find_protocols
+from napari_dicommeta.findings.survey import Survey
 
 
 def test_identifying_tags_are_named_but_not_their_values(tmp_path: Path) -> None:
@@ -127,3 +129,36 @@ def test_the_series_that_differs_from_all_others_of_its_protocol(tmp_path: Path)
     assert (finding.severity, finding.files) == ("decision", 1)
     assert finding.evidence == (("FlipAngle 15, usually 9", 1),)
     assert catalog.where(dict(finding.selection)).values("SeriesNumber") == {"4": 1}
+
+
+def test_the_dose_varies_with_the_patient_and_a_few_differ_from_all_others(tmp_path: Path) -> None:
+    """A dose from 5 to 14 mGy is that of thin and thick patients; 60 mGy is none of them."""
+    dose = [5 + 0.5 * (i % 19) for i in range(21)]
+    write_many(tmp_path, 21, Manufacturer="Maker", SeriesDescription="Chest", CTDIvol=lambda i: dose[i])
+    assert check(dm.scan(tmp_path)) == ()
+    dose[7] = 60
+    write_many(tmp_path, 21, Manufacturer="Maker", SeriesDescription="Chest", CTDIvol=lambda i: dose[i])
+    few, varying = check(dm.scan(tmp_path))
+    assert (few.code, few.evidence, few.files) == ("protocol-outliers", (("CTDIvol 60, the median is 9.5", 1),), 1)
+    assert varying.code == "protocols-vary"
+    assert varying.evidence == (("CTDIvol 5 to 60 in 21 series of a protocol", 21),)
+
+
+def test_all_images_of_a_series_say_what_its_settings_are(tmp_path: Path) -> None:
+    """Two echoes in each of two series are one setting, whichever file comes first."""
+    for i, echoes in enumerate([(90, 20), (20, 90), (20, 90, 150)]):
+        uids = {"SeriesInstanceUID": f"{ROOT}.2.{i}", "SOPInstanceUID": lambda k, i=i: f"{ROOT}.3.{i}.{k}"}
+        echo = {"EchoTime": lambda k, echoes=echoes: echoes[k % len(echoes)]}
+        write_series(tmp_path / str(i), 6, **{**NOBODY, **uids, **echo, "Modality": "MR", "SeriesDescription": "T2"})
+    catalog = dm.scan(tmp_path)
+    (protocol,) = find_protocols(Survey(catalog))
+    (setting,) = protocol.settings
+    assert (protocol.modality, protocol.name, len(protocol.series)) == ("MR", "T2", 3)
+    assert setting.values == (("20, 90", 2), ("20, 90, 150", 1))
+    assert str(setting) == "EchoTime 20 90, 20 90 150"
+
+
+def test_localizers_are_no_series_of_a_protocol(tmp_path: Path) -> None:
+    kinds = {"ImageType": lambda i: ["ORIGINAL", "PRIMARY", ("LOCALIZER", "AXIAL")[i > 0]], "KVP": 120}
+    write_many(tmp_path, 3, SeriesDescription="Chest", CTDIvol=lambda i: (0.1, 9, 10)[i], **kinds)
+    assert {finding.code for finding in check(dm.scan(tmp_path))} == {"localizers"}

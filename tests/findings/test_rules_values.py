@@ -14,6 +14,7 @@ from finding_checks import NOBODY, ONE_WINDOW, either, only
 import napari_dicommeta as dm
 import napari_dicommeta.findings.rules.suspect
 import napari_dicommeta.findings.rules.values
+from napari_dicommeta.findings.alphabets import likely_charset
 from napari_dicommeta.findings.check import check
 
 
@@ -88,7 +89,8 @@ def test_retired_processes_of_jpeg_are_lossy_too(tmp_path: Path, syntax: str) ->
 @pytest.mark.parametrize(
     ("charset", "text"),
     [
-        ("ISO_IR 100", "Приветик".encode("cp1251")),  # pairs of bytes that GB 2312 has too, as rare characters
+        ("ISO_IR 100", "ÀÉÎÕÜ ÄÖÜ".encode("latin-1")),
+        ("ISO_IR 100", "Дом".encode("cp1251")),  # too short to differ from accents
         ("ISO_IR 100", b"\x93quoted\x94 text "),  # quotation marks of Windows
         ("ISO_IR 144", "Привет".encode("iso8859-5")),
         ("ISO_IR 192", "上海医疗".encode()),
@@ -100,6 +102,29 @@ def test_bytes_that_may_be_of_the_stated_character_set_contradict_nothing(
 ) -> None:
     write_series(tmp_path, 2, **NOBODY, SpecificCharacterSet=charset, Manufacturer=Raw("LO", text))
     assert check(dm.scan(tmp_path)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "codec", "name"),
+    [
+        ("Иванов^Иван", "cp1251", "Windows-1251"),
+        ("ПЕТРОВА^АННА", "cp1251", "Windows-1251"),
+        ("CT Грудная клетка 1.5", "cp1251", "Windows-1251"),
+        ("Смирнова", "iso8859-5", "ISO_IR 144"),
+        ("Больница", "koi8-r", "KOI8-R"),
+        ("Παπαδόπουλος", "cp1253", "ISO_IR 126"),
+        ("ירושלים", "cp1255", "ISO_IR 138"),
+        ("شرق الرياض", "cp1256", "Windows-1256"),
+        ("قباني^لنزار", "iso8859-6", "ISO_IR 127"),
+        ("โรงพยาบาลศิริราช", "cp874", "ISO_IR 166"),
+        *((text, "gbk", "") for text in ("上海医疗", "北京协和医院", "重庆", "胸部平扫", "西门子", "广州")),
+        *((text, "latin-1", "") for text in ("Größenmaßstab", "Hôpital Général", "ÄÖÜ", "ÉÈÊË", "Ångström", "µ°²³¹ß")),
+        *((text, "latin-1", "") for text in ("Núñez^Ãñ", "À É Î Õ Ü ß", "÷×÷×÷×÷×", "abcdef", "")),
+    ],
+)
+def test_words_of_another_alphabet_tell_their_character_set(text: str, codec: str, name: str) -> None:
+    raw = text.encode(codec)
+    assert likely_charset(raw, is_chinese=codec == "gbk") == name
 
 
 def test_letters_of_latin_1_contradict_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.cli.sharing import findings_to_print, technical_catalogs
+from napari_dicommeta.cli.sharing import findings_to_print, protocol_rows, technical_catalogs
 from napari_dicommeta.cli.sources import catalog_of_options, need_paths, rescanned_sources
 from napari_dicommeta.cli.tag_names import meant
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows
@@ -73,6 +73,8 @@ def print_findings(options: argparse.Namespace) -> int:
     if not options.source:
         raise CommandError("name a folder, a file or a saved catalog, or use --list for the kinds of findings")
     decisions, catalog = _decisions(options), catalog_of_options(options)
+    if options.protocols:
+        return _print_protocols(catalog, options)
     if options.pixels:
         need_paths(catalog, options, "--pixels")
     elif not (catalog.has_paths or options.values_only):
@@ -111,6 +113,14 @@ def print_findings(options: argparse.Namespace) -> int:
         return 0
     limit = SEVERITIES.index(options.fail_on)
     return int(any(SEVERITIES.index(finding.severity) <= limit for finding in undecided(findings, decisions)))
+
+
+def _print_protocols(catalog: Catalog, options: argparse.Namespace) -> int:
+    """Print which settings vary between the series of each protocol; names of protocols only with ``--full``."""
+    if options.markdown or options.fail_on or options.pixels:
+        raise CommandError("--protocols prints a table: leave out --markdown, --fail-on and --pixels")
+    print_rows(protocol_rows(catalog, options.full), options)
+    return 0
 
 
 def _print_kinds(options: argparse.Namespace) -> int:

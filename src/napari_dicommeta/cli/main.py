@@ -145,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--fail-on", choices=SEVERITIES, help="exit code 1 if a finding is at least this severe")
     sub.add_argument("--pixels", action="store_true", help="sample the pixels too, to check whether they are HU")
     sub.add_argument("--values-only", action="store_true", help="check only the values, without opening files again")
+    text = "print which settings vary between the series of each protocol, instead of findings"
+    sub.add_argument("--protocols", action="store_true", help=text)
     sub.add_argument("--decisions", metavar="FILE", help="decisions on findings, as saved by the dock")
     sub.add_argument("--full", action="store_true", help="print names, UIDs and values that may identify persons, too")
     sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)

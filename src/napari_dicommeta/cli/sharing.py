@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "findings_to_print",
     "printable_catalog",
+    "protocol_rows",
     "series_rows",
     "tag_rows",
     "technical_catalogs",
@@ -146,3 +147,31 @@ def findings_to_print(findings: tuple[Finding, ...], catalog: Catalog, full: boo
     from napari_dicommeta.export.printable import printable_findings
 
     return findings if full else printable_findings(findings, catalog)
+
+
+def protocol_rows(catalog: Catalog, full: bool) -> list[dict[str, Any]]:
+    """Return a row for each setting that varies between series of one protocol; protocols have numbers unless `full`.
+
+    A protocol whose series all agree has one row.
+    """
+    from napari_dicommeta.dicom.stored_values import WITHHELD
+    from napari_dicommeta.export.printable import modality_text, quotes_odd_text
+    from napari_dicommeta.findings.rules.protocols import find_protocols
+    from napari_dicommeta.findings.survey import Survey
+
+    is_odd = (lambda text: False) if full or not catalog.has_paths else quotes_odd_text(catalog)
+    rows: list[dict[str, Any]] = []
+
+    def add(protocol: dict[str, Any], setting: str, values: str, outliers: str) -> None:
+        shown = [WITHHELD if is_odd(text) else text for text in (values, outliers)]
+        rows.append({**protocol, "setting": setting, "values (series)": shown[0], "outliers (series)": shown[1]})
+
+    for n, protocol in enumerate(find_protocols(Survey(catalog)), 1):
+        modality = protocol.modality if full else modality_text(protocol.modality)
+        row = {"protocol": protocol.name if full else str(n), "modality": modality, "series": len(protocol.series)}
+        for setting in protocol.settings:
+            values = ", ".join(f"{text} ({series:,})" for text, series in setting.values)
+            add(row, setting.tag, values, ", ".join(f"{text} ({len(few):,})" for text, few in setting.outliers))
+        if not protocol.settings:
+            add(row, "", "nothing varies", "")
+    return rows

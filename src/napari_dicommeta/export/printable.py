@@ -20,7 +20,7 @@ from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.note import NOTE_KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.findings.finding import Finding
@@ -150,10 +150,8 @@ def printable_findings(findings: Iterable[Finding], catalog: Catalog) -> tuple[F
     selection by values that may identify a person becomes (). The scope of findings about pixels, a digest of their
     series, is left out.
     """
-    odd = tuple(text[:SHOWN_CHARACTERS].casefold() for text in odd_texts(catalog.file_rows.store))
-
-    def is_odd(text: str) -> bool:
-        return any(part in text.casefold() for part in odd)
+    odd = _odd_starts(catalog)
+    is_odd = quotes_odd_text(catalog)
 
     def printable(finding: Finding) -> Finding:
         of_pixels, kind = finding.code.startswith("hu-"), NOTE_KINDS.get(finding.code)
@@ -178,6 +176,16 @@ def printable_findings(findings: Iterable[Finding], catalog: Catalog) -> tuple[F
         )
 
     return tuple(map(printable, findings))
+
+
+def _odd_starts(catalog: Catalog) -> tuple[str, ...]:
+    return tuple(text[:SHOWN_CHARACTERS].casefold() for text in odd_texts(catalog.file_rows.store))
+
+
+def quotes_odd_text(catalog: Catalog) -> Callable[[str], bool]:
+    """Return a function that tells whether a text quotes a value of `catalog` that may name a person."""
+    odd = _odd_starts(catalog)
+    return lambda text: any(part in text.casefold() for part in odd)
 
 
 def plain_selection(selection: Any, odd: Iterable[str] = ()) -> bool:

@@ -27,6 +27,7 @@ from napari_dicommeta.findings.rules import (
     scanners,
     spacings,
     suspect,
+    terms,
     times,
     values,
     volumes,
@@ -48,6 +49,7 @@ __all__ = ["CheckProgress", "check", "finding_kinds", "iter_check"]
 RULE_MODULES = (
     values,
     suspect,
+    terms,
     rescale,
     pixels,
     windows,

@@ -22,6 +22,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "Another UID before the data set than in it, as after careless de-identification",
         "MediaStorageSOPInstanceUID is not SOPInstanceUID",
     ),
+    "numbers-left-out": ("A series whose InstanceNumbers run from 32 to 71", "the first number is above 1"),
     "syntax-missing": ("A data set that begins without file meta information", "no transfer syntax"),
     "transfer-syntaxes": (
         "Nine copies of MR images, encoded in several ways: implicit, big endian, JPEG lossless, RLE, …",
@@ -32,6 +33,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "PixelPaddingValue with the two characters '0 ' as its bytes, which as a number are 8240",
         "PixelPaddingValue: the bytes are text in a number field",
     ),
+    "terms-undefined": ("PatientPosition SSS in two files", "PatientPosition SSS"),
     "suspect-text": ("InstanceNumber 1.5", "1 tag has impossible values: a fraction in an integer string"),
     "sign-mismatch": ("PixelPaddingValue 63536 as US where the pixels are signed", "-2000 as US 63536"),
     "absent-in-part": ("KVP 120 in two files, absent in two", "KVP absent"),
@@ -93,6 +95,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     ),
     # what is mixed
     "scanners": ("SoftwareVersions A in one series, B in the other", "CT: 2 software versions in 2 series"),
+    "scanner-unstated": ("Thirty CT images without Manufacturer", "CT: no image states a maker or a model"),
     "field-in-gauss": ("MagneticFieldStrength 15000", "15000"),
     "protocols-vary": (
         "EchoTime 90 and 95 in series of one protocol",
@@ -173,6 +176,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "4 images have been lossily compressed, ratio 9",
     ),
     "pet-units": ("Units BQML in one series, GML in the other", "PET images have 2 units: BQML, GML"),
+    "pet-attenuation": (
+        "CorrectedImage DECY\\\\ATTN in two files, DECY in two",
+        "2 PET images are not corrected for attenuation, 2 are",
+    ),
     "pet-counts": ("Units CNTS", "CNTS"),
     "pet-decay": (
         "DecayCorrection START in one series, ADMIN in the other",
@@ -240,7 +247,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "position-missing": ("CT without ImagePositionPatient", "CT"),
     "lengths-odd": ("SpacingBetweenSlices -2.5", "SpacingBetweenSlices -2.5"),
     "unplaced": (
-        "CT without ImagePositionPatient",
+        "CT with two numbers as ImagePositionPatient",
         "Images have no positions to order them by, in 1 volume",
     ),
     "steps": (

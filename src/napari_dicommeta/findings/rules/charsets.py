@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.values import UNDECODABLE
+from napari_dicommeta.findings.alphabets import likely_charset
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
@@ -140,7 +141,10 @@ def fitting_charset(value: ValueCount) -> str:
     ends = [not is_cut or k < len(runs) - 1 for k in range(len(runs))]
     if all(map(_is_utf_8, runs, ends)):
         return UTF_8
-    if all(map(_is_chinese, runs, ends)) and max(map(len, runs)) >= 4:
+    is_chinese = all(map(_is_chinese, runs, ends)) and max(map(len, runs)) >= 4
+    if not _CONTROLS.search(raw) and (name := likely_charset(raw, is_chinese)):
+        return name
+    if is_chinese:
         return "GB18030"
     if _CONTROLS.search(raw):
         return "Shift JIS" if not is_cut and _is_japanese(raw) else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.words import counted
@@ -23,6 +24,8 @@ PACKED = (".zip", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz", ".7z", 
 PACKED_OTHERWISE = (".nii.gz", ".nrrd.gz", ".json.gz", ".csv.gz", ".txt.gz")
 """Names of compressed files that are no DICOM. Spreadsheets and arrays of NumPy are archives by their bytes, too."""
 NOT_IMAGES = {"rejected": "not DICOM", "skipped": "not a regular file, or a link that was not followed"}
+MIN_NUMBERED = 10
+"""Images of a series from which numbers that are left out say something."""
 META = (("MediaStorageSOPInstanceUID", "SOPInstanceUID"), ("MediaStorageSOPClassUID", "SOPClassUID"))
 
 
@@ -157,4 +160,43 @@ def meta_contradicts(survey: Survey) -> Iterator[Finding]:
             if may_lead_back
             else "",
             tags=tuple(tags),
+        )
+
+
+@rule(
+    "numbers-left-out",
+    severity="info",
+    title="Instance Numbers of series begin above 1 or leave some out",
+    tags=("InstanceNumber",),
+    by=("SeriesInstanceUID",),
+    standard="PS3.3 section C.7.6.1",
+    advice="Compare with the source: these series may be parts of longer ones.",
+    meaning="Images at the ends of a series can be missing without a gap between the others: organs are cut off.",
+)
+def numbers_left_out(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on series of slices whose numbers, each of one image, are not those from 0 or 1 on."""
+    numbers = survey.own("InstanceNumber")
+    parsed = np.array([number(text or "") or -1.0 if text != "0" else 0.0 for (text,) in numbers.texts])
+    rows = np.flatnonzero(survey.sectional & ~survey.localizers)
+    order = rows[np.argsort(survey.series_ids[rows], kind="stable")]
+    _, starts = np.unique(survey.series_ids[order], return_index=True)
+    lacking: list[np.ndarray] = []
+    for members in np.split(order, starts[1:]):
+        values = np.unique(parsed[numbers.ids[members]])
+        whole = len(values) == len(members) >= MIN_NUMBERED and values[0] >= 0 and bool((values % 1 == 0).all())
+        if whole and (values[0] > 1 or values[-1] - values[0] >= len(values)):
+            lacking.append(members)
+    if lacking:
+        mask = np.zeros(survey.n_files, dtype=bool)
+        mask[np.concatenate(lacking)] = True
+        n = len(lacking)
+        above = [int(parsed[numbers.ids[members]].min()) for members in lacking]
+        later = sum(len(members) for members, first in zip(lacking, above, strict=True) if first > 1)
+        lines = (("the first number is above 1", later), ("numbers between are left out", file_count(mask) - later))
+        yield survey.finding(
+            "numbers-left-out",
+            mask,
+            [line for line in lines if line[1]],
+            title=f"{n} series {'begins' if n == 1 else 'begin'} with an Instance Number above 1, or "
+            f"{'leaves' if n == 1 else 'leave'} some out",
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.uids import STORAGE
+from napari_dicommeta.dicom.uids import SECONDARY_CAPTURE, STORAGE
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.support.sorted_unique import sorted_unique
@@ -80,7 +80,10 @@ def modality_unknown(survey: Survey) -> Iterator[Finding]:
     "no independent samples, and their values may not be comparable.",
 )
 def derived(survey: Survey) -> Iterator[Finding]:
-    """Yield a finding on each modality with both original and derived grayscale images."""
+    """Yield a finding on each modality with both original and derived images.
+
+    These are grayscale images, and pictures of ultrasound; screenshots are derived, and in CT have a rule of their own.
+    """
     joint = survey.joint("ImageType", "ConversionType", *WRITERS)
     kinds = survey.joint("Modality")
     is_derived = joint.where(
@@ -89,9 +92,11 @@ def derived(survey: Survey) -> Iterator[Finding]:
         )
     )
     is_original = joint.where(lambda image_type, *_: _values(image_type)[0] == "ORIGINAL") & ~is_derived
+    captured = survey.images & survey.holding("SOPClassUID", lambda uid: uid.startswith(SECONDARY_CAPTURE))
+    shown = survey.gray | (survey.images & survey.says("Modality", "US")) | (captured & ~survey.says("Modality", "CT"))
     for i, (modality,) in enumerate(kinds.texts):
-        held = survey.gray & (kinds.ids == i)
-        copies, originals = held & is_derived, held & is_original
+        held = shown & (kinds.ids == i)
+        copies, originals = held & (is_derived | captured), held & is_original & ~captured
         if modality in IMAGE_KINDS and copies.any() and (originals.any() or (copies & survey.sectional).any()):
             lines: dict[str, int] = {}
             for (image_type, conversion, *writer), n in joint.counted(copies):

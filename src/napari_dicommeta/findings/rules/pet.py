@@ -10,6 +10,7 @@ from napari_dicommeta.dicom.stored_values import WITHHELD
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,9 +86,35 @@ def pet_units(survey: Survey) -> Iterator[Finding]:
 )
 def pet_decay(survey: Survey) -> Iterator[Finding]:
     held = _pet(survey) & survey.filled("DecayCorrection")
-    counted = survey.joint("DecayCorrection").counted(held)
-    if len(counted) > 1 or (counted and counted[0][0] == ("NONE",)):
-        yield survey.finding("pet-decay", held, [(str(text), n) for (text,), n in counted])
+    stated = survey.joint("DecayCorrection").counted(held)
+    if len(stated) > 1 or (stated and stated[0][0] == ("NONE",)):
+        yield survey.finding("pet-decay", held, [(str(text), n) for (text,), n in stated])
+
+
+@rule(
+    "pet-attenuation",
+    severity="decision",
+    title="PET images are not corrected for attenuation",
+    tags=("CorrectedImage",),
+    by=("CorrectedImage", "Modality"),
+    standard="PS3.3 section C.8.9.1",
+    advice="Leave these images out, unless attenuation itself is studied.",
+    meaning="The middle of the body appears too weak and its surface too bright: uptake cannot be measured.",
+)
+def pet_attenuation(survey: Survey) -> Iterator[Finding]:
+    """Yield a finding on PET images that state corrections, but none for attenuation."""
+    held = _pet(survey) & survey.filled("CorrectedImage")
+    lacking = held & survey.joint("CorrectedImage").where(lambda text: "ATTN" not in (text or "").split("\\"))
+    if lacking.any():
+        corrected = file_count(held & ~lacking)
+        n = file_count(lacking)
+        yield survey.finding(
+            "pet-attenuation",
+            lacking,
+            [line for line in (("not corrected", n), ("corrected", corrected)) if line[1]],
+            title=f"{counted(n, 'PET image')} {'is' if n == 1 else 'are'} not corrected for attenuation"
+            + (f", {corrected:,} {'is' if corrected == 1 else 'are'}" if corrected else ""),
+        )
 
 
 @rule(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.findings.evidence import by_files, file_count, roundings, top
+from napari_dicommeta.findings.evidence import by_files, file_count, roundings, spell_span, top
 from napari_dicommeta.findings.rule import rule
-from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from napari_dicommeta.findings.finding import Finding
     from napari_dicommeta.findings.survey import Survey
+
+__all__ = ["ACQUISITION", "Protocol", "Setting", "find_protocols"]
 
 ACQUISITION = (
     "KVP",
@@ -32,12 +34,47 @@ ACQUISITION = (
     "DiffusionBValue",
     "CTDIvol",
 )
+ADAPTED = ("CTDIvol",)
+"""Settings that scanners adapt to each patient, so that every series has another value."""
+DOSE_FACTOR = 3.0
+"""Factor by which an adapted setting varies with the size of adults: series beyond it are outliers."""
 ELSEWHERE = {"CT": ("ConvolutionKernel", "SliceThickness", "KVP"), "MR": ("MagneticFieldStrength",)}
 """Settings on which other rules report what varies."""
 MAX_VALUES = 6
-"""Number of values of a setting that a line of evidence names."""
+"""Number of values of a setting that are named."""
 MIN_SERIES, MAX_OUTLIERS = 20, 0.05
 """Number of series of a protocol from which few can be outliers, and the share of series that are few."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What varies between the series of one protocol.
+
+    `values`: (value, number of series) in order of size; one range of numbers, such as "4.1 to 23", where scanners
+    adapt the setting to the patient. `outliers`: (value, series) of the few series that differ from nearly all others.
+    `usual`: the value of most series, or the median. `series`: those that state the setting.
+    """
+
+    tag: str
+    values: tuple[tuple[str, int], ...]
+    usual: str
+    series: tuple[int, ...]
+    outliers: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def __str__(self) -> str:
+        names = [text.replace(", ", " ") for text, _ in self.values]
+        more = f" and {len(names) - MAX_VALUES} more" if len(names) > MAX_VALUES else ""
+        return f"{self.tag} {', '.join(names[:MAX_VALUES])}{more}"
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """Series of one modality whose protocols, or else descriptions, have the same name; and what varies among them."""
+
+    modality: str
+    name: str
+    series: tuple[int, ...]
+    settings: tuple[Setting, ...]
 
 
 @rule(
@@ -47,7 +84,7 @@ MIN_SERIES, MAX_OUTLIERS = 20, 0.05
     tags=ACQUISITION,
     by=("SeriesInstanceUID",),
     standard="PS3.3 section C.7.3.1",
-    advice="Group by these settings, or keep to the usual ones; the name of a protocol is no guarantee.",
+    advice="Group by these settings, or keep to the usual ones; `findings --protocols` prints a table of them.",
     meaning="Contrast, noise and resolution differ although the protocol has the same name.",
 )
 @rule(
@@ -62,89 +99,147 @@ MIN_SERIES, MAX_OUTLIERS = 20, 0.05
 )
 def protocols(survey: Survey) -> Iterator[Finding]:
     """Yield findings on settings that vary between series of one modality and protocol; names are not repeated."""
-    rows = np.flatnonzero(survey.sectional)
-    if not len(rows):
-        return
-    series, at = np.unique(survey.series_ids[rows], return_index=True)
-    firsts = rows[at]
-    kinds = survey.joint("Modality", "ProtocolName", "SeriesDescription")
-    of_kind: dict[tuple[str, str], list[int]] = {}
-    for k, row in enumerate(firsts.tolist()):
-        modality, protocol, description = kinds.texts[kinds.ids[row]]
-        name = " ".join((protocol or description or "").casefold().split())
-        if name:
-            of_kind.setdefault((modality or "", name), []).append(k)
-    varying: dict[str, dict[str, list[tuple[str, list[int]]]]] = {}
-    outliers: list[tuple[str, list[int]]] = []
-    for (modality, _), members in of_kind.items():
-        if len(members) < 2:
-            continue
-        for tag in ACQUISITION:
-            values = _values(survey, tag, firsts[members])
-            stated = [k for k, value in zip(members, values, strict=True) if value]
-            counts = Counter(filter(None, values))
-            if len(counts) < 2:
-                continue
-            if tag not in ELSEWHERE.get(modality, ()):
-                named = ", ".join(text.replace(", ", " ") for text in sorted(counts, key=_in_order)[:MAX_VALUES])
-                more = f" and {len(counts) - MAX_VALUES} more" if len(counts) > MAX_VALUES else ""
-                varying.setdefault(modality, {}).setdefault(tag, []).append((f"{tag} {named}{more}", stated))
-            usual, n = counts.most_common(1)[0]
-            few = [(k, value) for k, value in zip(members, values, strict=True) if value and value != usual]
-            if len(stated) >= MIN_SERIES and len(few) <= MAX_OUTLIERS * len(stated):
-                for value in dict.fromkeys(value for _, value in few):
-                    outliers.append((f"{tag} {value}, usually {usual}", [k for k, other in few if other == value]))
-    for modality, of_tag in varying.items():
-        lines, every = [], np.zeros(survey.n_files, dtype=bool)
-        for groups in of_tag.values():
-            for label, members in groups:
-                mask = _mask(survey, [series[k] for k in members])
-                lines.append((f"{label} in {counted(len(members), 'series')} of a protocol", file_count(mask)))
-                every |= mask
+    varying: dict[str, list[tuple[str, Setting]]] = {}
+    outliers: list[tuple[str, tuple[int, ...]]] = []
+    for protocol in find_protocols(survey):
+        for setting in protocol.settings:
+            if setting.tag not in ELSEWHERE.get(protocol.modality, ()):
+                label = f"{setting} in {counted(len(setting.series), 'series')} of a protocol"
+                varying.setdefault(protocol.modality, []).append((label, setting))
+            usual = "the median is" if setting.tag in ADAPTED else "usually"
+            outliers += [
+                (f"{setting.tag} {value}, {usual} {setting.usual}", series) for value, series in setting.outliers
+            ]
+    for modality, settings in varying.items():
+        masks = [(label, _mask(survey, setting.series)) for label, setting in settings]
+        tags = tuple(dict.fromkeys(setting.tag for _, setting in settings))
         yield survey.finding(
             "protocols-vary",
-            every,
-            top(by_files(lines), "others, each in at most", together=max),
-            title=f"{modality or 'No modality'}: {counted(len(of_tag), 'setting')} "
-            f"{'varies' if len(of_tag) == 1 else 'vary'} between series of one protocol",
-            tags=tuple(of_tag),
+            np.logical_or.reduce([mask for _, mask in masks]),
+            top(by_files((label, file_count(mask)) for label, mask in masks), "others, each in at most", together=max),
+            title=f"{modality or 'No modality'}: {counted(len(tags), 'setting')} "
+            f"{'varies' if len(tags) == 1 else 'vary'} between series of one protocol",
+            tags=tags,
             scope=modality,
         )
     if outliers:
-        masks = [(label, _mask(survey, [series[k] for k in members])) for label, members in outliers]
-        every = np.logical_or.reduce([mask for _, mask in masks])
-        n = len(sorted_unique(survey.series_ids[every]))
+        masks = [(label, _mask(survey, series)) for label, series in outliers]
+        n = len({k for _, series in outliers for k in series})
         yield survey.finding(
             "protocol-outliers",
-            every,
+            np.logical_or.reduce([mask for _, mask in masks]),
             top(by_files((label, file_count(mask)) for label, mask in masks), "others, each in at most", together=max),
             title=f"{n} series {'differs' if n == 1 else 'differ'} from nearly all others of their protocol",
         )
 
 
+def find_protocols(survey: Survey) -> tuple[Protocol, ...]:
+    """Return the protocols with two series or more, most series first; localizers and screenshots are left out."""
+    rows = np.flatnonzero(survey.sectional & ~survey.localizers)
+    if not len(rows):
+        return ()
+    series, at = np.unique(survey.series_ids[rows], return_index=True)
+    kinds = survey.joint("Modality", "ProtocolName", "SeriesDescription")
+    of_kind: dict[tuple[str, str], list[int]] = {}
+    names: dict[tuple[str, str], str] = {}
+    for k, row in zip(series.tolist(), rows[at].tolist(), strict=True):
+        modality, protocol, description = kinds.texts[kinds.ids[row]]
+        words = (protocol or description or "").split()
+        if words:
+            kind = (modality or "", " ".join(words).casefold())
+            names.setdefault(kind, " ".join(words))
+            of_kind.setdefault(kind, []).append(k)
+    several = {kind: members for kind, members in of_kind.items() if len(members) > 1}
+    if not several:
+        return ()
+    stated = {tag: _of_series(survey, tag, rows) for tag in ACQUISITION}
+    found = []
+    for kind, members in several.items():
+        settings = (_setting(tag, members, [values.get(k, "") for k in members]) for tag, values in stated.items())
+        found.append(Protocol(kind[0], names[kind], tuple(members), tuple(filter(None, settings))))
+    return tuple(sorted(found, key=lambda protocol: (-len(protocol.series), protocol.modality, protocol.name)))
+
+
+def _of_series(survey: Survey, tag: str, rows: np.ndarray) -> dict[int, str]:
+    """Return what the images of each series state, several values in order of size; "" is left out."""
+    column = survey.joint(tag)
+    span = len(column.texts)
+    of_series: dict[int, set[str]] = {}
+    for pair in np.unique(survey.series_ids[rows] * span + column.ids[rows]).tolist():
+        for value in (column.texts[pair % span][0] or "").split(" | "):
+            if value:
+                of_series.setdefault(pair // span, set()).add(value)
+    if tag in ADAPTED:  # also from slice to slice
+        return {k: _median(values) for k, values in of_series.items()}
+    return {k: " | ".join(sorted(values, key=_in_order)) for k, values in of_series.items()}
+
+
+def _median(texts: set[str]) -> str:
+    numbers = [value for text in texts if (value := number(text)) is not None and value > 0]
+    return f"{np.median(numbers):.6g}" if numbers else ""
+
+
+def _setting(tag: str, members: Sequence[int], texts: Sequence[str]) -> Setting | None:
+    """Return what varies in `tag` between the series `members`, None if nothing does."""
+    stated = [(k, text) for k, text in zip(members, texts, strict=True) if text]
+    values = _alike([text for _, text in stated])
+    series = tuple(k for k, _ in stated)
+    if tag in ADAPTED:
+        return _adapted(tag, series, [float(text) for _, text in stated])
+    counts = Counter(values)
+    if len(counts) < 2:
+        return None
+    usual = counts.most_common(1)[0][0]
+    few: dict[str, list[int]] = {}
+    for k, value in zip(series, values, strict=True):
+        if value != usual:
+            few.setdefault(value, []).append(k)
+    is_few = len(series) >= MIN_SERIES and sum(map(len, few.values())) <= MAX_OUTLIERS * len(series)
+    return Setting(
+        tag=tag,
+        values=tuple(sorted(counts.items(), key=lambda pair: _in_order(pair[0]))),
+        usual=usual,
+        series=series,
+        outliers=tuple((value, tuple(of_value)) for value, of_value in few.items()) if is_few else (),
+    )
+
+
+def _adapted(tag: str, series: tuple[int, ...], numbers: list[float]) -> Setting | None:
+    """Return the range of a setting that is adapted to each patient, None if it varies no more than that explains."""
+    if not numbers or max(numbers) <= DOSE_FACTOR * min(numbers):
+        return None
+    median = float(np.median(numbers))
+    few = [
+        (f"{value:.4g}", (k,))
+        for k, value in zip(series, numbers, strict=True)
+        if not median / DOSE_FACTOR <= value <= median * DOSE_FACTOR
+    ]
+    is_few = len(series) >= MIN_SERIES and len(few) <= MAX_OUTLIERS * len(series)
+    return Setting(
+        tag=tag,
+        values=((spell_span(numbers), len(series)),),
+        usual=f"{median:.4g}",
+        series=series,
+        outliers=tuple(few) if is_few else (),
+    )
+
+
 def _in_order(text: str) -> tuple[float, str]:
     """Return a sort key for values: numbers by size, before texts."""
-    value = number(text.split(" by ")[0])
+    value = number(text.split(", ")[0])
     return float("inf") if value is None else value, text
 
 
-def _values(survey: Survey, tag: str, rows: np.ndarray) -> list[str]:
-    """Return the value of each row for comparison, "" if absent; roundings of one number are one text."""
-    column = survey.joint(tag)
-    texts = [(column.texts[k][0] or "").split(" | ")[0] for k in column.ids[rows].tolist()]
-    parsed = [tuple(number(part) for part in text.split("\\")) for text in texts]
-    lengths = {len(value) for value, text in zip(parsed, texts, strict=True) if text}
-    if len(lengths) != 1 or any(
-        part is None for value, text in zip(parsed, texts, strict=True) if text for part in value
-    ):
-        return [text.replace("\\", " ") for text in texts]
+def _alike(texts: list[str]) -> list[str]:
+    """Return the values for comparison; roundings of one number are one text."""
+    parts = [text.replace(" | ", "\\").split("\\") for text in texts]
+    parsed = [tuple(number(part) for part in of_text) for of_text in parts]
+    if len({len(value) for value in parsed}) != 1 or any(part is None for value in parsed for part in value):
+        return [", ".join(of_text) for of_text in parts]
     numbers = [tuple(part or 0.0 for part in value) for value in parsed]
-    leader = roundings(Counter(value for value, text in zip(numbers, texts, strict=True) if text))
-    return [
-        " by ".join(f"{part:.6g}" for part in leader[value]) if text else ""
-        for value, text in zip(numbers, texts, strict=True)
-    ]
+    leader = roundings(Counter(numbers))
+    return [", ".join(f"{part:.6g}" for part in leader[value]) for value in numbers]
 
 
-def _mask(survey: Survey, series: list[int]) -> np.ndarray:
-    return np.asarray(survey.sectional & np.isin(survey.series_ids, series))
+def _mask(survey: Survey, series: Sequence[int]) -> np.ndarray:
+    return np.asarray(survey.sectional & ~survey.localizers & np.isin(survey.series_ids, series))

@@ -129,8 +129,10 @@ def rescales(survey: Survey) -> Iterator[Finding]:
     joint = survey.joint(*RESCALE_PAIR)
     held = survey.images & joint.where(lambda slope, intercept: bool(slope and intercept))
     of_frames = held & joint.where(lambda slope, intercept: " | " in f"{slope}{intercept}")
-    mixed = survey.mixing(joint.ids, survey.series_ids, held) | of_frames if survey.n_files else held
-    ct, others = mixed & survey.ct, mixed & ~survey.ct
+    ct, others = (
+        survey.mixing(joint.ids, survey.series_ids, held & of_kind) | (of_frames & of_kind) if survey.n_files else held
+        for of_kind in (survey.ct, ~survey.ct)
+    )
     if ct.any():
         yield survey.finding(
             "rescale-in-series",

@@ -48,6 +48,8 @@ OF_VOLTAGES = (
     "HU of bone, calcium and contrast agent, and the noise, depend on the voltage.",
 )
 """Advice and meaning where only the tube voltage differs."""
+MIN_IMAGES = 20
+"""Images of a modality from which their scanner matters: fewer are looked at one by one."""
 GAUSS = 30
 """T; field strengths above are in gauss, ten thousand to a tesla."""
 
@@ -62,14 +64,32 @@ GAUSS = 30
     advice="Split training and test sets by scanner, or hold one out; report results for each.",
     meaning="Noise, contrast and resolution differ between scanners: features and models learn the scanner.",
 )
+@rule(
+    "scanner-unstated",
+    severity="info",
+    title="No image of a modality states its scanner",
+    tags=SCANNER[:2],
+    by=("Modality",),
+    standard="PS3.3 section C.7.5.1",
+    advice="Ask for maker and model, or group by pixel spacing, kernel and bits, which often follow them.",
+    meaning="Whether training and test images come from other scanners cannot be checked.",
+)
 def scanners(survey: Survey) -> Iterator[Finding]:
-    """Yield a finding on each modality with several scanners; a decision where tags follow the maker or the model."""
+    """Yield a finding on each modality with several scanners; a decision where tags follow the maker or the model.
+
+    Yield another one on each modality with many images and no scanner.
+    """
     modalities = survey.joint("Modality")
     for i, (modality,) in enumerate(modalities.texts):
         if modality in DERIVED_MODALITIES:
             continue
         images = survey.images & ~survey.localizers & (modalities.ids == i)
         held = images & (_states(survey, "Manufacturer") | _states(survey, "ManufacturerModelName"))
+        measured = images & survey.gray
+        if not held.any() and (n := file_count(measured)) >= MIN_IMAGES:
+            title = f"{modality or 'No modality'}: no image states a maker or a model"
+            lines = [("no maker or model", n)]
+            yield survey.finding("scanner-unstated", measured, lines, title=title, scope=modality or "")
         if modality == "CT":
             held |= images & survey.filled("KVP")
         if held.any():

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 ROUNDING_TOLERANCE = 0.01
 """Relative, or mm; spacings whose differences are all smaller are taken as one."""
+MAX_SLABS = 10
+"""Number of slice thicknesses beyond which no slices of one stack are apart."""
 SQUARE_TOLERANCE = 0.01
 """Relative; maximum difference of row and column spacing in square pixels."""
 
@@ -137,7 +139,7 @@ def sizes(survey: Survey) -> Iterator[Finding]:
 @rule(
     "lengths-odd",
     severity="info",
-    title="Slice Thickness or Spacing Between Slices is 0 or negative",
+    title="Slice Thickness or Spacing Between Slices is 0, negative, or far too long",
     standard="PS3.3 section C.7.6.2.1",
     advice="Take the distance between slices from their positions.",
     meaning="Neither tag gives the distance between slices: one is the slab thickness, the other may be signed or "
@@ -149,6 +151,10 @@ def lengths_odd(survey: Survey) -> Iterator[Finding]:
         mask = survey.images & survey.joint(tag).where(
             lambda text: any(value[0] <= 0 for value in component_numbers(text, 1))
         )
+        if tag == "SpacingBetweenSlices":
+            far = survey.sectional & survey.joint(tag, "SliceThickness").where(_is_far)
+            is_odd, mask = bool(mask.any()), mask | far
+            reasons = ["0 or negative"] * (is_odd or "SliceThickness" in tags) + ["far too long"] * bool(far.any())
         if mask.any():
             lines += [(f"{tag} {text}", n) for (text,), n in survey.joint(tag).counted(mask)]
             masks.append(mask)
@@ -158,6 +164,12 @@ def lengths_odd(survey: Survey) -> Iterator[Finding]:
             "lengths-odd",
             np.logical_or.reduce(masks),
             top(lines, "other values"),
-            title=f"{' and '.join(tags)}: 0 or negative",
+            title=f"{' and '.join(tags)}: {' or '.join(reasons)}",
             tags=tuple(tags),
         )
+
+
+def _is_far(spacing: str | None, thickness: str | None) -> bool:
+    """Return whether a slice is so much thinner than the stated spacing that this cannot be the distance."""
+    steps, slabs = component_numbers(spacing, 1), component_numbers(thickness, 1)
+    return any(step[0] > MAX_SLABS * slab[0] > 0 for step in steps[:1] for slab in slabs[:1])

@@ -73,13 +73,21 @@ def notes(survey: Survey) -> Iterator[Finding]:
         for note in volume.notes:
             if NOTE_KINDS[note.code].is_finding:
                 by_code.setdefault(note.code, []).append((volume, note))
-    in_blocks = {id(volume) for volume, _ in by_code.get("blocks", ())}
+    in_blocks, in_mosaics = ({id(volume) for volume, _ in by_code.get(code, ())} for code in ("blocks", "mosaic"))
     unspecified = survey.says("RescaleType", "US")
     for code, noted in by_code.items():
         if code == "rescale-type":  # US has a rule of its own
             noted = [(volume, note) for volume, note in noted if not unspecified[volume.rows].all()]
-        if code == "unplaced":  # pictures need no position
-            noted = [(volume, note) for volume, note in noted if survey.sectional[volume.rows].any()]
+        if code == "unplaced":  # pictures need no position; the other cases have rules or notes that say more
+            noted = [
+                (volume, note)
+                for volume, note in noted
+                if survey.sectional[volume.rows].any()
+                and _is_placed(survey)[volume.rows].any()
+                and id(volume) not in in_mosaics
+            ]
+        if code == "pixels-assumed":  # an impossible value has a rule that is more severe
+            noted = [(volume, note) for volume, note in noted if not _has_impossible(survey, volume, note)]
         if code == "uneven":  # the blocks say it better
             noted = [(volume, note) for volume, note in noted if id(volume) not in in_blocks]
         if code in OF_SLICES:  # a screenshot stored as CT is no slice; that it is there has a rule of its own
@@ -94,17 +102,24 @@ def notes(survey: Survey) -> Iterator[Finding]:
 
 def _severity(survey: Survey, code: str, noted: list[tuple[VolumeFacts, Note]]) -> str:
     """Return the severity of the notes of a code, a decision if one of them is and no other rule reports it."""
-    rows = _united(volume.rows for volume, _ in noted)
     if code == "blocks" or (code == "windows-stored" and _is_mixed(survey, noted)):
         return "decision"
-    if code == "unplaced" and not _is_placed(survey)[rows].any():  # "position-missing" and "orientation-invalid"
-        return "info"
     if (
         code == "left-out"
         and _repeats_uid(survey)[_united(_named_rows(survey, volume, note) for volume, note in noted)].all()
     ):
         return "info"  # "image-twice" and "uid-reused"
     return "decision" if any(note.severity == "decision" for _, note in noted) else "info"
+
+
+def _has_impossible(survey: Survey, volume: VolumeFacts, note: Note) -> bool:
+    """Return whether every file that a note concerns has an impossible value of the elements that it names."""
+    rows = _named_rows(survey, volume, note) if note.paths else volume.rows
+    flagged = np.zeros(survey.n_files, dtype=bool)
+    for tag in note.tags:
+        values = {value.text for value in survey.catalog.details(tag) if value.flag}
+        flagged |= survey.own(tag).where(values.__contains__)
+    return bool((flagged & survey.filled("PixelRepresentation"))[rows].all())
 
 
 def _is_placed(survey: Survey) -> np.ndarray:
@@ -260,14 +275,14 @@ def steps(survey: Survey) -> Iterator[Finding]:
             continue
         lines = [(f"{step:.4g} mm between slices", len(_rows(of_one))) for step, of_one in of_step.items()]
         grid = np.array([volume.spacing for volume in volumes])
-        flat = grid.max(axis=1) / grid.min(axis=1)
+        longest = float((grid.max(axis=1) / grid.min(axis=1)).max())
+        shape = f"; voxels are up to {longest:.3g} times as long as wide" if longest > 1 + STEP_TOLERANCE else ""
         median = np.median(grid, axis=0)
         yield survey.finding(
             "steps",
             _mask(survey, _rows(volumes)),
             top(by_files(lines), "other steps"),
-            title=f"{modality or 'No modality'}: volumes have slices {spell_span(sorted(of_step))} mm apart; "
-            f"voxels are up to {flat.max():.3g} times as long as wide",
+            title=f"{modality or 'No modality'}: volumes have slices {spell_span(sorted(of_step))} mm apart{shape}",
             advice=f"Resample to one grid: {median[0]:.3g} × {median[1]:.3g} × {median[2]:.3g} mm (slice, row, column) "
             "is the median of the volumes.",
             scope=modality,
