@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_name, separator_of
-from napari_dicommeta.files.urls import is_url, list_url
+from napari_dicommeta.files.urls import is_dicomweb, is_url, list_url
 from napari_dicommeta.scanning.archives import is_inside, members_in
 
 if TYPE_CHECKING:
@@ -149,7 +149,17 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
 
 
 def _at_url(url: str, seen: set[str]) -> Iterator[str | Entry]:
-    """Yield the files at and below a URL, and the members of archives there."""
+    """Yield the files at and below a URL, the members of archives there, and the instances of a DICOMweb server."""
+    if is_dicomweb(url):
+        from napari_dicommeta.files.dicomweb import list_instances  # imports pydicom
+
+        for entry in list_instances(url):
+            if not isinstance(entry, str):
+                yield Entry(*entry)
+            elif entry not in seen:
+                seen.add(entry)
+                yield entry
+        return
     if find_inside(url):
         yield from _members(url)
         return
