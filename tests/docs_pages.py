@@ -144,7 +144,7 @@ WHAT = {
     "export": "what leaves: tables and texts without persons, recipes, images",
     "findings": "what counts, volumes and pixels imply: the rules",
     "volumes": "series → volumes: layout, geometry, rescale, lazy arrays",
-    "files": "the bytes of files: in folders, in archives, at URLs",
+    "files": "the bytes of files: in folders, in archives, at URLs, from DICOMweb servers",
     "scanning": "folder → catalog: listing, reading, cache, clusters",
     "analysis": "histograms, comparison, audit: counts alone",
     "catalog": "many files: columns, counts, selection, storage",

@@ -18,7 +18,7 @@ from napari_dicommeta.cli.main import main
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-DISTRIBUTIONS = {"nrrd": "pynrrd"}
+DISTRIBUTIONS = {"dicomweb_client": "dicomweb-client", "nrrd": "pynrrd"}
 """Packages whose name on PyPI is another."""
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 

@@ -31,6 +31,10 @@ SLICE_VALUES = 4096
 """The number of values that are Python objects at a time while they are decoded."""
 MEANINGS_KEPT = 100
 """The most stored values of a column whose meanings are kept as objects when all are decoded."""
+KEPT_BYTES = 256 << 20
+"""About the bytes of columns, read from files by a pass over all of them, that stay in memory."""
+TEXT_FACTOR = 4
+"""The bytes of a value as text, in multiples of its stored bytes."""
 RUN_FILES = 20
 """The mean number of files per run of equal codes from which counting by runs is faster."""
 
@@ -56,6 +60,11 @@ class Column:
         self._joined: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
         self._entry_texts: dict[int, str] = {}
         self._number_tables: dict[int, np.ndarray] = {}
+
+    @property
+    def n_bytes(self) -> int:
+        """About the bytes that the column takes, with its values as texts."""
+        return int(self._indices.nbytes + TEXT_FACTOR * self.values.nbytes)
 
     @cached_property
     def codes(self) -> np.ndarray:
@@ -276,9 +285,10 @@ class ColumnStore:
         self.n_files: int = table.num_rows
         self.keys: tuple[str, ...] = tuple(name for name in table.column_names if name not in FILE_COLUMNS)
         self._columns: dict[str, Column] = {}
+        self._kept_bytes = 0
         self._file_columns: dict[str, pa.Array] = {}
         self._file_numbers: dict[str, np.ndarray] = {}
-        self._found: dict[str, Column | None] = {}
+        self._found: dict[str, str | None] = {}
         self.mark = ""
         """What `storage.save` was given to recognize this store by, "" if it was given nothing or does not come from a
         file."""
@@ -297,7 +307,13 @@ class ColumnStore:
 
     def taken(self, rows: np.ndarray | None) -> ColumnStore:
         """Return a store of some rows only; None stands for all rows."""
-        return self if rows is None else ColumnStore(self.table.take(number_array(rows)).combine_chunks())
+        if rows is None:
+            return self
+        indices = number_array(rows)
+        if isinstance(self._table, pa.Table):
+            return ColumnStore(self._table.take(indices).combine_chunks())
+        names = self._table.column_names  # column by column: the whole may be too large for memory
+        return ColumnStore(pa.table({name: one_chunk(self._table.column(name)).take(indices) for name in names}))
 
     def find(self, path: TagPath) -> Column | None:
         """Return the column of a tag, None if no file holds it."""
@@ -306,8 +322,10 @@ class ColumnStore:
     def find_tag(self, tag: str) -> Column | None:
         """Return the column of a keyword or tag, None if no file holds it; the answer is remembered."""
         if tag not in self._found:
-            self._found[tag] = self.find(TagPath.parse(tag))
-        return self._found[tag]
+            path = TagPath.parse(tag)
+            self._found[tag] = path.key if path.key in self._key_set else None
+        key = self._found[tag]
+        return None if key is None else self.column(key)
 
     def file_numbers(self, name: str) -> np.ndarray:
         """Return an integer column of `FILE_COLUMNS`, int64 of shape (n_files,)."""
@@ -323,9 +341,25 @@ class ColumnStore:
         """Return the column with this key."""
         column = self._columns.get(key)
         if column is None:
-            array = one_chunk(self._table.column(key))
-            column = self._columns[key] = Column(key, array, self._twin(array.dictionary))
+            column = self._columns[key] = self._read(key)
+            self._kept_bytes += column.n_bytes
         return column
+
+    def columns(self, keys: Iterable[str] | None = None) -> Iterator[Column]:
+        """Yield all columns, in the order of `keys`, or those of the keys given.
+
+        Those that have to be read from files are kept up to `KEPT_BYTES`, and are read again by the next call beyond.
+        """
+        is_here = isinstance(self._table, pa.Table)
+        for key in self.keys if keys is None else keys:
+            if is_here or key in self._columns or self._kept_bytes < KEPT_BYTES:
+                yield self.column(key)
+            else:
+                yield self._read(key)
+
+    def _read(self, key: str) -> Column:
+        array = one_chunk(self._table.column(key))
+        return Column(key, array, self._twin(array.dictionary))
 
     def _twin(self, values: pa.BinaryArray) -> Column | None:
         """Return a column with the same `values` if these are many UIDs: decoding them depends on nothing else."""

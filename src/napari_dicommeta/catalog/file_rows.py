@@ -17,7 +17,7 @@ from napari_dicommeta.support.html import Records
 from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -69,9 +69,9 @@ class FileRows:
 
     # -- columns ------------------------------------------------------------------------------------
 
-    def columns(self) -> Iterator[Column]:
-        """Yield all columns of the store, including those without a value in these files."""
-        return map(self.store.column, self.store.keys)
+    def columns(self, keys: Iterable[str] | None = None) -> Iterator[Column]:
+        """Yield the columns of `keys`, or all of the store, including those without a value in these files."""
+        return self.store.columns(keys)
 
     def find(self, tag: str | TagPath) -> Column | None:
         """Return the column of a tag, None if no file in the store holds it."""

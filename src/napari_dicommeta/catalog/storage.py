@@ -36,8 +36,8 @@ METADATA = b"napari_dicommeta"
 
 
 def is_saved(source: str) -> bool:
-    """Return whether a source is a saved catalog: a file whose name ends in .parquet."""
-    return source.lower().endswith(".parquet") and os.path.isfile(source)
+    """Return whether a source is a saved catalog: a file, or a folder of parts, whose name ends in .parquet."""
+    return source.rstrip(os.sep).lower().endswith(".parquet") and (os.path.isfile(source) or os.path.isdir(source))
 
 
 def save(
@@ -108,14 +108,17 @@ def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str
 
 
 class _Part:
-    """One saved file."""
+    """One saved file, which is open only while it is read: a data set may have thousands."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         try:
-            self.file = pq.ParquetFile(path)
+            with pq.ParquetFile(path) as file:
+                self._footer, schema = file.metadata, file.schema_arrow
         except pa.ArrowInvalid as error:
             raise CatalogError("it is not a Parquet file") from error
-        raw = (self.file.schema_arrow.metadata or {}).get(METADATA)
+        self.n_rows: int = self._footer.num_rows
+        raw = (schema.metadata or {}).get(METADATA)
         if raw is None:
             raise CatalogError("it is a Parquet file, but not a napari-dicommeta catalog")
         self.metadata = json.loads(raw)
@@ -131,7 +134,7 @@ class _Part:
         if name in FILE_COLUMNS:
             return self._read(name).cast(FILE_COLUMNS[name]).combine_chunks()
         if name not in self.keys:
-            return pa.nulls(self.file.metadata.num_rows, VALUES)
+            return pa.nulls(self.n_rows, VALUES)
         vr = self.metadata["plain"].get(name)
         if vr is None:
             return _encoded(self._read(f"raw:{name}"))
@@ -140,7 +143,8 @@ class _Part:
 
     def _read(self, name: str) -> pa.ChunkedArray:
         # Select by name: Parquet also reads the columns of a sequence's items, whose names start with the sequence's.
-        return self.file.read(columns=[name]).column(name)
+        with pq.ParquetFile(self._path, metadata=self._footer) as file:
+            return file.read(columns=[name]).column(name)
 
 
 class SavedTable:
@@ -148,7 +152,7 @@ class SavedTable:
 
     def __init__(self, parts: Sequence[_Part]) -> None:
         self._parts = parts
-        self.num_rows = sum(part.file.metadata.num_rows for part in parts)
+        self.num_rows = sum(part.n_rows for part in parts)
         keys = sorted({key for part in parts for key in part.keys}, key=lambda key: TagPath.of_key(key))
         self.column_names = [*FILE_COLUMNS, *keys]
 

@@ -51,13 +51,14 @@ def show_scan(steps: Generator[ScanProgress, None, Catalog]) -> Catalog:
     Raises
     ------
     CommandError
-        If a source does not exist, or needs a package that is not installed.
+        If a source does not exist, cannot be reached, or needs a package that is not installed.
     """
     is_shown = sys.stderr.isatty()
     try:
         return result_of(steps, _show_progress if is_shown else None)
-    except FileNotFoundError as error:
-        raise CommandError(f"{display(error.filename)}: {error.strerror}") from error
+    except OSError as error:
+        where = f"{display(error.filename)}: " if error.filename else ""
+        raise CommandError(f"{where}{error.strerror or type(error).__name__}") from error
     except ImportError as error:
         raise CommandError(display(str(error), 400)) from error
     finally:

@@ -43,7 +43,8 @@ class FileBuffer:
         end = self.base + len(self.buffer)
         grows = self.base <= position <= end and position + count - self.base <= MAX_WHOLE
         start = end if grows else position
-        count = max(position + count - start, min(max(REFILL, len(self.buffer)), MAX_WHOLE, self.size - start))
+        needed = position + count - start
+        count = max(needed, min(max(REFILL, len(self.buffer)), MAX_WHOLE, self.size - start))
         if self.fetched + count > MAX_HEADER:
             raise CutError(f"the header needs more than {MAX_HEADER >> 20} MiB", position)
         fetched = self.fetch(start, count)
@@ -52,6 +53,6 @@ class FileBuffer:
             self.buffer += fetched
         else:
             self.buffer, self.base = fetched, start
-        if len(fetched) < count:
+        if len(fetched) < needed:
             raise CutError("the file became shorter while it was read", position)
         return position - self.base

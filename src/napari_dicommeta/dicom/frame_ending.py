@@ -49,7 +49,7 @@ def frame_ending(path: str, offset: int, frames: int, transfer_syntax: str) -> F
     """Return what is missing at the end of encapsulated frames, None if nothing is.
 
     `offset` is the first byte of the pixel data's value, `frames` the declared *Number of Frames*. The result is None
-    too for frames that cannot be found at all: reading them says why.
+    too for frames that cannot be found at all, and for those that a server has still to send: reading them says why.
 
     Raises
     ------
@@ -57,6 +57,8 @@ def frame_ending(path: str, offset: int, frames: int, transfer_syntax: str) -> F
         If the file cannot be read.
     """
     with open_file(path) as file:
+        if file.front <= offset:
+            return None
         size = file.size
         start = max(offset, size - TAIL)
         tail = file.read(start, size - start)

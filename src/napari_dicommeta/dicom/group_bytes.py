@@ -52,7 +52,7 @@ def read_group_bytes(path: str, count: int) -> tuple[ColumnBuilder, dict[str, st
         If the path is not a regular file, or cannot be read.
     """
     with open_regular(path) as file:
-        size = file.size
+        size = file.front
         wanted = min(FIRST_READ, size)
         buffer = b""
         while True:

@@ -68,6 +68,11 @@ class ByteFile:
         raise NotImplementedError
 
     @property
+    def front(self) -> int:
+        """Number of first bytes in which its header is: all, unless pixels come from elsewhere."""
+        return self.size
+
+    @property
     def key(self) -> FileKey:
         """The key of its content, for caches."""
         return self.path, self.mtime, self.size

@@ -16,7 +16,7 @@ from napari_dicommeta.files.byte_file import ByteFile, ByteStream, PartOfFile, P
 from napari_dicommeta.files.inflated_stream import GZIP, GZIP_MAGIC, MAX_STREAMS, RAW, InflatedFile, InflatedStream
 from napari_dicommeta.files.members import DEFLATED, Contents
 from napari_dicommeta.files.tar_contents import HEADER, is_tar, tar_contents
-from napari_dicommeta.files.urls import UrlFile, is_url, is_url_of_file
+from napari_dicommeta.files.urls import UrlFile, is_dicomweb, is_url, is_url_of_file
 from napari_dicommeta.files.zip_contents import LOCAL, ZIP_MAGIC, zip_contents
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ def open_file(path: str) -> ByteFile:
         If there is no file, or it cannot be read; ``strerror`` says why.
     """
     if is_url(path):
+        if is_dicomweb(path):
+            from napari_dicommeta.files.dicomweb import InstanceFile  # imports pydicom
+
+            return InstanceFile(path)
         place = find_inside(path)
         return _inflated(path, UrlFile(path)) if place is None else _open_inside(path, place)
     folder = path.rpartition(os.sep)[0]
@@ -133,6 +137,8 @@ def contents_of(path: str) -> Contents:
 
 def find_inside(path: str) -> Inside | None:
     """Return the outermost archive in which a path leads, None if no folder on its way is a file."""
+    if is_dicomweb(path):
+        return None
     separator = separator_of(path)
     archive = _url_archive(path) if is_url(path) else _archive_at(path.rpartition(separator)[0])
     return Inside(archive, path[len(archive) + 1 :].replace(separator, "/")) if archive else None

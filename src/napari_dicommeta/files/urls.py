@@ -17,7 +17,7 @@ from napari_dicommeta.files.byte_file import ByteFile, unreadable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["UrlFile", "is_url", "is_url_of_file", "list_url"]
+__all__ = ["UrlFile", "is_dicomweb", "is_url", "is_url_of_file", "list_url"]
 
 BLOCK = 1 << 17
 """Bytes of a block: a header is in one, and a frame in a few."""
@@ -45,6 +45,11 @@ _PLACES: BoundedCache[_Place] = BoundedCache(PLACE_BYTES, lambda place: 400 + 3 
 def is_url(path: str) -> bool:
     """Return whether a source is a URL such as ``s3://…``, and not a path."""
     return "://" in path
+
+
+def is_dicomweb(path: str) -> bool:
+    """Return whether a source is on a DICOMweb server (`dicomweb`), which fsspec does not read."""
+    return path[:8].lower() == "dicomweb" and is_url(path)
 
 
 def is_url_of_file(url: str) -> bool:

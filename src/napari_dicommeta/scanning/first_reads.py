@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 
-from napari_dicommeta.dicom.codestream import TAIL
+from napari_dicommeta.dicom.codestream import DELIMITER, EOI, TAIL
 from napari_dicommeta.dicom.header import FIRST_READ
 from napari_dicommeta.files.byte_file import OPEN_FLAGS, ByteFile, pread
 from napari_dicommeta.files.opening import GZIP_NAMES, find_inside, open_file
-from napari_dicommeta.files.urls import is_url
+from napari_dicommeta.files.urls import is_dicomweb, is_url
+from napari_dicommeta.support.errors import HeaderError
 
 __all__ = ["FirstReads", "FirstWindow", "declared_syntax", "failed_window", "is_compressed", "tail_place"]
 
@@ -102,12 +103,16 @@ class FirstReads:
     def _window_elsewhere(self, path: str) -> FirstWindow:
         """Read the first bytes of a file in an archive, of an inflated one, or of one at a URL."""
         try:
+            if is_dicomweb(path):
+                return _instance_window(path)
             with open_file(path) as file:
                 self._inside = path[: path.rfind(os.sep) + 1]
                 return self._window_of(file)
         except FileNotFoundError as error:
             is_elsewhere = is_url(path) or find_inside(path) is not None
             return failed_window("vanished", (is_elsewhere and error.strerror) or "the file is gone")
+        except HeaderError as error:
+            return failed_window("rejected", str(error))
         except (OSError, ValueError) as error:
             return failed_window(
                 "rejected", f"cannot be read: {getattr(error, 'strerror', None) or type(error).__name__}"
@@ -127,6 +132,18 @@ class FirstReads:
             start, count = tail_place(size)
             tail = first[start:] if len(first) >= size else file.read(start, count)
         return size, file.mtime, first, "", "", tail
+
+
+def _instance_window(path: str) -> FirstWindow:
+    """Return the header of an instance of a DICOMweb server, of which no pixels are fetched; they count as whole."""
+    from napari_dicommeta.files.dicomweb import web_header  # imports pydicom
+
+    header = web_header(path)
+    length = header.pixel_length
+    if length >= 0:
+        return len(header.data) + length, 0, header.data, "", "", b""
+    tail = EOI + DELIMITER
+    return len(header.data) + len(tail), 0, header.data, "", "", tail
 
 
 def tail_place(size: int) -> tuple[int, int]:

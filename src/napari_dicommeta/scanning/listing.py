@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from napari_dicommeta.files.byte_file import n_reads
 from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_name
-from napari_dicommeta.files.urls import is_url, list_url
+from napari_dicommeta.files.urls import is_dicomweb, is_url, list_url
 from napari_dicommeta.scanning.archives import members_in
 from napari_dicommeta.scanning.pending_calls import PendingCalls
 from napari_dicommeta.scanning.sources import timed_out_entry
@@ -159,7 +159,10 @@ class _Listing:
         return places
 
     def _at_url(self, url: str) -> Iterator[str | Entry | None]:
-        """Yield the files at and below a URL, and the members of archives there."""
+        """Yield the files at and below a URL, the members of archives there, and the instances of a DICOMweb server."""
+        if is_dicomweb(url):
+            yield from self._on_server(url)
+            return
         is_member = yield from self._calls.answer(lambda url: find_inside(url) is not None, url, is_limited=False)
         if is_member:
             yield from self._members(url)
@@ -172,6 +175,17 @@ class _Listing:
                     yield from self._members(path)
                 else:
                     yield path
+
+    def _on_server(self, url: str) -> Iterator[str | Entry | None]:
+        from napari_dicommeta.files.dicomweb import list_instances  # imports pydicom
+
+        listed = yield from self._calls.answer(lambda url: list(list_instances(url)), url, is_limited=False)
+        for entry in listed:
+            if not isinstance(entry, str):
+                yield Entry(*entry)
+            elif entry not in self._seen:
+                self._seen.add(entry)
+                yield entry
 
     def _members(self, path: str) -> Iterator[str | Entry | None]:
         """Yield what an archive holds; a file that is no archive is listed as a file."""

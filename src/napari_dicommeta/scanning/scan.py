@@ -46,6 +46,8 @@ def scan(
         A path or several; or fsspec URLs such as ``s3://bucket/folder`` (needs the extra ``remote``). ``~`` and
         ``file://`` are understood. A DICOMDIR stands for its folder. ZIP and tar archives are read like folders:
         ``x.zip/inside/a.dcm`` is a file in one. ``a.dcm.gz`` is read as what it holds.
+        ``dicomweb://host/path?PatientID=…`` is a DICOMweb server, its query that of QIDO-RS (needs the extra
+        ``dicomweb``).
     workers
         The number of processes that read headers. None: one per core if there are enough files; 1: only this process.
     progress

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.catalog.columns import first_tag_of
 from napari_dicommeta.dicom.pixel_format import length_excess
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.support.sorted_unique import sorted_unique
@@ -92,7 +93,7 @@ class Frames:
             if len(self.texts(keyword)) > 1:
                 yield keyword
         rows = self._table.catalog.file_rows
-        for column in sorted(rows.columns(), key=lambda column: column.first_tag):
+        for column in rows.columns(sorted(rows.store.keys, key=first_tag_of)):
             if rows.constant_code(column) is None:
                 yield column.path.text
 

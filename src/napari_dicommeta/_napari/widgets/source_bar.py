@@ -218,7 +218,7 @@ class SourceBar(QWidget):
             self.paths_chosen.emit(paths)
 
     def _ask_url(self) -> None:
-        words = "A URL such as s3://bucket/folder or https://host/images.zip:"
+        words = "A URL such as s3://bucket/folder, https://host/images.zip or dicomweb://host/path:"
         url, is_accepted = QInputDialog.getText(self, "Open URL", words)
         if is_accepted and url.strip():
             self.paths_chosen.emit([url.strip()])
