@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_factory import write_series
+from dicom_factory import ROOT as UID
+from dicom_factory import contour, key_objects, presentation_state, structure_set, write_series
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -48,7 +49,7 @@ def blocks_of(text: str) -> list[Block]:
 
 
 def make_folders(target: Path, phantom: Path) -> None:
-    """Write the folders that the pages name: the sample, alone and as a patient, and two deliveries with labels."""
+    """Write the folders that the pages name: the sample, also as a patient, two deliveries with labels, structures."""
     shutil.copytree(phantom, target / "Chest CT phantom")
     shutil.copytree(phantom, target / "stage1" / "patient-1")
     for n in range(12):
@@ -56,6 +57,18 @@ def make_folders(target: Path, phantom: Path) -> None:
         side = "delivery-2" if n % 2 else "delivery-1"
         patient = {"PatientID": f"p{n}", "SeriesInstanceUID": f"1.2.{n}", "StudyInstanceUID": f"1.3.{n}"}
         write_series(target / side / f"p{n}", 4, ConvolutionKernel=kernel, **patient)
+    planning = target / "planning"
+    write_series(planning / "ct", 5, FrameOfReferenceUID=f"{UID}.5")
+    box = [(-8.75, -18.9), (-8.75, -15.1), (-5.75, -15.1), (-5.75, -18.9)]
+    contours = [contour(box, z) for z in (2.5, 5.0)]
+    structures = structure_set((1, "GTV", [255, 128, 0], contours), (2, "Heart", [0, 0, 255], [contour(box, 2.5)]))
+    window = {"WindowCenter": 60, "WindowWidth": 160, "WindowCenterWidthExplanation": "LIVER"}
+    for name, content in (
+        ("structures", structures),
+        ("state", presentation_state([0, 1, 2, 3, 4], [window])),
+        ("selection", key_objects([2])),
+    ):
+        (planning / f"{name}.dcm").write_bytes(content)
     rows = "".join(f"p{n},{('benign', 'malignant')[n % 2]}\n" for n in range(12))
     (target / "labels.csv").write_text("patient,label\n" + rows)
 

@@ -66,3 +66,16 @@ def test_every_error_is_below_one_base(tmp_path: Path) -> None:
 def test_importing_it_imports_nothing_else() -> None:
     code = "import sys, napari_dicommeta; print(sorted({'numpy', 'pydicom', 'pyarrow', 'napari'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_help_of_the_commands_loads_what_it_prints_and_no_more() -> None:
+    """A shell that completes words asks for the arguments at each key: reading DICOM is loaded by what reads it."""
+    script = "import sys; from napari_dicommeta.cli import main\ntry: main.main(['--help'])\nexcept SystemExit: pass\n"
+    script += "print(*sorted(sys.modules), file=sys.stderr)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr.split()
+    assert not {"numpy", "pydicom", "pyarrow", "napari", "fsspec"} & {*loaded}
+    packages = {name.split(".")[1] for name in loaded if name.startswith("napari_dicommeta.")}
+    assert packages == {"_version", "cli", "support", "volumes"}
+    assert [name for name in loaded if name.startswith("napari_dicommeta.volumes.")] == [
+        "napari_dicommeta.volumes.severities"
+    ]

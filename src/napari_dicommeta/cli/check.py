@@ -12,7 +12,7 @@ from napari_dicommeta.cli.sources import catalog_of_options, need_paths, rescann
 from napari_dicommeta.cli.tag_names import meant
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows
 from napari_dicommeta.support.words import counted, display
-from napari_dicommeta.volumes.note import SEVERITIES
+from napari_dicommeta.volumes.severities import SEVERITIES
 
 if TYPE_CHECKING:
     import argparse

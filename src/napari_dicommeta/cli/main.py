@@ -10,11 +10,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._version import __version__
-from napari_dicommeta.cli.check import audit_labels, compare_folders, print_findings, write_recipes
 from napari_dicommeta.cli.convert import add_arguments, convert
 from napari_dicommeta.cli.info import print_info
 from napari_dicommeta.cli.sample import add_sample
-from napari_dicommeta.cli.sharing import series_rows, tag_rows, volume_rows
 from napari_dicommeta.cli.shell import FORMS, print_for_shell
 from napari_dicommeta.cli.sources import (
     LIST,
@@ -26,10 +24,9 @@ from napari_dicommeta.cli.sources import (
 )
 from napari_dicommeta.cli.terminal import CommandError, finished, print_json, print_rows
 from napari_dicommeta.cli.values import add_value_arguments, print_values
-from napari_dicommeta.scanning.sources import source_paths
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
 from napari_dicommeta.support.words import counted, display
-from napari_dicommeta.volumes.note import SEVERITIES
+from napari_dicommeta.volumes.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     _exported(sub)
     sub = command(
         "findings",
-        print_findings,
+        _findings,
         "List what the values imply for preprocessing.",
         has_report=True,
         add_arguments=lambda sub: add_source_arguments(sub, "*"),
@@ -149,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--protocols", action="store_true", help=text)
     sub.add_argument("--decisions", metavar="FILE", help="decisions on findings, as saved by the dock")
     sub.add_argument("--full", action="store_true", help="print names, UIDs and values that may identify persons, too")
-    sub = command("recipe", write_recipes, "Write a script that makes the same arrays again.", tables=False)
+    sub = command("recipe", _recipe, "Write a script that makes the same arrays again.", tables=False)
     sub.add_argument("-o", "--output", required=True, help="the .py file to write; a .json file is written beside it")
     sub.add_argument(
         "--full", action="store_true", help="name folders, files and UIDs; the names of both files then contain PHI"
@@ -163,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
     add_arguments(command("convert", convert, "Write all series as NIfTI or NRRD.", tables=False))
     sub = command(
         "compare",
-        compare_folders,
+        _compare,
         "List how the values of two folders differ, largest difference first.",
         has_report=True,
         add_arguments=lambda sub: add_source_arguments(sub, None),
@@ -171,9 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("other", metavar="OTHER", help="a second folder, file, or saved catalog")
     sub.add_argument("--full", action="store_true", help="include tags that may identify persons")
     _all_tags(sub)
-    sub = command(
-        "audit", audit_labels, "Score how well each single tag predicts a label: the shortcuts of a data set."
-    )
+    sub = command("audit", _audit, "Score how well each single tag predicts a label: the shortcuts of a data set.")
     sub.add_argument("--full", action="store_true", help="print unknown private creators, too")
     sub.add_argument(
         "labels", metavar="LABELS.csv", help="a table of keys (patient, study, series, file or folder) and labels"
@@ -189,6 +184,30 @@ def _parser() -> argparse.ArgumentParser:
     sub.set_defaults(run=print_for_shell, parser=parser)
     sub.add_argument("form", choices=FORMS, help="the shell, or man for the manual page")
     return parser
+
+
+def _findings(options: argparse.Namespace) -> int:
+    from napari_dicommeta.cli.check import print_findings
+
+    return print_findings(options)
+
+
+def _recipe(options: argparse.Namespace) -> None:
+    from napari_dicommeta.cli.check import write_recipes
+
+    write_recipes(options)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from napari_dicommeta.cli.check import compare_folders
+
+    compare_folders(options)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from napari_dicommeta.cli.check import audit_labels
+
+    audit_labels(options)
 
 
 def _count(text: str) -> int:
@@ -211,6 +230,8 @@ def _exported(sub: Any) -> None:
 
 
 def _open(options: argparse.Namespace) -> None:
+    from napari_dicommeta.cli.sharing import volume_rows
+    from napari_dicommeta.scanning.sources import source_paths
     from napari_dicommeta.support.errors import LoadError
     from napari_dicommeta.volumes.load import load
 
@@ -268,6 +289,7 @@ def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: boo
 
 
 def _tags(options: argparse.Namespace) -> None:
+    from napari_dicommeta.cli.sharing import tag_rows
     from napari_dicommeta.export.tables import tag_table
 
     catalog = catalog_of_options(options)
@@ -281,6 +303,8 @@ def _values(options: argparse.Namespace) -> None:
 
 
 def _series(options: argparse.Namespace) -> None:
+    from napari_dicommeta.cli.sharing import series_rows
+
     catalog = catalog_of_options(options)
     if options.output:
         return _write_series(options, catalog)

@@ -7,9 +7,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.cli.terminal import CommandError, failure_line, show_scan
-from napari_dicommeta.files.urls import is_url
-from napari_dicommeta.scanning.archives import is_inside
-from napari_dicommeta.scanning.sources import source_paths
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import display
 
@@ -85,6 +82,9 @@ def source_paths_of(sources: str | Sequence[str]) -> tuple[str, ...]:
 
 def exists(source: str) -> bool:
     """Return whether an argument is a source: a path that exists, also inside an archive, a URL or a list."""
+    from napari_dicommeta.files.urls import is_url
+    from napari_dicommeta.scanning.archives import is_inside
+
     if source == LIST or is_url(source) or os.path.lexists(source):
         return True
     try:
@@ -115,6 +115,7 @@ def catalog_of_options(options: argparse.Namespace, sources: str | Sequence[str]
 def rescanned_sources(options: argparse.Namespace, catalog: Catalog) -> tuple[str, ...] | None:
     """Return the paths that give the files of `catalog` again when scanned; None for a saved catalog."""
     from napari_dicommeta.catalog.storage import is_saved
+    from napari_dicommeta.scanning.sources import source_paths
 
     if not options.where and not any(is_saved(path) for path in options.paths):
         return source_paths(options.paths)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from napari_dicommeta.cli.sharing import printable_catalog
 from napari_dicommeta.cli.sources import add_source_arguments, catalog_of_options, exists, need_paths
-from napari_dicommeta.cli.tag_names import tag_named
 from napari_dicommeta.cli.terminal import CommandError, print_rows
-from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -17,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from napari_dicommeta.catalog.catalog import Catalog
+    from napari_dicommeta.dicom.tags import TagPath
 
 __all__ = ["add_value_arguments", "print_values"]
 
@@ -43,6 +41,9 @@ def add_value_arguments(sub: argparse.ArgumentParser) -> None:
 
 def print_values(options: argparse.Namespace, write: Callable[..., None]) -> None:
     """Print the values of the tags, most files first; or the files behind each. `write` writes a table for ``-o``."""
+    from napari_dicommeta.cli.sharing import printable_catalog
+    from napari_dicommeta.cli.tag_names import tag_named
+
     sources, tags = _sources_and_tags(options.source)
     if WINDOW in tags:
         return _print_windows(options, sources, tags)
@@ -103,6 +104,8 @@ def _sources_and_tags(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _is_keyword(word: str) -> bool:
+    from napari_dicommeta.dicom.tags import TagPath
+
     try:
         return TagPath.parse(word).text == word
     except ValueError:

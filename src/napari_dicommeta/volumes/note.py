@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from napari_dicommeta.support.html import html_terms
 from napari_dicommeta.volumes.label_notes import LABEL_NOTE_KINDS
 from napari_dicommeta.volumes.note_kind import NoteKind
+from napari_dicommeta.volumes.severities import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = ["NOTE_KINDS", "SEVERITIES", "Note", "NoteKind", "make_note"]
-
-SEVERITIES = ("wrong", "decision", "info")
-"""Wrong: the data contradict themselves or the Standard; decision: a person must decide; info: good to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
