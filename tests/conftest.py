@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# napari's own test fixtures reset and save the settings: they must not be the developer's.
-os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="napari-config-")) / "settings.yaml"))
+# napari's own test fixtures reset and save the settings: they must not be the developer's, nor those of another worker
+# of pytest-xdist, which has the environment of the process that starts it. Settings of plugins lie beside them.
+os.environ["NAPARI_CONFIG"] = str(Path(tempfile.mkdtemp(prefix="napari-config-")) / "settings.yaml")
 
 # The window and the command line keep catalogs: not among the developer's.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="cache-")

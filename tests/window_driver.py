@@ -12,6 +12,9 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_dicommeta._napari.widgets.dock import DicomDock
 from napari_dicommeta.dicom.tags import TagPath
 
+LIMIT_MS = 180_000
+"""What does not come in this time never comes: no load of the machine takes as long."""
+
 
 def drop(widget: QWidget, *paths: Path, shift: bool = False) -> None:
     """Send the events that Qt sends when files are dragged onto a widget and dropped, with Shift held if so."""

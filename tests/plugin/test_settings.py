@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from napari.settings import get_settings
 
@@ -11,6 +14,11 @@ def settings_as_before() -> object:
     before = dict(get_settings().plugins.extension2reader)
     yield
     get_settings().plugins.extension2reader = before
+
+
+def test_settings_are_those_of_this_process_alone() -> None:
+    assert Path(get_settings().config_path) == Path(os.environ["NAPARI_CONFIG"])
+    assert Path(os.environ["NAPARI_CONFIG"]).parent.name.startswith("napari-config-")
 
 
 def test_the_preference_is_napari_s_own_and_can_be_taken_back() -> None:

@@ -6,12 +6,21 @@ from typing import Any
 import pytest
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication
-from window_driver import open_dock
+from window_driver import LIMIT_MS, open_dock
 
 from napari_dicommeta._napari.state.sources import take_state
 from napari_dicommeta._napari.widgets.dock import DicomDock
 
 SIZE = (1400, 900)
+
+
+@pytest.fixture
+def qtbot(qtbot: Any) -> Any:
+    """Give all waits one limit. How long a thing takes depends on what else the machine does, and is no fault."""
+    wait_until, wait_signal = qtbot.waitUntil, qtbot.waitSignal
+    qtbot.waitUntil = lambda callback, *, timeout=LIMIT_MS: wait_until(callback, timeout=LIMIT_MS)
+    qtbot.waitSignal = lambda signal, *, timeout=LIMIT_MS, **options: wait_signal(signal, timeout=LIMIT_MS, **options)
+    return qtbot
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 from window_driver import drop, open_dock, wait_until_read
 
+from napari_dicommeta._napari.settings import remember
+
 NONE, CTRL, ALT, SHIFT = (
     Qt.KeyboardModifier.NoModifier,
     Qt.KeyboardModifier.ControlModifier,
@@ -192,6 +194,34 @@ def test_the_slider_of_a_fourth_axis_says_where_it_is(qtbot: Any, viewer: Any, t
     assert labels[0] == "echo 30 ms"
     viewer.window.remove_dock_widget("all")
     qtbot.waitUntil(lambda: viewer.dims.axis_labels[0] == "t", timeout=5000)
+
+
+def test_keys_of_presets_are_those_of_the_settings(qtbot: Any, viewer: Any, tmp_path: Path) -> None:
+    from napari.utils.notifications import notification_manager
+
+    for name, keys in (("preset_keys", "none F5 Foo"), ("full_range_key", "F6"), ("step_keys", "none Ctrl+F7")):
+        remember(name, keys)
+    write_series(tmp_path, 6)
+    dock = open_dock(viewer)
+    drop(dock, tmp_path)
+    wait_until_read(qtbot, dock)
+    assert notification_manager.records[-1].message == (
+        "The settings of the DICOM dock name no key with Foo: write it like Alt+1 or F9"
+    )
+    first, second, full = limits(viewer), (-1200.0, 0.0), dock.windows.windowing.volume.display_range()
+    window = viewer.window._qt_window
+    for key, keys, shown in (
+        (Qt.Key.Key_F5, NONE, second),
+        (Qt.Key.Key_F6, NONE, full),
+        (Qt.Key.Key_1, ALT, full),  # the default does nothing now
+        (Qt.Key.Key_F5, NONE, second),
+        (Qt.Key.Key_F7, CTRL, full),
+    ):
+        qtbot.keyClick(window, key, keys)
+        assert limits(viewer) == pytest.approx(shown, abs=2)
+    assert first != second
+    assert [button.toolTip().endswith(" · F5") for button in dock.presets.buttons] == [False, True, False]
+    assert dock.presets.buttons[-1].toolTip().endswith(" · F6")
 
 
 def test_3d_shows_bone_and_gives_the_window_back(qtbot: Any, viewer: Any, dock: Any) -> None:

@@ -13,7 +13,17 @@ from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication, QMenu
 from superqt import QDoubleRangeSlider
-from window_driver import choose_tag, click_bar, dock_of, drop, open_dock, open_series, slice_shown, wait_until_read
+from window_driver import (
+    LIMIT_MS,
+    choose_tag,
+    click_bar,
+    dock_of,
+    drop,
+    open_dock,
+    open_series,
+    slice_shown,
+    wait_until_read,
+)
 
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.settings import prefer
@@ -271,7 +281,7 @@ def test_bars_are_there_while_a_scan_is_running(
                 return stop.value
             yield progress
             if progress.tables:
-                is_seen.wait(10)
+                is_seen.wait(LIMIT_MS / 2000)
 
     monkeypatch.setattr(_opening, "iter_scan", patient_scan)
     for i in range(6):

@@ -15,6 +15,7 @@ from napari_dicommeta._napari.reader import PLUGIN, volumes_in
 from napari_dicommeta._napari.report_places import place_layers
 from napari_dicommeta._napari.settings import last_source, remember_source
 from napari_dicommeta._napari.state.sources import DockState, keep_state, take_state
+from napari_dicommeta._napari.tasks.audit import is_labels
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest, not_dicom, problems_of
 from napari_dicommeta._napari.widgets.dock_panel import DockPanel
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO
@@ -57,7 +58,7 @@ class DicomDock(DockPanel):
         QTimer(self, singleShot=True, timeout=self._restore).start()
 
     def _connect(self) -> None:
-        self.paths_dropped.connect(self.open_paths)
+        self.paths_dropped.connect(self._dropped)
         self.source.back_requested.connect(self.go_back)
         self.source.paths_chosen.connect(self.open_paths)
         self.source.scan_canceled.connect(self.cancel)
@@ -114,6 +115,13 @@ class DicomDock(DockPanel):
         """
         self.sources.request(is_added, volumes)
         self.workers.open_paths(paths)
+
+    def _dropped(self, paths: Sequence[str], is_added: bool) -> None:
+        """Open what was dropped; a CSV file alone holds labels of what is open."""
+        if len(paths) == 1 and is_labels(paths[0]):
+            self.audits.audit(paths[0])
+        else:
+            self.open_paths(paths, is_added)
 
     def _open_sample(self) -> None:
         self.viewer.open_sample(PLUGIN, SAMPLE)
@@ -269,6 +277,7 @@ class DicomDock(DockPanel):
         self.series_rows.set_opened(opened)
         self.findings_tab.forget()
         self.exports.end_comparison()
+        self.audits.end()
         self.windows.set_folder(opened.windows)
         self.source.set_idle()
         self._name_source()

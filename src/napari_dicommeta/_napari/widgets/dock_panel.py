@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QSplitter, QTabWidget
 
 from napari_dicommeta._napari.reader import catalog_of, volume_of, volumes_in
 from napari_dicommeta._napari.settings import is_preferred, prefer, recent_folders
+from napari_dicommeta._napari.state.audit import Audits
 from napari_dicommeta._napari.state.explore import Exploration
 from napari_dicommeta._napari.state.export import Exports
 from napari_dicommeta._napari.state.growth import Growth
@@ -103,6 +104,7 @@ class DockPanel(DockFrame):
         self.sheet, self.findings_tab = ContactSheet(), FindingsTab(self.workers)
         self.findings = self.findings_tab.list
         self.exports = Exports(self.exploration, self.workers, self.values.picture, self)
+        self.audits = Audits(self.exploration, self.workers, self)
         self.tabs = QTabWidget()
         for title, widget in zip(TABS, (self.series, self.tab, self.sheet, self.findings_tab), strict=True):
             self.tabs.setTabToolTip(self.tabs.addTab(widget, title), TABS[title])
@@ -125,6 +127,10 @@ class DockPanel(DockFrame):
         self.tab.export.clipboard_requested.connect(self.exports.copy)
         self.exports.compared.connect(self.source.set_other)
         self.exports.progressed.connect(self._comparing)
+        self.source.labels_chosen.connect(self.audits.audit)
+        self.audits.begun.connect(self._begin_audit)
+        self.audits.audited.connect(self.tab.set_audit)
+        self.tab.audit.closed.connect(self.audits.end)
         exploration = self.exploration
         exploration.filters_changed.connect(self._filters_changed)
         exploration.picture_changed.connect(self._show_picture)
@@ -325,6 +331,10 @@ class DockPanel(DockFrame):
         self.exploration.choose(finding.selection)
         if finding.tags:
             self.tab.show_tag(finding.tags[0])
+
+    def _begin_audit(self, name: str) -> None:
+        self.tab.begin_audit(name)
+        self.tabs.setCurrentWidget(self.tab)
 
     def _comparing(self, done: int, found: int, listed: bool) -> None:
         if found:

@@ -11,12 +11,12 @@ from qtpy.QtCore import QRect, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from napari_dicommeta._napari.keys import preset_key
+from napari_dicommeta._napari.keys import PRESET_KEYS, preset_key
 from napari_dicommeta._napari.widgets.labels import line, tip
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qtpy.QtGui import QResizeEvent, QWheelEvent
 
@@ -71,6 +71,8 @@ class PresetStrip(QWidget):
         self.title = line()
         self.tab_after: QWidget | None = None
         """The widget before the first button in the tab order."""
+        self.keys: Mapping[str, int] = PRESET_KEYS
+        """Key -> number of a preset, as `PRESET_KEYS`; those of later `set_presets`."""
         self.buttons: list[QToolButton] = []
         self.windows: tuple[Window, ...] = ()
         self._presets: tuple[Preset, ...] = ()
@@ -130,10 +132,12 @@ class PresetStrip(QWidget):
                 button.setEnabled(False)
                 font.setStrikeOut(True)
             button.setFont(font)
-            button.setToolTip(tip(display(_tip(preset, i, units), 400)))
+            button.setToolTip(tip(display(_tip(preset, preset_key(i, self.keys), units), 400)))
             button.clicked.connect(lambda _=False, i=i: self.window_chosen.emit(i))
         full = self._button("Full range", "")
-        full.setToolTip(tip(f"Smallest to largest value of the middle slice, without padding · {preset_key(-1)}"))
+        full.setToolTip(
+            tip(f"Smallest to largest value of the middle slice, without padding · {preset_key(-1, self.keys)}")
+        )
         full.clicked.connect(lambda: self.window_chosen.emit(-1))
         for i, button in enumerate(self.buttons):
             self._set_picture(button, i, None)
@@ -239,7 +243,7 @@ class PresetStrip(QWidget):
         font.setPixelSize(10)
         painter.setFont(font)
         is_full = i >= len(self._presets)
-        key = preset_key(-1 if is_full else i).rpartition("+")[2]
+        key = preset_key(-1 if is_full else i, self.keys).rpartition("+")[2]
         self._badge(painter, key, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
         if not is_full and self._presets[i].is_usual:
             self._badge(painter, "usual", Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom)
@@ -273,7 +277,7 @@ def _numbers(preset: Preset, units: str) -> str:
     return window.numbers + stored + (" …" if preset.spread else mark)
 
 
-def _tip(preset: Preset, i: int, units: str) -> str:
+def _tip(preset: Preset, key: str, units: str) -> str:
     window = preset.window
     low, high = window.limits
     unit = f" {units}" if units else ""
@@ -291,7 +295,7 @@ def _tip(preset: Preset, i: int, units: str) -> str:
         parts.append(f"stored {window.times} times in the file")
     if preset.folded:
         parts.append("stands for the nearly equal " + ", ".join(_full_name(same) for same in preset.folded))
-    if key := preset_key(i):
+    if key:
         parts.append(key)
     return " · ".join(parts)
 

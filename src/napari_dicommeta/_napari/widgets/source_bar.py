@@ -40,13 +40,14 @@ class SourceBar(QWidget):
     """The name and size of the source, with a progress bar and Stop below them during a scan.
 
     `paths_chosen` carries the paths picked with Open…, `comparison_chosen` the folder or catalog to compare with, or
-    "" for none. `scan_canceled` follows Stop, `back_requested` Back, `move_requested` the button that moves the dock
-    below the canvas and back. `preference_toggled` carries whether napari opens folders with this plugin without
-    asking. `recent` returns the folders for the menu.
+    "" for none, `labels_chosen` a CSV file of labels. `scan_canceled` follows Stop, `back_requested` Back,
+    `move_requested` the button that moves the dock below the canvas and back. `preference_toggled` carries whether
+    napari opens folders with this plugin without asking. `recent` returns the folders for the menu.
     """
 
     paths_chosen = Signal(list)
     comparison_chosen = Signal(str)
+    labels_chosen = Signal(str)
     scan_canceled = Signal()
     back_requested = Signal()
     move_requested = Signal()
@@ -122,6 +123,8 @@ class SourceBar(QWidget):
         self.compare_folder = menu.addAction("Compare with folder…", self._compare_folder)
         self.compare_saved = menu.addAction("Compare with saved catalog…", self._compare_saved)
         self.compare_end = menu.addAction("Stop comparing", lambda: self.comparison_chosen.emit(""))
+        self.audit_labels = menu.addAction("Find tags that predict labels…", self._choose_labels)
+        self.audit_labels.setToolTip("A CSV file with a key, such as a PatientID, and a label in each line")
         menu.addSeparator()
         self.preference = menu.addAction("Always open DICOM folders with this plugin")
         self.preference.setCheckable(True)
@@ -172,6 +175,7 @@ class SourceBar(QWidget):
         """Enable the comparison if a source is open."""
         self.compare_folder.setEnabled(is_open)
         self.compare_saved.setEnabled(is_open)
+        self.audit_labels.setEnabled(is_open)
 
     def set_other(self, words: str) -> None:
         """Show what the source is compared with; empty words hide the line."""
@@ -226,6 +230,11 @@ class SourceBar(QWidget):
     def _compare_folder(self) -> None:
         if path := QFileDialog.getExistingDirectory(self, "Compare with DICOM folder", self._start()):
             self.comparison_chosen.emit(path)
+
+    def _choose_labels(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Labels of patients, series or files", self._start(), "CSV (*.csv)")
+        if path:
+            self.labels_chosen.emit(path)
 
     def _compare_saved(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Compare with saved catalog", self._start(), "Catalog (*.parquet)")

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSplitter, QStackedWi
 
 from napari_dicommeta._napari.tasks.explore import SCOPES, Query
 from napari_dicommeta._napari.tasks.rows import FOLDED
+from napari_dicommeta._napari.widgets.audit_panel import AuditPanel
 from napari_dicommeta._napari.widgets.export_menu import ExportMenu
 from napari_dicommeta._napari.widgets.file_panel import FilePanel
 from napari_dicommeta._napari.widgets.joint_table import JointTable
@@ -23,6 +24,7 @@ from napari_dicommeta.dicom.tags import TagPath
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_dicommeta._napari.tasks.audit import Audited
     from napari_dicommeta._napari.tasks.explore import Shown
     from napari_dicommeta._napari.tasks.rows import TagRow
     from napari_dicommeta._napari.widgets.colors import Colors
@@ -69,7 +71,7 @@ class TagsTab(QWidget):
         super().__init__(parent)
         self.query = Query()
         self.table, self.values, self.curve = TagTable(), ValueBars(), SliceCurve()
-        self.bins, self.joint, self.export = RangeBins(), JointTable(), ExportMenu()
+        self.bins, self.joint, self.export, self.audit = RangeBins(), JointTable(), ExportMenu(), AuditPanel()
         self.values.stack.addWidget(self.bins)
         self.values.stack.addWidget(self.joint)
         self.scope_box = QComboBox()
@@ -89,6 +91,7 @@ class TagsTab(QWidget):
         above_layout.setContentsMargins(0, 0, 0, 0)
         above_layout.setSpacing(2)
         above_layout.addWidget(self.table, 1)
+        above_layout.addWidget(self.audit, 1)
         below = QWidget()
         below_layout = QVBoxLayout(below)
         below_layout.setContentsMargins(0, 0, 0, 0)
@@ -112,6 +115,7 @@ class TagsTab(QWidget):
         layout.addWidget(self.front, 1)
         self.scope_box.activated.connect(lambda _: self._choose_scope(self.scope_box.currentData()))
         self.file.tag_activated.connect(self.show_tag)
+        self.audit.tag_selected.connect(self.show_tag)
         self.table.tag_selected.connect(lambda keyword: self._ask_for(keyword=keyword))
         self.table.tag_activated.connect(lambda _keyword: self.values.enter())
         self.values.view_chosen.connect(lambda view: self._ask_for(view=view, beside=""))
@@ -165,6 +169,18 @@ class TagsTab(QWidget):
             self.table.select(next((keyword for keyword in (*FIRST_TAGS, *EXPLAINED) if keyword in shown), shown[0]))
             self._ask_for(keyword=self.table.selected())
 
+    def begin_audit(self, name: str) -> None:
+        """Show in place of the tags that labels are being read."""
+        self.audit.set_waiting(name)
+        self.table.hide()
+        self.front.setCurrentWidget(self.splitter)
+        self.set_query(self.query)
+
+    def set_audit(self, audited: Audited | None) -> None:
+        """Show in place of the tags how well they predict labels; None shows the tags."""
+        self.audit.set_audit(audited)
+        self.table.setVisible(audited is None)
+
     def set_empty_text(self, text: str) -> None:
         """Set the text for a tab without tags."""
         self.values.set_empty_text(text)
@@ -192,7 +208,7 @@ class TagsTab(QWidget):
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
-        for widget in (self.table, self.values, self.curve, self.bins, self.joint, self.file):
+        for widget in (self.table, self.audit, self.values, self.curve, self.bins, self.joint, self.file):
             widget.set_colors(colors)
 
     def set_direction(self, is_wide: bool) -> None:

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.display import set_limits, slice_index
 from napari_dicommeta._napari.kept_windows import keep_window, load_kept_windows
-from napari_dicommeta._napari.keys import PRESET_KEYS, STEP_KEYS
+from napari_dicommeta._napari.keys import PRESET_KEYS, STEP_KEYS, preset_key, preset_keys, step_keys
 from napari_dicommeta._napari.mouse import CanvasMouse
 from napari_dicommeta._napari.reader import volumes_in
 from napari_dicommeta._napari.settings import remember, remembered
@@ -29,7 +29,7 @@ from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.volumes.thumbnail import thinned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from napari_dicommeta._napari.widgets.colors import Colors
     from napari_dicommeta.dicom.window import Window
@@ -87,9 +87,8 @@ class WindowPanel(QWidget):
             emitter.connect(callback)
         for layer in viewer.layers:
             layer.events.visible.connect(self._layers_changed)
-        for keys, action in ((PRESET_KEYS, WindowPanel.choose), (STEP_KEYS, WindowPanel.step)):
-            for key, value in keys.items():
-                self._key(key, action, value)
+        self._shortcuts: list[QShortcut] = []
+        self._bind(PRESET_KEYS, STEP_KEYS)
         self._menus()
         self.update_layer()
         # Later, because napari takes 0.1 s to read the settings of plugins.
@@ -105,12 +104,24 @@ class WindowPanel(QWidget):
         self.canvas.release()
         self._follow_layer(None)
 
+    def _bind(self, presets: Mapping[str, int], steps: Mapping[str, int]) -> None:
+        """Bind these keys in place of those before."""
+        for shortcut in self._shortcuts:
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
+        self._shortcuts = []
+        for keys, action in ((presets, WindowPanel.choose), (steps, WindowPanel.step)):
+            for key, value in keys.items():
+                self._key(key, action, value)
+        self.strip.keys = presets
+
     def _key(self, keys: str, action: Callable[[WindowPanel, int], None], value: int) -> None:
         """Bind a key of the application, which also works while the dock floats."""
         shortcut = QShortcut(QKeySequence(keys), self)
         shortcut.setContext(Qt.ShortcutContext.ApplicationShortcut)
         shortcut.activated.connect(lambda: action(self, value))
         shortcut.activatedAmbiguously.connect(lambda: action(_active_panel(self), value))
+        self._shortcuts.append(shortcut)
 
     def set_colors(self, colors: Colors) -> None:
         """Take the theme's colors."""
@@ -118,9 +129,27 @@ class WindowPanel(QWidget):
         self.histogram.set_colors(colors)
 
     def _recall(self) -> None:
-        """Restore the ticks of earlier sessions."""
+        """Restore the ticks of earlier sessions, and bind the keys of the settings."""
+        of_presets = " ".join(preset_key(number) for number in range(len(PRESET_KEYS) - 1))
+        presets = preset_keys(remembered("preset_keys", of_presets), remembered("full_range_key", preset_key(-1)))
+        steps = step_keys(remembered("step_keys", " ".join(STEP_KEYS)))
+        if (presets, steps) != (PRESET_KEYS, STEP_KEYS):
+            self._rebind(presets, steps)
         self.fields.mouse.setChecked(remembered("radiology_mouse", False))
         self.fields.texts.setChecked(remembered("canvas_texts", True))
+
+    def _rebind(self, presets: dict[str, int], steps: dict[str, int]) -> None:
+        """Bind other keys, and say which of them are none."""
+        from napari.utils.notifications import show_warning
+
+        wrong = [key for key in (*presets, *steps) if not _is_key(key)]
+        if wrong:
+            names = ", ".join(wrong)
+            show_warning(
+                plain(f"The settings of the DICOM dock name no key with {names}: write it like Alt+1 or F9", 400)
+            )
+        self._bind(*({key: number for key, number in keys.items() if _is_key(key)} for keys in (presets, steps)))
+        self._show_strip()
 
     def _set_mouse(self, is_on: bool) -> None:
         self.mouse.is_radiological = is_on
@@ -298,6 +327,10 @@ class WindowPanel(QWidget):
         volume = self.windowing.volume
         is_hu = volume is not None and volume.units == "HU"
         self.fields.set_menus(is_hu, STANDARD_CT, self._folder, self._kept_windows)
+
+
+def _is_key(text: str) -> bool:
+    return bool(QKeySequence(text).toString())
 
 
 def _widest(layer: Any, limits: tuple[float, float]) -> tuple[float, float]:
