@@ -146,3 +146,25 @@ def test_errors_of_a_call_are_those_of_the_listing(tmp_path: Path) -> None:
         (entry,) = list_files([str(tmp_path)])
         assert not isinstance(entry, str)
         assert entry.reason == "the folder cannot be read: Permission denied"
+
+
+def test_a_window_waits_only_briefly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = pending_calls.BriefCalls(0.02)
+    assert calls.answer(os.path.isdir, str(folder), False)
+    with pytest.raises(FileNotFoundError):
+        calls.answer(os.stat, str(folder / "none"), None)
+    with hanging_calls(monkeypatch, "stat", {"dead"}) as hung:
+        for name in ("dead", "a"):  # the second is not asked for while the first has no answer
+            assert calls.answer(os.stat, str(folder / name), None) is None
+    assert hung == {"dead"}
+    assert_no_threads()
+    assert calls.answer(os.stat, str(folder / "dead"), None) is not None
+
+
+def test_the_reader_leaves_what_hangs_to_the_scan(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from napari_dicommeta._napari import reader
+
+    monkeypatch.setattr(reader, "_PROBE_SECONDS", 0.02)
+    with hanging_calls(monkeypatch, "scandir", {"in"}):
+        assert reader.get_reader(str(folder)) is reader.read
+    assert_no_threads()

@@ -44,6 +44,8 @@ OUTLINE = 1
 """Width of the outlines, in pixels, as which RT structures are shown: filled, they would hide the image."""
 _MAX_PROBES = 64
 """Files of a folder or an archive that are tested for DICOM before it is left to the scan."""
+_PROBE_SECONDS = 2.0
+"""How long storage may take for that: napari's window waits meanwhile."""
 UNREADABLE = "unreadable"
 """The code of a folder, or of a part of an archive, that cannot be read: the scan says why."""
 
@@ -60,7 +62,16 @@ def get_reader(path: str | Sequence[str] | None = None) -> Callable[[Any], Layer
 
 
 def _may_hold_dicom(path: str) -> bool:
-    """Return whether a folder, an archive, a file or a URL may hold DICOM, by its first files."""
+    """Return whether a folder, an archive, a file or a URL may hold DICOM, by its first files.
+
+    So may what the storage does not answer for: the scan waits longer, and says so.
+    """
+    from napari_dicommeta.scanning.pending_calls import BriefCalls
+
+    return BriefCalls(_PROBE_SECONDS).answer(_holds_dicom, path, True)
+
+
+def _holds_dicom(path: str) -> bool:
     from napari_dicommeta.scanning.listing import list_files
 
     tested = 0

@@ -6,11 +6,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from napari.settings import get_settings
-from napari.utils.history import get_open_history, update_open_history
+from napari.utils.history import update_open_history
 
 from napari_dicommeta._napari.reader import PLUGIN
 from napari_dicommeta.files.opening import find_inside
 from napari_dicommeta.files.urls import is_url
+from napari_dicommeta.scanning.pending_calls import BriefCalls
 from napari_dicommeta.scanning.sources import source_paths
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ __all__ = [
 
 MAX_PATHS = 50
 """Paths of a source that are saved."""
+_STORAGE = BriefCalls(0.1)
+"""Asks storage of recent sources: the window must not wait for a share that is gone."""
 PATTERNS = ("*/", "*.dcm", "*.dicom")
 """Patterns for folders and DICOM files in napari's reader preferences."""
 
@@ -77,14 +80,15 @@ def remember(name: str, value: Any) -> None:
 
 
 def recent_folders() -> tuple[str, ...]:
-    """Return the folders last opened in napari that still exist."""
-    return tuple(folder for folder in get_open_history() if os.path.isdir(folder))
+    """Return the folders last opened in napari that still exist; all where storage does not say so at once."""
+    folders = tuple(get_settings().application.open_history)
+    return _STORAGE.answer(lambda _: tuple(filter(os.path.isdir, folders)), "", folders)
 
 
 def last_source() -> tuple[str, ...]:
     """Return the paths of the last source, () if one of them does not exist any more."""
     paths = tuple(path for path in remembered("last_source", "").split("\n") if path)
-    return paths if all(map(_is_there, paths)) else ()
+    return paths if _STORAGE.answer(lambda _: all(map(_is_there, paths)), "", True) else ()
 
 
 def _is_there(path: str) -> bool:
@@ -101,4 +105,5 @@ def remember_source(paths: Sequence[str]) -> None:
 def remember_folder(path: str) -> None:
     """Add a folder, or the folder of a file, to napari's history, which knows no URLs."""
     if not is_url(path):
-        update_open_history(os.path.join(path, "") if os.path.isdir(path) else path)
+        is_folder = _STORAGE.answer(os.path.isdir, path, False)
+        update_open_history(os.path.join(path, "") if is_folder else path)

@@ -1,4 +1,4 @@
-"""Calls on storage that may never return, as when a folder of a dead network share is listed: `PendingCalls`.
+"""Calls on storage that may never return, as when a folder of a dead network share is listed.
 
 A thread makes them one after the other, and the caller waits. The thread of a call without an answer is left behind:
 it ends when the call returns, and another one makes the next calls. What the calls return then goes nowhere.
@@ -16,7 +16,7 @@ from napari_dicommeta.scanning.pending_reads import PendingReads
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["PendingCalls"]
+__all__ = ["BriefCalls", "PendingCalls"]
 
 LOOK_SECONDS = 0.1
 """The time between two looks at a call that has not returned."""
@@ -80,6 +80,33 @@ class PendingCalls:
         if pending_thread is not None:
             pending_thread.calls.put(None)
         self._pending.give_up_all()
+
+
+class BriefCalls:
+    """Calls of a thread that must not wait, as that of a window: what storage does not answer soon is not known."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._silent: _CallingThread | None = None
+        """The thread of a call that has not returned."""
+
+    def answer(self, call: Callable[[str], Answer], path: str, otherwise: Answer) -> Answer:
+        """Return ``call(path)``, or `otherwise` without an answer in time, or while an earlier call has none."""
+        if self._silent is not None and self._silent.answers.empty():
+            return otherwise
+        self._silent = None
+        thread = _CallingThread()
+        thread.calls.put((call, path))
+        thread.calls.put(None)
+        try:
+            answer, error = thread.answers.get(timeout=self._seconds)
+        except Empty:
+            self._silent = thread
+            return otherwise
+        if error is not None:
+            raise error
+        result: Answer = answer
+        return result
 
 
 class _CallingThread:
