@@ -161,6 +161,9 @@ def test_an_impossible_place_is_a_reason_of_its_own(tmp_path: Path, z: str) -> N
     assert titles(volumes[1])["split"] == "Split from its series: the stated positions are impossible"
     assert "split" not in titles(volumes[0])
     assert "gap" in titles(volumes[0])
+    write_series(tmp_path, 5, ImagePositionPatient=[0, 0, z])
+    (nowhere,) = dm.load(tmp_path)
+    assert titles(nowhere)["unplaced"].startswith("Images have no possible positions: ")
 
 
 def test_a_stray_slice_is_named_beside_a_gap(tmp_path: Path) -> None:
@@ -171,6 +174,27 @@ def test_a_stray_slice_is_named_beside_a_gap(tmp_path: Path) -> None:
     assert titles(volume)["gap"] == "1 slice missing between 3 and 4 (5 mm); the usual step is 2.5 mm"
     assert "is between slices 7 and 8" in titles(volume)["uneven"]
     assert volume.geometry.spacing[0] == 2.5
+
+
+def test_a_gap_in_a_block_counts_steps_of_that_block(tmp_path: Path) -> None:
+    places = [2 * k for k in range(8)] + [14 + 4 * k for k in (1, 2, 3, 5, 6, 7, 8)]
+    write_series(tmp_path, 15, ImagePositionPatient=lambda k: [0, 0, places[k]])
+    (volume,) = dm.load(tmp_path)
+    assert titles(volume)["gap"] == (
+        "1 slice missing between 11 and 12 (8 mm, among steps of 4 mm); the usual step is 2 mm"
+    )
+    assert titles(volume)["blocks"] == "Blocks of slices: 8 slices 2 mm apart, then 7 of 4 mm"
+
+
+@pytest.mark.parametrize(("far", "slices"), [(112, "8 and 9"), (-98, "1 and 2")])
+def test_a_slice_alone_at_a_multiple_of_the_step_may_be_a_stray(tmp_path: Path, far: int, slices: str) -> None:
+    places = sorted([*(2 * k for k in range(8)), far])
+    write_series(tmp_path, 9, ImagePositionPatient=lambda k: [0, 0, places[k]])
+    (volume,) = dm.load(tmp_path)
+    stray, distance = (9, 98) if far > 0 else (1, 98)
+    assert titles(volume)["gap"] == (
+        f"48 slices missing between {slices} ({distance} mm), or slice {stray} is a stray; the usual step is 2 mm"
+    )
 
 
 # -- places elsewhere ---------------------------------------------------------------------------------------

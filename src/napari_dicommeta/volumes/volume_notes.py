@@ -36,6 +36,8 @@ MAX_VALUES = 4
 """Number of values that a note names."""
 MIN_TILT = 0.1
 """Degrees; smaller angles are rounding of the positions."""
+STRAY_STEPS = 10
+"""Number of missing slices from which on a single slice at the end may lie there by mistake."""
 MIN_SHIFT = 0.1
 """Fraction of a pixel; smaller shifts are rounding of the positions."""
 
@@ -98,6 +100,7 @@ def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Note]:
             has_position = any(stack.frames.texts("ImagePositionPatient"))
             oriented = any(is_orientation(numbers(text, 6) or ()) for text in stack.frames.texts(ORIENTATION))
             lacks = "no valid orientation" if has_position and not oriented else "no positions"
+            lacks = "no possible positions" if stack.frames.is_impossible.all() else lacks
             yield make_note("unplaced", f"Images have {lacks}: ordered {how}")
     elif len(geometry.steps) and not geometry.uneven:
         usual = geometry.usual_step
@@ -173,10 +176,7 @@ def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Not
     """
     steps, gaps, usual = np.array(geometry.steps), geometry.gaps, geometry.usual_step
     if gaps:
-        named = "; ".join(
-            f"{counted(missing, 'slice')} missing between {k + 1} and {k + 2} ({step:.4g} mm)"
-            for k, step, missing in gaps[:4]
-        )
+        named = "; ".join(_gap_text(geometry, *gap) for gap in gaps[:4])
         more = f"; and at {len(gaps) - 4} more places" if len(gaps) > 4 else ""
         yield make_note("gap", f"{named}{more}; the usual step is {usual:.4g} mm")
         steps = np.delete(steps, [k for k, _, _ in gaps])
@@ -197,6 +197,17 @@ def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Not
     if geometry.tilt > MIN_TILT and geometry.shear > geometry.floor and moved > MIN_SHIFT * min(geometry.spacing[1:]):
         shear = f"{geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice"
         yield make_note("tilt", f"Slices are sheared by {shear}{' (gantry tilt)' if modality == 'CT' else ''}")
+
+
+def _gap_text(geometry: VolumeGeometry, k: int, step: float, missing: int) -> str:
+    """Return the words for `missing` slices behind slice `k`, whose next one is `step` mm away."""
+    around = step / (missing + 1)
+    steps = f", among steps of {around:.4g} mm" if abs(around - geometry.usual_step) > 0.1 * geometry.usual_step else ""
+    alone = (
+        {0: 1, len(geometry.steps) - 1: k + 2}.get(k) if missing >= STRAY_STEPS and len(geometry.steps) > 2 else None
+    )
+    stray = f", or slice {alone} is a stray" if alone else ""
+    return f"{counted(missing, 'slice')} missing between {k + 1} and {k + 2} ({step:.4g} mm{steps}){stray}"
 
 
 def _formats(stack: Stack) -> Iterator[Note]:
