@@ -292,6 +292,22 @@ def test_a_spacing_that_is_none_is_named_and_the_slices_keep_their_places(tmp_pa
     assert volume.geometry.affine is not None
 
 
+@pytest.mark.parametrize("spacing", [None, ["0", "0"]])
+@pytest.mark.parametrize("lacks", [0, 2])
+def test_an_image_without_a_spacing_takes_that_of_the_others(tmp_path: Path, spacing: Any, lacks: int) -> None:
+    write_series(tmp_path, 5, PixelSpacing=lambda k: spacing if k == lacks else [0.75, 0.5])
+    (volume,) = dm.load(tmp_path)
+    assert volume.geometry.spacing == (2.5, 0.75, 0.5)
+    assert titles(volume)["spacing-missing"] == "No Pixel Spacing in 1 of 5 images: that of the others is used"
+    assert severity(volume, "spacing-missing") == "decision"
+
+
+def test_an_image_of_another_size_takes_no_spacing_of_others(tmp_path: Path) -> None:
+    small = ct_slice(9, pixels=np.zeros((8, 8), "<u2"), PixelSpacing=None)
+    _, alone = opened(tmp_path, *[ct_slice(k) for k in range(4)], small)
+    assert alone.geometry.spacing[1:] == (1, 1)
+
+
 # -- mosaics ------------------------------------------------------------------------------------------------
 
 

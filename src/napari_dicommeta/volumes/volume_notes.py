@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_dicommeta.dicom.window import Window
+    from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.geometry import VolumeGeometry
     from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.rescale import Rescale
@@ -151,6 +152,12 @@ def _mosaics(stack: Stack) -> Iterator[Note]:
 def _spacing(stack: Stack) -> Iterator[Note]:
     """Yield a note where no element states the pixel spacing at the patient."""
     frames = stack.frames
+    lacking = _without_spacing(frames)
+    if 0 < lacking.sum() < len(frames) and (stack.is_placed or not lacking[0]):
+        title = f"No Pixel Spacing in {lacking.sum()} of {len(frames)} images: that of the others is used"
+        paths = frames.at(lacking).paths()
+        yield make_note("spacing-missing", title, paths=paths)
+        return
     if is_spacing(frames.text("PixelSpacing")):
         return
     if is_spacing(frames.text("ImagerPixelSpacing")):
@@ -167,6 +174,14 @@ def _spacing(stack: Stack) -> Iterator[Note]:
             how = "the ultrasound regions differ in theirs, and pixels are assumed to be 1 mm apart"
     stated = frames.text("PixelSpacing")
     yield make_note("spacing-missing", f"{f'{stated} is no Pixel Spacing' if stated else 'No Pixel Spacing'}: {how}")
+
+
+def _without_spacing(frames: Frames) -> np.ndarray:
+    """Return whether each frame lacks a pixel spacing, at the patient and at the detector, bool."""
+    lacking = np.ones(len(frames), dtype=bool)
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        lacking &= ~np.array([is_spacing(text) for text in frames.texts(keyword)])[frames.codes(keyword)]
+    return lacking
 
 
 def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Note]:
