@@ -101,7 +101,6 @@ def _order(stack: Stack, geometry: VolumeGeometry) -> Iterator[Note]:
             has_position = any(stack.frames.texts("ImagePositionPatient"))
             oriented = any(is_orientation(numbers(text, 6) or ()) for text in stack.frames.texts(ORIENTATION))
             lacks = "no valid orientation" if has_position and not oriented else "no positions"
-            lacks = "no possible positions" if stack.frames.is_impossible.all() else lacks
             yield make_note("unplaced", f"Images have {lacks}: ordered {how}")
     elif len(geometry.steps) and not geometry.uneven:
         usual = geometry.usual_step
