@@ -309,6 +309,15 @@ def test_an_element_of_functional_groups_may_be_the_dimension(tmp_path: Path) ->
     assert numbers_of(volume) == [of_time(1, 3), of_time(0, 3)]
 
 
+def test_frames_of_one_file_are_told_apart_by_their_order_in_it(tmp_path: Path) -> None:
+    places = [{"ImagePositionPatient": [0, 0, 3 * k]} for _ in range(2) for k in range(3)]
+    file = enhanced([ct_pixels(n) for n in range(6)], places, GRID | {"RescaleSlope": 1, "RescaleIntercept": -1024})
+    (volume,) = opened(tmp_path, file)
+    assert titles(volume)["volumes"] == (
+        "2 volumes of 3 slices, by their order in the file: no known tag distinguishes them"
+    )
+
+
 def test_two_values_are_never_mixed_in_one_volume(tmp_path: Path) -> None:
     # Two energies, one of them with a slice less: the numbers alone would fill the gap with the other energy.
     write_times(tmp_path, 2, 4, lost=((0, 3),), by_slice=True, KVP=lambda t, k, n: ["80", "140"][t])

@@ -156,6 +156,9 @@ def test_the_number_of_a_place_is_its_rank_among_the_places(places: list[int]) -
         ((0, 2, 4, 7, 9), ()),  # 1.5 of it
         ((0, 2, 4, 4.5, 6.5), ()),  # a step too small misses nothing
         ((3, 3, 3), ()),
+        # between blocks of one step, that step is the usual one
+        ((0, 2, 4, 6, 8, 10, 14, 18, 22, 26, 34, 38, 42, 46), ((9, 8.0, 1),)),
+        ((0, 2, 4, 6, 10, 12, 14, 16, 20, 24, 28, 32, 36, 40, 44), ((3, 4.0, 1),)),
     ],
 )
 def test_a_gap_is_a_step_of_a_multiple_of_the_usual_one(
@@ -223,6 +226,7 @@ def test_steps_of_half_a_micrometer_are_steps_where_pixels_are_that_small(
         ([2.5 * k for k in range(5)] + [13.75 + 5 * k for k in range(5)], [(0, 5, 2.5), (5, 5, 5.0)]),
         ([1.0 * k for k in range(5)] + [6 + 2 * k for k in range(5)] + [17 + k for k in range(5)], None),
         ([1.0 * k for k in range(5)] + [7.0 + k for k in range(5)], []),  # a gap, not blocks
+        ([2.5 * k for k in range(10)] + [22.5 + 5 * k for k in (1, 2, 3, 4, 6, 7, 8, 9)], [(0, 10, 2.5), (10, 8, 5.0)]),
         ([1.0 * k for k in range(10)], []),
         ([0, 1, 2, 5, 8, 13, 21, 22], []),
     ],

@@ -12,6 +12,7 @@ from mosaic_factory import siemens
 from volume_checks import hu, opened, titles
 
 import napari_dicommeta as dm
+from napari_dicommeta.volumes.geometry import ImagePlane
 
 NUCLEAR, ULTRASOUND_VOLUME = "1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.6.2"
 NO_RESCALE = {"RescaleSlope": None, "RescaleIntercept": None, "RescaleType": None}
@@ -71,6 +72,15 @@ def test_orientations_that_differ_by_little_stay_apart_where_that_makes_two_grid
     volumes = opened(tmp_path, *[ct_slice(k, **place(k)) for k in range(10)])
     assert [volume.array.shape[0] for volume in volumes] == [5, 5]
     assert "the orientation or pixel spacing differs" in titles(volumes[0])["split"]
+
+
+def test_planes_are_compared_with_near_ones_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[ImagePlane] = []
+    same_grid = ImagePlane.same_grid
+    monkeypatch.setattr(ImagePlane, "same_grid", lambda *args: compared.append(args[0]) or same_grid(*args))
+    write_series(tmp_path, 60, ImageOrientationPatient=lambda k: turned(0.04 * k), InstanceNumber=1)
+    assert len(dm.load(tmp_path)) == 60
+    assert len(compared) < 60  # 1770 pairs of planes
 
 
 # -- images that follow a movement --------------------------------------------------------------------------
@@ -173,6 +183,27 @@ def test_a_stray_slice_is_named_beside_a_gap(tmp_path: Path) -> None:
     assert volume.geometry.spacing[0] == 2.5
 
 
+def test_a_gap_in_a_block_counts_steps_of_that_block(tmp_path: Path) -> None:
+    places = [2 * k for k in range(8)] + [14 + 4 * k for k in (1, 2, 3, 5, 6, 7, 8)]
+    write_series(tmp_path, 15, ImagePositionPatient=lambda k: [0, 0, places[k]])
+    (volume,) = dm.load(tmp_path)
+    assert titles(volume)["gap"] == (
+        "1 slice missing between 11 and 12 (8 mm, among steps of 4 mm); the usual step is 2 mm"
+    )
+    assert titles(volume)["blocks"] == "Blocks of slices: 8 slices 2 mm apart, then 7 of 4 mm"
+
+
+@pytest.mark.parametrize(("far", "slices"), [(112, "8 and 9"), (-98, "1 and 2")])
+def test_a_slice_alone_at_a_multiple_of_the_step_may_be_a_stray(tmp_path: Path, far: int, slices: str) -> None:
+    places = sorted([*(2 * k for k in range(8)), far])
+    write_series(tmp_path, 9, ImagePositionPatient=lambda k: [0, 0, places[k]])
+    (volume,) = dm.load(tmp_path)
+    stray, distance = (9, 98) if far > 0 else (1, 98)
+    assert titles(volume)["gap"] == (
+        f"48 slices missing between {slices} ({distance} mm), or slice {stray} is a stray; the usual step is 2 mm"
+    )
+
+
 # -- places elsewhere ---------------------------------------------------------------------------------------
 
 
@@ -266,6 +297,22 @@ def test_a_spacing_that_is_none_is_named_and_the_slices_keep_their_places(tmp_pa
     assert titles(volume)["spacing-missing"] == "0\\0 is no Pixel Spacing: pixels are assumed to be 1 mm apart"
     assert volume.geometry.spacing == (2.5, 1, 1)
     assert volume.geometry.affine is not None
+
+
+@pytest.mark.parametrize("spacing", [None, ["0", "0"]])
+@pytest.mark.parametrize("lacks", [0, 2])
+def test_an_image_without_a_spacing_takes_that_of_the_others(tmp_path: Path, spacing: Any, lacks: int) -> None:
+    write_series(tmp_path, 5, PixelSpacing=lambda k: spacing if k == lacks else [0.75, 0.5])
+    (volume,) = dm.load(tmp_path)
+    assert volume.geometry.spacing == (2.5, 0.75, 0.5)
+    assert titles(volume)["spacing-missing"] == "No Pixel Spacing in 1 of 5 images: that of the others is used"
+    assert severity(volume, "spacing-missing") == "decision"
+
+
+def test_an_image_of_another_size_takes_no_spacing_of_others(tmp_path: Path) -> None:
+    small = ct_slice(9, pixels=np.zeros((8, 8), "<u2"), PixelSpacing=None)
+    _, alone = opened(tmp_path, *[ct_slice(k) for k in range(4)], small)
+    assert alone.geometry.spacing[1:] == (1, 1)
 
 
 # -- mosaics ------------------------------------------------------------------------------------------------

@@ -123,6 +123,10 @@ def test_no_rescale_in_any_slice_is_no_hu_and_a_fault_of_ct_only(tmp_path: Path,
     volume = only(tmp_path / "ct", missing_rescale=missing_rescale)
     assert (volume.units, note(volume, "rescale-missing").severity) == ("", "wrong")
     np.testing.assert_array_equal(volume.array[1], ct_pixels(1))
+    assert str(note(volume, "rescale-missing")).startswith("No Rescale Slope and Intercept, which CT requires")
+    write_series(tmp_path / "half", 2, RescaleSlope=None)
+    half = only(tmp_path / "half", missing_rescale=missing_rescale)
+    assert str(note(half, "rescale-missing")).startswith("No Rescale Slope beside the Rescale Intercept")
     write_series(tmp_path / "mr", 2, RescaleSlope=None, RescaleIntercept=None, Modality="MR")
     assert only(tmp_path / "mr").problems == ()
 

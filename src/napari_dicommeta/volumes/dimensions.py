@@ -295,13 +295,13 @@ def _ranked(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
 
 
 def _numbered(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
-    """Yield volumes by Instance Number, or by file name where that distinguishes nothing: the last resort."""
+    """Yield volumes by Instance Number, or else by file name or the order in the file: the last resort."""
     axis, by = "InstanceNumber", "Instance Number"
     grids = list(number_grids(frames, places))
     for volumes in grids:
         yield Dimension(volumes=volumes, axis=axis, by=by, is_number=True)
     if not is_numbered(frames, places):
-        by = "file name"
+        by = "file name" if len(sorted_unique(frames.files)) > 1 else "their order in the file"
     sequence = None if grids else volumes_in_order(frames.order, places, frames.numbers(axis)[:, 0])
     if sequence is not None:
         yield Dimension(volumes=sequence, axis=axis, by=by, is_number=True)

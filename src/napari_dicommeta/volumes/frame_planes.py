@@ -11,7 +11,7 @@ from napari_dicommeta.volumes.frame_column import NO_TEXT, FrameColumn
 from napari_dicommeta.volumes.geometry import MAX_COORDINATE, ImagePlane
 from napari_dicommeta.volumes.pixel_spacing import is_spacing
 
-__all__ = ["Planes", "planes_of", "spacing_column"]
+__all__ = ["Planes", "filled_spacing", "planes_of", "spacing_column"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,15 @@ def spacing_column(spacing: FrameColumn, at_detector: FrameColumn, n: int) -> Fr
     is_stated = spacing.where(map(is_spacing, spacing.texts), n)
     ids = np.where(is_stated, spacing.ids_of(n), len(spacing.texts) + at_detector.ids_of(n))
     return FrameColumn((*spacing.texts, *at_detector.texts), ids)
+
+
+def filled_spacing(spacing: FrameColumn, n: int) -> FrameColumn:
+    """Return the spacing of frames of one size, where it is missing that of the others, if these agree."""
+    valid = [is_spacing(text) for text in spacing.texts]
+    stated = {numbers(text, 2): i for i, text in enumerate(spacing.texts) if valid[i]}
+    if len(stated) != 1 or all(valid):
+        return spacing
+    return FrameColumn(spacing.texts, np.where(spacing.where(valid, n), spacing.ids_of(n), *stated.values()))
 
 
 def _spacing(text: str) -> tuple[float, ...]:

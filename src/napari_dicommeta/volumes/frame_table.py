@@ -16,7 +16,7 @@ from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.support.errors import FunctionalGroupsError
 from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.volumes.frame_column import NO_TEXT, FrameColumn, column_of, joined_columns
-from napari_dicommeta.volumes.frame_planes import Planes, planes_of, spacing_column
+from napari_dicommeta.volumes.frame_planes import Planes, filled_spacing, planes_of, spacing_column
 from napari_dicommeta.volumes.sources import Tiles
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ class FrameTable:
             positions[np.isin(self.files, self.untiled)] = np.nan
             states[np.isin(self.files, self.untiled)] = False
         spacing = spacing_column(self.column("PixelSpacing"), self.column("ImagerPixelSpacing"), n)
+        if len({(form.rows, form.columns) for form in self.formats.distinct}) == 1:
+            spacing = filled_spacing(spacing, n)
         return planes_of(positions, states, self.column("ImageOrientationPatient"), spacing)
 
     @cached_property

@@ -130,9 +130,10 @@ class Frames:
         ids = self.plane_ids
         if (ids == ids[0]).all():
             return self.planes[int(ids[0])] if ids[0] >= 0 else None
-        counts = np.bincount(ids[ids >= 0])
-        leading = (self.planes[i] for i in np.flatnonzero(counts == counts.max()).tolist())
-        return min(leading, key=lambda plane: (plane.cosines, plane.spacing))
+        held, counts = np.unique(ids[ids >= 0], return_counts=True)
+        leading: list[ImagePlane] = [self.planes[i] for i in held[counts == counts.max()].tolist()]
+        leading.sort(key=lambda plane: (plane.cosines, plane.spacing))
+        return leading[0]
 
     @cached_property
     def distances(self) -> np.ndarray:

@@ -259,17 +259,32 @@ class VolumeGeometry:
     def gaps(self) -> tuple[tuple[int, float, int], ...]:
         """(k, mm, number missing) for each slice k that is followed by missing slices.
 
-        A step is a gap if it is within 0.1 usual steps of a multiple, at least two, and not one of a block.
+        A step is a gap if it is within 0.1 steps of a multiple, at least two, of the usual step there, and not one of a
+        block. Between blocks of one step, that step is the usual one.
         """
         if len(self.steps) < 2 or not self.usual_step > self.floor / 10:
             return ()
-        steps = self._steps
-        times = np.round(steps / self.usual_step)
-        fits = np.flatnonzero((times >= 2) & (np.abs(steps / self.usual_step - times) <= 0.1))
+        steps, usual = self._steps, self._local_steps
+        times = np.round(steps / usual)
+        fits = np.flatnonzero((times >= 2) & (np.abs(steps / usual - times) <= 0.1))
         if not len(fits):
             return ()
         in_block = self._runs_of_equal_steps
         return tuple((k, self.steps[k], int(times[k]) - 1) for k in fits.tolist() if in_block[k] < MIN_BLOCK)
+
+    @property
+    def _local_steps(self) -> np.ndarray:
+        """The usual step at each step, mm: of the blocks before and behind it if these agree, or else of the volume."""
+        steps, blocks = self._steps, np.flatnonzero(np.array(self._runs_of_equal_steps) >= MIN_BLOCK)
+        usual = np.full(len(steps), self.usual_step)
+        if len(blocks):
+            after = np.searchsorted(blocks, np.arange(len(steps)))
+            inside = (after > 0) & (after < len(blocks))
+            before = steps[blocks[after - 1]]
+            behind = steps[blocks[np.minimum(after, len(blocks) - 1)]]
+            agree = inside & (np.abs(before - behind) <= np.maximum(self.floor, SPACING_TOLERANCE * np.abs(before)))
+            usual[agree & (before > self.floor / 10)] = before[agree & (before > self.floor / 10)]
+        return usual
 
     @cached_property
     def _runs_of_equal_steps(self) -> tuple[int, ...]:
@@ -284,10 +299,12 @@ class VolumeGeometry:
     def blocks(self) -> tuple[tuple[int, int, float], ...]:
         """(first slice, number of slices, step in mm) of each block of an uneven volume; () if it is not made of them.
 
-        A block has at least `MIN_BLOCK` equal steps; together, blocks hold all slices.
+        A block has at least `MIN_BLOCK` equal steps, and goes on where slices are missing; together, blocks hold all
+        slices.
         """
         if len(self.steps) < 2 * MIN_BLOCK or not self.uneven:
             return ()
+        gaps = {k for k, _, _ in self.gaps}
         runs = self._runs_of_equal_steps
         blocks: list[tuple[int, int, float]] = []
         start = k = 0  # the next slice that is in no block; the next step
@@ -296,9 +313,12 @@ class VolumeGeometry:
                 first, end = max(start, k), k + runs[k] + 1
                 step = usual_step(self._steps[k : k + runs[k]])
                 is_new = not blocks or abs(step - blocks[-1][2]) > max(self.floor, SPACING_TOLERANCE * step)
-                if first > start or not is_new:
+                if is_new and first == start:
+                    blocks.append((first, end - first, step))
+                elif first == start and k - 1 in gaps:
+                    blocks[-1] = (blocks[-1][0], end - blocks[-1][0], step)
+                else:
                     return ()
-                blocks.append((first, end - first, step))
                 start = end
             elif runs[k] > 1 or start != k + 1:
                 return ()

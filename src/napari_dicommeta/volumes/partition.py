@@ -8,12 +8,13 @@ import numpy as np
 
 from napari_dicommeta.dicom.uids import RT_DOSE
 from napari_dicommeta.support.sorted_unique import sorted_unique
-from napari_dicommeta.volumes.geometry import ORIENTATION_TOLERANCE
+from napari_dicommeta.volumes.geometry import ORIENTATION_TOLERANCE, SPACING_TOLERANCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from napari_dicommeta.volumes.frames import Frames
+    from napari_dicommeta.volumes.geometry import ImagePlane
 
 __all__ = [
     "by_kind",
@@ -160,26 +161,39 @@ def by_orientation(frames: Frames, tolerance: float = ORIENTATION_TOLERANCE) -> 
     ids = frames.plane_ids
     if (ids == ids[0]).all():
         return [np.arange(len(frames))]
-    counts = np.bincount(ids[ids >= 0], minlength=len(frames.planes))
+    placed, unplaced = np.flatnonzero(ids >= 0), np.flatnonzero(ids < 0)
+    held, codes = np.unique(ids[placed], return_inverse=True)
+    counts, planes = np.bincount(codes), [frames.planes[i] for i in held.tolist()]
     # The most frequent planes lead, whatever the order of the frames.
-    planes = frames.planes
-    leading = sorted(np.flatnonzero(counts).tolist(), key=lambda i: (-counts[i], planes[i].cosines, planes[i].spacing))
-    cosines = np.array([plane.cosines for plane in frames.planes])
+    leading = sorted(range(len(planes)), key=lambda i: (-counts[i], planes[i].cosines, planes[i].spacing))
+    cells = _cells([planes[i] for i in leading], tolerance)
     leaders: list[int] = []
-    group = np.full(len(frames.planes) + 1, -1)
-    for i in leading:
-        near = np.flatnonzero(np.abs(cosines[leaders] - cosines[i]).max(axis=1, initial=0) <= tolerance)
-        same = next(
-            (n for n in near.tolist() if frames.planes[i].same_grid(frames.planes[leaders[n]], tolerance)), None
-        )
+    in_cell: dict[tuple[int, int], list[int]] = {}
+    group = np.empty(len(planes), dtype=np.intp)
+    for i, (a, b) in zip(leading, cells, strict=True):
+        near = sorted(n for da in (-1, 0, 1) for db in (-1, 0, 1) for n in in_cell.get((a + da, b + db), ()))
+        same = next((n for n in near if planes[i].same_grid(planes[leaders[n]], tolerance)), None)
         if same is None:
             same = len(leaders)
             leaders.append(i)
+            in_cell.setdefault((a, b), []).append(same)
         group[i] = same
-    codes = group[ids]  # -1 of an unplaced frame is the last entry, which is -1
-    placed, unplaced = np.flatnonzero(codes >= 0), np.flatnonzero(codes < 0)
-    groups = [placed[rows] for rows in groups_of(codes[placed])]
+    groups = [placed[rows] for rows in groups_of(group[codes])]
     return [*groups, unplaced] if len(unplaced) else groups
+
+
+def _cells(planes: Sequence[ImagePlane], tolerance: float) -> list[tuple[int, int]]:
+    """Return a cell for each plane, so that planes of one grid are in the same or in adjacent cells.
+
+    The cells divide the direction cosine that varies most, and the logarithm of the spacing.
+    """
+    cosines = np.array([plane.cosines for plane in planes])
+    varying = cosines[:, int(np.argmax(np.ptp(cosines, axis=0)))]
+    lengths = np.log([plane.spacing[0] for plane in planes])
+    wide = -np.log(1 - SPACING_TOLERANCE)
+    widths = ((varying, tolerance), (lengths, wide))
+    a, b = (np.floor(values / (1.001 * width)).astype(np.int64).tolist() for values, width in widths)
+    return list(zip(a, b, strict=True))
 
 
 def side_by_side(frames: Frames) -> list[np.ndarray]:

@@ -319,7 +319,8 @@ def _rescale(frames: Frames, has_table: bool, missing: str, notes: list[Note]) -
 def _note_missing(modality: str, frames: Frames, notes: list[Note]) -> None:
     """Add a note on a missing rescale where the Standard requires one."""
     if modality == "CT":
-        title = "No Rescale Slope and Intercept, which CT requires: stored values are shown"
+        without = " beside the Rescale Intercept" if any(frames.texts("RescaleIntercept")) else " and Intercept"
+        title = f"No Rescale Slope{without}, which CT requires: stored values are shown"
         notes.append(make_note("rescale-missing", title))
     elif modality == "PT" and frames.text("Units"):
         title = f"No Rescale Slope, which PET requires: stored values are shown, not {frames.text('Units')}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from napari_dicommeta.dicom.window import Window
+    from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.geometry import VolumeGeometry
     from napari_dicommeta.volumes.note import Note
     from napari_dicommeta.volumes.rescale import Rescale
@@ -36,6 +37,8 @@ MAX_VALUES = 4
 """Number of values that a note names."""
 MIN_TILT = 0.1
 """Degrees; smaller angles are rounding of the positions."""
+STRAY_STEPS = 10
+"""Number of missing slices from which on a single slice at the end may lie there by mistake."""
 MIN_SHIFT = 0.1
 """Fraction of a pixel; smaller shifts are rounding of the positions."""
 
@@ -148,6 +151,12 @@ def _mosaics(stack: Stack) -> Iterator[Note]:
 def _spacing(stack: Stack) -> Iterator[Note]:
     """Yield a note where no element states the pixel spacing at the patient."""
     frames = stack.frames
+    lacking = _without_spacing(frames)
+    if 0 < lacking.sum() < len(frames) and (stack.is_placed or not lacking[0]):
+        title = f"No Pixel Spacing in {lacking.sum()} of {len(frames)} images: that of the others is used"
+        paths = frames.at(lacking).paths()
+        yield make_note("spacing-missing", title, paths=paths)
+        return
     if is_spacing(frames.text("PixelSpacing")):
         return
     if is_spacing(frames.text("ImagerPixelSpacing")):
@@ -166,6 +175,14 @@ def _spacing(stack: Stack) -> Iterator[Note]:
     yield make_note("spacing-missing", f"{f'{stated} is no Pixel Spacing' if stated else 'No Pixel Spacing'}: {how}")
 
 
+def _without_spacing(frames: Frames) -> np.ndarray:
+    """Return whether each frame lacks a pixel spacing, at the patient and at the detector, bool."""
+    lacking = np.ones(len(frames), dtype=bool)
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
+        lacking &= ~np.array([is_spacing(text) for text in frames.texts(keyword)])[frames.codes(keyword)]
+    return lacking
+
+
 def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Note]:
     """Yield a note for missing, unevenly spaced, sideways shifted or sheared slices.
 
@@ -173,10 +190,7 @@ def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Not
     """
     steps, gaps, usual = np.array(geometry.steps), geometry.gaps, geometry.usual_step
     if gaps:
-        named = "; ".join(
-            f"{counted(missing, 'slice')} missing between {k + 1} and {k + 2} ({step:.4g} mm)"
-            for k, step, missing in gaps[:4]
-        )
+        named = "; ".join(_gap_text(geometry, *gap) for gap in gaps[:4])
         more = f"; and at {len(gaps) - 4} more places" if len(gaps) > 4 else ""
         yield make_note("gap", f"{named}{more}; the usual step is {usual:.4g} mm")
         steps = np.delete(steps, [k for k, _, _ in gaps])
@@ -197,6 +211,17 @@ def geometry_notes(geometry: VolumeGeometry, modality: str = "") -> Iterator[Not
     if geometry.tilt > MIN_TILT and geometry.shear > geometry.floor and moved > MIN_SHIFT * min(geometry.spacing[1:]):
         shear = f"{geometry.tilt:.2f} degrees, {geometry.shear:.4g} mm a slice"
         yield make_note("tilt", f"Slices are sheared by {shear}{' (gantry tilt)' if modality == 'CT' else ''}")
+
+
+def _gap_text(geometry: VolumeGeometry, k: int, step: float, missing: int) -> str:
+    """Return the words for `missing` slices behind slice `k`, whose next one is `step` mm away."""
+    around = step / (missing + 1)
+    steps = f", among steps of {around:.4g} mm" if abs(around - geometry.usual_step) > 0.1 * geometry.usual_step else ""
+    alone = (
+        {0: 1, len(geometry.steps) - 1: k + 2}.get(k) if missing >= STRAY_STEPS and len(geometry.steps) > 2 else None
+    )
+    stray = f", or slice {alone} is a stray" if alone else ""
+    return f"{counted(missing, 'slice')} missing between {k + 1} and {k + 2} ({step:.4g} mm{steps}){stray}"
 
 
 def _formats(stack: Stack) -> Iterator[Note]:
