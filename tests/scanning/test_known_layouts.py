@@ -16,27 +16,26 @@ from recorders import CountingRecorder, both
 from napari_dicommeta.dicom import elements
 from napari_dicommeta.dicom.file_buffer import FileBuffer
 from napari_dicommeta.dicom.header import parse_buffer
-from napari_dicommeta.scanning.known_layouts import KnownExact
+from napari_dicommeta.scanning import recorder as recorder_module
+from napari_dicommeta.scanning.known_layouts import Shared
 from napari_dicommeta.scanning.tables import catalog_of_recordings
-from napari_dicommeta.scanning.value_codes import ValueTable
 
 REPORT = "1.2.840.10008.5.1.4.1.1.88.11"
 KEYWORDS = ("PatientID", "StationName", "ProtocolName", "StudyID", "AccessionNumber", "SeriesNumber", "ImageComments")
+OPTIONAL = ("StationName", "ProtocolName", "AccessionNumber", "ImageComments")
 
 
 @pytest.fixture
 def alike(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Numbers of the files whose headers were read by comparing them with the last ones."""
     numbers: list[int] = []
-    original = KnownExact.add_alike
+    settle = Shared.settle
 
-    def counting(self: KnownExact, first: bytes, table: ValueTable, file: int) -> bool:
-        is_alike = original(self, first, table, file)
-        if is_alike:
-            numbers.append(file)
-        return is_alike
+    def counting(self: Shared) -> None:
+        numbers.extend(self.files)
+        settle(self)
 
-    monkeypatch.setattr(KnownExact, "add_alike", counting)
+    monkeypatch.setattr(Shared, "settle", counting)
     return numbers
 
 
@@ -47,6 +46,32 @@ def test_what_a_series_shares_is_compared_at_once(alike: list[int]) -> None:
     assert dict(catalog.values("PatientID")) == {"P0": 100, "P1": 100, "P2": 100}
     assert set(dict(catalog.values("StudyID")).values()) == {3}
     assert len(alike) > 280
+
+
+def test_layouts_of_many_kinds_are_made_once_each() -> None:
+    kinds = [{keyword: "x" for bit, keyword in enumerate(OPTIONAL) if kind >> bit & 1} for kind in range(12)]
+    assert len(kinds) > recorder_module.MAX_TRIED
+    files = [ct_slice(k, StudyID="1", **kinds[k % 12]) for k in range(96)]
+    recorder, _ = both(files)
+    assert len(recorder._known) == 12
+
+
+def test_layouts_that_are_too_many_are_forgotten_and_headers_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "MAX_COLUMNS", 1)
+    monkeypatch.setattr(recorder_module, "MAX_TRIED", 2)
+    monkeypatch.setattr(recorder_module, "MAX_KEPT", 20_000)
+    monkeypatch.setattr(recorder_module, "MAX_WAITING", 2)
+    kinds = [{keyword: "x" for bit, keyword in enumerate(OPTIONAL[:3]) if kind >> bit & 1} for kind in range(7)]
+    files = [ct_slice(k % 10, StudyID=f"{k // 20}", **kinds[k // 5 % 7]) for k in range(120)]
+    recorder, _ = both(files)
+    assert len(recorder._known) == 2
+    assert recorder.loops < 40
+
+
+def test_long_values_that_differ_are_coded_by_their_digests() -> None:
+    files = [ct_slice(k % 10, ImageComments="x" * 300 + f"{k % 3:02}", StudyID=f"{k // 3:02}") for k in range(60)]
+    _, catalog = both(files)
+    assert sorted(dict(catalog.values("ImageComments")).values()) == [20, 20, 20]
 
 
 @pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, BIG])

@@ -41,14 +41,17 @@ def typed_values(path: TagPath, vr: str, texts: Sequence[str]) -> pa.Array | Non
     if len(path.elements) > 1 or vr not in WHOLE_VRS | REAL_VRS | TEXT_VRS | MOMENT_VRS:
         return None
     is_text = vr in TEXT_VRS
+    if is_text and path.vm in ("", "1"):
+        return None
     parts = [text.split("\\") if text else [] for text in texts]
     is_list = path.vm != "1" if path.vm else not is_text and any(len(values) > 1 for values in parts)
     if is_text:
-        return _list_array([*parts], text_array([part for values in parts for part in values])) if is_list else None
+        return _list_array([*parts], text_array([part for values in parts for part in values]))
     kind = MOMENT_TYPES.get(vr, pa.int64() if vr in WHOLE_VRS else pa.float64())
     dtype = np.float64 if kind == pa.float64() else np.int32 if kind == pa.date32() else np.int64
-    parsed = iter(_parsed(vr, [part.strip(" \0") for values in parts for part in values]))
-    of_text = [[next(parsed) for _ in values] for values in parts]
+    distinct = list(dict.fromkeys(part for values in parts for part in values))
+    known = dict(zip(distinct, _parsed(vr, [part.strip(" \0") for part in distinct]), strict=True))
+    of_text = [list(map(known.__getitem__, values)) for values in parts]
     cells = [[] if None in values else values for values in of_text]
     if is_list:
         return _list_array(cells, number_array(np.array([n for cell in cells for n in cell], dtype)).cast(kind))

@@ -1,11 +1,14 @@
-"""Runs of bytes in which values lie at fixed places, read by two `struct` calls: `Run`."""
+"""Runs of bytes in which values lie at fixed places, read by two `struct` calls: `Run`, `run_at`."""
 
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-__all__ = ["Run", "RunBuilder"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Run", "RunBuilder", "run_at"]
 
 
 class Run(NamedTuple):
@@ -15,6 +18,25 @@ class Run(NamedTuple):
     skeleton: tuple[bytes, ...]
     """What `gaps` unpacks where the run fits."""
     values: struct.Struct
+
+
+def run_at(data: bytes, places: Iterable[tuple[int, int]], end: int) -> Run:
+    """Return the run of the first `end` bytes of `data`, with values at `places`, (start, length) of each in order."""
+    gaps, skeleton, values = ["<"], [], ["<"]
+    position = begun = 0
+    for start, length in places:
+        values.append(f"{start - position}x{length}s")
+        position = start + length
+        if length:
+            if start > begun:
+                gaps.append(f"{start - begun}s")
+                skeleton.append(data[begun:start])
+            gaps.append(f"{length}x")
+            begun = position
+    if end > begun:
+        gaps.append(f"{end - begun}s")
+        skeleton.append(data[begun:end])
+    return Run(struct.Struct("".join(gaps)), tuple(skeleton), struct.Struct("".join(values)))
 
 
 class RunBuilder:

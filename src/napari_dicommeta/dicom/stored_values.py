@@ -18,6 +18,7 @@ __all__ = [
     "SHORT_VR",
     "SIGNED_BY_PIXELS",
     "WITHHELD",
+    "depends_on_value",
     "digest",
     "is_ambiguous",
     "joined",
@@ -88,6 +89,11 @@ def value_key(key: str, vr: bytes, raw: bytes, charset: bytes, signed: bool, lit
     if vr in CHARSET_VR and charset and (not raw.isascii() or b"\x1b" in raw):
         return vr + b"c" + charset.replace(b"\n", b" ") + b"\n" + raw
     return vr + b"." + raw
+
+
+def depends_on_value(vr: bytes, charset: bytes) -> bool:
+    """Return whether what `value_key` puts before a value of at most `MAX_BINARY` bytes depends on the value."""
+    return vr == b"UN" or (vr in CHARSET_VR and bool(charset))
 
 
 def is_ambiguous(key: str, vr: bytes, raw: bytes) -> bool:

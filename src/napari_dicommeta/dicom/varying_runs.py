@@ -176,25 +176,17 @@ class VaryingRuns:
         self._make_steps()
         return True
 
-    def fixed(self, data: bytes, more: int) -> tuple[Run, tuple[tuple[int, int], ...], int]:
-        """Return one run for bytes with the lengths of `data`, which fits, the places of its values, and its end.
-
-        A place is (start, length). `more` bytes follow the tail.
-        """
-        runs, position = RunBuilder(), 0
+    def places(self, data: bytes) -> tuple[tuple[tuple[int, int], ...], int]:
+        """Return (start, length) of each value in `data`, which fits, and where the tail ends."""
+        position = 0
         places = []
         for before, kind, width, _, _, order, _ in self.events:
-            start = position + len(before) + width
-            runs.add_fixed(data[position:start])
-            position = start
+            position += len(before) + width
             if kind == VALUE:
-                length = int.from_bytes(data[start - width : start], order)
+                length = int.from_bytes(data[position - width : position], order)
+                places.append((position, length))
                 position += length
-                places.append((start, length))
-                runs.add_value(length)
-        end = position + len(self.tail) + more
-        runs.add_fixed(data[position:end])
-        return runs.take(), tuple(places), end
+        return tuple(places), position + len(self.tail)
 
     def _make_steps(self) -> None:
         """Make the steps from the events and those that vary."""

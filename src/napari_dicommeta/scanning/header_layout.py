@@ -1,10 +1,10 @@
 """Layouts: the places of the values in one kind of header, to read further headers of the kind without a loop.
 
 Files of one series usually hold the same elements, with the same lengths, at the same offsets: only values differ. Two
-`struct` calls then read a header (`ExactLayout`): one unpacks the bytes between the values, which must equal the
-layout's, the other the values. Where lengths differ, `HeaderLayout` steps through a header in runs: stretches whose
-lengths have not differed so far, read by two `struct` calls each, and between them the values whose lengths have, with
-the lengths of the sequences and items around them.
+`struct` calls then read a header (`ExactLayout`): one unpacks the bytes between the values, which must equal those of
+the last header, the other the values. Where lengths differ, `HeaderLayout` steps through a header in runs: stretches
+whose lengths have not differed so far, read by two `struct` calls each, and between them the values whose lengths have,
+with the lengths of the sequences and items around them.
 
 A header that fits is one that the loop in `elements` reads in the same way.
 """
@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from napari_dicommeta.dicom.byte_runs import RunBuilder
+from napari_dicommeta.dicom.byte_runs import run_at
 from napari_dicommeta.dicom.element_kinds import is_creator, is_nested_context
 from napari_dicommeta.dicom.stored_values import CHARSET_VR, MAX_BINARY, MAX_CHARSET, MAX_VALUE
 from napari_dicommeta.dicom.varying_runs import Order, VaryingRuns, places_of_spans, value_place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from napari_dicommeta.dicom.byte_runs import Run
     from napari_dicommeta.dicom.element import Element
@@ -58,34 +58,18 @@ class Match(NamedTuple):
     lengths: tuple[int, ...]
 
 
-@dataclass(slots=True, kw_only=True)
-class ExactLayout:
+class ExactLayout(NamedTuple):
     """The layout of headers with the same lengths."""
 
-    run: Run
     places: tuple[tuple[int, int], ...]
     """(start, length) of each value."""
     end: int
     pixel_length: int
     """Bytes; -1 for encapsulated frames, 0 without pixel data."""
 
-    def run_of(self, first: bytes, numbers: Sequence[int]) -> Run:
+    def run_of(self, first: bytes, numbers: Iterable[int]) -> Run:
         """Return the run of headers that equal `first` but for the values `numbers`."""
-        runs, position = RunBuilder(), 0
-        for number in numbers:
-            start, length = self.places[number]
-            runs.add_fixed(first[position:start])
-            runs.add_value(length)
-            position = start + length
-        runs.add_fixed(first[position : self.end])
-        return runs.take()
-
-    def match(self, first: bytes) -> tuple[bytes, ...] | None:
-        """Return the values of a header, None if it has another layout."""
-        gaps, skeleton, values = self.run
-        if self.end > len(first) or gaps.unpack_from(first) != skeleton:
-            return None
-        return values.unpack_from(first)
+        return run_at(first, map(self.places.__getitem__, numbers), self.end)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,8 +98,9 @@ class HeaderLayout:
 
     def exact(self, first: bytes) -> ExactLayout:
         """Return the layout of headers with the lengths of this one, which fits."""
-        run, places, end = self.runs.fixed(first, self._length_width)
-        return ExactLayout(run=run, places=places, end=end, pixel_length=self._pixel_length(first, end))
+        places, end = self.runs.places(first)
+        end += self._length_width
+        return ExactLayout(places, end, self._pixel_length(first, end))
 
     @property
     def _length_width(self) -> int:

@@ -22,7 +22,7 @@ from napari_dicommeta.dicom.header import Header, open_regular, parse_buffer
 from napari_dicommeta.dicom.uids import DEFLATED
 from napari_dicommeta.scanning.first_reads import FirstReads, declared_syntax, failed_window, tail_place
 from napari_dicommeta.scanning.header_layout import layout_of
-from napari_dicommeta.scanning.known_layouts import KnownExact, KnownLayout
+from napari_dicommeta.scanning.known_layouts import KnownLayout
 from napari_dicommeta.scanning.pending_reads import PendingReads
 from napari_dicommeta.scanning.value_codes import ValueTable
 from napari_dicommeta.support.errors import HeaderError
@@ -33,13 +33,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from napari_dicommeta.scanning.first_reads import FirstWindow
+    from napari_dicommeta.scanning.header_layout import Match
+    from napari_dicommeta.scanning.known_layouts import KnownExact, Shared
 
 __all__ = ["UNKNOWN_TIME", "FileColumns", "Recorder", "Recording", "Strings"]
 
-MAX_KNOWN = 8
-"""Layouts with any lengths; the most recent come first."""
+MAX_TRIED, MAX_COLUMNS = 8, 20_000
+"""Layouts with any lengths that are tried: those used last. And the columns of all that are kept, to find them by their
+elements again."""
 MAX_KEPT = 16_000_000
 """The bytes of all exact layouts that are kept."""
+MAX_WAITING = 64
+"""The most files of a series that wait for the codes of their values, and the most series."""
 MAX_SEEN = 10_000
 """Kinds of elements."""
 MAX_TIME = (1 << 63) - 1
@@ -116,6 +121,8 @@ class Recorder:
         self.files = FileColumns()
         self.failures: list[tuple[str, str, str, str]] = []
         self._table = ValueTable()
+        self._waiting: list[Shared] = []
+        """What headers share of which some wait for their codes."""
 
     @property
     def n_columns(self) -> int:
@@ -130,25 +137,32 @@ class Recorder:
         HeaderError
             If the bytes are not DICOM.
         """
-        first = first if len(first) <= size else first[:size]
+        if len(first) > size:
+            first = first[:size]
         is_bare = first[128:132] != b"DICM"
         key = ~size if is_bare else size
-        exact = self._add_known(key, first)
-        if exact is not None:
-            layout = exact.layout
-            self._add_file(path, size, mtime, exact.known.layout.header, layout.end, layout.pixel_length)
-            return
-        for i, known in enumerate(self._known):
-            matched = known.layout.match(first, size) if known.layout.is_bare == is_bare else None
+        exacts = self._by_size.get(key, self._recent)
+        for exact in exacts:
+            shared = exact.shared
+            if shared and shared.left and shared.end <= len(first) and shared.gaps(first) == shared.skeleton:
+                if not shared.files:
+                    self._waiting.append(shared)
+                shared.files.append(len(self.paths))
+                shared.waiting.append(shared.values(first))
+                shared.left -= 1
+                self._add_file(path, size, mtime, shared.header, shared.end, shared.pixel_length)
+                if len(shared.files) == MAX_WAITING or len(self._waiting) > MAX_WAITING:
+                    self._settle()
+                return
+        for known in dict.fromkeys([*(exact.known for exact in exacts), *self._known[:MAX_TRIED]]):
+            matched = known.match(first, size, is_bare)
             if matched is not None:
                 known.bound(self._table).add(len(self.paths), matched.values)
                 self._add_file(path, size, mtime, known.layout.header, matched.end, matched.pixel_length)
-                if i:
-                    self._known.insert(0, self._known.pop(i))
-                if known.comes_again(matched, size):
-                    self._keep(KnownExact(layout=known.layout.exact(first), known=known), key)
+                if again := self._look(known, matched, first, size):
+                    again.expect(first, self._table)
                 return
-        if any(known.layout.is_bare == is_bare and known.layout.runs.soften(first) for known in self._known):
+        if any(known.softens(first, is_bare) for known in self._known[:MAX_TRIED]):
             return self.add(path, size, mtime, first, fetch)
         began = time.perf_counter()
         self._read_elements(path, size, mtime, FileBuffer(fetch, size, first))
@@ -156,17 +170,11 @@ class Recorder:
         self.loop_seconds += time.perf_counter() - began
         return None
 
-    def _add_known(self, key: int, first: bytes) -> KnownExact | None:
-        """Add the row of a file whose header has an exact layout, and return the layout; `key` is that of `_keep`."""
-        exacts = self._by_size.get(key, self._recent)
-        table, file = self._table, len(self.paths)
-        for add in (KnownExact.add_alike, KnownExact.add):
-            for i, exact in enumerate(exacts):
-                if add(exact, first, table, file):
-                    if i:
-                        exacts.insert(0, exacts.pop(i))
-                    return exact
-        return None
+    def _settle(self) -> None:
+        """Add the rows of the files that wait for their codes."""
+        for shared in self._waiting:
+            shared.settle()
+        self._waiting.clear()
 
     def _read_elements(self, path: str, size: int, mtime: int, buffer: FileBuffer) -> None:
         """Read a header element by element, and make a layout of the second one of a kind."""
@@ -174,16 +182,39 @@ class Recorder:
         self.reads.learn(path, size, header.end)
         self._record(header)
         self._add_file(path, size, mtime, header, header.end, header.pixels.length if header.pixels else 0)
-        if header.contiguous and self._comes_again(header) and (made := layout_of(header, buffer.buffer, size)):
-            known = KnownLayout(layout=made)
-            for forgotten in self._known[MAX_KNOWN - 1 :]:
-                self._table.release(forgotten)
-            self._known = [known, *self._known[: MAX_KNOWN - 1]]
-            self._keep(KnownExact(layout=made.exact(buffer.buffer), known=known), ~size if made.is_bare else size)
+        if not header.contiguous:
+            return None
+        kind, first = hash(tuple([element.key for element in header.elements])), buffer.buffer
+        for known in self._known[MAX_TRIED:]:
+            if known.kind == kind and known.softens(first, not header.has_prefix):
+                return self._use(known)
+            if known.kind == kind and (matched := known.match(first, size, not header.has_prefix)):
+                self._look(known, matched, first, size)
+                return None
+        if self._comes_again(kind) and (made := layout_of(header, first, size)):
+            self._use(KnownLayout(layout=made, kind=kind))
+        return None
 
-    def _comes_again(self, header: Header) -> bool:
+    def _look(self, known: KnownLayout, matched: Match, first: bytes, size: int) -> KnownExact | None:
+        """Take in that a header has a layout; return the exact layout of its lengths once they have come again."""
+        self._use(known)
+        exact = known.look(first, matched, size)
+        if exact is not None:
+            self._keep(exact, ~size if known.layout.is_bare else size)
+        return exact
+
+    def _use(self, known: KnownLayout) -> None:
+        """Let a layout be the first that is tried; forget those that were used longest ago where they are too many."""
+        if self._known[:1] == [known]:
+            return
+        if known in self._known:
+            self._known.remove(known)
+        self._known.insert(0, known)
+        while len(self._known) > MAX_TRIED and sum(len(kept.layout.columns) for kept in self._known) > MAX_COLUMNS:
+            self._table.release(self._known.pop())
+
+    def _comes_again(self, kind: int) -> bool:
         """Return whether a header with the same elements was read before: making a layout takes as long as reading."""
-        kind = hash(tuple([element.key for element in header.elements]))
         if kind in self._kinds:
             return True
         if len(self._kinds) >= MAX_SEEN:
@@ -192,20 +223,24 @@ class Recorder:
         return False
 
     def _keep(self, exact: KnownExact, key: int) -> None:
-        """Keep an exact layout for files of one size, or for all where the size says nothing about the header.
+        """Let an exact layout be the first for files of one size, or of all where the size says nothing of the header.
 
         `key`: the size of the file; its complement where it has no prefix, which is then no part of the header.
         """
-        self._kept += exact.n_bytes
-        if self._kept > MAX_KEPT:
-            self._by_size.clear()
-            self._kept = exact.n_bytes
-        if not exact.known.layout.is_sized:
-            self._recent = [exact, *self._recent[:7]]
+        same = self._by_size.setdefault(key, []) if exact.known.layout.is_sized else self._recent
+        if exact in same:
+            same.remove(exact)
         else:
-            same_size = self._by_size.setdefault(key, [])
-            same_size.insert(0, exact)
-            del same_size[8:]
+            self._kept += exact.n_bytes
+        if self._kept > MAX_KEPT:
+            self._by_size, self._recent, self._kept = {}, [], exact.n_bytes
+            for known in self._known:
+                known.exacts.clear()
+            return
+        same.insert(0, exact)
+        for forgotten in same[MAX_TRIED:]:
+            forgotten.forget_shared()
+        del same[MAX_TRIED:]
 
     def read(self, path: str) -> None:
         """Read the header of the file at `path`, or record why it cannot be read."""
@@ -278,6 +313,7 @@ class Recorder:
 
     def take(self) -> Recording:
         """Return the recording since the last `take`, and start a new one."""
+        self._settle()
         columns = [(column.key, _strings(column.values)) for column in self._table.columns.values()]
         blocks = [
             (rows.columns, rows.files.tobytes(), rows.codes.tobytes())
@@ -293,7 +329,7 @@ class Recorder:
         )
         self._reset()
         for exact in chain(self._recent, *self._by_size.values()):
-            exact.forget_table()
+            exact.forget_shared()
         return recording
 
     def _add_file(self, path: str, size: int, mtime: int, header: Header, end: int, pixel_length: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from operator import getitem
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.stored_values import value_key
+from napari_dicommeta.dicom.stored_values import depends_on_value, value_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -45,13 +45,15 @@ class Rows:
 class _Codes(dict[bytes, int]):
     """The codes of one column's raw values under one VR and context; a new value gets the next code."""
 
-    __slots__ = ("column", "wrap")
+    __slots__ = ("prefix", "stored", "wrap")
 
-    def __init__(self, column: ValueColumn, wrap: Callable[[bytes], bytes]) -> None:
-        self.column, self.wrap = column, wrap
+    def __init__(self, column: ValueColumn, wrap: Callable[[bytes], bytes], prefix: bytes) -> None:
+        super().__init__()
+        self.stored, self.wrap, self.prefix = column.values, wrap, prefix
 
     def __missing__(self, raw: bytes) -> int:
-        code = self[raw] = self.column.code(self.wrap(raw))
+        stored = self.stored
+        code = self[raw] = stored.setdefault(self.prefix + raw if self.prefix else self.wrap(raw), len(stored))
         return code
 
 
@@ -138,7 +140,8 @@ class ValueTable:
         column = self._column(key)
         if stored.is_long:
             return _LongCodes(column, lambda raw: value_key(key, vr, raw, charset, signed, little))
-        codes = _Codes(column, lambda raw: value_key(key, vr, raw, charset, signed, little))
+        prefix = b"" if depends_on_value(vr, charset) else value_key(key, vr, b"", charset, signed, little)
+        codes = _Codes(column, lambda raw: value_key(key, vr, raw, charset, signed, little), prefix)
         self._codes[stored] = codes
         return codes
 
