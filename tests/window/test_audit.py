@@ -49,7 +49,7 @@ def test_a_dropped_csv_of_labels_ranks_the_tags_that_predict_them(
     assert panel.title.text() == "Scoring all tags by labels.csv…"
     qtbot.waitUntil(lambda: len(panel.model.rows) > 1)
     assert dock.opened is opened  # a table of labels is no source
-    assert panel.title.text() == "cancer in labels.csv: 1 shortcut, guessing scores 50%"
+    assert panel.title.text() == "1 shortcut · guessing: 50% · cancer in labels.csv"
     assert "12 keys matched by PatientID, 12 files\n1 key without files" in panel.title.toolTip()
     first = [panel.model.data(panel.model.index(0, column)) for column in range(3)]
     assert first == ["KVP", "100%", "▲ shortcut"]

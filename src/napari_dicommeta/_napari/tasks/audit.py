@@ -26,8 +26,8 @@ class Audited:
     @property
     def words(self) -> str:
         """Say what was found, in a line."""
-        found = counted(len(self.result.shortcuts), "shortcut") if self.result.shortcuts else "no shortcut"
-        return f"{self.label_name} in {self.name}: {found}, guessing scores {self.result.baseline:.0%}"
+        found = counted(len(self.result.shortcuts), "shortcut") if self.result.shortcuts else "No shortcut"
+        return f"{found} · guessing: {self.result.baseline:.0%} · {self.label_name} in {self.name}"
 
     @property
     def details(self) -> str:
