@@ -245,7 +245,7 @@ def test_g4_malformed_cases(shared: Path, tmp_path: Path, is_long: bool, figure:
     assert {name for name, _, _ in wrong} <= SHOWN, wrong
     figure(
         "G4",
-        f"{len(cases)} malformed cases: 0 tracebacks, {len(wrong)} shown that should be refused, {seconds:.0f} s of one core",
+        f"{len(cases)} malformed cases: 0 tracebacks, {len(wrong)} that should be refused, {seconds:.0f} s of a core",
     )
 
 
