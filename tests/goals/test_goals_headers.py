@@ -224,9 +224,9 @@ def test_g3_every_cut_of_native_and_compressed_files_is_seen(tmp_path: Path, fig
 def test_g4_malformed_cases(shared: Path, tmp_path: Path, is_long: bool, figure: Figure) -> None:
     subprocess.run([sys.executable, shared / "malformed" / "make.py", tmp_path], check=True, capture_output=True)
     cases = json.loads((tmp_path / "manifest.json").read_text())
-    began = time.monotonic()
+    began = time.process_time()  # of this process alone: others may share its cores
     catalog = dm.scan(tmp_path, workers=1)
-    seconds = time.monotonic() - began
+    seconds = time.process_time() - began
     entries = {failure.path: failure.outcome for failure in (*catalog.partial, *catalog.failures)}
     entries = {**dict.fromkeys(catalog.paths, "ok"), **entries}
     assert len(entries) == sum(catalog.outcomes.values())
@@ -244,7 +244,8 @@ def test_g4_malformed_cases(shared: Path, tmp_path: Path, is_long: bool, figure:
             wrong.append((name, outcome, wanted))
     assert {name for name, _, _ in wrong} <= SHOWN, wrong
     figure(
-        "G4", f"{len(cases)} malformed cases: 0 tracebacks, {len(wrong)} shown that should be refused, {seconds:.0f} s"
+        "G4",
+        f"{len(cases)} malformed cases: 0 tracebacks, {len(wrong)} that should be refused, {seconds:.0f} s of a core",
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 import struct
 import tarfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -368,3 +369,71 @@ def test_an_archive_that_becomes_a_folder_and_back(folder: Path, tmp_path: Path)
         with opening.open_file(str(place / "in" / "a.dcm")) as file:
             assert file.read(0, len(raw)) == raw[::-1]
         shutil.rmtree(place)
+
+
+def tar_header(name: bytes, size: bytes, kind: bytes = b"0") -> bytes:
+    """Return a header of a member of a tar archive; `size` is its field, of 12 bytes."""
+    fields = name.ljust(100, b"\0") + b"0000644\0" + b"0000000\0" * 2 + size + b"00000000000\0"
+    rest = kind + bytes(100) + b"ustar\x0000" + bytes(247)
+    return fields + b"%06o\0 " % (sum(fields) + sum(rest) + 8 * 32) + rest
+
+
+def attributes(**values: str) -> bytes:
+    """Return the extended attributes of the next member of a tar archive."""
+    raw = b""
+    for name, value in values.items():
+        record = f" {name.replace('__', '.')}={value}\n".encode()
+        length = len(record) + 2
+        raw += f"{length + (length > 99)}".encode() + record
+    return tar_header(b"pax", b"%011o\0" % len(raw), b"x") + raw + bytes(-len(raw) % 512)
+
+
+HUGE, ZERO = b"\x80" + (1 << 40).to_bytes(11, "big"), b"00000000000\0"
+HOSTILE_TARS = {
+    "a name of a terabyte": tar_header(b"././@LongLink", HUGE, b"L") + bytes(512),
+    "attributes of a terabyte": tar_header(b"pax", HUGE, b"x") + bytes(512),
+    "names in a row": (tar_header(b"././@LongLink", b"00000000012\0", b"L") + b"a" * 10 + bytes(502)) * 3000,
+    "attributes in a row": attributes(path="b.dcm") * 3000,
+    "holes without numbers": attributes(GNU__sparse__map="a,b", GNU__sparse__size="z") + tar_header(b"s", ZERO),
+    "holes without an end": attributes(GNU__sparse__major="1", GNU__sparse__minor="0") + tar_header(b"s", ZERO),
+    "a negative size": attributes(size="-5000") + tar_header(b"s", ZERO),
+    "bytes that are no header": b"x" * 1024,
+    "no end": b"",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_TARS)
+def test_of_a_tar_with_absurd_headers_what_is_before_opens_and_the_rest_is_named(tmp_path: Path, what: str) -> None:
+    (path,) = write_series(tmp_path / "in", 1)
+    good = path.read_bytes()
+    whole = tar_header(b"good.dcm", b"%011o\0" % len(good)) + good + bytes(-len(good) % 512)
+    archive = tmp_path / "x.tar"
+    archive.write_bytes(whole + HOSTILE_TARS[what] + bytes(1024) * (what != "no end"))
+    catalog = dm.scan(archive, workers=1)
+    assert [Path(path).name for path in catalog.paths] == ["good.dcm"]
+    ((reason, n_times),) = Counter(failure.reason for failure in catalog.failures).items()
+    assert n_times == 1
+    assert reason.startswith("the archive is cut off or damaged: only ")
+    assert reason.endswith(" before that can be read; copy or download it again")
+
+
+@pytest.mark.parametrize("damage", [b"12345678", b"\xff" * 8])
+def test_a_gzip_file_without_its_checksum_says_so(tmp_path: Path, damage: bytes) -> None:
+    (path,) = write_series(tmp_path / "in", 1)
+    packed = tmp_path / "x.dcm.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes())[:-8] + damage)
+    catalog = dm.scan(packed, workers=1)
+    (failure,) = catalog.failures
+    assert failure.reason == (
+        "cannot be read: its compressed bytes are cut off or damaged, or do not have their checksum: copy or download "
+        "it again"
+    )
+    with pytest.raises(LoadError, match="do not have their checksum"):
+        dm.load(packed)
+
+
+def test_names_of_members_are_shown_escaped(tmp_path: Path) -> None:
+    archive = tmp_path / "x.zip"
+    archive.write_bytes(zipped({"a\x1b[31m\nb.dcm": b""}))
+    (failure,) = dm.scan(archive, workers=1).failures
+    assert str(failure) == r"a\x1b[31m\nb.dcm: the file is empty"

@@ -163,6 +163,7 @@ def test_points_mark_their_voxel_and_lines_are_left_out(tmp_path: Path) -> None:
         (contour_of([(x + 500, y) for x, y in BOX], 0.0), "lies beside the images"),
         (contour_of(BOX[:2], 0.0), "has fewer than three points"),
         (contour_of([BOX[0]] * 4, 0.0), "encloses no area"),
+        (contour_of(BOX, 0.0, ContourData=["1e308", "-1e308", "0"] * 3), "has a coordinate beyond all images"),
         (
             contour_of(BOX, 0.0, ContourData=[-8, -18, 0, -7, -18, 2.5, -7, -17, 5]),
             "does not lie in the plane of the images",

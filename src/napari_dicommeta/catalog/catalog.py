@@ -25,7 +25,7 @@ from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.support.file_names import path_of_text
 from napari_dicommeta.support.html import MAX_ROWS, Records, html_table, html_terms
-from napari_dicommeta.support.words import counted
+from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ class ScanFailure:
 
     def __str__(self) -> str:
         """Return the file name and the reason; folders often have the names of patients."""
-        return f"{os.path.basename(self.path) or self.path}: {self.reason}"
+        return f"{display(os.path.basename(self.path) or self.path)}: {self.reason}"
 
     @property
     def is_harmless(self) -> bool:

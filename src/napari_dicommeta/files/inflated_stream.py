@@ -41,6 +41,7 @@ HEAD = 1 << 16
 """Up to this byte, headers are inflated for themselves: a scan needs no more of each file."""
 BOMB_BYTES, BOMB_RATIO = 256 << 20, 250
 """A stream that inflates to more bytes, and to more times its size, is refused. Images inflate to a few times."""
+DAMAGED = "its compressed bytes are cut off or damaged, or do not have their checksum: copy or download it again"
 MAX_STREAMS = 4096
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -114,7 +115,8 @@ class InflatedStream:
         if stop > HEAD or (self._size is not None and stop >= self._size) or _BLOCKS.peek((*self.key, 0)) is not None:
             return self.read(packed, position, count)
         inflater = zlib.decompressobj(self._bits)
-        return self._inflate(packed, inflater, self._start, stop)[0][position:]
+        head, inflater, _ = self._inflate(packed, inflater, self._start, stop)
+        return head[position:] if head or inflater.eof else self.read(packed, position, count)
 
     def size(self, packed: ByteFile) -> int:
         """Return the number of bytes, for which all of the stream is inflated once; raise as `read` does."""
@@ -138,6 +140,8 @@ class InflatedStream:
                 block, inflater, place = self._inflate(packed, inflater, place, BLOCK)
                 if is_bomb(n * BLOCK + len(block), place - self._start):
                     raise unreadable(packed.path, bomb_text(n * BLOCK + len(block), place - self._start))
+                if not block and n == 0 and not inflater.eof and (self._size or self._bits == GZIP):
+                    raise unreadable(packed.path, DAMAGED)
                 if len(block) < BLOCK:
                     self._end = n + 1
                     if n == 0 and self._crc is not None and zlib.crc32(block) != self._crc:

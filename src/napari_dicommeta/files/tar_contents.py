@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["is_tar", "tar_contents"]
 
 HEADER = 512
+MAX_EXTENDED = 1 << 20
+"""Bytes of the longest name or list of attributes of a member that is read."""
 SPARSE = "a sparse member of a tar archive, which is not read: unpack the archive, and open the folder"
 
 
@@ -32,10 +34,13 @@ def tar_contents(file: ByteFile) -> Contents:
     import tarfile
 
     contents = Contents()
-    last = ""
+    last, place = "", -1
     try:
         with tarfile.open(fileobj=_Borrowed(file), mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
             while (member := archive.next()) is not None:
+                if member.size < 0 or archive.offset <= place:  # it would lead back, for ever
+                    raise tarfile.ReadError("a member without a size")
+                place = archive.offset
                 archive.members = []  # type: ignore[attr-defined]  # it would keep an object for each
                 if member.issym() or member.islnk():
                     contents.skip_link(member.name)
@@ -45,7 +50,10 @@ def tar_contents(file: ByteFile) -> Contents:
                     last = contents.add(member.name, Member(member.offset_data, member.size, member.size))
                 elif not member.isdir():
                     contents.refuse(member.name, "not a regular file", "", "skipped")
-    except tarfile.TarError:
+            is_whole = file.read(archive.offset, HEADER) == bytes(HEADER)  # tarfile takes any other end for one, too
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError):  # what tarfile raises for damaged headers
+        is_whole = False
+    if not is_whole:
         contents.refuse_rest(cut_text("the archive is cut off or damaged", len(contents.members)))
         _shorten(contents, last, file.size)
     return contents
@@ -60,7 +68,13 @@ def _shorten(contents: Contents, name: str, end: int) -> None:
 
 
 class _Borrowed(ByteStream):
-    """A stream over a file that stays open."""
+    """A stream over a file that stays open, of which only headers are read."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next `size` bytes: the base class makes room for as many as a damaged header declares."""
+        if not 0 <= size <= MAX_EXTENDED:
+            raise ValueError("a header is longer than any")
+        return super().read(size) or b""
 
     def close(self) -> None:
         """Leave the file open."""

@@ -130,5 +130,6 @@ def _hits(grid: ImageGrid, contours: Sequence[np.ndarray]) -> tuple[int, int]:
     """Return how many contours lie on slices of a grid, then its number of slices."""
     if not contours:
         return 0, grid.shape[0]
-    heights = grid.indices(np.array([points.mean(axis=0) for points in contours]))[:, 0]
+    with np.errstate(over="ignore", invalid="ignore"):  # of coordinates near the largest number
+        heights = grid.indices(np.array([points.mean(axis=0) for points in contours]))[:, 0]
     return int(np.count_nonzero((heights > -MAX_OFF) & (heights < grid.shape[0] - 1 + MAX_OFF))), grid.shape[0]

@@ -168,7 +168,8 @@ def _draw(region: Region, image: ImageGrid) -> _Drawn:
         drawn.leave_out(fault)
     by_slice: dict[int, dict[float, list[tuple[str, np.ndarray]]]] = {}
     for contour in region.contours:
-        at = image.indices(contour.points)
+        with np.errstate(over="ignore", invalid="ignore"):  # of coordinates near the largest number
+            at = image.indices(contour.points)
         reason = _unusable(contour, at, image)
         if reason:
             drawn.leave_out(reason)
@@ -198,6 +199,8 @@ def _unusable(contour: Contour, at: np.ndarray, image: ImageGrid) -> str:
         return f"encloses no area ({kind})"
     if contour.kind != "POINT" and len(at) < 3:
         return "has fewer than three points"
+    if not np.isfinite(at).all():
+        return "has a coordinate beyond all images"
     if np.ptp(at[:, 0]) > FLAT and contour.kind != "POINT":
         return "does not lie in the plane of the images"
     low, high = at.min(axis=0), at.max(axis=0)
