@@ -194,3 +194,15 @@ def test_what_was_meant_is_asked(
 @pytest.mark.parametrize("word", ["kvp", "Slice Thickness", "slice-thickness", "SLICETHICKNESS", "(0018,0050)"])
 def test_keywords_in_any_case_are_tags(folders: tuple[str, str], capsys: pytest.CaptureFixture[str], word: str) -> None:
     assert result(capsys, "values", folders[0], word)["tags"] == ["KVP" if word == "kvp" else "SliceThickness"]
+
+
+def test_a_maker_that_has_longer_names_too_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("Acme", "Acme Medical", "Other")
+    write_series(tmp_path, 3, Manufacturer=lambda k: names[k])
+    assert main(["values", str(tmp_path), "Manufacturer", "--where", "Manufacturer=Acme"]) == 0
+    printed = capsys.readouterr()
+    assert "Acme Medical" not in printed.out
+    assert "1 other value contains this word; 'Manufacturer=*Acme*' takes them too" in printed.err
+    for condition in ("Manufacturer=Acme Medical", "Manufacturer=acme*", "Modality=CT"):
+        assert main(["values", str(tmp_path), "Manufacturer", "--where", condition]) == 0
+        assert "contains this word" not in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -70,9 +71,21 @@ def _matching(catalog: Catalog, path: TagPath, value: str) -> list[str | None]:
         parts = [shortest(part.strip()) or part for part in value.split("\\")]
         return [text for text in counts if text in (value, "\\".join(parts))]
     if value in counts:
+        _hint_at_longer(path, value, [text for text in counts if text])
         return [value]
     pattern = value.casefold().replace("[", "[[]").replace("?", "[?]")
     return [text for text in counts if text and fnmatchcase(text.casefold(), pattern)]
+
+
+def _hint_at_longer(path: TagPath, value: str, texts: list[str]) -> None:
+    """Say on stderr that other values contain this one, as the names of a maker and of its divisions do."""
+    longer = [text for text in texts if text != value and value.casefold() in text.casefold().split()]
+    if longer and not is_identifying(path, path.vr):
+        others = f"{counted(len(longer), 'other value')} {'contains' if len(longer) == 1 else 'contain'} this word"
+        pattern = f"{path.text}=*{value}*"
+        print(
+            f"--where {display(f'{path.text}={value}')}: {others}; '{display(pattern)}' takes them too", file=sys.stderr
+        )
 
 
 def _between(vr: str, texts: list[str], low: str, high: str) -> list[str | None]:

@@ -176,14 +176,17 @@ def meta_contradicts(survey: Survey) -> Iterator[Finding]:
 def numbers_left_out(survey: Survey) -> Iterator[Finding]:
     """Yield a finding on series of slices whose numbers, each of one image, are not those from 0 or 1 on."""
     numbers = survey.own("InstanceNumber")
-    parsed = np.array([number(text or "") or -1.0 if text != "0" else 0.0 for (text,) in numbers.texts])
+    parsed = np.array([-1.0 if (value := number(text or "")) is None else value for (text,) in numbers.texts])
     rows = np.flatnonzero(survey.sectional & ~survey.localizers)
+    rows = rows[np.bincount(survey.series_ids[rows], minlength=1)[survey.series_ids[rows]] >= MIN_NUMBERED]
+    if not len(rows):
+        return
     order = rows[np.argsort(survey.series_ids[rows], kind="stable")]
     _, starts = np.unique(survey.series_ids[order], return_index=True)
     lacking: list[np.ndarray] = []
     for members in np.split(order, starts[1:]):
         values = np.unique(parsed[numbers.ids[members]])
-        whole = len(values) == len(members) >= MIN_NUMBERED and values[0] >= 0 and bool((values % 1 == 0).all())
+        whole = len(values) == len(members) and values[0] >= 0 and bool((values % 1 == 0).all())
         if whole and (values[0] > 1 or values[-1] - values[0] >= len(values)):
             lacking.append(members)
     if lacking:

@@ -152,7 +152,8 @@ def find_protocols(survey: Survey) -> tuple[Protocol, ...]:
     several = {kind: members for kind, members in of_kind.items() if len(members) > 1}
     if not several:
         return ()
-    stated = {tag: _of_series(survey, tag, rows) for tag in ACQUISITION}
+    rows = rows[np.isin(survey.series_ids[rows], [k for members in several.values() for k in members])]
+    stated = {tag: values for tag in ACQUISITION if (values := _of_series(survey, tag, rows))}
     found = []
     for kind, members in several.items():
         settings = (_setting(tag, members, [values.get(k, "") for k in members]) for tag, values in stated.items())
@@ -164,6 +165,8 @@ def _of_series(survey: Survey, tag: str, rows: np.ndarray) -> dict[int, str]:
     """Return what the images of each series state, several values in order of size; "" is left out."""
     column = survey.joint(tag)
     span = len(column.texts)
+    if (np.bincount(column.ids[rows], minlength=span) > 0).sum() < 2:  # nothing varies
+        return {}
     of_series: dict[int, set[str]] = {}
     for pair in np.unique(survey.series_ids[rows] * span + column.ids[rows]).tolist():
         for value in (column.texts[pair % span][0] or "").split(" | "):
