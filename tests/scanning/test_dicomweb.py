@@ -8,6 +8,7 @@ import logging
 import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -236,6 +237,13 @@ def test_the_command_line_takes_a_server(url: str, store: Store, capsys: pytest.
     store.status["/series"] = 500
     assert main(["tags", url]) == 2
     assert "answers 500 Internal Server Error" in capsys.readouterr().err
+
+
+def test_without_the_package_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dicomweb, "_SERVICES", {})
+    monkeypatch.setitem(sys.modules, "dicomweb_client", None)
+    with pytest.raises(ImportError, match=r'needs dicomweb-client: pip install "napari-dicommeta\[dicomweb\]"'):
+        dm.scan("dicomweb://host/dw")
 
 
 def test_structures_of_a_server_are_drawn(tmp_path: Path) -> None:
