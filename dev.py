@@ -4,6 +4,7 @@
     python3 dev.py demo [FOLDER] [--screenshot OUT.png]   open napari on FOLDER, or on a sample
     python3 dev.py test                                   what CI runs: check, and all tests
     python3 dev.py test --fast                            the quick tests of the library, no checks
+    python3 dev.py test --matrix [--only=WORD]            a part of the tests on each Python and Qt that can be had
     python3 dev.py test --long                            the goals of reliability at their full size, with figures
     python3 dev.py check                                  format, lint, types, spelling, banned words and the docs
     python3 dev.py docs                                   write what the docs take from the code, and build them
@@ -312,6 +313,9 @@ def main() -> None:
     )
     sub.add_argument("--long", action="store_true", help="only the goals of reliability, at their full size")
     sub.add_argument("--here", action="store_true", help="with this Python and what is installed for it; no checks")
+    sub.add_argument(
+        "--matrix", action="store_true", help="only a part, on each Python and Qt binding that can be had; --only=WORD"
+    )
     for name in ("check", "docs", "graph", "changes", "graphics"):
         commands.add_parser(name)
     for name in ("coverage", "site"):
@@ -346,6 +350,11 @@ def main() -> None:
         environment()
         if options.long:
             test_goals(rest)
+            return
+        if options.matrix:
+            graphics(headless=True)
+            run(PYTHON, "-m", "pip", "install", "--quiet", "--group", f"{ROOT / 'pyproject.toml'}:matrix")
+            run(PYTHON, ROOT / "tests" / "matrix.py", *rest)
             return
         if not options.fast:
             graphics(headless=True)

@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import matrix
 import pytest
 import yaml
 from import_graph import NAME, imported_names, module_name, modules
@@ -81,6 +82,35 @@ def test_workflows_test_the_pythons_that_are_declared() -> None:
     jobs = read_yaml(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]
     assert jobs["library"]["strategy"]["matrix"]["python"] == declared
     assert jobs["window"]["strategy"]["matrix"]["python"] == declared
+
+
+def test_the_matrix_has_what_is_declared_and_the_next_python() -> None:
+    declared = [text.rpartition(" ")[2] for text in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", text)]
+    pythons = list(dict.fromkeys(cell.python for cell in matrix.CELLS))
+    assert pythons[:-1] == declared
+    bindings = read_yaml(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["window"]["strategy"]["matrix"]["qt"]
+    for python in pythons:
+        assert [
+            cell.binding for cell in matrix.CELLS if cell.python == python and cell.binding and not cell.is_oldest
+        ] == bindings
+    oldest = [cell for cell in matrix.CELLS if cell.is_oldest]
+    assert {cell.python for cell in oldest} == {declared[0]}
+    assert {bool(cell.binding) for cell in oldest} == {True, False}
+    assert all((ROOT / "tests" / name).exists() for name in (*matrix.LIBRARY, *matrix.WINDOW))
+
+
+def test_what_cannot_be_had_is_skipped_with_the_reason() -> None:
+    message = (
+        "warning: x is old\nerror: Failed to download y\n  Caused by: Request failed\n  Caused by: dns error: no name\n"
+    )
+    assert matrix.reason(message) == "Failed to download y … dns error: no name"
+    conflict = (
+        "  × No solution found when resolving dependencies:\n  ╰─▶ Because z has no wheels, z cannot be used.\n\n"
+    )
+    assert matrix.reason(conflict + "      hint: w\n") == (
+        "No solution found when resolving dependencies: … Because z has no wheels, z cannot be used."
+    )
+    assert matrix.reason("") == "uv said nothing"
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)

@@ -29,11 +29,16 @@ def test_layouts_read_real_headers_as_the_loop_does(shared: Path) -> None:
             assert recorder.loops <= LARGE.get(folder.name, catalog.n_files), folder.name
 
 
+@pytest.fixture(scope="module")
+def wholes(shared: Path) -> list[bytes]:
+    """Read the files of `DAMAGED` once for all seeds."""
+    return [raw for folder in DAMAGED for raw in files_of(shared / "data" / folder)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_layouts_read_damaged_real_headers_as_the_loop_does(shared: Path, seed: int) -> None:
+def test_layouts_read_damaged_real_headers_as_the_loop_does(wholes: list[bytes], seed: int) -> None:
     rng = random.Random(seed)
-    wholes = [raw for folder in DAMAGED for raw in files_of(shared / "data" / folder)]
     files = []
     for _ in range(120):
         whole = rng.choice(wholes)
