@@ -195,6 +195,7 @@ def test_every_command_works_on_a_catalog_for_others(inside: Canaries, capsys: p
         "meta-contradicts",
         "date-order",
         "ages",
+        "terms-undefined",
     }
     rows = [f"{uid},{n}" for n, uid in enumerate(shared.values("SeriesInstanceUID"))]
     (inside.folder / "labels.csv").write_text("\n".join(["SeriesInstanceUID,label", *rows]))

@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.scanning import cache, local, recorder
+from napari_dicommeta.scanning import cache, local, reading, recorder
 from napari_dicommeta.scanning import folder_marks as marks
 
 
@@ -73,6 +73,7 @@ def test_a_cancelled_scan_keeps_what_it_has_read(
     monkeypatch.setattr(local, "REPORT_SECONDS", 0.0)
     monkeypatch.setattr(local, "FIRST_SECONDS", 1e-9)
     monkeypatch.setattr(local, "TABLE_SHARE", 1e9)
+    monkeypatch.setattr(reading, "TURN_SECONDS", 0.0)  # or all are read before the first are reported
     write_series(tmp_path / "in", 300)
     steps = dm.iter_scan(tmp_path / "in", workers=1, cache=True)
     done = 0
