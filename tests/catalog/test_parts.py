@@ -11,7 +11,7 @@ import pytest
 from dicom_factory import ROOT, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.catalog import columns
+from napari_dicommeta.catalog import columns, storage
 from napari_dicommeta.catalog.storage import SavedTable
 from napari_dicommeta.cli.main import main
 
@@ -86,3 +86,20 @@ def test_a_folder_of_parts_is_a_source_of_commands(
     (tmp_path / "empty.parquet").mkdir()
     assert main(["tags", str(tmp_path / "empty.parquet")]) == 2
     assert "the folder holds no .parquet file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("most", [2, 1])
+def test_a_few_parts_are_opened_once_and_many_only_while_they_are_read(
+    whole: dm.Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    opened: list[str] = []
+
+    class Counted(storage.pq.ParquetFile):  # type: ignore[misc]
+        def __init__(self, path: str, **options: object) -> None:
+            opened.append(path)
+            super().__init__(path, **options)
+
+    monkeypatch.setattr(storage.pq, "ParquetFile", Counted)
+    monkeypatch.setattr(storage, "MAX_OPEN", most)
+    assert dm.Catalog.load(tmp_path / "x.parquet").tags() == whole.tags()
+    assert (len(opened) == 2) == (most == 2)

@@ -33,6 +33,8 @@ __all__ = ["is_saved", "load", "save"]
 
 CATALOG_VERSION = 2
 METADATA = b"napari_dicommeta"
+MAX_OPEN = 64
+"""The most parts of a saved catalog that stay open."""
 
 
 def is_saved(source: str) -> bool:
@@ -100,7 +102,7 @@ def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str
         names = [os.path.join(target, name) for name in sorted(os.listdir(target)) if name.endswith(".parquet")]
         if not names:
             raise CatalogError("the folder holds no .parquet file")
-    parts = [_Part(name) for name in names]
+    parts = [_Part(name, len(names) <= MAX_OPEN) for name in names]
     failures = [tuple(failure) for part in parts for failure in part.metadata["failures"]]
     store = ColumnStore(SavedTable(parts))
     store.mark = parts[0].metadata.get("mark", "")
@@ -108,15 +110,21 @@ def load(path: str | os.PathLike[str]) -> tuple[ColumnStore, list[tuple[str, str
 
 
 class _Part:
-    """One saved file, which is open only while it is read: a data set may have thousands."""
+    """One saved file. It stays open if `stays`, else it is open only while it is read.
 
-    def __init__(self, path: str) -> None:
+    A data set may have thousands. But opening costs as much as its columns are many, so it is not done for each.
+    """
+
+    def __init__(self, path: str, stays: bool = True) -> None:
         self._path = path
         try:
-            with pq.ParquetFile(path) as file:
-                self._footer, schema = file.metadata, file.schema_arrow
+            file = pq.ParquetFile(path)
         except pa.ArrowInvalid as error:
             raise CatalogError("it is not a Parquet file") from error
+        self._footer, schema = file.metadata, file.schema_arrow
+        self._file = file if stays else None
+        if not stays:
+            file.close()
         self.n_rows: int = self._footer.num_rows
         raw = (schema.metadata or {}).get(METADATA)
         if raw is None:
@@ -143,6 +151,8 @@ class _Part:
 
     def _read(self, name: str) -> pa.ChunkedArray:
         # Select by name: Parquet also reads the columns of a sequence's items, whose names start with the sequence's.
+        if self._file is not None:
+            return self._file.read(columns=[name]).column(name)
         with pq.ParquetFile(self._path, metadata=self._footer) as file:
             return file.read(columns=[name]).column(name)
 
