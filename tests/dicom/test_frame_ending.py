@@ -42,10 +42,11 @@ def ending(file: Image) -> tuple[str, bool] | None:
 
 
 @pytest.mark.parametrize("syntax", STREAMS)
-@pytest.mark.parametrize("frames", [1, 3])
-def test_a_whole_file_costs_one_small_read_and_of_several_frames_one_for_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str, frames: int
+@pytest.mark.parametrize(("frames", "small"), [(1, 0), (3, 0), (3, module.SMALL)])
+def test_a_whole_file_costs_one_small_read_and_of_several_frames_one_for_each_or_for_many_small_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: str, frames: int, small: int
 ) -> None:
+    monkeypatch.setattr(module, "SMALL", small)
     file = write(tmp_path / "x.dcm", syntax, [STREAMS[syntax]] * frames, frames)
     index = module.frame_index(file.path, file.offset, frames)
     reads = []
@@ -53,7 +54,8 @@ def test_a_whole_file_costs_one_small_read_and_of_several_frames_one_for_each(
     monkeypatch.setattr(PlainFile, "read", lambda *where: reads.append(where[2]) or read(*where))
     monkeypatch.setattr(module, "frame_index", lambda *_: index)  # made once for a file, to read its frames
     assert ending(file) is None
-    assert reads == [TAIL] + [PADDING] * (frames - 1) * (syntax != RLE)
+    ends = [module.BLOCK] if small else [PADDING] * (frames - 1)
+    assert reads == [TAIL] + ends * (syntax != RLE)
 
 
 @pytest.mark.parametrize("syntax", STREAMS)

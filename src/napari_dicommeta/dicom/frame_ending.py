@@ -1,8 +1,8 @@
 """Whether the encapsulated frames of a file reach their end: delimiter, last fragment and end of the codestream.
 
 A cut file is an image as long as nothing looks at its end. Whole files cost one small read of their last bytes, and of
-several frames one for each. The rest of the file is looked at where these do not look like the end of pixel data (PS3.5
-section A.4).
+several frames one for each, or one for many small ones. The rest of the file is looked at where these do not look like
+the end of pixel data (PS3.5 section A.4).
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ MAX_ENDS = 10_000
 MAX_LOOKED = 64
 """The most frames that are read because their last bytes hold no end marker."""
 MAX_NAMED = 4
+SMALL, BLOCK = 1 << 15, 1 << 18
+"""Bytes of a fragment below which the ends of the next ones are read with its own, and bytes that are read then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,17 @@ def _early_ends(path: str, offset: int, frames: int, index: FrameIndex) -> str:
     """Return which frames before the last have no end marker, "" if all have one."""
     early: list[int] = []
     looked = 0
+    bounds, starts, lengths = index.bounds.tolist(), index.starts.tolist(), index.lengths.tolist()
     with open_file(path) as file:
-        for frame, stop in enumerate(index.bounds[1:-1].tolist()):
-            start, length = int(index.starts[stop - 1]), int(index.lengths[stop - 1])
-            count = min(PADDING, length)
-            if stop == index.bounds[frame] or EOI in file.read(start + length - count, count):
+        begin, block = 0, b""
+        for frame, stop in enumerate(bounds[1:-1]):
+            if stop == bounds[frame]:
+                continue
+            count = min(PADDING, lengths[stop - 1])
+            at = starts[stop - 1] + lengths[stop - 1] - count
+            if at < begin or at + count > begin + len(block):
+                begin, block = at, file.read(at, BLOCK if lengths[stop - 1] < SMALL else count)
+            if EOI in block[at - begin : at - begin + count]:
                 continue
             looked += 1
             if looked > MAX_LOOKED:
