@@ -18,8 +18,13 @@ SIZE = (1400, 900)
 def qtbot(qtbot: Any) -> Any:
     """Give all waits one limit. How long a thing takes depends on what else the machine does, and is no fault."""
     wait_until, wait_signal = qtbot.waitUntil, qtbot.waitSignal
+
+    def wait_signal_longer(signal: Any, *, timeout: int = LIMIT_MS, raising: bool | None = None, **options: Any) -> Any:
+        # With `raising` False it is waited for a signal that is not to come.
+        return wait_signal(signal, timeout=timeout if raising is False else LIMIT_MS, raising=raising, **options)
+
     qtbot.waitUntil = lambda callback, *, timeout=LIMIT_MS: wait_until(callback, timeout=LIMIT_MS)
-    qtbot.waitSignal = lambda signal, *, timeout=LIMIT_MS, **options: wait_signal(signal, timeout=LIMIT_MS, **options)
+    qtbot.waitSignal = wait_signal_longer
     return qtbot
 
 
