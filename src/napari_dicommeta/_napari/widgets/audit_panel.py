@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QModelIndex, QObject, Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QTableView, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QHeaderView, QToolButton, QVBoxLayout, QWidget
 
 from napari_dicommeta._napari.keys import CHOOSE
 from napari_dicommeta._napari.widgets.labels import line, tip
-from napari_dicommeta._napari.widgets.row_model import RowModel
+from napari_dicommeta._napari.widgets.row_model import RowModel, row_table
 from napari_dicommeta._napari.words import keyword_of
 from napari_dicommeta.support.words import display
 
@@ -25,10 +25,6 @@ _CHOOSING = tuple(getattr(Qt.Key, f"Key_{name}") for name in CHOOSE)
 
 class _Model(RowModel):
     heads = ("Tag", "Score", "")
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.colors: Colors | None = None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         row: TagAudit = self.rows[index.row()]
@@ -65,16 +61,8 @@ class AuditPanel(QWidget):
         self.close_button.setAccessibleName("Close the audit")
         self.close_button.clicked.connect(self.closed)
         self.model = _Model(self)
-        self.table = QTableView()
-        self.table.setModel(self.model)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
-        self.table.setTabKeyNavigation(False)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table = row_table(self.model, self)
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.table.setMinimumHeight(60)
         header = self.table.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)

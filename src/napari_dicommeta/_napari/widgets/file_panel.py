@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QModelIndex, Qt, Signal
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QCheckBox,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
-    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from napari_dicommeta._napari.widgets.labels import line, tip
-from napari_dicommeta._napari.widgets.row_model import RowModel
+from napari_dicommeta._napari.widgets.row_model import RowModel, row_table
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -32,10 +30,6 @@ __all__ = ["FilePanel"]
 
 class _Model(RowModel):
     heads = ("Tag", "Value in this file")
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.colors: Colors | None = None
 
     def data(self, index: QModelIndex, role: int = 0) -> Any:
         row: FileTag = self.rows[index.row()]
@@ -65,16 +59,8 @@ class FilePanel(QWidget):
         self.only_odd = QCheckBox("Only odd")
         self.only_odd.setToolTip("Only values that differ from both slices beside it, or from most files of the folder")
         self.model = _Model(self)
-        self.table = QTableView()
-        self.table.setModel(self.model)
-        self.table.setShowGrid(False)
-        self.table.setWordWrap(False)
-        self.table.setTabKeyNavigation(False)
-        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.table = row_table(self.model, self)
         self.table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.table.verticalHeader().hide()
-        self.table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.table.activated.connect(lambda index: self.tag_activated.emit(self.model.rows[index.row()].keyword))
         above = QHBoxLayout()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QModelIndex, QObject, QPoint, QRect, Qt, QTimer, Signal
 from qtpy.QtWidgets import (
-    QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -25,7 +24,7 @@ from qtpy.QtWidgets import (
 from napari_dicommeta._napari.tasks.find import find_tags
 from napari_dicommeta._napari.tasks.rows import FOLDED, SHAPE_BARS, TagRow, next_order
 from napari_dicommeta._napari.widgets.labels import line, tip
-from napari_dicommeta._napari.widgets.row_model import RowModel
+from napari_dicommeta._napari.widgets.row_model import RowModel, row_table
 from napari_dicommeta._napari.words import keyword_of
 from napari_dicommeta.support.words import counted, display
 
@@ -215,17 +214,9 @@ class TagTable(QWidget):
         self.table.selectionModel().currentRowChanged.connect(self._row_changed)
 
     def _table(self) -> QTableView:
-        table = QTableView()
-        table.setModel(self.model)
+        table = row_table(self.model, self)
         self.delegate = _BarDelegate(table)
         table.setItemDelegate(self.delegate)
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        table.setShowGrid(False)
-        table.setWordWrap(False)
-        table.setTabKeyNavigation(False)
-        table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(self.fontMetrics().height() + 6)
         table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         table.installEventFilter(self)
         header = table.horizontalHeader()
