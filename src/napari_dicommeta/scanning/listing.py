@@ -23,7 +23,7 @@ from napari_dicommeta.scanning.sources import timed_out_entry
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
-    from napari_dicommeta.scanning.sources import OtherEntry
+    from napari_dicommeta.scanning.progress import Failure
 
 __all__ = [
     "Entry",
@@ -64,7 +64,7 @@ class _Link(_Folder):
     __slots__ = ()
 
 
-def files_of(entries: Iterable[str | OtherEntry | None], others: list[OtherEntry]) -> Iterator[str]:
+def files_of(entries: Iterable[str | Failure | None], others: list[Failure]) -> Iterator[str]:
     """Yield the files of a listing; append its other entries to `others`."""
     for entry in entries:
         if isinstance(entry, str):
@@ -74,7 +74,7 @@ def files_of(entries: Iterable[str | OtherEntry | None], others: list[OtherEntry
 
 
 def take_files(
-    entries: Iterator[str | OtherEntry | None], others: list[OtherEntry], count: int
+    entries: Iterator[str | Failure | None], others: list[Failure], count: int
 ) -> Generator[None, None, list[str]]:
     """Return the next `count` files of a listing, fewer at its end, as `files_of` yields them; yield when it waits."""
     files: list[str] = []

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.scanning.batches import Batches
 from napari_dicommeta.scanning.listing import files_of, take_files
-from napari_dicommeta.scanning.progress import REPORT_SECONDS, Failure, ScanProgress
+from napari_dicommeta.scanning.progress import REPORT_SECONDS, Failure, ScanProgress, waited_for
 from napari_dicommeta.scanning.reading import read_all, record
 from napari_dicommeta.scanning.recorder import Recorder
 from napari_dicommeta.scanning.worker import Pool, unpack
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Generator, Iterator
 
     import pyarrow as pa
 
@@ -68,7 +68,7 @@ def scan_paths(
                 yield ScanProgress(done=0, found=0, listed=False)
     each, learning = first.each, recorder.loop_seconds
     worth = WORTH_SECONDS + 2 * learning + recorder.n_columns * COLUMN_WORTH
-    more = yield from _listed(entries, failures, max(int(worth / each), 0) + 1)
+    more = yield from waited_for(take_files(entries, failures, max(int(worth / each), 0) + 1))
     is_worth = count > 1 and len(more) * each > worth
     LOGGER.info("scanning with %d processes", count if is_worth else 1)
     pool = Pool()
@@ -82,25 +82,8 @@ def scan_paths(
             return (yield from _in_processes(recorder, batches, chain(more, entries), failures, pool))
     finally:
         pool.close()
-    more += yield from _listed(entries, failures, sys.maxsize)
+    more += yield from waited_for(take_files(entries, failures, sys.maxsize))
     return (yield from _in_process(recorder, more, failures))
-
-
-def _listed(
-    entries: Iterator[str | Failure | None],
-    failures: list[Failure],
-    count: int,
-    progress: Callable[[], ScanProgress] = lambda: ScanProgress(done=0, found=0, listed=False),
-) -> Generator[ScanProgress, None, list[str]]:
-    """Return the next `count` files of a listing, fewer at its end; yield ``progress()`` when the listing waits."""
-    steps = take_files(entries, failures, count)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            files: list[str] = stop.value
-            return files
-        yield progress()
 
 
 class _FirstFiles:
@@ -216,7 +199,7 @@ def _in_processes(
     try:
         for thread in threads:
             thread.start()
-        first = yield from _listed(entries, failures, batches.files_ahead)
+        first = yield from waited_for(take_files(entries, failures, batches.files_ahead))
         batches.add(first)
 
         from napari_dicommeta.catalog.catalog import Catalog
@@ -225,7 +208,9 @@ def _in_processes(
         add(0, recorder.take())
         found = done + len(first)
         yield progress(listed=False)
-        while step := (yield from _listed(entries, failures, batches.pack_files, lambda: progress(listed=False))):
+        while step := (
+            yield from waited_for(take_files(entries, failures, batches.pack_files), lambda: progress(listed=False))
+        ):
             batches.add(step)
             found += len(step)
             if time.monotonic() - reported > REPORT_SECONDS:

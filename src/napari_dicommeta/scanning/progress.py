@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     import pyarrow as pa
 
     from napari_dicommeta.catalog.catalog import Catalog
 
-__all__ = ["REPORT_SECONDS", "Failure", "ScanProgress"]
+__all__ = ["REPORT_SECONDS", "Failure", "ScanProgress", "waited_for"]
 
 REPORT_SECONDS = 0.1
 """The time between two progress reports."""
 Failure = tuple[str, str, str, str]
 """(path, outcome, reason, code) of a directory entry that is not in the catalog; see `ScanFailure`."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +36,17 @@ class ScanProgress:
         from napari_dicommeta.catalog.catalog import Catalog
 
         return Catalog.of_tables(self.tables, self.failures)
+
+
+def waited_for(
+    steps: Generator[None, None, Result],
+    progress: Callable[[], ScanProgress] = lambda: ScanProgress(done=0, found=0, listed=False),
+) -> Generator[ScanProgress, None, Result]:
+    """Return the result of `steps`; yield ``progress()`` whenever they wait for storage."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        yield progress()

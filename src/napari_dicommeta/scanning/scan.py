@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.files.byte_file import n_reads
 from napari_dicommeta.scanning.listing import list_steps
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.scanning.media import described_folders
 from napari_dicommeta.scanning.pending_calls import PendingCalls
-from napari_dicommeta.scanning.progress import ScanProgress
+from napari_dicommeta.scanning.progress import ScanProgress, waited_for
 from napari_dicommeta.scanning.progress_bar import progress_bar
 from napari_dicommeta.scanning.sources import Source, checked_sources, source_paths, sources_of
 from napari_dicommeta.support.generators import result_of
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog, ScanFailure
 
 __all__ = ["iter_scan", "scan"]
-
-Result = TypeVar("Result")
 
 
 def scan(
@@ -119,14 +117,14 @@ def _steps(
     if output is not None:
         raise ValueError("output needs a client; without a client, scan and then call Catalog.save")
     given = source_paths(source)
-    silent = yield from _waited_for(checked_sources(given))
+    silent = yield from waited_for(checked_sources(given))
     unreached = {path for path, *_ in silent}
     given = tuple(path for path in given if path not in unreached)
     if is_remote(given):  # its files are waited for, by threads
         lost: list[ScanFailure] = []
         catalog = yield from scan_paths(list_steps(given), workers=1)
     else:
-        paths, lost = yield from _waited_for(_described(given))
+        paths, lost = yield from waited_for(_described(given))
         catalog = yield from _scan_local(paths, workers, cache)
     lost += [_failure(*entry) for entry in silent]
     return catalog.with_failures([*catalog.failures, *lost]) if lost else catalog
@@ -148,17 +146,6 @@ def _described(paths: Sequence[str]) -> Generator[None, None, tuple[tuple[str, .
         except TimeoutError as error:
             log_fault("looking for a DICOMDIR", error, logging.WARNING)
             return tuple(paths), []
-
-
-def _waited_for(steps: Generator[None, None, Result]) -> Generator[ScanProgress, None, Result]:
-    """Return the result of `steps`; yield progress whenever they wait for storage."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        yield ScanProgress(done=0, found=0, listed=False)
 
 
 def _failure(path: str, outcome: str, reason: str, code: str) -> ScanFailure:

@@ -19,8 +19,9 @@ from napari_dicommeta.support.generators import result_of
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
 
+    from napari_dicommeta.scanning.progress import Failure
+
 __all__ = [
-    "OtherEntry",
     "Source",
     "check_sources",
     "checked_sources",
@@ -32,8 +33,6 @@ __all__ = [
 _CHAINED = re.compile(r"(?:zip|tar)://(?P<inside>[^:]*)::(?P<archive>.+)", re.DOTALL)
 """What fsspec calls a place inside an archive."""
 Source = str | bytes | os.PathLike[str]
-OtherEntry = tuple[str, str, str, str]
-"""(path, outcome, reason, code), as an `Entry` or as scanning processes send it."""
 
 
 def source_paths(source: Source | Iterable[Source]) -> tuple[str, ...]:
@@ -71,7 +70,7 @@ def _path_of(source: str) -> str:
     return os.path.expanduser(source) if source.startswith("~") and not os.path.lexists(source) else source
 
 
-def check_sources(paths: Sequence[str]) -> list[OtherEntry]:
+def check_sources(paths: Sequence[str]) -> list[Failure]:
     """Raise the error of the first of `paths` that does not exist or cannot be reached; URLs are listed later.
 
     Return the entries of those for which the storage does not answer, as long as it answers for others.
@@ -84,9 +83,9 @@ def check_sources(paths: Sequence[str]) -> list[OtherEntry]:
     return result_of(checked_sources(paths))
 
 
-def checked_sources(paths: Sequence[str]) -> Generator[None, None, list[OtherEntry]]:
+def checked_sources(paths: Sequence[str]) -> Generator[None, None, list[Failure]]:
     """Return and raise what `check_sources` does; yield while the storage does not answer."""
-    silent: list[OtherEntry] = []
+    silent: list[Failure] = []
     with closing(PendingCalls()) as calls:
         for path in paths:
             try:
@@ -107,6 +106,6 @@ def _check(path: str) -> None:
             raise FileNotFoundError(errno.ENOENT, "the file or folder does not exist", path) from error
 
 
-def timed_out_entry(path: str, error: TimeoutError) -> OtherEntry:
+def timed_out_entry(path: str, error: TimeoutError) -> Failure:
     """Return the entry of a folder, a file or a link for which the storage does not answer."""
     return path, "timed out", f"not listed: {error.strerror}; check the connection, and scan again", ""
