@@ -11,6 +11,7 @@ import numpy as np
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def numbers_left_out(survey: Survey) -> Iterator[Finding]:
     _, starts = np.unique(survey.series_ids[order], return_index=True)
     lacking: list[np.ndarray] = []
     for members in np.split(order, starts[1:]):
-        values = np.unique(parsed[numbers.ids[members]])
+        values = sorted_unique(parsed[numbers.ids[members]])
         whole = len(values) == len(members) and values[0] >= 0 and bool((values % 1 == 0).all())
         if whole and (values[0] > 1 or values[-1] - values[0] >= len(values)):
             lacking.append(members)

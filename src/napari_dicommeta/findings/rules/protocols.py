@@ -11,6 +11,7 @@ import numpy as np
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, roundings, spell_span, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _of_series(survey: Survey, tag: str, rows: np.ndarray) -> dict[int, str]:
     if (np.bincount(column.ids[rows], minlength=span) > 0).sum() < 2:  # nothing varies
         return {}
     of_series: dict[int, set[str]] = {}
-    for pair in np.unique(survey.series_ids[rows] * span + column.ids[rows]).tolist():
+    for pair in sorted_unique(survey.series_ids[rows] * span + column.ids[rows]).tolist():
         for value in (column.texts[pair % span][0] or "").split(" | "):
             if value:
                 of_series.setdefault(pair // span, set()).add(value)
