@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,19 +53,18 @@ def hang_in_processes(monkeypatch: pytest.MonkeyPatch, folder: Path, names: set[
 
 
 @contextmanager
-def hanging(monkeypatch: pytest.MonkeyPatch, names: set[str], call: str = "read") -> Iterator[set[str]]:
-    """Let a call on files with these names hang in this process; at the end, it returns. Yield the names that hung."""
-    end, hung = threading.Event(), set[str]()
-    module = first_reads.os if call in ("read", "open") else byte_file
-    real = getattr(module, call)
+def _hanging(
+    monkeypatch: pytest.MonkeyPatch, module: Any, call: str, names: set[str], path_of: Callable[[Any], object]
+) -> Iterator[set[str]]:
+    end, hung, real = threading.Event(), set[str](), getattr(module, call)
 
-    def wait(what: object, *rest: int) -> object:
-        path = what if call == "open" else os.readlink(f"/proc/self/fd/{what}")
-        name = os.path.basename(str(path))
+    def wait(what: object, *rest: object, **named: object) -> object:
+        path = path_of(what)
+        name = os.path.basename(path) if isinstance(path, str) else ""
         if name in names:
             hung.add(name)
             end.wait()
-        return real(what, *rest)
+        return real(what, *rest, **named)
 
     try:
         with monkeypatch.context() as patch:
@@ -74,24 +74,16 @@ def hanging(monkeypatch: pytest.MonkeyPatch, names: set[str], call: str = "read"
         end.set()
 
 
-@contextmanager
-def hanging_calls(monkeypatch: pytest.MonkeyPatch, call: str, names: set[str]) -> Iterator[set[str]]:
-    """Let a call of `os` on paths with these names hang in this process; at the end, it returns. Yield those names."""
-    end, hung, real = threading.Event(), set[str](), getattr(os, call)
+def hanging(monkeypatch: pytest.MonkeyPatch, names: set[str], call: str = "read") -> AbstractContextManager[set[str]]:
+    """Let a call on files with these names hang in this process; at the end, it returns. Give the names that hung."""
+    module = first_reads.os if call in ("read", "open") else byte_file
+    path_of = str if call == "open" else lambda descriptor: os.readlink(f"/proc/self/fd/{descriptor}")
+    return _hanging(monkeypatch, module, call, names, path_of)
 
-    def wait(path: object, *rest: object, **named: object) -> object:
-        name = os.path.basename(path) if isinstance(path, str) else ""
-        if name in names:
-            hung.add(name)
-            end.wait()
-        return real(path, *rest, **named)
 
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(os, call, wait)
-            yield hung
-    finally:
-        end.set()
+def hanging_calls(monkeypatch: pytest.MonkeyPatch, call: str, names: set[str]) -> AbstractContextManager[set[str]]:
+    """Let a call of `os` on paths with these names hang in this process; at the end, it returns. Give those names."""
+    return _hanging(monkeypatch, os, call, names, lambda path: path)
 
 
 @contextmanager

@@ -268,6 +268,7 @@ def test_bars_are_there_while_a_scan_is_running(
     monkeypatch.setattr(scanner, "REPORT_SECONDS", 0.0)
     monkeypatch.setattr(scanner, "FIRST_SECONDS", 0.0)
     monkeypatch.setattr(reading, "STEP_FILES", 40)  # as after as many files of a large folder
+    monkeypatch.setattr(reading, "TURN_SECONDS", 0.0)  # or all are read before the first are reported
     monkeypatch.setattr(_opening, "FIRST_PARTIAL", 0.0)
     iter_scan, is_seen = _opening.iter_scan, threading.Event()
 
