@@ -148,3 +148,13 @@ def test_a_pair_is_named_by_both_its_keywords() -> None:
     assert keyword_of("PixelValueTransformationSequence.RescaleSlope") == "PixelValueTransformation.RescaleSlope"
     assert keyword_of("(0009,xx01,A 1%2E2)") == "(0009,xx01,A 1%2E2)"
     assert keyword_of(("WindowCenter", "WindowWidth")) == "WindowCenter × WindowWidth"
+
+
+def test_holds_says_whether_a_selection_has_one_of_several_values(tmp_path: Path) -> None:
+    write_series(tmp_path / "a", 2, Modality="CT")
+    write_series(tmp_path / "b", 2, Modality="MR")
+    catalog = dm.scan(tmp_path)
+    of_ct, of_mr = catalog.where(Modality="CT").file_rows, catalog.where(Modality="MR").file_rows
+    assert of_ct.holds("Modality", ("CT", "PT")) and not of_ct.holds("Modality", ("MR",))
+    assert of_mr.holds("Modality", ("MR",)) and not of_mr.holds("Modality", ("CT", "PT"))
+    assert not catalog.file_rows.holds("Modality", ("US",)) and not catalog.file_rows.holds("EchoTime", ("1",))

@@ -412,7 +412,7 @@ def test_close_stops_warming_and_leaves_the_array_readable() -> None:
     gate = Gate((50, 2, 2))
     gate.array.warm(0)
     gate.wait(1)
-    gate.array._ahead._stopped.set()  # as close does, which then waits for the plane that is being read
+    gate.array._ahead._is_stopped = True  # as close does, which then waits for the plane that is being read
     gate.allow(1)
     gate.array.close()
     assert gate.begun == [0]

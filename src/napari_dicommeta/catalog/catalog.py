@@ -145,7 +145,8 @@ class Catalog:
 
         Bytes of names that are no text are surrogates, as in the results of `os.listdir` (PEP 383).
         """
-        return tuple(map(path_of_text, self.file_rows.file_column("path").to_pylist()))
+        texts = self.file_rows.file_column("path").to_pylist()
+        return tuple(map(path_of_text, texts) if self.file_rows.store.has_foreign_names else texts)
 
     @property
     def failures(self) -> tuple[ScanFailure, ...]:
@@ -394,8 +395,7 @@ class Catalog:
     @property
     def has_paths(self) -> bool:
         """Whether the catalog names its files; a `shareable` one does not, so their pixels cannot be read."""
-        paths = self.file_rows.store.file_column("path")
-        return not self.n_files or not paths[0].as_py().startswith(f"({WITHHELD}")
+        return not self.n_files or self.file_rows.store.has_paths
 
     def file_column(self, name: str) -> np.ndarray:
         """Return an integer column: size, mtime, pixel_offset, pixel_length (bytes), pixel_tag or cut of each file."""

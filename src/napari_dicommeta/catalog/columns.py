@@ -12,6 +12,7 @@ from napari_dicommeta.catalog.arrow_arrays import bool_array, number_array, nump
 from napari_dicommeta.catalog.conditions import ends_of, texts_of
 from napari_dicommeta.catalog.distinct_texts import Texts, joined, most_frequent
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, MANY_VALUES, joined_tables, one_chunk
+from napari_dicommeta.dicom.stored_values import WITHHELD
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import Meaning, decode_all, numbers
 from napari_dicommeta.support.cached import cached_property
@@ -289,6 +290,8 @@ class ColumnStore:
         self._file_columns: dict[str, pa.Array] = {}
         self._file_numbers: dict[str, np.ndarray] = {}
         self._found: dict[str, str | None] = {}
+        self.kept: dict[Any, Any] = {}
+        """What other modules found out about all of its files; it lasts as long as the store."""
         self.mark = ""
         """What `storage.save` was given to recognize this store by, "" if it was given nothing or does not come from a
         file."""
@@ -332,6 +335,16 @@ class ColumnStore:
         if name not in self._file_numbers:
             self._file_numbers[name] = numpy_of(self.file_column(name))
         return self._file_numbers[name]
+
+    @cached_property
+    def has_paths(self) -> bool:
+        """Return whether the files are named: a store of no files, or that of a shareable catalog, names none."""
+        return self.n_files > 0 and not self.file_column("path")[0].as_py().startswith(f"({WITHHELD}")
+
+    @cached_property
+    def has_foreign_names(self) -> bool:
+        """Return whether some names are no text, so that `path_of_text` changes their paths."""
+        return bool(pc.any(pc.match_substring(self.file_column("path"), "\0")).as_py())
 
     @cached_property
     def _key_set(self) -> frozenset[str]:

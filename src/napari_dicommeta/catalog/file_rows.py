@@ -77,6 +77,18 @@ class FileRows:
         """Return the column of a tag, None if no file in the store holds it."""
         return self.store.find_tag(tag) if isinstance(tag, str) else self.store.find(tag)
 
+    def holds(self, tag: str, texts: tuple[str, ...]) -> bool:
+        """Return whether a value of `tag` in these files has one of `texts` as its meaning; quick for each series."""
+        column = self.find(tag)
+        if column is None:
+            return False
+        key = ("holds", tag, texts)
+        if key not in self.store.kept:
+            is_match = column.matches(texts, "meaning")
+            self.store.kept[key] = is_match if is_match.any() else None
+        is_match = self.store.kept[key]
+        return is_match is not None and bool(is_match[self.stored_codes(column)].any())
+
     def file_column(self, name: str) -> pa.Array:
         """Return one of `columns.FILE_COLUMNS`."""
         array = self.store.file_column(name)

@@ -69,8 +69,8 @@ def _referring_series(among: Sequence[Series]) -> tuple[Series, ...]:
     kept = among[0].catalog.kept
     known = kept.get("referring")
     if known is None or known[0] is not among:
-        classes = {*PRESENTATION_STATES, KEY_OBJECTS}
-        found = tuple(series for series in among if not classes.isdisjoint(series.catalog.values("SOPClassUID")))
+        classes = (*PRESENTATION_STATES, KEY_OBJECTS)
+        found = tuple(series for series in among if series.catalog.file_rows.holds("SOPClassUID", classes))
         known = kept["referring"] = (among, found)
     return known[1]
 

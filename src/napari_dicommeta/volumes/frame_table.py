@@ -42,6 +42,9 @@ class PixelFormats:
         return PixelFormats(self.distinct, self.ids[rows])
 
 
+_ABSENT = FrameColumn(NO_TEXT, None)
+
+
 class FrameTable:
     """All frames of a series.
 
@@ -84,9 +87,9 @@ class FrameTable:
 
     def _of_files(self, keyword: str) -> FrameColumn:
         rows = self.catalog.file_rows
-        column = rows.find(keyword)
+        column = rows.store.find_tag(keyword)
         if column is None:
-            return FrameColumn(NO_TEXT, None)
+            return _ABSENT
         code = rows.constant_code(column)
         if code is not None:  # most elements are the same in a whole series
             return FrameColumn((column.text_of(code),), None)

@@ -235,6 +235,16 @@ class Frames:
         """Return where the pixels of the frames are."""
         paths, catalog, files = self._table.catalog.paths, self._table.catalog, self.files
         mosaics = self._table.mosaics
+        if self._table.is_one_each and len(files) == len(paths):  # all files: their columns serve as they are
+            return FrameSources(
+                paths=paths,
+                files=files,
+                indices=self.indices,
+                offsets=catalog.file_column("pixel_offset"),
+                formats=self.formats,
+                format_ids=self._table.formats.ids,
+                tiles={row: tiles for row, (_, tiles) in mosaics.items()},
+            )
         if self._table.is_one_each:
             used, numbers = files, np.arange(len(files), dtype=np.int32)
         else:

@@ -156,7 +156,9 @@ def place_ids(distances: np.ndarray, tolerance: float = SAME_POSITION) -> np.nda
     """Return the rank of each distance along the normal, from 0, intp; distances within `tolerance` share a rank."""
     order = np.argsort(distances, kind="stable")
     ids = np.empty(len(distances), dtype=np.intp)
-    ids[order] = np.concatenate([[0], np.cumsum(np.diff(distances[order]) > tolerance)])
+    ids[order[:1]] = 0
+    ordered = distances[order]
+    ids[order[1:]] = np.cumsum(ordered[1:] - ordered[:-1] > tolerance)
     return ids
 
 
@@ -208,7 +210,7 @@ class VolumeGeometry:
         if n == 1:
             return cls(spacing=(float("nan"), *plane.spacing), affine=affine, floor=floor)
         distances = positions @ normal
-        steps = np.diff(distances)
+        steps = distances[1:] - distances[:-1]
         span = positions[-1] - positions[0]
         step = span / (n - 1)
         if not even_steps(steps, floor):

@@ -96,7 +96,6 @@ class LazyArray(NDArrayOperatorsMixin):
         self._reader = PlaneReader(read)
         self._cache = PlaneCache(math.prod(self._lead), plane, self.dtype, self._reader, threads if threads > 2 else 0)
         self._ahead = ReadAhead(self._cache, threads)
-        weakref.finalize(self, self._ahead.end)  # without it, idle threads keep the planes of a lost array
 
     # -- properties ---------------------------------------------------------------------------------
 
@@ -225,7 +224,8 @@ class LazyArray(NDArrayOperatorsMixin):
         """Read ahead in the background, nearest to the last used plane first; `start` sets the first plane."""
         if start is not None and not self._ahead.threads:
             self._cache.at = start
-        self._ahead.start()
+        if self._ahead.start():
+            weakref.finalize(self, self._ahead.end)  # without it, idle threads keep the planes of a lost array
 
     def close(self) -> None:
         """Stop reading in the background; planes can still be read by indexing."""

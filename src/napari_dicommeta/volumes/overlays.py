@@ -105,7 +105,10 @@ class ShutterPlanes:
 
 def may_hold_overlays(catalog: Catalog) -> bool:
     """Return whether files read together with those of `catalog` have overlays or shutters; this is quick."""
-    return any(catalog.file_rows.find(tag) is not None for tag in _TELLING)
+    store = catalog.file_rows.store
+    if "overlays" not in store.kept:
+        store.kept["overlays"] = any(store.find_tag(tag) is not None for tag in _TELLING)
+    return bool(store.kept["overlays"])
 
 
 def overlay_volumes(

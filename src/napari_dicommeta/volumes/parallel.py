@@ -189,7 +189,9 @@ def _block_notes(stack: Stack) -> tuple[Note, ...]:
 def _is_even(frames: Frames) -> bool:
     """Return whether ordered frames are evenly spaced along their normal."""
     assert frames.main_plane is not None
-    return even_steps(np.diff(frames.distances), max(spacing_floor(frames.main_plane), frames.tolerance))
+    distances = frames.distances
+    steps = distances[1:] - distances[:-1]
+    return even_steps(steps, max(spacing_floor(frames.main_plane), frames.tolerance))
 
 
 def _of_one_place(frames: Frames) -> Result:

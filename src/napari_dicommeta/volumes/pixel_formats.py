@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 
@@ -16,10 +15,10 @@ from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.frame_table import PixelFormats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
-    from napari_dicommeta.catalog.columns import Column
+    from napari_dicommeta.catalog.columns import Column, ColumnStore
     from napari_dicommeta.dicom.frame_ending import FrameEnding
 
 __all__ = ["read_endings", "read_formats"]
@@ -59,36 +58,45 @@ def read_formats(catalog: Catalog) -> PixelFormats:
     """Return the pixel format of each file; bits, sign and transfer syntax may differ from file to file."""
     rows = catalog.file_rows
     columns = [rows.find(tag) for tag in _FORMAT_TAGS]
-    codes = [None if column is None else rows.stored_codes(column) for column in columns]
     tags = catalog.file_column("pixel_tag")
+    of_all = tuple(-1 if column is None else rows.constant_code(column) for column in columns)
+    if None not in of_all and (tags == tags[0]).all():
+        return PixelFormats((_of_codes(rows.store, columns, of_all, int(tags[0])),), np.zeros(len(tags), np.int32))
+    codes = [None if column is None else rows.stored_codes(column) for column in columns]
     varying = [column for column in (*codes, tags) if column is not None and (column != column[0]).any()]
     if varying:
         table = np.stack([column.astype(np.int64) for column in varying], axis=1)
         _, first, ids = np.unique(table, axis=0, return_index=True, return_inverse=True)
-    else:
-        first, ids = np.array([0]), np.zeros(catalog.n_files, dtype=np.intp)
     known: dict[PixelFormat, int] = {}
     of_key = []
     for row in first.tolist():
-        stated = tuple(
-            _NOTHING if column is None or code is None else _stated(column, int(code[row]))
-            for column, code in zip(columns, codes, strict=True)
-        )
-        form = _pixel_format(stated, int(tags[row]))
+        of_row = tuple(-1 if code is None else int(code[row]) for code in codes)
+        form = _of_codes(rows.store, columns, of_row, int(tags[row]))
         of_key.append(known.setdefault(form, len(known)))
     return PixelFormats(tuple(known), np.array(of_key, dtype=np.int32)[ids.reshape(-1)])
 
 
-def _stated(column: Column, code: int) -> _Stated:
-    if code < 0:
+def _of_codes(
+    store: ColumnStore, columns: Sequence[Column | None], codes: tuple[int | None, ...], pixel_tag: int
+) -> PixelFormat:
+    """Return the pixel format of files with these codes in the columns of `_FORMAT_TAGS`; most series share a few."""
+    known = store.kept.setdefault("pixel formats", {})
+    form = known.get((codes, pixel_tag))
+    if form is None:
+        stated = tuple(_stated(column, code) for column, code in zip(columns, codes, strict=True))
+        form = known[codes, pixel_tag] = _pixel_format(stated, pixel_tag)
+    return cast("PixelFormat", form)
+
+
+def _stated(column: Column | None, code: int | None) -> _Stated:
+    if column is None or code is None or code < 0:
         return _NOTHING
     meanings = column.meanings(code)
     return _Stated(column.text_of(code), next((meaning.flag for meaning in meanings if meaning.flag), ""))
 
 
-@lru_cache(maxsize=256)
 def _pixel_format(of_tags: tuple[_Stated, ...], pixel_tag: int) -> PixelFormat:
-    """Return the pixel format that files with these texts of `_FORMAT_TAGS` have; most series share a few."""
+    """Return the pixel format that files with these texts of `_FORMAT_TAGS` have."""
     stated = dict(zip(_FORMAT_TAGS, of_tags, strict=True))
     damage: list[str] = []
     unclear: list[str] = []

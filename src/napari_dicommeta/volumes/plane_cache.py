@@ -52,8 +52,8 @@ class PlaneCache:
         self.loaded = np.zeros(n, dtype=bool)
         self.at = n // 2
         """Index of the plane used last."""
-        self.moved = threading.Event()
-        """Set when a plane is used."""
+        self.moved: threading.Event | None = None
+        """Set when a plane is used; None until threads wait for it."""
         self._whole: np.ndarray | None = None
         self._recent: OrderedDict[int, np.ndarray] = OrderedDict()
         self._edited: set[int] = set()
@@ -223,7 +223,8 @@ class PlaneCache:
         """Return plane `n` of the most recently used planes, which must not be changed; `ahead` does not mark it."""
         if not ahead:
             self.at = n
-            self.moved.set()
+            if self.moved is not None:
+                self.moved.set()
         with self._lock(n):
             with self._guard:
                 recent = self._recent.get(n)

@@ -25,22 +25,25 @@ class ReadAhead:
     def __init__(self, cache: PlaneCache, n_threads: int) -> None:
         self._cache, self._n_threads = cache, n_threads
         self._unreadable = np.zeros(cache.n, dtype=bool)
-        self._stopped = threading.Event()
+        self._is_stopped = False
         self.threads: list[threading.Thread] = []
 
-    def start(self) -> None:
-        """Start the threads, unless they were started or stopped before."""
-        if self.threads or self._stopped.is_set():
-            return
+    def start(self) -> bool:
+        """Start the threads and return True, or False if they were started or stopped before."""
+        if self.threads or self._is_stopped:
+            return False
+        self._cache.moved = threading.Event()
         for number in range(self._n_threads):
             thread = threading.Thread(target=self._run, name=f"dicommeta-read-ahead-{number}", daemon=True)
             self.threads.append(thread)
             thread.start()
+        return True
 
     def end(self) -> None:
         """Make the threads end with the planes they are reading; do not wait for them."""
-        self._stopped.set()
-        self._cache.moved.set()
+        self._is_stopped = True
+        if self._cache.moved is not None:
+            self._cache.moved.set()
 
     def stop(self) -> None:
         """Stop the threads, waiting for the planes they are reading."""
@@ -50,8 +53,9 @@ class ReadAhead:
                 thread.join()
 
     def _run(self) -> None:
-        cache = self._cache
-        while not self._stopped.is_set():
+        cache, moved = self._cache, self._cache.moved
+        assert moved is not None
+        while not self._is_stopped:
             reach = cache.n if cache.keeps_all else max(1, cache.capacity // 2)  # memory may have become free
             n = self._next(reach)
             if n is not None:
@@ -59,9 +63,9 @@ class ReadAhead:
             elif cache.keeps_all:
                 return
             else:
-                cache.moved.clear()
-                if not self._stopped.is_set() and self._next(reach) is None:
-                    cache.moved.wait(POLL_SECONDS)
+                moved.clear()
+                if not self._is_stopped and self._next(reach) is None:
+                    moved.wait(POLL_SECONDS)
 
     def _next(self, reach: int) -> int | None:
         """Return the missing plane nearest to the plane used last, None if none of the `reach` planes around it is."""

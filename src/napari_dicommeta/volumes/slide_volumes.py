@@ -12,7 +12,6 @@ from napari_dicommeta.dicom.slide import rgb_of_lab
 from napari_dicommeta.dicom.uids import LABEL_MAP
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.support.errors import PixelError, RefusedError
-from napari_dicommeta.support.sorted_unique import sorted_unique
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.details import Details
 from napari_dicommeta.volumes.geometry import VolumeGeometry
@@ -189,7 +188,7 @@ def _volume(series: Series, slide: Slide, padding: str, missing_rescale: str) ->
 def _colors(frames: Frames, sources: FrameSources, slide: Slide) -> tuple[ColorTiles, np.dtype, Tiles]:
     """Return the source of color tiles, their dtype, and the tiles with the color of pixels in none."""
     read = ColorTiles(sources)
-    used = [sources.formats[i] for i in sorted_unique(sources.format_ids).tolist()]
+    used = sources.used_formats
     if any(form.photometric == "PALETTE COLOR" for form in used):
         dtype = sources.read_color(0).dtype
     else:

@@ -11,6 +11,7 @@ from napari_dicommeta.files.bounded_cache import BoundedCache
 from napari_dicommeta.files.opening import file_key
 from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,13 @@ class FrameSources:
     def waiting_threads(self) -> int:
         """The number of frames to read at a time where that waits for a server; 0 of files on this computer."""
         return URL_THREADS if self.paths and is_url(self.paths[0]) else 0
+
+    @property
+    def used_formats(self) -> list[PixelFormat]:
+        """The distinct formats of the frames."""
+        if len(self.formats) == 1:
+            return list(self.formats)
+        return [self.formats[i] for i in sorted_unique(self.format_ids[self.files]).tolist()]
 
     def path(self, n: int) -> str:
         """Return the path of the file of frame `n`."""

@@ -76,6 +76,8 @@ def split_keyword(split: str) -> str:
 
 
 def _largest_first(stacks: list[Stack]) -> list[Stack]:
+    if len(stacks) == 1:
+        return stacks
     return sorted(stacks, key=lambda stack: (-len(stack.frames), int(stack.frames.order.min())))
 
 

@@ -65,7 +65,7 @@ class _Drawn:
 
 def holds_structures(series: Series) -> bool:
     """Return whether a series has an RT structure set among its files."""
-    return RT_STRUCTURE_SET in series.catalog.values("SOPClassUID")
+    return series.catalog.file_rows.holds("SOPClassUID", (RT_STRUCTURE_SET,))
 
 
 def structure_volumes(

@@ -380,7 +380,7 @@ def _gray_array(
     sources: FrameSources, lead: tuple[int, ...], transforms: Transforms, padding: str, units: str
 ) -> LazyArray:
     planes, dtype = gray_planes(sources, transforms, padding, units)
-    used = [sources.formats[i] for i in sorted_unique(sources.format_ids[sources.files]).tolist()]
+    used = sources.used_formats
     is_coded = not all(form.is_native for form in used)
     threads = sources.waiting_threads or (2 if is_coded else 1)
     array = LazyArray((*lead, used[0].rows, used[0].columns), dtype, planes, threads=threads)
@@ -394,8 +394,9 @@ def gray_planes(
 ) -> tuple[RescaledPlanes, np.dtype]:
     """Return the source of gray frames in modality units, and the dtype that holds them, int16 or float32."""
     fill = {"nan": np.nan, "air": AIR if units == "HU" else None, "keep": None}[padding]
-    pairs = sorted_unique(sources.format_ids[sources.files] * len(transforms.distinct) + transforms.ids).tolist()
     n = len(transforms.distinct)
+    is_alike = n == len(sources.formats) == 1
+    pairs = [0] if is_alike else sorted_unique(sources.format_ids[sources.files] * n + transforms.ids).tolist()
     dtypes = {transforms.distinct[pair % n].exact_dtype(sources.formats[pair // n], units == "HU") for pair in pairs}
     is_whole = dtypes == {np.dtype(np.int16)} and padding != "nan"
     return RescaledPlanes(sources, transforms, fill), np.dtype(np.int16 if is_whole else np.float32)
@@ -424,8 +425,7 @@ def _decode_one(array: LazyArray) -> None:
 def _color_array(sources: FrameSources, lead: tuple[int, ...]) -> LazyArray:
     first, form = sources.read_color(0), sources.pixel_format(0)
     planes = ColorPlanes(sources, (form.rows, form.columns, 3))
-    used = [sources.formats[i] for i in sorted_unique(sources.format_ids).tolist()]
-    is_8_bit = any(other.photometric != "PALETTE COLOR" and other.bits_stored <= 8 for other in used)
+    is_8_bit = any(other.photometric != "PALETTE COLOR" and other.bits_stored <= 8 for other in sources.used_formats)
     dtype = np.dtype(np.uint8) if is_8_bit else first.dtype  # tables of 16 bits are shown with 8 beside other images
     array = LazyArray((*lead, *planes.shape), dtype, planes, plane_axes=3, threads=sources.waiting_threads or 1)
     if first.shape == planes.shape and first.dtype == dtype:  # otherwise reading the plane converts it, or raises
