@@ -14,6 +14,7 @@ from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.columns import Column, ColumnStore
 from napari_dicommeta.catalog.distinct_texts import most_frequent
 from napari_dicommeta.catalog.joined_tables import FILE_COLUMNS, VALUES
+from napari_dicommeta.dicom.tags import TagPath
 
 KEY = "00281053"
 
@@ -102,3 +103,36 @@ def test_equal_uids_of_two_tags_are_decoded_once(vr: bytes, is_shared: bool, mon
     for by in ("meaning", "spelling"):
         assert catalog.values("MediaStorageSOPInstanceUID", by) == catalog.values("SOPInstanceUID", by)
     assert catalog.column_texts("MediaStorageSOPInstanceUID") == catalog.column_texts("SOPInstanceUID")
+
+
+@pytest.mark.parametrize(
+    "odd", [[], [b"UI.1.2.x"], [b"UI. 1.2 "], [b"UI.1.2\n"], ["UI.1.2é".encode("latin-1")], [b"LO.1.2 "]]
+)
+def test_many_uids_are_decoded_at_once_as_each_alone(odd: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [b"UI.1.2.3\0", b"UI.", b"UI.1.2.4 ", b"UI.\0\0", b"UI.1.2.3", *odd]
+    uids = Column(
+        "00080018", pa.DictionaryArray.from_arrays(pa.array(range(len(values)), pa.int32()), pa.array(values))
+    )
+    one_by_one = uids.meaning_texts
+    monkeypatch.setattr(columns, "MANY_VALUES", 2)
+    at_once = Column(uids.path.key, pa.DictionaryArray.from_arrays(uids._indices, uids.values))
+    assert (columns._plain_uids(uids.values) is not None) == (not odd)
+    assert at_once.meaning_texts == one_by_one
+    assert at_once.empty.tolist() == [not text for text in one_by_one]
+
+
+def test_files_differ_in_two_tags_or_in_two_spellings_of_one() -> None:
+    def coded(values: list[bytes | None]) -> pa.Array:
+        return pa.array(values, pa.binary()).dictionary_encode().cast(VALUES)
+
+    meta, uid = (
+        coded([b"UI.1.2", b"UI.1.3", None, None, b"UI.1.5\0"]),
+        coded([b"UI.1.3", b"UI.1.3", b"UI.1.4", None, b"UI.1.5"]),
+    )
+    slope = coded([b"DS.1", b"DS.1.0", b"DS.2", None, b"DS.1"])
+    paths = {"path": [f"{i}" for i in range(5)], "cut": pa.array([-1] * 5, pa.int64())}
+    rows = Catalog(ColumnStore(pa.table({**paths, "00020003": meta, "00080018": uid, KEY: slope}))).file_rows
+    of_meta, of_set, of_slope = (TagPath.of_key(key) for key in ("00020003", "00080018", KEY))
+    assert rows.differ(of_meta, of_set).tolist() == [True, False, True, False, False]
+    assert not rows.differ(of_set, of_set).any()
+    assert rows.differ(of_slope, of_slope, by="spelling").tolist() == [False, True, False, False, False]

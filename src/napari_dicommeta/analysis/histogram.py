@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.dictionary import uid_name
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.dicom.values import registered_name
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog
@@ -84,7 +84,7 @@ def histogram_of(
         part_counts = dict(in_part.items()) if in_part is not None else {}
         is_uid = path.vr == "UI"
         bars = tuple(
-            Bar(text=text, files=files, part=part_counts.get(text, 0), label=registered_name(text) if is_uid else "")
+            Bar(text=text, files=files, part=part_counts.get(text, 0), label=uid_name(text) if is_uid else "")
             for text, files in counts.items()
         )
     if union and in_part is not None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Column", "ColumnStore", "first_tag_of"]
 
 UID = b"UI."
+PLAIN_UIDS = r"^UI\.[0-9.]*[\x00 ]*$"
 DECIMALS = r"^(?:DS|IS).(?: *[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \x00]*(?:\\|$))+$"
 """Stored decimal strings that need no further decoding: all components are numbers."""
 MAX_DECIMALS = 400
@@ -80,11 +81,13 @@ class Column:
         """
         if self._twin is not None:
             return self._twin._decoded
+        if (uids := _plain_uids(self.values)) is not None:
+            return uids, uids, False
         texts: list[str | tuple[str, ...]] = []
         spellings: list[str | tuple[str, ...]] = []
         is_flagged, keeps = False, len(self.values) <= MEANINGS_KEPT
         for entry, value in enumerate(_each(self.values)):
-            if value.startswith(UID):  # a fast path, as UIDs have by far the most distinct values
+            if value.startswith(UID):
                 text = value[3:].rstrip(b"\0 ").decode("latin-1").strip()
                 texts.append(text)
                 spellings.append(text)
@@ -144,6 +147,9 @@ class Column:
     @cached_property
     def empty(self) -> np.ndarray:
         """Return for each stored value whether it is empty."""
+        texts = self.texts("meaning")
+        if texts.is_plain:
+            return np.asarray(texts.ids == texts.empty)
         return np.array([not text or not any(text) for text in self._decoded[0]], dtype=bool)
 
     def texts(self, by: str) -> Texts:
@@ -255,6 +261,13 @@ class Column:
         if len(texts.ids):
             is_match[texts.entries[chosen[texts.ids]]] = True
         return is_match
+
+
+def _plain_uids(values: pa.BinaryArray) -> tuple[str, ...] | None:
+    """Return the texts of many values, decoded all at once as no other tag has as many; None if some are no UIDs."""
+    if len(values) < MANY_VALUES or not pc.all(pc.match_substring_regex(values, PLAIN_UIDS)).as_py():
+        return None
+    return tuple(pc.utf8_rtrim(pc.utf8_slice_codeunits(values.cast(pa.string()), 3), "\0 ").to_pylist())
 
 
 def _number_table(column: Column, width: int) -> np.ndarray:

@@ -37,9 +37,15 @@ class Texts:
         if len(values) == 1 and isinstance(values[0], str):  # as most tags of a folder have
             self.is_plain, self.ids, self.entries = True, _ONLY, _ONLY
             self.texts: tuple[str, ...] = (values[0],)
-            self._empty = 0 if values[0] == "" else -1
+            self.empty = 0 if values[0] == "" else -1
+            """The number of the empty text, -1 if there is none."""
             return
-        self.is_plain = all(type(value) is str for value in values)
+        self.is_plain = not values or set(map(type, values)) == {str}
+        if self.is_plain and len(distinct := dict.fromkeys(values)) == len(values):  # as UIDs of images are
+            self.ids = self.entries = np.arange(len(values))
+            self.texts = tuple(values)  # type: ignore[arg-type]
+            self.empty = self.texts.index("") if "" in distinct else -1
+            return
         if self.is_plain:
             numbered = (ids.setdefault(text, len(ids)) for text in values)  # type: ignore[arg-type]
             self.ids = np.fromiter(numbered, np.int64, len(values))
@@ -53,7 +59,7 @@ class Texts:
             self.entries = np.array(entries, dtype=np.int64)
             self.ids = np.array(numbers, dtype=np.int64)
         self.texts = tuple(ids)
-        self._empty = ids.get("", -1)
+        self.empty = ids.get("", -1)
 
     def numbers(self, vr: str = "") -> tuple[np.ndarray, np.ndarray]:
         """Return (index of the text, float64 value) of each component that is a finite number, in text order.
@@ -101,7 +107,7 @@ class Texts:
     def distinct(self, counts: np.ndarray) -> int:
         """Count the texts that occur, except the empty text."""
         totals = self.totals(counts)
-        return int(np.count_nonzero(totals)) - int(self._empty >= 0 and totals[self._empty] > 0)
+        return int(np.count_nonzero(totals)) - int(self.empty >= 0 and totals[self.empty] > 0)
 
     def counted(self, totals: np.ndarray, most: int | None = None) -> dict[str, int]:
         """Return text -> files for the texts that occur, most frequent first, equal counts sorted by `sort_key`.

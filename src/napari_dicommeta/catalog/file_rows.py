@@ -272,6 +272,18 @@ class FileRows:
         ids = self.joined_ids(column, by)
         return texts, np.where(ids < 0, len(texts) - 1, ids)
 
+    def differ(self, path: TagPath, other: TagPath, by: str = "meaning", other_by: str = "meaning") -> np.ndarray:
+        """Return for each file whether the texts of two tags differ, bool; an absent tag equals another absent one.
+
+        With one tag twice, `by` and `other_by` compare its spelling with its meaning.
+        """
+        (texts, ids), (others, other_ids) = self.codes(path, by), self.codes(other, other_by)
+        if texts == others:
+            return np.asarray(ids != other_ids)
+        places = {text: i for i, text in enumerate(others)}
+        same = np.array([places.get(text, -1) for text in texts])
+        return np.asarray(same[ids] != other_ids)
+
     def variation(self, path: TagPath) -> str:
         """Return how a tag varies: "constant", "between series", "within series" or "unique"."""
         column = self.find(path)

@@ -163,7 +163,7 @@ def _named(names: list[str], texts: tuple[str | None, ...], is_json: bool) -> di
 
 def _print_counts(catalog: Catalog, path: TagPath, options: argparse.Namespace) -> None:
     """Print the number of files with each value of one tag."""
-    from napari_dicommeta.dicom.values import registered_name
+    from napari_dicommeta.dicom.dictionary import uid_name
 
     counts = catalog.values(path, by=options.by)
     is_uid = path.vr == "UI"
@@ -172,7 +172,7 @@ def _print_counts(catalog: Catalog, path: TagPath, options: argparse.Namespace) 
         {
             "value": text if options.json else text or "(empty)",
             "files": files,
-            "note": flags.get(text) or (registered_name(text) if is_uid else ""),
+            "note": flags.get(text) or (uid_name(text) if is_uid else ""),
         }
         for text, files in counts.items()
     ]

@@ -209,7 +209,7 @@ def _read_jpeg(data: bytes) -> Codestream:
         elif marker in (0xD8, 0x01) or 0xD0 <= marker <= 0xD7:
             position += 2
         else:
-            (length,) = struct.unpack_from(">H", data, position + 2)
+            length = data[position + 2] << 8 | data[position + 3]
             if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
                 if frame >= 0:
                     raise DecodeError("the JPEG codestream has two frame headers")
@@ -222,7 +222,7 @@ def _read_jpeg(data: bytes) -> Codestream:
                 has_jfif |= data[position + 4 : position + 9] == b"JFIF\0"
             elif marker == 0xEE and length >= 14 and data[position + 4 : position + 9] == b"Adobe":
                 adobe = data[position + 15]
-            position += 2 + int(length)
+            position += 2 + length
     if frame < 0:
         raise DecodeError("the JPEG codestream has no frame header")
     return _read_frame_header(data, frame, has_jfif, adobe, near)

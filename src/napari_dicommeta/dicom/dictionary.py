@@ -1,7 +1,7 @@
-"""The data dictionaries of PS3.6 and of makers' private elements: pydicom's tables, without importing pydicom.
+"""The data dictionaries of PS3.6, UIDs included, and of makers' private elements: pydicom's tables without pydicom.
 
 Importing pydicom takes half a second, which each scanning process and each command would spend to learn one VR. The
-tables are two files of its package that import nothing, and are read as modules of their own. Where a release of
+tables are three files of its package that import nothing, and are read as modules of their own. Where a release of
 pydicom has them no longer, it is imported.
 """
 
@@ -19,7 +19,7 @@ from napari_dicommeta.support.log import LOGGER
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["is_known_creator", "keyword_of", "known_keywords", "private_entry", "public_entry", "tag_of"]
+__all__ = ["is_known_creator", "keyword_of", "known_keywords", "private_entry", "public_entry", "tag_of", "uid_name"]
 
 
 def public_entry(tag: int) -> tuple[str, str, str, str, str] | None:
@@ -55,6 +55,12 @@ def keyword_of(tag: int) -> str:
     return entry[4] if entry else ""
 
 
+def uid_name(uid: str) -> str:
+    """Return the name of a UID of the Standard, PS3.6 Annex A; "" for another one."""
+    entry = _uids().get(uid)
+    return entry[0] if entry else ""
+
+
 @cache
 def known_keywords() -> dict[str, int]:
     """Return all keywords, each with its tag; those of repeating groups are not among them, as they name many tags."""
@@ -84,6 +90,12 @@ def _repeating() -> list[tuple[int, int, tuple[str, str, str, str, str]]]:
 @cache
 def _private() -> dict[str, dict[str, tuple[str, str, str, str]]]:
     tables: dict[str, dict[str, tuple[str, str, str, str]]] = _tables("_private_dict").private_dictionaries
+    return tables
+
+
+@cache
+def _uids() -> dict[str, tuple[str, str, str, str, str]]:
+    tables: dict[str, tuple[str, str, str, str, str]] = _tables("_uid_dict").UID_dictionary
     return tables
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -58,9 +59,7 @@ class PixelFormat:
     @property
     def dtype(self) -> np.dtype:
         """The dtype of stored samples, in native byte order."""
-        if self.pixel_tag in FLOATS:
-            return np.dtype(FLOATS[self.pixel_tag])
-        return np.dtype(f"{'i' if self.signed else 'u'}{PACKED.get(self.bits_allocated, self.bits_allocated // 8)}")
+        return _dtype(self.pixel_tag, self.signed, self.bits_allocated)
 
     @property
     def frame_bytes(self) -> int:
@@ -98,6 +97,13 @@ class PixelFormat:
         if not self.bits_stored - 1 <= self.high_bit < self.bits_allocated:
             return f"high bit {self.high_bit} with {self.bits_stored} bits stored of {self.bits_allocated}"
         return ""
+
+
+@lru_cache(maxsize=64)
+def _dtype(pixel_tag: int, signed: bool, bits_allocated: int) -> np.dtype:
+    if pixel_tag in FLOATS:
+        return np.dtype(FLOATS[pixel_tag])
+    return np.dtype(f"{'i' if signed else 'u'}{PACKED.get(bits_allocated, bits_allocated // 8)}")
 
 
 def stored_range(bits: int, signed: bool) -> tuple[int, int]:

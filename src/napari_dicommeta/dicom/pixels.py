@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -29,27 +28,40 @@ from napari_dicommeta.support.errors import DecodeError, PixelError
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
-__all__ = ["pixel_errors", "read_color", "read_frame", "stored_digest"]
+__all__ = ["PixelErrors", "read_color", "read_frame", "stored_digest"]
 
 
-@contextmanager
-def pixel_errors(path: str, frame: int) -> Iterator[None]:
-    """Turn whatever reading a frame raises into a `PixelError` with its file and number."""
-    try:
-        yield
-    except PixelError:
-        raise
-    except DecodeError as error:
-        raise PixelError(path, f"frame {frame + 1}: {error}") from error
-    except OSError as error:
-        raise PixelError(path, error.strerror or type(error).__name__) from error
-    except MemoryError as error:
-        raise PixelError(path, f"frame {frame + 1}: there is not enough memory for it") from error
-    except Exception as error:
-        log_fault("reading a frame", error, logging.WARNING)
-        raise PixelError(path, f"frame {frame + 1}: {type(error).__name__} while it was read") from error
+class PixelErrors:
+    """Context that turns whatever reading a frame raises into a `PixelError` with its file and number.
+
+    A generator in its place would take as long as a small frame.
+    """
+
+    __slots__ = ("_frame", "_path")
+
+    def __init__(self, path: str, frame: int) -> None:
+        self._path, self._frame = path, frame
+
+    def __enter__(self) -> None:
+        """Begin the context."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        """Raise the `PixelError` of what was raised, unless it is one."""
+        if not isinstance(error, Exception) or isinstance(error, PixelError):
+            return
+        name, where = type(error).__name__, f"frame {self._frame + 1}: "
+        if isinstance(error, DecodeError):
+            reason = f"{where}{error}"
+        elif isinstance(error, OSError):
+            reason = error.strerror or name
+        elif isinstance(error, MemoryError):
+            reason = f"{where}there is not enough memory for it"
+        else:
+            log_fault("reading a frame", error, logging.WARNING)
+            reason = f"{where}{name} while it was read"
+        raise PixelError(self._path, reason) from error
 
 
 def read_frame(
@@ -68,7 +80,7 @@ def read_frame(
     """
     has_undefined = pixel_format.bits_allocated > 1 and pixel_format.bits_stored < pixel_format.dtype.itemsize * 8
     has_undefined = has_undefined and pixel_format.pixel_tag not in FLOATS
-    with pixel_errors(path, frame):
+    with PixelErrors(path, frame):
         if pixel_format.is_native:
             stored = _read_native(path, offset, frame, pixel_format, out)
         else:
@@ -104,7 +116,7 @@ def read_color(
     """
     if out is not None and not out.flags.c_contiguous:
         out = None
-    with pixel_errors(path, frame):
+    with PixelErrors(path, frame):
         colors = _read_color(path, offset, frame, pixel_format, out)
     if out is None or colors is out or (colors.shape, colors.dtype) != (out.shape, out.dtype):
         return colors
@@ -134,7 +146,7 @@ def stored_digest(path: str, offset: int, frame: int, pixel_format: PixelFormat)
     For color frames it is the digest of the bytes in the file. An unreadable frame has a digest of its own.
     """
     try:
-        with pixel_errors(path, frame):
+        with PixelErrors(path, frame):
             data = _digested(path, offset, frame, pixel_format)
     except PixelError:
         data = f"{path}\n{frame}".encode("utf-8", "surrogateescape")
@@ -243,7 +255,7 @@ def _rgb(samples: np.ndarray, space: str, bits: int, form: PixelFormat) -> np.nd
 
 
 def _as_format(stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
-    """Return a copy of a decoded array with the item size and sign of the format."""
+    """Return a decoded array with the item size and sign of the format, which may be changed."""
     if stored.dtype.itemsize > pixel_format.dtype.itemsize:
         raise DecodeError(
             f"the codestream has {stored.dtype.itemsize * 8} bits, the image {pixel_format.bits_allocated}"
@@ -251,7 +263,8 @@ def _as_format(stored: np.ndarray, pixel_format: PixelFormat) -> np.ndarray:
     if stored.dtype.itemsize < pixel_format.dtype.itemsize:
         # The sign bit is that of the codestream's precision, not of the wider container.
         return stored.astype(pixel_format.dtype)
-    return np.ascontiguousarray(stored).astype(pixel_format.dtype, copy=True)
+    is_own = stored.flags.owndata and stored.flags.writeable
+    return np.ascontiguousarray(stored).astype(pixel_format.dtype, copy=not is_own)
 
 
 def _clear_undefined_bits(stored: np.ndarray, pixel_format: PixelFormat) -> None:

@@ -23,7 +23,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.uids import DICOM_ROOT
+from napari_dicommeta.dicom.dictionary import uid_name
 
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
@@ -182,9 +182,7 @@ def is_plain(path: TagPath, vr: str, text: str) -> bool:
 
 def is_registered(text: str) -> bool:
     """Return whether PS3.6 Annex A registers every UID of a value; True for an empty value."""
-    from napari_dicommeta.dicom.values import registered_name
-
-    return all(not uid or (uid.startswith(DICOM_ROOT) and bool(registered_name(uid))) for uid in text.split("\\"))
+    return all(not uid or bool(uid_name(uid)) for uid in text.split("\\"))
 
 
 def in_table(tag: int) -> bool:

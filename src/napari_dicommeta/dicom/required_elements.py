@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.dicom.dictionary import uid_name
 from napari_dicommeta.dicom.uids import JPIP, MEDIA_DIRECTORY, RT_DOSE, STORAGE
 
 if TYPE_CHECKING:
@@ -59,10 +60,8 @@ def missing_end(elements: Sequence[Element], syntax: str) -> str:
 
 
 def _missing_of_class(uid: str, keys: set[str], syntax: str) -> str:
-    from napari_dicommeta.dicom.values import registered_name  # imports NumPy, which a scan rarely needs
-
     last = LAST.get(uid) or next((last for start, last in LAST_OF_KIND.items() if uid.startswith(start)), None)
-    name = registered_name(uid)
+    name = uid_name(uid)
     if last is not None and last[0] not in keys:
         return f"no {last[1]}, which a {name or uid} file must hold: the file may be cut off"
     is_image = name.partition(" - ")[0].endswith(("Image Storage", "Segmentation Storage"))

@@ -7,7 +7,6 @@ __all__ = [
     "CT_IMAGE",
     "DEFLATED",
     "DEFLATED_FRAME",
-    "DICOM_ROOT",
     "EXPLICIT",
     "HTJ2K",
     "IMPLICIT",
@@ -36,8 +35,6 @@ __all__ = [
     "WHOLE_SLIDE",
 ]
 
-DICOM_ROOT = "1.2.840.10008."
-"""The prefix of all registered UIDs."""
 STORAGE = "1.2.840.10008.5.1.4.1.1."
 """The prefix of most storage SOP classes."""
 TRANSFER_SYNTAXES = "1.2.840.10008.1.2"

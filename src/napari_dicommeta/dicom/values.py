@@ -27,14 +27,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.stored_values import MULTIPLE, PSEUDONYM, digest
-from napari_dicommeta.dicom.uids import DICOM_ROOT
 from napari_dicommeta.support.cached import cached_if_short
 from napari_dicommeta.support.one_thread_warnings import recorded, silence
 
 if TYPE_CHECKING:
     from napari_dicommeta.dicom.tags import TagPath
 
-__all__ = ["Meaning", "decode", "decode_all", "has_items", "number", "numbers", "registered_name", "shortest"]
+__all__ = ["Meaning", "decode", "decode_all", "has_items", "number", "numbers", "shortest"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -90,17 +89,6 @@ def is_text_in_number(value: float) -> bool:
     return (
         value.is_integer() and 0 <= value <= 65535 and bool(_TEXT_IN_NUMBER.fullmatch(int(value).to_bytes(2, "little")))
     )
-
-
-def registered_name(text: str) -> str:
-    """Return the name of a UID registered in PS3.6 Annex A, "" for any other text."""
-    if not text.startswith(DICOM_ROOT):
-        return ""
-    from pydicom import config
-    from pydicom.uid import UID
-
-    name = str(UID(text, config.IGNORE).name)  # pydicom's warnings carry values of the file
-    return name if name != text else ""
 
 
 def decode_all(value: bytes, path: TagPath) -> tuple[Meaning, ...]:

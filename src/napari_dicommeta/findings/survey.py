@@ -416,9 +416,13 @@ def _ends(geometry: VolumeGeometry) -> tuple[float, float]:
 
 
 def _facts(series: Series) -> SeriesFacts:
-    row_of = dict(zip(series.catalog.paths, series.rows.tolist(), strict=True))
+    row_of: dict[str, int] = {}
 
-    def rows(paths: Iterable[str]) -> np.ndarray:
+    def rows(paths: Sequence[str]) -> np.ndarray:
+        if paths is series.catalog.paths:  # as of most series, which are one volume
+            return np.sort(series.rows).astype(np.int64)
+        if not row_of:
+            row_of.update(zip(series.catalog.paths, series.rows.tolist(), strict=True))
         return np.array(sorted({row_of[path] for path in paths if path in row_of}), dtype=np.int64)
 
     try:
@@ -431,7 +435,7 @@ def _facts(series: Series) -> SeriesFacts:
     for i, volume in enumerate(volumes, 1):
         label = name + (f" [{i}]" if len(volumes) > 1 else "")
         copies = [path for note in volume.notes if note.code == "left-out" for path in note.paths]
-        paths = [*volume.sources.paths, *copies]
+        paths = (*volume.sources.paths, *copies) if copies else volume.sources.paths
         slices = len(volume.geometry.steps) + 1
         step = abs(volume.geometry.usual_step) if np.isfinite(volume.geometry.spacing[0]) else float("nan")
         facts.append(

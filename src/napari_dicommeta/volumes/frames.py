@@ -222,6 +222,9 @@ class Frames:
         files = self.files if self._table.is_one_each else sorted_unique(self.files)
         paths, ids = self._table.catalog.paths, self._table.formats.ids[files].astype(np.int64)
         lengths = self._table.catalog.file_column("pixel_length")[files]
+        if len(self.formats) == 1 and not self._table.mosaics and (lengths == lengths[0]).all():
+            reason = length_excess(self.formats[0], int(lengths[0]))
+            return {reason: tuple(paths[row] for row in files.tolist())} if reason else {}
         wholes = {row: tiles.whole for row, (_, tiles) in self._table.mosaics.items()}
         found: dict[str, list[str]] = {}
         first, kinds = np.unique(ids * (int(lengths.max()) + 2) + lengths, return_index=True, return_inverse=True)[1:]

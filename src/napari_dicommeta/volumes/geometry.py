@@ -266,6 +266,8 @@ class VolumeGeometry:
         """
         if len(self.steps) < 2 or not self.usual_step > self.floor / 10:
             return ()
+        if not self.uneven and self.usual_step > 10 * self.floor:  # then no step is twice another
+            return ()
         steps, usual = self._steps, self._local_steps
         times = np.round(steps / usual)
         fits = np.flatnonzero((times >= 2) & (np.abs(steps / usual - times) <= 0.1))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from napari_dicommeta.dicom.pixels import pixel_errors, read_color, read_frame, stored_digest
+from napari_dicommeta.dicom.pixels import PixelErrors, read_color, read_frame, stored_digest
 from napari_dicommeta.files.bounded_cache import BoundedCache
 from napari_dicommeta.files.opening import file_key
 from napari_dicommeta.files.urls import is_url
@@ -15,7 +15,6 @@ from napari_dicommeta.support.sorted_unique import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
 
     import numpy as np
 
@@ -73,9 +72,9 @@ class FrameSources:
         """Return the path of the file of frame `n`."""
         return self.paths[int(self.files[n])]
 
-    def errors(self, n: int) -> AbstractContextManager[None]:
+    def errors(self, n: int) -> PixelErrors:
         """Return a context in which whatever is raised becomes a `PixelError` that names frame `n`."""
-        return pixel_errors(self.path(n), int(self.indices[n]))
+        return PixelErrors(self.path(n), int(self.indices[n]))
 
     def pixel_format(self, n: int) -> PixelFormat:
         """Return the pixel format of frame `n`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.catalog.file_rows import tag_path
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
@@ -142,8 +143,9 @@ def meta_contradicts(survey: Survey) -> Iterator[Finding]:
     """
     lines, masks, tags = [], [], []
     for in_meta, in_set in META:
-        texts = zip(survey.catalog.column_texts(in_meta), survey.catalog.column_texts(in_set), strict=True)
-        mask = np.array([bool(meta and text and meta != text) for meta, text in texts], dtype=bool)
+        mask = survey.catalog.file_rows.differ(tag_path(in_meta), tag_path(in_set))
+        for tag in (in_meta, in_set) if mask.any() else ():
+            mask &= survey.own(tag).where(bool)
         if mask.any():
             lines.append((f"{in_meta} is not {in_set}", file_count(mask)))
             masks.append(mask)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.dictionary import uid_name
 from napari_dicommeta.dicom.pixel_format import stored_range
 from napari_dicommeta.dicom.uids import LOSSY_SYNTAXES, SECONDARY_CAPTURE
-from napari_dicommeta.dicom.values import number, registered_name
+from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, spell_span, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.findings.rules.suspect import texts_in_numbers
@@ -206,7 +207,7 @@ def transfer_syntaxes(survey: Survey) -> Iterator[Finding]:
     mask = survey.images & survey.filled("TransferSyntaxUID")
     syntaxes = survey.joint("TransferSyntaxUID").counted(mask)
     if len(syntaxes) > 1:
-        evidence = [(registered_name(text or "") or str(text), n) for (text,), n in syntaxes]
+        evidence = [(uid_name(text or "") or str(text), n) for (text,), n in syntaxes]
         yield survey.finding(
             "transfer-syntaxes",
             mask,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.catalog.file_rows import tag_path
 from napari_dicommeta.dicom.uids import IMPLICIT
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, top
@@ -101,9 +102,9 @@ def sign_mismatch(survey: Survey) -> Iterator[Finding]:
                     written[f"{value.text} as {spelling.vr} {spelling.text}"] = spelling.files
         if written:
             spelled = frozenset(line.rpartition(" ")[2] for line in written)
-            texts = survey.catalog.column_texts(tag, by="spelling")
-            meant = survey.catalog.column_texts(tag)
-            mask = np.array([a in spelled and a != b for a, b in zip(texts, meant, strict=True)], dtype=bool)
+            texts, ids = survey.catalog.codes(tag, by="spelling")
+            mask = np.array([text in spelled for text in texts])[ids]
+            mask &= survey.catalog.file_rows.differ(tag_path(tag), tag_path(tag), by="spelling")
             mask &= ~survey.says("TransferSyntaxUID", IMPLICIT)
             yield survey.finding(
                 "sign-mismatch",

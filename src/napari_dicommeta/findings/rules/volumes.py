@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.values import number, registered_name
+from napari_dicommeta.dicom.dictionary import uid_name
+from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import SAME_STEP, by_files, component_numbers, roundings, spell_span, top
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import looks_at, rule
@@ -233,7 +234,7 @@ def refused(survey: Survey) -> Iterator[Finding]:
     if mask.any():
         lines: dict[str, int] = {}
         for (modality, *uids), n in survey.joint("Modality", "SOPClassUID", "MediaStorageSOPClassUID").counted(mask):
-            name = modality or next(filter(None, (registered_name(uid or "") for uid in uids)), "no modality")
+            name = modality or next(filter(None, (uid_name(uid or "") for uid in uids)), "no modality")
             lines[name] = lines.get(name, 0) + n
         yield survey.finding("no-pixels", mask, top(by_files(lines.items()), "other kinds"))
     if failed:
