@@ -31,7 +31,7 @@ from napari_dicommeta.catalog.distinct_texts import sort_key
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -35,7 +35,7 @@ from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.support.html import MAX_ROWS, Records, html_table, html_terms
 from napari_dicommeta.support.markdown import escape_markdown, markdown_table
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -368,7 +368,8 @@ class ColumnStore:
         column = self._columns.get(key)
         if column is None:
             column = self._columns[key] = self._read(key)
-            self._kept_bytes += column.n_bytes
+            if not isinstance(self._table, pa.Table):
+                self._kept_bytes += column.n_bytes
         return column
 
     def columns(self, keys: Iterable[str] | None = None) -> Iterator[Column]:

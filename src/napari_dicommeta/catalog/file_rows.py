@@ -14,7 +14,7 @@ from napari_dicommeta.catalog.counts import Numbers, Spelling, TagSummary, Value
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.support.html import Records
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.catalog.distinct_texts import sort_key
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.dictionary import uid_name
@@ -207,9 +208,7 @@ def _identifies(vr: str, keyword: str) -> bool:
 @cache
 def _table() -> tuple[frozenset[int], tuple[tuple[int, int], ...]]:
     """Read the tags of the table, and (pattern, mask) of its repeating groups."""
-    from importlib import resources
-
-    text = resources.files(__package__).joinpath("privacy_table.csv").read_text("utf-8")
+    text = Path(__file__).with_name("privacy_table.csv").read_text("utf-8")
     rows = [line.partition(",")[0] for line in text.splitlines() if line and not line.startswith("#")]
     tags = [int(tag, 16) for tag in rows[1:] if "x" not in tag]
     patterns = [

@@ -45,7 +45,7 @@ from napari_dicommeta.export.small_counts import (
 from napari_dicommeta.support.atomic import replacing, write_text
 from napari_dicommeta.support.errors import PrivacyError
 from napari_dicommeta.support.markdown import escape_markdown, markdown_table
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:

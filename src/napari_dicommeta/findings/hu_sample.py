@@ -13,7 +13,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import PixelError
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import kind_of
 from napari_dicommeta.findings.uses import with_uses
 from napari_dicommeta.support.log import log_fault
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.load import load_series
 
 if TYPE_CHECKING:

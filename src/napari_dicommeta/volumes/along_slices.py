@@ -13,7 +13,7 @@ from napari_dicommeta.dicom.functional_groups import GROUPS, frame_keyword, read
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import FunctionalGroupsError
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

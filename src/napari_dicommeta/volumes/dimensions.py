@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number, numbers
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.partition import count_pairs, joint
 from napari_dicommeta.volumes.sequences import is_numbered, number_grids, rank_at_place, volumes_in_order
 

@@ -14,7 +14,7 @@ from napari_dicommeta.dicom.mosaic import is_mosaic, read_mosaic
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.support.cached import cached_property
 from napari_dicommeta.support.errors import FunctionalGroupsError
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.frame_column import NO_TEXT, FrameColumn, column_of, joined_columns
 from napari_dicommeta.volumes.frame_planes import Planes, filled_spacing, planes_of, spacing_column
 from napari_dicommeta.volumes.sources import Tiles

@@ -9,7 +9,7 @@ import numpy as np
 from napari_dicommeta.catalog.columns import first_tag_of
 from napari_dicommeta.dicom.pixel_format import length_excess
 from napari_dicommeta.support.cached import cached_property
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.frame_table import read_frame_table
 from napari_dicommeta.volumes.geometry import ImagePlane, near_tolerance, place_ids, place_tolerance
 from napari_dicommeta.volumes.sources import FrameSources

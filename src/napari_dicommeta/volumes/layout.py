@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.pixel_format import pixels_fault
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.frames import read_frames
 from napari_dicommeta.volumes.partition import groups_of
 from napari_dicommeta.volumes.pixel_formats import read_endings, read_formats

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.plane_cache import PlaneCache
 from napari_dicommeta.volumes.plane_reader import PlaneReader
 from napari_dicommeta.volumes.read_ahead import ReadAhead

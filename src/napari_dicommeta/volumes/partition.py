@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.uids import RT_DOSE
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.geometry import ORIENTATION_TOLERANCE, SPACING_TOLERANCE
 
 if TYPE_CHECKING:

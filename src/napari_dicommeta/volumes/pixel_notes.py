@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.note import make_note
 

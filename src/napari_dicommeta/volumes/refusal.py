@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.uids import DEFLATED
 from napari_dicommeta.support.errors import RefusedError
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Catalog, Series

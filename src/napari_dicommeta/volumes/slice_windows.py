@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from napari_dicommeta.dicom.luts import read_voi_luts
 from napari_dicommeta.dicom.values import has_items
 from napari_dicommeta.dicom.window import WINDOW_TAGS, Window, in_stored_values, windows_of
 from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.support.sorting import percentiles
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.partition import distinct, joint
 
@@ -81,7 +80,7 @@ def _means_stored(
         return False
     mask = transform.is_padding(stored)
     stored = stored[~mask] if mask is not None and not mask.all() else stored
-    spans = [(float(stored.min()), float(stored.max())), tuple(np.percentile(stored, MOST).tolist())]
+    spans = [(float(stored.min()), float(stored.max())), percentiles(stored, MOST)]
     values = [_rescaled(span, transform) for span in spans]
     # Makers clip the brightest pixels: a window may end within the rescaled values, and still beyond the stored ones.
     return in_stored_values(first, values[0], transform.slope, transform.intercept) and in_stored_values(

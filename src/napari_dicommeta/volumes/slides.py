@@ -17,7 +17,7 @@ from napari_dicommeta.dicom.slide import read_optical_paths
 from napari_dicommeta.dicom.uids import SEGMENTATION, WHOLE_SLIDE
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.errors import RefusedError
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.partition import groups_of
 from napari_dicommeta.volumes.segmentation import is_segmentation, segment_numbers
 from napari_dicommeta.volumes.tiled_array import Tiles

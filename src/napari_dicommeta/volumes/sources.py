@@ -11,7 +11,7 @@ from napari_dicommeta.files.bounded_cache import BoundedCache
 from napari_dicommeta.files.opening import file_key
 from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.support.errors import PixelError
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.dimensions import telling_axis
 from napari_dicommeta.volumes.duplicates import without_same_files
 from napari_dicommeta.volumes.geometry import ROUNDING_TOLERANCE, SPREAD_TOLERANCE, TRACKED_TOLERANCE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta.support.cached import cached_property
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.plane_cache import PlaneCache
 from napari_dicommeta.volumes.plane_reader import PlaneReader

@@ -10,7 +10,7 @@ import numpy as np
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.html import escape_html, html_image, html_table, html_terms
 from napari_dicommeta.support.png import png_of
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes import conversions
 from napari_dicommeta.volumes.details import Details, StackDetails
 from napari_dicommeta.volumes.geometry import VolumeGeometry

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.values import number, numbers
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.dimensions import SPLIT_TAGS, kind_codes, name_of
 from napari_dicommeta.volumes.geometry import even_steps, is_orientation

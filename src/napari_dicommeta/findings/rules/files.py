@@ -12,7 +12,7 @@ from napari_dicommeta.catalog.file_rows import tag_path
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:

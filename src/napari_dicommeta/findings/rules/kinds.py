@@ -10,7 +10,7 @@ import numpy as np
 from napari_dicommeta.dicom.uids import SECONDARY_CAPTURE, STORAGE
 from napari_dicommeta.findings.evidence import by_files, file_count, top
 from napari_dicommeta.findings.rule import rule
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:

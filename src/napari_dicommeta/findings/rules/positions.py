@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_dicommeta.findings.evidence import by_files, component_numbers, file_count, top
 from napari_dicommeta.findings.rule import rule
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.geometry import ORIENTATION_TOLERANCE, is_orientation
 
 if TYPE_CHECKING:

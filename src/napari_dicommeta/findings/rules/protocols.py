@@ -11,7 +11,7 @@ import numpy as np
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import by_files, file_count, roundings, spell_span, top
 from napari_dicommeta.findings.rule import rule
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import medians, sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:
@@ -180,13 +180,7 @@ def _of_series(survey: Survey, tag: str, rows: np.ndarray) -> dict[int, str]:
 
 def _median(texts: set[str]) -> str:
     numbers = [value for text in texts if (value := number(text)) is not None and value > 0]
-    return f"{_middle(numbers):.6g}" if numbers else ""
-
-
-def _middle(numbers: Sequence[float]) -> float:
-    """Return the median, which `numpy.median` takes far longer to find among a few."""
-    ordered, n = sorted(numbers), len(numbers)
-    return (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
+    return f"{float(medians(np.array(numbers))):.6g}" if numbers else ""
 
 
 def _setting(tag: str, members: Sequence[int], texts: Sequence[str]) -> Setting | None:
@@ -218,7 +212,7 @@ def _adapted(tag: str, series: tuple[int, ...], numbers: list[float]) -> Setting
     """Return the range of a setting that is adapted to each patient, None if it varies no more than that explains."""
     if not numbers or max(numbers) <= DOSE_FACTOR * min(numbers):
         return None
-    median = _middle(numbers)
+    median = float(medians(np.array(numbers)))
     few = [
         (f"{value:.4g}", (k,))
         for k, value in zip(series, numbers, strict=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_dicommeta.findings.evidence import by_files, component_numbers, roundings, top
 from napari_dicommeta.findings.rule import rule
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import numpy as np
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.findings.evidence import file_count, spell_span, top
 from napari_dicommeta.findings.rule import rule
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.support.words import counted
 
 if TYPE_CHECKING:

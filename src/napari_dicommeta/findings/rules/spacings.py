@@ -9,6 +9,7 @@ import numpy as np
 from napari_dicommeta.dicom.uids import SECONDARY_CAPTURE
 from napari_dicommeta.findings.evidence import by_files, component_numbers, roundings, spell_span, top
 from napari_dicommeta.findings.rule import rule
+from napari_dicommeta.support.sorting import medians
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ def _spacings_of(survey: Survey, modality: str, held: np.ndarray) -> Iterator[Fi
     rows = np.flatnonzero(held)
     _, at = np.unique(survey.series_ids[rows], return_index=True)
     first = [component_numbers(joint.texts[k][0], 2)[0] for k in joint.ids[rows[at]].tolist()]
-    median = np.median(np.array(first), axis=0)
+    median = medians(np.array(first))
     ends = np.array(distinct)
     spread = ends.max(axis=0) - ends.min(axis=0)
     is_rounding = bool((spread <= np.maximum(ROUNDING_TOLERANCE * ends.min(axis=0), ROUNDING_TOLERANCE)).all())

@@ -19,7 +19,7 @@ from napari_dicommeta.dicom.values import (
 from napari_dicommeta.findings.evidence import file_count, top
 from napari_dicommeta.findings.rule import rule
 from napari_dicommeta.findings.rules.charsets import files_without, fitting_charset
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import sorted_unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

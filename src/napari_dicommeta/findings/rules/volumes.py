@@ -13,7 +13,7 @@ from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import looks_at, rule
 from napari_dicommeta.findings.survey import SECTIONAL
 from napari_dicommeta.findings.uses import with_uses
-from napari_dicommeta.support.sorted_unique import sorted_unique
+from napari_dicommeta.support.sorting import medians, sorted_unique
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.geometry import is_orientation
 from napari_dicommeta.volumes.note import NOTE_KINDS
@@ -278,7 +278,7 @@ def steps(survey: Survey) -> Iterator[Finding]:
         grid = np.array([volume.spacing for volume in volumes])
         longest = float((grid.max(axis=1) / grid.min(axis=1)).max())
         shape = f"; voxels are up to {longest:.3g} times as long as wide" if longest > 1 + STEP_TOLERANCE else ""
-        median = np.median(grid, axis=0)
+        median = medians(grid)
         yield survey.finding(
             "steps",
             _mask(survey, _rows(volumes)),
