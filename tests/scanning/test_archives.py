@@ -20,6 +20,7 @@ import napari_dicommeta as dm
 from napari_dicommeta.dicom.header import is_dicom
 from napari_dicommeta.files import inflated_stream, members, opening, zip_contents
 from napari_dicommeta.files.bounded_cache import BoundedCache
+from napari_dicommeta.scanning import listing
 from napari_dicommeta.support.errors import LoadError, PixelError
 
 NAMES = ("inside/im001.dcm", "inside/im002.dcm", "inside/im003.dcm")
@@ -437,3 +438,26 @@ def test_names_of_members_are_shown_escaped(tmp_path: Path) -> None:
     archive.write_bytes(zipped({"a\x1b[31m\nb.dcm": b""}))
     (failure,) = dm.scan(archive, workers=1).failures
     assert str(failure) == r"a\x1b[31m\nb.dcm: the file is empty"
+
+
+def test_of_many_sources_only_what_is_named_like_an_archive_is_one(folder: Path, tmp_path: Path) -> None:
+    several = [tmp_path / f"{n}.dcm" for n in range(20)]
+    for path in several:
+        shutil.copy(next(folder.rglob("*.dcm")), path)
+    named, unnamed = tmp_path / "x.zip", tmp_path / "y.bin"
+    for path in (named, unnamed):
+        path.write_bytes(zipped(files_of(folder)))
+    opened: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "is_archive", lambda path: bool(opened.append(path)))
+        catalog = dm.scan([*several, named, unnamed], workers=1)
+    assert (catalog.n_files, opened) == (23, [])  # no file was opened to look what it is
+    assert [(failure.path, failure.code) for failure in catalog.failures] == [(str(unnamed), "archive")]
+    assert dm.scan([unnamed]).n_files == 3
+
+
+def test_of_many_sources_that_are_missing_the_first_is_named(folder: Path) -> None:
+    present = next(folder.rglob("*.dcm"))
+    with pytest.raises(FileNotFoundError, match="does not exist") as raised:
+        dm.scan([*[present] * 20, folder / "a", folder / "b"])
+    assert raised.value.filename == str(folder / "a")

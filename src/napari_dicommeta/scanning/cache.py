@@ -35,6 +35,7 @@ from napari_dicommeta.scanning.worker import Pool
 from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER, log_fault
+from napari_dicommeta.support.side_by_side import SideBySide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -170,7 +171,8 @@ def _with_status(
 def _ask_statuses(calls: PendingCalls, paths: list[str]) -> Iterator[tuple[str, list[int]] | None]:
     """Yield `paths` with their status, which no file has if the storage does not answer; then it is read."""
     try:
-        statuses = yield from calls.answer(lambda _: [_status(path) for path in paths], paths[0])
+        together = SideBySide(_status)
+        statuses = yield from calls.answer(lambda _: together(paths), paths[0], lambda: together.done)
     except TimeoutError:
         statuses = [[-1, -1] for _ in paths]
     yield from zip(paths, statuses, strict=True)
@@ -216,7 +218,7 @@ def _settled(marks: dict[str, str], catalog: Catalog) -> dict[str, str]:
 def _rejected(failures: Iterable[ScanFailure], marks: dict[str, str]) -> dict[str, list[int]]:
     """Return the status of files that are not DICOM, in folders that are still as `marks`, from before reading, say."""
     paths = [failure.path for failure in failures if _is_settled(failure)]
-    statuses = {path: _status(path) for path in paths}
+    statuses = dict(zip(paths, SideBySide(_status)(paths), strict=True))
     folders = set(map(os.path.dirname, paths))
     same = {folder for folder in folders if marks.get(folder) and mark_folder(folder)[0] == marks[folder]}
     return {path: status for path, status in statuses.items() if os.path.dirname(path) in same and status[0] >= 0}

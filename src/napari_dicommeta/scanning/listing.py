@@ -18,10 +18,11 @@ from napari_dicommeta.files.opening import find_inside, is_archive, is_archive_n
 from napari_dicommeta.files.urls import is_dicomweb, is_url, list_url
 from napari_dicommeta.scanning.archives import members_in
 from napari_dicommeta.scanning.pending_calls import PendingCalls
-from napari_dicommeta.scanning.sources import timed_out_entry
+from napari_dicommeta.scanning.sources import MANY, timed_out_entry
+from napari_dicommeta.support.side_by_side import SideBySide
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from napari_dicommeta.scanning.progress import Failure
 
@@ -96,7 +97,7 @@ def list_files(paths: Sequence[str]) -> Iterator[str | Entry]:
 
     The entries below each of `paths` are sorted by path. Links in folders are not followed: what they lead to is listed
     anyway, or lies outside. A link that is one of `paths` is. Archives are listed like folders: those in folders by
-    their names, any of `paths` by its content.
+    their names, any of `paths` by its content unless these are more than `MANY`.
 
     Raises
     ------
@@ -147,7 +148,12 @@ class _Listing:
         """Return what is at each of `paths`: asked for all together, or one by one if the storage does not answer."""
         try:
             if paths:
-                return (yield from self._calls.answer(lambda _: [_place(path) for path in paths], paths[0], n_reads))
+                together = SideBySide(_place if len(paths) <= MANY else _place_by_name)
+                return (
+                    yield from self._calls.answer(
+                        lambda _: together(paths), paths[0], lambda: n_reads() + together.done
+                    )
+                )
         except TimeoutError:
             pass
         places = []
@@ -235,7 +241,12 @@ class _Place(NamedTuple):
     kind: type[str] | Entry
 
 
-def _place(path: str) -> _Place:
+def _place_by_name(path: str) -> _Place:
+    """Return what is at one of many paths: a list of all files of a folder should not open each twice."""
+    return _place(path, is_archive_name)
+
+
+def _place(path: str, is_archive: Callable[[str], bool] = is_archive) -> _Place:
     real = os.path.realpath(path)
     if is_url(path):
         return _Place(path, real, str)

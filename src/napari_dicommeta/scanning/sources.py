@@ -15,6 +15,7 @@ from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.scanning.archives import is_inside
 from napari_dicommeta.scanning.pending_calls import PendingCalls
 from napari_dicommeta.support.generators import result_of
+from napari_dicommeta.support.side_by_side import SideBySide
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.scanning.progress import Failure
 
 __all__ = [
+    "MANY",
     "Source",
     "check_sources",
     "checked_sources",
@@ -33,6 +35,8 @@ __all__ = [
 _CHAINED = re.compile(r"(?:zip|tar)://(?P<inside>[^:]*)::(?P<archive>.+)", re.DOTALL)
 """What fsspec calls a place inside an archive."""
 Source = str | bytes | os.PathLike[str]
+MANY = 16
+"""Sources that are asked for together; if the storage does not answer, it takes as long again to find for which."""
 
 
 def source_paths(source: Source | Iterable[Source]) -> tuple[str, ...]:
@@ -86,11 +90,18 @@ def check_sources(paths: Sequence[str]) -> list[Failure]:
 def checked_sources(paths: Sequence[str]) -> Generator[None, None, list[Failure]]:
     """Return and raise what `check_sources` does; yield while the storage does not answer."""
     silent: list[Failure] = []
+    local = [path for path in paths if not is_url(path)]
+    together = SideBySide(_check)
     with closing(PendingCalls()) as calls:
-        for path in paths:
+        try:
+            if len(local) > MANY:
+                yield from calls.answer(lambda _: together(local), local[0], lambda: n_reads() + together.done)
+                return []
+        except TimeoutError:
+            pass
+        for path in local:
             try:
-                if not is_url(path):
-                    yield from calls.answer(_check, path, n_reads)
+                yield from calls.answer(_check, path, n_reads)
             except TimeoutError as error:
                 silent.append(timed_out_entry(path, error))
                 if len(silent) == len(paths):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
@@ -11,11 +9,12 @@ import numpy as np
 from napari_dicommeta.dicom.frame_ending import frame_ending
 from napari_dicommeta.dicom.pixel_format import FLOATS, PixelFormat
 from napari_dicommeta.dicom.values import number
+from napari_dicommeta.support.side_by_side import SideBySide
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.frame_table import PixelFormats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.catalog.columns import Column, ColumnStore
@@ -39,8 +38,6 @@ _FORMAT_TAGS = (
 
 MAX_SHOWN = 40
 """Characters of a damaged value that a reason quotes."""
-PROBE_FILES, READ_THREADS, SLOW_SECONDS = 8, 16, 5e-4
-"""Where looking at the ends of a few files takes longer for each than this, threads look at the others."""
 
 
 class _Stated(NamedTuple):
@@ -159,20 +156,9 @@ def read_endings(catalog: Catalog, formats: PixelFormats) -> tuple[dict[str, str
 
     endings: dict[str, str] = {}
     lost: dict[int, str] = {}
-    for row, ending in zip(rows.tolist(), _each(look, rows.tolist()), strict=True):
+    for row, ending in zip(rows.tolist(), SideBySide(look)(rows.tolist()), strict=True):
         if ending is not None and ending.is_lost and formats.distinct[formats.ids[row]].frames == 1:
             lost[row] = ending.reason
         elif ending is not None:
             endings[catalog.paths[row]] = ending.reason
     return endings, lost
-
-
-def _each(look: Callable[[int], FrameEnding | None], rows: list[int]) -> list[FrameEnding | None]:
-    """Call `look` for each row, in threads where it waits for storage."""
-    began = time.perf_counter()
-    found = [look(row) for row in rows[:PROBE_FILES]]
-    rest = rows[PROBE_FILES:]
-    if time.perf_counter() - began <= SLOW_SECONDS * len(found):
-        return found + [look(row) for row in rest]
-    with ThreadPoolExecutor(READ_THREADS) as pool:
-        return found + list(pool.map(look, rest))
