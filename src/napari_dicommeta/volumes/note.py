@@ -286,6 +286,13 @@ NOTE_KINDS: dict[str, NoteKind] = {
         meaning="A table can describe any curve: slope and intercept cannot replace it.",
         is_finding=True,
     ),
+    "rounded": NoteKind(
+        severity="decision",
+        summary="Whole numbers of 64 bits are rounded",
+        standard=_RESCALE,
+        tags=("BitsStored", "RescaleSlope", "RescaleIntercept"),
+        advice="Do not compare values above 9,007,199,254,740,992 for equality; read codes and numbers from the files.",
+    ),
     "padding": NoteKind(
         severity="info", summary="Files state a Pixel Padding Value", standard=_PADDING, tags=("PixelPaddingValue",)
     ),
