@@ -43,6 +43,7 @@ AXIS_WORDS = {
     "InversionTime": ("inversion", "ms"),
     "FlipAngle": ("flip", "°"),
     "FrameReferenceTime": ("frame time", "ms"),
+    "FrameTime": ("time", "ms"),
     "TemporalPositionTimeOffset": ("time", "s"),
     "TemporalPositionIdentifier": ("time", ""),
     "AcquisitionNumber": ("acquisition", ""),

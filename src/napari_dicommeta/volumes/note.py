@@ -81,6 +81,13 @@ NOTE_KINDS: dict[str, NoteKind] = {
         meaning="Sorted by position alone, the images of several volumes would be interleaved.",
         is_finding=True,
     ),
+    "frames": NoteKind(
+        severity="info",
+        summary="Frames without positions follow a stated dimension (time, detector, energy window, view)",
+        standard="PS3.3 section C.7.6.5",
+        tags=("FrameIncrementPointer",),
+        advice="Do not treat their order as depth.",
+    ),
     "one-place": NoteKind(
         severity="info",
         other_severity="decision",
