@@ -198,10 +198,9 @@ def extremes(bits: int, is_signed: bool) -> np.ndarray:
         (12, False, "1.5", 0, np.float32),
         (12, False, 1, "-1024.5", np.float32),
         (12, False, "1.0", "-1024.000", np.int16),
-        (12, False, "1e300", 0, np.float32),
+        (12, False, "1e300", 0, np.float64),
     ],
 )
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
 def test_whole_values_are_int16_where_all_that_the_bits_allow_fit(
     tmp_path: Path, bits: int, is_signed: bool, slope: Any, intercept: Any, dtype: type
 ) -> None:
@@ -217,9 +216,8 @@ def test_whole_values_are_int16_where_all_that_the_bits_allow_fit(
     write_series(tmp_path, 1, **changes)
     volume = only(tmp_path)
     assert volume.array.dtype == dtype
-    with np.errstate(over="ignore"):
-        exact = stored * float(slope) + float(intercept)
-        expected = (np.maximum(exact, -32768) if dtype is np.int16 else exact).astype(dtype)
+    exact = stored * float(slope) + float(intercept)
+    expected = (np.maximum(exact, -32768) if dtype is np.int16 else exact).astype(dtype)
     np.testing.assert_array_equal(volume.array[0], expected)
 
 
@@ -691,10 +689,10 @@ def test_float_pixels_are_what_they_are(tmp_path: Path, tag: str, vr: str, dtype
     changes = float_pixels(values, tag, vr, order + dtype)
     (tmp_path / "x.dcm").write_bytes(ct_slice(0, BIG if order == ">" else EXPLICIT, **changes))
     volume = only(tmp_path)
-    assert (volume.array.dtype, volume.units) == (np.float32, "")
-    np.testing.assert_array_equal(volume.array[0], values.astype(np.float32))
+    assert (volume.array.dtype, volume.units) == (dtype, "")
+    np.testing.assert_array_equal(volume.array[0], values.astype(dtype))
     low, high = volume.display_range()
-    assert (low, high) == (np.float32(-3.4e38), np.float32(values[15, 11]))
+    assert (low, high) == (np.dtype(dtype).type(-3.4e38), values[15, 11].astype(dtype))
 
 
 def test_float_pixels_have_a_padding_of_their_own(tmp_path: Path) -> None:
@@ -704,3 +702,109 @@ def test_float_pixels_have_a_padding_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "x.dcm").write_bytes(ct_slice(0, **changes))
     assert np.argwhere(np.isnan(only(tmp_path, padding="nan").array[0])).tolist() == [[0, 0]]
     assert only(tmp_path).display_range() == (np.float32(values[0, 1]), 1)
+
+
+# Dtypes that hold all values
+
+
+def of_bits(bits: int, signed: bool, values: list[int]) -> dict[str, Any]:
+    """The changes that make every slice hold `values` first, of `bits` bits."""
+    pixels = np.zeros((16, 12), f"<{'i' if signed else 'u'}{bits // 8}")
+    pixels.flat[: len(values)] = values
+    return {
+        "pixels": lambda k: pixels,
+        "PixelData": Raw("OW", pixels.tobytes()),
+        "BitsAllocated": bits,
+        "BitsStored": bits,
+        "HighBit": bits - 1,
+        "PixelRepresentation": int(signed),
+        "RescaleType": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("bits", "signed", "slope", "intercept", "expected"),
+    [
+        (32, True, 1, 0, "int32"),
+        (32, False, 1, 0, "uint32"),
+        (32, True, -1, 0, "float64"),  # the opposite of the lowest value is one more than int32 holds
+        (32, False, 1, -1024, "float64"),
+        (32, True, 1000, 0, "float64"),
+        (16, False, 1000, 0, "int32"),
+        (16, False, 1, 0, "float32"),
+        (16, True, 1, 0, "int16"),
+        (64, True, 1, 0, "int64"),
+        (64, False, 1, 0, "uint64"),
+        (32, True, "0.5", 0, "float32"),
+    ],
+)
+def test_whole_numbers_are_held_exactly(
+    tmp_path: Path, bits: int, signed: bool, slope: Any, intercept: int, expected: str
+) -> None:
+    top = 2 ** (bits - signed) - 1
+    stored = [0, 1, top, top - 1, top // 2 + 1, 2**24 + 1 if bits > 16 else 257]
+    write_series(tmp_path, 2, **of_bits(bits, signed, stored), RescaleSlope=slope, RescaleIntercept=intercept)
+    volume = only(tmp_path)
+    assert volume.array.dtype == expected
+    read = np.asarray(volume.array)[1].ravel()[: len(stored)]
+    if slope == "0.5":
+        np.testing.assert_allclose(read, np.array(stored) / 2, rtol=2**-24)
+    else:
+        assert read.tolist() == [value * slope + intercept for value in stored]
+    assert "rounded" not in codes(volume)
+
+
+def test_numbers_of_64_bits_are_rounded_only_with_a_note(tmp_path: Path) -> None:
+    changes = of_bits(64, True, [2**53 + 1, 2**60 + 1])
+    write_series(tmp_path / "rescaled", 2, **changes, RescaleSlope=1, RescaleIntercept=-1)
+    write_series(tmp_path / "padded", 2, **changes, RescaleSlope=1, RescaleIntercept=0)
+    rescaled, padded = only(tmp_path / "rescaled"), only(tmp_path / "padded", padding="nan")
+    for volume, why in ((rescaled, "they are rescaled"), (padded, "padding is NaN, as requested")):
+        assert volume.array.dtype == np.float64
+        assert note(volume, "rounded").severity == "decision"
+        assert why in str(note(volume, "rounded"))
+
+
+@pytest.mark.parametrize(("padding", "dtype"), [("nan", "float64"), ("air", "int32"), ("keep", "int32")])
+def test_padding_of_large_whole_numbers_leaves_the_others_exact(tmp_path: Path, padding: str, dtype: str) -> None:
+    changes = of_bits(32, True, [-(2**31), 2**30 + 1])
+    paddings = {"PixelPaddingValue": Raw("SL", struct.pack("<l", -(2**31)))}
+    write_series(tmp_path, 2, **{**changes, "RescaleType": "HU"}, **paddings, RescaleSlope=1, RescaleIntercept=0)
+    volume = only(tmp_path, padding=padding)
+    assert volume.array.dtype == dtype
+    marked, other = np.asarray(volume.array)[0].ravel()[:2].tolist()
+    assert other == 2**30 + 1
+    assert np.isnan(marked) if padding == "nan" else marked == {"air": -1000, "keep": -(2**31)}[padding]
+
+
+def test_a_table_above_32767_is_exact(tmp_path: Path) -> None:
+    values = np.arange(60000, 60016, dtype="<u2")
+    table = {
+        "LUTDescriptor": Raw("US", struct.pack("<HHH", 16, 0, 16)),
+        "ModalityLUTType": "OD",
+        "LUTData": Raw("OW", values.tobytes()),
+    }
+    pixels = np.arange(192, dtype="<u2").reshape(16, 12)
+    write_series(tmp_path, 2, pixels=lambda k: pixels, ModalityLUTSequence=[table])
+    volume = only(tmp_path)
+    assert volume.array.dtype == np.float32
+    assert np.asarray(volume.array)[0].ravel()[:17].tolist() == [*values.tolist(), 60015]
+
+
+def test_64_bit_floats_stay_so(tmp_path: Path) -> None:
+    pixels = np.full((16, 12), 1e300)
+    pixels[0, :2] = 20260101123456.5, 1 + 2**-50
+    changes = {"PixelData": None, "7FE00009": Raw("OD", pixels.tobytes()), "BitsAllocated": 64}
+    lacking = {"BitsStored": None, "HighBit": None, "PixelRepresentation": None}
+    write_series(tmp_path, 2, **changes, **lacking, RescaleSlope=None, RescaleIntercept=None, Modality="OT")
+    volume = only(tmp_path)
+    assert volume.array.dtype == np.float64
+    np.testing.assert_array_equal(volume.array[1], pixels)
+
+
+def test_a_lost_slice_of_large_whole_numbers_reads_as_their_lowest(tmp_path: Path) -> None:
+    paths = write_series(tmp_path, 3, **of_bits(32, True, [-(2**31), 2**30 + 1]), RescaleSlope=1, RescaleIntercept=0)
+    volume = only(tmp_path)
+    paths[0].write_bytes(paths[0].read_bytes()[:-800])
+    volume.array.on_error = lambda n, error: None
+    assert int(volume.array[0].max()) == -(2**31)

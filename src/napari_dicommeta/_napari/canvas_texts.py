@@ -14,7 +14,7 @@ from napari_dicommeta._napari.words import brief, digits_for
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.words import display
-from napari_dicommeta.volumes.rescale import INT16
+from napari_dicommeta.volumes.transforms import INT16
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,7 @@ AXIS_WORDS = {
     "InversionTime": ("inversion", "ms"),
     "FlipAngle": ("flip", "°"),
     "FrameReferenceTime": ("frame time", "ms"),
+    "FrameTime": ("time", "ms"),
     "TemporalPositionTimeOffset": ("time", "s"),
     "TemporalPositionIdentifier": ("time", ""),
     "AcquisitionNumber": ("acquisition", ""),

@@ -1,4 +1,4 @@
-"""Compute the places of frames that stand outside functional groups: planes of a dose and slices of an NM volume.
+"""Compute places and times of frames outside functional groups: planes of a dose, slices of an NM volume, cines.
 
 It knows texts only: keyword -> text of elements at the top level of the file. `DetectorInformationSequence.…` are those
 of the first detector.
@@ -27,6 +27,7 @@ VECTORS = {
     "RotationVector": "RotationNumber",
     "RRIntervalVector": "RRIntervalNumber",
     "TimeSlotVector": "TimeSlot",
+    "AngularViewVector": "AngularView",
     "TimeSliceVector": "TimeSlice",
 }
 """Elements of NM images with a number for each frame -> the keyword of that number (PS3.3 section C.8.4.8)."""
@@ -37,14 +38,19 @@ FRAME_TAGS_AT_TOP = (
     DETECTOR,
     "SliceVector",
     *VECTORS,
+    "FrameIncrementPointer",
 )
 """Elements at the top level of a file that say something about single frames."""
 TOP_TAGS = {
     0x00080008: "ImageType",
     0x00180050: "SliceThickness",
     0x00180088: "SpacingBetweenSlices",
+    0x00181063: "FrameTime",
+    0x00181065: "FrameTimeVector",
+    0x00181066: "FrameDelay",
     0x00200032: "ImagePositionPatient",
     0x00200037: "ImageOrientationPatient",
+    0x00280009: "FrameIncrementPointer",
     0x00540010: "EnergyWindowVector",
     0x00540020: "DetectorVector",
     0x00540030: "PhaseVector",
@@ -52,6 +58,7 @@ TOP_TAGS = {
     0x00540060: "RRIntervalVector",
     0x00540070: "TimeSlotVector",
     0x00540080: "SliceVector",
+    0x00540090: "AngularViewVector",
     0x00540100: "TimeSliceVector",
     0x3004000C: "GridFrameOffsetVector",
 }
@@ -59,14 +66,16 @@ TOP_TAGS = {
 _OF_VOLUME = {"ImagePositionPatient": "ImagePositionVolume", "ImageOrientationPatient": "ImageOrientationVolume"}
 _POSITION, _ORIENTATION = _OF_VOLUME
 MAX_UNNUMBERED = 65535
-"""The most slices that are placed without a *Slice Vector*, whose numbers have 16 bits."""
+"""The most slices that are placed without a *Slice Vector*, whose numbers have 16 bits, and frames that get times."""
+_FRAME_TIME, _TIME_VECTOR = "(0018,1063)", "(0018,1065)"
 
 
 def add_places(builder: ColumnBuilder, tops: Mapping[str, str]) -> tuple[str, ...]:
-    """Store the places and numbers of frames that the elements `tops` give; return the keywords of those of NM.
+    """Store the places, numbers and times of frames that the elements `tops` give; return keywords of those of NM, and
+    "FrameTime" if it was stored.
 
     RT dose without shared functional groups is placed by *Grid Frame Offset Vector* (PS3.3 section C.8.8.3.2), NM
-    tomography by the first detector (section C.8.4.15).
+    tomography by the first detector (section C.8.4.15). Times count in ms (section C.7.6.5.1.1).
     """
     if not builder.has_shared and "GridFrameOffsetVector" in tops:
         texts = list(_dose_positions(tops))[: builder.count]
@@ -77,6 +86,9 @@ def add_places(builder: ColumnBuilder, tops: Mapping[str, str]) -> tuple[str, ..
         if len(values) == builder.count and keyword not in builder:
             builder.store(keyword, np.arange(len(values)), values)
             added.append(keyword)
+    if times := _frame_times(tops, builder.count):
+        builder.store("FrameTime", np.arange(builder.count), times)
+        added.append("FrameTime")
     is_volume = not {"RECON TOMO", "RECON GATED TOMO"}.isdisjoint(tops.get("ImageType", "").split("\\"))
     if is_volume and _POSITION not in builder:
         positions = list(_slice_positions(tops, builder.count))
@@ -94,6 +106,27 @@ def copies_of(builder: ColumnBuilder) -> dict[str, str]:
     position in the patient.
     """
     return {} if _POSITION in builder or _ORIENTATION in builder else dict(_OF_VOLUME)
+
+
+def _frame_times(tops: Mapping[str, str], count: int) -> list[str]:
+    """Return the relative time of each frame, ms, by the element that *Frame Increment Pointer* names; [] without it.
+
+    *Frame Time Vector* has the increment of each frame, *Frame Time* that of all but the first.
+    """
+    pointer = tops.get("FrameIncrementPointer", "")
+    delay = numbers(tops.get("FrameDelay", ""), 1) or (0.0,)
+    if not 1 < count <= MAX_UNNUMBERED:
+        return []
+    if _TIME_VECTOR in pointer:
+        steps = numbers(tops.get("FrameTimeVector", ""))
+        if steps is None or len(steps) != count:
+            return []
+        times = np.cumsum(steps)
+    elif _FRAME_TIME in pointer and (step := numbers(tops.get("FrameTime", ""), 1)) is not None:
+        times = np.arange(count) * step[0]
+    else:
+        return []
+    return [f"{time:.10g}" for time in (times + delay[0]).tolist()]
 
 
 def _normal(orientation: tuple[float, ...]) -> tuple[float, float, float]:

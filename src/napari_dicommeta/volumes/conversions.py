@@ -137,7 +137,7 @@ def to_nibabel(volume: GridImage, allow_uneven: bool = False) -> Any:
         if data.dtype != np.uint8:
             raise ConversionError(f"its colors are {data.dtype}: NIfTI holds colors of 8 bits only")
         data = np.ascontiguousarray(data).view([("R", "u1"), ("G", "u1"), ("B", "u1")])[..., 0]
-    image = nibabel.Nifti1Image(np.ascontiguousarray(data.T), affine)
+    image = nibabel.Nifti1Image(np.ascontiguousarray(data.T), affine, dtype=data.dtype)  # which allows int64
     image.header.set_xyzt_units("mm")
     image.set_sform(affine, code="scanner")
     if _is_sheared(_axes(affine)[1]):
@@ -192,7 +192,7 @@ def to_dask(volume: GridImage) -> Any:
 def to_monai(volume: GridImage, allow_uneven: bool = False) -> Any:
     """Return a volume as a `monai.data.MetaTensor` of shape (channel, i, j, k), with its affine in RAS.
 
-    There is one channel, or one for each time or color. The dtype is float32.
+    There is one channel, or one for each time or color. The dtype is float32, which rounds whole numbers above 2^24.
 
     Raises
     ------

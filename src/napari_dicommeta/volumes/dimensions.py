@@ -54,6 +54,7 @@ AXES = (
     "PhaseVector",
     "RRIntervalVector",
     "TimeSlotVector",
+    "AngularViewVector",
     "TimeSliceVector",
     "RotationVector",
     "DetectorVector",

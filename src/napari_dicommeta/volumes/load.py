@@ -50,7 +50,8 @@ def load(
     """Return the volumes in `source`, largest first, as lazy arrays.
 
     Arrays have the axes (k, j, i), with a time axis in front where positions repeat. They are int16 or float32 for
-    grayscale, in `Volume.units`, and uint8 or uint16 for color and labels. `Volume` gives the details.
+    grayscale, in `Volume.units`, and uint8 or uint16 for color and labels. Larger whole numbers are int32, uint32 or
+    float64, and 64-bit floats float64, so that nothing is rounded. `Volume` gives the details.
     ``np.asarray(load(path)[0].array)`` reads the pixels.
 
     Parameters
@@ -64,7 +65,7 @@ def load(
     padding
         What to do with pixels outside the image, marked by *Pixel Padding Value* (PS3.3 section C.7.5.1.1.2):
         "keep" leaves them unchanged, "air" sets them to -1000 in volumes in HU, "nan" sets them to NaN and makes the
-        array float32.
+        array float32, or float64 where that would round whole numbers.
     missing_rescale
         What to do where only some images of a volume have *Rescale Slope* and *Intercept*: "refuse", or "series"
         to use those of the other images, if these agree.

@@ -81,6 +81,13 @@ NOTE_KINDS: dict[str, NoteKind] = {
         meaning="Sorted by position alone, the images of several volumes would be interleaved.",
         is_finding=True,
     ),
+    "frames": NoteKind(
+        severity="info",
+        summary="Frames without positions follow a stated dimension (time, detector, energy window, view)",
+        standard="PS3.3 section C.7.6.5",
+        tags=("FrameIncrementPointer",),
+        advice="Do not treat their order as depth.",
+    ),
     "one-place": NoteKind(
         severity="info",
         other_severity="decision",
@@ -285,6 +292,13 @@ NOTE_KINDS: dict[str, NoteKind] = {
         advice="Apply the table instead of Rescale Slope and Intercept.",
         meaning="A table can describe any curve: slope and intercept cannot replace it.",
         is_finding=True,
+    ),
+    "rounded": NoteKind(
+        severity="decision",
+        summary="Whole numbers of 64 bits are rounded",
+        standard=_RESCALE,
+        tags=("BitsStored", "RescaleSlope", "RescaleIntercept"),
+        advice="Do not compare values above 9,007,199,254,740,992 for equality; read codes and numbers from the files.",
     ),
     "padding": NoteKind(
         severity="info", summary="Files state a Pixel Padding Value", standard=_PADDING, tags=("PixelPaddingValue",)

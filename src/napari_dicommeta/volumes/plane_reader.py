@@ -6,12 +6,12 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import numpy as np
 
 __all__ = ["PlaneReader"]
 
@@ -20,8 +20,8 @@ class PlaneReader:
     """Reader of planes; ``read(n, out)`` fills `out` with plane `n`.
 
     A plane that cannot be read raises an error, unless `on_error` is set. Then ``on_error(n, error)`` is called once
-    for it. The plane reads as NaN in an array of floats, and as ``read.blank(n)`` in an array of integers, or 0 if
-    `read` has no `blank`.
+    for it. The plane reads as NaN in an array of floats, and as ``read.blank(n)`` in an array of integers, or the
+    lowest integer if that is higher; as 0 if `read` has no `blank`.
     """
 
     def __init__(self, read: Callable[[int, np.ndarray], None]) -> None:
@@ -49,4 +49,4 @@ class PlaneReader:
         if dtype.kind == "f":
             return float("nan")
         blank = getattr(self.read, "blank", None)
-        return 0 if blank is None else float(blank(n))
+        return 0 if blank is None else max(float(blank(n)), float(np.iinfo(dtype).min))

@@ -16,8 +16,8 @@ from napari_dicommeta.support.errors import PixelError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from napari_dicommeta.volumes.rescale import Transforms
     from napari_dicommeta.volumes.sources import FrameSources
+    from napari_dicommeta.volumes.transforms import Transforms
 
 __all__ = ["ColorPlanes", "RescaledPlanes", "SegmentPlanes"]
 
@@ -73,15 +73,15 @@ class RescaledPlanes:
         if self.fill is not None and np.isfinite(self.fill):
             return self.fill
         if transform.padding is not None:
-            return max(float(transform.apply(np.array(transform.padding)).min()), float(np.iinfo(np.int16).min))
+            return float(transform.apply(np.array(transform.padding)).min())
         middle = len(self.frames) // 2
         form = self.frames.pixel_format(middle)
-        plane = np.empty((form.rows, form.columns), np.float32)
+        plane = np.empty((form.rows, form.columns), np.float64)
         try:
             self(middle, plane)
         except PixelError:
             ends = np.array(self.frames.pixel_format(n).stored_range)
-            return max(float(transform.apply(ends).min()), float(np.iinfo(np.int16).min))
+            return float(transform.apply(ends).min())
         return float(plane.min())
 
 

@@ -18,6 +18,8 @@ from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.partition import distinct, groups_of, joint
+from napari_dicommeta.volumes.transforms import Transform, Transforms
+from napari_dicommeta.volumes.value_dtypes import rounds_whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,90 +29,12 @@ if TYPE_CHECKING:
     from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
 
-__all__ = ["AIR", "INT16", "PADDINGS", "Rescale", "Transform", "Transforms", "invalid_rescales", "read_rescale"]
+__all__ = ["PADDINGS", "Rescale", "invalid_rescales", "read_rescale"]
 
 PADDINGS = ("keep", "air", "nan")
-AIR = -1000.0
-"""HU."""
-INT16 = np.iinfo(np.int16)
-LOWEST_INTERCEPT = -8192
 _HOUNSFIELD = re.compile(r"hu|h\.u\.?|hound?sfield( units?)?", re.IGNORECASE)
 """Spellings of HU as *Rescale Type*."""
 _PADDING_PREFIX = {0x7FE00008: "Float", 0x7FE00009: "DoubleFloat"}
-
-
-@dataclass(frozen=True, slots=True)
-class Transform:
-    """Transform of one frame from stored to modality values: ``stored * slope + intercept``, or a table.
-
-    `padding`: the inclusive range of stored values that mark pixels outside the image (PS3.3 section
-    C.7.5.1.1.2), None if the file states none.
-    """
-
-    slope: float = 1.0
-    intercept: float = 0.0
-    table: LookupTable | None = None
-    padding: tuple[float, float] | None = None
-
-    def apply(self, stored: np.ndarray) -> np.ndarray:
-        """Return the modality values of `stored`, in its shape.
-
-        They are float64, or the dtype of the table, or `stored` itself if slope is 1 and intercept 0.
-        """
-        if self.table is not None:
-            return self.table.apply(stored)
-        if (self.slope, self.intercept) == (1, 0):
-            return stored
-        return np.asarray(stored * np.float64(self.slope) + self.intercept)
-
-    def is_padding(self, stored: np.ndarray) -> np.ndarray | None:
-        """Return a mask of the padding in `stored`, bool; None if the file states no padding."""
-        if self.padding is None:
-            return None
-        low, high = self.padding
-        return np.asarray(stored == low if low == high else (stored >= low) & (stored <= high))
-
-    def exact_dtype(self, pixel_format: PixelFormat, may_saturate: bool = False) -> np.dtype:
-        """Return int16 if every possible value is whole and in range, otherwise float32.
-
-        If it `may_saturate`, signed 16-bit values with a negative intercept are int16 too: `floor` is the lowest stored
-        value that fits.
-        """
-        if pixel_format.dtype.kind == "f":
-            return np.dtype(np.float32)
-        if self.table is not None:
-            return np.dtype(np.int16 if int(self.table.values.max(initial=0)) <= 32767 else np.float32)
-        if not (self.slope.is_integer() and self.intercept.is_integer()):
-            return np.dtype(np.float32)
-        low, high = (value * self.slope + self.intercept for value in pixel_format.stored_range)
-        fits = min(low, high) >= INT16.min or (may_saturate and self.floor(pixel_format) is not None)
-        fits &= max(low, high) <= INT16.max and abs(self.slope) <= INT16.max
-        return np.dtype(np.int16 if fits and INT16.min <= self.intercept <= INT16.max else np.float32)
-
-    def floor(self, pixel_format: PixelFormat) -> int | None:
-        """Return the lowest stored value whose modality value fits into int16; smaller ones saturate. None if all fit.
-
-        Only signed 16-bit images with a slope of 1 and an intercept from `LOWEST_INTERCEPT` on saturate. Values that
-        low are no measurements: less than -31,744 with an intercept of -1024.
-        """
-        if self.slope != 1 or not LOWEST_INTERCEPT <= self.intercept < 0 or not pixel_format.signed:
-            return None
-        low = pixel_format.stored_range[0]
-        return int(INT16.min - self.intercept) if INT16.min <= low < INT16.min - self.intercept else None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Transforms:
-    """The transforms of some frames: the distinct ones, and the index of each frame's among them (int32)."""
-
-    distinct: tuple[Transform, ...]
-    ids: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, n: int) -> Transform:
-        return self.distinct[int(self.ids[n])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,18 +80,22 @@ def read_rescale(frames: Frames, missing_rescale: str = "refuse", padding: str =
         units = "" if units == "US" else units
     ids = joint([pairs.ids, table_ids, padding_ids])
     first, ids = distinct(ids)
-    transforms = []
+    distinct_transforms = []
     for n in first.tolist():
         table, span = tables[table_ids[n]], paddings[padding_ids[n]]
         slope, intercept = pairs.distinct[pairs.ids[n]]
         if table is not None:
             slope, intercept = 1.0, 0.0
-        transforms.append(Transform(slope, intercept, table, span))
+        distinct_transforms.append(Transform(slope, intercept, table, span))
     if len(pairs.distinct) > 1 and tables[0] is None:
         slopes, intercepts = ({pair[i] for pair in pairs.distinct} for i in range(2))
         title = f"Rescaled slice by slice: slopes {_span(sorted(slopes))}, intercepts {_span(sorted(intercepts))}"
         notes.append(make_note("rescale-varies", title))
-    return Rescale(Transforms(tuple(transforms), ids.astype(np.int32)), units, tuple(notes))
+    transforms = Transforms(tuple(distinct_transforms), ids.astype(np.int32))
+    if rounds_whole_numbers(frames.formats, frames.format_ids, transforms, padding):
+        why = "padding is NaN, as requested" if padding == "nan" else "they are rescaled, or have several signs"
+        notes.append(make_note("rounded", f"Whole numbers of 64 bits are rounded to the 53 bits of float64: {why}"))
+    return Rescale(transforms, units, tuple(notes))
 
 
 def invalid_rescales(frames: Frames) -> tuple[tuple[str, np.ndarray], ...]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.volumes.frames import Frames
     from napari_dicommeta.volumes.note import Note
-    from napari_dicommeta.volumes.rescale import Transform, Transforms
     from napari_dicommeta.volumes.sources import FrameSources
+    from napari_dicommeta.volumes.transforms import Transform, Transforms
 
 __all__ = ["read_slice_windows"]
 

@@ -24,8 +24,9 @@ class Stack:
     """Frames in array order: `times` volumes in sequence, each with its slices along their normal.
 
     `axis`: the keyword of the fourth axis, "" for a stack of slices. `is_one_place`: whether all frames lie at one
-    position; the array then has no slice axis. `reasons`: why the stack was split from its series. `left_out`:
-    duplicate frames, each with the reason. `is_grid`: whether the frames share orientation and pixel spacing.
+    position, or have none and a value of the axis each; the array then has no slice axis. `reasons`: why the stack was
+    split from its series. `left_out`: duplicate frames, each with the reason. `is_grid`: whether the frames share
+    orientation and pixel spacing.
     """
 
     frames: Frames

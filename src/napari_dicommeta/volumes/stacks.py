@@ -23,6 +23,7 @@ from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.parallel import parallel_stacks
 from napari_dicommeta.volumes.partition import by_kind, by_orientation, by_size, count_pairs, filled_codes, groups_of
 from napari_dicommeta.volumes.stack import Result, Stack, in_order, joined, sorted_stack
+from napari_dicommeta.volumes.unplaced import unplaced_stacks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,10 +103,10 @@ def _of_one_size(frames: Frames) -> list[Stack]:
         return _placed(frames).stacks
     every = frames.at(~placed)
     rest, left_out = without_same_files(every)
-    stacks = [_unplaced_tiles(rest) if rest.is_tile.all() else sorted_stack(rest)]
+    stacks = [_unplaced_tiles(rest)] if rest.is_tile.all() else unplaced_stacks(rest)
     if rest.is_impossible.any():
         impossible = rest.is_impossible
-        stacks = [sorted_stack(rest.at(~impossible))] if not impossible.all() else []
+        stacks = unplaced_stacks(rest.at(~impossible)) if not impossible.all() else []
         stacks.append(sorted_stack(rest.at(impossible)).because("the stated positions are impossible"))
     stacks[0] = replace(stacks[0], left_out=left_out)
     if placed.any():

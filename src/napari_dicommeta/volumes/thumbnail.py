@@ -40,7 +40,7 @@ def gray_picture(plane: np.ndarray, shown: Window | tuple[float, float], inverte
     """
     if isinstance(shown, tuple):
         low, high = shown
-        shade = np.clip((plane.astype(np.float32) - low) / (high - low), 0, 1)
+        shade = np.clip((plane.astype(np.result_type(plane, np.float32)) - low) / (high - low), 0, 1)
     else:
         shade = shown.apply(plane)
     gray = np.round(np.nan_to_num(np.asarray(shade, np.float32)) * 255).astype(np.uint8)

@@ -10,7 +10,6 @@ import numpy as np
 from napari_dicommeta.support.errors import PixelError
 from napari_dicommeta.support.html import escape_html, html_image, html_table, html_terms
 from napari_dicommeta.support.png import png_of
-from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes import conversions
 from napari_dicommeta.volumes.details import Details, StackDetails
 from napari_dicommeta.volumes.geometry import VolumeGeometry
@@ -18,9 +17,11 @@ from napari_dicommeta.volumes.lazy_array import LazyArray
 from napari_dicommeta.volumes.note import make_note
 from napari_dicommeta.volumes.pixel_spacing import stated_spacing
 from napari_dicommeta.volumes.planes import ColorPlanes, RescaledPlanes
-from napari_dicommeta.volumes.rescale import AIR, INT16, read_rescale
+from napari_dicommeta.volumes.rescale import read_rescale
 from napari_dicommeta.volumes.segments import MaskPlanes, groups_without_overlap, is_segment_source, segments_text
 from napari_dicommeta.volumes.thumbnail import SIDE, color_picture, gray_picture, thinned
+from napari_dicommeta.volumes.transforms import AIR, INT16
+from napari_dicommeta.volumes.value_dtypes import value_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
     from napari_dicommeta.catalog.catalog import Series
     from napari_dicommeta.dicom.window import Window
     from napari_dicommeta.volumes.note import Note
-    from napari_dicommeta.volumes.rescale import Rescale, Transforms
+    from napari_dicommeta.volumes.rescale import Rescale
     from napari_dicommeta.volumes.segments import Segment
     from napari_dicommeta.volumes.sources import FrameSources
     from napari_dicommeta.volumes.stacks import Stack
+    from napari_dicommeta.volumes.transforms import Transforms
 
 __all__ = ["Volume", "VolumeParts", "gray_planes", "padding_ranges", "read_parts", "volume_of", "without_levels"]
 
@@ -49,7 +51,8 @@ class Volume:
 
     `array`: lazy, shape (k, j, i), (t, k, j, i) where positions repeat, or (t, j, i) where all images lie at one
     position, with a last axis of 3 for color; focal planes are the axis k of a slide. The dtype is int16 if every slope
-    and intercept is whole and the range fits, otherwise float32; uint8 or uint16 for color and labels. `units`: "HU",
+    and intercept is whole and the range fits, otherwise one that holds each whole number exactly (float32, int32,
+    uint32, float64), float32 for fractions; uint8 or uint16 for color and labels. `units`: "HU",
     another *Rescale Type*, or "" where the files do not establish a unit. `details`: the windows of its slices and its
     notes, made when first asked for. `sources`: where the pixels of each slice are. `axis`: the keyword of axis t, ""
     without one; `axis_texts`: the text of that element at each t, "" where it has none. `name` begins with the
@@ -392,14 +395,10 @@ def _gray_array(
 def gray_planes(
     sources: FrameSources, transforms: Transforms, padding: str, units: str
 ) -> tuple[RescaledPlanes, np.dtype]:
-    """Return the source of gray frames in modality units, and the dtype that holds them, int16 or float32."""
+    """Return the source of gray frames in modality units, and the dtype that holds them, see `value_dtype`."""
     fill = {"nan": np.nan, "air": AIR if units == "HU" else None, "keep": None}[padding]
-    n = len(transforms.distinct)
-    is_alike = n == len(sources.formats) == 1
-    pairs = [0] if is_alike else sorted_unique(sources.format_ids[sources.files] * n + transforms.ids).tolist()
-    dtypes = {transforms.distinct[pair % n].exact_dtype(sources.formats[pair // n], units == "HU") for pair in pairs}
-    is_whole = dtypes == {np.dtype(np.int16)} and padding != "nan"
-    return RescaledPlanes(sources, transforms, fill), np.dtype(np.int16 if is_whole else np.float32)
+    dtype = value_dtype(sources.formats, sources.format_ids[sources.files], transforms, padding, units)
+    return RescaledPlanes(sources, transforms, fill), dtype
 
 
 def _decode_one(array: LazyArray) -> None:
