@@ -131,7 +131,7 @@ def _files_of(beside: str | os.PathLike[str], digest: str) -> list[tuple[str, in
         if content["digest"] != digest:
             return None
         return [(path, int(number, 16)) for path, number in content["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["put_text", "replacing", "write_failure", "write_text", "write_texts"]
+__all__ = ["put_text", "replacing", "set_aside", "write_failure", "write_text", "write_texts"]
 
 _NO_SPACE, _NO_ACCESS = "free some space, or choose another folder", "choose a folder that you may write to"
 _ADVICE = {
@@ -128,3 +128,20 @@ def put_text(temporary: str, text: str) -> None:
     """
     with open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         file.write(text)
+
+
+def set_aside(path: str | os.PathLike[str]) -> str:
+    """Rename a file that cannot be understood, so that none of it is lost when it is written again; return its name.
+
+    Raises
+    ------
+    OSError
+        If it cannot be renamed.
+    """
+    name = aside = f"{os.fspath(path)}.damaged"
+    number = 1
+    while os.path.lexists(aside):
+        number += 1
+        aside = f"{name}-{number}"
+    os.rename(path, aside)
+    return aside
