@@ -105,5 +105,9 @@ def sample(folder: str | os.PathLike[str] = NAME) -> Path:
         ds.PixelData = stored[k].tobytes()
         ds.file_meta = FileMetaDataset()
         ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        ds.save_as(target / names[k], enforce_file_format=True)
+        try:
+            ds.save_as(target / names[k], enforce_file_format=True)
+        except OSError:
+            (target / names[k]).unlink(missing_ok=True)  # a part of a file would be read as a damaged one
+            raise
     return target

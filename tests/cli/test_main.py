@@ -388,3 +388,28 @@ def test_what_varies_between_series_of_a_protocol_is_a_table(
     _, out, _ = run(capsys, "findings", str(tmp_path), "--protocols", "--csv")
     assert out.splitlines()[1:] == ['1,CT,2,KVP,"100 (1), 120 (1)",']
     assert run(capsys, "findings", str(tmp_path), "--protocols", "--pixels")[0] == 2
+
+
+@pytest.mark.parametrize("output", ["x.csv", "x.md", "x.parquet"])
+def test_a_file_that_cannot_be_written_is_named_with_what_to_do(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    for command in ("tags", "series", "recipe") + ("scan",) * output.endswith("parquet"):
+        code, out, err = run(capsys, command, str(folder), "-o", str(tmp_path / "none" / output))
+        assert (code, out) == (2, "")
+        reason = "No such file or directory: make its folder first, or choose another"
+        assert err.splitlines()[-1] == f"napari-dicommeta: {tmp_path / 'none' / output}: {reason}"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_or_closed_output_is_an_error_without_a_traceback(tmp_path: Path) -> None:
+    start = f"{sys.executable} -c 'from napari_dicommeta.cli.main import main; raise SystemExit(main())' "
+    says = {
+        "findings --list > /dev/full": "the output: No space left on device: free some space, or choose another folder",
+        "findings --list >&-": "the output is closed: send it to a terminal, a file or another program",
+        f"tags {tmp_path}/none 2> /dev/full": "",
+        f"tags {tmp_path}/none 2>&-": "",
+    }
+    for command, reason in says.items():
+        ran = subprocess.run(["sh", "-c", start + command], capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stderr) == (2, f"napari-dicommeta: {reason}\n" if reason else ""), command

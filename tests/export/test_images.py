@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -106,3 +107,52 @@ def test_a_missing_library_is_named(tmp_path: Path) -> None:
     assert run.returncode in (1, 2)
     assert "pip install 'nibabel'" in run.stderr
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_json_of_something_else_stays_and_earlier_images_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("nrrd")
+    volume, out = loaded(tmp_path / "a"), tmp_path / "out"
+    out.mkdir()
+    for text in ('{"my": 1}', "[]", "1", "no JSON", "[" * 100_000):
+        (out / "001-CT.json").write_text(text)
+        with pytest.raises(FileExistsError, match="is no description of an image, and stays as it is"):
+            write_image(volume, out / "001-CT.nrrd")
+        assert (out / "001-CT.json").read_text() == text
+    assert [path.name for path in out.iterdir()] == ["001-CT.json"]
+    assert main(["convert", str(tmp_path / "a"), str(out), "--to", "nrrd"]) == 2
+    assert "001-CT.json: it is no description of an image, and stays as it is: choose another name" in (
+        capsys.readouterr().err
+    )
+    (out / "001-CT.json").unlink()
+    assert [item.is_replaced for _ in range(2) for item in write_images([volume], out, ".nrrd")] == [False, True]
+    assert main(["convert", str(tmp_path / "a"), str(out), "--to", "nrrd"]) == 0
+    assert ", 1 in place of earlier ones" in capsys.readouterr().out
+
+
+def test_an_image_that_is_not_whole_has_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nrrd")
+    volume = loaded(tmp_path / "a")
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr("napari_dicommeta.export.images.put_text", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_image(volume, tmp_path / "x.nrrd")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("template", ["{number:9999999999}", "{number:{number}}", "{number.__class__}", "{0}", "{"])
+def test_a_template_can_take_no_memory_and_reach_nothing_else(tmp_path: Path, template: str) -> None:
+    with pytest.raises(ValueError, match="is no template of names"):
+        next(write_images([loaded(tmp_path / "a")], tmp_path, template=template))
+
+
+def test_names_of_devices_are_not_used(tmp_path: Path) -> None:
+    volume = loaded(tmp_path / "a")
+    names = ("CON", "nul.x", "Com1", "console", "../../x")
+    paths = [next(write_images([volume], tmp_path, ".nrrd", name)).path for name in names]
+    expected = ["_CON", "_nul.x", "_Com1", "console", "x"]
+    assert [Path(path).relative_to(tmp_path).as_posix() for path in paths] == [f"{name}.nrrd" for name in expected]

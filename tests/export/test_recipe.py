@@ -18,6 +18,7 @@ from dicom_factory import ct_slice, encapsulated, enhanced, write_series
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.digest import catalog_digest
+from napari_dicommeta.export import recipe_run
 from napari_dicommeta.export.printable import kind_title
 from napari_dicommeta.export.recipe import make_recipe, step_of, write_recipe
 from napari_dicommeta.export.recipe_model import Recipe, Step, recipe_of_json
@@ -389,6 +390,35 @@ def test_arrays_are_written_where_asked_to(folder: Path, tmp_path: Path) -> None
     with np.load(tmp_path / "all.npz") as archive:
         assert sorted(archive) == ["volume_0001", "volume_0002", "volume_0003"]
         assert sorted(sha256(archive[name].tobytes()).hexdigest() for name in archive) == expected
+
+
+def test_what_is_no_recipe_is_not_replaced_by_one(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("print('my own work')\n")
+    with pytest.raises(ValueError, match=r"own\.py exists and is not a recipe: it would be overwritten"):
+        recipe_in(folder, tmp_path / "own.py")
+    assert (tmp_path / "own.py").read_text() == "print('my own work')\n"
+    assert not (tmp_path / "own.json").exists()
+    for _ in range(2):
+        recipe_in(folder, tmp_path / "recipe.py")
+
+
+def test_arrays_that_are_not_whole_have_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(file: Any, *_: Any, **__: Any) -> None:
+        file.write(b"begun")
+        raise OSError("100 requested and 5 written")  # as NumPy does on a full disk
+
+    stated = {"units": "HU", "spacing": [1, None, 1], "first": "x"}
+
+    def made(_: Any) -> Any:
+        yield stated, np.zeros(3)
+
+    monkeypatch.setattr("numpy.lib.format.write_array", full)
+    for out in ("all.npz", "folder"):
+        assert recipe_run.main(made, "in", ["--out", str(tmp_path / out)]) == 1
+        assert "it cannot be written whole (100 requested and 5 written)" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
 
 
 # -- steps --------------------------------------------------------------------------------------------

@@ -74,3 +74,15 @@ def test_a_layer_without_a_place_is_refused_by_a_sentence(what: str, layers: lis
         save(tmp_path / "x.nrrd", layer)
     assert not isinstance(raised.value, ValueError)  # napari would say that no plugin writes this format
     assert not (tmp_path / "x.nrrd").exists()
+
+
+def test_a_file_that_cannot_be_written_is_named_with_what_to_do(layers: list[Layer], tmp_path: Path) -> None:
+    pytest.importorskip("nrrd")
+    with pytest.raises(
+        RefusedError, match=r"was not saved: .*x\.nrrd: No such file or directory: make its folder first"
+    ):
+        save(tmp_path / "none" / "x.nrrd", layers[0])
+    (tmp_path / "x.json").write_text("{}")
+    with pytest.raises(RefusedError, match=r"x\.json: it is no description of an image, and stays as it is"):
+        save(tmp_path / "x.nrrd", layers[0])
+    assert not (tmp_path / "x.nrrd").exists()

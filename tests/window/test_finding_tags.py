@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -228,3 +229,12 @@ def test_filters_are_saved_recalled_and_deleted_by_name(
     remember("saved_filters", '{"a": [["NoSuchTag", ["1"]]], "b": 1}')
     dock.saved.recall()
     assert dock.saved.names == ()
+    dock.saved.save("c", chosen)
+    dock.saved.recall()
+    assert dock.saved.names == ("c",)  # what cannot be read hides no other, and is kept
+    dock.saved.delete("c")
+    assert json.loads(remembered("saved_filters", "")) == {"a": [["NoSuchTag", ["1"]]], "b": 1}
+    for text in ("[" * 100_000, "[]", "1", "{"):
+        remember("saved_filters", text)
+        dock.saved.recall()
+        assert dock.saved.names == ()

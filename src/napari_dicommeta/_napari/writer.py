@@ -21,11 +21,13 @@ def write_volume(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
     ------
     RefusedError
         If the layer is none of this plugin, its data were replaced, the volume has no grid, or colors that the format
-        cannot hold. It is no `ValueError`: napari takes these for a format that nobody writes.
+        cannot hold, or if a file cannot be written. It is no `ValueError`: napari takes these for a format that nobody
+        writes.
     ImportError
         If nibabel, for NIfTI, or pynrrd, for NRRD, is not installed.
     """
     from napari_dicommeta.export.images import ENDINGS, write_image
+    from napari_dicommeta.support.atomic import write_failure
     from napari_dicommeta.support.errors import ConversionError, RefusedError
 
     name = plain(str(attributes.get("name") or "this layer"))
@@ -40,6 +42,9 @@ def write_volume(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
         write_image(volume, path)
     except ConversionError as error:
         raise RefusedError("layer-no-grid", f"{name} cannot be written: {error}") from error
+    except OSError as error:
+        why = plain(write_failure(error, path), 400)
+        raise RefusedError("layer-not-written", f"{name} was not saved: {why}") from error
     ending = next(ending for ending in ENDINGS if path.lower().endswith(ending))
     return [path, f"{path[: -len(ending)]}.json"]
 

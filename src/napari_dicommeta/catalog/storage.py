@@ -129,13 +129,17 @@ class _Part:
         raw = (schema.metadata or {}).get(METADATA)
         if raw is None:
             raise CatalogError("it is a Parquet file, but not a napari-dicommeta catalog")
-        self.metadata = json.loads(raw)
-        if self.metadata["version"] > CATALOG_VERSION:
+        try:
+            self.metadata = json.loads(raw)
+            is_newer = self.metadata["version"] > CATALOG_VERSION
+            self.keys = frozenset(self.metadata["keys"])
+            self.typed = frozenset(self.metadata.get("typed", ()))  # version 1 has no typed columns
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise CatalogError("what it says about itself is damaged: scan the files again") from error
+        if is_newer:
             raise CatalogError(
                 f"it was written by a newer version of napari-dicommeta (format {self.metadata['version']})"
             )
-        self.keys = frozenset(self.metadata["keys"])
-        self.typed = frozenset(self.metadata.get("typed", ()))  # version 1 has no typed columns
 
     def column(self, name: str) -> pa.Array:
         """Return a file column, or the dictionary-encoded column of a tag's key, all null if this part lacks it."""

@@ -11,6 +11,7 @@ from napari_dicommeta.cli.sharing import findings_to_print, protocol_rows, techn
 from napari_dicommeta.cli.sources import catalog_of_options, need_paths, rescanned_sources
 from napari_dicommeta.cli.tag_names import meant
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine, finished, print_rows
+from napari_dicommeta.support.atomic import write_failure
 from napari_dicommeta.support.words import counted, display
 from napari_dicommeta.volumes.severities import SEVERITIES
 
@@ -182,7 +183,7 @@ def write_recipes(options: argparse.Namespace) -> None:
         bar.clear()
         script, json_path = write_recipe(recipe, options.output)
     except OSError as error:
-        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+        raise CommandError(display(write_failure(error, options.output), 400)) from error
     except PixelError as error:
         raise CommandError(
             f"{display(os.path.basename(error.path))}: {display(error.reason, 400)}: leave this file out, "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.cli.sources import catalog_of_options, need_paths
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine
+from napari_dicommeta.support.atomic import write_failure
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import counted, display
 
@@ -51,7 +52,7 @@ def convert(options: argparse.Namespace) -> int:
     catalog = catalog_of_options(options)
     need_paths(catalog, options, "convert")
     reasons: list[str] = []
-    written, bar, total = 0, ProgressLine("series"), len(catalog.series)
+    written, replaced, bar, total = 0, 0, ProgressLine("series"), len(catalog.series)
 
     def volumes() -> Iterator[Volume]:
         for done, volume in _volumes(catalog, reasons, options.full):
@@ -69,16 +70,18 @@ def convert(options: argparse.Namespace) -> int:
             full=options.full,
         ):
             written += bool(item.path)
+            replaced += item.is_replaced
             if item.reason:
                 reasons.append(f"{display(item.volume)}: {item.reason}")
     except OSError as error:
-        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+        raise CommandError(display(write_failure(error, options.output), 400)) from error
     except (ValueError, ImportError, DicomMetaError) as error:
         raise CommandError(str(error)) from error
     bar.clear()
     for reason in reasons:
         print(f"not written: {reason}", file=sys.stderr)
-    print(f"{counted(written, 'file')} of {counted(total, 'series')} in {display(options.output)}")
+    earlier = f", {replaced:,} in place of earlier ones" if replaced else ""
+    print(f"{counted(written, 'file')} of {counted(total, 'series')} in {display(options.output)}{earlier}")
     return 0 if written else 2
 
 

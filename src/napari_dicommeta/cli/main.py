@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._version import __version__
@@ -47,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         With code 2 for wrong usage, and with code 0 after ``--help`` or ``--version``.
     """
     options = _parsed(arguments)
+    if sys.stderr is None:  # closed by the caller
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  it stays open as long as the process
+    if sys.stdout is None and options.command != "open":
+        return _failed("the output is closed: send it to a terminal, a file or another program")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # do not fail on a console that lacks a character
@@ -60,19 +65,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = run(options) or 0
         sys.stdout.flush()
     except CommandError as error:
-        print(f"napari-dicommeta: {error}", file=sys.stderr)
-        return 2
+        return _failed(str(error))
     except BrokenPipeError:  # the reader closed our output, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # about the output; reading raises CommandError
-        print(f"napari-dicommeta: {error.strerror or type(error).__name__}", file=sys.stderr)
+        from napari_dicommeta.support.atomic import write_failure
+
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 2
+        return _failed(display(write_failure(error, "the output"), 400))
     except KeyboardInterrupt:
         print("napari-dicommeta: stopped", file=sys.stderr)
         return 130
     return code
+
+
+def _failed(reason: str) -> int:
+    """Print why a command ends, unless stderr cannot be written either; return its exit code."""
+    with suppress(OSError):
+        print(f"napari-dicommeta: {reason}", file=sys.stderr)
+    return 2
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -258,6 +270,7 @@ def _open(options: argparse.Namespace) -> None:
 
 def _scan(options: argparse.Namespace) -> None:
     from napari_dicommeta.export.tables import phi_name
+    from napari_dicommeta.support.atomic import write_failure
 
     if not options.output.lower().endswith(".parquet"):
         raise CommandError(f"{display(options.output)}: the name of a catalog must end in .parquet")
@@ -269,7 +282,7 @@ def _scan(options: argparse.Namespace) -> None:
     try:
         (catalog if options.full else catalog.shareable()).save(target)
     except OSError as error:
-        raise CommandError(f"{display(target)}: {error.strerror or error}") from error
+        raise CommandError(display(write_failure(error, target), 400)) from error
     print(
         f"{counted(catalog.n_files, 'file')}, {len(catalog.series):,} series, "
         f"{counted(len(catalog.tags()), 'tag')} in {display(target)}"
@@ -279,11 +292,12 @@ def _scan(options: argparse.Namespace) -> None:
 def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: bool) -> None:
     """Write a table to the output file."""
     from napari_dicommeta.export.tables import write
+    from napari_dicommeta.support.atomic import write_failure
 
     try:
         print(f"wrote {display(write(table(), options.output, full=full))}")
     except OSError as error:
-        raise CommandError(f"{display(options.output)}: {error.strerror or error}") from error
+        raise CommandError(display(write_failure(error, options.output), 400)) from error
     except ValueError as error:
         raise CommandError(display(str(error), 400)) from error
 

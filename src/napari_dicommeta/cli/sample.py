@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.cli.terminal import CommandError
+from napari_dicommeta.support.atomic import write_failure
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -28,5 +29,5 @@ def _sample(options: argparse.Namespace) -> None:
     try:
         folder = sample(options.output)
     except OSError as error:
-        raise CommandError(f"{display(options.output)}: {error.strerror or type(error).__name__}") from error
+        raise CommandError(display(write_failure(error, options.output), 400)) from error
     print(f"{SLICES} files in {display(os.fspath(folder))}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
 import re
+import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from napari_dicommeta.export.printable import modality_text, volume_facts, without_creators
 from napari_dicommeta.export.tables import phi_name
-from napari_dicommeta.support.atomic import replacing, write_text
+from napari_dicommeta.support.atomic import put_text, replacing
 from napari_dicommeta.support.errors import ConversionError, PixelError
 from napari_dicommeta.volumes.conversions import arranged, axis_names, grid_of, optional, to_nibabel
 
@@ -29,7 +31,12 @@ TEMPLATE = "{number:03}-{modality}"
 """The names of files by default, which identify nobody."""
 COMPRESSION = 4
 """Level of gzip: higher ones take several times longer for a few percent."""
-_UNSAFE = re.compile(r"[^\w.+-]+")
+FIELDS = ("number", "modality", "name", "series", "axis")
+_UNSAFE, _WIDE = re.compile(r"[^\w.+-]+"), re.compile(r"[{}]|\d{4}")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+"""Names that Windows keeps for devices."""
+DESCRIBED = frozenset(("axes", "axis", "affine_lps", "inverted", "notes"))
+"""What each JSON beside an image holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,8 @@ class Written:
     path: str
     """"" if it was refused."""
     reason: str = ""
+    is_replaced: bool = False
+    """Whether an earlier file had that path."""
 
 
 def write_image(volume: Volume, path: str | os.PathLike[str], allow_uneven: bool = False, full: bool = False) -> None:
@@ -60,17 +69,33 @@ def write_image(volume: Volume, path: str | os.PathLike[str], allow_uneven: bool
     PixelError
         If a slice cannot be read.
     OSError
-        If a file cannot be written.
+        If a file cannot be written, or a JSON of something else has the name of that of the volume.
     """
     name = os.fspath(path)
     ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), None)
     if ending is None:
         raise ValueError(f"{os.path.basename(name)}: the name must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
     write = _write_nrrd if ending == ".nrrd" else _write_nifti
-    with replacing(name) as temporary:
+    beside = f"{name[: -len(ending)]}.json"
+    _check_is_description(beside)
+    with replacing(name) as temporary, replacing(beside) as described:
         write(volume, temporary, allow_uneven, ending)
-    text = json.dumps(_described(volume, full), indent=1, ensure_ascii=False)
-    write_text(f"{name[: -len(ending)]}.json", text + "\n")
+        put_text(described, json.dumps(_described(volume, full), indent=1, ensure_ascii=False) + "\n")
+
+
+def _check_is_description(path: str) -> None:
+    """Raise FileExistsError if a file at `path` is no JSON that `write_image` has written."""
+    if not os.path.isfile(path):
+        return
+    try:
+        with open(path, encoding="utf-8") as file:
+            is_ours = set(json.load(file)) >= DESCRIBED
+    except (ValueError, TypeError, RecursionError):
+        is_ours = False
+    if not is_ours:
+        raise FileExistsError(
+            errno.EEXIST, "it is no description of an image, and stays as it is: choose another name", path
+        )
 
 
 def write_images(
@@ -105,12 +130,13 @@ def write_images(
             base = f"{wanted}-{again}"
         taken.add(base.lower())
         path = os.path.join(folder, base + ending)
+        was_there = os.path.lexists(path)
         try:
             write_image(volume, path, allow_uneven, full)
         except (ConversionError, PixelError) as error:
             yield Written(volume.name if full else volume.label, "", str(error))
         else:
-            yield Written(volume.name if full else volume.label, path)
+            yield Written(volume.name if full else volume.label, path, is_replaced=was_there)
 
 
 def _file_name(volume: Volume, number: int, template: str, full: bool) -> str:
@@ -121,6 +147,9 @@ def _file_name(volume: Volume, number: int, template: str, full: bool) -> str:
         "series": volume.series_instance_uid,
     }
     try:
+        parsed = [(field, form or "") for _, field, form, _ in string.Formatter().parse(template) if field is not None]
+        if any(field not in FIELDS or _WIDE.search(form) for field, form in parsed):
+            raise ValueError(template)
         text = template.format(
             number=number, axis=without_creators(volume.axis), **{k: v or "none" for k, v in fields.items()}
         )
@@ -129,6 +158,7 @@ def _file_name(volume: Volume, number: int, template: str, full: bool) -> str:
             f"{template!r} is no template of names: it holds {{number}}, {{modality}}, {{name}}, {{series}} or {{axis}}"
         ) from error
     name = _UNSAFE.sub("_", text).strip("._")[:180] or str(number)
+    name = f"_{name}" if _RESERVED.match(name) else name
     return phi_name(f"{name}.json").removesuffix(".json") if full else name
 
 

@@ -18,11 +18,11 @@ from napari_dicommeta.dicom.functional_groups import GROUPS
 from napari_dicommeta.export.printable import kind_title, refusal_reason
 from napari_dicommeta.export.recipe_model import OPTIONS, Recipe, SeriesRecipe, Step, VolumeRecipe, recipe_of_json
 from napari_dicommeta.export.recipe_run import order_digest, pixels_digest, series_digest
-from napari_dicommeta.export.recipe_script import script_text
+from napari_dicommeta.export.recipe_script import check_is_script, script_text
 from napari_dicommeta.export.recipe_sharing import without_persons
 from napari_dicommeta.export.tables import phi_name
 from napari_dicommeta.scanning.sources import source_paths
-from napari_dicommeta.support.atomic import write_text
+from napari_dicommeta.support.atomic import write_texts
 from napari_dicommeta.volumes.load import load_series
 from napari_dicommeta.volumes.rescale import PADDINGS
 from napari_dicommeta.volumes.stacks import split_keyword
@@ -147,32 +147,32 @@ def _title(finding: Finding) -> str:
 def write_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> tuple[str, str]:
     """Write the script to `path` and the JSON beside it, with the suffix .json; return both paths.
 
-    Each is written to a temporary file first, then renamed, and only its owner can read it. The names of a full recipe
-    are made with `tables.phi_name`, since it names files and UIDs.
+    Both are written to temporary files first, then renamed, and only their owner can read them. The names of a full
+    recipe are made with `tables.phi_name`, since it names files and UIDs.
 
     Raises
     ------
     OSError
         If a file cannot be written.
     ValueError
-        If `path` ends in .json, or if the JSON file exists and is not a recipe.
+        If `path` ends in .json, or if one of the files exists and is not a recipe.
     """
     script = os.path.abspath(phi_name(path) if recipe.is_full else os.fspath(path))
     stem, suffix = os.path.splitext(script)
     if suffix.lower() == ".json":
         raise ValueError(f"{os.path.basename(script)}: the script needs another suffix than .json; use .py")
     json_path = f"{stem}.json"
-    if os.path.exists(json_path):
-        _check_is_recipe(json_path)
-    write_text(json_path, recipe.to_json())
-    write_text(script, script_text(recipe, os.path.basename(json_path)))
+    for target, check in ((json_path, recipe_of_json), (script, check_is_script)):
+        if os.path.isfile(target):
+            _check_is_recipe(target, check)
+    write_texts({json_path: recipe.to_json(), script: script_text(recipe, os.path.basename(json_path))})
     return script, json_path
 
 
-def _check_is_recipe(path: str) -> None:
+def _check_is_recipe(path: str, check: Callable[[str], object]) -> None:
     try:
         with open(path, encoding="utf-8") as file:
-            recipe_of_json(file.read())
+            check(file.read())
     except ValueError as error:
         name = os.path.basename(path)
         raise ValueError(f"{name} exists and is not a recipe: it would be overwritten; choose another name") from error

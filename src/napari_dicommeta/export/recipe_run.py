@@ -11,6 +11,8 @@ import json
 import os
 import sys
 import zipfile
+from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ import numpy as np
 from napari_dicommeta.catalog.digest import catalog_digest, common_folder, file_digests, relative_paths
 from napari_dicommeta.scanning.scan import scan
 from napari_dicommeta.scanning.sources import check_sources, source_paths
+from napari_dicommeta.support.atomic import replacing, write_failure
 from napari_dicommeta.support.errors import PixelError, RecipeError
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.load import load_series
@@ -128,7 +131,7 @@ def _files_of(beside: str | os.PathLike[str], digest: str) -> list[tuple[str, in
         if content["digest"] != digest:
             return None
         return [(path, int(number, 16)) for path, number in content["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -209,31 +212,43 @@ def main(volumes: Callable[[Any], Iterator[Array]], folder: str | None, argument
         sys.stdout.write(
             f"{'array':<10}  {'shape':<20}  {'dtype':<8}  {'units':<6}  {'mm':<24}  first file of its series\n"
         )
-        for number, (stated, array) in enumerate(volumes(options.folders or folder), 1):
-            name = f"volume_{number:04d}"
-            shape = " × ".join(map(str, array.shape))
-            spacing = " × ".join("?" if length is None else f"{length:g}" for length in stated["spacing"])
-            line = f"{number:<10}  {shape:<20}  {array.dtype!s:<8}  {stated['units']:<6}  {spacing:<24}"
-            sys.stdout.write(f"{line}  {display(stated['first'])}\n")
-            if options.out:
-                _save(array, name, options.out, number == 1)
+        with _saving(options.out) as save:
+            for number, (stated, array) in enumerate(volumes(options.folders or folder), 1):
+                shape = " × ".join(map(str, array.shape))
+                spacing = " × ".join("?" if length is None else f"{length:g}" for length in stated["spacing"])
+                line = f"{number:<10}  {shape:<20}  {array.dtype!s:<8}  {stated['units']:<6}  {spacing:<24}"
+                sys.stdout.write(f"{line}  {display(stated['first'])}\n")
+                save(f"volume_{number:04d}.npy", array)
     except RecipeError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"{display(str(error.filename or options.out))}: {error.strerror or error}\n")
+        sys.stderr.write(f"{display(write_failure(error, options.out or 'the output'), 400)}\n")
         return 1
     return 0
 
 
-def _save(array: np.ndarray, name: str, out: str, is_first: bool) -> None:
-    """Write an array to a folder, or into a .npz file, which the first array overwrites."""
-    if not out.endswith(".npz"):
+@contextmanager
+def _saving(out: str | None) -> Iterator[Callable[[str, np.ndarray], None]]:
+    """Yield a function that saves an array under a name: in the folder `out`, or in a .npz file once all are made."""
+    if not out:
+        yield lambda name, array: None
+    elif out.endswith(".npz"):
+        with (
+            replacing(out) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
+        ):
+            yield partial(_add, file)
+    else:
         os.makedirs(out, exist_ok=True)
-        np.save(os.path.join(out, f"{name}.npy"), array)
-        return
-    with (
-        zipfile.ZipFile(out, "w" if is_first else "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        archive.open(f"{name}.npy", "w", force_zip64=True) as file,
-    ):
+        yield partial(_save, out)
+
+
+def _save(folder: str, name: str, array: np.ndarray) -> None:
+    with replacing(os.path.join(folder, name)) as temporary, open(temporary, "wb") as file:
+        np.lib.format.write_array(file, array, allow_pickle=False)
+
+
+def _add(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    with archive.open(name, "w", force_zip64=True) as file:
         np.lib.format.write_array(file, array, allow_pickle=False)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.export.recipe_model import Recipe, SeriesRecipe, VolumeRecipe
 
-__all__ = ["script_text"]
+__all__ = ["check_is_script", "script_text"]
 
 WIDTH = 118
 NAMES = {
@@ -23,6 +23,14 @@ NAMES = {
     "its number in the order of the paths.",
 }
 """What a script says about itself, by whether its recipe is full."""
+SIGNATURE = "\nWritten by napari-dicommeta "
+"""What is in each script."""
+
+
+def check_is_script(text: str) -> None:
+    """Raise ValueError if `text` is no script of a recipe."""
+    if SIGNATURE not in text:
+        raise ValueError("it is no script of a recipe")
 
 
 def script_text(recipe: Recipe, beside: str) -> str:

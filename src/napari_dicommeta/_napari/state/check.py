@@ -20,6 +20,7 @@ from napari_dicommeta._napari.tasks.check import (
 )
 from napari_dicommeta.findings.decisions import Decision, undecided, with_decision
 from napari_dicommeta.findings.finding import SEVERITIES
+from napari_dicommeta.support.atomic import write_failure
 
 if TYPE_CHECKING:
     from napari_dicommeta._napari.state.workers import Workers
@@ -178,6 +179,7 @@ class Checks(QObject):
 
     def _write(self, work: object) -> None:
         def fail(error: Exception) -> None:
-            self.failed.emit(f"Nothing was written: {error}")
+            why = write_failure(error, error.filename or "the file") if isinstance(error, OSError) else error
+            self.failed.emit(f"Nothing was written: {why}")
 
         self._workers.run("write", work, self.written.emit, None, fail)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QApplication
 from napari_dicommeta._napari.tasks.compare import compare_with
 from napari_dicommeta._napari.tasks.export import bars_to_show, exported, text_of
 from napari_dicommeta._napari.words import plain
-from napari_dicommeta.support.atomic import replacing
+from napari_dicommeta.support.atomic import replacing, write_failure
 from napari_dicommeta.support.errors import PrivacyError
 from napari_dicommeta.support.words import counted, display
 
@@ -127,7 +127,7 @@ class Exports(QObject):
         if isinstance(error, PrivacyError):
             show_warning(plain(f"{error} (in the Export menu: Include identifying values (PHI))", 400))
         else:
-            why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else error
+            why = write_failure(error, error.filename or "the file") if isinstance(error, OSError) else error
             show_error(plain(f"Nothing was written: {why}", 400))
 
     # -- comparing ----------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ class SavedFilters(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._saved: dict[str, tuple[tuple[Tags, Condition], ...]] = {}
+        self._unread: dict[str, object] = {}
+        """What was saved under other names, which this version cannot read: it is saved again as it is."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -43,11 +45,18 @@ class SavedFilters(QObject):
 
     def recall(self) -> None:
         """Read the filters of earlier sessions; text that holds none is logged, and replaced when filters are saved."""
-        text = remembered(SETTING, "")
         try:
-            self._saved = {str(name): _checked(of_json(filters)) for name, filters in json.loads(text or "{}").items()}
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            entries = json.loads(remembered(SETTING, "") or "{}").items()
+        except (ValueError, AttributeError, RecursionError) as error:
             log_fault("reading saved filters", error, logging.WARNING)
+            entries = ()
+        self._saved, self._unread = {}, {}
+        for name, filters in entries:
+            try:
+                self._saved[name] = _checked(of_json(filters))
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                log_fault("reading a saved filter", error, logging.WARNING)
+                self._unread[name] = filters
         self.names_changed.emit(self.names)
 
     def save(self, name: str, filters: Sequence[tuple[Tags, Condition]]) -> None:
@@ -62,7 +71,8 @@ class SavedFilters(QObject):
         self._keep()
 
     def _keep(self) -> None:
-        remember(SETTING, json.dumps(as_json(self._saved)) if self._saved else "")
+        saved = {**self._unread, **as_json(self._saved)}
+        remember(SETTING, json.dumps(saved) if saved else "")
         self.names_changed.emit(self.names)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.analysis.bins import Bins
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.findings.decisions import decision_on, load_decisions, save_decisions
-from napari_dicommeta.support.atomic import write_text
+from napari_dicommeta.support.atomic import set_aside, write_text
+from napari_dicommeta.support.log import LOGGER, log_fault
 from napari_dicommeta.support.markdown import escape_markdown
 from napari_dicommeta.support.words import counted
 
@@ -90,15 +91,28 @@ def _decisions_file(digest: str) -> Path:
 
 def decisions_of(digest: str) -> tuple[Decision, ...]:
     """Return the decisions saved for the catalog with this digest, () if there are none."""
-    with contextlib.suppress(OSError, ValueError):
+    try:
         return load_decisions(_decisions_file(digest))
-    return ()
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        log_fault("reading decisions on findings", error, logging.WARNING)
+        return ()
 
 
 def keep_decisions(digest: str, decisions: Sequence[Decision]) -> None:
-    """Save decisions for the catalog with this digest in the user's data folder; they hold no values of files."""
+    """Save decisions for the catalog with this digest in the user's data folder; they hold no values of files.
+
+    A file of decisions that cannot be understood stays under another name.
+    """
     target = _decisions_file(digest)
     target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        load_decisions(target)
+    except FileNotFoundError:
+        LOGGER.debug("no decisions yet")
+    except ValueError:
+        set_aside(target)
     save_decisions(decisions, target)
 
 
