@@ -117,8 +117,8 @@ def _volume(recipe: Recipe, volume: VolumeRecipe) -> dict[str, Any]:
         "order": volume.order,
     }
     segments = {value: display(name) for value, name in volume.segments}
-    optional = {"axis": volume.axis, "split": volume.split, "left_out": left_out, "pixels": volume.pixels}
-    optional["segments"] = segments
+    optional: dict[str, Any] = {"axis": volume.axis, "split": volume.split, "left_out": left_out}
+    optional |= {"pixels": volume.pixels, "segments": segments}
     return entry | {name: value for name, value in optional.items() if value}
 
 
