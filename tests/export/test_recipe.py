@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_factory import ct_slice, encapsulated, enhanced, write_series
+from dicom_factory import ROOT, Raw, contour, ct_slice, encapsulated, enhanced, structure_set, write_series
 
 import napari_dicommeta as dm
 from napari_dicommeta.catalog.digest import catalog_digest
@@ -22,7 +22,7 @@ from napari_dicommeta.export import recipe_run
 from napari_dicommeta.export.printable import kind_title
 from napari_dicommeta.export.recipe import make_recipe, step_of, write_recipe
 from napari_dicommeta.export.recipe_model import Recipe, Step, recipe_of_json
-from napari_dicommeta.export.recipe_run import unchanged
+from napari_dicommeta.export.recipe_run import arrays, unchanged
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.support.errors import RecipeError
 
@@ -76,9 +76,8 @@ def hash_of(array: np.ndarray) -> str:
 
 
 def shown(source: object, **options: str) -> list[Any]:
-    """The same of the images and segmentations that `load` gives; recipes make nothing of what lies over images."""
-    volumes = [volume for volume in dm.load(source, **options) if not volume.is_labels or volume.modality == "SEG"]
-    arrays = [np.asarray(volume.array) for volume in volumes]
+    """The same of the volumes that `load` gives."""
+    arrays = [np.asarray(volume.array) for volume in dm.load(source, **options)]
     return [[list(one.shape), str(one.dtype), sha256(one.tobytes()).hexdigest()] for one in arrays]
 
 
@@ -495,6 +494,74 @@ def test_an_empty_catalog_makes_an_empty_recipe(tmp_path: Path) -> None:
 def test_the_folder_may_be_left_out_only_where_it_is_known(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="give it as an argument"):
         unchanged(None, {"digest": "", "n_files": 0, "sources": ("",), "first": ()})
+
+
+# -- what lies over images ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    """Return a folder with a CT that has overlays, and a structure set drawn on it."""
+    overlay = {
+        "60000010": Raw("US", b"\x10\0"),
+        "60000011": Raw("US", b"\x0c\0"),
+        "60000040": Raw("CS", b"G "),
+        "60000050": Raw("SS", b"\1\0\1\0"),
+        "60000100": Raw("US", b"\1\0"),
+        "60000102": Raw("US", b"\0\0"),
+        "60003000": Raw("OW", bytes(range(24))),
+    }
+    folder = tmp_path / "drawn"
+    write_series(folder, 5, FrameOfReferenceUID=f"{ROOT}.5", **overlay)
+    box = [(-8.0, -18.0), (-8.0, -12.0), (-6.0, -12.0), (-6.0, -18.0)]
+    region = (3, "Lung^Jane", [255, 0, 0], [contour(box, 5.0)])
+    (folder / "rs.dcm").write_bytes(structure_set(region))
+    return folder
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_structures_and_overlays_are_made_again_with_their_images(drawn: Path, tmp_path: Path, full: bool) -> None:
+    script = tmp_path / ("recipe-PHI.py" if full else "recipe.py")
+    recipe = recipe_in(drawn, script, full=full)
+    expected = shown(drawn)
+    assert len(expected) == recipe.n_volumes == 3
+    assert sorted(made_again(script, drawn)) == sorted(expected)
+    (series,) = [series for series in recipe.series if series.modality == "RTSTRUCT"]
+    (volume,) = series.volumes
+    assert volume.shape == (5, 16, 12)
+    assert volume.frames == (-1,) * 5
+    assert volume.segments == ((3, "Lung^Jane" if full else "withheld"),)
+    texts = script.read_text("utf-8") + script.with_suffix(".json").read_text("utf-8")
+    assert ("Jane" in texts) == full
+
+
+def test_structures_whose_images_are_left_out_are_refused_with_the_reason(drawn: Path, tmp_path: Path) -> None:
+    recipe = recipe_in(drawn, tmp_path / "recipe.py", Step("exclude", "", (("Modality", ("CT",)),)))
+    (series,) = recipe.series
+    assert series.volumes == ()
+    ((reason, _, _),) = series.refusals
+    assert "images that its contours were drawn on are absent" in reason
+    assert "images that its contours were drawn on are absent" in (tmp_path / "recipe.py").read_text("utf-8")
+    assert made_again(tmp_path / "recipe.py", drawn) == []
+
+
+def test_scripts_that_look_into_no_other_series_still_run(drawn: Path, tmp_path: Path) -> None:
+    recipe_in(drawn, tmp_path / "recipe.py")
+    text = (tmp_path / "recipe.py").read_text("utf-8")
+    assert "'among': True" in text
+    images = [series for series in dm.scan(drawn).series if series.modality == "CT"]
+    of_images = make_recipe(images[0].catalog, drawn)
+    assert of_images.n_volumes == 2
+    old = runpy.run_path(str(tmp_path / "recipe.py"))
+    entries = [
+        {**old["ALL_SERIES"], **entry, "volumes": [{**old["ALL_VOLUMES"], **volume} for volume in entry["volumes"]]}
+        for entry in old["SERIES"]
+    ]
+    for entry in entries:
+        del entry["among"]
+        entry["volumes"] = [volume for volume in entry["volumes"] if volume["units"] == "HU"]
+    made = list(arrays(dm.scan(drawn), str(drawn), entries))
+    assert [(entry["units"], array.shape) for entry, array in made] == [("HU", (5, 16, 12))]
 
 
 # -- real files ---------------------------------------------------------------------------------------

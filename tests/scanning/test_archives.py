@@ -20,6 +20,7 @@ import napari_dicommeta as dm
 from napari_dicommeta.dicom.header import is_dicom
 from napari_dicommeta.files import inflated_stream, members, opening, zip_contents
 from napari_dicommeta.files.bounded_cache import BoundedCache
+from napari_dicommeta.files.byte_file import PlainFile
 from napari_dicommeta.scanning import listing
 from napari_dicommeta.support.errors import LoadError, PixelError
 
@@ -169,6 +170,27 @@ def test_members_are_read_in_place_or_inflated_once(
         np.asarray(dm.load(tmp_path / "x.zip")[0].array)
         assert len(made) == count
     assert blocks.used <= 1 << 20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_scan_reads_each_member_of_a_zip_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: int) -> None:
+    streams = BoundedCache[inflated_stream.InflatedStream](100, lambda _: 1)
+    monkeypatch.setattr(opening, "_STREAMS", streams)
+    reads: list[int] = []
+    read = PlainFile.read
+    monkeypatch.setattr(PlainFile, "read", lambda file, *where: reads.append(where[0]) or read(file, *where))
+    pixels = np.random.default_rng(0).integers(0, 4096, (128, 128)).astype("<u2")
+    raws = [dicom(ct_content(k, pixels=pixels)) for k in range(12)]
+    counts = []
+    for n in (6, 12):
+        (tmp_path / f"{n}.zip").write_bytes(zipped({f"{k}.dcm": raws[k] for k in range(n)}, method))
+        reads.clear()
+        assert dm.scan(tmp_path / f"{n}.zip", workers=1).n_files == n
+        counts.append(len(reads))
+    assert counts[1] - counts[0] == 6
+    assert streams.used <= 2  # a header needs none but for the first member, of which more is read
+    first, *_ = dm.scan(tmp_path / "12.zip").paths
+    np.testing.assert_array_equal(np.asarray(dm.load(first)[0].array)[0], pixels.astype(np.int16) - 1024)
 
 
 def test_names_in_other_encodings_stay_whole(folder: Path, tmp_path: Path) -> None:

@@ -236,6 +236,38 @@ def test_a_vanished_bucket_is_named(bucket: str) -> None:
         dm.scan("nosuchthing://bucket")
 
 
+class Refusal(Exception):
+    """An error as botocore raises it, which s3fs turns into another."""
+
+    def __init__(self, status: int) -> None:
+        self.response = {"Error": {"Code": "x"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+class NoCredentialsError(Exception):
+    """An error with the name that it has in botocore."""
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (Refusal(503), "the server answers 503 Service Unavailable: try again"),
+        (Refusal(403), "the server answers 403 Forbidden: log in"),
+        (NoCredentialsError(), "no key for it is found: log in .* FSSPEC_S3_ANON"),
+    ],
+)
+def test_what_a_bucket_refuses_is_said_in_a_sentence(
+    bucket: str, monkeypatch: pytest.MonkeyPatch, cause: Exception, words: str
+) -> None:
+    def find(*_: Any, **__: Any) -> None:
+        if isinstance(cause, NoCredentialsError):
+            raise cause
+        raise OSError(5, "down") from cause
+
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "find", find)
+    with pytest.raises(OSError, match=words):
+        dm.scan("memory://bucket")
+
+
 def test_blocks_are_bounded_and_join(monkeypatch: pytest.MonkeyPatch) -> None:
     system = fsspec.filesystem("memory")
     raw = np.random.default_rng(0).bytes(10_000)

@@ -68,7 +68,7 @@ def make_recipe(
     full: bool = False,
     progress: Callable[[int, int], object] | None = None,
 ) -> Recipe:
-    """Return the recipe of all volumes that `load` makes of `catalog` after `steps`.
+    """Return the recipe of all volumes that `load` makes of `catalog` after `steps`, those of RT structures too.
 
     `source` is the source that was scanned, all of it in `catalog`, or None if unknown, as for a saved catalog. With
     `pixels`, all pixels are read, and the script refuses changed pixels; else it checks only names, sizes and headers.
@@ -105,7 +105,7 @@ def make_recipe(
     chosen = [(step, catalog.mask(dict(step.selection))) for step in steps if step.kind in OPTIONS]
     recipes = []
     for done, series in enumerate(all_series, 1):
-        recipes.append(_series(series, rows[series.rows], numbers, names, digests, stated, chosen, pixels))
+        recipes.append(_series(series, all_series, rows[series.rows], numbers, names, digests, stated, chosen, pixels))
         if progress is not None:
             progress(done, len(all_series))
     recipe = Recipe(
@@ -222,6 +222,7 @@ def _stated(catalog: Catalog) -> dict[str, dict[str, str | None]]:
 
 def _series(
     series: Series,
+    among: Sequence[Series],
     rows: np.ndarray,
     numbers: dict[str, int],
     names: list[str],
@@ -235,7 +236,7 @@ def _series(
     for step, mask in chosen:
         if mask[rows].any():
             options[step.kind] = step.value
-    volumes, refusals = load_series(series, options["split"], options["padding"], options["missing_rescale"])
+    volumes, refusals = load_series(series, options["split"], options["padding"], options["missing_rescale"], among)
     return SeriesRecipe(
         uid=series.series_instance_uid,
         first=min(names[row] for row in rows.tolist()),
@@ -249,6 +250,7 @@ def _series(
         ),
         digest=series_digest(digests[row] for row in rows.tolist()),
         number=int(rows.min()) + 1,
+        among=True,
     )
 
 
@@ -284,4 +286,5 @@ def _volume(
         frames=frames if any(frames) else (),
         left_out=tuple((numbers[path], note.title) for note in left_out for path in note.paths if path in numbers),
         pixels=pixels_digest(np.asarray(volume.array)) if pixels else "",
+        segments=tuple((segment.number, segment.name) for segment in volume.segments),
     )

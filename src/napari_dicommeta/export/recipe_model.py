@@ -43,10 +43,11 @@ class VolumeRecipe:
     """An array: its shape, dtype and sources.
 
     `files`: for each slice the index of its file in `Recipe.files`. `frames`: for each slice its frame in that file,
-    () if all are the first. `order`: a digest of both. `spacing`: mm of (k, j, i), None if unknown. `orientation`:
-    *Image Orientation (Patient)* of the grid, () if unknown. `found`: (name, texts) of values in the files, None for
-    files without the value. `windows`: (center, width, function, explanation). `split`: why it was split from its
-    series. `left_out`: (index of a file, reason). `pixels`: a digest of the values, "" if they were not read.
+    -1 where contours are drawn, () if all are the first. `order`: a digest of both. `spacing`: mm of (k, j, i), None if
+    unknown. `orientation`: *Image Orientation (Patient)* of the grid, () if unknown. `found`: (name, texts) of values
+    in the files, None for files without the value. `windows`: (center, width, function, explanation). `split`: why it
+    was split from its series. `left_out`: (index of a file, reason). `pixels`: a digest of the values, "" if they were
+    not read. `segments`: (value, name) of labels.
     """
 
     shape: tuple[int, ...]
@@ -63,6 +64,7 @@ class VolumeRecipe:
     frames: tuple[int, ...] = ()
     left_out: tuple[tuple[int, str], ...] = ()
     pixels: str = ""
+    segments: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,8 @@ class SeriesRecipe:
 
     `uid` and `first`, the path of its first file, identify a series; both are "" unless the recipe is full. Then
     `digest`, of the headers of its files, does, and `number`, that of its first file from 1. `refusals`: (reason,
-    indices of the files, reason without values and names of files).
+    indices of the files, reason without values and names of files). `among`: whether the other series are looked into
+    for it: RT structures are drawn on their images, and overlays, shutters and presentation states count.
     """
 
     uid: str
@@ -83,6 +86,7 @@ class SeriesRecipe:
     refusals: tuple[tuple[str, tuple[int, ...], str], ...] = ()
     digest: str = ""
     number: int = 0
+    among: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,8 @@ def without(catalog: Catalog, excluded: Sequence[Mapping[str, Any]]) -> Catalog:
 def arrays(catalog: Catalog, place: str, every: Sequence[Mapping[str, Any]]) -> Iterator[Array]:
     """Yield the entry of each volume in a recipe, and its array as the viewer shows it.
 
-    `every`: the series of the recipe, each with "options", "volumes", "first", and "uid" or "digest". In a recipe that
+    `every`: the series of the recipe, each with "options", "volumes", "first", and "uid" or "digest". "among", which
+    older scripts lack: whether other series of `catalog` are looked into for it, as for RT structures. In a recipe that
     names no files, "digest" is that of the series, and "first" is the number of its first file. `place`: the folder
     that paths are relative to. Each array is freed before the next is made, unless the caller keeps it.
 
@@ -173,7 +174,8 @@ def arrays(catalog: Catalog, place: str, every: Sequence[Mapping[str, Any]]) -> 
         key = (entry["uid"], entry["first"]) if is_named else entry["digest"]
         if key not in series_of:
             raise RecipeError(f"the series of {label} is missing")
-        volumes, _ = load_series(series_of[key], **entry["options"])
+        among = catalog.series if entry.get("among") else None
+        volumes, _ = load_series(series_of[key], **entry["options"], among=among)
         if len(volumes) != len(entry["volumes"]):
             raise RecipeError(
                 f"the series of {label} makes {len(volumes)} volumes, not {len(entry['volumes'])}: "

@@ -104,6 +104,7 @@ def _series(recipe: Recipe, series: SeriesRecipe) -> dict[str, Any]:
         **(named if recipe.is_full else {"digest": series.digest, "first": series.number}),
         "modality": series.modality,
         "options": dict(series.options),
+        **({"among": True} if series.among else {}),
         **({"refused": refused} if refused else {}),
         "volumes": [_volume(recipe, volume) for volume in series.volumes],
     }
@@ -123,7 +124,9 @@ def _volume(recipe: Recipe, volume: VolumeRecipe) -> dict[str, Any]:
         "windows": [window[:2] if window[2:] == ("LINEAR", "") else window for window in volume.windows],
         "order": volume.order,
     }
-    optional = {"axis": volume.axis, "split": volume.split, "left_out": left_out, "pixels": volume.pixels}
+    segments = {value: display(name) for value, name in volume.segments}
+    optional: dict[str, Any] = {"axis": volume.axis, "split": volume.split, "left_out": left_out}
+    optional |= {"pixels": volume.pixels, "segments": segments}
     return entry | {name: value for name, value in optional.items() if value}
 
 
@@ -202,11 +205,12 @@ RECIPE = {recipe}
 EXCLUDED = {excluded}
 
 # The entries that all series, and all volumes, have in common.
-# options: the arguments of napari_dicommeta.load for a series; refused: files that make no volume, and why.
+# options: the arguments of napari_dicommeta.load for a series; among: whether other series are looked into for it, as
+# RT structures are drawn on images, so that it cannot be made alone; refused: files that make no volume, and why.
 # shape: (k, j, i), slices, rows, columns; spacing: mm of each; orientation: Image Orientation (Patient); slope,
 # intercept, padding: values in the files; windows: (center, width), or with function and name; split: why the volume
 # was split from its series; left_out: duplicate files; axis: the attribute along the fourth axis; order: a digest of
-# the file and frame of each slice; pixels: a digest of the values.
+# the file and frame of each slice; pixels: a digest of the values; segments: the names of values of labels.
 ALL_SERIES = {all_series}
 ALL_VOLUMES = {all_volumes}
 {notes}

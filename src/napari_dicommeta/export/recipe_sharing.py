@@ -81,6 +81,7 @@ def _volume(volume: VolumeRecipe, recipe: Recipe) -> VolumeRecipe:
         split=tuple(map(without_creators, volume.split)),
         order=order_digest(zip(digests, frames, strict=True)),
         left_out=tuple((n, NOTE_KINDS["left-out"].summary) for n, _ in volume.left_out),
+        segments=tuple((value, WITHHELD if name else "") for value, name in volume.segments),
     )
 
 

@@ -150,13 +150,16 @@ class PlainFile(ByteFile):
 
 
 class PartOfFile(ByteFile):
-    """A range of another file, which it closes with itself: a stored member of an archive."""
+    """A range of another file, which it closes with itself: a stored member of an archive.
 
-    __slots__ = ("_size", "_start", "_whole")
+    `first`: bytes from its start on that were read already.
+    """
 
-    def __init__(self, path: str, whole: ByteFile, start: int, size: int) -> None:
+    __slots__ = ("_first", "_size", "_start", "_whole")
+
+    def __init__(self, path: str, whole: ByteFile, start: int, size: int, first: bytes = b"") -> None:
         self.path, self.mtime = path, whole.mtime
-        self._whole, self._start, self._size = whole, start, size
+        self._whole, self._start, self._size, self._first = whole, start, size, first
 
     @property
     def size(self) -> int:
@@ -165,7 +168,10 @@ class PartOfFile(ByteFile):
 
     def read(self, offset: int, count: int) -> bytes:
         """Return `count` bytes at `offset`, fewer at the end of the part."""
-        return self._whole.read(self._start + offset, max(min(count, self._size - offset), 0))
+        count = max(min(count, self._size - offset), 0)
+        if offset + count <= len(self._first):
+            return self._first[offset : offset + count]
+        return self._whole.read(self._start + offset, count)
 
     def read_into(self, view: memoryview, offset: int) -> int:
         """Fill `view` from `offset` on."""

@@ -14,6 +14,8 @@ from napari_dicommeta.files.bounded_cache import BoundedCache
 from napari_dicommeta.files.byte_file import ByteFile, unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_dicommeta.files.byte_file import FileKey
 
 __all__ = [
@@ -214,18 +216,33 @@ class InflatedStream:
 
 
 class InflatedFile(ByteFile):
-    """The inflated bytes of a stream, whose file it closes; `size` is None where only the stream's end shows it."""
+    """The inflated bytes of a stream, whose file it closes.
 
-    __slots__ = ("_packed", "_size", "_stream")
+    `make` returns the stream when more than a head is read, unless it is `known`. `size` is None where only the
+    stream's end shows it. `first`: deflated bytes that were read already, from the start of a stream without a header
+    on.
+    """
 
-    def __init__(self, path: str, stream: InflatedStream, packed: ByteFile, size: int | None = None) -> None:
+    __slots__ = ("_first", "_make", "_packed", "_size", "_stream")
+
+    def __init__(
+        self,
+        path: str,
+        packed: ByteFile,
+        make: Callable[[], InflatedStream],
+        *,
+        known: InflatedStream | None = None,
+        size: int | None = None,
+        first: bytes = b"",
+    ) -> None:
         self.path, self.mtime = path, packed.mtime
-        self._stream, self._packed, self._size = stream, packed, size
+        self._packed, self._make, self._stream = packed, make, known
+        self._size, self._first = size, first
 
     @property
     def size(self) -> int:
         """Number of bytes."""
-        return self._stream.size(self._packed) if self._size is None else self._size
+        return self._whole().size(self._packed) if self._size is None else self._size
 
     @property
     def key(self) -> FileKey:
@@ -236,8 +253,27 @@ class InflatedFile(ByteFile):
         """Return `count` bytes at `offset`, fewer at the end of the stream."""
         if self._size is not None:
             count = min(count, self._size - offset)
-        return self._stream.read_head(self._packed, offset, count)
+            stop = offset + count
+            if self._stream is None and 0 < stop < self._size and (head := _head(self._first, stop)):
+                return head[offset:]
+        return self._whole().read_head(self._packed, offset, count)
+
+    def _whole(self) -> InflatedStream:
+        if self._stream is None:
+            self._stream = self._make()
+        return self._stream
 
     def close(self) -> None:
         """Close the packed file."""
         self._packed.close()
+
+
+def _head(first: bytes, count: int) -> bytes:
+    """Return `count` inflated bytes of the deflated bytes `first`, b"" if these do not hold as many."""
+    if count > HEAD:
+        return b""
+    try:
+        head = zlib.decompressobj(RAW).decompress(first, count)
+    except zlib.error:
+        return b""
+    return head if len(head) == count else b""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from napari_dicommeta.files.bounded_cache import BoundedCache
@@ -48,6 +49,8 @@ _ARCHIVES: dict[str, str] = {}
 """Folders in archives -> the archive; at most `KEPT_FOLDERS`."""
 MAX_DEPTH = 2
 """Archives inside one another that are opened."""
+AHEAD = 4096
+"""Bytes of a member that are read with its local header."""
 CONTENT_BYTES = 512 << 20
 """Bytes of what archives list that are kept."""
 
@@ -189,19 +192,23 @@ def _open_inside(path: str, place: Inside) -> ByteFile:
 
 
 def _member_file(path: str, archive: ByteFile, member: Member) -> ByteFile:
-    start = member.start
+    start, first = member.start, b""
     if member.has_header:
-        raw = archive.read(start, LOCAL.size)
+        raw = archive.read(start, LOCAL.size + AHEAD)  # one read for the header of ZIP, and for that of most members
         if len(raw) < LOCAL.size or not raw.startswith(ZIP_MAGIC[0]):
             raise unreadable(path, "its place in the archive is damaged: copy or download the archive again")
-        start += LOCAL.size + sum(LOCAL.unpack(raw)[-2:])
+        length = LOCAL.size + sum(LOCAL.unpack_from(raw)[-2:])
+        start, first = start + length, raw[length : length + member.packed]
     if member.method != DEFLATED:
-        return PartOfFile(path, archive, start, member.size)
+        return PartOfFile(path, archive, start, member.size, first)
     key = (path, *archive.key[1:], member.start)
-    stream = _STREAMS.get(
-        key, lambda: InflatedStream(key, start, RAW, end=start + member.packed, crc=member.crc, size=member.size)
-    )
-    return InflatedFile(path, stream, archive, member.size)
+
+    def stream() -> InflatedStream:
+        end = start + member.packed
+        make = partial(InflatedStream, key, start, RAW, end=end, crc=member.crc, size=member.size)
+        return _STREAMS.get(key, make)
+
+    return InflatedFile(path, archive, stream, known=_STREAMS.peek(key), size=member.size, first=first)
 
 
 def _inflated(path: str, file: ByteFile) -> ByteFile:
@@ -212,11 +219,10 @@ def _inflated(path: str, file: ByteFile) -> ByteFile:
         if file.read(0, len(GZIP_MAGIC)) != GZIP_MAGIC:
             return file
         key = file.key
-        stream = _STREAMS.get(key, lambda: InflatedStream(key, 0, GZIP))
     except BaseException:
         file.close()
         raise
-    inflated = InflatedFile(path, stream, file)
+    inflated = InflatedFile(path, file, lambda: _STREAMS.get(key, lambda: InflatedStream(key, 0, GZIP)))
     if not inflated.read(0, 1):
         file.close()
         raise unreadable(path, "the gzip file is empty, cut off or damaged: copy or download it again")

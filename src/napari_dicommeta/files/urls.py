@@ -27,6 +27,10 @@ PLACE_BYTES = 256 << 20
 ANSWER_SECONDS = 60.0
 """How long a server may take to answer."""
 MISSING = "there is nothing at this URL"
+NO_KEY = (
+    "no key for it is found: log in with the tools of the server, or, if the data are public, set the environment "
+    "variable FSSPEC_S3_ANON to true"
+)
 
 
 class _Place(NamedTuple):
@@ -215,6 +219,8 @@ def _error_of(url: str, error: Exception) -> OSError:
     if status >= 400:
         known = {entry.value: f" {entry.phrase}" for entry in HTTPStatus}
         return unreadable(url, f"the server answers {status}{known.get(status, '')}: try again later")
+    if type(error).__name__ == "NoCredentialsError":  # of botocore, which only s3fs brings
+        return unreadable(url, NO_KEY, errno.EACCES)
     reason = getattr(error, "strerror", None) or type(error).__name__
     return unreadable(url, f"cannot be read ({reason}): check the URL and the connection")
 
@@ -222,7 +228,9 @@ def _error_of(url: str, error: Exception) -> OSError:
 def _status_of(error: BaseException | None) -> int:
     """Return the status of HTTP that led to an error, 0 if none did."""
     while error is not None:
-        status = getattr(error, "status", None)
+        answer = getattr(error, "response", None)  # of botocore
+        metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
+        status = getattr(error, "status", None) or metadata.get("HTTPStatusCode")
         if isinstance(status, int):
             return status
         error = error.__cause__ or error.__context__
