@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_factory import write_series
-from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QApplication
 from window_driver import drop, open_dock, wait_until_read
@@ -163,6 +163,33 @@ def test_a_closed_dock_takes_its_texts_along(qtbot: Any, viewer: Any, dock: Any)
     viewer.window.remove_dock_widget("all")
     qtbot.waitUntil(lambda: not texts(viewer), timeout=5000)
     assert not ours(viewer)
+
+
+def test_a_dock_makes_its_texts_one_at_a_time_and_lists_series_once(qtbot: Any, viewer: Any, dock: Any) -> None:
+    shown = {name: text for name, text in texts(viewer).items() if name != "value"}
+    viewer.window.remove_dock_widget("all")
+    qtbot.waitUntil(lambda: not ours(viewer), timeout=5000)
+    turns, made = [0], []
+    count = QTimer(interval=0, timeout=lambda: turns.append(turns[-1] + 1))
+    note = viewer.canvas.overlays.events.added.connect(lambda _: made.append(turns[-1]))
+    count.start()
+    second = open_dock(viewer)
+    assert not ours(viewer)  # napari compiles shaders for each, so none is made with the dock itself
+    qtbot.waitUntil(lambda: second.opened is not None and second.is_idle, timeout=10_000)
+    count.stop()
+    viewer.canvas.overlays.events.added.disconnect(note)
+    assert len(set(made)) == len(made) >= len(shown) == 5
+    assert {name: text for name, text in texts(viewer).items() if name != "value"} == shown
+    for _ in range(3):
+        viewer.add_image(np.zeros((4, 4)))
+    qtbot.wait(10)
+    listed: list[list[bool]] = []
+    set_rows = second.series.set_rows
+    second.series.set_rows = lambda rows, among: (listed.append([row.is_open for row in rows]), set_rows(rows, among))
+    viewer.layers.clear()
+    qtbot.waitUntil(lambda: bool(listed), timeout=5000)
+    qtbot.wait(10)
+    assert listed == [[False]]
 
 
 def test_the_next_dock_keeps_its_texts_when_a_closed_one_lets_go(qtbot: Any, viewer: Any, dock: Any) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "limit_sliders",
     "overlays_of",
     "resume_slice",
+    "show_layers",
     "slice_at",
 ]
 
@@ -84,6 +85,13 @@ def _lies_over(upper: Volume, lower: Volume | None) -> bool:
     return has_directions(upper) and has_directions(lower)
 
 
+def show_layers(*layers: Layer) -> None:
+    """Open the eyes of layers that are hidden: napari draws a layer anew even if it is visible already."""
+    for layer in layers:
+        if not layer.visible:
+            layer.visible = True
+
+
 def hide_others(viewer: Any, shown: Sequence[Layer]) -> None:
     """Close the eye of the volumes that are not `shown`. Other layers stay as they are."""
     for layer in viewer.layers:
@@ -136,7 +144,7 @@ def fuse(viewer: Any, base: Layer, overlay: Layer) -> None:
     at, below = viewer.layers.index(overlay), viewer.layers.index(base)
     if at < below:
         viewer.layers.move(at, below + 1)
-    base.visible = overlay.visible = True
+    show_layers(base, overlay)
     volume = volume_of(overlay)
     if volume is not None and not volume.is_labels and overlay.colormap.name in GRAYS:
         if volume.modality == DOSE:

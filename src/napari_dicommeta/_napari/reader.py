@@ -6,6 +6,7 @@ import os
 import threading
 from contextlib import nullcontext
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._napari.opening_call import opening_call, set_keywords
@@ -201,6 +202,8 @@ _loading_units = threading.Lock()
 def warm_up() -> None:
     """Make an empty layer once: the first layer in mm takes napari a quarter of a second to load its units.
 
+    napari also imports SciPy's rotations when a view is first set, which would block the window as long.
+
     Units must not be loaded by two threads at once: one of them would not know mm.
     """
     with _loading_units:
@@ -213,6 +216,7 @@ def _load_units() -> None:
     from napari.layers import Image
 
     Image(np.zeros((1, 1, 1)), units=("mm",) * 3)
+    import_module("scipy.spatial.transform")
 
 
 def _axes(volume: Volume) -> dict[str, Any]:

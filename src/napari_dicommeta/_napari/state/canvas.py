@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Canvas"]
 
+MAKE_MS = 20
+"""Delay between two texts that are made one by one: napari compiles shaders for each when it is drawn first."""
 MOUSE_MS = 30
 """Delay from a move of the mouse to the value under it; moves in between are left out."""
 REST_MS = 400
@@ -54,11 +56,15 @@ class Canvas(QObject):
         self._is_on = True
         self._is_playing, self._has_returned = False, False
         self._texts: dict[str, Any] = {}
+        self._is_gradual = False
+        self._wanted: dict[str, str] = {}
+        """The texts that are still to be made, in this order."""
         self._window = ""
         self._named_axis: tuple[int, str] | None = None
         self._mouse_timer = QTimer(self, singleShot=True, interval=MOUSE_MS, timeout=self._show_value)
         self._rest_timer = QTimer(self, singleShot=True, interval=REST_MS, timeout=self._stop_playing)
         self._return_timer = QTimer(self, singleShot=True, timeout=self._returned)
+        self._make_timer = QTimer(self, singleShot=True, interval=MAKE_MS, timeout=self._make_next)
         size = getattr(getattr(viewer, "canvas", None), "events", None)
         self._events = (
             (viewer.dims.events.point, self._stepped),
@@ -79,8 +85,9 @@ class Canvas(QObject):
         for emitter, callback in self._events:
             if emitter is not None:
                 emitter.disconnect(callback)
-        for timer in (self._mouse_timer, self._rest_timer, self._return_timer):
+        for timer in (self._mouse_timer, self._rest_timer, self._return_timer, self._make_timer):
             timer.stop()
+        self._wanted, self._is_gradual = {}, False
         self._labels.release()
         self._name_axis(None)
         for name in self._texts:
@@ -91,6 +98,26 @@ class Canvas(QObject):
         """Show the texts or hide them; the slider stays named."""
         self._is_on = is_on
         self.show()
+
+    @property
+    def is_making(self) -> bool:
+        """Whether texts are still being made."""
+        return self._is_gradual
+
+    def show_gradually(self) -> None:
+        """Show what is true now, and make texts that are not there yet one by one, so that the window answers."""
+        self._is_gradual = True
+        self._make_timer.start()
+        self.show()
+
+    def _make_next(self) -> None:
+        """Make the next text that is wanted."""
+        name = next(iter(self._wanted), None)
+        self._is_gradual = name is not None
+        if name is not None:
+            self._make(name, self._wanted.pop(name))
+            self._set_boxes()
+            self._make_timer.start()
 
     def show(self, _event: object = None) -> None:
         """Show what is true now."""
@@ -201,20 +228,28 @@ class Canvas(QObject):
 
     def _write(self, name: str, text: str) -> None:
         """Set one of the texts. It is made when there is something to show."""
+        if not hasattr(self._viewer, "canvas"):
+            return
         overlay = self._texts.get(name)
-        if overlay is None:
-            if not text or not hasattr(self._viewer, "canvas"):
-                return
-            from napari.components.overlays import TextOverlay
-
-            overlay = TextOverlay(position=POSITIONS[name], text=text, visible=not self._is_playing)
-            self._texts[name] = self._viewer.canvas.overlays[self._key(name)] = overlay
-            if not self._is_playing:
-                return
+        if overlay is None and self._is_gradual:
+            self._wanted.pop(name, None)
+            if text:
+                self._wanted[name] = text
+        elif overlay is None and text:
+            self._make(name, text)
         if self._is_playing:
             self._labels.set_text(POSITIONS[name], text)
+            return
+        if overlay is None:
             return
         if text and text != overlay.text:
             overlay.text = text
         if bool(text) != overlay.visible:
             overlay.visible = bool(text)
+
+    def _make(self, name: str, text: str) -> None:
+        """Make one of the texts."""
+        from napari.components.overlays import TextOverlay
+
+        overlay = TextOverlay(position=POSITIONS[name], text=text, visible=not self._is_playing)
+        self._texts[name] = self._viewer.canvas.overlays[self._key(name)] = overlay

@@ -148,7 +148,7 @@ class LayerQueue(QObject):
 
     def _finish(self, batch: _Batch) -> Generator[None, None, None]:
         batch.then(batch.shown)
-        yield from ()
+        yield  # what follows the last layer has a turn of its own
 
     def _existing(self, volume: Volume) -> Volume | None:
         """Return the volume in a layer of this source that equals `volume`, None if there is none."""

@@ -18,6 +18,7 @@ from napari_dicommeta._napari.arrange import (
     limit_sliders,
     overlays_of,
     resume_slice,
+    show_layers,
     slice_at,
 )
 from napari_dicommeta._napari.display import go_to_slice, slice_number
@@ -177,7 +178,7 @@ class View(QObject):
         base = base_of(viewer, layer)
         is_joining = base is not None and base.visible
         ground = base if base is not None and (is_joining or not is_added) else layer
-        layer.visible = True
+        show_layers(layer)
         above = [other for other in overlays_of(viewer, ground) if self._stays(other, layer, ground)]
         if not is_added:
             together = [other for other in layers_of(viewer, volumes) if _are_labels(shown, volume_of(other))]
@@ -237,7 +238,7 @@ class View(QObject):
         layer = self._layer_of(volume)
         if layer is not None:
             self._viewer.layers.selection.active = layer
-            layer.visible = True
+            show_layers(layer)
 
     def _layer_of(self, volume: Volume) -> Layer | None:
         return next(iter(layers_of(self._viewer, [volume])), None)

@@ -171,7 +171,8 @@ class DicomDock(DockPanel):
     @property
     def is_idle(self) -> bool:
         """Whether no read is running or pending."""
-        return self.workers.is_idle and not self._is_adding and not self.layer_queue.is_adding
+        is_adding = self._is_adding or self.layer_queue.is_adding or self.windows.canvas.is_making
+        return self.workers.is_idle and not is_adding
 
     def cancel(self) -> None:
         """Stop a running scan and open what it has read; if it has read nothing, keep the open source."""
@@ -298,7 +299,6 @@ class DicomDock(DockPanel):
         if is_shown:
             self._look_timer.start()
             self._active_changed()
-            self._show_series()
             self._remember(opened)
             self.open_requested([SeriesRequest(number=number) for number in incomplete])
         else:

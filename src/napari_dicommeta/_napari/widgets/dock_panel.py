@@ -79,6 +79,8 @@ class DockPanel(DockFrame):
         self.exploration, self.saved = Exploration(self.workers, self), SavedFilters(self)
         self.layer_queue, self.view = LayerQueue(viewer, self), View(viewer, self)
         self._is_adding, self._is_tree_old = False, False
+        self._series_timer = QTimer(self, singleShot=True, timeout=self._show_series)
+        """Shows the series once after many changes of one event."""
         self._build()
         self._connect_parts()
         # Later, because napari takes 0.1 s to read the settings of plugins.
@@ -399,4 +401,4 @@ class DockPanel(DockFrame):
         volume = volume_of(event.value)
         if volume is not None and not any(other is volume for other in volumes_in(self.viewer.layers)):
             volume.array.close()
-        self._show_series()
+        self._series_timer.start()

@@ -90,7 +90,7 @@ class WindowPanel(QWidget):
         self._shortcuts: list[QShortcut] = []
         self._bind(PRESET_KEYS, STEP_KEYS)
         self._menus()
-        self.update_layer()
+        self.update_layer(is_gradual=True)
         # Later, because napari takes 0.1 s to read the settings of plugins.
         QTimer(self, singleShot=True, timeout=self._recall).start()
 
@@ -184,9 +184,9 @@ class WindowPanel(QWidget):
     def set_waiting(self, is_waiting: bool) -> None:
         """Pause updates while layers are added, which is slow; then show the active layer."""
         self._is_waiting = is_waiting
-        self.update_layer()
+        self.update_layer(is_gradual=True)
 
-    def update_layer(self, _event: object = None) -> None:
+    def update_layer(self, _event: object = None, is_gradual: bool = False) -> None:
         """Show the presets of the layer that windows apply to: the active one, or else the topmost visible image."""
         if self._is_waiting:
             return
@@ -194,7 +194,7 @@ class WindowPanel(QWidget):
         self._menus()
         self._fit_display()
         self._show_strip()
-        self.canvas.show()
+        (self.canvas.show_gradually if is_gradual else self.canvas.show)()
 
     def _inserted(self, event: Any) -> None:
         event.value.events.visible.connect(self._layers_changed)
