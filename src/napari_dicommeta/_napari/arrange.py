@@ -86,7 +86,7 @@ def _lies_over(upper: Volume, lower: Volume | None) -> bool:
 
 
 def show_layers(*layers: Layer) -> None:
-    """Open the eyes of layers that are hidden: napari draws a layer anew even if it is visible already."""
+    """Open the eyes of layers that are hidden: napari draws a layer again even if it is visible already."""
     for layer in layers:
         if not layer.visible:
             layer.visible = True
