@@ -34,6 +34,10 @@ class Store:
         """Parts of paths -> the status that answers them."""
         self.says: bytes = b""
         """What is answered in place of JSON."""
+        self.headers: dict[str, str] = {}
+        """Headers of each answer, such as ``Location``, which makes it a redirection."""
+        self.is_cut = False
+        """Whether answers end in their middle."""
         self.page = 0
         """The most results of a search, 0 for all."""
         self.wait = 0.0
@@ -41,6 +45,8 @@ class Store:
         """``user:password``, without which nothing is answered."""
         self.bad: set[str] = set()
         """Instances whose metadata are malformed."""
+        self.odd: dict[str, dict[str, Any]] = {}
+        """Instances -> what stands in their metadata in place of elements, of any shape."""
         self.has_syntax = False
         """Whether metadata name the transfer syntax."""
 
@@ -102,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             found["00083002"] = {"vr": "UI", "Value": [syntax]}
         if key[2] in self.store.bad:
             found["00280010"] = {"vr": "US", "Value": ["many"]}
-        return found
+        return found | self.store.odd.get(key[2], {})
 
     def _search(self, held: list[Any], depth: int, query: dict[str, str]) -> None:
         results: dict[Any, dict[str, Any]] = {}
@@ -125,11 +131,15 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(head + raw + b"\r\n--" + BOUNDARY + b"--\r\n", content_type)
 
     def _send(self, body: bytes, kind: str, status: int = 200) -> None:
-        self.send_response(status)
+        self.send_response(302 if "Location" in self.store.headers else status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        for name, text in self.store.headers.items():
+            self.send_header(name, text)
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(body[: len(body) // 2] if self.store.is_cut else body)
+        if self.store.is_cut:
+            self.close_connection = True
 
     def log_message(self, *_: Any) -> None:
         """Print nothing."""

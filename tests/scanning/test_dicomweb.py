@@ -35,7 +35,8 @@ from dicomweb_server import Store, serving
 import napari_dicommeta as dm
 from napari_dicommeta.cli.main import main
 from napari_dicommeta.files import dicomweb
-from napari_dicommeta.files.dicom_json import header_of_json
+from napari_dicommeta.files.dicom_json import header_of_json, stated_syntax
+from napari_dicommeta.files.web_session import _is_same_server
 from napari_dicommeta.support.errors import HeaderError, LoadError, PixelError
 
 pytest.importorskip("dicomweb_client")
@@ -252,6 +253,70 @@ def test_structures_of_a_server_are_drawn(tmp_path: Path) -> None:
     (tmp_path / "s.dcm").write_bytes(structure_set((1, "Lung", [1, 2, 3], square)))
     with serving(Store(tmp_path)) as url:
         assert [volume.name for volume in dm.load(url)] == [volume.name for volume in dm.load(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["http://localhost:{port}/dw/series", "file:///etc/passwd", "https://[x/", "//me:x@host/"]
+)
+def test_a_server_that_sends_on_to_another_is_not_followed(store: Store, url: str, elsewhere: str) -> None:
+    store.headers = {"Location": elsewhere.format(port=url.split(":")[2].split("/")[0])}
+    with pytest.raises(OSError, match=r"sends on to|does not answer as a DICOMweb server") as caught:
+        dm.scan(f"{url}?PatientID=Secret")
+    assert len(store.asked) == 1
+    assert not [word for word in ("Secret", "me:x", "passwd") if word in f"{caught.value}"]
+
+
+def test_a_redirection_within_a_server_is_followed(store: Store, url: str) -> None:
+    server = url.removeprefix("dicomweb+").removesuffix("/dw")
+    same = [f"{server}/other", f"{server.replace('http:', 'https:')}/dw"]
+    others = [server.replace("127.0.0.1", "host"), f"{server}1/dw", "ftp://127.0.0.1/", "https://[x/"]
+    assert [_is_same_server(f"{server}/dw", other) for other in same + others] == [True] * 2 + [False] * 4
+
+
+def test_an_answer_that_ends_early_or_never_is_said(store: Store, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.is_cut = True
+    with pytest.raises(OSError, match=r"is damaged or ends too early: try again later"):
+        dm.scan(url)
+    store.is_cut = False
+    monkeypatch.setattr("napari_dicommeta.files.web_session.JSON_BYTES", 100)
+    with pytest.raises(OSError, match="sends more than 0 MiB at once: open a study or a series alone"):
+        dm.scan(url)
+    monkeypatch.undo()
+    monkeypatch.setattr(dicomweb, "MAX_PAGES", 2)
+    store.page = 1
+    with pytest.raises(OSError, match="lists more and more: open a study alone, or add a filter"):
+        dm.scan(url)
+
+
+def test_what_a_server_says_in_headers_is_not_printed(store: Store, url: str) -> None:
+    store.headers = {"Warning": "299 \x1b[31mSecret"}
+    logger = logging.getLogger("dicomweb_client")
+    assert any(isinstance(handler, logging.NullHandler) for handler in logger.handlers)
+    assert dm.scan(url).n_files == 5
+
+
+ODD: dict[str, tuple[str, Any]] = {
+    "an element is no JSON object": ("00083002", ["x"]),
+    "the value of an element is no list": ("00083002", {"vr": "UI", "Value": 7}),
+    "an element is no JSON object ": ("00080005", ["x"]),
+    "the value of an element is no list ": ("00080005", {"vr": "CS", "Value": 5}),
+    "has no VR": ("00100010", {"vr": "ÄÖ", "Value": ["x"]}),
+    "is no number": ("00280008", {"vr": "IS", "Value": [float("inf")]}),
+}
+
+
+@pytest.mark.parametrize("reason", ODD)
+def test_metadata_of_another_shape_cost_their_instance_alone(store: Store, url: str, reason: str) -> None:
+    store.odd = {f"{ROOT}.3.1": dict([ODD[reason]])}
+    catalog = dm.scan(url)
+    assert catalog.n_files == 4
+    assert [reason.strip() in failure.reason for failure in catalog.failures] == [True]
+
+
+@pytest.mark.parametrize("syntax", ["\x1b[31m", "é", {"a": 1}, "1.2.", "1" * 65, 5])
+def test_a_transfer_syntax_that_is_no_uid_is_not_taken(syntax: Any) -> None:
+    assert stated_syntax({"00083002": {"vr": "UI", "Value": [syntax]}}) == ""
+    assert stated_syntax({"00083002": {"vr": "UI", "Value": ["1.2.3"]}}) == "1.2.3"
 
 
 @pytest.mark.parametrize(

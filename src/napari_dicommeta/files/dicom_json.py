@@ -6,6 +6,7 @@ about itself. Numbers have no spelling there: that of decimal strings is the sho
 
 from __future__ import annotations
 
+import re
 import struct
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,7 +25,7 @@ from napari_dicommeta.support.errors import HeaderError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["NATIVE", "Json", "WebHeader", "first_value", "header_of_json", "sent_syntax"]
+__all__ = ["NATIVE", "Json", "WebHeader", "first_value", "header_of_json", "is_uid", "sent_syntax", "stated_syntax"]
 
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian)
 """Transfer syntaxes of native pixel data: a header says explicit VR little endian in their place."""
@@ -33,6 +34,8 @@ ROWS, PIXELS = "00280010", ("7FE00008", "7FE00009", "7FE00010")
 OF_SERVER = frozenset(("00080054", "00080056", "00081190", "00083002"))
 """Elements that the server adds: *Retrieve AE Title*, *Instance Availability*, *Retrieve URL*, and *Available Transfer
 Syntax UID*."""
+AVAILABLE = "00083002"
+"""*Available Transfer Syntax UID*."""
 UNICODE = "ISO_IR 192"
 UNDEFINED = 0xFFFFFFFF
 MAX_DEPTH = 50
@@ -49,6 +52,7 @@ _NUMBERS = {
     "UV": "Q",
 }
 _PADS = {"UI": b"\0", "OB": b"\0", "UN": b"\0"}
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 _ENCODED = frozenset(("LO", "LT", "PN", "SH", "ST", "UC", "UT"))
 """The VRs to which the character set applies (PS3.5 section 6.1.2.3)."""
@@ -78,9 +82,10 @@ def header_of_json(json: Json, syntax: str) -> WebHeader:
     HeaderError
         If `json` is no data set; the text names the element.
     """
+    texts = "".join(_texts(json, 0))
     kept = sent_syntax(syntax)
     prefix = bytes(128) + b"DICM" + _element("00020010", "UI", kept.encode("ascii", "replace"))
-    charsets, codec = _charset(json)
+    charsets, codec = _charset(json, texts)
     body = bytearray()
     for key in sorted(json):
         if key[:4] == "0002" or key.upper() in OF_SERVER or key.upper() in PIXELS:
@@ -115,10 +120,22 @@ def first_value(json: Mapping[str, Any], key: str) -> Any:
     return values[0] if isinstance(values, list) and values else None
 
 
-def _charset(json: Json) -> tuple[list[str], str]:
-    """Return the character sets to declare and the codec of texts: that stated, or Unicode where a text needs it."""
+def stated_syntax(json: Json) -> str:
+    """Return the transfer syntax in which an instance says it is stored, "" if it does not say one alone."""
+    element = json.get(AVAILABLE)
+    values: Any = element.get("Value") if isinstance(element, dict) else None
+    is_one = isinstance(values, list) and len(values) == 1
+    return values[0] if is_one and is_uid(values[0]) else ""
+
+
+def is_uid(value: Any) -> bool:
+    """Return whether a value is a UID (PS3.5 section 9.1)."""
+    return isinstance(value, str) and len(value) <= 64 and bool(_UID.fullmatch(value))
+
+
+def _charset(json: Json, texts: str) -> tuple[list[str], str]:
+    """Return the character sets to declare and the codec of `texts`: that stated, or Unicode where a text needs it."""
     stated = [str(value or "") for value in (json.get(CHARSET) or {}).get("Value") or []]
-    texts = "".join(_texts(json, 0))
     codec = python_encoding.get(stated[0]) if len(stated) == 1 else None
     if texts.isascii() or (codec is not None and _fits(texts, codec)):
         return stated, codec or default_encoding
@@ -206,7 +223,7 @@ def _item(json: Json, codec: str, depth: int) -> bytes:
 
 def _element(key: str, vr: str, raw: bytes) -> bytes:
     """Return the bytes of an element; the value is padded to an even length."""
-    if len(vr) != 2 or not vr.isalpha() or not vr.isupper() or len(key) != 8:
+    if len(vr) != 2 or not vr.isascii() or not vr.isalpha() or not vr.isupper() or len(key) != 8:
         raise HeaderError(f"the element {key[:16]!r} has no VR")
     try:
         tag = struct.pack("<HH", int(key[:4], 16), int(key[4:], 16))
@@ -228,7 +245,7 @@ def _pixel_lengths(json: Json) -> tuple[int, int, int]:
         value = first_value(json, key)
         try:
             numbers.append(int(default if value is None else value))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise HeaderError(f"the element ({key[:4]},{key[4:]}) is no number") from error
     rows, columns, samples, bits, frames = numbers
     in_bits = rows * columns * samples * bits

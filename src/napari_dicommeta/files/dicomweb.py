@@ -23,7 +23,16 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
 
 from napari_dicommeta.files.bounded_cache import BoundedCache
 from napari_dicommeta.files.byte_file import ByteFile, unreadable
-from napari_dicommeta.files.dicom_json import Json, WebHeader, first_value, header_of_json, sent_syntax
+from napari_dicommeta.files.dicom_json import (
+    Json,
+    WebHeader,
+    first_value,
+    header_of_json,
+    is_uid,
+    sent_syntax,
+    stated_syntax,
+)
+from napari_dicommeta.files.web_session import session_for
 from napari_dicommeta.support.errors import HeaderError
 
 if TYPE_CHECKING:
@@ -36,6 +45,8 @@ ANSWER_SECONDS = 20.0
 """How long a server may take to answer; a scan gives up a read that takes little longer."""
 RETRY_SECONDS = 30.0
 CONNECTIONS = 32
+MAX_PAGES = 10_000
+"""The most pages of a search that are read: a server may send others for ever."""
 HEADER_BYTES, PIXEL_BYTES = 256 << 20, 256 << 20
 """Bytes of the headers and of the pixels of all servers that are kept."""
 START = 1 << 12
@@ -43,11 +54,11 @@ START = 1 << 12
 END = struct.pack("<HHL", 0xFFFE, 0xE0DD, 0)
 """What ends encapsulated pixel data (PS3.5 section A.4)."""
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
-N_INSTANCES, AVAILABLE = "00201209", "00083002"
+N_INSTANCES = "00201209"
 NOT_DICOMWEB = "does not answer as a DICOMweb server: check the path of the service"
 NO_SYNTAX = "the server does not send the instance as DICOM: check that it offers WADO-RS"
 _SYNTAX = b"\2\0\x10\0UI"
-_UID = re.compile(r"[0-9A-Za-z._-]{1,64}")
+_UID = re.compile(r"(?!\.+$)[0-9A-Za-z._-]{1,64}")
 _UIDS = re.compile(r"(.*?)(?:/studies/([^/]+)(?:/series/([^/]+)(?:/instances/([^/]+))?)?)?/*", re.DOTALL)
 
 
@@ -256,9 +267,10 @@ class InstanceFile(ByteFile):
         )
         syntax = str(getattr(instance.file_meta, "TransferSyntaxUID", ""))
         if syntax == ExplicitVRBigEndian or sent_syntax(syntax) != header.syntax:
+            named = syntax if is_uid(syntax) else "of no name"
             raise unreadable(
                 self.path,
-                f"{_host(place)} sent it in the transfer syntax {syntax or 'of no name'}, and another instance of its "
+                f"{_host(place)} sent it in the transfer syntax {named}, and another instance of its "
                 f"series in {header.syntax}: download the series",
             )
         pixels = next((instance[tag] for tag in (0x7FE00010, 0x7FE00008, 0x7FE00009) if tag in instance), None)
@@ -273,11 +285,11 @@ def _read_headers(place: _Place) -> Headers:
     stored = ""
     for entry in found:
         uid = _uid(place, entry, INSTANCE)
-        stated = (entry.get(AVAILABLE) or {}).get("Value") or []
-        if len(stated) != 1 and not stored:
+        stated = stated_syntax(entry)
+        if not stated and not stored:
             stored = _stored_syntax(place._replace(instance=uid))
         try:
-            headers[uid] = header_of_json(entry, str(stated[0]) if len(stated) == 1 else stored)
+            headers[uid] = header_of_json(entry, stated or stored)
         except HeaderError as error:
             headers[uid] = error
     return headers
@@ -305,7 +317,10 @@ def _stored_syntax(place: _Place) -> str:
     if at < 0:
         raise unreadable(place.path, f"{_host(place)}: {NO_SYNTAX}")
     length = int.from_bytes(raw[at + 6 : at + 8], "little")
-    return raw[at + 8 : at + 8 + length].rstrip(b"\0 ").decode("ascii", "replace")
+    syntax = raw[at + 8 : at + 8 + length].rstrip(b"\0 ").decode("ascii", "replace")
+    if not is_uid(syntax):
+        raise unreadable(place.path, f"{_host(place)}: {NO_SYNTAX}")
+    return syntax
 
 
 def _pages(
@@ -317,7 +332,7 @@ def _pages(
     """
     found: list[Json] = []
     seen: set[str] = set()
-    while True:
+    for _ in range(MAX_PAGES):
         more = {"offset": str(len(found))} if found else {}
         page = _entries(place, partial(search, more))
         new = [entry for entry in page if _uid(place, entry, key) not in seen]
@@ -325,6 +340,7 @@ def _pages(
         found += new
         if not new or is_one or (isinstance(count, int) and len(found) >= count):
             return found
+    raise unreadable(place.root, f"{_host(place)} lists more and more: open a study alone, or add a filter")
 
 
 def _entries(place: _Place, ask: Callable[[], Any]) -> list[Json]:
@@ -372,14 +388,12 @@ def _service(place: _Place) -> _Service:
         if service is None:
             try:
                 from dicomweb_client import DICOMwebClient
-                from requests import Session
-                from requests.adapters import HTTPAdapter
+
+                session = session_for(place.service, place.root, CONNECTIONS)
             except ImportError as error:
                 raise ImportError(
                     f'{place.root} needs dicomweb-client: pip install "napari-dicommeta[dicomweb]"'
                 ) from error
-            session = Session()
-            session.mount(place.service, HTTPAdapter(pool_maxsize=CONNECTIONS))
             client = DICOMwebClient(place.service, session=session, permissive_uid=True, timeout=ANSWER_SECONDS)
             client.set_http_retry_params(retry=False)
             service = _SERVICES[place.service] = _Service(client, session)
@@ -398,8 +412,8 @@ def _asked(place: _Place, ask: Callable[[], Any]) -> Any:
 
 def _error_of(place: _Place, error: Exception) -> OSError:
     """Return the error of a request as one sentence; neither the query nor what was sent is in it."""
+    from requests.exceptions import ChunkedEncodingError, ContentDecodingError, HTTPError, Timeout
     from requests.exceptions import ConnectionError as NoConnection
-    from requests.exceptions import HTTPError, Timeout
 
     where, host = place.root if not place.instance else place.path, _host(place)
     if isinstance(error, OSError) and not isinstance(error, (HTTPError, Timeout, NoConnection)) and error.strerror:
@@ -408,6 +422,8 @@ def _error_of(place: _Place, error: Exception) -> OSError:
         return unreadable(
             where, f"{host} has not answered within {ANSWER_SECONDS:g} s: try again later", errno.ETIMEDOUT
         )
+    if isinstance(error, (ChunkedEncodingError, ContentDecodingError)):
+        return unreadable(where, f"the answer of {host} is damaged or ends too early: try again later")
     if isinstance(error, NoConnection):
         return unreadable(where, f"{host} cannot be reached: check host, port and connection")
     if isinstance(error, HTTPError) and error.response is not None:
