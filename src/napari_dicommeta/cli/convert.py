@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.cli.sources import catalog_of_options, need_paths
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine
-from napari_dicommeta.support.atomic import write_failure
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.words import counted, display
 
@@ -45,6 +44,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
 def convert(options: argparse.Namespace) -> int:
     """Write a file for each volume of the source, and list on stderr what was not written; return the exit code."""
     from napari_dicommeta.export.images import TEMPLATE, write_images
+    from napari_dicommeta.support.atomic import write_failure
 
     template = options.names or TEMPLATE
     if not options.full and any(field in template for field in ("{name", "{series")):

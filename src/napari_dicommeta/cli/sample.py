@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.cli.terminal import CommandError
-from napari_dicommeta.support.atomic import write_failure
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ def add_sample(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def _sample(options: argparse.Namespace) -> None:
     from napari_dicommeta.phantom import SLICES, sample
+    from napari_dicommeta.support.atomic import write_failure
 
     try:
         folder = sample(options.output)
