@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_factory import ROOT, ct_pixels, ct_slice, enhanced
+from dicom_factory import DEFLATED, EXPLICIT, ROOT, ct_pixels, ct_slice, enhanced
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from volume_checks import hu, opened, titles
@@ -426,3 +426,26 @@ def test_a_reference_of_each_file_does_not_hide_times(tmp_path: Path) -> None:
     assert (volume.array.shape, volume.axis) == ((2, 4, 16, 12), "EchoTime")
     assert "references" in titles(volume)
     np.testing.assert_array_equal(np.asarray(volume.array)[0], hu(0, 1, 2, 3))
+
+
+@pytest.mark.parametrize("numbers_go_on", [False, True])
+def test_copies_in_another_encoding_are_never_mixed_with_the_first_ones(tmp_path: Path, numbers_go_on: bool) -> None:
+    for n, syntax in enumerate((EXPLICIT, DEFLATED)):
+        for k in range(4):
+            number = 4 * n + k + 1 if numbers_go_on else k + 1
+            own = {"SOPInstanceUID": f"1.2.{n}.{k}", "InstanceNumber": number, "pixels": ct_pixels(k) + n}
+            (tmp_path / f"{k}{(n + k) % 2}").write_bytes(ct_slice(k, syntax, **own))  # in no order of names
+    (volume,) = dm.load(tmp_path)
+    assert (volume.array.shape, volume.axis) == ((2, 4, 16, 12), "TransferSyntaxUID")
+    for n, syntax in enumerate((EXPLICIT, DEFLATED)):
+        t = volume.axis_texts.index(syntax)
+        np.testing.assert_array_equal(volume.array[t], [ct_pixels(k).astype(int) + n - 1024 for k in range(4)])
+
+
+def test_equal_copies_in_another_encoding_are_left_out_by_name(tmp_path: Path) -> None:
+    for n, syntax in enumerate((EXPLICIT, DEFLATED)):
+        for k in range(4):
+            (tmp_path / f"{n}{k}").write_bytes(ct_slice(k, syntax, SOPInstanceUID=f"1.2.{n}.{k}"))
+    (volume,) = dm.load(tmp_path)
+    assert volume.array.shape == (4, 16, 12)
+    assert [len(note.paths) for note in volume.notes if note.code == "left-out"] == [4]

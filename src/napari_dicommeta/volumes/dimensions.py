@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AXES",
+    "ENCODINGS",
     "SPLIT_TAGS",
     "STAGES",
     "TIMES",
@@ -112,6 +113,8 @@ _NO_DIMENSION = frozenset(
 """Elements that number images or say where they lie."""
 _NO_GROUPS = (0x0002, 0x0028, 0x7FE0, 0xFFFC)
 """Groups that describe files and pixels, not the acquisition."""
+ENCODINGS = ("TransferSyntaxUID", "LossyImageCompression")
+"""Elements of these groups that tell copies of images in other encodings, which are volumes of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +201,8 @@ def _any(frames: Frames, places: np.ndarray) -> Iterator[Dimension]:
     for keyword in frames.varying_keywords():
         name = keyword.rpartition(".")[2]
         path = TagPath.parse(keyword)
-        if name in tried or path.elements[-1][0] >> 16 in _NO_GROUPS or path.elements[0][0] >> 16 in _NO_GROUPS[:1]:
+        groups = path.elements[-1][0] >> 16, path.elements[0][0] >> 16
+        if name in tried or ((groups[0] in _NO_GROUPS or groups[1] in _NO_GROUPS[:1]) and keyword not in ENCODINGS):
             continue
         codes = frames.codes(keyword)
         counts = np.bincount(codes)

@@ -14,7 +14,7 @@ import numpy as np
 
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.assembly import best_assembly
-from napari_dicommeta.volumes.dimensions import AXES, SPLIT_TAGS, kind_codes, name_of, telling_axis
+from napari_dicommeta.volumes.dimensions import AXES, ENCODINGS, SPLIT_TAGS, kind_codes, name_of, telling_axis
 from napari_dicommeta.volumes.duplicates import without_copies, without_equals, without_same_files
 from napari_dicommeta.volumes.geometry import even_steps, spacing_floor
 from napari_dicommeta.volumes.note import make_note
@@ -85,7 +85,7 @@ def _distinct(frames: Frames) -> Result:
     if len(distances) == len(frames):
         return _by_spacing(frames)
     assembly = best_assembly(frames, places, distances)
-    is_weak = assembly is None or assembly.dimension.is_number or assembly.dimension.axis == EXPORT_TIME
+    is_weak = assembly is None or assembly.dimension.is_number or assembly.dimension.axis in (EXPORT_TIME, *ENCODINGS)
     has_numbers = is_numbered(frames, places)
     if assembly is None or (is_weak and not (has_numbers and assembly.is_whole)):
         distinct, left_out = without_equals(frames, places)
