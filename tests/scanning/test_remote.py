@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fsspec
+import numpy as np
 import pytest
 from dicom_factory import write_series
 
 import napari_dicommeta as dm
+from napari_dicommeta.catalog.series_parts import series_parts
 from napari_dicommeta.scanning import remote
 from napari_dicommeta.scanning.scan import iter_scan
 
@@ -89,6 +92,36 @@ def test_a_cluster_writes_a_data_set_and_it_opens_column_by_column(
     assert catalog.failures == plain.failures
     assert content(dm.Catalog.load(tmp_path / "out")) == content(plain)
     assert dm.Catalog.load(tmp_path / "out").where(SeriesInstanceUID="1.2.1").n_files == 4
+
+
+@pytest.mark.slow
+def test_a_cluster_checks_and_tabulates_what_one_process_does(folder: Path, client: Any, tmp_path: Path) -> None:
+    write_series(folder / "gap", 4, SeriesInstanceUID="1.2.9", ImagePositionPatient=lambda k: [0, 0, [0, 1, 2, 5][k]])
+    dm.scan(folder, client=client, output=tmp_path / "out")
+    told: list[tuple[int, int]] = []
+    for catalog in (dm.scan(folder), dm.Catalog.load(tmp_path / "out")):
+        told.clear()
+        table = dm.series_table(catalog, client=client, progress=lambda *done: told.append(done))
+        assert table.equals(dm.series_table(catalog))
+        assert told[-1] == (4, 4)
+        assert len(told) > 1
+        findings = dm.check(catalog, client=client)
+        assert findings == dm.check(catalog)
+        assert "gap" in {finding.code for finding in findings}
+    assert not client.futures
+
+
+def test_parts_hold_each_series_once_and_its_rows(folder: Path) -> None:
+    catalog = dm.scan(folder)
+    parts = [pickle.loads(pickle.dumps(part)) for part in series_parts(catalog, 1)]
+    assert len(parts) > 1
+    sent = [series for part in parts for series in part]
+    assert [series.series_instance_uid for series in sent] == [series.series_instance_uid for series in catalog.series]
+    for series, own in zip(sent, catalog.series, strict=True):
+        assert series.catalog.paths == own.catalog.paths
+        assert series.rows.tolist() == own.rows.tolist()
+        assert series.catalog.tags() == own.catalog.tags()
+    assert list(series_parts(catalog.rows(np.arange(0)), 2)) == []
 
 
 def test_output_needs_a_client(folder: Path, tmp_path: Path) -> None:

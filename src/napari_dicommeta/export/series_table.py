@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from napari_dicommeta.catalog.series_parts import series_parts
 from napari_dicommeta.dicom.functional_groups import GROUP_OF, GROUPS
 from napari_dicommeta.dicom.privacy import is_identifying, is_plain
 from napari_dicommeta.dicom.tags import TagPath
@@ -40,6 +41,7 @@ from napari_dicommeta.dicom.values import number, numbers
 from napari_dicommeta.export.printable import units_text
 from napari_dicommeta.export.small_counts import MIN_PATIENTS, OTHER
 from napari_dicommeta.export.tables import stamped
+from napari_dicommeta.scanning.cluster import cluster_results, count_workers
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.volumes.geometry import SAME_POSITION
 from napari_dicommeta.volumes.load import load_series
@@ -123,7 +125,9 @@ SCHEMA = pa.schema(
 )
 
 
-def series_table(catalog: Catalog, *, progress: Callable[[int, int], None] | None = None) -> pa.Table:
+def series_table(
+    catalog: Catalog, *, progress: Callable[[int, int], None] | None = None, client: Any = None
+) -> pa.Table:
     """Return a table of `SCHEMA` with a row for each of ``catalog.series``, in their order.
 
     A column named by a keyword holds the value that all images of the series share (all files, if there is no image),
@@ -136,7 +140,9 @@ def series_table(catalog: Catalog, *, progress: Callable[[int, int], None] | Non
     those of the middle slice. ``volume_is_regular``: the volume has two or more slices, evenly spaced along their
     normal, without gaps. The other columns are IDC's; the module describes them.
 
-    `progress` is called with (series done, all series).
+    `progress` is called with (series done, all series). `client`: a ``dask.distributed.Client`` whose workers make the
+    rows, each those of a part of the catalog (needs the extra ``distributed``). They must be able to open its files by
+    the same paths or URLs.
 
     Examples
     --------
@@ -145,15 +151,23 @@ def series_table(catalog: Catalog, *, progress: Callable[[int, int], None] | Non
     [{'Modality': 'CT', 'n_slices': 48, 'spacing_k': 2.5, 'volume_is_regular': True}]
     """
     report = None if progress is None else lambda done: progress(*done)
-    return result_of(iter_series_table(catalog), report)
+    return result_of(iter_series_table(catalog, client), report)
 
 
-def iter_series_table(catalog: Catalog) -> Generator[tuple[int, int], None, pa.Table]:
+def iter_series_table(catalog: Catalog, client: Any = None) -> Generator[tuple[int, int], None, pa.Table]:
     """Make the table of `series_table`; yield (series done, all series) and return the table."""
     rows: list[dict[str, Any]] = []
-    for series in catalog.series:
-        rows.append(_row(series))
-        yield len(rows), len(catalog.series)
+    if client is not None:
+        of_parts: dict[int, list[dict[str, Any]]] = {}
+        parts = series_parts(catalog, count_workers(client))
+        for part, made in cluster_results(client, _rows, parts):
+            of_parts[part] = made
+            yield sum(map(len, of_parts.values())), len(catalog.series)
+        rows = [row for part in sorted(of_parts) for row in of_parts[part]]
+    else:
+        for series in catalog.series:
+            rows.append(_row(series))
+            yield len(rows), len(catalog.series)
     return stamped(pa.Table.from_pylist(rows, schema=SCHEMA), full=True)
 
 
@@ -195,6 +209,10 @@ def without_identity(table: pa.Table) -> pa.Table:
 def _keyword(name: str) -> TagPath | None:
     """Return the element that a column is named after, None if there is none."""
     return TagPath.parse(name) if name == "SeriesInstanceUID" or name in (*TEXTS, *NUMBER_COLUMNS) else None
+
+
+def _rows(part: tuple[Series, ...]) -> list[dict[str, Any]]:
+    return list(map(_row, part))
 
 
 def _row(series: Series) -> dict[str, Any]:

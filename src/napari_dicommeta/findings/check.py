@@ -88,6 +88,7 @@ def check(
     volumes: bool = True,
     pixels: bool = False,
     progress: Callable[[CheckProgress], object] | None = None,
+    client: Any = None,
 ) -> Records[Finding]:
     """Return the findings of all rules, the most severe first, within a severity those about most files first.
 
@@ -101,6 +102,10 @@ def check(
     `progress` is called before the first and after each series, and after each rule. An error that it raises ends the
     check; `iter_check` does the same as a generator, which can be closed.
 
+    `client`: a ``dask.distributed.Client`` whose workers lay the series out, each a part of the catalog (needs the
+    extra ``distributed``). They must be able to open its files by the same paths or URLs. Values are counted, and
+    pixels read, in this process.
+
     A rule that fails does not stop the others: a finding with the code "rule-failed" names it, and the log has the
     error.
 
@@ -110,11 +115,11 @@ def check(
     >>> [(finding.code, finding.severity) for finding in findings]
     [('identifying', 'info'), ('padding', 'info'), ('spellings', 'info')]
     """
-    return result_of(iter_check(catalog, volumes, pixels), progress)
+    return result_of(iter_check(catalog, volumes, pixels, client=client), progress)
 
 
 def iter_check(
-    catalog: Catalog, volumes: bool = True, pixels: bool = False, all_copies: bool = False
+    catalog: Catalog, volumes: bool = True, pixels: bool = False, all_copies: bool = False, client: Any = None
 ) -> Generator[CheckProgress, None, Records[Finding]]:
     """Yield progress after each series and each rule, and return the findings of `check`; close it to cancel.
 
@@ -130,7 +135,7 @@ def iter_check(
         findings += _findings_of(function, survey)
         yield CheckProgress(0, total)
     if volumes:
-        for done in survey.look():
+        for done in survey.look(client):
             yield CheckProgress(done, total)
         for function in rules_that_need("volumes"):
             findings += _findings_of(function, survey)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from napari_dicommeta.catalog.series_parts import series_parts
 from napari_dicommeta.dicom.functional_groups import GROUP_OF
 from napari_dicommeta.dicom.uids import SECONDARY_CAPTURE
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.rule import kind_of
 from napari_dicommeta.findings.uses import with_uses
+from napari_dicommeta.scanning.cluster import cluster_results, count_workers
 from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.support.sorting import sorted_unique
 from napari_dicommeta.volumes.load import load_series
@@ -274,8 +276,16 @@ class Survey:
 
     # -- volumes ------------------------------------------------------------------------------------
 
-    def look(self) -> Iterator[int]:
-        """Examine one series after the other, and yield the number of series done."""
+    def look(self, client: Any = None) -> Iterator[int]:
+        """Examine one series after the other, or the workers of a Dask client many; yield the number of series done."""
+        if client is not None:
+            of_parts: dict[int, tuple[SeriesFacts, ...]] = {}
+            parts = series_parts(self.catalog, count_workers(client))
+            for number, facts in cluster_results(client, _facts_of_all, parts):
+                of_parts[number] = facts
+                yield sum(map(len, of_parts.values()))
+            self.series_facts += [facts for number in sorted(of_parts) for facts in of_parts[number]]
+            return
         for series in self.series:
             self.series_facts.append(_facts(series))
             yield len(self.series_facts)
@@ -413,6 +423,10 @@ def _ends(geometry: VolumeGeometry) -> tuple[float, float]:
     gaps = {k for k, _, _ in geometry.gaps}
     steps = [abs(step) for k, step in enumerate(geometry.steps) if k not in gaps] or [float("nan")]
     return min(steps), max(steps)
+
+
+def _facts_of_all(part: tuple[Series, ...]) -> tuple[SeriesFacts, ...]:
+    return tuple(map(_facts, part))
 
 
 def _facts(series: Series) -> SeriesFacts:
