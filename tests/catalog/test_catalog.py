@@ -26,6 +26,13 @@ def catalog(tmp_path: Path) -> Catalog:
     return dm.scan(tmp_path)
 
 
+def test_all_files_are_summarized_once_and_parts_each_for_themselves(catalog: Catalog) -> None:
+    assert catalog.tags() is catalog.tags()
+    part = catalog.where(SeriesInstanceUID="1.2.3")
+    voltages = [next(row for row in one.tags() if row.keyword == "KVP") for one in (catalog, part)]
+    assert [(row.present, row.absent) for row in voltages] == [(2, 3), (2, 0)]
+
+
 def test_values_are_counted_by_meaning_and_by_spelling(catalog: Catalog) -> None:
     assert dict(catalog.values("RescaleSlope")) == {"1": 3, "": 1, "2": 1}
     assert list(catalog.values("RescaleSlope")) == ["1", "", "2"] or list(catalog.values("RescaleSlope")) == [

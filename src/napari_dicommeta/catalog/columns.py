@@ -206,7 +206,8 @@ class Column:
     def main_vr(self, counts: np.ndarray) -> str:
         """Return the VR with which most files store the tag."""
         votes: dict[str, int] = {}
-        for entry in most_frequent(counts, 100).tolist():  # a column of unique values has one VR
+        entries = [0] if len(counts) == 1 else most_frequent(counts, 100).tolist()
+        for entry in entries:  # a column of unique values has one VR
             vr = self.meanings(entry)[0].vr
             votes[vr] = votes.get(vr, 0) + int(counts[entry])
         best = max(votes, key=lambda vr: votes[vr])

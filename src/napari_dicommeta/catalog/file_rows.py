@@ -162,10 +162,15 @@ class FileRows:
     # -- counting -----------------------------------------------------------------------------------
 
     def summaries(self) -> Records[TagSummary]:
-        """Return a summary of every tag that a file holds, in tag order."""
+        """Return a summary of every tag that a file holds, in tag order; that of all files is made once."""
+        if self.rows is None and "summaries" in self.store.kept:
+            return cast("Records[TagSummary]", self.store.kept["summaries"])
         counted = ((column, *self.count(column)) for column in self.columns())
         summaries = [self._summary(column, counts, missing) for column, counts, missing in counted if counts.any()]
-        return Records(sorted(summaries, key=lambda summary: summary.path))
+        records = Records(sorted(summaries, key=lambda summary: summary.path))
+        if self.rows is None:
+            self.store.kept["summaries"] = records
+        return records
 
     def _summary(self, column: Column, counts: np.ndarray, missing: int) -> TagSummary:
         with_tag = int(counts.sum())

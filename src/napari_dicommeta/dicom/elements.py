@@ -355,7 +355,8 @@ class DataSetReader:
             element = Element(key=path + name, vr=vr, start=base + start, length=stop - start, value=b"")
             elements.append(element)
             if role == PLAIN:
-                if stop - start <= MAX_BINARY and little and not (is_text and charset):
+                is_short = stop - start <= MAX_BINARY and little
+                if is_short and not (is_text and charset and (b"\x1b" in raw or not raw.isascii())):
                     element.value = prefix + raw
                 else:
                     element.value = value_key(name, vr, raw, charset, False, little)

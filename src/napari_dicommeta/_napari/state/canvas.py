@@ -104,11 +104,10 @@ class Canvas(QObject):
         """Whether texts are still being made."""
         return self._is_gradual
 
-    def show_gradually(self) -> None:
-        """Show what is true now, and make texts that are not there yet one by one, so that the window answers."""
+    def make_gradually(self) -> None:
+        """Make the texts that are not there yet one by one from now on, so that the window answers in between."""
         self._is_gradual = True
         self._make_timer.start()
-        self.show()
 
     def _make_next(self) -> None:
         """Make the next text that is wanted."""

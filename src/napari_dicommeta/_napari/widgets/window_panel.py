@@ -190,11 +190,13 @@ class WindowPanel(QWidget):
         """Show the presets of the layer that windows apply to: the active one, or else the topmost visible image."""
         if self._is_waiting:
             return
+        if is_gradual:
+            self.canvas.make_gradually()
         self._follow_layer(self.windowing.layer)
         self._menus()
         self._fit_display()
         self._show_strip()
-        (self.canvas.show_gradually if is_gradual else self.canvas.show)()
+        self.canvas.show()
 
     def _inserted(self, event: Any) -> None:
         event.value.events.visible.connect(self._layers_changed)
