@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -196,6 +196,8 @@ def _new_layer(volume: Volume) -> Image | Labels:
     return layer
 
 
+LATE_IMPORTS = ("scipy.spatial.transform",)
+"""What napari itself imports when a view is first set."""
 _loading_units = threading.Lock()
 
 
@@ -216,7 +218,9 @@ def _load_units() -> None:
     from napari.layers import Image
 
     Image(np.zeros((1, 1, 1)), units=("mm",) * 3)
-    import_module("scipy.spatial.transform")
+    for name in LATE_IMPORTS:
+        with suppress(ImportError):  # another release of napari may do without
+            import_module(name)
 
 
 def _axes(volume: Volume) -> dict[str, Any]:
