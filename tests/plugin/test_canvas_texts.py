@@ -10,6 +10,7 @@ from napari.components import ViewerModel
 
 import napari_dicommeta as dm
 from napari_dicommeta._napari.canvas_texts import (
+    above_letter,
     axis_text,
     edge_letters,
     letters,
@@ -189,3 +190,14 @@ def test_values_under_the_mouse_have_their_units(tmp_path: Path) -> None:
     viewer.layers[1].visible = False
     assert values_text(viewer.layers, at) == text
     assert values_text(viewer.layers, viewer.layers[0].data_to_world((0, 500, 2))) == ""
+
+
+def test_a_text_in_a_corner_rises_above_a_letter_that_it_would_reach() -> None:
+    text = "W 400 L 40\nslice 126/275 · −1234.5 mm"
+    assert above_letter(text, "P", 800) == text
+    raised = above_letter(text, "P", 470)
+    assert raised == text + "\n "
+    assert above_letter(raised, "P", 470) == raised  # once
+    assert above_letter(raised, "P", 800) == text  # the canvas has become wider
+    assert above_letter(text, "", 470) == text
+    assert above_letter("", "P", 10) == ""

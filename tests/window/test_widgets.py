@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from qtpy.QtCore import QEvent, QModelIndex, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog
+from qtpy.QtWidgets import QApplication, QFileDialog, QInputDialog, QStyleOptionViewItem
 
 from napari_dicommeta._napari.tasks.explore import Query, Shown
 from napari_dicommeta._napari.tasks.pictures import Thumbnail
@@ -732,6 +732,44 @@ def test_a_finding_tells_its_evidence_and_takes_decisions(qtbot, qtmodeltester, 
     qtbot.mouseClick(widget.buttons["dismissed"], Qt.MouseButton.LeftButton)  # and canceled
     assert len(decided) == 3
     assert not widget.buttons["dismissed"].isChecked()
+
+
+def test_a_long_title_says_that_it_goes_on_and_is_whole_below(qtbot) -> None:
+    widget = FindingsList()
+    qtbot.addWidget(widget)
+    widget.resize(350, 500)
+    widget.show()
+    long = Finding(code="x", severity="wrong", title="words that go on " * 20 + "to the end", files=1)
+    widget.set_findings((long, Finding(code="y", severity="info", title="known")))
+    assert widget.hint.isVisible()
+    assert not widget.below.isVisible()  # the list has its place
+    option = QStyleOptionViewItem()
+    option.initFrom(widget.list)
+    lines = widget.delegate.title_lines(option, widget.list.viewport().width(), long.title)
+    assert len(lines) == 3
+    assert lines[0].startswith("words that go on words")
+    assert lines[2].endswith("…")
+    widget.list.setCurrentIndex(widget.model.index(0, 0))
+    assert not widget.hint.isVisible()
+    assert widget.detail.text().startswith(long.title)
+    widget.list.setCurrentIndex(widget.model.index(1, 0))
+    assert "known" not in widget.detail.text()  # it is whole in its row
+
+
+def test_a_low_dock_explains_a_tag_in_the_tooltip(qtbot) -> None:
+    values = ValueBars()
+    qtbot.addWidget(values)
+    values.show()
+    values.set_low(True)
+    assert values.explanation.isVisible()  # it says what to do while there is no tag
+    kernels = Histogram(
+        path=TagPath.parse("ConvolutionKernel"), bars=(Bar(text="B31f", files=5),), files=5, part_files=0
+    )
+    values.show_picture(Shown(query=Query("ConvolutionKernel"), histogram=kernels))
+    assert not values.explanation.isVisible()
+    assert "sharp kernels enhance noise" in values.heading.toolTip()
+    values.set_low(False)
+    assert values.explanation.isVisible()
 
 
 def test_a_finding_asks_for_the_page_about_its_kind(qtbot) -> None:

@@ -22,8 +22,20 @@ if TYPE_CHECKING:
     from napari_dicommeta.dicom.window import Window
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["PLACES", "axis_text", "edge_letters", "letters", "slice_text", "values_text", "window_text"]
+__all__ = [
+    "PLACES",
+    "above_letter",
+    "axis_text",
+    "edge_letters",
+    "letters",
+    "slice_text",
+    "values_text",
+    "window_text",
+]
 
+CHARACTER_PIXELS, MARGIN_PIXELS = 9.0, 20.0
+"""Width of a character of napari's texts, and the space beside a text."""
+EMPTY_LINE = "\n "
 PLACES = ("left", "right", "top", "bottom")
 SIDES = (("R", "L"), ("A", "P"), ("F", "H"))
 """Letters of the negative and the positive direction along x, y and z of the patient (PS3.3 section C.7.6.1.1.1)."""
@@ -82,6 +94,16 @@ def edge_letters(viewer: Any, layer: Any, volume: Volume) -> dict[str, str]:
         away = moved / length if side in ("down", "right") else -moved / length
         edges[names[1]], edges[names[0]] = letters(away.tolist()), letters((-away).tolist())
     return edges
+
+
+def above_letter(text: str, letter: str, width: float) -> str:
+    """Return `text` for a lower corner of a canvas `width` pixels wide, raised by an empty line if it would overlap.
+
+    `letter` is the one in the middle of the lower edge, "" without one. A text that was raised may be given again.
+    """
+    text = text.removesuffix(EMPTY_LINE)
+    half = len(text.rpartition("\n")[2]) * CHARACTER_PIXELS + MARGIN_PIXELS
+    return text + EMPTY_LINE if text and letter and 2 * half + len(letter) * CHARACTER_PIXELS > width else text
 
 
 def window_text(window: Window, gamma: float, units: str = "") -> str:

@@ -9,6 +9,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from napari_dicommeta._napari.canvas_texts import (
     PLACES,
+    above_letter,
     axis_text,
     edge_letters,
     slice_text,
@@ -40,6 +41,8 @@ POSITIONS = {
     "value": "bottom_right",
 }
 """Name of a text -> its position in napari."""
+CORNERS = ("state", "value")
+"""Texts that could reach the letter of the lower edge."""
 
 
 class Canvas(QObject):
@@ -59,7 +62,7 @@ class Canvas(QObject):
         self._is_gradual = False
         self._wanted: dict[str, str] = {}
         """The texts that are still to be made, in this order."""
-        self._window = ""
+        self._window, self._letter = "", ""
         self._named_axis: tuple[int, str] | None = None
         self._mouse_timer = QTimer(self, singleShot=True, interval=MOUSE_MS, timeout=self._show_value)
         self._rest_timer = QTimer(self, singleShot=True, interval=REST_MS, timeout=self._stop_playing)
@@ -68,7 +71,7 @@ class Canvas(QObject):
         size = getattr(getattr(viewer, "canvas", None), "events", None)
         self._events = (
             (viewer.dims.events.point, self._stepped),
-            (size.size if size is not None else None, self._stop_playing),
+            (size.size if size is not None else None, self._resized),
             (viewer.dims.events.order, self.show),
             (viewer.dims.events.ndisplay, self.show),
             (viewer.scene.camera.events.orientation if hasattr(viewer, "scene") else None, self.show),
@@ -123,6 +126,7 @@ class Canvas(QObject):
         self._stop_playing()
         layer, volume = self._windowing.layer, self._windowing.volume
         edges = edge_letters(self._viewer, layer, volume) if volume is not None and self._is_on else {}
+        self._letter = edges.get("bottom", "")
         for place in PLACES:
             self._write(place, edges.get(place, ""))
         self._set_boxes()
@@ -146,6 +150,12 @@ class Canvas(QObject):
         self._return_timer.start()
         self._rest_timer.start()
         self._moved()
+
+    def _resized(self, _event: object = None) -> None:
+        self._stop_playing()
+        for name in CORNERS:
+            if name in self._texts and self._texts[name].visible:
+                self._write(name, self._texts[name].text)
 
     def _returned(self) -> None:
         self._has_returned = True
@@ -229,6 +239,8 @@ class Canvas(QObject):
         """Set one of the texts. It is made when there is something to show."""
         if not hasattr(self._viewer, "canvas"):
             return
+        if name in CORNERS:
+            text = above_letter(text, self._letter, self._viewer.canvas.size[1])
         overlay = self._texts.get(name)
         if overlay is None and self._is_gradual:
             self._wanted.pop(name, None)

@@ -35,6 +35,9 @@ _MARKED = (QAbstractButton, QComboBox, QAbstractItemView, QTabBar)
 """Widgets that do not show keyboard focus by themselves."""
 WIDE, HEAD_WIDTH = 900, 400
 """Pixels: the minimum width of a frame with two columns, and the maximum width of its first column."""
+LOW = 800
+"""Pixels: the height below which a frame with one column leaves out what tooltips say too."""
+SPACING, LOW_SPACING = 8, 4
 
 
 class _FocusMark(QWidget):
@@ -79,13 +82,15 @@ class _FocusMark(QWidget):
 class DockFrame(QWidget):
     """A frame with `head` above `body`, or to its left.
 
-    `paths_dropped` carries paths and URLs, and whether Shift was held, `widened` whether there are two columns.
+    `paths_dropped` carries paths and URLs, and whether Shift was held, `widened` whether there are two columns,
+    `lowered` whether a single column has little height.
     `resized` follows a change of size. `closed` follows the frame's removal from the window: napari does not delete a
     dock that is closed.
     """
 
     paths_dropped = Signal(list, bool)
     widened = Signal(bool)
+    lowered = Signal(bool)
     resized = Signal()
     closed = Signal()
 
@@ -104,7 +109,7 @@ class DockFrame(QWidget):
         QApplication.instance().focusChanged.connect(self._focus_changed)
         self._columns = QBoxLayout(QBoxLayout.Direction.TopToBottom, inner)
         self._columns.setContentsMargins(6, 6, 6, 6)
-        self._columns.setSpacing(8)
+        self._columns.setSpacing(SPACING)
         self._columns.addWidget(self.head)
         self._columns.addWidget(self.body, 1)
 
@@ -124,10 +129,10 @@ class DockFrame(QWidget):
 
     def fill(self, head: Sequence[QWidget], body: Sequence[QWidget]) -> None:
         """Put widgets into head and body. The last widget of the body takes the remaining space."""
-        for widgets, parent, spacing in ((head, self.head, 8), (body, self.body, -1)):
+        for widgets, parent in ((head, self.head), (body, self.body)):
             layout = QVBoxLayout(parent)
             layout.setContentsMargins(0, 0, 0, 0)
-            layout.setSpacing(spacing)
+            layout.setSpacing(SPACING)
             for widget in widgets:
                 layout.addWidget(widget, int(parent is self.body and widget is widgets[-1]))
             for kind in (QComboBox, QLineEdit, QTabBar):  # PySide6 takes no tuple
@@ -168,7 +173,11 @@ class DockFrame(QWidget):
         self._columns.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
         self._columns.setAlignment(self.head, Qt.AlignmentFlag.AlignTop if is_wide else Qt.AlignmentFlag(0))
         self.head.setMaximumWidth(HEAD_WIDTH if is_wide else 16_777_215)
+        is_low = not is_wide and self.height() < LOW
+        for layout in (self._columns, self.head.layout(), self.body.layout()):
+            layout.setSpacing(LOW_SPACING if is_low else SPACING)
         self.widened.emit(is_wide)
+        self.lowered.emit(is_low)
         self.resized.emit()
         super().resizeEvent(event)
 

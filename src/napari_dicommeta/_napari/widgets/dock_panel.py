@@ -121,6 +121,7 @@ class DockPanel(DockFrame):
         self.sources.past_changed.connect(self.source.set_past)
         self.widened.connect(self.tab.set_direction)
         self.widened.connect(self._place_series)
+        self.lowered.connect(self.values.set_low)
         self.source.move_requested.connect(self._move)
         self.source.comparison_chosen.connect(self.exports.compare)
         self.source.preference_toggled.connect(prefer)

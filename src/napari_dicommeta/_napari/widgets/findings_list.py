@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QAbstractListModel, QModelIndex, QRect, QSize, Qt, Signal
+from qtpy.QtGui import QTextLayout
 from qtpy.QtWidgets import (
     QHBoxLayout,
     QInputDialog,
@@ -43,6 +44,7 @@ DECIDED = "✓"
 MAX_EVIDENCE = 12
 """Lines of evidence and of files that are shown."""
 MARK_WIDTH = 20
+MAX_TITLE_LINES = 3
 STATE_WORDS = {"accepted": "accepted", "dismissed": "dismissed", "recipe": "in the recipe"}
 
 
@@ -78,20 +80,39 @@ class _Model(QAbstractListModel):
 
 
 class _Delegate(QStyledItemDelegate):
-    """A mark in the color of the severity, up to three lines of title, then files and state."""
+    """A mark in the color of the severity, up to three lines of title, then files and state.
+
+    A longer title ends with an ellipsis; the pane below shows the whole title of the selected finding.
+    """
 
     colors: Colors | None = None
 
-    def _title_rect(self, option: QStyleOptionViewItem, width: int, text: str) -> QRect:
-        flags = int(Qt.TextFlag.TextWordWrap.value)
-        rect = option.fontMetrics.boundingRect(QRect(0, 0, max(width - MARK_WIDTH - 6, 40), 10_000), flags, text)
-        return QRect(0, 0, rect.width(), min(rect.height(), 3 * option.fontMetrics.lineSpacing()))
+    def title_lines(self, option: QStyleOptionViewItem, width: int, text: str) -> list[str]:
+        """Return the lines of a title in a row of this width; the last ends with "…" if more follow."""
+        room, lines = max(width - MARK_WIDTH - 6, 40), []
+        layout = QTextLayout(text, option.font)
+        layout.beginLayout()
+        while (part := layout.createLine()).isValid():
+            part.setLineWidth(room)
+            lines.append((part.textStart(), part.textLength()))
+        layout.endLayout()
+        shown = [text[start : start + length].rstrip() for start, length in lines[:MAX_TITLE_LINES]]
+        if len(lines) > MAX_TITLE_LINES:
+            rest = text[lines[MAX_TITLE_LINES - 1][0] :]
+            shown[-1] = option.fontMetrics.elidedText(rest, Qt.TextElideMode.ElideRight, room)
+        return shown
+
+    def is_elided(self, view: QListView, text: str) -> bool:
+        """Return whether a title is too long for its row in `view`."""
+        option = QStyleOptionViewItem()
+        option.initFrom(view)
+        return text != " ".join(self.title_lines(option, view.viewport().width(), text))
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex) -> QSize:
         view = self.parent()
         width = view.viewport().width() if isinstance(view, QListView) else 300
-        title = self._title_rect(option, width, index.data())
-        return QSize(60, title.height() + option.fontMetrics.lineSpacing() + 8)
+        n_lines = len(self.title_lines(option, width, index.data())) + 1
+        return QSize(60, n_lines * option.fontMetrics.lineSpacing() + 8)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         if self.colors is None:
@@ -101,18 +122,19 @@ class _Delegate(QStyledItemDelegate):
         if option.state & QStyle.StateFlag.State_Selected:
             painter.fillRect(option.rect, colors.selection)
         is_decided = decision_on(finding, model.decisions) is not None
-        title = self._title_rect(option, option.rect.width(), index.data())
-        room = option.rect.width() - MARK_WIDTH - 4
-        place = QRect(option.rect.x() + MARK_WIDTH, option.rect.y() + 3, room, title.height())
+        title = self.title_lines(option, option.rect.width(), index.data())
+        room, spacing = option.rect.width() - MARK_WIDTH - 4, option.fontMetrics.lineSpacing()
+        place = QRect(option.rect.x() + MARK_WIDTH, option.rect.y() + 3, room, len(title) * spacing)
         mark = QRect(option.rect.x(), place.y(), MARK_WIDTH, option.fontMetrics.height())
         painter.setPen(colors.faint if is_decided else _severity_color(colors, finding.severity))
         center = int((Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop).value)
         painter.drawText(mark, center, DECIDED if is_decided else MARKS[finding.severity])
         painter.setPen(colors.faint if is_decided else colors.text)
         painter.setClipRect(option.rect)
-        painter.drawText(place, int(Qt.TextFlag.TextWordWrap.value), index.data())
+        for n, text in enumerate(title):
+            painter.drawText(place.x(), place.y() + n * spacing + option.fontMetrics.ascent(), text)
         painter.setPen(colors.faint)
-        below = QRect(place.x(), place.bottom() + 1, place.width(), option.fontMetrics.lineSpacing())
+        below = QRect(place.x(), place.bottom() + 1, place.width(), spacing)
         words = option.fontMetrics.elidedText(model.second_line(finding), Qt.TextElideMode.ElideRight, below.width())
         painter.drawText(below, Qt.AlignmentFlag.AlignVCenter, words)
         painter.restore()
@@ -187,8 +209,8 @@ class FindingsList(QWidget):
         self.page_button = self._button("Explain…", "Show what findings of this kind mean, with an example")
         self.page_button.clicked.connect(self._ask_for_page)
         decide.addWidget(self.page_button)
-        below = QWidget()
-        below_layout = QVBoxLayout(below)
+        self.below = QWidget()
+        below_layout = QVBoxLayout(self.below)
         below_layout.setContentsMargins(0, 0, 0, 0)
         below_layout.addWidget(scroll, 1)
         self.picture_place = QVBoxLayout()
@@ -196,13 +218,16 @@ class FindingsList(QWidget):
         below_layout.addWidget(self.decide_line)
         self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.addWidget(self.list)
-        self.splitter.addWidget(below)
+        self.splitter.addWidget(self.below)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setSizes([360, 280])
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self.summary)
         layout.addWidget(self.splitter, 1)
+        self.hint = line()
+        self.hint.setText("Select a finding to see its evidence and its files.")
+        layout.addWidget(self.hint)
         self.result = line()
         self.result.hide()
         layout.addWidget(self.result)
@@ -325,13 +350,15 @@ class FindingsList(QWidget):
             self.finding_selected.emit(finding)
 
     def _show(self, finding: Finding | None) -> None:
-        self.decide_line.setVisible(finding is not None)
+        if self.below.isHidden() == (finding is not None):
+            self.below.setVisible(finding is not None)
+            self.splitter.refresh()  # at once: a click may follow
+        self.hint.setVisible(finding is None and bool(self.model.findings))
         if finding is None:
-            self.detail.setText(
-                "Select a finding to see its evidence. This also selects its tag and filters to its files."
-            )
+            self.detail.setText("")
             return
-        lines = [finding.meaning] if finding.meaning else []
+        lines = [display(finding.title, 2000)] if self.delegate.is_elided(self.list, finding.title) else []
+        lines += [finding.meaning] if finding.meaning else []
         if finding.evidence:
             evidence = [f"  {files:>9,}  {display(text, 80)}" for text, files in finding.evidence[:MAX_EVIDENCE]]
             more = len(finding.evidence) - MAX_EVIDENCE

@@ -60,7 +60,8 @@ class _Row(QScrollArea):
 class PresetStrip(QWidget):
     """Buttons for windows: those of the files in their order, usual ones, then "Full range".
 
-    `window_chosen` carries the number of a window, or -1 for the full range.
+    `window_chosen` carries the number of a window, or -1 for the full range. `head` is the layout of the line above,
+    for widgets beside the title.
     """
 
     window_chosen = Signal(int)
@@ -102,7 +103,9 @@ class PresetStrip(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.title)
+        self.head = QHBoxLayout()
+        self.head.addWidget(self.title, 1)
+        layout.addLayout(self.head)
         layout.addLayout(whole)
         self.set_presets("", ())
 
@@ -123,7 +126,7 @@ class PresetStrip(QWidget):
             return
         has_own = any(not preset.is_usual for preset in presets)
         self.title.setText(f"Window · {display(name)}" + ("" if has_own else " · no presets in the files"))
-        self.title.setToolTip(tip(display(name)))
+        self.title.setToolTip(tip(self.title.text()))
         for i, preset in enumerate(presets):
             button = self._button(_name(preset.window, i), _numbers(preset, units))
             font = button.font()

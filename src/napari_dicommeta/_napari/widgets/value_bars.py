@@ -197,6 +197,7 @@ class ValueBars(QWidget):
         self.setObjectName("dicommeta-values")
         self.heading, self.legend, self.rest = (line(vertical=QSizePolicy.Policy.Maximum) for _ in range(3))
         self.explanation = QLabel("")
+        self._is_low = False
         self.explanation.setTextFormat(Qt.TextFormat.PlainText)
         self.explanation.setWordWrap(True)
         self.explanation.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -294,8 +295,10 @@ class ValueBars(QWidget):
         self.beside_box.setEditText(self.beside_box.itemText(self.beside_box.currentIndex()))
 
     def _fit_explanation(self) -> None:
-        """Make the explanation as high as its lines: a tight layout would cut them."""
-        self.explanation.setMinimumHeight(self.explanation.heightForWidth(max(self.width(), 100)))
+        """Make the explanation of a tag as high as its lines: a tight layout would cut them."""
+        is_tag = self.controls.isVisibleTo(self)
+        height = self.explanation.heightForWidth(max(self.width(), 100)) if is_tag and not self._is_low else 0
+        self.explanation.setMinimumHeight(height)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Wrap the explanation again."""
@@ -307,6 +310,17 @@ class ValueBars(QWidget):
         self._empty = paragraph(text)
         if not self.controls.isVisibleTo(self):
             self.explanation.setText(self._empty)
+
+    def set_low(self, is_low: bool) -> None:
+        """Leave the explanation of a tag to the tooltip of its heading if there is little height."""
+        if is_low != self._is_low:
+            self._is_low = is_low
+            self._show_explanation()
+
+    def _show_explanation(self) -> None:
+        is_tag = self.controls.isVisibleTo(self)
+        self.explanation.setVisible(not is_tag or (bool(self.explanation.text()) and not self._is_low))
+        self._fit_explanation()
 
     def enter(self) -> None:
         """Move the keyboard focus to the bars, or to the other widget shown, and make the first bar current."""
@@ -329,11 +343,10 @@ class ValueBars(QWidget):
         path, part_name = histogram.path, display(shown.part_name)
         vm = f"  VM {path.vm}" if path.vm else ""
         self.heading.setText(display(f"{path.name}  {path.tag_text}  {path.vr}{vm}"))
-        self.heading.setToolTip(tip(display(path.display)))
         words = explanation(path)
+        self.heading.setToolTip(tip("\n".join(filter(None, (display(path.display), words)))))
         self.explanation.setText(words)
-        self.explanation.setVisible(bool(words))
-        self._fit_explanation()
+        self._show_explanation()
         part = f" · {part_name} ({histogram.part_files:,})" if part_name else ""
         shares = " · bars by share" if shown.by_share else ""
         self.legend.setText(f"{shown.scope} ({counted(histogram.files, 'file')}){part}{shares}")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QPoint, QSize, Qt, Signal
 from qtpy.QtWidgets import (
     QCheckBox,
-    QGridLayout,
     QHBoxLayout,
     QInputDialog,
     QLabel,
@@ -129,7 +128,7 @@ class NumberField(QLineEdit):
 
 
 class WindowFields(QWidget):
-    """Fields and menus of the window.
+    """Fields and menus of the window. The check boxes `follow` and `all_layers` are placed by the panel.
 
     `window_entered` carries a `Window` that was typed, `window_picked` one of the menus, `window_kept` a window to save
     under its explanation. `follow_toggled` and `all_layers_toggled` carry the two check boxes, `mouse_toggled` and
@@ -169,9 +168,9 @@ class WindowFields(QWidget):
         self.menu_button.setToolTip(
             "More windows: common ones for CT, those of the folder, and your saved ones. Mouse."
         )
-        self.follow = QCheckBox("Follow slice")
+        self.follow = QCheckBox("Follow slice", self)
         self.follow.setToolTip("Use the preset of each slice. Manual changes stay.")
-        self.all_layers = QCheckBox("All layers")
+        self.all_layers = QCheckBox("All layers", self)
         self.all_layers.setToolTip("Apply windows to all visible volumes with the same units, and link their limits")
         line = QHBoxLayout()
         line.setContentsMargins(0, 0, 0, 0)
@@ -184,12 +183,7 @@ class WindowFields(QWidget):
             line.addWidget(field, 1)
         line.addWidget(self.unit)
         line.addWidget(self.menu_button)
-        layout = QGridLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setVerticalSpacing(4)
-        layout.addLayout(line, 0, 0, 1, 2)
-        layout.addWidget(self.follow, 1, 0)
-        layout.addWidget(self.all_layers, 1, 1, Qt.AlignmentFlag.AlignRight)
+        self.setLayout(line)
         self.follow.toggled.connect(self.follow_toggled)
         self.all_layers.toggled.connect(self.all_layers_toggled)
         self.center.numbers_entered.connect(self._center_entered)

@@ -51,6 +51,8 @@ class WindowPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        for box in (self.fields.follow, self.fields.all_layers):
+            self.strip.head.addWidget(box)
         layout.addWidget(self.strip)
         layout.addWidget(self.histogram)
         layout.addWidget(self.fields)
