@@ -56,6 +56,9 @@ CELLS = (
     Cell("3.14"),
     Cell("3.14", "PyQt6"),
     Cell("3.14", "PySide6"),
+    Cell("3.15"),
+    Cell("3.15", "PyQt6"),
+    Cell("3.15", "PySide6"),
 )
 OLDEST_BINDING = {"PyQt6": "PyQt6>=6.5", "PySide6": "PySide6>=6.5"}
 """The project requires no binding, so nothing else says which one is too old: qtpy 2.4 says so of Qt before 6.2."""

@@ -9,7 +9,8 @@ import pytest
 from dicom_factory import DEFLATED, EXPLICIT, Raw, ct_pixels, ct_slice, encapsulated, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.volumes import layout, pixel_formats
+from napari_dicommeta.support import side_by_side
+from napari_dicommeta.volumes import layout
 from napari_dicommeta.volumes.volume import Volume
 
 BASELINE, JLS = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80"
@@ -89,7 +90,7 @@ def test_whole_files_have_no_note_and_slow_storage_is_looked_at_by_threads(
     paths = write_series(tmp_path, 20, JLS, PixelData=jls)
     paths[15].write_bytes(paths[15].read_bytes()[:-8])
     for slow in (1e9, -1.0):
-        monkeypatch.setattr(pixel_formats, "SLOW_SECONDS", slow)
+        monkeypatch.setattr(side_by_side, "SLOW_SECONDS", slow)
         (volume,) = dm.load(tmp_path)
         assert (note(volume, "pixels-cut") or ("", "", ()))[2] == (paths[15].name,)
     paths[15].unlink()

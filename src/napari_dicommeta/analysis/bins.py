@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -196,18 +196,22 @@ def _moment_edges(vr: str, values: np.ndarray, weights: np.ndarray, most: int) -
     length = DAY_SECONDS if vr == "DT" else 1
     first_day, last_day = (np.datetime64(int(end // length), "D") for end in (ends.first, ends.last))
     for unit, count in CALENDAR_STEPS:
-        start, n = _calendar_bins(first_day, last_day, unit, count)
+        begin, n, code = _calendar_bins(first_day, last_day, unit, count)
         if n <= most or (unit, count) == CALENDAR_STEPS[-1]:
             break
-    days = (start + np.arange(n + 1) * count).astype("datetime64[D]").astype(np.int64)
+    starts = (begin + np.arange(n + 1) * count).astype(f"datetime64[{code}]")
+    days = starts.astype("datetime64[D]").astype(np.int64)
     edges = [float(day * length) if day >= FIRST_DAY else -np.inf for day in days.tolist()]
     return ends.opened(edges), unit
 
 
-def _calendar_bins(first: np.datetime64, last: np.datetime64, unit: str, count: int) -> tuple[np.datetime64, int]:
-    """Return where bins of `count` units begin, and how many reach the last day. Weeks begin on Mondays."""
-    code: Literal["D", "M", "Y"] = "D" if unit == "day" else "M" if unit == "month" else "Y"
+def _calendar_bins(first: np.datetime64, last: np.datetime64, unit: str, count: int) -> tuple[int, int, str]:
+    """Return where bins of `count` units begin, how many reach the last day, and NumPy's code of the unit.
+
+    Where they begin is a number of units since 1970. Weeks begin on Mondays.
+    """
+    code = "D" if unit == "day" else "M" if unit == "month" else "Y"
     low, high = (int(day.astype(f"datetime64[{code}]").astype(np.int64)) for day in (first, last))
     origin = MONDAY if (unit, count) == ("day", 7) else 0 if unit != "year" else -1970  # years count from 0
     begin = (low - origin) // count * count + origin
-    return np.datetime64(begin, code), (high - begin) // count + 1
+    return begin, (high - begin) // count + 1, code

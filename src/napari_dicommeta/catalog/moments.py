@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -124,7 +124,8 @@ def _days(years: np.ndarray, months: np.ndarray, days: np.ndarray) -> tuple[np.n
     """Return (days since 1970-01-01, whether the calendar has this date)."""
     is_date = (years >= 1) & (months >= 1) & (months <= 12) & (days >= 1)
     firsts = ((np.where(is_date, years, 1970) - 1970) * 12 + np.where(is_date, months, 1) - 1).astype("datetime64[M]")
-    lengths = ((firsts + 1).astype("datetime64[D]") - firsts.astype("datetime64[D]")).astype(np.int64)
+    next_firsts = firsts + np.timedelta64(1, "M")
+    lengths = (next_firsts.astype("datetime64[D]") - firsts.astype("datetime64[D]")).astype(np.int64)
     since = firsts.astype("datetime64[D]").astype(np.int64) + days - 1
     return since.astype(np.float64), is_date & (days <= lengths)
 
@@ -202,8 +203,9 @@ def _span(vr: str, end: str | float) -> tuple[float, float]:
 def _next(seconds: float, unit: str) -> float:
     """Return where the unit ends in which a moment lies, both in seconds since 1970-01-01."""
     if unit in ("year", "month"):
-        months = np.datetime64(int(seconds // DAY_SECONDS), "D").astype(f"datetime64[{'Y' if unit == 'year' else 'M'}]")
-        return float((months + 1).astype("datetime64[D]").astype(np.int64)) * DAY_SECONDS
+        code: Literal["Y", "M"] = "Y" if unit == "year" else "M"
+        begin = np.datetime64(int(seconds // DAY_SECONDS), "D").astype(f"datetime64[{code}]")
+        return float((begin + np.timedelta64(1, code)).astype("datetime64[D]").astype(np.int64)) * DAY_SECONDS
     length = {"day": DAY_SECONDS, "hour": 3600, "minute": 60, "second": 1}[unit]
     return (seconds // length + 1) * length
 
