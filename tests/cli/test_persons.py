@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from canaries import IN_FILE_NAMES, text_of, write_canaries
@@ -18,9 +19,14 @@ from napari_dicommeta.cli.sharing import printable_catalog
 from napari_dicommeta.cli.terminal import CommandError
 from napari_dicommeta.export.tables import why_withheld
 from napari_dicommeta.findings.decisions import Decision, save_decisions
+from napari_dicommeta.scanning.scan import iter_scan
+from napari_dicommeta.scanning.sources import sources_of
 
 SUFFIXES = (".csv", ".parquet", ".md", ".json")
 FORMS: tuple[tuple[str, ...], ...] = ((), ("--json",), ("--csv",))
+
+
+load = Catalog.load
 
 
 class Canaries:
@@ -29,7 +35,23 @@ class Canaries:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.names = write_canaries(folder / "in")
+        self._catalogs: dict[tuple[Path, ...], Catalog] = {}
+        self._saved: dict[str, Catalog] = {}
         self._pattern = re.compile("|".join(sorted(map(re.escape, (*self.names, *IN_FILE_NAMES)), key=len)[::-1]))
+
+    def iter_scan(self, source: Any, *options: Any, **more: Any) -> Generator[Any, None, Catalog]:
+        """Scan each source once for all commands: what is told of a catalog is looked at here, not the scan."""
+        assert not any((*options, *more.values()))  # as by default, and without the cache
+        key = tuple(Path(path).resolve() for path in sources_of(source))
+        if key not in self._catalogs:
+            self._catalogs[key] = yield from iter_scan(source)
+        return self._catalogs[key]
+
+    def load(self, path: str) -> Catalog:
+        """Load each catalog that `for_others` has saved once for all commands."""
+        if path not in self._saved:
+            self._saved[path] = load(path)
+        return self._saved[path]
 
     def held(self, text: str) -> set[str]:
         # Digits of a date may come by chance among those of a hash or a pseudonym.
@@ -50,9 +72,19 @@ def canaries(tmp_path_factory: pytest.TempPathFactory) -> Canaries:
 @pytest.fixture
 def inside(canaries: Canaries, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canaries]:
     monkeypatch.chdir(canaries.folder)
+    monkeypatch.setattr("napari_dicommeta.scanning.scan.iter_scan", canaries.iter_scan)
+    monkeypatch.setattr(Catalog, "load", canaries.load)
     yield canaries
     for path in canaries.folder.glob("out*"):
         path.unlink()
+
+
+@pytest.fixture(scope="module")
+def for_others(canaries: Canaries) -> None:
+    """Save the catalogs of both folders as they are for others."""
+    for source in ("in", "other"):
+        path = canaries.folder / source
+        assert main(["scan", str(path), "-o", f"{path}.parquet", "--no-cache"]) == 0
 
 
 def outputs(folder: Path, capsys: pytest.CaptureFixture[str], *command: str) -> tuple[str, str]:
@@ -177,11 +209,9 @@ def test_full_outputs_hold_names_uids_and_texts(inside: Canaries, capsys: pytest
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("for_others")
 def test_every_command_works_on_a_catalog_for_others(inside: Canaries, capsys: pytest.CaptureFixture[str]) -> None:
     write_labels(inside.folder)
-    for source in ("in", "other"):
-        assert main(["scan", source, "-o", f"{source}.parquet", "--no-cache"]) == 0
-    capsys.readouterr()
     whole, shared = dm.scan(inside.folder / "in"), Catalog.load("in.parquet")
     for tag in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "StudyDate"):
         assert sorted(whole.values(tag).values()) == sorted(shared.values(tag).values())
@@ -253,6 +283,7 @@ def test_names_of_files_hold_names_of_series_only_when_asked(
     assert not (inside.folder / "converted-named").exists()
 
 
+@pytest.mark.usefixtures("for_others")
 @pytest.mark.parametrize(
     "command",
     [
@@ -266,8 +297,6 @@ def test_names_of_files_hold_names_of_series_only_when_asked(
 def test_what_needs_names_or_pixels_says_how_to_get_them(
     inside: Canaries, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
-    main(["scan", "in", "-o", "in.parquet", "--no-cache"])
-    capsys.readouterr()
     assert main([*command]) != 0
     errors = capsys.readouterr().err
     assert "the folder" in errors
