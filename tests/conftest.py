@@ -86,13 +86,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark by what a test takes: a window, or the folder of real files."""
+    """Mark by what a test takes, and begin with the files of slow tests: one that came last would run alone."""
     for item in items:
         names = getattr(item, "fixturenames", ())
         if "qtbot" in names or "window" in item.path.parts:
             item.add_marker("gui")
         if "shared" in names:
             item.add_marker("real")
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")

@@ -310,7 +310,7 @@ def test_removing_a_layer_stops_its_reading(qtbot: Any, viewer: Any, phantom: Pa
     wait_until_read(qtbot, dock)
     array = viewer.layers[0].data
     viewer.layers.clear()
-    assert array._ahead._stopped.is_set()
+    assert array._ahead._is_stopped
     assert dock.presets.buttons == []
 
 
