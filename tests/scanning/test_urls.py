@@ -263,9 +263,10 @@ def test_what_a_bucket_refuses_is_said_in_a_sentence(
             raise cause
         raise OSError(5, "down") from cause
 
-    monkeypatch.setattr(type(fsspec.filesystem("memory")), "find", find)
-    with pytest.raises(OSError, match=words):
-        dm.scan("memory://bucket")
+    with monkeypatch.context() as patch:
+        patch.setattr(type(fsspec.filesystem("memory")), "find", find)
+        with pytest.raises(OSError, match=words):
+            dm.scan("memory://bucket")
 
 
 def test_blocks_are_bounded_and_join(monkeypatch: pytest.MonkeyPatch) -> None:
