@@ -73,9 +73,14 @@ def _decisions_of_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyte
 
 @pytest.fixture(autouse=True)
 def _settings_of_nobody() -> None:
-    """Forget what a test has set up before the next one."""
+    """Forget what a test has set up before the next one, and where napari opens a dock that was moved."""
+    from napari.settings import get_settings
+
     from napari_dicommeta._napari.settings import _kept
 
+    application = get_settings().application
+    if getattr(application, "plugin_widget_positions", {}):  # old releases have none
+        application.plugin_widget_positions = {}
     kept = _kept()
     for name, field in type(kept).model_fields.items() if kept is not None else ():
         if getattr(kept, name) != field.default:
