@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_factory import Raw, ct_pixels, ct_slice
+from dicom_factory import Raw, ct_pixels, ct_slice, write_series
 
 import napari_dicommeta as dm
+from napari_dicommeta.volumes.layout import layout_of
 
 NUCLEAR, ULTRASOUND = "1.2.840.10008.5.1.4.1.1.20", "1.2.840.10008.5.1.4.1.1.3.1"
 NO_PLACE: dict[str, Any] = {
@@ -164,3 +165,12 @@ def test_each_of_several_cines_has_an_axis_of_its_own(tmp_path: Path) -> None:
         own = {key: value(n) if callable(value) else value for key, value in times.items()}
         frames_file(tmp_path / f"{n}", 3, **CINE, **own, SOPInstanceUID=f"1.2.{n}", InstanceNumber=n)
     assert sorted(volume.axis_texts for volume in dm.load(tmp_path)) == [("0", "40", "80"), ("0", "50", "100")]
+
+
+def test_single_images_that_point_to_a_time_of_frames_are_laid_out_without_reading_them(tmp_path: Path) -> None:
+    write_series(tmp_path, 4, FrameIncrementPointer=FRAME_TIME, FrameTime="33")
+    catalog = dm.scan(tmp_path)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    layout = layout_of(catalog.series[0])
+    assert [len(stack.frames) for stack in layout.stacks] == [4]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.dicom.frame_columns import ColumnBuilder
 
-__all__ = ["DETECTOR", "FRAME_TAGS_AT_TOP", "TOP_TAGS", "VECTORS", "add_places", "copies_of"]
+__all__ = ["DETECTOR", "FRAMES_TAG_AT_TOP", "FRAME_TAGS_AT_TOP", "TOP_TAGS", "VECTORS", "add_places", "copies_of"]
 
 DETECTOR = "DetectorInformationSequence"
 VECTORS = {
@@ -38,9 +38,10 @@ FRAME_TAGS_AT_TOP = (
     DETECTOR,
     "SliceVector",
     *VECTORS,
-    "FrameIncrementPointer",
 )
 """Elements at the top level of a file that say something about single frames."""
+FRAMES_TAG_AT_TOP = "FrameIncrementPointer"
+"""The element that says something about single frames where a file has several; single images have it as well."""
 TOP_TAGS = {
     0x00080008: "ImageType",
     0x00180050: "SliceThickness",

@@ -14,7 +14,7 @@ from collections import OrderedDict
 import numpy as np
 
 from napari_dicommeta.dicom.frame_columns import FrameColumns, FrameValues
-from napari_dicommeta.dicom.frame_places import FRAME_TAGS_AT_TOP, add_places, copies_of
+from napari_dicommeta.dicom.frame_places import FRAME_TAGS_AT_TOP, FRAMES_TAG_AT_TOP, add_places, copies_of
 from napari_dicommeta.dicom.group_bytes import read_group_bytes
 from napari_dicommeta.dicom.group_pydicom import read_groups_with_pydicom
 from napari_dicommeta.dicom.group_values import RENAMED, UnusualError
@@ -23,6 +23,7 @@ from napari_dicommeta.support.errors import FunctionalGroupsError, HeaderError
 from napari_dicommeta.support.log import log_fault
 
 __all__ = [
+    "FRAMES_TAG_AT_TOP",
     "FRAME_TAGS_AT_TOP",
     "GROUPS",
     "GROUP_OF",

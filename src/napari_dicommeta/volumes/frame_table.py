@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.dicom.frame_places import VECTORS
-from napari_dicommeta.dicom.functional_groups import FRAME_TAGS_AT_TOP, read_frame_columns
+from napari_dicommeta.dicom.functional_groups import FRAME_TAGS_AT_TOP, FRAMES_TAG_AT_TOP, read_frame_columns
 from napari_dicommeta.dicom.mosaic import is_mosaic, read_mosaic
 from napari_dicommeta.dicom.values import numbers
 from napari_dicommeta.support.cached import cached_property
@@ -168,7 +168,7 @@ def read_frame_table(
         columns = {renumbered[old]: of_file for old, of_file in columns.items()}
         catalog, formats = catalog.rows(rest), formats.at(rest)
     mosaics, untiled = _mosaics(catalog, formats)
-    counts = np.array([form.frames for form in formats.distinct], dtype=np.int64)[formats.ids]
+    counts = _counts(formats)
     if mosaics:
         formats = _of_tiles(formats, mosaics)
         for row, (mosaic, _) in mosaics.items():
@@ -188,10 +188,11 @@ _Columns = Mapping[str, tuple[tuple[str, ...], "np.ndarray | None"]]
 def _frame_columns(catalog: Catalog, formats: PixelFormats) -> tuple[dict[int, _Columns], list[tuple[str, str]]]:
     """Return row -> columns of the files that say something about single frames, and the unreadable files."""
     says = np.zeros(catalog.n_files, dtype=bool)
-    for tag in FRAME_TAGS_AT_TOP:
+    for tag in (*FRAME_TAGS_AT_TOP, FRAMES_TAG_AT_TOP):
         column = catalog.file_rows.find(tag)
         if column is not None:
-            says |= catalog.file_rows.stored_codes(column) >= 0
+            stated = catalog.file_rows.stored_codes(column) >= 0
+            says |= stated & (_counts(formats) > 1) if tag == FRAMES_TAG_AT_TOP else stated
     columns: dict[int, _Columns] = {}
     failed: list[tuple[str, str]] = []
     for row in np.flatnonzero(says).tolist():
@@ -202,6 +203,11 @@ def _frame_columns(catalog: Catalog, formats: PixelFormats) -> tuple[dict[int, _
         else:
             columns[row] = {_KEYWORDS.get(keyword, keyword): column for keyword, column in of_file.items()}
     return columns, failed
+
+
+def _counts(formats: PixelFormats) -> np.ndarray:
+    """Return the number of frames of each file."""
+    return np.array([form.frames for form in formats.distinct], dtype=np.int64)[formats.ids]
 
 
 def _mosaics(catalog: Catalog, formats: PixelFormats) -> tuple[dict[int, tuple[Mosaic, Tiles]], np.ndarray]:
