@@ -207,7 +207,8 @@ def _frame_columns(catalog: Catalog, formats: PixelFormats) -> tuple[dict[int, _
 
 def _counts(formats: PixelFormats) -> np.ndarray:
     """Return the number of frames of each file."""
-    return np.array([form.frames for form in formats.distinct], dtype=np.int64)[formats.ids]
+    counts: np.ndarray = np.array([form.frames for form in formats.distinct], dtype=np.int64)[formats.ids]
+    return counts
 
 
 def _mosaics(catalog: Catalog, formats: PixelFormats) -> tuple[dict[int, tuple[Mosaic, Tiles]], np.ndarray]:
