@@ -171,8 +171,7 @@ def _with_status(
 def _ask_statuses(calls: PendingCalls, paths: list[str]) -> Iterator[tuple[str, list[int]] | None]:
     """Yield `paths` with their status, which no file has if the storage does not answer; then it is read."""
     try:
-        together = SideBySide(_status)
-        statuses = yield from calls.answer(lambda _: together(paths), paths[0], lambda: together.done)
+        statuses = yield from calls.answers(_status, paths)
     except TimeoutError:
         statuses = [[-1, -1] for _ in paths]
     yield from zip(paths, statuses, strict=True)

@@ -19,7 +19,6 @@ from napari_dicommeta.files.urls import is_dicomweb, is_url, list_url
 from napari_dicommeta.scanning.archives import members_in
 from napari_dicommeta.scanning.pending_calls import PendingCalls
 from napari_dicommeta.scanning.sources import MANY, timed_out_entry
-from napari_dicommeta.support.side_by_side import SideBySide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -148,11 +147,8 @@ class _Listing:
         """Return what is at each of `paths`: asked for all together, or one by one if the storage does not answer."""
         try:
             if paths:
-                together = SideBySide(_place if len(paths) <= MANY else _place_by_name)
                 return (
-                    yield from self._calls.answer(
-                        lambda _: together(paths), paths[0], lambda: n_reads() + together.done
-                    )
+                    yield from self._calls.answers(_place if len(paths) <= MANY else _place_by_name, paths, n_reads)
                 )
         except TimeoutError:
             pass

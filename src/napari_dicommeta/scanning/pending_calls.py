@@ -12,9 +12,10 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_dicommeta.scanning.pending_reads import PendingReads
+from napari_dicommeta.support.side_by_side import SideBySide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
 __all__ = ["BriefCalls", "PendingCalls"]
 
@@ -73,6 +74,16 @@ class PendingCalls:
             raise error
         result: Answer = answer
         return result
+
+    def answers(
+        self, call: Callable[[str], Answer], paths: Sequence[str], progress: Callable[[], int] = lambda: 0
+    ) -> Generator[None, None, list[Answer]]:
+        """Return ``call(path)`` for each of `paths`, of which there must be one; on slow storage side by side.
+
+        They count as one call of `answer`, which gets more time for each path that is answered.
+        """
+        together = SideBySide(call)
+        return (yield from self.answer(lambda _: together(paths), paths[0], lambda: progress() + together.done))
 
     def close(self) -> None:
         """Let the thread end, after the call that it makes."""

@@ -15,7 +15,6 @@ from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.scanning.archives import is_inside
 from napari_dicommeta.scanning.pending_calls import PendingCalls
 from napari_dicommeta.support.generators import result_of
-from napari_dicommeta.support.side_by_side import SideBySide
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -91,11 +90,10 @@ def checked_sources(paths: Sequence[str]) -> Generator[None, None, list[Failure]
     """Return and raise what `check_sources` does; yield while the storage does not answer."""
     silent: list[Failure] = []
     local = [path for path in paths if not is_url(path)]
-    together = SideBySide(_check)
     with closing(PendingCalls()) as calls:
         try:
             if len(local) > MANY:
-                yield from calls.answer(lambda _: together(local), local[0], lambda: n_reads() + together.done)
+                yield from calls.answers(_check, local, n_reads)
                 return []
         except TimeoutError:
             pass
