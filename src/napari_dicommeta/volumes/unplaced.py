@@ -66,14 +66,13 @@ def _along(frames: Frames, axis: str, reasons: Sequence[str]) -> list[Stack]:
 
 def _cine(frames: Frames) -> Stack:
     """Return the stack of the frames of a file along their times; of others as they come."""
-    times = frames.numbers(TIME)[:, 0]
-    n = len(frames)
-    if n < 2 or (frames.files != frames.files[0]).any() or not (np.diff(times[np.argsort(frames.order)]) > 0).all():
+    n, order = len(frames), np.argsort(frames.order)
+    times = frames.numbers(TIME)[:, 0][order]
+    if n < 2 or (frames.files != frames.files[0]).any() or not (np.diff(times) > 0).all():
         return sorted_stack(frames)
-    ordered = frames.at(np.argsort(frames.order))
-    title = f"{n} frames without positions, by {name_of(TIME)}: {times.min():.6g} to {times.max():.6g} ms"
+    title = f"{n} frames without positions, by {name_of(TIME)}: {times[0]:.6g} to {times[-1]:.6g} ms"
     note = make_note("frames", title, tags=("FrameIncrementPointer", TIME, "FrameTimeVector"))
-    return Stack(frames=ordered, times=n, axis=TIME, notes=(note,), is_one_place=True)
+    return Stack(frames=frames.at(order), times=n, axis=TIME, notes=(note,), is_one_place=True)
 
 
 def _is_numbered(texts: Sequence[str]) -> bool:
