@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta._napari.opening_call import opening_call, set_keywords
@@ -196,8 +195,6 @@ def _new_layer(volume: Volume) -> Image | Labels:
     return layer
 
 
-LATE_IMPORTS = ("scipy.spatial.transform",)
-"""What napari itself imports when a view is first set."""
 _loading_units = threading.Lock()
 
 
@@ -215,12 +212,10 @@ def warm_up() -> None:
 @cache
 def _load_units() -> None:
     import numpy as np
+    import scipy.spatial.transform  # noqa: F401  napari does so when a view is first set
     from napari.layers import Image
 
     Image(np.zeros((1, 1, 1)), units=("mm",) * 3)
-    for name in LATE_IMPORTS:
-        with suppress(ImportError):  # another release of napari may do without
-            import_module(name)
 
 
 def _axes(volume: Volume) -> dict[str, Any]:
