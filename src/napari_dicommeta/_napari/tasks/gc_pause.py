@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gc
 
-__all__ = ["begin", "end", "renew"]
+__all__ = ["begin", "end", "is_frozen", "renew"]
 
+MIN_FROZEN = 2000
+"""Fewer objects than this were frozen by Python at its start (3.12: 375). A call of `gc.freeze` freezes over 5,000."""
 _readers = 0
 _is_ours = False
 
@@ -19,9 +21,14 @@ def begin() -> None:
     """Count one more reader; with the first, freeze all objects unless the program froze some itself."""
     global _readers, _is_ours
     _readers += 1
-    if _readers == 1 and not gc.get_freeze_count():
+    if _readers == 1 and not is_frozen():
         gc.freeze()
         _is_ours = True
+
+
+def is_frozen() -> bool:
+    """Return whether `gc.freeze` was called and not undone."""
+    return gc.get_freeze_count() >= MIN_FROZEN
 
 
 def renew() -> None:
