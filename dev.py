@@ -207,14 +207,18 @@ def test_goals(arguments: list[str]) -> None:
     run(PYTHON, "-m", "pytest", "tests/goals", *arguments, env={**os.environ, "DICOMMETA_LONG": "1"})
 
 
+def with_bytecode() -> dict[str, str]:
+    """Return the environment in which Python keeps what it compiles, as pip does: else each process compiles all."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def test(fast: bool, arguments: list[str], python: str | Path) -> None:
     """Run the tests on all cores; the fast ones need neither a screen nor the folder of real files."""
     selected = ["-m", "not gui and not real and not slow", "-p", "no:napari", "-p", "no:pytest-qt"]
     selected += ["--ignore=tests/window", "--ignore=tests/plugin"]  # importing napari takes longer than many tests
     spread = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
     command = [python, "-m", "pytest", *spread, *(selected if fast else ()), *arguments]
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    # Without bytecode, each process compiles for seconds.
+    kept = with_bytecode()
     if not run(*(command if fast else on_screen(*command)), env=kept, check=fast):
         return
     print("== Some tests failed. Once more, one after the other: a window may be late where tests share cores ==")
@@ -231,7 +235,7 @@ def coverage(arguments: list[str], python: str | Path) -> None:
     for path in ROOT.glob(".coverage*"):
         path.unlink()
     options = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal", "--cov", "--cov-report="]
-    run(*on_screen(python, "-m", "pytest", *options, *arguments))
+    run(*on_screen(python, "-m", "pytest", *options, *arguments), env=with_bytecode())
     for part, (share, choice) in COVERED.items():
         print(f"== {part}: at least {share} % ==", flush=True)
         report = ["report", "--skip-covered", "--sort=cover", f"--fail-under={share}"]
@@ -382,7 +386,7 @@ def main() -> None:
         environment()
         run(PYTHON, "-m", "pip", "install", "--quiet", "--group", f"{ROOT / 'pyproject.toml'}:bench")
         named = [f"--{name}={value}" for name in ("folder", "json", "page") if (value := getattr(options, name))]
-        run(PYTHON, ROOT / "tests" / "benchmarks" / "bench.py", *options.words, *named)
+        run(PYTHON, ROOT / "tests" / "benchmarks" / "bench.py", *options.words, *named, env=with_bytecode())
 
 
 if __name__ == "__main__":
