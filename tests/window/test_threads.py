@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qtpy.QtCore import Signal
+from superqt.utils._qthreading import GeneratorWorkerSignals
 
 from napari_dicommeta._napari.state import workers as module
+from napari_dicommeta._napari.state.threads import SIGNALS
 from napari_dicommeta._napari.state.workers import Workers
 
 SCRIPT = """
@@ -72,6 +75,45 @@ def test_a_script_that_ends_while_something_is_read_ends_well(phantom: Path, tmp
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert "aborted thread" not in ended.stderr
+
+
+LATE_SCRIPT = """
+import sys, threading
+from qtpy.QtWidgets import QApplication
+from napari_dicommeta._napari.state import threads
+from napari_dicommeta._napari.state.workers import Workers
+application, workers, begun, gate = QApplication([]), Workers(), threading.Event(), threading.Event()
+def work():
+    begun.set()
+    gate.wait()
+def steps():
+    work()
+    yield 1
+if sys.argv[1] == "steps":
+    workers.run("scan", steps, None, print)
+else:
+    workers.run("scan", work)
+begun.wait()
+threads.EXIT_MS = 10
+threads._end(threads._pool())
+gate.set()
+assert threads._pool().waitForDone(30_000)
+print("ended")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["call", "steps"])
+def test_work_that_outlasts_the_end_of_the_program_ends_quietly(kind: str) -> None:
+    command = [sys.executable, "-c", LATE_SCRIPT, kind]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.split()) == (0, ["ended"]), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_all_signals_of_workers_are_known() -> None:
+    known = {name for name in dir(GeneratorWorkerSignals) if isinstance(getattr(GeneratorWorkerSignals, name), Signal)}
+    assert known - {"destroyed", "objectNameChanged"} <= set(SIGNALS)
 
 
 def test_warnings_are_shown_as_before_once_all_threads_are_done(qtbot: Any) -> None:

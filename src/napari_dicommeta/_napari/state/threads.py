@@ -22,12 +22,33 @@ MAX_THREADS = 64
 EXIT_MS = 30_000
 """Time that running workers get to finish when the program ends."""
 
+SIGNALS = (
+    "started",
+    "finished",
+    "_finished",
+    "returned",
+    "errored",
+    "warned",
+    "yielded",
+    "paused",
+    "resumed",
+    "aborted",
+)
+"""Names of the signals that a superqt worker may emit; it looks them up in another object unless it has its own."""
+
 _started: set[Any] = set()
 """Running workers; nothing else holds a reference to them."""
 _owners: weakref.WeakSet[Any] = weakref.WeakSet()
 """Objects that start workers."""
 _showwarning: list[Any] = []
 """`warnings.showwarning` from before any worker ran: each worker replaces it and later restores what it saw."""
+
+
+class _Unheard:
+    """In place of a signal of a worker that nobody listens to any more."""
+
+    def emit(self, *_: object) -> None:
+        """Do nothing."""
 
 
 @cache
@@ -63,7 +84,8 @@ def _end(pool: QThreadPool) -> None:
     """Stop all work, wait for its threads, and let go of it while Python and Qt are whole.
 
     The binding deletes the objects that are left one by one, later. It ends the process if code that runs meanwhile, as
-    a slot of `destroyed`, frees others or collects garbage.
+    a slot of `destroyed`, frees others or collects garbage. Nor may a worker that takes longer than `EXIT_MS` find its
+    signals deleted: it is cut off from them.
     """
     for owner in filter(isalive, tuple(_owners)):
         owner.stop_all()
@@ -72,6 +94,8 @@ def _end(pool: QThreadPool) -> None:
     pool.clear()
     pool.waitForDone(EXIT_MS)
     for worker in tuple(_started):
+        for name in SIGNALS:
+            setattr(worker, name, _Unheard())
         worker.signals.deleteLater()
         QCoreApplication.sendPostedEvents(worker.signals, QEvent.Type.DeferredDelete.value)
     _started.clear()
