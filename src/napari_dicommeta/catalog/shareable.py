@@ -8,6 +8,7 @@ still lead to their instances. The salt is random and kept nowhere, unless the c
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.columns import Column, ColumnStore
 
-__all__ = ["numbered_paths", "odd_texts", "shareable_key", "shareable_table"]
+__all__ = ["Numbering", "numbered_paths", "odd_texts", "shareable_key", "shareable_table"]
 
 UID_ROOT = "2.25."
 """The root of UIDs made from a number of 128 bits (PS3.5 section B.2)."""
@@ -38,21 +39,36 @@ NUMBER_SIZES = {b"FD": 8, b"FL": 4, b"SL": 4, b"SS": 2, b"SV": 8, b"UL": 4, b"US
 """VR -> the bytes of a number."""
 
 
-def shareable_table(store: ColumnStore, salt: bytes, keys: Iterable[str] | None = None) -> pa.Table:
+@dataclass(slots=True, kw_only=True)
+class Numbering:
+    """Numbers that stand for names; the parts of one catalog share them, with the salt."""
+
+    top: str = ""
+    """The folder above all numbers, named by the first paths; "" before them."""
+    folders: dict[str, int] = field(default_factory=dict)
+    n_files: int = 0
+    creators: dict[str, str] = field(default_factory=dict)
+    """Private creators that no dictionary names, with what stands for them."""
+
+
+def shareable_table(
+    store: ColumnStore, salt: bytes, keys: Iterable[str] | None = None, given: Numbering | None = None
+) -> pa.Table:
     """Return the table of `store` with pseudonyms, numbered files and folders, and no times of files.
 
     `keys`: the columns to include, None for all. Private elements keep their values as pseudonyms and their creator if
-    it is in the dictionary of private elements.
+    it is in the dictionary of private elements. `given`: the numbers that earlier parts got, to which new ones are
+    added.
     """
+    given = given or Numbering()
     columns: dict[str, pa.Array] = {name: store.file_column(name) for name in FILE_COLUMNS}
-    columns["path"] = text_array(numbered_paths(columns["path"].to_pylist(), salt))
+    columns["path"] = text_array(numbered_paths(columns["path"].to_pylist(), salt, given))
     columns["mtime"] = number_array(np.zeros(store.n_files, np.int64))
-    names: dict[str, str] = {}
     secret = blake2b(salt, digest_size=32).digest()
     uids: dict[bytes, bytes] = {}
     for key in sorted(store.keys if keys is None else keys):
         column = store.column(key)
-        columns[shareable_key(column.path, names)] = _shareable_column(column, secret, uids)
+        columns[shareable_key(column.path, given.creators)] = _shareable_column(column, secret, uids)
     table = pa.table(columns)
     return table.take(pc.array_sort_indices(columns["path"])).combine_chunks()
 
@@ -176,9 +192,17 @@ def _hash(text: str, secret: bytes, size: int) -> int:
     return int.from_bytes(digest, "big")
 
 
-def numbered_paths(paths: Sequence[str], salt: bytes) -> list[str]:
-    """Return paths with numbers in place of folders and names; those of another catalog differ from all of them."""
-    folders = {folder: n for n, folder in enumerate(dict.fromkeys(map(os.path.dirname, paths)), 1)}
-    secret = blake2b(salt, digest_size=32).digest()
-    top = f"({WITHHELD} {_hash(chr(0).join(paths), secret, 4):08x})"
-    return [f"{top}/{folders[os.path.dirname(path)]:06d}/{n:09d}" for n, path in enumerate(paths, 1)]
+def numbered_paths(paths: Sequence[str], salt: bytes, given: Numbering | None = None) -> list[str]:
+    """Return paths with numbers in place of folders and names; those of another catalog differ from all of them.
+
+    `given`: the numbers that earlier parts of the catalog got; those of these paths go on from them.
+    """
+    given = given or Numbering()
+    for folder in dict.fromkeys(map(os.path.dirname, paths)):
+        given.folders.setdefault(folder, len(given.folders) + 1)
+    if not given.top:
+        secret = blake2b(salt, digest_size=32).digest()
+        given.top = f"({WITHHELD} {_hash(chr(0).join(paths), secret, 4):08x})"
+    first, given.n_files = given.n_files + 1, given.n_files + len(paths)
+    folders, top = given.folders, given.top
+    return [f"{top}/{folders[os.path.dirname(path)]:06d}/{n:09d}" for n, path in enumerate(paths, first)]

@@ -20,13 +20,12 @@ from napari_dicommeta.cli.sources import (
     add_source_arguments,
     catalog_of_options,
     exists,
-    need_paths,
     source_paths_of,
 )
 from napari_dicommeta.cli.terminal import CommandError, finished, print_json, print_rows
 from napari_dicommeta.cli.values import add_value_arguments, print_values
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
-from napari_dicommeta.support.words import counted, display
+from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.severities import SEVERITIES
 
 if TYPE_CHECKING:
@@ -134,6 +133,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--full", action="store_true", help="print names and UIDs in the JSON, too")
     sub = command("scan", _scan, "Scan a folder and save its catalog.", tables=False)
     sub.add_argument("-o", "--output", required=True, help="the .parquet file to write, without identifying values")
+    text = "write a folder of parts of N files each, scanned one after the other: for what is too large for memory"
+    sub.add_argument("--part-files", type=_count, metavar="N", help=text)
     sub.add_argument(
         "--full", action="store_true", help="keep names, dates, UIDs and paths; the file name then contains PHI"
     )
@@ -223,7 +224,7 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _count(text: str) -> int:
-    """Return the number of rows of ``--limit``; argparse turns a ValueError into a sentence."""
+    """Return the number of ``--limit`` or ``--part-files``; argparse turns a ValueError into a sentence."""
     number = int(text)
     if number < 1:
         raise ValueError(text)
@@ -269,24 +270,9 @@ def _open(options: argparse.Namespace) -> None:
 
 
 def _scan(options: argparse.Namespace) -> None:
-    from napari_dicommeta.export.tables import phi_name
-    from napari_dicommeta.support.atomic import write_failure
+    from napari_dicommeta.cli.scan import save_scan
 
-    if not options.output.lower().endswith(".parquet"):
-        raise CommandError(f"{display(options.output)}: the name of a catalog must end in .parquet")
-    catalog = catalog_of_options(options)
-    target = options.output
-    if options.full:
-        need_paths(catalog, options, "a full catalog")
-        target = phi_name(target)
-    try:
-        (catalog if options.full else catalog.shareable()).save(target)
-    except OSError as error:
-        raise CommandError(display(write_failure(error, target), 400)) from error
-    print(
-        f"{counted(catalog.n_files, 'file')}, {len(catalog.series):,} series, "
-        f"{counted(len(catalog.tags()), 'tag')} in {display(target)}"
-    )
+    save_scan(options)
 
 
 def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: bool) -> None:

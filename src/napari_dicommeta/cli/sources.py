@@ -21,6 +21,7 @@ __all__ = [
     "add_source_arguments",
     "catalog_of_options",
     "exists",
+    "list_left_out",
     "need_paths",
     "rescanned_sources",
     "source_paths_of",
@@ -108,7 +109,7 @@ def catalog_of_options(options: argparse.Namespace, sources: str | Sequence[str]
     catalog = _read(options.paths, options.cache)
     selected = selected_files(catalog, options.where)
     if not all(is_saved(path) for path in options.paths):  # what a scan says is said once
-        _list_left_out(selected)
+        list_left_out(selected)
     return selected
 
 
@@ -165,7 +166,7 @@ def _read(sources: Sequence[str], cache: bool) -> Catalog:
         names = ", ".join(display(source) for source in sources[:MAX_NAMED])
         more = f" and {len(sources) - MAX_NAMED:,} more" if len(sources) > MAX_NAMED else ""
         for catalog in catalogs:
-            _list_left_out(catalog)
+            list_left_out(catalog)
         raise CommandError(f"{names}{more}: no DICOM file was found")
     whole = catalogs[0]
     for catalog in catalogs[1:]:
@@ -179,7 +180,7 @@ def _read(sources: Sequence[str], cache: bool) -> Catalog:
     return whole
 
 
-def _list_left_out(catalog: Catalog) -> None:
+def list_left_out(catalog: Catalog) -> None:
     """List files that are damaged, and entries that are not read, on stderr."""
     for failure in (*catalog.partial, *catalog.failures)[:MAX_NAMED]:
         print(failure_line(failure, catalog), file=sys.stderr)

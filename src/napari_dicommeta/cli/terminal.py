@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_dicommeta.support.errors import DicomMetaError
 from napari_dicommeta.support.generators import result_of
@@ -41,12 +41,15 @@ MIN_WIDTH = 4
 """Characters; the least width of a column that is cut to fit the terminal."""
 
 
+Result = TypeVar("Result")
+
+
 class CommandError(DicomMetaError):
     """An error that ends a command with exit code 2; its text is shown."""
 
 
-def show_scan(steps: Generator[ScanProgress, None, Catalog]) -> Catalog:
-    """Run a scan, show its progress on a terminal, and return its catalog.
+def show_scan(steps: Generator[ScanProgress, None, Result]) -> Result:
+    """Run a scan, show its progress on a terminal, and return its result.
 
     Raises
     ------

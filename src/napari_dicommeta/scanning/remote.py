@@ -63,10 +63,11 @@ def _read_batch(files: list[str], number: int, output: str | None) -> tuple[Any,
     table = table_of(recording)
     if output is None:
         return table, table.num_rows, recording.failures
+    from napari_dicommeta.catalog.part_files import part_name
     from napari_dicommeta.catalog.storage import save
 
     failed = [(path, reason, outcome, code) for path, outcome, reason, code in recording.failures]
-    save(ColumnStore.of_tables([table]), failed, os.path.join(output, f"part-{number:06d}.parquet"))
+    save(ColumnStore.of_tables([table]), failed, os.path.join(output, part_name(number)))
     return None, table.num_rows, recording.failures
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.catalog.catalog import Catalog, ScanFailure
 
-__all__ = ["iter_scan", "scan"]
+__all__ = ["iter_scan", "reached_sources", "scan"]
 
 
 def scan(
@@ -116,18 +116,32 @@ def _steps(
         return (yield from scan_distributed(source, client, output))
     if output is not None:
         raise ValueError("output needs a client; without a client, scan and then call Catalog.save")
+    paths, lost = yield from reached_sources(source)
+    if is_remote(paths):  # its files are waited for, by threads
+        catalog = yield from scan_paths(list_steps(paths), workers=1)
+    else:
+        catalog = yield from _scan_local(paths, workers, cache)
+    return catalog.with_failures([*catalog.failures, *lost]) if lost else catalog
+
+
+def reached_sources(
+    source: Sequence[str],
+) -> Generator[ScanProgress, None, tuple[tuple[str, ...], list[ScanFailure]]]:
+    """Return the paths to list, the folder of a DICOMDIR for it, and what does not answer or is listed but not there.
+
+    Raises
+    ------
+    OSError
+        If there is nothing at a path, or it cannot be reached.
+    """
+    from napari_dicommeta.scanning.remote import is_remote
+
     given = source_paths(source)
     silent = yield from waited_for(checked_sources(given))
     unreached = {path for path, *_ in silent}
     given = tuple(path for path in given if path not in unreached)
-    if is_remote(given):  # its files are waited for, by threads
-        lost: list[ScanFailure] = []
-        catalog = yield from scan_paths(list_steps(given), workers=1)
-    else:
-        paths, lost = yield from waited_for(_described(given))
-        catalog = yield from _scan_local(paths, workers, cache)
-    lost += [_failure(*entry) for entry in silent]
-    return catalog.with_failures([*catalog.failures, *lost]) if lost else catalog
+    paths, lost = (given, []) if is_remote(given) else (yield from waited_for(_described(given)))
+    return paths, [*lost, *(_failure(*entry) for entry in silent)]
 
 
 def _scan_local(paths: Sequence[str], workers: int | None, cache: bool) -> Generator[ScanProgress, None, Catalog]:

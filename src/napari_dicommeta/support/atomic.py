@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["put_text", "replacing", "set_aside", "write_failure", "write_text", "write_texts"]
+__all__ = ["put_text", "replacing", "replacing_folder", "set_aside", "write_failure", "write_text", "write_texts"]
 
 _NO_SPACE, _NO_ACCESS = "free some space, or choose another folder", "choose a folder that you may write to"
 _ADVICE = {
@@ -60,6 +61,58 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         if isinstance(error, OSError) and error.filename in (None, temporary):
             raise _about(error, target) from error
         raise
+
+
+@contextmanager
+def replacing_folder(path: str | os.PathLike[str], check: Callable[[str], object]) -> Iterator[str]:
+    """Yield the name of a new folder beside `path`; it replaces `path` if the block succeeds.
+
+    A folder at `path` is replaced if it is empty, or `check`, called with it, does not raise. If the block fails, the
+    new folder is deleted, and what was at `path` stays.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made or renamed, or a file or a link has the name; and what `check` raises.
+    """
+    target = os.path.abspath(os.fspath(path))
+    _check_folder(target, check)
+    beside = os.path.dirname(target)
+    try:
+        work = tempfile.mkdtemp(dir=beside, prefix=".new-")
+    except OSError as error:
+        raise _about(error, target) from error
+    new, old = os.path.join(work, "new"), os.path.join(work, "old")
+    try:
+        os.mkdir(new, 0o700)
+        yield new
+        _check_folder(target, check)  # it may have come meanwhile
+        if os.path.lexists(target):
+            os.rename(target, old)
+        try:
+            os.rename(new, target)
+        except OSError:
+            if os.path.lexists(old):
+                os.rename(old, target)
+            raise
+    except OSError as error:
+        is_inside = error.filename is not None and os.fspath(error.filename).startswith(work)
+        if error.filename is None or is_inside:
+            raise _about(error, target) from error
+        raise
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_folder(target: str, check: Callable[[str], object]) -> None:
+    if not os.path.lexists(target):
+        return
+    if os.path.islink(target) or not os.path.isdir(target):
+        raise FileExistsError(
+            errno.EEXIST, "a file or a link has the name of the folder to write: choose another name", target
+        )
+    if os.listdir(target):
+        check(target)
 
 
 def _check_replaceable(target: str) -> None:
