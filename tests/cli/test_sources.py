@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dicom_factory import ROOT, enhanced, write_series
+from dicom_factory import ROOT, contour, enhanced, structure_set, write_series
 
 from napari_dicommeta.cli.main import main
 
@@ -206,3 +206,27 @@ def test_a_maker_that_has_longer_names_too_is_said(tmp_path: Path, capsys: pytes
     for condition in ("Manufacturer=Acme Medical", "Manufacturer=acme*", "Modality=CT"):
         assert main(["values", str(tmp_path), "Manufacturer", "--where", condition]) == 0
         assert "contains this word" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("height", "images", "says"),
+    [
+        (0.0, {}, ""),
+        (90.0, {}, "no contour lies on a slice of the images: open it with those that it was drawn on"),
+        (0.0, {"SeriesInstanceUID": f"{ROOT}.55", "FrameOfReferenceUID": "1.2.3"}, "absent, or form no grid: open it"),
+    ],
+)
+def test_structures_that_cannot_be_drawn_are_named_and_the_images_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], height: float, images: dict[str, Any], says: str
+) -> None:
+    box = contour([(-8, -18), (-8, -14), (-5, -14), (-5, -18)], height)
+    write_series(tmp_path / "ct", 5, **{"FrameOfReferenceUID": f"{ROOT}.5", **images})
+    (tmp_path / "rs.dcm").write_bytes(structure_set((1, "ROI", None, [box])))
+    notes = {row["modality"]: row["notes"] for row in result(capsys, "series", str(tmp_path))["rows"]}
+    assert "no pixel data" not in " ".join(notes["RTSTRUCT"])
+    assert says in " ".join(notes["RTSTRUCT"])
+    assert main(["open", str(tmp_path), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["rows"][0]["shape"] == [5, 16, 12]
+    assert says in err
+    assert bool(err) == bool(says)

@@ -266,6 +266,15 @@ def test_members_that_cannot_be_read_are_named_with_what_to_do(folder: Path, tmp
         dm.load(tmp_path / "y.zip")
 
 
+def test_a_password_of_all_members_is_said_once(folder: Path, tmp_path: Path) -> None:
+    raw = bytearray(zipped(files_of(folder)))
+    for i in (i for i in range(len(raw)) if raw[i : i + 4] == b"PK\1\2"):
+        raw[i + 8] |= 1
+    (tmp_path / "x.zip").write_bytes(raw)
+    (failure,) = dm.scan(tmp_path / "x.zip").failures
+    assert str(failure) == ("x.zip: protected by a password: unpack the archive with the password, and open the folder")
+
+
 def test_names_that_lead_out_links_and_repeated_names(folder: Path, tmp_path: Path) -> None:
     raw = files_of(folder)[NAMES[0]]
     (tmp_path / "x.zip").write_bytes(zipped({"../../evil.dcm": raw, "./in//a.dcm": raw, "/abs.dcm": raw}))

@@ -80,3 +80,12 @@ def test_a_dicomdir_among_chosen_files_is_only_a_file(tmp_path: Path) -> None:
     catalog = dm.scan([tmp_path / "DICOMDIR", tmp_path / "im0"])
     assert sorted(Path(path).name for path in catalog.paths) == ["DICOMDIR", "im0"]
     assert not catalog.failures
+
+
+@pytest.mark.parametrize("source", ["DICOMDIR", ""])
+def test_a_dicomdir_whose_files_are_gone_says_what_to_open(tmp_path: Path, source: str) -> None:
+    (tmp_path / "DICOMDIR").write_bytes(dicomdir(["IM0"]))
+    with pytest.raises(
+        dm.LoadError, match="DICOMDIR: a DICOMDIR, which lists images and holds none: open the disc, or"
+    ):
+        dm.load(tmp_path / source)

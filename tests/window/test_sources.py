@@ -201,8 +201,9 @@ def test_an_archive_and_a_url_open_like_a_folder(
     assert (dock.source.title.text(), dock.source.amount.text()) == ("of-the-dock", "3 files · 1 series")
     assert np.asarray(viewer.layers[-1].data).shape == (3, 16, 12)
     system.rm("/of-the-dock", recursive=True)
-    before = len(notification_manager.records)
-    dock.open_paths(["memory://nowhere"])
-    wait_until_read(qtbot, dock)
-    said = " ".join(str(record.message) for record in notification_manager.records[before:])
-    assert "nowhere: there is nothing at this URL" in said
+    for url in ("memory://nowhere", "memory://nowhere/"):
+        before = len(notification_manager.records)
+        dock.open_paths([url])
+        wait_until_read(qtbot, dock)
+        said = " ".join(str(record.message) for record in notification_manager.records[before:])
+        assert "nowhere: there is nothing at this URL" in said

@@ -243,7 +243,7 @@ def _exported(sub: Any) -> None:
 
 
 def _open(options: argparse.Namespace) -> None:
-    from napari_dicommeta.cli.sharing import volume_rows
+    from napari_dicommeta.cli.sharing import list_refused, volume_rows
     from napari_dicommeta.scanning.sources import source_paths
     from napari_dicommeta.support.errors import LoadError
     from napari_dicommeta.volumes.load import load
@@ -254,6 +254,7 @@ def _open(options: argparse.Namespace) -> None:
         except LoadError as error:
             raise CommandError(str(error)) from error
         print_json(options, {"rows": volume_rows(volumes, options.full)})
+        list_refused(volumes, options.full)
         return
     paths = catalog_of_options(options).paths if options.where else source_paths_of(options.source)
     for path in paths:

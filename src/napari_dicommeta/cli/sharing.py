@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari_dicommeta.cli.terminal import CommandError
 from napari_dicommeta.dicom.privacy import is_identifying
 from napari_dicommeta.dicom.tags import TagPath
-from napari_dicommeta.support.words import counted
+from napari_dicommeta.support.words import counted, display
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "findings_to_print",
+    "list_refused",
     "printable_catalog",
     "protocol_rows",
     "series_rows",
@@ -94,12 +95,14 @@ def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str,
     """Return a row for each series: name, modality, files, size, units, notes and, in full JSON, its UID."""
     from napari_dicommeta.export.printable import modality_text, note_text, refusal_text, units_text
     from napari_dicommeta.volumes.load import NO_PATHS, load_series
+    from napari_dicommeta.volumes.structures import holds_structures
 
     if not catalog.has_paths:
         print(f"sizes as volumes, units and notes are unknown: {NO_PATHS}", file=sys.stderr)
     rows = []
     for series in catalog.series:
-        volumes, refusals = load_series(series) if catalog.has_paths else ((), ())
+        among = catalog.series if holds_structures(series) else None  # they are drawn on images of another series
+        volumes, refusals = load_series(series, among=among) if catalog.has_paths else ((), ())
         name_note, name_refusal = (str, str) if options.full else (note_text, refusal_text)
         refused = [name_refusal(refusal) for refusal in refusals]
         notes = [name_note(note) for volume in volumes for note in volume.notes] + refused
@@ -124,6 +127,16 @@ def _spacing_text(volume: Volume) -> str:
     """Return the spacing between slices, rows and columns in mm, without lengths that are unknown."""
     lengths = [f"{length:.4g}" for length in volume.geometry.spacing if math.isfinite(length)]
     return " × ".join(lengths) + " mm" if lengths else ""
+
+
+def list_refused(volumes: Volumes, full: bool) -> None:
+    """Say on stderr what of a source is in no volume, and why, apart from files that have no pixels anyway."""
+    from napari_dicommeta.export.printable import refusal_text
+
+    for refusal in volumes.refusals:
+        if refusal.code != "no-pixels":
+            reason = str(refusal) if full else f"{refusal.series.label}: {refusal_text(refusal)}"
+            print(f"not opened: {display(reason, 400)}", file=sys.stderr)
 
 
 def volume_rows(volumes: Volumes, full: bool) -> list[dict[str, Any]]:

@@ -81,8 +81,8 @@ REFUSED = {
     "pixels-impossible": "its elements contradict its pixel data",
     "pixels-unreadable": "its pixels cannot be read",
     "rescale-invalid": "its Rescale Slope or Intercept is not valid",
-    "structures-no-images": "the images that its contours were drawn on are absent, or form no grid",
-    "structures-nothing": "none of its contours lies on a slice of the images",
+    "structures-no-images": "the images that its contours were drawn on are absent, or form no grid: open it with them",
+    "structures-nothing": "no contour lies on a slice of the images: open it with those that it was drawn on",
 }
 """What is said of refusals whose reasons quote values or files."""
 UNCHECKED = {

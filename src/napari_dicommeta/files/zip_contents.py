@@ -71,6 +71,8 @@ def zip_contents(file: ByteFile) -> Contents:
         packed += packed_size
     if packed > file.size:
         return _refused(OVERLAP)
+    if contents.refused and not contents.members and all(entry.reason == PASSWORD for entry in contents.refused):
+        return _refused(PASSWORD)  # one sentence for all
     if position < len(raw):
         contents.refuse_rest(cut_text("the directory of the archive is damaged", len(contents.members)))
     return contents

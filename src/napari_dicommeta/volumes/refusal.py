@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_dicommeta.dicom.uids import DEFLATED
+from napari_dicommeta.dicom.uids import DEFLATED, MEDIA_DIRECTORY
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.support.sorting import sorted_unique
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from napari_dicommeta.support.errors import PixelError
 
 __all__ = ["Refusal", "refusal_of", "with_pixels"]
+
+NO_PIXELS = "the file has no pixel data"
+LISTING = "a DICOMDIR, which lists images and holds none: open the disc, or a copy of all of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,11 @@ def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:
         return catalog, []
     damages = {failure.path: failure.reason for failure in catalog.partial}
     by_reason: dict[tuple[str, str], list[str]] = {}
+    listings = _rows_of(catalog, MEDIA_DIRECTORY)
     for i in np.flatnonzero(~has_pixels).tolist():
         path = catalog.paths[i]
         damage = damages.get(path)
-        reason = (damage, "damaged") if damage else ("the file has no pixel data", "no-pixels")
+        reason = (damage, "damaged") if damage else (LISTING if i in listings else NO_PIXELS, "no-pixels")
         by_reason.setdefault(reason, []).append(path)
     refusals = [Refusal(series, tuple(paths), *reason) for reason, paths in by_reason.items()]
     refusals += [
@@ -72,3 +76,9 @@ def with_pixels(series: Series) -> tuple[Catalog, list[Refusal]]:
         for i in np.flatnonzero(cut).tolist()
     ]
     return catalog.rows(np.flatnonzero(has_pixels & ~cut)), refusals
+
+
+def _rows_of(catalog: Catalog, sop_class: str) -> frozenset[int]:
+    """Return the rows of the files of a class, by their *Media Storage SOP Class UID* (0002,0002)."""
+    texts = catalog.column_texts("MediaStorageSOPClassUID")
+    return frozenset(row for row, text in enumerate(texts) if text == sop_class)

@@ -239,7 +239,8 @@ class DicomDock(DockPanel):
         self.source.set_idle()
         why, early = f"{type(error).__name__}: {error}", self.growth.early
         if isinstance(error, OSError) and error.filename:
-            why = f"{os.path.basename(error.filename)}: {error.strerror}"
+            named = os.path.basename(error.filename.rstrip("/")) or error.filename  # a URL may end in /
+            why = f"{named}: {error.strerror}"
         if early is not None:
             self._opened(early)
         else:
