@@ -298,7 +298,7 @@ def test_padding_where_air_is_does_not_hide_that_the_intercept_is_missing(tmp_pa
             "localizer",
             "a localizer: projections do not hold HU",
         ),
-        ({"RescaleType": "MGML"}, "no-hu", "its units are MGML, not HU"),
+        ({"RescaleType": "MGML"}, "no-hu", "its units are mg/ml, not HU"),
         ({"RescaleType": lambda k: ["HU", "US"][k % 2]}, "no-hu", "its files do not state HU"),
     ],
 )

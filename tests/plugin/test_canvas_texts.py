@@ -9,6 +9,7 @@ from dicom_factory import write_series
 from napari.components import ViewerModel
 
 import napari_dicommeta as dm
+from napari_dicommeta._napari.arrange import limit_sliders
 from napari_dicommeta._napari.canvas_texts import (
     above_letter,
     axis_text,
@@ -18,8 +19,10 @@ from napari_dicommeta._napari.canvas_texts import (
     values_text,
     window_text,
 )
+from napari_dicommeta._napari.display import go_to_slice, slice_number
 from napari_dicommeta._napari.reader import layer_of
 from napari_dicommeta._napari.views import align, show_plane, show_space
+from napari_dicommeta._napari.world import world_of
 from napari_dicommeta.dicom.luts import LookupTable
 from napari_dicommeta.dicom.window import Window
 
@@ -133,6 +136,33 @@ def test_a_slice_says_how_many_of_its_pixels_int16_does_not_hold(tmp_path: Path)
     assert "\n" not in slice_text(viewer, viewer.layers[0], ct)
 
 
+def test_beside_the_slices_of_a_volume_there_is_none(tmp_path: Path) -> None:
+    ct = volume(tmp_path / "a", 4)
+    viewer = shown(ct, volume(tmp_path / "b", 9, SeriesInstanceUID="1.2.9"))
+    viewer.dims.set_point(0, 2.5 * 6)
+    assert slice_text(viewer, viewer.layers[0], ct) == "no slice here"
+
+
+def test_slice_and_value_are_those_shown_beside_a_layer_in_smaller_units(tmp_path: Path) -> None:
+    ct = volume(tmp_path, 9)
+    viewer = shown(ct)
+    layer = viewer.layers[0]
+    viewer.add_image(np.zeros((3, 4, 4)), scale=(1000, 500, 500), units=("um",) * 3)
+    if not hasattr(viewer.dims, "units"):
+        pytest.skip("before napari 0.9 all layers count in one unit")
+    viewer.layers.selection.active = layer
+    go_to_slice(viewer, layer, 6)
+    assert viewer.dims.point[0] == pytest.approx(6 * 2500)  # the viewer counts in micrometers
+    (low, _, step), last = viewer.dims.range[0], layer.data.shape[0] - 1
+    assert slice_text(viewer, layer, ct).startswith("slice 7/9")
+    assert slice_number(viewer, layer) == 6
+    value = int(np.asarray(ct.array)[6, 3, 2])
+    assert values_text(viewer, world_of(viewer, layer, (6, 3, 2))) == f"{value} HU".replace("-", MINUS)
+    limit_sliders(viewer)
+    assert tuple(viewer.dims.range[0]) == pytest.approx((low, last * 2500, step))
+    assert slice_number(viewer, layer) == 6
+
+
 def test_a_slice_without_a_place_is_counted_only(tmp_path: Path) -> None:
     ct = volume(tmp_path, 1, ImagePositionPatient=None, ImageOrientationPatient=None)
     viewer = shown(ct)
@@ -181,15 +211,15 @@ def test_values_under_the_mouse_have_their_units(tmp_path: Path) -> None:
     viewer.dims.set_point(0, 0)
     at = viewer.layers[0].data_to_world((0, 3, 2))
     text = f"{value} HU".replace("-", MINUS)
-    assert values_text(viewer.layers, at) == text
+    assert values_text(viewer, at) == text
     viewer.add_layer(layer_of(pet))
     viewer.dims.set_point(0, 0)
-    both = values_text(viewer.layers, at)
+    both = values_text(viewer, at)
     assert both.startswith(f"CT {text} · PT ")
-    assert both.endswith(f" {pet.units}")
+    assert both.endswith(" Bq/ml")
     viewer.layers[1].visible = False
-    assert values_text(viewer.layers, at) == text
-    assert values_text(viewer.layers, viewer.layers[0].data_to_world((0, 500, 2))) == ""
+    assert values_text(viewer, at) == text
+    assert values_text(viewer, viewer.layers[0].data_to_world((0, 500, 2))) == ""
 
 
 def test_a_text_in_a_corner_rises_above_a_letter_that_it_would_reach() -> None:

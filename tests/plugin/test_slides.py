@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_factory import ROOT
+from napari.components import ViewerModel
 from slide_files import cut, picture, slide
 
 import napari_dicommeta as dm
@@ -33,7 +34,9 @@ def test_a_pyramid_is_a_multiscale_layer(tmp_path: Path, color: bool) -> None:
     assert layer.multiscale
     assert [level.shape[1] for level in layer.data] == [512, 128, 32]
     assert layer.rgb == color
-    assert slice_number(layer, (0.0, 1.0, 1.0)) == 0
+    viewer = ViewerModel()
+    viewer.add_layer(layer)
+    assert slice_number(viewer, layer) == 0
     assert not volumes[0].array.tiles_loaded
     assert not layer_of(volumes[2]).multiscale
 
@@ -45,8 +48,6 @@ def test_smaller_levels_are_no_layers_of_their_own(tmp_path: Path) -> None:
 
 
 def test_napari_reads_the_level_that_the_canvas_needs(tmp_path: Path) -> None:
-    from napari.components import ViewerModel
-
     volumes = pyramid(tmp_path, True)
     viewer = ViewerModel()
     layer = viewer.add_layer(layer_of(volumes[0]))

@@ -457,7 +457,7 @@ def test_pet_without_a_rescale_has_no_units(tmp_path: Path) -> None:
     volume = only(tmp_path)
     assert volume.units == ""
     assert str(note(volume, "rescale-missing")) == (
-        "No Rescale Slope, which PET requires: stored values are shown, not BQML"
+        "No Rescale Slope, which PET requires: stored values are shown, not Bq/ml"
     )
 
 

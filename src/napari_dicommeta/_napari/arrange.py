@@ -10,6 +10,7 @@ from napari_dicommeta._napari.display import go_to_slice, slice_number
 from napari_dicommeta._napari.isodose import DOSE, ISODOSE, isodose_colormap
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.views import has_directions
+from napari_dicommeta._napari.world import extent_of, world_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,7 @@ def hide_others(viewer: Any, shown: Sequence[Layer]) -> None:
     """Close the eye of the volumes that are not `shown`. Other layers stay as they are."""
     for layer in viewer.layers:
         if volume_of(layer) is not None and layer.visible and layer not in shown:
-            layer.metadata["dicommeta"]["slice"] = slice_number(layer, viewer.dims.point)
+            layer.metadata["dicommeta"]["slice"] = slice_number(viewer, layer)
             layer.visible = False
 
 
@@ -117,7 +118,7 @@ def resume_slice(viewer: Any, layer: Layer) -> None:
 def center_planes(viewer: Any, layer: Layer) -> None:
     """Set the sliders of rows and columns to the middle of `layer`, where the other planes are then shown."""
     shape = layer.data.shape[: layer.ndim]
-    world = layer.data_to_world([(size - 1) // 2 for size in shape])
+    world = world_of(viewer, layer, [(size - 1) // 2 for size in shape])
     for axis in (-2, -1):
         viewer.dims.set_point(viewer.dims.ndim + axis, world[axis])
 
@@ -164,7 +165,7 @@ def limit_sliders(viewer: Any) -> None:
     ranges = list(viewer.dims.range)
     for axis in range(viewer.dims.ndim):
         extents = [
-            (*layer.extent.world[:, at], layer.extent.step[at])
+            tuple(values[at] for values in extent_of(viewer, layer))
             for layer in visible
             if (at := axis - viewer.dims.ndim + layer.ndim) >= 0
         ]

@@ -11,7 +11,9 @@ from napari_dicommeta._napari.display import slice_index, slice_number
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.views import directions_of
 from napari_dicommeta._napari.words import brief, digits_for
+from napari_dicommeta._napari.world import index_at
 from napari_dicommeta.dicom.tags import TagPath
+from napari_dicommeta.dicom.units import unit_words
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.transforms import INT16
@@ -127,18 +129,18 @@ def slice_text(viewer: Any, layer: Any, volume: Volume) -> str:
     parts = []
     if dims.ndisplay == 2 and len(spatial) == 1 and spatial[0] >= lead and layer.data.shape[spatial[0] - lead] > 1:
         axis = spatial[0] - lead
-        at = np.asarray(layer.world_to_data(dims.point), float)
-        count = layer.data.shape[axis]
-        n = min(max(round(float(at[axis])), 0), count - 1)
+        n, count = round(float(index_at(viewer, layer)[axis])), layer.data.shape[axis]
         is_time = bool(volume.axis) and volume.array.ndim - volume.is_color == 3 and axis == 0
-        if not is_time:
+        if not 0 <= n < count:  # the sliders reach to slices of another layer
+            parts.append("no slice here")
+        elif not is_time:
             parts.append(f"slice {n + 1}/{count}")
             place = _place(volume, axis - (layer.ndim - 3), n)
             if place is not None:
                 parts.append(f"{_minus(f'{round(place, 1) + 0.0:.1f}')} mm")
     time = ""
     if volume.axis:
-        t = slice_index(layer, dims.point)[0] if dims.ndisplay == 2 or layer.ndim == 4 else 0
+        t = slice_index(viewer, layer)[0] if dims.ndisplay == 2 or layer.ndim == 4 else 0
         time = f"{axis_text(volume, t)} ({t + 1}/{layer.data.shape[0]})"
     return "\n".join(filter(None, (" · ".join(parts), time, _saturation_text(viewer, layer, volume))))
 
@@ -149,8 +151,8 @@ def _saturation_text(viewer: Any, layer: Any, volume: Volume) -> str:
     rows_and_columns = {dims.ndim - 2, dims.ndim - 1}
     if not saturated or dims.ndisplay != 2 or set(dims.displayed) != rows_and_columns:
         return ""
-    n = saturated.get(slice_number(layer, dims.point), 0)
-    return f"{n:,} px below {_minus(f'{INT16.min:,}')} {volume.units}" if n else ""
+    n = saturated.get(slice_number(viewer, layer), 0)
+    return f"{n:,} px below {_minus(f'{INT16.min:,}')} {unit_words(volume.units)}" if n else ""
 
 
 def _place(volume: Volume, axis: int, n: int) -> float | None:
@@ -178,17 +180,17 @@ def axis_text(volume: Volume, t: int) -> str:
     return " ".join(filter(None, (name, display(text, 24), unit if text else "")))
 
 
-def values_text(layers: Sequence[Any], position: Sequence[float]) -> str:
-    """Return the values of gray volumes at a world `position`: "40 HU", or "CT 40 HU · PT 5.2 g/ml" of several."""
+def values_text(viewer: Any, position: Sequence[float]) -> str:
+    """Return the values of gray volumes at a `position` of the viewer: "40 HU", or "CT 40 HU · PT 5.2 g/ml"."""
     shown = []
-    for layer in layers:
+    for layer in viewer.layers:
         volume = volume_of(layer)
         if volume is None or volume.is_color or volume.is_labels or not layer.visible:
             continue
-        value = layer.get_value(position, world=True)
+        value = layer.get_value(index_at(viewer, layer, position))
         value = value[1] if isinstance(value, tuple) else value
         if value is not None and np.isfinite(value):
-            unit = f" {display(volume.units, 16)}" if volume.units else ""
+            unit = f" {display(unit, 16)}" if (unit := unit_words(volume.units)) else ""
             shown.append((volume.modality, f"{_minus(f'{value:.6g}')}{unit}"))
     if len(shown) == 1:
         return shown[0][1]

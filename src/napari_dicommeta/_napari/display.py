@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta._napari.words import plain
+from napari_dicommeta._napari.world import index_at, world_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,22 +152,22 @@ def _close(first: Sequence[float], second: Sequence[float]) -> bool:
     return abs(first[0] - second[0]) <= tolerance and abs(first[1] - second[1]) <= tolerance
 
 
-def slice_index(layer: Any, point: Sequence[float]) -> tuple[int, ...]:
-    """Return the index of the slice of `layer` at a world `point`, over all axes except the rows and columns."""
+def slice_index(viewer: Any, layer: Any) -> tuple[int, ...]:
+    """Return the index of the slice of `layer` that is shown, over all axes except the rows and columns."""
     lead = layer.ndim - 2
     shape = layer.data.shape
-    position = layer.world_to_data(point)[:lead]
+    position = index_at(viewer, layer)[:lead]
     return tuple(min(max(round(float(at)), 0), shape[axis] - 1) for axis, at in enumerate(position))
 
 
-def slice_number(layer: Any, point: Sequence[float]) -> int:
+def slice_number(viewer: Any, layer: Any) -> int:
     """Return the same slice as one number, counted over times and slices: its index in `Volume.files`."""
-    return int(np.ravel_multi_index(slice_index(layer, point), layer.data.shape[: layer.ndim - 2]))
+    return int(np.ravel_multi_index(slice_index(viewer, layer), layer.data.shape[: layer.ndim - 2]))
 
 
 def go_to_slice(viewer: Any, layer: Any, number: int) -> None:
     """Show the slice with this number, counted over times and slices."""
     shape = layer.data.shape[: layer.ndim - 2]
-    world = layer.data_to_world((*np.unravel_index(number, shape), 0, 0))
+    world = world_of(viewer, layer, np.array([*np.unravel_index(number, shape), 0, 0]))
     for axis in range(len(shape)):
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, world[axis])

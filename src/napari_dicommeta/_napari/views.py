@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta._napari.reader import space_of
+from napari_dicommeta._napari.world import extent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,9 +131,9 @@ def _fit_fewer_axes(viewer: Any, layers: list[Any]) -> None:
     lows, highs = [], []
     for layer in layers:
         axes = [axis - viewer.dims.ndim + layer.ndim for axis in displayed]
-        half = np.asarray(layer.extent.step)[axes] / 2
-        lows.append(layer.extent.world[0][axes] - half)
-        highs.append(layer.extent.world[1][axes] + half)
+        low, high, step = (values[axes] for values in extent_of(viewer, layer))
+        lows.append(low - step / 2)
+        highs.append(high + step / 2)
     low, high = np.min(lows, axis=0), np.max(highs, axis=0)
     size = np.maximum(high - low, 1e-6)
     canvas = np.asarray(viewer.canvas.size, float)

@@ -133,7 +133,7 @@ class Windowing:
 
     def slice_number(self) -> int:
         """Return the number of the slice shown of the active volume, counted over times and slices."""
-        return slice_number(self.layer, self.viewer.dims.point)
+        return slice_number(self.viewer, self.layer)
 
     def varies(self) -> bool:
         """Return whether the windows of the active volume differ between slices."""

@@ -93,6 +93,7 @@ def tag_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, An
 
 def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return a row for each series: name, modality, files, size, units, notes and, in full JSON, its UID."""
+    from napari_dicommeta.dicom.units import unit_words
     from napari_dicommeta.export.printable import modality_text, note_text, refusal_text, units_text
     from napari_dicommeta.volumes.load import NO_PATHS, load_series
     from napari_dicommeta.volumes.structures import holds_structures
@@ -108,6 +109,7 @@ def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str,
         notes = [name_note(note) for volume in volumes for note in volume.notes] + refused
         problems = [name_note(note) for volume in volumes for note in volume.problems] + refused
         units = volumes[0].units if volumes else ""
+        units = units if options.full else units_text(units)
         rows.append(
             {
                 "series": series.name if options.full else series.label,
@@ -115,7 +117,7 @@ def series_rows(catalog: Catalog, options: argparse.Namespace) -> list[dict[str,
                 "files": series.n_files,
                 "size": series.size,
                 "spacing": _spacing_text(volumes[0]) if volumes else "",
-                "units": units if options.full else units_text(units),
+                "units": units if options.json else unit_words(units),
                 "notes": notes if options.json else "; ".join(dict.fromkeys(problems)),
                 **({"series_instance_uid": series.series_instance_uid} if options.json and options.full else {}),
             }

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_dicommeta.dicom.units import unit_words
 from napari_dicommeta.findings.finding import Finding
 from napari_dicommeta.findings.hu_sample import DEEP, HIGHEST, LOWEST, HUSample, population_of, read_sample
 from napari_dicommeta.findings.rule import kind_of, rule
@@ -185,7 +186,7 @@ def why_unchecked(volume: Volume, image_types: Sequence[str] = ()) -> tuple[str,
         return "localizer", "a localizer: projections do not hold HU"
     missing = any(note.code == "rescale-missing" for note in volume.notes)
     if volume.units != "HU" and not missing:
-        reason = f"its units are {volume.units}, not HU" if volume.units else "its files do not state HU"
+        reason = f"its units are {unit_words(volume.units)}, not HU" if volume.units else "its files do not state HU"
         return "no-hu", reason
     return "", ""
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from napari_dicommeta.dicom.luts import read_modality_luts
 from napari_dicommeta.dicom.uids import RT_DOSE, SECONDARY_CAPTURE
+from napari_dicommeta.dicom.units import unit_words
 from napari_dicommeta.dicom.values import has_items, is_text_in_number, number
 from napari_dicommeta.support.errors import RefusedError
 from napari_dicommeta.support.words import counted
@@ -251,7 +252,7 @@ def _note_missing(modality: str, frames: Frames, notes: list[Note]) -> None:
         title = f"No Rescale Slope{without}, which CT requires: stored values are shown"
         notes.append(make_note("rescale-missing", title))
     elif modality == "PT" and frames.text("Units"):
-        title = f"No Rescale Slope, which PET requires: stored values are shown, not {frames.text('Units')}"
+        title = f"No Rescale Slope, which PET requires: stored values are shown, not {unit_words(frames.text('Units'))}"
         notes.append(make_note("rescale-missing", title))
 
 

@@ -198,7 +198,7 @@ class Canvas(QObject):
         self._write("state", "\n".join(filter(None, (self._window, place))))
         if volume.axis:
             axis = self._viewer.dims.ndim - layer.ndim
-            t = slice_index(layer, self._viewer.dims.point)[0]
+            t = slice_index(self._viewer, layer)[0]
             self._name_axis((axis, axis_text(volume, t)))
         else:
             self._name_axis(None)
@@ -211,7 +211,7 @@ class Canvas(QObject):
     def _show_value(self) -> None:
         viewer = self._viewer
         is_there = self._is_on and viewer.mouse_over_canvas and viewer.dims.ndisplay == 2
-        self._write("value", values_text(viewer.layers, viewer.cursor.position) if is_there else "")
+        self._write("value", values_text(viewer, viewer.cursor.position) if is_there else "")
 
     def _name_axis(self, named: tuple[int, str] | None) -> None:
         """Name the slider of an axis; None gives it its own name back."""

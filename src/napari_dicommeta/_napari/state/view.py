@@ -37,6 +37,7 @@ from napari_dicommeta._napari.views import (
     unalign,
 )
 from napari_dicommeta._napari.words import plain
+from napari_dicommeta._napari.world import index_at, world_of
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.along_slices import slice_matching
 
@@ -146,7 +147,7 @@ class View(QObject):
     def slice_shown(self) -> int | None:
         """Return the number of the slice shown of the active volume, over times and slices; None without a volume."""
         layer = self._active
-        return slice_number(layer, self._viewer.dims.point) if volume_of(layer) is not None else None
+        return slice_number(self._viewer, layer) if volume_of(layer) is not None else None
 
     def begin_opening(self) -> None:
         """Keep what is shown now, before volumes are added: the next `show_opened` starts from it."""
@@ -156,7 +157,7 @@ class View(QObject):
         if volume is not None and layer.visible:
             is_stored = tuple(viewer.dims.order) == tuple(range(viewer.dims.ndim)) and not self._is_turned
             plane = "" if is_stored else plane_shown(viewer, volume)
-            self._before = _Before(volume, tuple(layer.world_to_data(viewer.dims.point)), plane)
+            self._before = _Before(volume, tuple(index_at(viewer, layer)), plane)
 
     def show_opened(
         self, volumes: Sequence[Volume], paths: Collection[str] = (), is_added: bool = False
@@ -270,14 +271,14 @@ class View(QObject):
         """Place volumes along the axes of `layer`, and go on showing the same place of it; return how many stay."""
         viewer, reference = self._viewer, volume_of(layer)
         unplaced = 0
-        at = layer.world_to_data(viewer.dims.point) if layer is not None and reference is not None else ()
-        corner = layer.data_to_world((0,) * layer.ndim) if layer is not None else ()
+        at = index_at(viewer, layer) if layer is not None and reference is not None else ()
+        corner = world_of(viewer, layer, (0,) * layer.ndim) if layer is not None else ()
         unalign(viewer.layers)
         if is_on and reference is not None:
             _, unplaced = align(viewer, reference)
         if layer is not None and reference is not None:
-            viewer.dims.point = (*viewer.dims.point[: -layer.ndim], *layer.data_to_world(at))
-            move_camera(viewer, layer.ndim, np.subtract(layer.data_to_world((0,) * layer.ndim), corner))
+            viewer.dims.point = (*viewer.dims.point[: -layer.ndim], *world_of(viewer, layer, at))
+            move_camera(viewer, layer.ndim, world_of(viewer, layer, (0,) * layer.ndim) - corner)
         self._is_in_space = is_on
         self.space_changed.emit(is_on)
         return unplaced

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.dicom.privacy import is_identifying
+from napari_dicommeta.dicom.units import unit_words
 from napari_dicommeta.support.words import counted
 from napari_dicommeta.volumes.load import images_of, sizes_text
 from napari_dicommeta.volumes.structures import holds_structures
@@ -253,7 +254,7 @@ def noted(row: SeriesRow, volumes: Sequence[Volume], refusals: Sequence[Refusal]
         volumes=tuple(volume.name for volume in volumes) if len(volumes) > 1 else (),
         offers=offers(shown, refusals),
         spacing=_spacing(shown),
-        units=shown[0].units if len({volume.units for volume in shown}) == 1 else "",
+        units=unit_words(shown[0].units) if len({volume.units for volume in shown}) == 1 else "",
     )
 
 

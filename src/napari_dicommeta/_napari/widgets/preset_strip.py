@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QToolB
 
 from napari_dicommeta._napari.keys import PRESET_KEYS, preset_key
 from napari_dicommeta._napari.widgets.labels import line, tip
+from napari_dicommeta.dicom.units import unit_words
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -283,7 +284,7 @@ def _numbers(preset: Preset, units: str) -> str:
 def _tip(preset: Preset, key: str, units: str) -> str:
     window = preset.window
     low, high = window.limits
-    unit = f" {units}" if units else ""
+    unit = f" {words}" if (words := unit_words(units)) else ""
     kind = "lookup table" if window.lut is not None else window.function.replace("_", " ").lower()
     parts = [window.label, f"cannot be shown: {window.fault}" if window.fault else f"{kind}: {low:g} to {high:g}{unit}"]
     if preset.is_usual:

@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
 from napari_dicommeta._napari.keys import RADIOLOGY_MOUSE
 from napari_dicommeta._napari.widgets.labels import tip
 from napari_dicommeta._napari.words import brief, digits_for, parse_numbers
+from napari_dicommeta.dicom.units import unit_words
 from napari_dicommeta.dicom.window import Window
 from napari_dicommeta.support.words import counted, display
 
@@ -206,7 +207,7 @@ class WindowFields(QWidget):
         self.follow.setVisible(varies)
         self.all_layers.setVisible(several or self.all_layers.isChecked())
         gamma_text = "" if abs(gamma - 1) < 1e-6 else f"γ {gamma:.2g}"
-        self.unit.setText(" ".join(filter(None, (display(units, 12), gamma_text))))
+        self.unit.setText(" ".join(filter(None, (display(unit_words(units), 12), gamma_text))))
         self.unit.setToolTip("Gamma bends the curve of the window. A preset sets it back to 1." if gamma_text else "")
         self.unit.setVisible(bool(self.unit.text()))
         if shown is None:

@@ -295,7 +295,7 @@ class WindowPanel(QWidget):
                 self._show_presets(presets, volume.units)
         try:
             data = self._layer.data[-1] if self._layer.multiscale else self._layer.data  # levels have the same slices
-            plane = np.asarray(data[slice_index(self._layer, self._viewer.dims.point)])
+            plane = np.asarray(data[slice_index(self._viewer, self._layer)])
         except Exception as error:  # noqa: BLE001  the canvas reports it for the same slice
             log_fault("reading a slice for the thumbnails of presets", error, logging.DEBUG)
             return
