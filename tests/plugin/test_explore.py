@@ -170,6 +170,14 @@ def test_what_can_be_done_otherwise_is_offered_where_a_note_allows_it(tmp_path: 
     assert offered("sizes", **sizes) == []  # of two sizes there is nothing to merge
 
 
+def test_a_contact_sheet_is_in_the_natural_order_of_names(tmp_path: Path) -> None:
+    for n, path in enumerate(write_series(tmp_path, 12)):
+        path.rename(path.with_name(f"IM{n + 1}.dcm"))
+    (series,) = dm.scan(tmp_path).series
+    names = [Path(series.catalog.paths[row]).name for _, row in sheet_rows([series], np.ones(12, dtype=bool))]
+    assert names == [f"IM{n}.dcm" for n in range(1, 13)]
+
+
 def test_a_contact_sheet_takes_from_each_series_that_matches(catalog: dm.Catalog) -> None:
     everything = np.ones(catalog.n_files, dtype=bool)
     assert len(sheet_rows(catalog.series, everything)) == 9

@@ -48,6 +48,30 @@ def works_on(qtbot: Any, viewer: Any, dock: Any, derived: Any) -> None:
     assert not any(button.isEnabled() for button in dock.views.buttons.values())
 
 
+def test_a_layer_with_another_name_is_called_so(viewer: Any, dock: Any) -> None:
+    viewer.layers[0].name = "before <b>therapy</b>"
+    assert dock.presets.title.text() == "Window · before <b>therapy</b>"
+
+
+def test_a_volume_beside_a_layer_in_smaller_units_shows_the_slice_it_claims(
+    qtbot: Any, viewer: Any, dock: Any, tmp_path: Path
+) -> None:
+    ct = viewer.layers[0]
+    viewer.add_image(np.zeros((5, 8, 8)), scale=(4000, 900, 900), units=("um",) * 3, name="microscopy")
+    viewer.layers.selection.active = ct
+    for number in (2, 7):
+        dock.view.go_to_slice(number)
+        assert dock.view.slice_shown() == number
+        assert dock.windows.windowing.slice_number() == number
+        shown = np.asarray(ct._slice.image.raw)
+        assert np.array_equal(shown, np.asarray(ct.data)[number])
+    write_series(tmp_path / "next", 7, SeriesInstanceUID="1.2.9")
+    drop(dock, tmp_path / "next")
+    wait_until_read(qtbot, dock)
+    opened = viewer.layers.selection.active
+    assert np.array_equal(np.asarray(opened._slice.image.raw), np.asarray(opened.data)[3])  # its middle
+
+
 def test_a_duplicate_is_the_users_own(qtbot: Any, viewer: Any, dock: Any) -> None:
     menu._duplicate_layer(viewer.layers)
     source, copy = viewer.layers

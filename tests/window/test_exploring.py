@@ -315,6 +315,15 @@ def test_below_the_canvas_and_floating_the_dock_has_two_columns(qtbot: Any, view
     qtbot.waitUntil(lambda: dock.tab.splitter.orientation() == Qt.Orientation.Horizontal, timeout=5000)
     assert dock.head.geometry().right() < dock.tabs.mapTo(dock, QPoint(0, 0)).x()
     panel.setFloating(True)
+    panel.resize(780, 340)
+    qtbot.waitUntil(lambda: dock.width() < 800, timeout=5000)
+    dock.tabs.setCurrentWidget(dock.tab)
+    assert dock.tab.splitter.orientation() == Qt.Orientation.Horizontal, "a flat dock has no room for one column"
+    assert dock.head.geometry().right() < dock.tabs.mapTo(dock, QPoint(0, 0)).x()
+    assert dock.tabs.indexOf(dock.series) == 0
+    assert not dock.series.isVisible(), "the page of another tab lies over none"
+    assert not dock.values.explanation.isVisible()
+    assert dock.values.view.height() >= 3 * dock.values.view.sizeHintForRow(0)
     panel.resize(400, 800)
     qtbot.waitUntil(lambda: dock.tab.splitter.orientation() == Qt.Orientation.Vertical, timeout=5000)
 

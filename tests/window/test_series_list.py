@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 from dicom_factory import write_series
-from qtpy.QtCore import QModelIndex, Qt
+from qtpy.QtCore import QModelIndex, QRect, Qt
 from qtpy.QtWidgets import QApplication
-from window_driver import read
+from window_driver import open_series, read
 
 from napari_dicommeta._napari.settings import remembered
 from napari_dicommeta._napari.state.settings import WIDTHS
 from napari_dicommeta._napari.tasks.rows import SeriesRow
+from napari_dicommeta._napari.widgets.colors import theme_colors
+from napari_dicommeta._napari.widgets.series_delegate import ARROW_WIDTH
 from napari_dicommeta._napari.widgets.series_tab import SeriesTab
 
 ROWS = (
@@ -140,6 +142,87 @@ def test_rows_get_pictures_and_the_sizes_they_open_with(qtbot: Any, viewer: Any,
     qtbot.waitUntil(lambda: 0 in dock.series.model.pictures, timeout=10_000)
     qtbot.waitUntil(lambda: dock.series.model.rows[0].notes is not None, timeout=10_000)
     assert dock.series.model.rows[0].line.startswith("CT · 2 × 3 × 16 × 12 · 5 mm")
+
+
+def test_the_marked_series_stays_in_sight(qtbot: Any) -> None:
+    tree = SeriesTab()
+    qtbot.addWidget(tree)
+    tree.resize(400, 400)
+    tree.show()
+    rows = tuple(replace(ROWS[0], name=f"{n} Axial", number=n) for n in range(30))
+    tree.set_rows(rows)
+    tree.select(12)
+
+    def is_in_sight() -> bool:
+        place = tree.table.visualRect(tree.model.index_of(12))
+        return place.isValid() and place.top() >= 0 and place.bottom() <= tree.table.viewport().height()
+
+    assert is_in_sight()
+    tree.set_rows((*(replace(row, number=row.number + 100) for row in rows), *rows))  # as more files are read
+    assert is_in_sight()
+    tree.set_row(replace(rows[12], notes=("Slices are unevenly spaced",) * 2, problems=1))  # shown below the tree
+    qtbot.waitUntil(is_in_sight)
+    tree.resize(400, 220)
+    qtbot.waitUntil(is_in_sight)
+    tree.set_rows(rows[:3], rows)
+    tree.set_rows(rows)  # a filter that hid it is gone
+    assert is_in_sight()
+    tree.set_row(replace(rows[11], volumes=tuple("abcdef")))
+    assert is_in_sight()
+    tree.table.verticalScrollBar().setValue(0)
+    tree.set_rows(rows[:29], rows)
+    assert tree.table.verticalScrollBar().value() == 0, "whoever has scrolled away stays there"
+
+
+def test_a_low_list_leaves_its_place_to_the_series(qtbot: Any) -> None:
+    tree = SeriesTab()
+    qtbot.addWidget(tree)
+    tree.show()
+    tree.resize(400, 800)
+    notes = tuple(f"note {n}" for n in range(9))
+    tree.set_rows((replace(ROWS[0], notes=notes),))
+    tree.select(0)
+    assert tree.notes.text().count("note ") == 6
+    tree.resize(400, 260)
+    assert tree.notes.text().splitlines()[2:] == ["… and 7 more"]
+    assert "note 8" in tree.notes.toolTip()
+
+
+def test_what_has_no_picture_has_a_sign(qtbot: Any) -> None:
+    tree = SeriesTab()
+    qtbot.addWidget(tree)
+    tree.resize(400, 500)
+    tree.set_colors(theme_colors("dark"))
+    kinds = ("RTSTRUCT", "SR", "RTPLAN", "ECG", "PR", "CT")
+    rows = [replace(ROWS[2], number=n, modality=kind, has_pictures=False) for n, kind in enumerate(kinds[:-1])]
+    tree.set_rows((*rows, replace(ROWS[0], number=5)))
+    tree.table.expandAll()
+    tree.show()
+    image = tree.table.viewport().grab().toImage()
+
+    def colors_of(number: int) -> int:
+        """Count the colors where the picture of a series would be."""
+        place = tree.table.visualRect(tree.model.index_of(number))
+        ground = QRect(place.x() + ARROW_WIDTH + 4, place.center().y() - 12, 24, 24)
+        xs, ys = (range(start, start + 24) for start in (ground.x(), ground.y()))
+        return len({image.pixel(x, y) for x in xs for y in ys})
+
+    assert [colors_of(n) > 1 for n in range(6)] == [True] * 5 + [False]  # the picture of the last is still to come
+
+
+def test_the_reason_for_a_refusal_goes_with_the_next_series(qtbot: Any, viewer: Any, dock: Any, tmp_path: Path) -> None:
+    write_series(tmp_path / "s" / "good", 5, SeriesNumber=1)
+    write_series(tmp_path / "s" / "fine", 4, SeriesNumber=2, SeriesInstanceUID="1.2.7")
+    write_series(tmp_path / "s" / "bad", 3, SeriesNumber=3, SeriesInstanceUID="1.2.8", RescaleSlope="0")
+    (tmp_path / "s" / "note.txt").write_text("not DICOM")
+    read(qtbot, dock, tmp_path / "s")
+    of_source = dock.series.problems.text()
+    assert "note.txt" in of_source
+    for row in (1, 0):  # one that is opened now, and one that is open
+        open_series(qtbot, dock, 2)
+        assert "cannot be opened" in dock.series.problems.text()
+        open_series(qtbot, dock, row)
+        assert dock.series.problems.text() == of_source
 
 
 def test_the_dock_opens_with_its_share_of_the_window_and_moves_below_the_canvas_and_back(

@@ -140,6 +140,16 @@ def test_columns_are_chosen_and_the_difference_comes_with_a_comparison(qtbot) ->
     assert [one.keyword for one in table.model.rows] == ["RescaleSlope", "WindowCenter"]
 
 
+def test_names_of_tags_keep_their_room_in_a_narrow_table(qtbot) -> None:
+    table = TagTable()
+    qtbot.addWidget(table)
+    table.set_rows(ROWS)
+    table.show()
+    for width, bars in ((360, ["Present", "Shape"]), (290, ["Present"]), (230, [])):
+        table.resize(width, 300)
+        assert [name for i, name in enumerate(COLUMNS) if not table.table.isColumnHidden(i)] == ["Tag", "Values", *bars]
+
+
 def test_keys_lead_from_the_filter_through_the_tags_to_the_values(qtbot) -> None:
     table = TagTable()
     qtbot.addWidget(table)

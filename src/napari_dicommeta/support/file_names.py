@@ -1,4 +1,4 @@
-"""File names that are not text: bytes that are no UTF-8, which Python keeps as surrogates (PEP 383).
+"""Order of file names, and names that are not text: bytes that are no UTF-8, kept by Python as surrogates (PEP 383).
 
 Arrow and Parquet hold text only. So a surrogate is stored as NUL, which no path contains, and four hexadecimal digits.
 The path can be opened; `words.display` escapes it where it is shown.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["path_of_text", "path_text"]
+__all__ = ["in_natural_order", "path_of_text", "path_text"]
 
+_NUMBER = re.compile(r"(\d+)")
 _SURROGATE, _STORED = re.compile("[\ud800-\udfff]"), re.compile("\0([0-9a-f]{4})")
 
 
@@ -21,3 +22,10 @@ def path_text(path: str) -> str:
 def path_of_text(text: str) -> str:
     """Return the path that `path_text` made a text of."""
     return _STORED.sub(lambda match: chr(int(match[1], 16)), text) if "\0" in text else text
+
+
+def in_natural_order(path: str) -> tuple[tuple[str, int], ...]:
+    """Return a key that sorts paths as people count: IM2 before IM10."""
+    parts = _NUMBER.split(path.lower())
+    numbers = [*map(int, parts[1::2]), -1]
+    return tuple(zip(parts[::2], numbers, strict=True))

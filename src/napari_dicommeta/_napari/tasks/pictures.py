@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_dicommeta.support.errors import PixelError
+from napari_dicommeta.support.file_names import in_natural_order
 from napari_dicommeta.support.log import log_fault
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def sheet_rows(series: Sequence[Series], mask: np.ndarray, most: int = SHEET) ->
     """Return (series number, file number within it) of at most `most` images for a contact sheet.
 
     `mask`: the matching files, bool of shape (n_files,) over the whole catalog. Each series with matches gives the same
-    number of images, evenly spread. With more series than pictures, the first series give their middle image each.
+    number of images, evenly spread and in the natural order of their names. With more series than pictures, the first
+    series give their middle image each.
     """
     matching = [(number, np.flatnonzero(mask[entry.rows])) for number, entry in enumerate(series) if entry.n_images]
     matching = [(number, rows) for number, rows in matching if len(rows)][:most]
@@ -61,7 +63,12 @@ def sheet_rows(series: Sequence[Series], mask: np.ndarray, most: int = SHEET) ->
     picked = []
     for number, rows in matching:
         n = min(quota, len(rows))
-        picked += [(number, int(rows[int((i + 0.5) * len(rows) / n)])) for i in range(n)]
+        spread = [int(rows[int((i + 0.5) * len(rows) / n)]) for i in range(n)]
+        if n > 1:
+            paths = series[number].catalog.paths
+            keys = {row: in_natural_order(paths[row]) for row in spread}
+            spread.sort(key=keys.__getitem__)
+        picked += [(number, row) for row in spread]
     return tuple(picked)
 
 

@@ -125,6 +125,8 @@ class SeriesRow:
     offers: tuple[Offer, ...] = ()
     has_images: bool = True
     """Whether it has images, or structures, which are drawn as labels."""
+    has_pictures: bool = True
+    """Whether it has images to make a picture of."""
     spacing: str = ""
     units: str = ""
 
@@ -225,6 +227,7 @@ def series_rows(catalog: Catalog, refusals: Sequence[Refusal]) -> tuple[SeriesRo
                 or ("" if has_images else "the series contains no images"),
                 number=number,
                 has_images=has_images,
+                has_pictures=bool(series.n_images),
                 files=series.n_files,
                 patient=first(series, "PatientID") or first(series, "PatientName") or "Patient without an ID",
                 study=study,

@@ -284,8 +284,7 @@ class DicomDock(DockPanel):
         self.source.set_idle()
         self._name_source()
         self.source.set_comparable(bool(opened.catalog.n_files))
-        problems = problems_of(opened)
-        self.series.set_problems(problems if opened.catalog.n_files else (), len(problems), not_dicom(opened))
+        self._show_problems()
         if not opened.catalog.n_files:
             self._set_empty_texts(f"{nothing_found(opened.catalog, opened.refusals)}\n{WHAT_TO_DO}")
         else:
@@ -363,6 +362,7 @@ class DicomDock(DockPanel):
             self.view.begin_opening()
         shown = self.view.show_opened(holding, {request.path})
         if shown is not None:
+            self._show_problems()
             self._go_to_frame(shown, {request.path})
         return shown is not None
 
@@ -401,7 +401,15 @@ class DicomDock(DockPanel):
                 problems += [f"{opened.series[request.number].name} cannot be opened.", *map(str, refusals)]
         if problems:
             self.series.set_problems(tuple(problems), len(problems))
+        else:
+            self._show_problems()
         self._show_series()
+
+    def _show_problems(self) -> None:
+        """Show the problems of the source, in place of those of a series that was refused before."""
+        opened = self.opened
+        problems = problems_of(opened) if opened is not None and opened.catalog.n_files else ()
+        self.series.set_problems(problems, len(problems), not_dicom(opened) if opened is not None else ())
 
     def _series_shown(self, paths: Collection[str], is_added: bool, is_whole: bool, volumes: Sequence[Volume]) -> None:
         shown = self.view.show_opened(volumes, paths, is_added)
@@ -436,6 +444,8 @@ class DicomDock(DockPanel):
         volumes = [volume for volume in volumes_in(self.viewer.layers) if listed.series_of(volume) is series]
         if place is not None:
             volumes = [volume for volume in volumes if volume.name == row.volumes[place]]
+        if volumes:
+            self._show_problems()
         if volumes and not any(layer.visible for layer in layers_of(self.viewer, volumes)):
             self.view.begin_opening()
             self.view.show_opened(volumes)

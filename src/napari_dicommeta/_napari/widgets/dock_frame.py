@@ -35,8 +35,10 @@ _MARKED = (QAbstractButton, QComboBox, QAbstractItemView, QTabBar)
 """Widgets that do not show keyboard focus by themselves."""
 WIDE, HEAD_WIDTH = 900, 400
 """Pixels: the minimum width of a frame with two columns, and the maximum width of its first column."""
+FLAT, FLAT_WIDTH, FLAT_HEAD_WIDTH = 480, 640, 310
+"""Pixels: the height below which a frame has two columns from a smaller width on, and the first one's width there."""
 LOW = 800
-"""Pixels: the height below which a frame with one column leaves out what tooltips say too."""
+"""Pixels: the height below which a frame leaves out what tooltips say too."""
 SPACING, LOW_SPACING = 8, 4
 
 
@@ -83,7 +85,7 @@ class DockFrame(QWidget):
     """A frame with `head` above `body`, or to its left.
 
     `paths_dropped` carries paths and URLs, and whether Shift was held, `widened` whether there are two columns,
-    `lowered` whether a single column has little height.
+    `lowered` whether there is little height.
     `resized` follows a change of size. `closed` follows the frame's removal from the window: napari does not delete a
     dock that is closed.
     """
@@ -168,12 +170,14 @@ class DockFrame(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Use two columns if the frame is wide and low, as below the canvas."""
-        is_wide = self.width() >= WIDE and self.width() > 1.3 * self.height()
+        is_flat = self.height() < FLAT
+        is_wide = self.width() >= (FLAT_WIDTH if is_flat else WIDE) and self.width() > 1.3 * self.height()
         directions = QBoxLayout.Direction
         self._columns.setDirection(directions.LeftToRight if is_wide else directions.TopToBottom)
         self._columns.setAlignment(self.head, Qt.AlignmentFlag.AlignTop if is_wide else Qt.AlignmentFlag(0))
-        self.head.setMaximumWidth(HEAD_WIDTH if is_wide else 16_777_215)
-        is_low = not is_wide and self.height() < LOW
+        head_width = HEAD_WIDTH if self.width() >= WIDE else FLAT_HEAD_WIDTH
+        self.head.setMaximumWidth(head_width if is_wide else 16_777_215)
+        is_low = self.height() < LOW
         for layout in (self._columns, self.head.layout(), self.body.layout()):
             layout.setSpacing(LOW_SPACING if is_low else SPACING)
         self.widened.emit(is_wide)

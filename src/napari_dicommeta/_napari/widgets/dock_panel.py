@@ -199,12 +199,12 @@ class DockPanel(DockFrame):
             self.columns.insertWidget(0, self.series)
             self.columns.setStretchFactor(1, 1)
             self.columns.setSizes([SERIES_WIDTH, max(self.width() - SERIES_WIDTH, SERIES_WIDTH)])
+            self.series.show()  # as the page of a tab it may have been hidden
         else:
             current = self.tabs.currentWidget()
             self.tabs.insertTab(0, self.series, "Series")
             self.tabs.setTabToolTip(0, TABS["Series"])
             self.tabs.setCurrentWidget(current)
-        self.series.show()
         self._show_series()
 
     def _name_findings(self, n: int) -> None:

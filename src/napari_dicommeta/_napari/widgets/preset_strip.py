@@ -110,6 +110,12 @@ class PresetStrip(QWidget):
         layout.addLayout(whole)
         self.set_presets("", ())
 
+    def set_name(self, name: str) -> None:
+        """Show the name of the layer."""
+        has_own = any(not preset.is_usual for preset in self._presets)
+        self.title.setText(f"Window · {display(name)}" + ("" if has_own else " · no presets in the files"))
+        self.title.setToolTip(tip(self.title.text()))
+
     def set_presets(self, name: str, presets: Sequence[Preset], units: str = "") -> None:
         """Show the presets of the layer `name`; an empty name means no DICOM layer."""
         for button in self.buttons:
@@ -125,9 +131,7 @@ class PresetStrip(QWidget):
             self.title.setText("Window · select a DICOM layer")
             self.title.setToolTip("")
             return
-        has_own = any(not preset.is_usual for preset in presets)
-        self.title.setText(f"Window · {display(name)}" + ("" if has_own else " · no presets in the files"))
-        self.title.setToolTip(tip(self.title.text()))
+        self.set_name(name)
         for i, preset in enumerate(presets):
             button = self._button(_name(preset.window, i), _numbers(preset, units))
             font = button.font()

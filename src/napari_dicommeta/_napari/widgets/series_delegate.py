@@ -8,6 +8,7 @@ from qtpy.QtCore import QEvent, QModelIndex, QObject, QPoint, QPointF, QRect, QS
 from qtpy.QtGui import QColor, QPainter, QPolygonF
 from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTreeView, QWidget
 
+from napari_dicommeta._napari.widgets.series_sign import paint_sign
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class SeriesDelegate(QStyledItemDelegate):
             place = QRect(QPoint(0, 0), picture.deviceIndependentSize().toSize())
             place.moveCenter(square.center())
             painter.drawPixmap(place, picture)
+        elif not row.has_pictures or row.reason:
+            paint_sign(painter, square, row.modality, colors.faint)
         lines = QRect(square.right() + 2 * MARGIN, rect.y(), 0, metrics.height())
         lines.setRight(rect.right() - MARGIN)
         lines.moveTop(rect.y() + rect.height() // 2 - metrics.height())

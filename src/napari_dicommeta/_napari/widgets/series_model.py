@@ -66,14 +66,15 @@ class SeriesModel(QAbstractItemModel):
         self.nodes[number].below = [self._add(child, number, i) for i, child in enumerate(branch.below)]
         return number
 
-    def set_row(self, row: SeriesRow) -> None:
-        """Update a series and its volumes."""
+    def set_row(self, row: SeriesRow) -> bool:
+        """Update a series and its volumes; return whether rows came or went."""
         number = self.of_series.get(row.number)
         if number is None:
-            return
+            return False
         node, branch = self.nodes[number], series_branch(row)
         index = self.createIndex(node.place, 0, number)
-        if len(branch.below) != len(node.below):
+        is_other = len(branch.below) != len(node.below)
+        if is_other:
             if node.below:
                 self.beginRemoveRows(index, 0, len(node.below) - 1)
                 node.below = []
@@ -86,6 +87,7 @@ class SeriesModel(QAbstractItemModel):
         for below, child in zip(node.below, branch.below, strict=True):
             self.nodes[below].branch = child
         self.dataChanged.emit(index, index)
+        return is_other
 
     def set_picture(self, number: int, picture: QPixmap) -> None:
         """Show the picture of a series."""

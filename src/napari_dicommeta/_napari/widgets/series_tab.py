@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from napari_dicommeta._napari.tasks.rows import is_worth_grouping, next_order, tree_of
 from napari_dicommeta._napari.widgets.labels import WHAT_TO_DO, paragraph, tip
+from napari_dicommeta._napari.widgets.marked_row import MarkedRow
 from napari_dicommeta._napari.widgets.series_delegate import ARROW_WIDTH, PICTURE_SIDE, SeriesDelegate, StickyHead
 from napari_dicommeta._napari.widgets.series_model import SeriesModel
 from napari_dicommeta._napari.widgets.series_search import SeriesSearch
@@ -29,7 +30,7 @@ from napari_dicommeta.support.words import display
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from qtpy.QtGui import QShowEvent
+    from qtpy.QtGui import QResizeEvent, QShowEvent
 
     from napari_dicommeta._napari.tasks.rows import Branch, SeriesRow
     from napari_dicommeta._napari.widgets.colors import Colors
@@ -40,6 +41,8 @@ MAX_NOTES = 6
 """Lines of notes that are shown below the tree."""
 MAX_REPORT_LINES = 16
 """The same for the text of a structured report."""
+NOTE_HEIGHT, REPORT_LINE_HEIGHT = 110, 40
+"""Pixels of the tab's height for each line of notes, and of reports: in a low tab the tree needs the place."""
 FOLDED_AT_FIRST = "rest"
 """The kind of branch that starts collapsed."""
 PICTURES_MS = 200
@@ -88,7 +91,7 @@ class SeriesTab(QWidget):
         self.start = StartArea(recent)
         self.model = SeriesModel(self)
         self.table = self._tree()
-        self.head = StickyHead(self.table)
+        self.head, self.marked = StickyHead(self.table), MarkedRow(self.table)
         self.search = SeriesSearch()
         self.by_patient = self.search.by_patient
         self.by_patient.toggled.connect(self._grouping_changed)
@@ -128,6 +131,7 @@ class SeriesTab(QWidget):
         self._order: tuple[int, bool] | None = None
         self._pictures_timer = QTimer(self, singleShot=True, interval=PICTURES_MS, timeout=self._ask_for_pictures)
         self._pictured: set[int] = set()
+        self._most_notes = (MAX_NOTES, MAX_REPORT_LINES)
         self.table.verticalScrollBar().valueChanged.connect(self._scrolled)
         self.set_rows(())
         self.set_problems((), 0)
@@ -173,6 +177,8 @@ class SeriesTab(QWidget):
 
     def _refresh(self) -> None:
         rows, chosen, place = self._rows, self.chosen(), self.table.verticalScrollBar().value()
+        was_listed = {number for number in chosen if number in self.model.of_series}
+        is_marked_in_sight = self.marked.is_in_sight()
         self.search.setVisible(self._is_searchable or bool(self.search.text))
         self.by_patient.setVisible(self._is_worth_grouping)
         branches = self._branches()
@@ -202,6 +208,8 @@ class SeriesTab(QWidget):
         text = self.search.text
         self.empty.setText(f"No series matches “{display(text, 60)}”. Esc clears the search." if text else self._empty)
         self.table.verticalScrollBar().setValue(place)
+        if is_marked_in_sight or (chosen and not was_listed):
+            self.marked.show()
         self.head.follow()
         self._show_notes(self.table.currentIndex())
         self._pictures_timer.start()
@@ -241,7 +249,9 @@ class SeriesTab(QWidget):
     def set_row(self, row: SeriesRow) -> None:
         """Update the series with this number if it is shown."""
         self._rows = tuple(row if old.number == row.number else old for old in self._rows)
-        self.model.set_row(row)
+        is_marked_in_sight = self.marked.is_in_sight()
+        if self.model.set_row(row) and is_marked_in_sight:
+            self.marked.show()
         if self._current_number() == row.number:
             self._show_notes(self.table.currentIndex())
 
@@ -394,11 +404,13 @@ class SeriesTab(QWidget):
         row = branch.row if branch is not None else None
         lines = ([row.reason] if row.reason else list(row.notes or ())) if row is not None else []
         self.notes.setVisible(bool(lines))
-        most = MAX_NOTES if row is None or row.has_images else MAX_REPORT_LINES
+        self._most_notes = self._room_for_notes()
+        most = self._most_notes[0 if row is None or row.has_images else 1]
         shown = [f"– {display(line, 300)}" for line in lines[:most]]
         if len(lines) > most:
             shown.append(f"… and {len(lines) - most} more")
         self.notes.setText("\n".join(shown))
+        self.notes.setToolTip(tip("\n".join(display(line, 300) for line in lines)) if len(lines) > most else "")
         for button in self.offer_buttons:
             self._offer_layout.removeWidget(button)
             button.deleteLater()
@@ -412,6 +424,19 @@ class SeriesTab(QWidget):
             QWidget.setTabOrder(self.offer_buttons[-1] if self.offer_buttons else self.table, button)
             self.offer_buttons.append(button)
         self.offer_line.setVisible(bool(self.offer_buttons))
+
+    def _room_for_notes(self) -> tuple[int, int]:
+        """Return how many lines of notes, and of reports, the height of the tab has room for."""
+        height = self.height()
+        return min(max(height // NOTE_HEIGHT, 2), MAX_NOTES), min(
+            max(height // REPORT_LINE_HEIGHT, 2), MAX_REPORT_LINES
+        )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as many lines of notes as there is room for."""
+        super().resizeEvent(event)
+        if self._room_for_notes() != self._most_notes:
+            self._show_notes(self.table.currentIndex())
 
     def sort_again(self) -> None:
         """Sort again after rows were updated, as their notes may be new."""

@@ -31,7 +31,7 @@ from napari_dicommeta.support.words import counted, display
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from qtpy.QtGui import QPainter, QShowEvent
+    from qtpy.QtGui import QPainter, QResizeEvent, QShowEvent
 
     from napari_dicommeta._napari.tasks.find import FoundValue
     from napari_dicommeta._napari.widgets.colors import Colors
@@ -58,6 +58,8 @@ PLAIN = ("constant", "unique")
 BARS = ("Present", "Shape")
 """Columns of bars, which give their place to names during a comparison."""
 DEFAULT_COLUMNS = ("Values", "Present", "Shape")
+NAME_WIDTH = 134
+"""Pixels of the names of tags and the scroll bar, below which bars give their place to names."""
 
 
 def shown_rows(rows: Sequence[TagRow], text: str, unfolded: Collection[str], chosen: str = "") -> list[TagRow]:
@@ -262,8 +264,13 @@ class TagTable(QWidget):
         self._hide_columns()
 
     def _hide_columns(self) -> None:
-        """Hide what is not chosen, and in a comparison the bars, whose place the names need."""
+        """Hide what is not chosen, and bars whose place the names need: in a comparison, and in a narrow table."""
+        room = self.width() - NAME_WIDTH
+        wanted = sum(width for name, width in zip(COLUMNS, WIDTHS, strict=True) if name in self._columns)
         hidden = BARS if self._is_compared else ()
+        for name in BARS[::-1]:
+            if name in self._columns and wanted > room:
+                hidden, wanted = (*hidden, name), wanted - WIDTHS[COLUMNS.index(name)]
         for column, name in enumerate(COLUMNS[1:6], 1):
             self.table.setColumnHidden(column, name not in self._columns or name in hidden)
         self.table.setColumnHidden(6, not self._is_compared)
@@ -331,6 +338,11 @@ class TagTable(QWidget):
             self.filter.clear()
             self._refresh()
         return self.select(keyword)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the names of tags the place of bars in a narrow table."""
+        super().resizeEvent(event)
+        self._hide_columns()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Scroll to the selected tag, as the table may have been small before."""

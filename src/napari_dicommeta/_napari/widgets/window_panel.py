@@ -222,6 +222,7 @@ class WindowPanel(QWidget):
             for events in self._looks(self._layer):
                 events.disconnect(self._limits_changed)
             self._layer.events.data.disconnect(self.update_layer)
+            self._layer.events.name.disconnect(self._renamed)
         self._layer = layer
         if layer is not None:
             volume = self.windowing.volume
@@ -230,11 +231,16 @@ class WindowPanel(QWidget):
             for events in self._looks(layer):
                 events.connect(self._limits_changed)
             layer.events.data.connect(self.update_layer)
+            layer.events.name.connect(self._renamed)
 
     @staticmethod
     def _looks(layer: Any) -> tuple[Any, ...]:
         """Return the events of how a layer shows its values."""
         return layer.events.contrast_limits, layer.events.colormap, layer.events.gamma
+
+    def _renamed(self, _event: object = None) -> None:
+        if self._layer is not None and self.windowing.layer is not None:
+            self.strip.set_name(self._layer.name)
 
     def _show_strip(self) -> None:
         volume = self.windowing.volume
