@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from dicom_factory import write_series
 from napari.components import ViewerModel
+from napari.utils.transforms import Affine
 
 import napari_dicommeta as dm
 from napari_dicommeta._napari.arrange import limit_sliders
@@ -163,6 +164,20 @@ def test_slice_and_value_are_those_shown_beside_a_layer_in_smaller_units(tmp_pat
     assert slice_number(viewer, layer) == 6
 
 
+@pytest.mark.parametrize("degrees", [20, -30])
+def test_the_slice_of_an_oblique_layer_is_the_one_shown(tmp_path: Path, degrees: float) -> None:
+    ct = volume(tmp_path, 9)
+    viewer = shown(ct)
+    layer = viewer.layers[0]
+    layer.affine = Affine(rotate=(degrees, degrees / 2, 0)).affine_matrix
+    viewer.dims.point = tuple(layer.data_to_world((4, 8, 6)))  # the middle
+    for number in (2, 4, 6):
+        go_to_slice(viewer, layer, number)
+        assert slice_number(viewer, layer) == number
+        assert slice_text(viewer, layer, ct).startswith(f"slice {number + 1}/9")
+        assert np.array_equal(np.asarray(layer._slice.image.raw), np.asarray(ct.array)[number])
+
+
 def test_a_slice_without_a_place_is_counted_only(tmp_path: Path) -> None:
     ct = volume(tmp_path, 1, ImagePositionPatient=None, ImageOrientationPatient=None)
     viewer = shown(ct)
@@ -231,3 +246,6 @@ def test_a_text_in_a_corner_rises_above_a_letter_that_it_would_reach() -> None:
     assert above_letter(raised, "P", 800) == text  # the canvas has become wider
     assert above_letter(text, "", 470) == text
     assert above_letter("", "P", 10) == ""
+    assert (
+        above_letter(f"CT {MINUS}998 HU · RTDOSE 0 Gy", "P", 514) != f"CT {MINUS}998 HU · RTDOSE 0 Gy"
+    )  # 252 pixels wide

@@ -225,6 +225,26 @@ def test_the_reason_for_a_refusal_goes_with_the_next_series(qtbot: Any, viewer: 
         assert dock.series.problems.text() == of_source
 
 
+def test_no_picture_is_made_for_the_rows_of_another_source(qtbot: Any, dock: Any, tmp_path: Path) -> None:
+    read(qtbot, dock, two_kernels(tmp_path / "two"))
+    dock.tabs.setCurrentWidget(dock.series)
+    qtbot.waitUntil(lambda: len(dock.series.model.pictures) == 2)
+    before = dock.opened
+    write_series(tmp_path / "one", 5, SeriesInstanceUID="1.2.9")
+    asked: list[bool] = []
+
+    def ask() -> None:
+        """Ask as the timer of the rows does, whose rows are still those of two series."""
+        if dock.opened is not before and len(dock.series.model.rows) == 2:
+            dock.series.pictures_wanted.emit((0, 1))
+            asked.append(dock.workers.is_running("series pictures"))
+
+    dock.workers.opened.connect(ask)
+    read(qtbot, dock, tmp_path / "one")
+    assert asked == [False]
+    qtbot.waitUntil(lambda: set(dock.series.model.pictures) == {0})
+
+
 def test_the_dock_opens_with_its_share_of_the_window_and_moves_below_the_canvas_and_back(
     qtbot: Any, viewer: Any, dock: Any, tmp_path: Path
 ) -> None:
@@ -238,6 +258,8 @@ def test_the_dock_opens_with_its_share_of_the_window_and_moves_below_the_canvas_
     dock.tabs.setCurrentWidget(dock.tab)
     qtbot.waitUntil(lambda: all(part.isVisible() for part in parts), timeout=5000)
     assert dock._area.widget().minimumSizeHint().width() <= dock.width()
+    tree = dock.series.table
+    qtbot.waitUntil(lambda: tree.viewport().rect().contains(tree.visualRect(tree.currentIndex())))
     lefts = [part.mapTo(dock, part.rect().topLeft()).x() for part in parts]
     assert lefts == sorted(set(lefts))  # side by side, in this order
     assert len(dock.series.model.rows) == 2

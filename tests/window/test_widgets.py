@@ -133,6 +133,12 @@ def test_columns_are_chosen_and_the_difference_comes_with_a_comparison(qtbot) ->
     assert shown() == ["Tag", "VR", "Values", "Present"]
     assert changed == [("VR", "Values", "Present", "Shape"), ("VR", "Values", "Present")]
     table.set_rows((row("KVP", differs=0.1), row("Rows", differs=0.75), row("EchoTime")))
+    right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+    table.set_rows((row("KVP", differs=0.1, value="120"), row("Rows", differs=0.75), row("EchoTime")))
+    roles = [
+        [table.model.index(i, column).data(Qt.ItemDataRole.TextAlignmentRole) for column in (2, 6)] for i in (0, 1)
+    ]
+    assert roles == [[right, right], [None, right]], "a number is right-aligned beside the value of a constant too"
     assert shown() == ["Tag", "VR", "Values", "Differs"], "bars give their place to names"
     assert [one.keyword for one in table.model.rows] == ["Rows", "KVP", "EchoTime"]  # what differs most comes first
     table.set_rows(ROWS)

@@ -11,7 +11,7 @@ from napari_dicommeta._napari.display import slice_index, slice_number
 from napari_dicommeta._napari.reader import volume_of
 from napari_dicommeta._napari.views import directions_of
 from napari_dicommeta._napari.words import brief, digits_for
-from napari_dicommeta._napari.world import index_at
+from napari_dicommeta._napari.world import index_at, index_shown
 from napari_dicommeta.dicom.tags import TagPath
 from napari_dicommeta.dicom.units import unit_words
 from napari_dicommeta.dicom.values import number
@@ -35,8 +35,8 @@ __all__ = [
     "window_text",
 ]
 
-CHARACTER_PIXELS, MARGIN_PIXELS = 9.0, 20.0
-"""Width of a character of napari's texts, and the space beside a text."""
+CHARACTER_PIXELS, MARGIN_PIXELS = 10.5, 20.0
+"""Width of a capital of napari's texts, and the space beside a text."""
 EMPTY_LINE = "\n "
 PLACES = ("left", "right", "top", "bottom")
 SIDES = (("R", "L"), ("A", "P"), ("F", "H"))
@@ -129,7 +129,7 @@ def slice_text(viewer: Any, layer: Any, volume: Volume) -> str:
     parts = []
     if dims.ndisplay == 2 and len(spatial) == 1 and spatial[0] >= lead and layer.data.shape[spatial[0] - lead] > 1:
         axis = spatial[0] - lead
-        n, count = round(float(index_at(viewer, layer)[axis])), layer.data.shape[axis]
+        n, count = round(float(index_shown(viewer, layer)[axis])), layer.data.shape[axis]
         is_time = bool(volume.axis) and volume.array.ndim - volume.is_color == 3 and axis == 0
         if not 0 <= n < count:  # the sliders reach to slices of another layer
             parts.append("no slice here")

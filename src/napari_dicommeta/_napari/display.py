@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_dicommeta._napari.words import plain
-from napari_dicommeta._napari.world import index_at, world_of
+from napari_dicommeta._napari.world import index_shown, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +156,7 @@ def slice_index(viewer: Any, layer: Any) -> tuple[int, ...]:
     """Return the index of the slice of `layer` that is shown, over all axes except the rows and columns."""
     lead = layer.ndim - 2
     shape = layer.data.shape
-    position = index_at(viewer, layer)[:lead]
+    position = index_shown(viewer, layer)[:lead]
     return tuple(min(max(round(float(at)), 0), shape[axis] - 1) for axis, at in enumerate(position))
 
 
@@ -168,6 +168,6 @@ def slice_number(viewer: Any, layer: Any) -> int:
 def go_to_slice(viewer: Any, layer: Any, number: int) -> None:
     """Show the slice with this number, counted over times and slices."""
     shape = layer.data.shape[: layer.ndim - 2]
-    world = world_of(viewer, layer, np.array([*np.unravel_index(number, shape), 0, 0]))
+    world = place_of(viewer, layer, np.array([*np.unravel_index(number, shape), 0, 0]))
     for axis in range(len(shape)):
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim + axis, world[axis])

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["extent_of", "index_at", "world_of"]
+__all__ = ["extent_of", "index_at", "index_shown", "place_of", "world_of"]
 
 
 def index_at(viewer: Any, layer: Any, point: Sequence[float] | None = None) -> np.ndarray:
@@ -22,6 +22,35 @@ def index_at(viewer: Any, layer: Any, point: Sequence[float] | None = None) -> n
     given = np.asarray(viewer.dims.point if point is None else point, float)[-layer.ndim :]
     place[layer.ndim - len(given) :] = given
     return np.asarray(layer.world_to_data(place / _sizes(viewer, layer)), float)
+
+
+def index_shown(viewer: Any, layer: Any) -> np.ndarray:
+    """Return the index of `layer`, not rounded, that is shown: where the sliders are, and along them as napari slices.
+
+    Of a layer that lies obliquely, napari takes the slice in which the sliders alone would be.
+    """
+    index, hidden = index_at(viewer, layer), _hidden(viewer, layer)
+    point = np.asarray(viewer.dims.point, float)
+    point[list(viewer.dims.displayed)] = 0
+    index[hidden] = index_at(viewer, layer, point.tolist())[hidden]
+    return index
+
+
+def place_of(viewer: Any, layer: Any, index: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return where the sliders have to be for `index_shown` to be `index`, over the axes of the layer."""
+    place, hidden = world_of(viewer, layer, index), _hidden(viewer, layer)
+    origin = index_at(viewer, layer, [0.0] * layer.ndim)
+    turns = np.stack([index_at(viewer, layer, unit) - origin for unit in np.eye(layer.ndim).tolist()], axis=1)
+    own = turns[np.ix_(hidden, hidden)]
+    if hidden and not np.allclose(np.delete(turns, hidden, axis=1)[hidden], 0) and np.linalg.det(own):
+        place[hidden] = np.linalg.solve(own, (np.asarray(index, float) - origin)[hidden])
+    return place
+
+
+def _hidden(viewer: Any, layer: Any) -> list[int]:
+    """Return the axes of `layer` that are sliced."""
+    lead = viewer.dims.ndim - layer.ndim
+    return [axis - lead for axis in viewer.dims.not_displayed if axis >= lead]
 
 
 def world_of(viewer: Any, layer: Any, index: Sequence[float] | np.ndarray) -> np.ndarray:

@@ -33,6 +33,8 @@ class SeriesRows(QObject):
         self._opened: Opened | None = None
         self.rows: list[SeriesRow] = []
         self._noted: list[int] = []
+        self.shown: Opened | None = None
+        """The source whose rows are in the tree; another one comes with the next `show`."""
         self._search = ""
         self._found: frozenset[int] | None = None
         """The numbers of the series that the search finds; None without a search."""
@@ -43,6 +45,7 @@ class SeriesRows(QObject):
         self._opened, self.rows, self._noted = opened, list(opened.rows), []
         self._tree.forget()
         self._tree.forget_pictures()
+        self.shown = None
         self._found = self._find()
 
     def set_search(self, text: str) -> None:
@@ -62,6 +65,7 @@ class SeriesRows(QObject):
         """Show the series that match."""
         if self._opened is None:
             return
+        self.shown = self._opened
         names, matches = self._open_names(), self._matches()
         rows = (row for row in self.rows if not matches or matches[row.number])
         if self._found is not None:

@@ -225,7 +225,7 @@ class DicomDock(DockPanel):
     def _grown(self, opened: Opened) -> None:
         """List a source that is being read as far as it is read."""
         self.exploration.set_catalog(opened.catalog, opened.tags, is_whole=False)
-        self.series_rows.set_opened(opened)
+        self._list_series(opened)
         self._show_series()
         self._active_changed()
 
@@ -276,7 +276,7 @@ class DicomDock(DockPanel):
         sources.replace(opened)
         self.series.set_start(False)
         self.layer_queue.begin_source(opened, sources.volumes)
-        self.series_rows.set_opened(opened)
+        self._list_series(opened)
         self.findings_tab.forget()
         self.exports.end_comparison()
         self.audits.end()

@@ -239,6 +239,11 @@ class DockPanel(DockFrame):
         if not self._is_tree_old:
             self.series_rows.show()
 
+    def _list_series(self, opened: Opened) -> None:
+        """Take the series of another source, and no picture of those before."""
+        self.workers.stop("series pictures")
+        self.series_rows.set_opened(opened)
+
     def _accept_search(self, text: str) -> None:
         """Make a filter of ``tag=value`` in the search field; words stay in it."""
         opened = self.listed
@@ -249,8 +254,10 @@ class DockPanel(DockFrame):
 
     def _picture_series(self, numbers: tuple[int, ...]) -> None:
         """Make the pictures of these series, unless something more urgent is being read."""
-        if self.opened is not None and not self.workers.is_scanning and not self.layer_queue.is_adding:
-            self.workers.picture_series(self.opened.series, numbers)
+        opened = self.opened
+        is_busy = self.workers.is_scanning or self.layer_queue.is_adding
+        if opened is not None and self.series_rows.shown is opened and not is_busy:
+            self.workers.picture_series(opened.series, numbers)
 
     def _tab_changed(self, _index: int) -> None:
         if self._is_tree_old:

@@ -18,6 +18,8 @@ class MarkedRow(QObject):
     def __init__(self, tree: QTreeView) -> None:
         super().__init__(tree)
         self._tree = tree
+        self._height = 0
+        """The height that the tree had at rest: moved to another place, it gets several in a row."""
         self._timer = QTimer(self, singleShot=True, timeout=self.show)
         tree.viewport().installEventFilter(self)
 
@@ -29,12 +31,15 @@ class MarkedRow(QObject):
 
     def show(self) -> None:
         """Scroll to the current row, as little as needed."""
-        index = self._tree.currentIndex()
+        index, self._height = self._tree.currentIndex(), self._tree.viewport().height()
         if index.isValid():
             self._tree.scrollTo(index)
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         """Follow the height of the tree, once it has its new scroll bar."""
-        if event.type() == QEvent.Type.Resize and self.is_in_sight(event.oldSize().height()):
-            self._timer.start()
+        if event.type() == QEvent.Type.Resize:
+            if self._timer.isActive() or self.is_in_sight(self._height):
+                self._timer.start()
+            else:
+                self._height = event.size().height()
         return False

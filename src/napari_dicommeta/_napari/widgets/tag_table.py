@@ -95,7 +95,8 @@ class _Model(RowModel):
                 f"{counted(row.spellings, 'spelling')} · present in {row.present:.1%} of files{kind}"
             )
             return tip(display(words, 400))
-        if role == Qt.ItemDataRole.TextAlignmentRole and index.column() in (2, 3, 6) and not row.value:
+        is_number = index.column() in (3, 6) or (index.column() == 2 and not row.value)
+        if role == Qt.ItemDataRole.TextAlignmentRole and is_number:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.UserRole:
             return row
