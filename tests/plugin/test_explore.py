@@ -225,7 +225,7 @@ def test_planes_are_thinned_out_in_the_proportions_of_the_patient() -> None:
         ("PatientSex", ("F",), "PatientSex F"),  # a single letter says nothing by itself
         ("KVP", False, "no KVP"),
         (("KVP", "ConvolutionKernel"), (("80", "B30f"),), "80 kV and B30f"),
-        (("KVP", "Modality"), (("80", None),), "KVP × Modality = 80 × (absent)"),
+        (("KVP", "Modality"), (("80", None),), "80 kV and no Modality"),
         ("KVP", (None, "120"), "KVP = (absent) or 120"),
         ("SliceThickness", Spelled(("1.0",)), "SliceThickness spelled = 1.0"),
     ],

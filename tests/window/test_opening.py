@@ -294,6 +294,23 @@ def test_the_slider_covers_what_is_visible(qtbot: Any, viewer: Any, dock: Any, t
     assert viewer.dims.nsteps[0] == 6
 
 
+def test_a_series_that_matches_as_a_whole_opens_at_its_middle(
+    qtbot: Any, viewer: Any, dock: Any, tmp_path: Path
+) -> None:
+    write_series(tmp_path / "s" / "a", 9, SeriesNumber=1, FrameOfReferenceUID="1.2.3")
+    kernels = {"ConvolutionKernel": "B70s", "ExposureTime": lambda k: 500 + k}
+    other = {"SeriesInstanceUID": "1.2.9", "SeriesNumber": 2, "FrameOfReferenceUID": "1.2.4"}
+    write_series(tmp_path / "s" / "b", 7, **kernels, **other)
+    read(qtbot, dock, tmp_path / "s")
+    dock.exploration.set_filter("ConvolutionKernel", ("B70s",))
+    open_series(qtbot, dock, 1)
+    assert slice_shown(viewer) == 3
+    viewer.layers.remove(viewer.layers.selection.active)
+    dock.exploration.set_filter("ExposureTime", ("505", "506"))
+    open_series(qtbot, dock, 1)
+    assert slice_shown(viewer) == 5, "the first that matches"
+
+
 def test_a_series_in_time_and_one_in_color_replace_a_volume(qtbot: Any, viewer: Any, dock: Any, tmp_path: Path) -> None:
     read(qtbot, dock, patient(tmp_path / "a", 1, 20))
     times = {"TemporalPositionIdentifier": lambda k: k // 5 + 1}

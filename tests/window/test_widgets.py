@@ -170,6 +170,10 @@ def test_keys_lead_from_the_filter_through_the_tags_to_the_values(qtbot) -> None
     qtbot.keyClick(table.filter, Qt.Key.Key_Escape)
     assert table.filter.text() == ""
     assert len(table.model.rows) == 2
+    qtbot.keyClicks(table.filter, "slope")
+    with qtbot.waitSignal(table.tag_selected) as selected:
+        qtbot.keyClick(table.filter, Qt.Key.Key_Return)
+    assert selected.args == ["RescaleSlope"], "Enter selects the best match"
 
 
 def test_presets_are_buttons_in_the_files_order_with_the_faulty_struck_out(qtbot) -> None:
@@ -470,6 +474,7 @@ def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
     bar = FilterBar()
     qtbot.addWidget(bar)
     bar.show()
+    bar.resize(460, bar.height())
     bar.set_filters((), 7, 7)
     assert (bar.count.text(), bar.clear_button.isVisible()) == ("all 7 files", False)
     bar.set_filters((), 1, 1)
@@ -482,6 +487,12 @@ def test_chips_name_the_filters_and_remove_them(qtbot) -> None:
     assert [chip.text() for chip in bar.chips] == ["RescaleSlope 1 or 2  ×", "Modality = (empty)  ×"]
     bar.set_filters((("KVP", slice(80.0, 100.0)), (("WindowCenter", "WindowWidth"), (("40", None),))), 1, 2)
     assert bar.chips[0].text() == "KVP 80 … 100 kV  ×"
+    bar.resize(300, bar.height())
+    wide = (("Manufacturer", ("GE MEDICAL SYSTEMS, a maker with a very long name",)),)
+    bar.set_filters(wide, 270, 1009)
+    assert bar.chips[0].width() <= bar._area.width(), "a chip is whole at the least width of the dock"
+    bar.set_filters((("KVP", slice(80.0, 100.0)), (("WindowCenter", "WindowWidth"), (("40", None),))), 1, 2)
+    bar.resize(460, bar.height())
     bar.copy_action.trigger()
     copied = "catalog.where({('WindowCenter', 'WindowWidth'): (('40', None),)}, KVP=slice(80.0, 100.0))"
     assert QApplication.clipboard().text() == copied

@@ -92,8 +92,9 @@ def chip_words(tag: Tags, condition: Condition) -> str:
     A value that says by itself what it is stands alone; a number follows its tag, or has its unit.
     """
     pair = condition[0] if isinstance(condition, tuple) and len(condition) == 1 else None
-    if isinstance(tag, tuple) and isinstance(pair, tuple) and None not in pair:
-        return " and ".join(chip_words(part, (text,)) for part, text in zip(tag, pair, strict=True))
+    if isinstance(tag, tuple) and isinstance(pair, tuple):
+        parts = zip(tag, pair, strict=True)
+        return " and ".join(chip_words(part, False if text is None else (text,)) for part, text in parts)
     if not isinstance(tag, str) or isinstance(condition, (bool, slice, Spelled)):
         words = described(tag, condition)
         if condition is False:

@@ -23,11 +23,16 @@ WORDS = {
     "PCT": "%",
     "PROPCNTS": "∝ counts",
     "PROPCPS": "∝ counts/s",
+    "SIGNAL INTENSITY (UNITLESS)": "",
     "STDDEV": "SD",
     "UMOLMINML": "µmol/min/ml",
     "UMOLML": "µmol/ml",
+    "US": "",
 }
-"""Terms of *Units* (0054,1001) and of *Rescale Type* (0028,1054) -> words (PS3.3 sections C.8.9.1.1.3, C.11.1.1.2)."""
+"""Terms of *Units* (0054,1001) and of *Rescale Type* (0028,1054) -> words (PS3.3 sections C.8.9.1.1.3, C.11.1.1.2).
+
+"US" is unspecified.
+"""
 
 
 def unit_words(term: str) -> str:

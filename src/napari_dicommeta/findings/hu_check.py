@@ -186,7 +186,8 @@ def why_unchecked(volume: Volume, image_types: Sequence[str] = ()) -> tuple[str,
         return "localizer", "a localizer: projections do not hold HU"
     missing = any(note.code == "rescale-missing" for note in volume.notes)
     if volume.units != "HU" and not missing:
-        reason = f"its units are {unit_words(volume.units)}, not HU" if volume.units else "its files do not state HU"
+        words = unit_words(volume.units) or volume.units
+        reason = f"its units are {words}, not HU" if words else "its files do not state HU"
         return "no-hu", reason
     return "", ""
 

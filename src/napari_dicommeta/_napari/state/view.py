@@ -165,8 +165,9 @@ class View(QObject):
         """Show volumes that were opened, and close the eye of others unless they are `is_added` to what is shown.
 
         The volume with a slice from `paths` is shown at it, else the first at the slice where the previous volume was
-        in the patient, or at its middle. A volume that joins an image of its frame of reference is laid over it, and
-        the view stays. Return the volume with a matching slice, None without a match.
+        in the patient, or at its middle; so is a volume all of whose slices are from them. A volume that joins an image
+        of its frame of reference is laid over it, and the view stays. Return the volume with a matching slice, None
+        without a match.
         """
         before, self._before = self._before, None
         matches = {id(volume): slice_matching(volume, paths) for volume in volumes} if paths else {}
@@ -198,7 +199,7 @@ class View(QObject):
         if not is_joining and not (is_added and before is not None):
             self._turn(volume_of(ground), before)
             center_planes(viewer, ground)
-        number = matches.get(id(shown))
+        number = None if _come_all_from(shown, paths) else matches.get(id(shown))
         if number is None and before is not None and not is_joining:
             number = slice_at(shown, before.volume, before.index)
         if number is not None:
@@ -314,6 +315,11 @@ class View(QObject):
 
 def _are_labels(first: Volume, second: Volume | None) -> bool:
     return second is not None and first.is_labels and second.is_labels
+
+
+def _come_all_from(volume: Volume, paths: Collection[str]) -> bool:
+    """Return whether all slices of `volume` come from `paths`, so that none is meant more than others."""
+    return len(volume.files) > 1 and all(path in paths for path, _ in volume.files)
 
 
 def _is_same_grid(first: Volume | None, second: Volume | None) -> bool:

@@ -29,14 +29,16 @@ from napari_dicommeta.support.words import counted, display
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qtpy.QtGui import QKeyEvent
+    from qtpy.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 
     from napari_dicommeta.catalog.conditions import Condition, Tags
 
 __all__ = ["FilterBar"]
 
-MAX_CHIP_WIDTH = 200
+MIN_CHIP_WIDTH, MAX_CHIP_WIDTH = 80, 200
 """Pixels of the text of a chip."""
+CHIP_MARGINS = 36
+"""Pixels of a chip beside its text."""
 MAX_NAME = 60
 """Letters of the name of saved filters."""
 _REMOVING = tuple(getattr(Qt.Key, f"Key_{name}") for name in REMOVE)
@@ -169,15 +171,32 @@ class FilterBar(QWidget):
         whole = f"{'all ' if of > 1 else ''}{counted(of, 'file')}" if of else ""
         self.count.setText(f"{files:,} of {of:,}" if filters else whole)
         self.count.setToolTip(tip(f"{files:,} of {of:,} files match" if filters else ""))
-        for chip, (tag, condition) in zip(self.chips, filters, strict=True):
-            words = self.fontMetrics().elidedText(
-                display(chip_words(tag, condition)), Qt.TextElideMode.ElideMiddle, MAX_CHIP_WIDTH
-            )
-            chip.setText(words.replace("&", "&&") + "  ×")
-            chip.setToolTip(tip(f"{display(described(tag, condition))} · click to remove this filter"))
+        self._lay_out()
+        self._name_chips()
         self._lay_out()
         if self.chips:
             self._area.ensureWidgetVisible(self.chips[-1], 0, 0)
+
+    def _name_chips(self) -> None:
+        """Name the filters, none wider than the place for all."""
+        room = MAX_CHIP_WIDTH
+        if self.isVisible():
+            room = min(max(self._area.width() - CHIP_MARGINS, MIN_CHIP_WIDTH), room)
+        for chip, (tag, condition) in zip(self.chips, self._filters, strict=True):
+            words = display(chip_words(tag, condition))
+            words = self.fontMetrics().elidedText(words, Qt.TextElideMode.ElideMiddle, room)
+            chip.setText(words.replace("&", "&&") + "  ×")
+            chip.setToolTip(tip(f"{display(described(tag, condition))} · click to remove this filter"))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit the names of the filters."""
+        super().resizeEvent(event)
+        self._name_chips()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Fit the names of the filters."""
+        super().showEvent(event)
+        self._name_chips()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Scroll the chips with the wheel."""

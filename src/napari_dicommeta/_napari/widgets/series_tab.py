@@ -91,7 +91,8 @@ class SeriesTab(QWidget):
         self.start = StartArea(recent)
         self.model = SeriesModel(self)
         self.table = self._tree()
-        self.head, self.marked = StickyHead(self.table), MarkedRow(self.table)
+        self.head = StickyHead(self.table)
+        self.marked = MarkedRow(self.table, self.head)
         self.search = SeriesSearch()
         self.by_patient = self.search.by_patient
         self.by_patient.toggled.connect(self._grouping_changed)
@@ -323,7 +324,7 @@ class SeriesTab(QWidget):
             blocked = model.blockSignals(True)
             self._mark_only(index)
             model.blockSignals(blocked)
-            self.table.scrollTo(index)
+            self.marked.show()
             self.table.viewport().update()
             self._show_notes(index)
             self.chosen_changed.emit(self.chosen())

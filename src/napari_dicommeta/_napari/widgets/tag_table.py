@@ -170,7 +170,9 @@ class TagTable(QWidget):
         self.setObjectName("dicommeta-tags")
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("Find a tag or value: window, 0028, B31f…")
-        self.filter.setToolTip("Find by name, keyword, tag number or value. Down goes to the table, Esc clears.")
+        self.filter.setToolTip(
+            "Find by name, keyword, tag number or value. Enter selects the first, Down goes to the table, Esc clears."
+        )
         self.filter.setClearButtonEnabled(True)
         self.filter.installEventFilter(self)
         self.model = _Model(self)
@@ -413,17 +415,24 @@ class TagTable(QWidget):
             self.tag_selected.emit(self.model.rows[current.row()].keyword)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        """Go to the table with Down, clear the filter with Esc, and activate the selected tag with Enter."""
+        """Select the first tag that was found with Enter, go to the table with Down, clear the filter with Esc.
+
+        In the table Enter activates the selected tag.
+        """
         if event.type() == QEvent.Type.KeyPress:
             key = event.key()
             if watched is self.filter and key == Qt.Key.Key_Down and self.model.rows:
                 self.table.setFocus()
                 self.table.selectRow(max(self.table.currentIndex().row(), 0))
                 return True
+            is_enter = key in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+            if watched is self.filter and is_enter and self.filter.text().strip() and self.model.rows:
+                self.table.selectRow(0)
+                return True
             if watched is self.filter and key == Qt.Key.Key_Escape:
                 self.filter.clear()
                 return True
-            if watched is self.table and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.selected():
+            if watched is self.table and is_enter and self.selected():
                 self.tag_activated.emit(self.selected())
                 return True
         return bool(super().eventFilter(watched, event))

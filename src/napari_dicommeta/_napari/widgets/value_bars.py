@@ -195,7 +195,7 @@ class ValueBars(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("dicommeta-values")
-        self.heading, self.legend, self.rest = (line(vertical=QSizePolicy.Policy.Maximum) for _ in range(3))
+        self.heading, self.legend, self.rest = (line(vertical=QSizePolicy.Policy.Fixed) for _ in range(3))
         self.explanation = QLabel("")
         self._is_low = False
         self.explanation.setTextFormat(Qt.TextFormat.PlainText)
