@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FilterBar"]
 
-MIN_CHIP_WIDTH, MAX_CHIP_WIDTH = 80, 200
+MIN_CHIP_WIDTH, MAX_CHIP_WIDTH = 48, 200
 """Pixels of the text of a chip."""
 CHIP_MARGINS = 36
 """Pixels of a chip beside its text."""
