@@ -37,7 +37,7 @@ __all__ = ["FilterBar"]
 
 MIN_CHIP_WIDTH, MAX_CHIP_WIDTH = 48, 200
 """Pixels of the text of a chip."""
-CHIP_MARGINS = 36
+CHIP_MARGINS = 48
 """Pixels of a chip beside its text."""
 MAX_NAME = 60
 """Letters of the name of saved filters."""
