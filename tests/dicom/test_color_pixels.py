@@ -275,8 +275,58 @@ def test_a_palette_that_is_missing_or_short_is_an_error(tmp_path: Path) -> None:
     content = palette([1, 2, 3], [1, 2, 3], [1, 2, 3])
     content["GreenPaletteColorLookupTableData"] = Raw("OW", words([1]))
     file = image(tmp_path / "y.dcm", INDICES.tobytes(), (12, 16), EXPLICIT, "PALETTE COLOR", samples=1, **content)
-    with pytest.raises(PixelError, match="has 2 entries, its descriptor says 3"):
+    with pytest.raises(PixelError, match="says 3 entries, it has 1"):
         file.color()
+
+
+TABLE = [(n * 641) % 60013 for n in range(256)]
+SEGMENTS = [[0, 128, *range(1000, 1128)], [0, 128, *range(128)]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"GreenPaletteColorLookupTableData": words(TABLE)[:510]}, "says 256 entries, it has 255"),
+        ({"GreenPaletteColorLookupTableData": words(TABLE)[:300]}, "says 256 entries, it has 150"),
+        ({"GreenPaletteColorLookupTableData": words(TABLE)[:256]}, "different lengths"),
+        ({"GreenPaletteColorLookupTableData": words([*TABLE, 1])}, "says 256 entries, it has 257"),
+        ({"GreenPaletteColorLookupTableDescriptor": words([128, 0, 16])}, "descriptors .* differ"),
+        ({"GreenPaletteColorLookupTableDescriptor": words([256, 5, 16])}, "descriptors .* differ"),
+        ({"GreenPaletteColorLookupTableDescriptor": words([256, 0, 8])}, "descriptors .* differ"),
+        (
+            {f"{name}PaletteColorLookupTableDescriptor": words([128, 0, 16]) for name in ("Red", "Green", "Blue")},
+            "says 128 entries, it has 256",
+        ),
+        (
+            {
+                "BluePaletteColorLookupTableData": b"",
+                "SegmentedBluePaletteColorLookupTableData": words([*SEGMENTS[0], *SEGMENTS[1], 0, 2, 1, 1]),
+            },
+            "says 256 entries, it has 258",
+        ),
+    ],
+)
+def test_a_palette_whose_tables_contradict_their_descriptors_is_an_error(
+    tmp_path: Path, changes: dict[str, bytes], reason: str
+) -> None:
+    content = palette(TABLE, TABLE, TABLE) | {
+        key: Raw("US" if key.endswith("Descriptor") else "OW", value) for key, value in changes.items()
+    }
+    file = image(tmp_path / "x.dcm", INDICES.tobytes(), (12, 16), EXPLICIT, "PALETTE COLOR", samples=1, **content)
+    with pytest.raises(PixelError, match=reason):
+        file.color()
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, BIG])
+def test_a_palette_of_an_odd_number_of_bytes_is_padded(tmp_path: Path, syntax: str) -> None:
+    raw, order = bytes(range(200, 213)) + b"\0", ">" if syntax == BIG else "<"
+    stored = np.frombuffer(raw, "<u2").byteswap().tobytes() if syntax == BIG else raw
+    content = {}
+    for name in ("Red", "Green", "Blue"):
+        content[f"{name}PaletteColorLookupTableDescriptor"] = Raw("US", words([13, 0, 8], order))
+        content[f"{name}PaletteColorLookupTableData"] = Raw("OW", stored)
+    file = image(tmp_path / "x.dcm", INDICES.tobytes(), (12, 16), syntax, "PALETTE COLOR", samples=1, **content)
+    np.testing.assert_array_equal(file.color()[0, :, 1], [*range(200, 213), 212, 212, 212])
 
 
 def test_colors_behind_a_damaged_sequence_are_read(tmp_path: Path) -> None:

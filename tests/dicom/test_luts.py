@@ -187,6 +187,10 @@ def test_an_empty_sequence_is_no_table(tmp_path: Path) -> None:
 
 BROKEN = {
     "fewer entries than the descriptor says": lut([1, 2, 3], count=300),
+    "more entries than the descriptor says": lut(SQUARES, count=100),
+    "entries of 16 bits, half of which are left": lut(SQUARES, data=Raw("OW", words(SQUARES)[:200])),
+    "entries of 16 bits, of which some are left": lut(SQUARES, data=Raw("OW", words(SQUARES)[:398])),
+    "entries of 8 bits, of which some are left": lut(SQUARES, bits=8, data=Raw("OW", bytes(198))),
     "no bits": lut(SQUARES, bits=0),
     "more bits than an entry has": lut(SQUARES, bits=17),
     "no data": lut(SQUARES, data=Raw("OW", b"")),

@@ -94,13 +94,15 @@ def _table(item: Any, signed: bool, little: bool, is_modality: bool) -> LookupTa
         first += 65536
     data = item.LUTData
     if isinstance(data, bytes):
-        dtype = np.dtype("<u2" if little else ">u2")
-        values = np.frombuffer(data, np.uint8 if len(data) < 2 * count else dtype)
+        # Bytes of entries of more bits are what is left of a table that is cut.
+        is_bytes = bits <= 8 and len(data) == count + count % 2
+        dtype = np.dtype(np.uint8 if is_bytes else "<u2" if little else ">u2")
+        values = np.frombuffer(data[: count if is_bytes else len(data) & ~1], dtype)
     else:
-        values = np.asarray(data).astype(np.int64) & 0xFFFF
-    if len(values) < count or not 1 <= bits <= 16:
+        values = np.atleast_1d(np.asarray(data)).astype(np.int64) & 0xFFFF
+    if len(values) != count or not 1 <= bits <= 16:
         return None
-    values = values[:count].astype(np.uint16)
+    values = values.astype(np.uint16)
     values.flags.writeable = False
     kind = str(item.get("ModalityLUTType", "") or "")
     return LookupTable(

@@ -49,37 +49,47 @@ def read_palette(value_of: Callable[[str], tuple[bytes, bytes] | None], little: 
     Raises
     ------
     DecodeError
-        If a table is missing, too short or damaged.
+        If a table is missing or damaged, has another length than its descriptor says, or is described unlike the
+        others.
     """
-    order = "<" if little else ">"
+    count, first, bits = _described(value_of, little)
+    if signed and first >= 32768:
+        first -= 65536
     planes: list[np.ndarray] = []
-    first = 0
-    for descriptor, table, segmented in zip(DESCRIPTORS, TABLES, SEGMENTED, strict=True):
-        stated = value_of(descriptor)
-        if stated is None or len(stated[1]) < 6:
-            raise DecodeError("a palette color image without a table for each color")
-        count, start, bits = np.frombuffer(stated[1], f"{order}u2", 3).tolist()
-        if bits not in (8, 16):
-            raise DecodeError(f"a color table of {bits} bits per entry, 8 or 16 are defined")
-        count = count or MAX_ENTRIES
-        if not planes:
-            first = start - 65536 if signed and start >= 32768 else start
+    lengths: set[int] = set()
+    for table, segmented in zip(TABLES, SEGMENTED, strict=True):
         found = value_of(table)
         if found is not None and found[1]:
             entries = _entries(*found, count, bits, little)
+            lengths.add(len(found[1]))
         else:
             found = value_of(segmented)
             if found is None:
                 raise DecodeError("a palette color image without a table for each color")
             entries = _expanded(_numbers(*found, bits, little), count, bits)
-        if len(entries) < count:
-            raise DecodeError(f"a color table has {len(entries)} entries, its descriptor says {count}")
-        planes.append(entries[:count])
-    count = min(map(len, planes))
-    colors = np.stack([plane[:count] for plane in planes], axis=1)
+        if len(entries) != count:
+            raise DecodeError(f"the descriptor of a color table says {count:,} entries, it has {len(entries):,}")
+        planes.append(entries)
+    if len(lengths) > 1:  # one is cut, and what is left of it would be taken for bytes
+        raise DecodeError("the color tables have different lengths")
+    colors = np.stack(planes, axis=1)
     colors = colors.astype(np.uint16 if colors.max(initial=0) > 255 else np.uint8)
     colors.flags.writeable = False
     return Palette(first, colors)
+
+
+def _described(value_of: Callable[[str], tuple[bytes, bytes] | None], little: bool) -> tuple[int, int, int]:
+    """Return the number of entries, the first stored value and the bits, which are those of all three descriptors."""
+    found = [value_of(descriptor) for descriptor in DESCRIPTORS]
+    stated = {value[:6] for _, value in (element or (b"US", b"") for element in found)}
+    if any(len(value) < 6 for value in stated):
+        raise DecodeError("a palette color image without a table for each color")
+    if len(stated) > 1:
+        raise DecodeError("the descriptors of the color tables differ")
+    count, first, bits = np.frombuffer(stated.pop(), "<u2" if little else ">u2").tolist()
+    if bits not in (8, 16):
+        raise DecodeError(f"a color table of {bits} bits per entry, 8 or 16 are defined")
+    return count or MAX_ENTRIES, first, bits
 
 
 def _numbers(vr: bytes, raw: bytes, bits: int, little: bool) -> np.ndarray:
@@ -92,21 +102,25 @@ def _numbers(vr: bytes, raw: bytes, bits: int, little: bool) -> np.ndarray:
 
 
 def _entries(vr: bytes, raw: bytes, count: int, bits: int, little: bool) -> np.ndarray:
-    """Return the entries of a plain table; entries of 8 bits may take a byte or a word each (PS3.3 C.7.6.3.1.6)."""
-    is_words = len(raw) >= 2 * count
-    entries = _numbers(vr, raw, 16 if is_words else 8, little)
-    if is_words and bits == 8:
+    """Return the entries of a plain table; entries of 8 bits may take a byte or a word each (PS3.3 C.7.6.3.1.6).
+
+    Its length says which. With any other length, the result has another number of entries.
+    """
+    if len(raw) == 2 * count:
+        entries = _numbers(vr, raw, 16, little)
         # Real files have 8 bits in either half of the word.
-        return entries >> 8 if entries[:count].max(initial=0) > 255 else entries
-    return entries
+        return entries >> 8 if bits == 8 and entries.max(initial=0) > 255 else entries
+    if len(raw) == count + count % 2:
+        return _numbers(vr, raw, 8, little)[:count]
+    return _numbers(vr, raw, bits, little)
 
 
 def _expanded(numbers: np.ndarray, count: int, bits: int) -> np.ndarray:
-    """Return the entries of a segmented table, at most `count` (PS3.3 section C.7.9.2)."""
+    """Return the entries of a segmented table; more than `count` only as far as needed to see that (PS3.3 C.7.9.2)."""
     segments = numbers.tolist()
     out: list[int] = []
     _expand(segments, 0, len(segments), out, count, bits, may_repeat=True)
-    return np.array(out[:count], np.uint16)
+    return np.array(out, np.uint16)
 
 
 def _expand(
@@ -115,7 +129,7 @@ def _expand(
     """Append the entries of up to `repeats` segments from `position` on."""
     width = 4 if bits == 8 else 2
     for _ in range(repeats):
-        if len(out) >= count or position + 2 > len(segments):
+        if len(out) > count or position + 2 > len(segments):
             return
         kind, length = segments[position : position + 2]
         position += 2
