@@ -201,6 +201,50 @@ def test_a_number_of_frames_that_is_one_or_absent_is_no_decision(tmp_path: Path,
     assert note(volume, "pixels-assumed") is None
 
 
+COLOR = {"SamplesPerPixel": 3, "PlanarConfiguration": 0, "PhotometricInterpretation": "RGB", **EIGHT}
+COLOR |= {"PixelData": Raw("OB", bytes(576)), "RescaleSlope": None, "RescaleIntercept": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({"PhotometricInterpretation": "MONOCHROME1"}, ""),
+        ({"PhotometricInterpretation": None}, "Photometric Interpretation is absent with one sample per pixel: "),
+        ({"PhotometricInterpretation": "YBR_FULL"}, "Photometric Interpretation is 'YBR_FULL' with one sample per "),
+        ({"PhotometricInterpretation": "<b>"}, "Photometric Interpretation is '<b>' with one sample per pixel: "),
+        (COLOR, ""),
+        ({**COLOR, "PhotometricInterpretation": "MONOCHROME2"}, "Photometric Interpretation is 'MONOCHROME2' with 3 "),
+        ({**COLOR, "PhotometricInterpretation": ""}, "Photometric Interpretation is absent with 3 samples per pixel: "),
+        ({**COLOR, "PlanarConfiguration": None}, "Planar Configuration is absent: the samples of each pixel are taken"),
+        ({**COLOR, "PlanarConfiguration": 2}, "Planar Configuration is '2': the samples of each pixel are taken to "),
+    ],
+)
+def test_a_meaning_or_an_order_of_samples_that_is_not_stated_is_a_decision(
+    tmp_path: Path, changes: dict[str, Any], title: str
+) -> None:
+    write_series(tmp_path, 1, **changes)
+    (volume,) = dm.load(tmp_path)
+    found = note(volume, "pixels-assumed")
+    assert found is not None if title else found is None
+    if found is not None:
+        assert found[0] == "decision"
+        assert found[1].startswith(title)
+
+
+def test_a_codestream_needs_no_planar_configuration(tmp_path: Path) -> None:
+    stream = bytes(imagecodecs.jpegls_encode(np.zeros((16, 12, 3), np.uint8)))
+    changes = {**COLOR, "PlanarConfiguration": None, "PixelData": encapsulated([stream])}
+    write_series(tmp_path, 1, JLS, **changes)
+    (volume,) = dm.load(tmp_path)
+    assert note(volume, "pixels-assumed") is None
+
+
+def test_palette_color_of_several_samples_is_refused(tmp_path: Path) -> None:
+    write_series(tmp_path, 1, **{**COLOR, "PhotometricInterpretation": "PALETTE COLOR"})
+    with pytest.raises(dm.LoadError, match="3 samples per pixel of palette color"):
+        dm.load(tmp_path)
+
+
 # -- bounded work --------------------------------------------------------------------------------------------
 
 

@@ -88,6 +88,8 @@ class PixelFormat:
             return f"an image of {self.rows} × {self.columns} pixels"
         if self.samples not in (1, 3, 4):
             return f"{self.samples} samples per pixel"
+        if self.samples > 1 and self.photometric == "PALETTE COLOR":
+            return f"{self.samples} samples per pixel of palette color"
         if self.pixel_tag in FLOATS:
             return ""
         if self.bits_allocated not in (1, 8, 12, 16, 32, 64):

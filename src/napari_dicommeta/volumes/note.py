@@ -345,9 +345,10 @@ NOTE_KINDS: dict[str, NoteKind] = {
         severity="decision",
         summary="Elements that the pixels need are absent or impossible, and values are assumed for them",
         standard="PS3.3 section C.7.6.3.1",
-        tags=("PixelRepresentation", "NumberOfFrames"),
+        tags=("PixelRepresentation", "NumberOfFrames", "PhotometricInterpretation", "PlanarConfiguration"),
         advice="Compare with other images of the device: signed samples that are taken as unsigned are far too high.",
-        meaning="A wrong sign makes large numbers of negative ones; a wrong number of frames hides images.",
+        meaning="A wrong sign makes large numbers of negative ones; a wrong number of frames hides images; a wrong "
+        "order or meaning of samples gives other colors.",
         is_finding=True,
     ),
     # -- windows

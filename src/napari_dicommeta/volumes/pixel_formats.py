@@ -8,13 +8,14 @@ import numpy as np
 
 from napari_dicommeta.dicom.frame_ending import frame_ending
 from napari_dicommeta.dicom.pixel_format import FLOATS, PixelFormat
+from napari_dicommeta.dicom.uids import DEFLATED_FRAME, NATIVE
 from napari_dicommeta.dicom.values import number
 from napari_dicommeta.support.side_by_side import SideBySide
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.frame_table import PixelFormats
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.catalog.columns import Column, ColumnStore
@@ -32,10 +33,14 @@ _FORMAT_TAGS = (
     "HighBit",
     "PixelRepresentation",
     "PhotometricInterpretation",
+    "PlanarConfiguration",
     "TransferSyntaxUID",
 )
 
 
+OF_ONE_SAMPLE = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
+NO_COLORS = ("MONOCHROME1", "MONOCHROME2", "")
+"""Photometric interpretations of images that are opened as RGB if they have several samples per pixel."""
 MAX_SHOWN = 40
 """Characters of a damaged value that a reason quotes."""
 
@@ -120,6 +125,8 @@ def _pixel_format(of_tags: tuple[_Stated, ...], pixel_tag: int) -> PixelFormat:
     if not is_known and pixel_tag not in FLOATS:
         state = f"{display(sign, MAX_SHOWN)!r}" if sign else "absent"
         unclear.append(f"Pixel Representation is {state}: samples are taken as unsigned")
+    syntax = stated["TransferSyntaxUID"].text
+    unclear += _unclear_colors(stated, sizes["samples"], has_order=syntax in NATIVE or syntax == DEFLATED_FRAME)
     return PixelFormat(
         **sizes,
         frames=frames,
@@ -128,11 +135,27 @@ def _pixel_format(of_tags: tuple[_Stated, ...], pixel_tag: int) -> PixelFormat:
         high_bit=high_bit,
         signed=is_known and number(sign) == 1,
         photometric=stated["PhotometricInterpretation"].text or "MONOCHROME2",
-        transfer_syntax=stated["TransferSyntaxUID"].text,
+        transfer_syntax=syntax,
         pixel_tag=pixel_tag,
         damage=damage[0] if damage else "",
         unclear=tuple(unclear),
     )
+
+
+def _unclear_colors(stated: Mapping[str, _Stated], samples: int, has_order: bool) -> Iterator[str]:
+    """Yield what is assumed where an image does not say what its samples mean, or how those of colors are ordered.
+
+    `has_order`: whether *Planar Configuration* orders them, and not a codestream.
+    """
+    photometric, order = stated["PhotometricInterpretation"], stated["PlanarConfiguration"]
+    text = f"{display(photometric.text, MAX_SHOWN)!r}" if photometric.text else "absent"
+    if samples == 1 and photometric.text not in OF_ONE_SAMPLE:
+        yield f"Photometric Interpretation is {text} with one sample per pixel: samples are taken as gray"
+    if samples > 1 and photometric.text in NO_COLORS:
+        yield f"Photometric Interpretation is {text} with {samples} samples per pixel: they are taken as RGB"
+    if samples > 1 and has_order and (order.flag or number(order.text) not in (0, 1)):
+        text = f"{display(order.text, MAX_SHOWN)!r}" if order.text else "absent"
+        yield f"Planar Configuration is {text}: the samples of each pixel are taken to follow each other"
 
 
 def read_endings(catalog: Catalog, formats: PixelFormats) -> tuple[dict[str, str], dict[int, str]]:
