@@ -132,6 +132,49 @@ def test_a_damaged_cache_costs_time_only(tmp_path: Path, own_cache_folder: Path)
     assert list(own_cache_folder.iterdir()) == []
 
 
+@pytest.mark.parametrize("has_status", [True, False])
+def test_damage_of_a_cache_costs_time_only(
+    tmp_path: Path, own_cache_folder: Path, reads: list[str], has_status: bool
+) -> None:
+    names = sorted(path.name for path in write_series(tmp_path / "in", 2))
+    expected = dm.scan(tmp_path / "in", cache=True).to_arrow().to_pydict()
+    (kept,) = own_cache_folder.glob("*.parquet")
+    (status,) = own_cache_folder.glob("*.json")
+    whole, about = kept.read_bytes(), status.read_bytes()
+    read_again = 0
+    for place in range(0, len(whole), len(whole) // 40):
+        kept.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        status.write_bytes(about if has_status else b"")
+        reads.clear()
+        assert dm.scan(tmp_path / "in", cache=True).to_arrow().to_pydict() == expected
+        assert sorted(reads) in (names, [])  # nothing is read where a damaged mark is that of another whole catalog
+        read_again += reads != []
+    assert read_again > (35 if has_status else 10)  # without a status, only columns that are used are looked at
+
+
+def test_a_cache_larger_than_it_may_be_is_not_read(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_series(tmp_path / "in", 2)
+    dm.scan(tmp_path / "in", cache=True)
+    monkeypatch.setattr(cache, "MAX_CACHE_BYTES", 100)
+    reads.clear()
+    assert dm.scan(tmp_path / "in", cache=True).n_files == 2
+    assert len(reads) == 2
+
+
+@pytest.mark.parametrize("which", ["*.parquet", "*.json"])
+def test_a_pipe_in_place_of_a_file_of_the_cache_is_not_waited_for(
+    tmp_path: Path, own_cache_folder: Path, which: str
+) -> None:
+    write_series(tmp_path / "in", 2)
+    dm.scan(tmp_path / "in", cache=True)
+    (kept,) = own_cache_folder.glob(which)
+    kept.unlink()
+    os.mkfifo(kept)
+    assert dm.scan(tmp_path / "in", cache=True).n_files == 2
+
+
 @pytest.mark.slow
 def test_many_folders_are_marked_by_processes(
     tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
@@ -215,10 +258,12 @@ def test_the_status_of_another_catalog_is_ignored(tmp_path: Path, reads: list[st
         "[]",
         "7",
         '{"marks": []}',
-        '{"mark": 1, "marks": {}, "rejected": {}}',
-        '{"mark": "%s", "marks": {"%s": 3}, "rejected": {}}',
-        '{"mark": "%s", "marks": {}, "rejected": {"%s/x.txt": [1]}}',
-        '{"mark": "%s", "marks": {}, "rejected": [], "more": 1}',
+        '{"mark": 1, "digest": "", "marks": {}, "rejected": {}}',
+        '{"mark": "%s", "digest": 1, "marks": {}, "rejected": {}}',
+        '{"mark": "%s", "marks": {}, "rejected": {}}',
+        '{"mark": "%s", "digest": "", "marks": {"%s": 3}, "rejected": {}}',
+        '{"mark": "%s", "digest": "", "marks": {}, "rejected": {"%s/x.txt": [1]}}',
+        '{"mark": "%s", "digest": "", "marks": {}, "rejected": [], "more": 1}',
         "{" * 10_000,
         "\udcff",
     ],

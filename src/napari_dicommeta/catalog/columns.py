@@ -204,13 +204,13 @@ class Column:
         return counts[1:], int(counts[0])
 
     def main_vr(self, counts: np.ndarray) -> str:
-        """Return the VR with which most files store the tag."""
+        """Return the VR with which most files store the tag, "UN" if none does."""
         votes: dict[str, int] = {}
         entries = [0] if len(counts) == 1 else most_frequent(counts, 100).tolist()
         for entry in entries:  # a column of unique values has one VR
             vr = self.meanings(entry)[0].vr
             votes[vr] = votes.get(vr, 0) + int(counts[entry])
-        best = max(votes, key=lambda vr: votes[vr])
+        best = max(votes, key=lambda vr: votes[vr], default="UN")
         return "US or SS" if best == "implicit" else best
 
     @cached_property

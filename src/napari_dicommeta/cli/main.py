@@ -24,6 +24,7 @@ from napari_dicommeta.cli.sources import (
 )
 from napari_dicommeta.cli.terminal import CommandError, finished, print_json, print_rows
 from napari_dicommeta.cli.values import add_value_arguments, print_values
+from napari_dicommeta.support.errors import CatalogError
 from napari_dicommeta.support.log import LOGGER, VARIABLE, show_log
 from napari_dicommeta.support.words import display
 from napari_dicommeta.volumes.severities import SEVERITIES
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except CommandError as error:
         return _failed(str(error))
+    except CatalogError as error:  # a column that is read late may be damaged
+        return _failed(f"a saved catalog cannot be read: {error}")
     except BrokenPipeError:  # the reader closed our output, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

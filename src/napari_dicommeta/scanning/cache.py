@@ -2,15 +2,18 @@
 
 A JSON file beside the catalog holds a mark for each folder (see `folder_marks`) and the status of files that are not
 DICOM. The files of a folder whose mark is unchanged are not compared. Both files hold the same random mark, as another
-process may write them at the same time.
+process may write them at the same time. The JSON file has a digest of the catalog, whose columns are read much later:
+damage is seen before any is, and costs time only.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import secrets
+import stat
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -18,7 +21,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +36,7 @@ from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
 from napari_dicommeta.scanning.recorder import UNKNOWN_TIME
 from napari_dicommeta.scanning.worker import Pool
 from napari_dicommeta.support.atomic import write_text
+from napari_dicommeta.support.errors import CatalogError
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER, log_fault
 from napari_dicommeta.support.side_by_side import SideBySide
@@ -46,7 +50,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.scanning.progress import Failure
     from napari_dicommeta.scanning.worker import Worker
 
-__all__ = ["cache_file", "folder_marks", "forget", "scan_cached"]
+__all__ = ["cache_file", "cached_catalog", "folder_marks", "forget", "scan_cached"]
 
 READING = 3
 """Changes with how headers are read: what was read otherwise is read again."""
@@ -305,6 +309,11 @@ def _marked_by(
         threads.shutdown(cancel_futures=True)
 
 
+def cached_catalog(paths: Sequence[str]) -> Catalog:
+    """Return the cached catalog of a source as it is, empty if there is none or it is damaged."""
+    return _read(cache_file(paths))[0]
+
+
 def _read(target: Path) -> tuple[Catalog, _Status]:
     """Return the cached catalog and its status, both empty where they cannot be used.
 
@@ -313,38 +322,68 @@ def _read(target: Path) -> tuple[Catalog, _Status]:
     """
     none = Catalog.of_tables([])
     try:
+        status, digest = _read_status(target), _digest(target)
         cached = Catalog.load(target)
+        mark = cached.file_rows.store.mark
+        if status.get("mark") != mark:
+            cached.file_rows.store.table  # noqa: B018  reads all columns, which raises where one is damaged
+        elif status["digest"] != digest:
+            raise CatalogError("it is not as it was saved")
     except FileNotFoundError:
         LOGGER.info("no cache yet")
         return none, _Status()
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, MemoryError) as error:
         log_fault("reading the cache (all files are read instead)", error, logging.WARNING)
         return none, _Status()
-    mark = cached.file_rows.store.mark
     if not mark.startswith(f"{READING} "):
         LOGGER.info("the cache is of another version")
         return none, _Status()
-    try:
-        status = json.loads(_status_file(target).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return cached, _Status()
-    except (OSError, ValueError, RecursionError) as error:
-        log_fault("reading the status of the cache (all files are compared instead)", error, logging.WARNING)
-        return cached, _Status()
-    if not _is_status(status) or status["mark"] != mark:
-        LOGGER.info("the status of the cache belongs to another catalog")
+    if status.get("mark") != mark:
+        LOGGER.info("the status of the cache is missing, or belongs to another catalog")
         return cached, _Status()
     return cached, _Status(status["marks"], status["rejected"])
 
 
+def _read_status(target: Path) -> dict[str, Any]:
+    """Return what the JSON file beside a catalog holds, {} where it cannot be used."""
+    try:
+        status = json.loads(_bytes_of(_status_file(target)))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        log_fault("reading the status of the cache (all files are compared instead)", error, logging.WARNING)
+        return {}
+    return status if _is_status(status) else {}
+
+
+def _digest(target: Path) -> str:
+    return blake2b(_bytes_of(target), digest_size=16).hexdigest()
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return the bytes of a file of the cache.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is a pipe or device, which might never end, or is larger than the whole cache may be.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "no regular file")
+    if status.st_size > MAX_CACHE_BYTES:
+        raise OSError(errno.EFBIG, "larger than the cache may be")
+    return path.read_bytes()
+
+
 def _is_status(status: object) -> bool:
-    """Return whether JSON has the shape of a status: a mark, marks by folder, and (size, time) by file."""
-    if not isinstance(status, dict) or set(status) != {"mark", "marks", "rejected"}:
+    """Return whether JSON has the shape of a status: mark and digest, marks by folder, and (size, time) by file."""
+    if not isinstance(status, dict) or set(status) != {"mark", "digest", "marks", "rejected"}:
         return False
     marks, rejected = status["marks"], status["rejected"]
     if not isinstance(marks, dict) or not isinstance(rejected, dict):
         return False
-    if not all(isinstance(mark, str) for mark in (status["mark"], *marks.values())):
+    if not all(isinstance(mark, str) for mark in (status["mark"], status["digest"], *marks.values())):
         return False
     pairs = rejected.values()
     return all(isinstance(pair, list) and len(pair) == 2 and all(type(n) is int for n in pair) for pair in pairs)
@@ -381,7 +420,8 @@ def _save(catalog: Catalog, target: Path, marks: dict[str, str], rejected: dict[
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         save(catalog.file_rows.taken(), failures, target, mark, typed=False)
-        write_text(_status_file(target), json.dumps({"mark": mark, "marks": marks, "rejected": rejected}))
+        status = {"mark": mark, "digest": _digest(target), "marks": marks, "rejected": rejected}
+        write_text(_status_file(target), json.dumps(status))
         _prune(target)
     except OSError as error:
         log_fault("writing the cache", error, logging.WARNING)

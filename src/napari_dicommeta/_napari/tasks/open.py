@@ -16,8 +16,7 @@ from napari_dicommeta._napari.tasks.report_text import place_offers, report_line
 from napari_dicommeta._napari.tasks.rows import noted, series_rows, tag_rows
 from napari_dicommeta._napari.tasks.source import Opened, Partial, SeriesRequest
 from napari_dicommeta.analysis.window_presets import folder_windows
-from napari_dicommeta.catalog.catalog import Catalog
-from napari_dicommeta.scanning.cache import cache_file
+from napari_dicommeta.scanning.cache import cached_catalog
 from napari_dicommeta.scanning.scan import iter_scan
 from napari_dicommeta.scanning.sources import source_paths
 from napari_dicommeta.support.errors import PixelError
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
     from napari_dicommeta._napari.tasks.rows import SeriesRow
-    from napari_dicommeta.catalog.catalog import Series
+    from napari_dicommeta.catalog.catalog import Catalog, Series
     from napari_dicommeta.scanning.progress import ScanProgress
     from napari_dicommeta.volumes.volume import Volume
 
@@ -97,13 +96,7 @@ def stopped_source(paths: Sequence[str], progress: ScanProgress) -> Opened:
 
 def _cached_besides(paths: Sequence[str], catalog: Catalog) -> Catalog | None:
     """Return the cached files of a source that are not in `catalog`; None if there are none."""
-    try:
-        cached = Catalog.load(cache_file(source_paths(paths)))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        log_fault("reading the cache of a stopped scan", error, logging.WARNING)
-        return None
+    cached = cached_catalog(source_paths(paths))
     fresh = set(catalog.paths)
     rows = [row for row, path in enumerate(cached.paths) if path not in fresh]
     return cached.rows(np.array(rows, dtype=np.int64)) if rows else None
