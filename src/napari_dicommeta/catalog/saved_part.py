@@ -86,7 +86,7 @@ class SavedPart:
             raise CatalogError(DAMAGED) from error
         if is_newer:
             raise CatalogError(f"it was written by a newer version of napari-dicommeta (format {about['version']})")
-        about = {"typed": [], "mark": "", **about}  # version 1 has no typed columns
+        about = {"keys": None, "plain": None, "failures": None, "typed": [], "mark": "", **about}
         if not _is_about_catalog(about) or not _has_columns(schema, about):
             raise CatalogError(DAMAGED)
         if self.n_rows > MAX_FILES_PER_BYTE * os.path.getsize(path):
@@ -131,7 +131,7 @@ class SavedPart:
 
 def _is_about_catalog(about: dict[str, Any]) -> bool:
     """Return whether what a file says about itself has the shape that `storage.save` gives it."""
-    keys, plain, typed, failures = (about.get(name) for name in ("keys", "plain", "typed", "failures"))
+    keys, plain, typed, failures = (about[name] for name in ("keys", "plain", "typed", "failures"))
     if not (_are_texts(keys) and _are_texts(typed) and isinstance(about["mark"], str)):
         return False
     if not isinstance(plain, dict) or not isinstance(failures, list):

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta.cli.outputs import check_recipe_output
 from napari_dicommeta.cli.sharing import findings_to_print, protocol_rows, technical_catalogs
 from napari_dicommeta.cli.sources import catalog_of_options, need_paths, rescanned_sources
 from napari_dicommeta.cli.tag_names import meant
@@ -157,6 +158,7 @@ def write_recipes(options: argparse.Namespace) -> None:
     from napari_dicommeta.findings.decisions import decision_on
     from napari_dicommeta.support.errors import PixelError
 
+    check_recipe_output(options.output, options.full)
     decisions, catalog = _decisions(options), catalog_of_options(options)
     need_paths(catalog, options, "a recipe")
     chosen: list[Finding] = []

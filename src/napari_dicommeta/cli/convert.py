@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.cli.outputs import check_folder_output
 from napari_dicommeta.cli.sources import catalog_of_options, need_paths
 from napari_dicommeta.cli.terminal import CommandError, ProgressLine
 from napari_dicommeta.support.errors import DicomMetaError
@@ -49,6 +50,7 @@ def convert(options: argparse.Namespace) -> int:
     template = options.names or TEMPLATE
     if not options.full and any(field in template for field in ("{name", "{series")):
         raise CommandError("{name} and {series} may identify a person: leave them out of --names, or add --full")
+    check_folder_output(options.output)
     catalog = catalog_of_options(options)
     need_paths(catalog, options, "convert")
     reasons: list[str] = []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from napari_dicommeta._version import __version__
 from napari_dicommeta.cli.convert import add_arguments, convert
 from napari_dicommeta.cli.info import print_info
+from napari_dicommeta.cli.outputs import check_table_output, writing
 from napari_dicommeta.cli.sample import add_sample
 from napari_dicommeta.cli.shell import FORMS, print_for_shell
 from napari_dicommeta.cli.sources import (
@@ -282,20 +283,16 @@ def _scan(options: argparse.Namespace) -> None:
 def _write(options: argparse.Namespace, table: Callable[[], pa.Table], full: bool) -> None:
     """Write a table to the output file."""
     from napari_dicommeta.export.tables import write
-    from napari_dicommeta.support.atomic import write_failure
 
-    try:
+    with writing(options.output):
         print(f"wrote {display(write(table(), options.output, full=full))}")
-    except OSError as error:
-        raise CommandError(display(write_failure(error, options.output), 400)) from error
-    except ValueError as error:
-        raise CommandError(display(str(error), 400)) from error
 
 
 def _tags(options: argparse.Namespace) -> None:
     from napari_dicommeta.cli.sharing import tag_rows
     from napari_dicommeta.export.tables import tag_table
 
+    check_table_output(options.output, options.full)
     catalog = catalog_of_options(options)
     if options.output:
         return _write(options, lambda: tag_table(catalog, full=options.full), options.full)
@@ -309,6 +306,7 @@ def _values(options: argparse.Namespace) -> None:
 def _series(options: argparse.Namespace) -> None:
     from napari_dicommeta.cli.sharing import series_rows
 
+    check_table_output(options.output, options.full)
     catalog = catalog_of_options(options)
     if options.output:
         return _write_series(options, catalog)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_dicommeta.cli.outputs import catalog_output, writing
 from napari_dicommeta.cli.sources import catalog_of_options, list_left_out, need_paths, source_paths_of
 from napari_dicommeta.cli.terminal import CommandError, show_scan
 from napari_dicommeta.support.words import counted, display
@@ -27,16 +28,9 @@ def save_scan(options: argparse.Namespace) -> None:
     CommandError
         If a source cannot be read, or the catalog cannot be written.
     """
-    from napari_dicommeta.export.tables import phi_name
-    from napari_dicommeta.support.atomic import write_failure
-
-    if not options.output.lower().endswith(".parquet"):
-        raise CommandError(f"{display(options.output)}: the name of a catalog must end in .parquet")
-    target = phi_name(options.output) if options.full else options.output
-    try:
+    target = catalog_output(options.output, options.full, is_folder=bool(options.part_files))
+    with writing(target):
         text = _save_parts(options, target) if options.part_files else _save(options, target)
-    except OSError as error:
-        raise CommandError(display(write_failure(error, target), 400)) from error
     print(f"{text} in {display(target)}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from napari_dicommeta.cli.outputs import check_table_output
 from napari_dicommeta.cli.sources import add_source_arguments, catalog_of_options, exists, need_paths
 from napari_dicommeta.cli.terminal import CommandError, print_rows
 from napari_dicommeta.support.words import counted
@@ -54,6 +55,7 @@ def print_values(options: argparse.Namespace, write: Callable[..., None]) -> Non
         raise CommandError("-o writes the files and patients with each value of one tag: leave out --per and --files")
     if options.files and not options.full:
         raise CommandError("paths of files may name persons: add --full to list them")
+    check_table_output(options.output, options.full)
     catalog = catalog_of_options(options, sources)
     if options.output:
         from napari_dicommeta.export.tables import value_table

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from napari_dicommeta.scanning.sources import Source
     from napari_dicommeta.volumes.volume import Volume
 
-__all__ = ["make_recipe", "step_of", "steps_of", "write_recipe"]
+__all__ = ["make_recipe", "recipe_paths", "step_of", "steps_of", "write_recipe"]
 
 VALUE_TAGS = {
     "slope": "RescaleSlope",
@@ -157,7 +157,22 @@ def write_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> tuple[str, str
     ValueError
         If `path` ends in .json, or if one of the files exists and is not a recipe.
     """
-    script = os.path.abspath(phi_name(path) if recipe.is_full else os.fspath(path))
+    script, json_path = recipe_paths(path, recipe.is_full)
+    write_texts({json_path: recipe.to_json(), script: script_text(recipe, os.path.basename(json_path))})
+    return script, json_path
+
+
+def recipe_paths(path: str | os.PathLike[str], full: bool) -> tuple[str, str]:
+    """Return the paths of the script and the JSON that `write_recipe` writes.
+
+    Raises
+    ------
+    ValueError
+        If `path` ends in .json, or if one of the files exists and is not a recipe.
+    OSError
+        If a file that exists cannot be read.
+    """
+    script = os.path.abspath(phi_name(path) if full else os.fspath(path))
     stem, suffix = os.path.splitext(script)
     if suffix.lower() == ".json":
         raise ValueError(f"{os.path.basename(script)}: the script needs another suffix than .json; use .py")
@@ -165,7 +180,6 @@ def write_recipe(recipe: Recipe, path: str | os.PathLike[str]) -> tuple[str, str
     for target, check in ((json_path, recipe_of_json), (script, check_is_script)):
         if os.path.isfile(target):
             _check_is_recipe(target, check)
-    write_texts({json_path: recipe.to_json(), script: script_text(recipe, os.path.basename(json_path))})
     return script, json_path
 
 

@@ -57,6 +57,7 @@ __all__ = [
     "phi_name",
     "stamped",
     "table_markdown",
+    "table_path",
     "tag_table",
     "value_table",
     "why_withheld",
@@ -244,10 +245,8 @@ def write(table: pa.Table, path: str | os.PathLike[str], *, full: bool = False) 
     """
     if not full and (table.schema.metadata or {}).get(_CONTENTS) == b"PHI":
         raise PrivacyError("the table may identify a person: write it with full=True, or make it without full=True")
-    target = os.path.abspath(phi_name(path) if full else os.fspath(path))
+    target = table_path(path, full)
     suffix = os.path.splitext(target)[1].lower()
-    if suffix not in (".csv", ".parquet", ".md", ".json"):
-        raise ValueError(f"the file's name must have the suffix .csv, .parquet, .md or .json, not {suffix or 'none'}")
     if suffix == ".parquet":
         import pyarrow.parquet as pq
 
@@ -255,6 +254,21 @@ def write(table: pa.Table, path: str | os.PathLike[str], *, full: bool = False) 
             pq.write_table(table, temporary, compression="zstd")
     else:
         write_text(target, {".csv": _csv, ".md": table_markdown, ".json": _json}[suffix](table))
+    return target
+
+
+def table_path(path: str | os.PathLike[str], full: bool) -> str:
+    """Return the path to which `write` writes a table.
+
+    Raises
+    ------
+    ValueError
+        If it has another suffix than .csv, .parquet, .md or .json.
+    """
+    target = os.path.abspath(phi_name(path) if full else os.fspath(path))
+    suffix = os.path.splitext(target)[1].lower()
+    if suffix not in (".csv", ".parquet", ".md", ".json"):
+        raise ValueError(f"the file's name must have the suffix .csv, .parquet, .md or .json, not {suffix or 'none'}")
     return target
 
 

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["put_text", "replacing", "replacing_folder", "set_aside", "write_failure", "write_text", "write_texts"]
+__all__ = [
+    "check_replaceable",
+    "put_text",
+    "replacing",
+    "replacing_folder",
+    "set_aside",
+    "write_failure",
+    "write_text",
+    "write_texts",
+]
 
 _NO_SPACE, _NO_ACCESS = "free some space, or choose another folder", "choose a folder that you may write to"
 _ADVICE = {
@@ -46,12 +55,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[str]:
         and the name of `path`; or if `path` is a folder, device, pipe or socket, which are not replaced.
     """
     target = os.path.abspath(os.fspath(path))
-    _check_replaceable(target)
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".new-")
-    except OSError as error:
-        raise _about(error, target) from error
-    os.close(descriptor)
+    temporary = _beside(target)
     try:
         yield temporary
         os.replace(temporary, target)
@@ -115,7 +119,29 @@ def _check_folder(target: str, check: Callable[[str], object]) -> None:
         check(target)
 
 
-def _check_replaceable(target: str) -> None:
+def check_replaceable(path: str | os.PathLike[str]) -> None:
+    """Raise what `replacing` raises before it writes; nothing of the try stays.
+
+    Raises
+    ------
+    OSError
+        If there cannot be a new file in the folder of `path`, or `path` is something that is not replaced.
+    """
+    os.unlink(_beside(os.path.abspath(os.fspath(path))))
+
+
+def _beside(target: str) -> str:
+    """Return the path of a new temporary file beside `target`, which may be replaced by it."""
+    _check_is_file(target)
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(target), prefix=".new-")
+    except OSError as error:
+        raise _about(error, target) from error
+    os.close(descriptor)
+    return temporary
+
+
+def _check_is_file(target: str) -> None:
     try:
         mode = os.lstat(target).st_mode
     except FileNotFoundError:
