@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -41,6 +41,8 @@ class Store:
         self.page = 0
         """The most results of a search, 0 for all."""
         self.wait = 0.0
+        self.drips = ""
+        """Where answers begin to come byte by byte, without an end: "head", "body" or "chunks"."""
         self.login = ""
         """``user:password``, without which nothing is answered."""
         self.bad: set[str] = set()
@@ -131,6 +133,8 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(head + raw + b"\r\n--" + BOUNDARY + b"--\r\n", content_type)
 
     def _send(self, body: bytes, kind: str, status: int = 200) -> None:
+        if self.store.drips:
+            return self._drip()
         self.send_response(302 if "Location" in self.store.headers else status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
@@ -140,6 +144,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[: len(body) // 2] if self.store.is_cut else body)
         if self.store.is_cut:
             self.close_connection = True
+
+    def _drip(self) -> None:
+        kind = self.store.drips
+        self.close_connection = True
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\n")
+        if kind == "body":
+            self.wfile.write(b"Content-Length: 9000000\r\n\r\n")
+        elif kind == "chunks":
+            self.wfile.write(b"Transfer-Encoding: chunked\r\n\r\n")
+        part = {"head": b"A", "body": b" ", "chunks": b"1\r\n \r\n"}[kind]
+        with suppress(OSError):
+            while self.store.drips == kind:
+                self.wfile.write(part)
+                time.sleep(0.01)
 
     def log_message(self, *_: Any) -> None:
         """Print nothing."""

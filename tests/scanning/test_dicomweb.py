@@ -37,6 +37,7 @@ from napari_dicommeta.cli.main import main
 from napari_dicommeta.files import dicomweb
 from napari_dicommeta.files.dicom_json import header_of_json, stated_syntax
 from napari_dicommeta.files.web_session import _is_same_server
+from napari_dicommeta.scanning.scan import iter_scan
 from napari_dicommeta.support.errors import HeaderError, LoadError, PixelError
 
 pytest.importorskip("dicomweb_client")
@@ -184,6 +185,26 @@ def test_what_is_no_dicomweb_server_is_said(store: Store, url: str, monkeypatch:
     assert "secret" not in str(caught.value)
     with pytest.raises(OSError, match="write dicomweb://host/path"):
         dm.scan("dicomweb:///dw")
+
+
+@pytest.mark.parametrize("kind", ["head", "body", "chunks"])
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(
+    store: Store, url: str, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    volume = next(volume for volume in dm.load(url) if volume.array.shape[-2:] == (16, 12))
+    monkeypatch.setattr(dicomweb, "ANSWER_SECONDS", 0.3)
+    store.drips = kind
+    try:
+        with pytest.raises(OSError, match=r"has not answered within 0\.3 s: try again later"):
+            dm.scan(url)
+        with pytest.raises(PixelError, match=r"has not answered within 0\.3 s: try again later"):
+            np.asarray(volume.array[0])
+        steps = iter_scan(url)
+        monkeypatch.setattr(dicomweb, "ANSWER_SECONDS", 1000.0)
+        next(steps)
+        steps.close()
+    finally:
+        store.drips = ""
 
 
 def test_one_series_that_fails_leaves_the_others(store: Store, url: str) -> None:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from napari_dicommeta.cli.terminal import CommandError
-from napari_dicommeta.support.atomic import check_replaceable, write_failure
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ __all__ = ["catalog_output", "check_folder_output", "check_recipe_output", "chec
 @contextmanager
 def writing(path: str) -> Iterator[None]:
     """Turn the errors of writing to `path` into a `CommandError` that says what to do."""
+    from napari_dicommeta.support.atomic import write_failure
+
     try:
         yield
     except OSError as error:
@@ -33,6 +34,7 @@ def catalog_output(path: str, full: bool, is_folder: bool) -> str:
     `is_folder`: whether it is a folder of parts, which is made, and so tried, before anything is read.
     """
     from napari_dicommeta.export.tables import phi_name
+    from napari_dicommeta.support.atomic import check_replaceable
 
     if not path.lower().endswith(".parquet"):
         raise CommandError(f"{display(path)}: the name of a catalog must end in .parquet")
@@ -48,6 +50,7 @@ def check_table_output(path: str | None, full: bool) -> None:
     if not path:
         return
     from napari_dicommeta.export.tables import table_path
+    from napari_dicommeta.support.atomic import check_replaceable
 
     with writing(path):
         check_replaceable(table_path(path, full))
@@ -56,6 +59,7 @@ def check_table_output(path: str | None, full: bool) -> None:
 def check_recipe_output(path: str, full: bool) -> None:
     """Raise `CommandError` where a recipe and the JSON beside it cannot be written."""
     from napari_dicommeta.export.recipe import recipe_paths
+    from napari_dicommeta.support.atomic import check_replaceable
 
     with writing(path):
         for target in recipe_paths(path, full):
@@ -64,6 +68,8 @@ def check_recipe_output(path: str, full: bool) -> None:
 
 def check_folder_output(path: str) -> None:
     """Raise `CommandError` where no file can be written in a folder that need not exist."""
+    from napari_dicommeta.support.atomic import check_replaceable
+
     folder = os.path.abspath(path)
     while not os.path.lexists(folder):
         folder = os.path.dirname(folder)

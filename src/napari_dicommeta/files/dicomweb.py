@@ -32,7 +32,7 @@ from napari_dicommeta.files.dicom_json import (
     sent_syntax,
     stated_syntax,
 )
-from napari_dicommeta.files.web_session import session_for
+from napari_dicommeta.files.web_session import answered, session_for
 from napari_dicommeta.support.errors import HeaderError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ __all__ = ["InstanceFile", "list_instances", "web_header"]
 
 SCHEMES = {"dicomweb": "https", "dicomweb+https": "https", "dicomweb+http": "http"}
 ANSWER_SECONDS = 20.0
-"""How long a server may take to answer; a scan gives up a read that takes little longer."""
+"""How long a server may take to answer, and to send some of it; a scan gives up a read that takes little longer."""
 RETRY_SECONDS = 30.0
 CONNECTIONS = 32
 MAX_PAGES = 10_000
@@ -403,7 +403,7 @@ def _service(place: _Place) -> _Service:
 def _asked(place: _Place, ask: Callable[[], Any]) -> Any:
     """Return what a server answers; what it raises becomes an `OSError` whose text names the host and what to do."""
     try:
-        return ask()
+        return answered(ask, ANSWER_SECONDS)
     except ImportError:
         raise
     except Exception as error:  # noqa: BLE001  raised as another, without the cause, which names the query

@@ -1,9 +1,11 @@
-"""Sessions of `requests` that trust no server: answers are bounded, and come from the host that was asked."""
+"""Sessions of `requests` that trust no server: answers are bounded, come in time, and from the host that was asked."""
 
 from __future__ import annotations
 
 import errno
 import logging
+import threading
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
@@ -11,14 +13,55 @@ from napari_dicommeta.files.byte_file import unreadable
 from napari_dicommeta.support.words import display
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["session_for"]
+__all__ = ["answered", "session_for"]
 
 JSON_BYTES, OTHER_BYTES = 512 << 20, 8 << 30
 """The most bytes of an answer, inflated: of metadata, which Python's objects multiply, and of pixels."""
+_CALL = threading.local()
+"""The bytes that have come for the call that a thread makes, as its attribute ``received``: a list of one number."""
+SLOWEST = 500
+"""Bytes a second; a server that sends fewer has as good as not answered."""
 logging.getLogger("dicomweb_client").addHandler(logging.NullHandler())
 """It logs what a server says in headers: not to the terminal, where nobody has asked for it."""
+
+
+def answered(call: Callable[[], Any], seconds: float) -> Any:
+    """Return ``call()``, which asks by a session of `session_for`, as long as in `seconds` enough of an answer comes.
+
+    `requests` waits that long for each byte, and a server may send one now and then for ever. So a thread makes the
+    call; it is left behind where less than `SLOWEST` comes.
+
+    Raises
+    ------
+    requests.exceptions.Timeout
+        If too little comes in time.
+    """
+    from requests.exceptions import Timeout
+
+    answers: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+    received = [0]
+
+    def run() -> None:
+        _CALL.received = received
+        try:
+            answers.put((call(), None))
+        except BaseException as error:  # noqa: BLE001  raised again by the caller
+            answers.put((None, error))
+
+    threading.Thread(target=run, name="dicommeta-web", daemon=True).start()
+    while True:
+        before = received[0]
+        try:
+            answer, error = answers.get(timeout=seconds)
+        except Empty:
+            if received[0] - before < SLOWEST * seconds:
+                raise Timeout from None
+        else:
+            if error is not None:
+                raise error
+            return answer
 
 
 def session_for(service: str, root: str, connections: int) -> Any:
@@ -48,6 +91,8 @@ def session_for(service: str, root: str, connections: int) -> Any:
                 count = 0
                 for part in stream(*amount, **how):
                     count += len(part)
+                    if (received := getattr(_CALL, "received", None)) is not None:
+                        received[0] += len(part)
                     if count > limit:
                         answer.close()
                         reason = f"{host} sends more than {limit >> 20:,} MiB at once: open a study or a series alone"
