@@ -10,6 +10,7 @@ import os
 import random
 import zlib
 from collections import Counter
+from contextlib import suppress
 
 import imagecodecs
 import numpy as np
@@ -125,3 +126,28 @@ def test_damaged_codestreams_end_no_process_but_their_own(kind: str) -> None:
     assert sum(ends.values()) == MUTANTS
     if kind in SAFE_KINDS or kind == "jpeg":  # small frames of baseline JPEG are decoded in this process
         assert pool.deaths == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["jpeg-lossless", "jpeg-ls", "jpeg-2000", "htj2k"])
+def test_what_is_decoded_of_a_damaged_frame_is_the_same_in_each_process(kind: str) -> None:
+    # A codec that stops early and says nothing leaves what was in the memory before: pixels that no file holds.
+    encode, names = ENCODERS[kind]
+    decoded = []
+    for _ in range(2):
+        pool = CodecPool(1)
+        found = {}
+        try:
+            for name in names:
+                samples = IMAGES[name]
+                size = (*samples.shape[:2], samples.shape[2] if samples.ndim == 3 else 1, samples.dtype.itemsize * 8)
+                seed = bytes(encode(samples))
+                for number in range(250):
+                    frame = CodedFrame(mutated(seed, random.Random(f"again {number}")), "", *size)
+                    with suppress(DecodeError):
+                        found[name, number] = pool.decode(frame).tobytes()
+        finally:
+            pool.close()
+        decoded.append(found)
+    assert decoded[0] == decoded[1]
+    assert len(decoded[0]) > 20

@@ -115,7 +115,11 @@ def _decode(
     if kind == "jpeg-lossless":
         if (coded := _scan_bytes(data)) * 8 < rows * columns * samples:
             raise DecodeError(f"{coded} coded bytes are too few: each pixel takes at least one bit")
-        return _array(imagecodecs.ljpeg_decode(data) if samples == 1 else imagecodecs.jpegsof3_decode(data))
+        if samples == 1:
+            return _array(imagecodecs.ljpeg_decode(data))
+        if samples == 3:  # jpegsof3 returns what it has not decoded as whatever was in memory
+            return _array(imagecodecs.jpeg8_decode(data, colorspace="YCBCR", outcolorspace="YCBCR"))
+        return _array(imagecodecs.jpegsof3_decode(data))
     if kind in DCT_KINDS:
         out = "RGB" if as_rgb else "YCBCR"
         space: dict[str, Any] = {"colorspace": "YCBCR", "outcolorspace": out} if samples == 3 else {}
