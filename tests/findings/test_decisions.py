@@ -74,6 +74,8 @@ def test_save_and_load_are_the_identity(tmp_path_factory: pytest.TempPathFactory
         ("nothing", "holds no decisions"),
         ("[1]", "holds no decisions"),
         ('{"version": 1}', "holds no decisions"),
+        ('{"version": 1, "decisions": {}}', "holds no decisions"),
+        ('{"version": 1, "decisions": [{"code": "a", "tags": {"b": 1}, "state": "accepted"}]}', "holds no decisions"),
         ('{"version": 9, "decisions": []}', "newer version"),
         (json.dumps({"version": 1, "decisions": [{"code": "a", "tags": [], "state": "maybe"}]}), "not 'maybe'"),
     ],

@@ -100,7 +100,10 @@ def load_decisions(path: str | os.PathLike[str]) -> tuple[Decision, ...]:
             (row["code"], tuple(row["tags"]), row["state"], row.get("reason") or "", row.get("scope") or "")
             for row in content["decisions"]
         ]
-        if any(isinstance(row["tags"], str) for row in content["decisions"]):
+        if not all(
+            isinstance(listed, list)
+            for listed in (content["decisions"], *(row["tags"] for row in content["decisions"]))
+        ):
             raise TypeError("tags")
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{name} holds no decisions on findings: {type(error).__name__}") from error
