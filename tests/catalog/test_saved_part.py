@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -125,6 +126,12 @@ def test_more_files_than_a_file_can_hold_are_refused(saved: Path, monkeypatch: p
     monkeypatch.setattr(saved_part, "MAX_FILES_PER_BYTE", 1e-6)
     with pytest.raises(dm.CatalogError, match="cannot hold the 4 files that it declares"):
         dm.Catalog.load(saved)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.parquet")
+    with pytest.raises(dm.CatalogError, match="not a regular file"):
+        dm.Catalog.load(tmp_path / "x.parquet")
 
 
 def test_damage_that_a_command_meets_late_ends_it_with_a_sentence(

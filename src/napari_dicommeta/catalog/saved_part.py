@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,8 @@ class SavedPart:
             If it cannot be read.
         """
         self._path = path
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
+            raise CatalogError("it is not a regular file")
         with _naming_damage():
             try:
                 file = pq.ParquetFile(path, page_checksum_verification=True)
