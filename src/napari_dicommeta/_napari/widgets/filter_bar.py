@@ -164,7 +164,7 @@ class FilterBar(QWidget):
             chip.hide()
             chip.deleteLater()
         self._filters = tuple(filters)
-        self.clear_button.setVisible(bool(filters))
+        self.clear_button.setVisible(len(filters) > 1)  # the place is better used for the text of a single chip
         self.save_action.setEnabled(bool(filters))
         self.copy_action.setEnabled(bool(filters))
         self.saved_button.setVisible(bool(filters or self._saved))
