@@ -144,8 +144,8 @@ def _read(sources: Sequence[str], cache: bool) -> Catalog:
     """Read the catalogs of all sources, a file that is in several of them once; list what is left out on stderr."""
     from napari_dicommeta.catalog.catalog import Catalog
     from napari_dicommeta.catalog.storage import is_saved
-    from napari_dicommeta.scanning.remote import is_remote
     from napari_dicommeta.scanning.scan import iter_scan
+    from napari_dicommeta.scanning.sources import is_remote
 
     saved = [source for source in sources if is_saved(source)]
     remote = [source for source in sources if source not in saved and is_remote(source)]

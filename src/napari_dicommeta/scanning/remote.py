@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.columns import ColumnStore
-from napari_dicommeta.files.urls import is_url
 from napari_dicommeta.scanning.listing import files_of, list_files
 from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
 from napari_dicommeta.scanning.reading import record
 from napari_dicommeta.scanning.recorder import Recorder
-from napari_dicommeta.scanning.sources import Source, check_sources, source_paths, sources_of
+from napari_dicommeta.scanning.sources import Source, check_sources, is_remote, source_paths
 from napari_dicommeta.scanning.tables import table_of
 
 if TYPE_CHECKING:
@@ -25,18 +24,13 @@ if TYPE_CHECKING:
 
     from napari_dicommeta.scanning.progress import Failure
 
-__all__ = ["is_remote", "scan_distributed"]
+__all__ = ["scan_distributed"]
 
 TASK_FILES = 512
 """Files per task at URLs: few enough to report progress, many enough to hide the overhead of a task."""
 CLUSTER_FILES, MOST_CLUSTER_FILES, FILES_A_STEP = 2048, 8192, 16
 """Files of the first tasks of a cluster, of the last ones, and the files after which a task takes one more: a short
 listing is spread, and a long one has few tables to send and to join."""
-
-
-def is_remote(source: Source | Sequence[Source]) -> bool:
-    """Return whether a source is given by URLs (``s3://…``, ``memory://…``), not by paths."""
-    return any(map(is_url, sources_of(source)))
 
 
 _here = threading.local()

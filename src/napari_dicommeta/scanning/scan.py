@@ -14,7 +14,7 @@ from napari_dicommeta.scanning.media import described_folders
 from napari_dicommeta.scanning.pending_calls import PendingCalls
 from napari_dicommeta.scanning.progress import ScanProgress, waited_for
 from napari_dicommeta.scanning.progress_bar import progress_bar
-from napari_dicommeta.scanning.sources import Source, checked_sources, source_paths, sources_of
+from napari_dicommeta.scanning.sources import Source, checked_sources, is_remote, source_paths, sources_of
 from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER, log_fault
 
@@ -110,9 +110,9 @@ def _steps(
     source: Sequence[str], workers: int | None, client: Any, cache: bool, output: Source | None
 ) -> Generator[ScanProgress, None, Catalog]:
     """Scan by the way that the arguments choose."""
-    from napari_dicommeta.scanning.remote import is_remote, scan_distributed
-
     if client is not None:
+        from napari_dicommeta.scanning.remote import scan_distributed
+
         return (yield from scan_distributed(source, client, output))
     if output is not None:
         raise ValueError("output needs a client; without a client, scan and then call Catalog.save")
@@ -134,8 +134,6 @@ def reached_sources(
     OSError
         If there is nothing at a path, or it cannot be reached.
     """
-    from napari_dicommeta.scanning.remote import is_remote
-
     given = source_paths(source)
     silent = yield from waited_for(checked_sources(given))
     unreached = {path for path, *_ in silent}

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from napari_dicommeta.scanning.listing import list_steps
 from napari_dicommeta.scanning.local import scan_paths
-from napari_dicommeta.scanning.remote import is_remote
 from napari_dicommeta.scanning.scan import reached_sources
-from napari_dicommeta.scanning.sources import Source, sources_of
+from napari_dicommeta.scanning.sources import Source, is_remote, sources_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator

@@ -26,6 +26,7 @@ __all__ = [
     "Source",
     "check_sources",
     "checked_sources",
+    "is_remote",
     "source_paths",
     "sources_of",
     "timed_out_entry",
@@ -58,6 +59,11 @@ def sources_of(source: Source | Iterable[Source]) -> tuple[str, ...]:
     if not found:
         raise ValueError("there is no source: name at least one folder, file or URL")
     return found
+
+
+def is_remote(source: Source | Sequence[Source]) -> bool:
+    """Return whether a source is given by URLs (``s3://…``, ``memory://…``), not by paths."""
+    return any(map(is_url, sources_of(source)))
 
 
 def _path_of(source: str) -> str:
