@@ -9,7 +9,7 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.scanning import cache, local, reading, recorder
+from napari_dicommeta.scanning import cache, local, reading, recorder, source_marks
 from napari_dicommeta.scanning import folder_marks as marks
 
 
@@ -179,14 +179,14 @@ def test_a_pipe_in_place_of_a_file_of_the_cache_is_not_waited_for(
 def test_many_folders_are_marked_by_processes(
     tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "MAX_MARKED_ALONE", 4)
+    monkeypatch.setattr(source_marks, "MAX_MARKED_ALONE", 4)
     source = tmp_path / "in"
     for patient in range(5):
         for study in range(3):
             paths = write_series(source / f"patient {patient}" / f"study {study}", 2)
     first = dm.scan(source, cache=True)
-    assert len(cache.folder_marks([str(source)], 2)) == 1 + 5 + 15
-    assert cache.folder_marks([str(source)], 2) == cache.folder_marks([str(source)], 1)
+    assert len(source_marks.folder_marks([str(source)], 2)) == 1 + 5 + 15
+    assert source_marks.folder_marks([str(source)], 2) == source_marks.folder_marks([str(source)], 1)
     reads.clear()
     assert dm.scan(source, cache=True).to_arrow().to_pydict() == first.to_arrow().to_pydict()
     assert reads == []

@@ -12,9 +12,9 @@ from dicom_factory import write_series
 from hanging import hang_in_processes, hanging_calls, patience
 
 import napari_dicommeta as dm
-from napari_dicommeta.scanning import cache, pending_calls
-from napari_dicommeta.scanning.cache import folder_marks
+from napari_dicommeta.scanning import pending_calls, source_marks
 from napari_dicommeta.scanning.listing import list_files
+from napari_dicommeta.scanning.source_marks import folder_marks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="links are those of Linux")
 
@@ -104,7 +104,7 @@ def test_after_some_links_of_a_folder_the_others_are_not_tried(folder: Path, mon
 def test_marking_folders_in_processes_goes_on_without_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "MAX_MARKED_ALONE", 0)
+    monkeypatch.setattr(source_marks, "MAX_MARKED_ALONE", 0)
     hang_in_processes(monkeypatch, tmp_path / "site", {"dead"}, 0.2)
     marks = folder_marks([str(folder)], workers=2)
     assert {Path(path).name for path, mark in marks.items() if mark} == {"in", "a", "z"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from dicom_factory import ct_slice, write_series
 
 import napari_dicommeta as dm
-from napari_dicommeta.scanning import cache, first_reads, local, reading
+from napari_dicommeta.scanning import cache, first_reads, local, reading, source_marks
 from napari_dicommeta.scanning import worker as worker_module
 from napari_dicommeta.scanning.listing import list_files
 from napari_dicommeta.scanning.recorder import Recorder
@@ -299,7 +300,7 @@ def test_no_more_than_two_pools_exist_and_further_scans_go_on_without(
 def test_closing_ends_the_processes_that_mark_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for n in range(40):
         write_series(tmp_path / "in" / str(n), 1)
-    monkeypatch.setattr(cache, "MAX_MARKED_ALONE", 2)
+    monkeypatch.setattr(source_marks, "MAX_MARKED_ALONE", 2)
     started: list[Worker] = []
 
     class Waiting(Worker):
@@ -326,3 +327,27 @@ def test_a_file_or_folder_below_another_source_is_listed_once(tmp_path: Path) ->
     sources = [tmp_path / "a", paths[0], tmp_path / "a/b", tmp_path / "a"]
     for order in (sources, sources[::-1]):
         assert dm.scan(order).paths == tuple(map(str, sorted(paths)))
+
+
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_processes_are_started_before_arrow_is_imported(tmp_path: Path, is_cached: bool) -> None:
+    for n in range(20):
+        write_series(tmp_path / "in" / str(n), 2)
+    script = """
+import sys
+import napari_dicommeta as dm
+from napari_dicommeta.scanning import local, source_marks, worker
+local.WORTH_SECONDS = local.COLUMN_WORTH = local.FIRST_SECONDS = 0
+source_marks.MAX_MARKED_ALONE = 0
+start = worker.Pool.open
+def started(self, count, seconds):
+    imported.append("pyarrow" in sys.modules)
+    return start(self, count, seconds)
+worker.Pool.open, imported = started, []
+assert dm.scan(sys.argv[1], workers=2, cache=sys.argv[2] == "True").n_files == 40
+print(imported[0])
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "in"), str(is_cached)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["False"]

@@ -14,13 +14,10 @@ import logging
 import os
 import secrets
 import stat
-import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,40 +25,32 @@ import numpy as np
 from napari_dicommeta.catalog.catalog import Catalog
 from napari_dicommeta.catalog.storage import save
 from napari_dicommeta.files.opening import open_file
-from napari_dicommeta.scanning.folder_marks import Marked, ask_mark, mark_folder
+from napari_dicommeta.scanning.folder_marks import mark_folder
 from napari_dicommeta.scanning.listing import list_steps
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.scanning.pending_calls import PendingCalls
-from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress
+from napari_dicommeta.scanning.progress import REPORT_SECONDS, ScanProgress, waited_for
 from napari_dicommeta.scanning.recorder import UNKNOWN_TIME
-from napari_dicommeta.scanning.worker import Pool
 from napari_dicommeta.support.atomic import write_text
 from napari_dicommeta.support.errors import CatalogError
-from napari_dicommeta.support.generators import result_of
 from napari_dicommeta.support.log import LOGGER, log_fault
 from napari_dicommeta.support.side_by_side import SideBySide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from napari_dicommeta.catalog.catalog import ScanFailure
     from napari_dicommeta.scanning.progress import Failure
-    from napari_dicommeta.scanning.worker import Worker
 
-__all__ = ["cache_file", "cached_catalog", "folder_marks", "forget", "scan_cached"]
+__all__ = ["cache_file", "cached_catalog", "forget", "scan_cached"]
 
 READING = 3
 """Changes with how headers are read: what was read otherwise is read again."""
-MAX_MARKED_ALONE = 4000
-"""Up to this number of files, starting processes to mark folders costs more than it saves."""
 MAX_CACHE_BYTES, MAX_CATALOGS = 2 << 30, 200
 """The size of the cache; catalogs that were used longest ago are deleted."""
 MAX_ASKED = 256
 """The most files whose status is asked for at once."""
-MAX_FOLDERS = 64
-"""The most folders that a process marks in one request."""
 
 
 def cache_file(paths: Sequence[str]) -> Path:
@@ -80,23 +69,18 @@ class _Status:
     rejected: dict[str, list[int]] = field(default_factory=dict)
 
 
-def scan_cached(paths: Sequence[str], workers: int | None) -> Generator[ScanProgress, None, Catalog]:
+def scan_cached(
+    paths: Sequence[str], workers: int | None, marking: Generator[None, None, dict[str, str]]
+) -> Generator[ScanProgress, None, Catalog]:
     """Scan `paths`, reading only the files that have changed since the last scan, and cache the catalog.
 
-    A scan that is cancelled or fails caches what it has read.
+    `marking` is that of the folders of `paths`, which may have begun. A scan that is cancelled or fails caches what it
+    has read.
     """
     target = cache_file(paths)
     cached, before = _read(target)
     waiting = ScanProgress(done=0, found=0, listed=False)
-    marking = _iter_folder_marks(paths, workers)
-    try:
-        while True:
-            next(marking)
-            yield waiting
-    except StopIteration as stop:
-        marks: dict[str, str] = stop.value
-    finally:
-        marking.close()
+    marks = yield from waited_for(marking, lambda: waiting)
     unchanged_folders = {folder for folder, mark in marks.items() if mark and mark == before.marks.get(folder)}
     if len(unchanged_folders) == len(marks) == len(before.marks) and all(path in marks for path in paths):
         return cached
@@ -225,88 +209,6 @@ def _rejected(failures: Iterable[ScanFailure], marks: dict[str, str]) -> dict[st
     folders = set(map(os.path.dirname, paths))
     same = {folder for folder in folders if marks.get(folder) and mark_folder(folder)[0] == marks[folder]}
     return {path: status for path, status in statuses.items() if os.path.dirname(path) in same and status[0] >= 0}
-
-
-def folder_marks(tops: Sequence[str], workers: int | None = None) -> dict[str, str]:
-    """Return the mark of each folder in and below `tops`, by path; links to folders are not followed."""
-    return result_of(_iter_folder_marks(tops, workers))
-
-
-def _iter_folder_marks(tops: Sequence[str], workers: int | None) -> Generator[None, None, dict[str, str]]:
-    """Return what `folder_marks` does; yield about every `REPORT_SECONDS`, so that closing ends it and its processes.
-
-    Processes are started if the folders hold many files; without a place for a pool, folders are marked here.
-    """
-    with closing(PendingCalls()) as calls:
-        try:
-            folders = (yield from calls.answer(lambda _: list(filter(os.path.isdir, tops)), tops[0])) if tops else []
-        except TimeoutError:  # the listing says so
-            return {}
-        return (yield from _marks_below(calls, folders, workers))
-
-
-def _marks_below(calls: PendingCalls, pending: list[str], workers: int | None) -> Generator[None, None, dict[str, str]]:
-    marks: dict[str, str] = {}
-    files, reported = 0, time.monotonic()
-
-    def add(folders: Sequence[str], results: Sequence[Marked]) -> None:
-        nonlocal files
-        for folder, (mark, n_files, subfolders) in zip(folders, results, strict=True):
-            marks[folder] = mark
-            files += n_files
-            pending.extend(subfolder for subfolder in subfolders if subfolder not in marks)
-
-    count = workers or os.cpu_count() or 1
-    pool = Pool()
-    while pending and (count == 1 or files <= MAX_MARKED_ALONE or not pool.open(count, 0.0)):
-        folder = pending.pop()
-        add([folder], [(yield from ask_mark(calls, folder))])
-        if time.monotonic() - reported > REPORT_SECONDS:
-            yield
-            reported = time.monotonic()
-    if pending:
-        yield from _marked_by(pool, pending, add)
-    return marks
-
-
-def _marked_by(
-    pool: Pool, pending: list[str], add: Callable[[Sequence[str], Sequence[Marked]], None]
-) -> Generator[None, None, None]:
-    """Mark `pending` folders in processes, and those that `add` finds in them; close the pool in the end."""
-    idle: SimpleQueue[Worker] = SimpleQueue()
-    stopped = threading.Event()
-    count = len(pool.workers)
-
-    def ask(folders: list[str]) -> list[Marked]:
-        worker = idle.get()
-        try:
-            return worker.marks(folders)
-        except (OSError, EOFError) as error:  # the process died: mark its folders here
-            if stopped.is_set():
-                raise
-            log_fault("marking folders in a process", error, logging.WARNING)
-            with closing(PendingCalls()) as calls:
-                return [result_of(ask_mark(calls, folder)) for folder in folders]
-        finally:
-            idle.put(worker)
-
-    threads = ThreadPoolExecutor(count)
-    try:
-        for worker in pool.workers:
-            idle.put(worker)
-        asked: dict[Future[list[Marked]], list[str]] = {}
-        while pending or asked:
-            size = max(1, min(MAX_FOLDERS, len(pending) // (2 * count)))
-            while pending and len(asked) < 2 * count:
-                batch, pending[-size:] = pending[-size:], []
-                asked[threads.submit(ask, batch)] = batch
-            for future in wait(asked, REPORT_SECONDS, FIRST_COMPLETED).done:
-                add(asked.pop(future), future.result())
-            yield
-    finally:
-        stopped.set()
-        pool.close()
-        threads.shutdown(cancel_futures=True)
 
 
 def cached_catalog(paths: Sequence[str]) -> Catalog:

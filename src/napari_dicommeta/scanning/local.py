@@ -114,7 +114,7 @@ class _FirstFiles:
 
     @property
     def each(self) -> float:
-        """The time that a file will take, in seconds: as those read last, of which some have to code the values of many."""
+        """The time that a file will take, in seconds: as those read last, some of which code the values of many."""
         learned = self._new * self._recorder.loop_seconds / max(self._loops, 1)
         last = self._clean[len(self._clean) // 2 :]
         return max(self._slow or sum(last) / max(len(last), 1) + learned, 1e-6)

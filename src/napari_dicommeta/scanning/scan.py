@@ -14,8 +14,9 @@ from napari_dicommeta.scanning.media import described_folders
 from napari_dicommeta.scanning.pending_calls import PendingCalls
 from napari_dicommeta.scanning.progress import ScanProgress, waited_for
 from napari_dicommeta.scanning.progress_bar import progress_bar
+from napari_dicommeta.scanning.source_marks import iter_folder_marks
 from napari_dicommeta.scanning.sources import Source, checked_sources, is_remote, source_paths, sources_of
-from napari_dicommeta.support.generators import result_of
+from napari_dicommeta.support.generators import begun, result_of
 from napari_dicommeta.support.log import LOGGER, log_fault
 
 if TYPE_CHECKING:
@@ -144,9 +145,10 @@ def reached_sources(
 
 def _scan_local(paths: Sequence[str], workers: int | None, cache: bool) -> Generator[ScanProgress, None, Catalog]:
     if cache:
-        from napari_dicommeta.scanning.cache import scan_cached
+        with closing(begun(iter_folder_marks(paths, workers))) as marking:
+            from napari_dicommeta.scanning.cache import scan_cached
 
-        return (yield from scan_cached(paths, workers))
+            return (yield from scan_cached(paths, workers, marking))
     return (yield from scan_paths(list_steps(paths), workers))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["result_of"]
+__all__ = ["begun", "result_of"]
 
 Progress = TypeVar("Progress")
 Result = TypeVar("Result")
@@ -24,3 +24,17 @@ def result_of(steps: Generator[Progress, None, Result], progress: Callable[[Prog
         if progress is not None:
             progress(step)
         del step  # it may hold much that the next step is about to release
+
+
+def begun(steps: Generator[None, None, Result]) -> Generator[None, None, Result]:
+    """Run `steps` up to where it first yields, and return the rest of it, with its result."""
+    try:
+        next(steps)
+    except StopIteration as stop:
+        return _ended(stop.value)
+    return steps
+
+
+def _ended(result: Result) -> Generator[None, None, Result]:
+    yield from ()
+    return result
