@@ -337,7 +337,7 @@ def test_processes_are_started_before_arrow_is_imported(tmp_path: Path, is_cache
 import sys
 import napari_dicommeta as dm
 from napari_dicommeta.scanning import local, source_marks, worker
-local.WORTH_SECONDS = local.COLUMN_WORTH = local.FIRST_SECONDS = 0
+local._FirstFiles.is_enough, local._FirstFiles.each = (lambda *_: True), 1.0
 source_marks.MAX_MARKED_ALONE = 0
 start = worker.Pool.open
 def started(self, count, seconds):
