@@ -142,7 +142,7 @@ def test_what_is_decoded_of_a_damaged_frame_is_the_same_in_each_process(kind: st
                 samples = IMAGES[name]
                 size = (*samples.shape[:2], samples.shape[2] if samples.ndim == 3 else 1, samples.dtype.itemsize * 8)
                 seed = bytes(encode(samples))
-                for number in range(250):
+                for number in range(400):
                     frame = CodedFrame(mutated(seed, random.Random(f"again {number}")), "", *size)
                     with suppress(DecodeError):
                         found[name, number] = pool.decode(frame).tobytes()
