@@ -23,6 +23,7 @@ from napari_dicommeta._napari.widgets.range_bins import RangeBins
 from napari_dicommeta._napari.widgets.series_tab import SeriesTab
 from napari_dicommeta._napari.widgets.source_bar import SourceBar
 from napari_dicommeta._napari.widgets.tag_table import COLUMNS, TagTable, shown_rows
+from napari_dicommeta._napari.widgets.tags_tab import TagsTab
 from napari_dicommeta._napari.widgets.value_bars import ValueBars
 from napari_dicommeta.analysis.bins import Bins
 from napari_dicommeta.analysis.histogram import Bar, Histogram, Joint
@@ -884,3 +885,22 @@ def test_an_order_sorts_turns_round_and_goes_back(qtbot) -> None:
     assert [one.keyword for one in tags.model.rows] == ["KVP", "WindowWidth", "Rows"]
     click_head(qtbot, tags.table, 0)
     assert [one.keyword for one in tags.model.rows] == ["KVP", "Rows", "WindowWidth"]
+
+
+def test_a_tag_that_varies_only_in_what_was_read_first_does_not_stay_selected(qtbot) -> None:
+    tab, asked = TagsTab(), []
+    qtbot.addWidget(tab)
+    tab.query_changed.connect(lambda query: asked.append(query.keyword))
+    length = row("FileMetaInformationGroupLength", tag="(0002,0000)", distinct=2)
+    tab.set_rows((length,))
+    assert (tab.query.keyword, asked) == (length.keyword, [length.keyword])
+    others = (length, row("StationName"), row("KVP"))
+    tab.set_rows((length, row("StationName")))
+    assert tab.query.keyword == "StationName"  # it says more about images
+    tab.set_rows(others)
+    assert (tab.query.keyword, asked) == ("KVP", [length.keyword, "StationName", "KVP"])
+    tab.set_rows((*others, row("WindowCenter")))
+    assert tab.query.keyword == "KVP"  # a wanted one stays
+    tab.set_query(replace(tab.query, keyword="StationName"))
+    tab.set_rows((*others, row("WindowCenter")))
+    assert tab.query.keyword == "StationName"

@@ -22,6 +22,8 @@ from napari_dicommeta.dicom.explain import EXPLAINED
 from napari_dicommeta.dicom.tags import TagPath
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from napari_dicommeta._napari.tasks.audit import Audited
@@ -70,6 +72,8 @@ class TagsTab(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.query = Query()
+        self._makeshift = ""
+        """The tag that was selected because no wanted one varied so far: more files may be read yet."""
         self.table, self.values, self.curve = TagTable(), ValueBars(), SliceCurve()
         self.bins, self.joint, self.export, self.audit = RangeBins(), JointTable(), ExportMenu(), AuditPanel()
         self.values.stack.addWidget(self.bins)
@@ -164,9 +168,17 @@ class TagsTab(QWidget):
         beside = [self.query.beside] if self.query.beside and self.query.beside not in offered else []
         self.values.set_companions([*beside, *offered])
         self.values.set_choice(self.query.view, self.query.beside)
-        if not self.query.keyword and self.table.model.rows:
-            shown = [row.keyword for row in self.table.model.rows]
-            self.table.select(next((keyword for keyword in (*FIRST_TAGS, *EXPLAINED) if keyword in shown), shown[0]))
+        if self.query.keyword in ("", self._makeshift) and self.table.model.rows:
+            self._select_first(ordered)
+
+    def _select_first(self, ordered: Sequence[TagRow]) -> None:
+        """Select a tag that most want to see, or for the time being the most informative one that varies so far."""
+        shown = {row.keyword for row in self.table.model.rows}
+        wanted = next((keyword for keyword in (*FIRST_TAGS, *EXPLAINED) if keyword in shown), "")
+        choice = wanted or next(row.keyword for row in ordered if row.keyword in shown)
+        self._makeshift = "" if wanted else choice
+        if choice != self.query.keyword:
+            self.table.select(choice)
             self._ask_for(keyword=self.table.selected())
 
     def begin_audit(self, name: str) -> None:
