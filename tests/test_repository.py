@@ -177,3 +177,8 @@ def test_hooks_before_a_commit_run_what_the_check_runs() -> None:
     for hook in hooks:
         for script in re.findall(r"tests/\w+\.py", hook["entry"]):
             assert (ROOT / script).exists()
+
+
+def test_tests_reach_the_real_files_by_the_fixture_that_skips_where_they_are_absent() -> None:
+    paths = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    assert [path for path in paths if re.search(r"import .*\bSHARED\b", path.read_text("utf-8"))] == []

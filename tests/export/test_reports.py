@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-from conftest import SHARED
 from dicom_factory import CT_IMAGE, ROOT, dicom
 
 import napari_dicommeta as dm
@@ -116,9 +114,8 @@ def test_a_report_without_content_is_named_and_the_others_are_read(tmp_path: Pat
     assert str(failure) == "empty.dcm: it has no content (Content Sequence): nothing to show"
 
 
-@pytest.mark.real
-def test_real_reports_have_their_measurements() -> None:
-    folder = SHARED / "data"
+def test_real_reports_have_their_measurements(shared: Path) -> None:
+    folder = shared / "data"
     (sr,) = dm.reports(folder / "dcmqi/sr-example/sr.dcm")
     first = sr.measurements[0]
     assert (first.name, first.value, first.unit, first.segment) == ("SUVbw", 6.01529, "{SUVbw}g/ml", 1)

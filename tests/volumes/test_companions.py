@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED
 from dicom_factory import ROOT, Raw, ct_pixels, key_objects, presentation_state, write_series
 from volume_checks import titles
 
@@ -164,11 +163,10 @@ def test_key_images_are_named_in_a_note(tmp_path: Path) -> None:
     assert [note.code for note in volume.notes].count("key-images") == 1
 
 
-@pytest.mark.real
-def test_real_overlays_are_those_that_pydicom_unpacks(tmp_path: Path) -> None:
+def test_real_overlays_are_those_that_pydicom_unpacks(shared: Path, tmp_path: Path) -> None:
     from pydicom import dcmread
 
-    folder = SHARED / "data/weasis/org/dcm4che3/img"
+    folder = shared / "data/weasis/org/dcm4che3/img"
     for name in ("overlay.dcm", "prOverlay.dcm"):
         (tmp_path / name).write_bytes((folder / name).read_bytes())
     image, labels = dm.load(tmp_path)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED
 from dicom_factory import ROOT, ct_slice, structure_set, write_series
 from dicom_factory import contour as contour_of
 from volume_checks import titles
@@ -271,11 +270,10 @@ def test_filling_is_even_odd_for_any_polygon() -> None:
                 assert filled[row, column] == n % 2
 
 
-@pytest.mark.real
 @pytest.mark.parametrize(("case", "voxels"), [("STS_019/CT", 5564), ("STS_019/PET", 239), ("STS_025/MR_T1", 9655)])
-def test_real_structures_have_the_voxels_that_another_program_finds(case: str, voxels: int) -> None:
+def test_real_structures_have_the_voxels_that_another_program_finds(shared: Path, case: str, voxels: int) -> None:
     """The numbers are those of dcmrtstruct2nii 5, whose masks were the same in every voxel."""
-    volume = labels(dm.load(SHARED / "data/ibsi/ibsi_validation/dicom" / case))
+    volume = labels(dm.load(shared / "data/ibsi/ibsi_validation/dicom" / case))
     assert int(np.count_nonzero(np.asarray(volume.array))) == voxels
 
 
