@@ -34,7 +34,7 @@ from napari_dicommeta.findings.rules import (
     windows,
 )
 from napari_dicommeta.findings.survey import Survey
-from napari_dicommeta.support.generators import result_of
+from napari_dicommeta.support.generators import changed, result_of
 from napari_dicommeta.support.html import Records
 from napari_dicommeta.support.log import log_fault
 from napari_dicommeta.volumes.note import NOTE_KINDS, SEVERITIES
@@ -153,13 +153,7 @@ def iter_check(
 def _sampled(series: Sequence[Series]) -> Generator[CheckProgress, None, tuple[hu_check.Checked, ...]]:
     """Compare samples of pixels with the tags; yield progress and return the results."""
     with closing(hu_check.iter_hu_check(series)) as steps:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as stop:
-                checked: tuple[hu_check.Checked, ...] = stop.value
-                return checked
-            yield CheckProgress(step.done, step.total, "pixels")
+        return (yield from changed(steps, lambda step: CheckProgress(step.done, step.total, "pixels")))
 
 
 @rule(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from napari_dicommeta.support.generators import changed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
@@ -43,10 +45,4 @@ def waited_for(
     progress: Callable[[], ScanProgress] = lambda: ScanProgress(done=0, found=0, listed=False),
 ) -> Generator[ScanProgress, None, Result]:
     """Return the result of `steps`; yield ``progress()`` whenever they wait for storage."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            result: Result = stop.value
-            return result
-        yield progress()
+    return (yield from changed(steps, lambda _: progress()))

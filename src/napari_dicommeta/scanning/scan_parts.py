@@ -9,6 +9,7 @@ from napari_dicommeta.scanning.listing import list_steps
 from napari_dicommeta.scanning.local import scan_paths
 from napari_dicommeta.scanning.scan import reached_sources
 from napari_dicommeta.scanning.sources import Source, is_remote, sources_of
+from napari_dicommeta.support.generators import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -65,10 +66,8 @@ class _Listed:
 
 def _counted(steps: Generator[ScanProgress, None, Catalog], before: int) -> Generator[ScanProgress, None, Catalog]:
     """Return the result of a scan; yield its progress with the entries of earlier parts, without its tables."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            catalog: Catalog = stop.value
-            return catalog
-        yield replace(progress, done=before + progress.done, found=before + progress.found, tables=(), failures=())
+
+    def counted(progress: ScanProgress) -> ScanProgress:
+        return replace(progress, done=before + progress.done, found=before + progress.found, tables=(), failures=())
+
+    return changed(steps, counted)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["begun", "result_of"]
+__all__ = ["begun", "changed", "result_of"]
 
 Progress = TypeVar("Progress")
+Changed = TypeVar("Changed")
 Result = TypeVar("Result")
 
 
@@ -24,6 +25,19 @@ def result_of(steps: Generator[Progress, None, Result], progress: Callable[[Prog
         if progress is not None:
             progress(step)
         del step  # it may hold much that the next step is about to release
+
+
+def changed(
+    steps: Generator[Progress, None, Result], change: Callable[[Progress], Changed]
+) -> Generator[Changed, None, Result]:
+    """Return the result of `steps`; yield ``change(step)`` for each value that it yields."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+        yield change(step)
 
 
 def begun(steps: Generator[None, None, Result]) -> Generator[None, None, Result]:
